@@ -1,0 +1,2 @@
+//! The approval service and the command line.
+fn main() {}

@@ -1,0 +1,326 @@
+//! The claims of a break-glass token: the one definition that the approval service mints and the
+//! filter reads.
+//!
+//! Reading is strict: a required claim that is missing, a claim of another type, an instant that is
+//! not a whole number of seconds, or a name with control characters is an error that says which
+//! claim. Claims that are not listed here are ignored (RFC 7519 section 4).
+
+use serde::{Serialize, Serializer};
+
+use crate::json::Json;
+
+/// The last instant that a claim may name: the end of the year 9999, in seconds. Larger numbers
+/// are milliseconds by mistake, or an attempt at an overflow.
+pub const LAST_INSTANT: u64 = 253_402_300_799;
+
+/// The longest `iss`, `sub`, `jti`, scope, role or similar name, in bytes. Names become header and
+/// log values, so they have a bound.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// The longest free text (the reason), in bytes.
+pub const MAX_TEXT_BYTES: usize = 1024;
+
+/// The claims of a token, of which nothing is proved yet: only
+/// `breakglass_core::token` turns them into something that can be believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Claims {
+    /// Who issued it: compared with the configured issuers (RFC 7519 section 4.1.1).
+    pub iss: String,
+    /// The person who holds the grant (RFC 7519 section 4.1.2).
+    pub sub: String,
+    /// The environments it is for (RFC 7519 section 4.1.3); never empty.
+    pub aud: Vec<String>,
+    /// When it was issued, in seconds since 1970 (RFC 7519 section 4.1.6).
+    pub iat: u64,
+    /// Before this instant it is void, in seconds since 1970 (RFC 7519 section 4.1.5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<u64>,
+    /// From this instant on it is void, in seconds since 1970 (RFC 7519 section 4.1.4).
+    pub exp: u64,
+    /// The grant's id (RFC 7519 section 4.1.7): visible ASCII.
+    pub jti: String,
+    /// The scopes granted, on the wire one string with spaces between them (RFC 8693 section 4.2).
+    #[serde(serialize_with = "space_separated")]
+    pub scope: Vec<String>,
+    /// The holder's roles (RFC 9068 section 2.2.3.1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// The holder's groups (RFC 9068 section 2.2.3.1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// How the holder authenticated (RFC 8176).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<String>,
+    /// The authentication context class (OpenID Connect Core section 2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// When the holder authenticated, in seconds since 1970 (OpenID Connect Core section 2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<u64>,
+    /// The client certificate that the token is bound to (RFC 8705 section 3.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+    /// What was asked for and who approved it.
+    pub breakglass: Breakglass,
+}
+
+/// `cnf`: proof of possession.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Confirmation {
+    /// base64url of the SHA-256 of the client certificate's DER (RFC 8705 section 3.1).
+    #[serde(rename = "x5t#S256")]
+    pub x5t_s256: String,
+}
+
+/// The claim `breakglass`: why the grant exists.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Breakglass {
+    /// The justification that the approver saw.
+    pub reason: String,
+    /// The incident or ticket, if one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
+    /// Who approved it.
+    pub approvers: Vec<String>,
+    /// Whether it was issued as an emergency.
+    pub emergency: bool,
+}
+
+/// Why claims cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidClaims {
+    /// The payload is not a JSON object.
+    #[error("the claims are not an object")]
+    NotAnObject,
+    /// A required claim is not there.
+    #[error("claim `{0}` is missing")]
+    Missing(&'static str),
+    /// A claim has another type, or a value outside its bounds.
+    #[error("claim `{0}` is invalid")]
+    Invalid(&'static str),
+}
+
+impl Claims {
+    /// Reads the claims from a payload.
+    ///
+    /// # Errors
+    /// [`InvalidClaims`] names the first claim that is missing or not as it must be.
+    pub fn from_json(payload: &Json) -> Result<Claims, InvalidClaims> {
+        if payload.as_object().is_none() {
+            return Err(InvalidClaims::NotAnObject);
+        }
+        let claim = |name: &'static str| Claim { name, value: payload.member(name) };
+        Ok(Claims {
+            iss: claim("iss").required()?.name()?,
+            sub: claim("sub").required()?.name()?,
+            aud: claim("aud").required()?.one_or_more_names()?,
+            iat: claim("iat").required()?.instant()?,
+            nbf: claim("nbf").optional(|nbf| nbf.instant())?,
+            exp: claim("exp").required()?.instant()?,
+            jti: claim("jti").required()?.token()?,
+            scope: claim("scope").required()?.words()?,
+            roles: claim("roles").optional(|roles| roles.names())?.unwrap_or_default(),
+            groups: claim("groups").optional(|groups| groups.names())?.unwrap_or_default(),
+            amr: claim("amr").optional(|amr| amr.names())?.unwrap_or_default(),
+            acr: claim("acr").optional(|acr| acr.name())?,
+            auth_time: claim("auth_time").optional(|instant| instant.instant())?,
+            cnf: claim("cnf").optional(confirmation)?,
+            breakglass: breakglass(claim("breakglass").required()?)?,
+        })
+    }
+}
+
+/// A `cnf` that holds anything but a certificate's thumbprint is an error: a binding that is not
+/// understood is not one that may be skipped.
+fn confirmation(cnf: Present<'_>) -> Result<Confirmation, InvalidClaims> {
+    let members = cnf.value.as_object().ok_or(cnf.invalid())?;
+    match (members.len(), members.get("x5t#S256").and_then(Json::as_str)) {
+        (1, Some(thumbprint)) if thumbprint.len() == 43 => {
+            Ok(Confirmation { x5t_s256: thumbprint.to_owned() })
+        }
+        _ => Err(cnf.invalid()),
+    }
+}
+
+fn breakglass(claim: Present<'_>) -> Result<Breakglass, InvalidClaims> {
+    if claim.value.as_object().is_none() {
+        return Err(claim.invalid());
+    }
+    let member = |path: &'static str, name: &str| Claim {
+        name: path,
+        value: claim.value.member(name),
+    };
+    Ok(Breakglass {
+        reason: member("breakglass.reason", "reason").required()?.text()?,
+        incident: member("breakglass.incident", "incident").optional(|incident| incident.name())?,
+        approvers: member("breakglass.approvers", "approvers").required()?.names()?,
+        emergency: member("breakglass.emergency", "emergency")
+            .optional(|emergency| emergency.value.as_bool().ok_or(emergency.invalid()))?
+            .unwrap_or(false),
+    })
+}
+
+fn space_separated<S: Serializer>(words: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&words.join(" "))
+}
+
+/// A claim that may be absent.
+struct Claim<'a> {
+    name: &'static str,
+    value: Option<&'a Json>,
+}
+
+/// A claim that is there.
+struct Present<'a> {
+    name: &'static str,
+    value: &'a Json,
+}
+
+impl<'a> Claim<'a> {
+    fn required(self) -> Result<Present<'a>, InvalidClaims> {
+        let value = self.value.ok_or(InvalidClaims::Missing(self.name))?;
+        Ok(Present { name: self.name, value })
+    }
+
+    fn optional<T>(
+        self,
+        read: impl FnOnce(Present<'a>) -> Result<T, InvalidClaims>,
+    ) -> Result<Option<T>, InvalidClaims> {
+        self.value.map(|value| read(Present { name: self.name, value })).transpose()
+    }
+}
+
+impl Present<'_> {
+    fn invalid(&self) -> InvalidClaims {
+        InvalidClaims::Invalid(self.name)
+    }
+
+    fn instant(&self) -> Result<u64, InvalidClaims> {
+        self.value.as_u64().filter(|instant| *instant <= LAST_INSTANT).ok_or(self.invalid())
+    }
+
+    fn string(&self, valid: impl FnOnce(&str) -> bool) -> Result<String, InvalidClaims> {
+        self.value.as_str().filter(|text| valid(text)).map(str::to_owned).ok_or(self.invalid())
+    }
+
+    fn name(&self) -> Result<String, InvalidClaims> {
+        self.string(is_name)
+    }
+
+    fn token(&self) -> Result<String, InvalidClaims> {
+        self.string(|text| is_name(text) && text.bytes().all(|byte| byte.is_ascii_graphic()))
+    }
+
+    fn text(&self) -> Result<String, InvalidClaims> {
+        self.string(|text| text.len() <= MAX_TEXT_BYTES)
+    }
+
+    fn words(&self) -> Result<Vec<String>, InvalidClaims> {
+        let text = self.value.as_str().ok_or(self.invalid())?;
+        text.split(' ')
+            .map(|word| if is_name(word) { Ok(word.to_owned()) } else { Err(self.invalid()) })
+            .collect()
+    }
+
+    fn names(&self) -> Result<Vec<String>, InvalidClaims> {
+        let items = self.value.as_array().ok_or(self.invalid())?;
+        items.iter().map(|value| Present { name: self.name, value }.name()).collect()
+    }
+
+    /// A string or a non-empty array of strings (RFC 7519 section 4.1.3).
+    fn one_or_more_names(&self) -> Result<Vec<String>, InvalidClaims> {
+        if self.value.as_str().is_some() {
+            return Ok(vec![self.name()?]);
+        }
+        let names = self.names()?;
+        if names.is_empty() { Err(self.invalid()) } else { Ok(names) }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = r#"{"iss":"i","sub":"s","aud":"a","iat":1,"exp":2,"jti":"j",
+        "scope":"x y","breakglass":{"reason":"r","approvers":["bob"]}}"#;
+
+    fn read(text: &str) -> Result<Claims, InvalidClaims> {
+        Claims::from_json(&Json::parse(text.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn reads_what_it_writes() {
+        let claims = Claims {
+            nbf: Some(1),
+            roles: vec!["oncall".into()],
+            groups: vec!["sre".into()],
+            amr: vec!["mfa".into()],
+            acr: Some("aal2".into()),
+            auth_time: Some(1),
+            cnf: Some(Confirmation { x5t_s256: "A".repeat(43) }),
+            ..read(MINIMAL).unwrap()
+        };
+        assert_eq!(claims.scope, ["x", "y"]);
+        assert_eq!(read(&serde_json::to_string(&claims).unwrap()), Ok(claims));
+    }
+
+    #[test]
+    fn names_the_claim_that_is_missing() {
+        for name in ["iss", "sub", "aud", "iat", "exp", "jti", "scope", "breakglass"] {
+            let Json::Object(mut members) = Json::parse(MINIMAL.as_bytes()).unwrap() else {
+                panic!("an object")
+            };
+            members.remove(name);
+            assert_eq!(
+                Claims::from_json(&Json::Object(members)),
+                Err(InvalidClaims::Missing(name))
+            );
+        }
+        assert_eq!(read("[]"), Err(InvalidClaims::NotAnObject));
+    }
+
+    #[test]
+    fn names_the_claim_that_is_of_another_type_or_out_of_bounds() {
+        for (name, value) in [
+            ("exp", r#""2""#),
+            ("exp", "2.0"),
+            ("exp", "-1"),
+            ("exp", "1e3"),
+            ("exp", "253402300800"),
+            ("exp", "18446744073709551616"),
+            ("exp", "null"),
+            ("iat", "true"),
+            ("nbf", "[]"),
+            ("auth_time", r#""now""#),
+            ("iss", "1"),
+            ("sub", r#""""#),
+            ("sub", r#""a\nb""#),
+            ("jti", r#""a b""#),
+            ("jti", r#""é""#),
+            ("aud", "[]"),
+            ("aud", "[1]"),
+            ("scope", r#"["x"]"#),
+            ("scope", r#""x  y""#),
+            ("roles", r#""oncall""#),
+            ("amr", "{}"),
+            ("acr", "2"),
+            ("cnf", r#"{"jkt":"x"}"#),
+            ("cnf", r#"{"x5t#S256":"short"}"#),
+            ("breakglass", "[]"),
+        ] {
+            let Json::Object(mut members) = Json::parse(MINIMAL.as_bytes()).unwrap() else {
+                panic!("an object")
+            };
+            members.insert(name.into(), Json::parse(value.as_bytes()).unwrap());
+            assert_eq!(
+                Claims::from_json(&Json::Object(members)),
+                Err(InvalidClaims::Invalid(name)),
+                "{name} = {value}"
+            );
+        }
+    }
+}
