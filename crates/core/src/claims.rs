@@ -5,6 +5,8 @@
 //! not a whole number of seconds, or a name with control characters is an error that says which
 //! claim. Claims that are not listed here are ignored (RFC 7519 section 4).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
 
 use crate::json::Json;
@@ -72,6 +74,22 @@ pub struct Confirmation {
     pub x5t_s256: String,
 }
 
+impl Confirmation {
+    /// Whether this is the thumbprint of the certificate with this SHA-256, in hex, as Envoy's
+    /// `connection.sha256_peer_certificate_digest` gives it.
+    #[must_use]
+    pub fn is_of_certificate(&self, digest: &[u8]) -> bool {
+        let Some(thumbprint) = self.decoded() else { return false };
+        let hex = thumbprint.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        hex.as_bytes().eq_ignore_ascii_case(digest)
+    }
+
+    fn decoded(&self) -> Option<Vec<u8>> {
+        let bytes = URL_SAFE_NO_PAD.decode(&self.x5t_s256).ok()?;
+        (bytes.len() == 32).then_some(bytes)
+    }
+}
+
 /// The claim `breakglass`: why the grant exists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Breakglass {
@@ -135,8 +153,9 @@ impl Claims {
 fn confirmation(cnf: Present<'_>) -> Result<Confirmation, InvalidClaims> {
     let members = cnf.value.as_object().ok_or(cnf.invalid())?;
     match (members.len(), members.get("x5t#S256").and_then(Json::as_str)) {
-        (1, Some(thumbprint)) if thumbprint.len() == 43 => {
-            Ok(Confirmation { x5t_s256: thumbprint.to_owned() })
+        (1, Some(thumbprint)) => {
+            let confirmation = Confirmation { x5t_s256: thumbprint.to_owned() };
+            if confirmation.decoded().is_some() { Ok(confirmation) } else { Err(cnf.invalid()) }
         }
         _ => Err(cnf.invalid()),
     }
@@ -146,10 +165,8 @@ fn breakglass(claim: Present<'_>) -> Result<Breakglass, InvalidClaims> {
     if claim.value.as_object().is_none() {
         return Err(claim.invalid());
     }
-    let member = |path: &'static str, name: &str| Claim {
-        name: path,
-        value: claim.value.member(name),
-    };
+    let member =
+        |path: &'static str, name: &str| Claim { name: path, value: claim.value.member(name) };
     Ok(Breakglass {
         reason: member("breakglass.reason", "reason").required()?.text()?,
         incident: member("breakglass.incident", "incident").optional(|incident| incident.name())?,

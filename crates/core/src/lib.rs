@@ -1,4 +1,35 @@
 //! Every decision of breakglass, without I/O: time, randomness and bytes come in as arguments.
+//!
+//! Data flows one way. The filter turns Envoy's callbacks into the events of a [`worker::Worker`]
+//! (a request came, a call was answered, time passed, a request was logged); the worker hands back
+//! [`step::Step`]s, which the filter turns into Envoy's actions.
+//!
+//! - [`config`]: what an operator wrote, as types that need no further check.
+//! - [`token`], [`claims`]: from bytes in a header to a token that can be believed.
+//! - [`policy`]: hosts, methods, paths, and what covers them.
+//! - `decision`: the rules in their order; the only place that makes a permit.
+//! - [`calls`], [`introspection`]: questions to the outside.
+//! - [`audit`], `refusal`, [`reason`]: what is said about a decision, and to whom.
 
+pub mod audit;
+pub mod cache;
+pub mod calls;
 pub mod claims;
+pub mod config;
+mod counters;
+mod decision;
+pub mod headers;
+pub mod instant;
+pub mod introspection;
 pub mod json;
+mod memory;
+pub mod policy;
+pub mod reason;
+mod refusal;
+mod request;
+pub mod step;
+pub mod token;
+pub mod worker;
+
+pub use counters::CounterName;
+pub use request::Attributes;

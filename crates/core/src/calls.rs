@@ -1,0 +1,212 @@
+//! Questions to the outside: one call for all the requests that wait for the same answer.
+//!
+//! A call is queued when it is needed and sent from the tick, by the VM's root context, so that it
+//! outlives whichever request asked first.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::config::{Config, Endpoint, Introspection, RemoteJwks};
+use crate::decision::Question;
+use crate::instant::Instant;
+use crate::introspection;
+
+/// The id of a request's stream, as Envoy numbers its contexts in one VM.
+pub type StreamId = u32;
+
+/// The id of a call: never used twice in one worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallId(u64);
+
+/// How much later than its timeout a call is given up, if Envoy has not ended it: a request that
+/// waits is answered whatever happens.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// An HTTP call to be made through an Envoy cluster.
+#[derive(Debug)]
+pub struct Call {
+    /// To hand back with the answer.
+    pub id: CallId,
+    /// The Envoy cluster.
+    pub cluster: String,
+    /// The headers, pseudo-headers included.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+    /// How long Envoy is to wait.
+    pub timeout: Duration,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub enum Answer<'a> {
+    /// A response, whole.
+    Response {
+        /// `:status`; 0 if it could not be read.
+        status: u16,
+        /// The body.
+        body: &'a [u8],
+    },
+    /// No response: the call could not be made, was reset, or ran out of time.
+    Failed,
+}
+
+/// The calls that are queued or under way.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    last_id: u64,
+    open: BTreeMap<CallId, Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    question: Question,
+    waiting: Vec<StreamId>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The token that is asked about, or nothing.
+    Queued {
+        token: Option<Box<str>>,
+    },
+    Sent {
+        give_up_at: Instant,
+    },
+}
+
+/// A call that is over.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) question: Question,
+    pub(crate) waiting: Vec<StreamId>,
+}
+
+impl Calls {
+    /// Lets `stream` wait for the answer to `question`, by a call that is under way or a new one.
+    pub(crate) fn wait(&mut self, stream: StreamId, question: Question, token: &[u8]) {
+        let token = match question {
+            Question::Keys(_) => None,
+            Question::Standing { .. } => Some(token),
+        };
+        self.queue(question, token).waiting.push(stream);
+    }
+
+    /// Queues a call that no request waits for, unless it is under way.
+    pub(crate) fn queue_keys(&mut self, issuer: usize) {
+        self.queue(Question::Keys(issuer), None);
+    }
+
+    fn queue(&mut self, question: Question, token: Option<&[u8]>) -> &mut Open {
+        let under_way = self.open.iter().find(|(_, open)| open.question == question);
+        let id = match under_way {
+            Some((id, _)) => *id,
+            None => {
+                self.last_id = self.last_id.saturating_add(1);
+                CallId(self.last_id)
+            }
+        };
+        let text = |token: &[u8]| String::from_utf8_lossy(token).into_owned().into_boxed_str();
+        self.open.entry(id).or_insert_with(|| Open {
+            question,
+            waiting: Vec::new(),
+            state: State::Queued { token: token.map(text) },
+        })
+    }
+
+    /// The queued calls, ready to be sent. `still_waits` tells whether a stream is still there: a
+    /// question about a grant that nobody waits for any more is not asked.
+    pub(crate) fn send(
+        &mut self,
+        config: &Config,
+        still_waits: impl Fn(StreamId) -> bool,
+        now: Instant,
+    ) -> Vec<Call> {
+        let mut calls = Vec::new();
+        self.open.retain(|id, open| {
+            let State::Queued { token } = &open.state else { return true };
+            let call = match (&open.question, token) {
+                (Question::Keys(issuer), _) => config
+                    .issuers
+                    .get(*issuer)
+                    .and_then(|issuer| issuer.remote.as_ref())
+                    .map(|remote| keys_call(*id, remote)),
+                (Question::Standing { .. }, Some(token)) => {
+                    let wanted = open.waiting.iter().any(|stream| still_waits(*stream));
+                    let introspection = config.revocation.introspection.as_ref();
+                    introspection
+                        .filter(|_| wanted)
+                        .map(|introspection| introspection_call(*id, introspection, config, token))
+                }
+                (Question::Standing { .. }, None) => None,
+            };
+            let Some(call) = call else { return false };
+            open.state = State::Sent { give_up_at: now.after(call.timeout).after(GRACE) };
+            calls.push(call);
+            true
+        });
+        calls
+    }
+
+    /// The calls that Envoy should have ended by now.
+    pub(crate) fn overdue(&self, now: Instant) -> Vec<CallId> {
+        let overdue = |open: &Open| match &open.state {
+            State::Sent { give_up_at } => now >= *give_up_at,
+            State::Queued { .. } => false,
+        };
+        self.open.iter().filter(|(_, open)| overdue(open)).map(|(id, _)| *id).collect()
+    }
+
+    /// Ends a call; `None` if it was ended before.
+    pub(crate) fn end(&mut self, id: CallId) -> Option<Ended> {
+        let open = self.open.remove(&id)?;
+        Some(Ended { question: open.question, waiting: open.waiting })
+    }
+
+    /// Whether some call waits to be sent.
+    pub(crate) fn has_queued(&self) -> bool {
+        self.open.values().any(|open| matches!(open.state, State::Queued { .. }))
+    }
+}
+
+fn keys_call(id: CallId, remote: &RemoteJwks) -> Call {
+    Call {
+        id,
+        cluster: remote.cluster.clone(),
+        headers: vec![
+            (":method", "GET".to_owned()),
+            (":path", remote.path.clone()),
+            (":authority", remote.authority.clone()),
+            ("accept", "application/jwk-set+json, application/json".to_owned()),
+        ],
+        body: Vec::new(),
+        timeout: remote.timeout,
+    }
+}
+
+fn introspection_call(
+    id: CallId,
+    introspection: &Introspection,
+    config: &Config,
+    token: &str,
+) -> Call {
+    let Endpoint { cluster, authority, path } = &introspection.endpoint;
+    let mut headers = vec![
+        (":method", "POST".to_owned()),
+        (":path", path.clone()),
+        (":authority", authority.clone()),
+        ("content-type", "application/x-www-form-urlencoded".to_owned()),
+        ("accept", "application/json".to_owned()),
+    ];
+    if let Some(credential) = &config.revocation.credential {
+        headers.push(("authorization", format!("Bearer {}", credential.secret())));
+    }
+    Call {
+        id,
+        cluster: cluster.clone(),
+        headers,
+        body: introspection::question(token),
+        timeout: introspection.timeout,
+    }
+}

@@ -1,0 +1,331 @@
+//! How one request is decided. The rules, in their order:
+//!
+//! 1. no token: a `protected` rule or `unauthenticated: deny` refuses, else it is not ours;
+//! 2. the token: structure, issuer, `typ`, algorithm, key, claims, signature, audience, lifetime
+//!    ([`crate::token`]), then its time;
+//! 3. the `ceiling`, by every reading of the request;
+//! 4. method-override headers and ambiguous paths: refused, never guessed;
+//! 5. some scope of the token covers host, route, method and path;
+//! 6. all requirements of one covering scope, the client's certificate among them;
+//! 7. the grant still stands: from an answer that still counts, else by asking, else
+//!    `on_unavailable`.
+//!
+//! Deciding has no side effect but on the caches. When an answer from outside is needed, the ruling
+//! is a [`Question`]; with the answer the whole decision is made again, so nothing that was checked
+//! before a wait is taken on trust after it. Each question is asked at most once for one request.
+
+use std::rc::Rc;
+
+use crate::audit::RevocationSource;
+use crate::config::{Config, OnUnavailable, Unauthenticated};
+use crate::instant::Instant;
+use crate::introspection::Verdict;
+use crate::memory::Memory;
+use crate::policy::{Holder, PlainPath, Readings, Rule, Scope, Sighting};
+use crate::reason::{AllowReason, DenyReason};
+use crate::request::Facts;
+use crate::token::{KeyRing, Unverifiable, UnverifiedToken, VerifiedToken, verify};
+
+/// What is decided about a request.
+#[derive(Debug)]
+pub(crate) enum Ruling {
+    /// Not ours to decide.
+    Pass,
+    /// It may pass under its grant.
+    Allow(Allowance),
+    /// It may not.
+    Deny(Denial),
+    /// An answer from outside is needed first.
+    Ask(Question),
+}
+
+/// Why a request may pass. Only [`decide`] makes one, as its last rule.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    pub(crate) reason: AllowReason,
+    pub(crate) token: Rc<VerifiedToken>,
+    pub(crate) scope: String,
+    pub(crate) rule: String,
+    pub(crate) revocation_source: RevocationSource,
+}
+
+/// Why a request may not pass.
+#[derive(Debug)]
+pub(crate) struct Denial {
+    pub(crate) reason: DenyReason,
+    /// The token, once it is verified.
+    pub(crate) token: Option<Rc<VerifiedToken>>,
+    /// The scope whose requirement is not met.
+    pub(crate) scope: Option<String>,
+    /// The rule or path template that decided.
+    pub(crate) rule: Option<String>,
+    /// What the holder can do, where the reason alone does not say.
+    pub(crate) remedy: Option<String>,
+    /// The scope to ask for.
+    pub(crate) ask_for: Option<String>,
+    pub(crate) revocation_source: Option<RevocationSource>,
+}
+
+/// What must be asked outside before a decision.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Question {
+    /// The keys of the issuer with this index.
+    Keys(usize),
+    /// Whether a grant still stands.
+    Standing {
+        /// The index of the issuer.
+        issuer: usize,
+        /// The grant's id.
+        jti: String,
+    },
+}
+
+/// The answers that one request has waited for.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    /// Whether the issuer's source answered with keys.
+    pub(crate) keys: Option<bool>,
+    /// What the approval service said; `None` inside when it gave no answer that counts.
+    pub(crate) standing: Option<Option<Verdict>>,
+}
+
+/// The token of a request, on its way through the rules.
+#[derive(Debug)]
+pub(crate) enum Token {
+    /// None of ours.
+    Nothing,
+    /// The deciding header occurs more than once.
+    Duplicated,
+    /// One, as the client sent it.
+    Bytes(Vec<u8>),
+}
+
+/// What a decision is made from.
+pub(crate) struct Bench<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) keys: &'a KeyRing,
+    pub(crate) memory: &'a mut Memory,
+    pub(crate) now: Instant,
+}
+
+impl Denial {
+    pub(crate) fn of(reason: DenyReason) -> Denial {
+        Denial {
+            reason,
+            token: None,
+            scope: None,
+            rule: None,
+            remedy: None,
+            ask_for: None,
+            revocation_source: None,
+        }
+    }
+
+    fn under(reason: DenyReason, token: &Rc<VerifiedToken>) -> Denial {
+        Denial { token: Some(Rc::clone(token)), ..Denial::of(reason) }
+    }
+}
+
+/// Decides one request. `certificate` reads the digest of the client's certificate.
+pub(crate) fn decide(
+    bench: &mut Bench<'_>,
+    token: &Token,
+    facts: &Facts,
+    certificate: &dyn Fn() -> Option<Vec<u8>>,
+    answers: &Answers,
+) -> Ruling {
+    let ruling = match token {
+        Token::Nothing => return decide_without_token(bench.config, facts),
+        Token::Duplicated => Err(Stop::Deny(Denial::of(DenyReason::TokenDuplicated))),
+        Token::Bytes(bytes) => decide_with_token(bench, bytes, facts, certificate, answers),
+    };
+    match ruling {
+        Ok(allowance) => Ruling::Allow(allowance),
+        Err(Stop::Deny(denial)) => Ruling::Deny(denial),
+        Err(Stop::Ask(question)) => Ruling::Ask(question),
+    }
+}
+
+/// What ends a decision before its last rule.
+enum Stop {
+    Deny(Denial),
+    Ask(Question),
+}
+
+impl From<Denial> for Stop {
+    fn from(denial: Denial) -> Stop {
+        Stop::Deny(denial)
+    }
+}
+
+fn decide_without_token(config: &Config, facts: &Facts) -> Ruling {
+    let rule = covering_rule(&config.protected, facts);
+    if rule.is_none() && config.unauthenticated == Unauthenticated::Pass {
+        return Ruling::Pass;
+    }
+    Ruling::Deny(Denial { rule: rule.map(Rule::summary), ..Denial::of(DenyReason::TokenMissing) })
+}
+
+fn decide_with_token(
+    bench: &mut Bench<'_>,
+    bytes: &[u8],
+    facts: &Facts,
+    certificate: &dyn Fn() -> Option<Vec<u8>>,
+    answers: &Answers,
+) -> Result<Allowance, Stop> {
+    let (config, now) = (bench.config, bench.now);
+    let token = verified(bench, bytes, answers)?;
+    token.check_time(now, config.clock_skew).map_err(|reason| Denial::under(reason, &token))?;
+    if let Some(rule) = covering_rule(&config.ceiling, facts) {
+        let rule = Some(rule.summary());
+        return Err(Denial { rule, ..Denial::under(DenyReason::Ceiling, &token) }.into());
+    }
+    if !facts.overrides.is_empty() {
+        return Err(Denial::under(DenyReason::MethodOverride, &token).into());
+    }
+    let path = PlainPath::parse(&facts.path)
+        .map_err(|_| Denial::under(DenyReason::AmbiguousPath, &token))?;
+    let (scope, rule) = covering_scope(config, &token, facts, &path, now)?;
+    check_sender(scope, &token, certificate)?;
+    let standing = standing(bench, &token, answers)?;
+    let unavailable = scope.on_unavailable.unwrap_or(config.revocation.on_unavailable);
+    let (reason, revocation_source) = match (standing, unavailable) {
+        ((Some(Verdict::Active), source), _) => (AllowReason::Permit, source),
+        ((Some(Verdict::Inactive), source), _) => {
+            let denial = Denial::under(DenyReason::Revoked, &token);
+            return Err(Denial { revocation_source: Some(source), ..denial }.into());
+        }
+        ((None, source), OnUnavailable::Allow) => (AllowReason::PermitUnverified, source),
+        ((None, source), OnUnavailable::Deny) => {
+            let denial = Denial::under(DenyReason::RevocationUnknown, &token);
+            return Err(Denial { revocation_source: Some(source), ..denial }.into());
+        }
+    };
+    Ok(Allowance { reason, token, scope: scope.name.clone(), rule, revocation_source })
+}
+
+/// Rule 2, but for the token's time: from the cache, or by verification.
+fn verified(
+    bench: &mut Bench<'_>,
+    bytes: &[u8],
+    answers: &Answers,
+) -> Result<Rc<VerifiedToken>, Stop> {
+    if let Some(token) = bench.memory.token(bytes) {
+        return Ok(token);
+    }
+    let unverified =
+        UnverifiedToken::parse(bytes, bench.config.max_token_bytes).map_err(Denial::of)?;
+    match verify(&unverified, bench.config, bench.keys) {
+        Ok(token) => Ok(bench.memory.keep_token(bytes, token)),
+        Err(Unverifiable::Refuse(reason)) => Err(Denial::of(reason).into()),
+        Err(Unverifiable::FetchKeys(issuer)) => {
+            let reason = match answers.keys {
+                // Asked, and the source knows no such key.
+                Some(true) => DenyReason::KeyUnknown,
+                Some(false) => DenyReason::KeysUnavailable,
+                None if bench.keys.may_ask(issuer, bench.now) => {
+                    return Err(Stop::Ask(Question::Keys(issuer)));
+                }
+                // Asked a moment ago for another request.
+                None if bench.keys.has_answered(issuer) => DenyReason::KeyUnknown,
+                None => DenyReason::KeysUnavailable,
+            };
+            Err(Denial::of(reason).into())
+        }
+    }
+}
+
+/// The rule that covers the request in one of its meanings.
+fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
+    if rules.is_empty() {
+        return None;
+    }
+    let mut methods = vec![facts.method.as_slice()];
+    methods.extend(facts.overrides.iter().map(Vec::as_slice));
+    let paths = Readings::of(&facts.path);
+    let sighting = Sighting { host: facts.host.as_ref(), methods: &methods, paths: &paths };
+    rules.iter().find(|rule| rule.covers(&sighting))
+}
+
+/// Rules 5 and 6, but for the certificate.
+fn covering_scope<'a>(
+    config: &'a Config,
+    token: &Rc<VerifiedToken>,
+    facts: &Facts,
+    path: &PlainPath<'_>,
+    now: Instant,
+) -> Result<(&'a Scope, String), Denial> {
+    let method = std::str::from_utf8(&facts.method).unwrap_or_default();
+    let covers = |scope: &'a Scope| {
+        let rule = scope.covers(facts.host.as_ref(), facts.route.as_deref(), method, path)?;
+        Some((scope, rule))
+    };
+    let holder = Holder {
+        claims: token.claims(),
+        lifetime: token.lifetime(),
+        source: facts.source,
+        skew: config.clock_skew,
+    };
+    let granted = token.claims().scope.iter().filter_map(|name| config.scopes.get(name));
+    let mut denial = None;
+    for (scope, rule) in granted.filter_map(covers) {
+        let rule = rule.as_str().to_owned();
+        match scope.require.check(&holder, now) {
+            Ok(()) => return Ok((scope, rule)),
+            Err(unmet) => {
+                denial.get_or_insert_with(|| Denial {
+                    scope: Some(scope.name.clone()),
+                    rule: Some(rule),
+                    remedy: Some(unmet.remedy),
+                    ..Denial::under(unmet.reason, token)
+                });
+            }
+        }
+    }
+    Err(denial.unwrap_or_else(|| Denial {
+        ask_for: config.scopes.values().find_map(covers).map(|(scope, _)| scope.name.clone()),
+        ..Denial::under(DenyReason::OutOfScope, token)
+    }))
+}
+
+/// A token that is bound to a certificate counts with this certificate only, whatever the scope
+/// says; a scope that asks for a bound token takes no other (RFC 8705 section 3).
+fn check_sender(
+    scope: &Scope,
+    token: &Rc<VerifiedToken>,
+    certificate: &dyn Fn() -> Option<Vec<u8>>,
+) -> Result<(), Denial> {
+    let bound = token.claims().cnf.as_ref();
+    let matches = match bound {
+        Some(cnf) => certificate().is_some_and(|digest| cnf.is_of_certificate(&digest)),
+        None => !scope.require.sender_constrained,
+    };
+    if matches {
+        return Ok(());
+    }
+    let scope = Some(scope.name.clone());
+    Err(Denial { scope, ..Denial::under(DenyReason::SenderMismatch, token) })
+}
+
+/// Rule 7: what is known about the grant, and from where.
+fn standing(
+    bench: &mut Bench<'_>,
+    token: &Rc<VerifiedToken>,
+    answers: &Answers,
+) -> Result<(Option<Verdict>, RevocationSource), Stop> {
+    if let Some(answer) = answers.standing {
+        let source = match answer {
+            Some(_) => RevocationSource::Introspection,
+            None => RevocationSource::Unavailable,
+        };
+        return Ok((answer, source));
+    }
+    if bench.config.revocation.introspection.is_none() {
+        return Ok((None, RevocationSource::NotConfigured));
+    }
+    let (issuer, jti) = (token.issuer(), token.claims().jti.as_str());
+    match bench.memory.verdict(issuer, jti, bench.now) {
+        Some(verdict) => Ok((Some(verdict), RevocationSource::IntrospectionCache)),
+        None => Err(Stop::Ask(Question::Standing { issuer, jti: jti.to_owned() })),
+    }
+}

@@ -1,0 +1,45 @@
+//! The header fields of a request, as bytes: nothing a client sends is taken for text unread.
+
+use std::ops::Range;
+
+/// Header fields in one buffer, in the order in which they came. Names are in lower case, as Envoy
+/// hands them over; pseudo-headers (`:path`) are among them.
+#[derive(Debug, Default)]
+pub struct Headers {
+    buffer: Vec<u8>,
+    fields: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Headers {
+    /// From a buffer and the places of each name and value in it. A place outside the buffer reads
+    /// as empty.
+    #[must_use]
+    pub fn new(buffer: Vec<u8>, fields: Vec<(Range<usize>, Range<usize>)>) -> Headers {
+        Headers { buffer, fields }
+    }
+
+    /// From names and values.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Headers {
+        let mut headers = Headers::default();
+        for (name, value) in pairs {
+            let (name, value) = (headers.append(name), headers.append(value));
+            headers.fields.push((name, value));
+        }
+        headers
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(bytes);
+        start..self.buffer.len()
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.fields.iter().map(|(name, value)| (self.bytes(name), self.bytes(value)))
+    }
+
+    fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        self.buffer.get(range.clone()).unwrap_or_default()
+    }
+}

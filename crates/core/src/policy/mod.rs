@@ -1,0 +1,23 @@
+//! What a request is (host, method, path), and the rules that cover it.
+//!
+//! Two sides, two ways to look at a path:
+//! - *allowing* ([`Scope`]) takes only a [`PlainPath`], which every upstream reads in the same way;
+//! - *refusing* ([`Rule`]) takes [`Readings`], every way in which an upstream might read it.
+
+mod host;
+mod method;
+mod path;
+mod readings;
+mod rule;
+mod scope;
+mod source;
+mod template;
+
+pub use host::{HostName, HostPattern};
+pub use method::{OVERRIDE_HEADERS, is_method};
+pub use path::{AmbiguousPath, PlainPath};
+pub use readings::Readings;
+pub use rule::{Rule, Sighting};
+pub use scope::{Holder, Requirements, Scope, Unmet};
+pub use source::SourceAddress;
+pub use template::PathTemplate;

@@ -1,0 +1,220 @@
+//! Path templates: `/v1/orders/{id}/items/**`.
+
+use super::{PlainPath, Readings};
+
+/// A path template. `{name}` is exactly one segment that is not empty; `**`, only as the last
+/// segment, is one or more of the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathTemplate {
+    text: String,
+    segments: Vec<Segment>,
+    rest: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    Any,
+}
+
+impl PathTemplate {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// A message that says what was expected.
+    pub fn parse(text: &str) -> Result<PathTemplate, String> {
+        let wrong = |why: &str| {
+            Err(format!(
+                "`{}` is not a path template: {why}; write one such as \"/v1/orders/{{id}}\" or \"/v1/orders/**\"",
+                text.escape_debug()
+            ))
+        };
+        let Some(body) = text.strip_prefix('/') else {
+            return wrong("it must begin with `/`");
+        };
+        if text.contains('?') {
+            return wrong("a query takes no part in matching");
+        }
+        let mut segments = Vec::new();
+        let mut rest = false;
+        for segment in body.split('/') {
+            if rest {
+                return wrong("`**` must be the last segment");
+            }
+            match segment {
+                "**" => rest = true,
+                _ if segment.starts_with('{') && segment.ends_with('}') => {
+                    let name = segment.trim_start_matches('{').trim_end_matches('}');
+                    let named = segment.len() == name.len().saturating_add(2);
+                    if !named || !is_identifier(name) {
+                        return wrong("a variable is `{name}`, of letters, digits and `_`");
+                    }
+                    segments.push(Segment::Any);
+                }
+                _ if segment.contains(['{', '}', '*']) => {
+                    return wrong("`{name}` and `**` must be whole segments");
+                }
+                _ => segments.push(Segment::Literal(segment.to_owned())),
+            }
+        }
+        // What cannot be the path of a permitted request can match nothing.
+        let plain = text.replace(['{', '}', '*'], "x");
+        if PlainPath::parse(plain.as_bytes()).is_err() {
+            return wrong(
+                "such a path can be read in two ways, and no request with it gets a permit",
+            );
+        }
+        Ok(PathTemplate { text: text.to_owned(), segments, rest })
+    }
+
+    /// The template as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The allowing side: whether the template covers exactly this path, byte by byte.
+    #[must_use]
+    pub fn allows(&self, path: &PlainPath<'_>) -> bool {
+        let mut given = path.segments();
+        for wanted in &self.segments {
+            let matches = match (wanted, given.next()) {
+                (Segment::Literal(literal), Some(segment)) => segment == literal,
+                (Segment::Any, Some(segment)) => !segment.is_empty(),
+                (_, None) => false,
+            };
+            if !matches {
+                return false;
+            }
+        }
+        match given.next() {
+            None => !self.rest,
+            Some(segment) => self.rest && !segment.is_empty(),
+        }
+    }
+
+    /// The refusing side: whether the template covers any reading of a path, without regard to
+    /// case; `/x/**` covers `/x` and `/x/` too.
+    #[must_use]
+    pub fn refuses(&self, readings: &Readings) -> bool {
+        match readings {
+            Readings::Known(readings) => {
+                readings.iter().any(|reading| self.refuses_reading(reading))
+            }
+            Readings::Anything => true,
+        }
+    }
+
+    fn refuses_reading(&self, reading: &[u8]) -> bool {
+        // A trailing slash in the template is no segment on this side.
+        let wanted = match self.segments.split_last() {
+            Some((Segment::Literal(last), before)) if last.is_empty() => before,
+            _ => &self.segments,
+        };
+        let mut given = reading.split(|byte| *byte == b'/').filter(|_| !reading.is_empty());
+        let covered = wanted.iter().all(|wanted| match (wanted, given.next()) {
+            (Segment::Literal(literal), Some(segment)) => {
+                segment.eq_ignore_ascii_case(literal.as_bytes())
+            }
+            (Segment::Any, Some(_)) => true,
+            (_, None) => false,
+        });
+        covered && (self.rest || given.next().is_none())
+    }
+}
+
+fn is_identifier(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(template: &str, path: &str) -> bool {
+        let path = PlainPath::parse(path.as_bytes()).unwrap();
+        PathTemplate::parse(template).unwrap().allows(&path)
+    }
+
+    fn refuses(template: &str, path: &str) -> bool {
+        PathTemplate::parse(template).unwrap().refuses(&Readings::of(path.as_bytes()))
+    }
+
+    #[test]
+    fn allows_exactly_what_it_says() {
+        for (template, path) in [
+            ("/", "/"),
+            ("/v1/orders", "/v1/orders"),
+            ("/v1/orders", "/v1/orders?x=/y"),
+            ("/v1/orders/{id}", "/v1/orders/7"),
+            ("/v1/orders/{id}/items/**", "/v1/orders/7/items/1"),
+            ("/v1/orders/{id}/items/**", "/v1/orders/7/items/1/2/"),
+            ("/**", "/x"),
+        ] {
+            assert!(allows(template, path), "{template} must allow {path}");
+        }
+    }
+
+    #[test]
+    fn does_not_allow_what_it_does_not_say() {
+        for (template, path) in [
+            ("/", "/x"),
+            ("/v1/orders", "/v1/orders/"),
+            ("/v1/orders", "/v1/ordersx"),
+            ("/v1/orders", "/v1/Orders"),
+            ("/v1/orders", "/v1/%6frders"),
+            ("/v1/orders", "/v1"),
+            ("/v1/orders/{id}", "/v1/orders/"),
+            ("/v1/orders/{id}", "/v1/orders/7/x"),
+            ("/v1/orders/{id}/items/**", "/v1/orders/7/items"),
+            ("/v1/orders/{id}/items/**", "/v1/orders/7/items/"),
+            ("/**", "/"),
+        ] {
+            assert!(!allows(template, path), "{template} must not allow {path}");
+        }
+    }
+
+    #[test]
+    fn refuses_whatever_could_be_meant() {
+        for (template, path) in [
+            ("/admin/**", "/admin"),
+            ("/admin/**", "/admin/"),
+            ("/admin/**", "/ADMIN/x"),
+            ("/admin/**", "/pub/..;/admin/x"),
+            ("/Admin/{id}", "/admin/7/"),
+            ("/admin", "/admin/"),
+            ("/admin/", "/admin"),
+            ("/**", "/"),
+        ] {
+            assert!(refuses(template, path), "{template} must refuse {path}");
+        }
+        for (template, path) in
+            [("/admin/**", "/administrator"), ("/admin/{id}", "/admin"), ("/admin", "/admin/x")]
+        {
+            assert!(!refuses(template, path), "{template} must not refuse {path}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_template() {
+        for text in [
+            "",
+            "v1",
+            "/v1/**/x",
+            "/v1/*",
+            "/v1/{}",
+            "/v1/{a-b}",
+            "/v1/{{a}}",
+            "/v1/x{id}",
+            "/v1//x",
+            "/v1/../x",
+            "/v1?x",
+            "/v1/%2f",
+            "/v1;x",
+            "/***",
+            "/a b",
+        ] {
+            assert!(PathTemplate::parse(text).is_err(), "{text}");
+        }
+    }
+}

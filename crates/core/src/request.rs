@@ -1,0 +1,175 @@
+//! What a request is, to the decision: the token it presents, and the facts that are judged.
+
+use crate::config::{Config, TokenSource};
+use crate::headers::Headers;
+use crate::policy::{HostName, OVERRIDE_HEADERS, SourceAddress};
+use crate::token::UnverifiedToken;
+
+/// The prefix of the headers that are ours: a client's own are removed.
+const OUR_PREFIX: &[u8] = b"x-breakglass-";
+
+/// What can be asked about a request besides its headers. Each costs a host call, so each is asked
+/// only when it matters. `None` is "not there", and never counts in the client's favour.
+pub trait Attributes {
+    /// Envoy's `source.address`: `ip:port`.
+    fn source_address(&self) -> Option<Vec<u8>>;
+    /// Envoy's `xds.route_name`.
+    fn route_name(&self) -> Option<Vec<u8>>;
+    /// Envoy's `connection.sha256_peer_certificate_digest`: 64 hex digits.
+    fn client_certificate(&self) -> Option<Vec<u8>>;
+}
+
+/// The headers of a request, sorted by what they mean to us. Borrowed: the common request without
+/// a token is decided on this alone.
+#[derive(Debug, Default)]
+pub(crate) struct Seen<'h> {
+    pub(crate) method: &'h [u8],
+    pub(crate) path: &'h [u8],
+    pub(crate) authority: &'h [u8],
+    pub(crate) content_type: &'h [u8],
+    pub(crate) request_id: &'h [u8],
+    /// The methods that override headers name, harmless ones excepted.
+    pub(crate) overrides: Vec<&'h [u8]>,
+    /// The client's own `x-breakglass-*` headers, to be removed.
+    pub(crate) ours: Vec<&'h [u8]>,
+    /// The headers that a token source names, with its index.
+    sources: Vec<(usize, &'h [u8])>,
+}
+
+/// The token that a request presents.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Presented<'h> {
+    /// None of ours.
+    Nothing,
+    /// The deciding header occurs more than once. The index is the source's.
+    Duplicated(usize),
+    /// One. The index is the source's.
+    Token(usize, &'h [u8]),
+}
+
+impl<'h> Seen<'h> {
+    pub(crate) fn sort(headers: &'h Headers, config: &Config) -> Seen<'h> {
+        let mut seen = Seen::default();
+        for (name, value) in headers.iter() {
+            match name {
+                b":method" => seen.method = value,
+                b":path" => seen.path = value,
+                b":authority" => seen.authority = value,
+                b"content-type" => seen.content_type = value,
+                b"x-request-id" => seen.request_id = value,
+                _ => {}
+            }
+            let source =
+                config.token_sources.iter().position(|source| source.header.as_bytes() == name);
+            match source {
+                Some(index) => seen.sources.push((index, value)),
+                None if is_ours(name) => seen.ours.push(name),
+                None => {}
+            }
+            let overrides = OVERRIDE_HEADERS.iter().any(|header| header.as_bytes() == name)
+                && !config
+                    .harmless_method_overrides
+                    .iter()
+                    .any(|harmless| harmless.as_bytes() == name);
+            if overrides {
+                seen.overrides.push(value);
+            }
+        }
+        seen
+    }
+
+    /// The token of the first source that is present.
+    pub(crate) fn token(&self, config: &Config) -> Presented<'h> {
+        for (index, source) in config.token_sources.iter().enumerate() {
+            let values: Vec<&[u8]> = self
+                .sources
+                .iter()
+                .filter(|(source, _)| *source == index)
+                .map(|(_, value)| *value)
+                .collect();
+            let mut ours = values.iter().filter_map(|value| our_token(source, value, config));
+            match (ours.next(), values.len()) {
+                (None, _) => {}
+                (Some(token), 1) => return Presented::Token(index, token),
+                (Some(_), _) => return Presented::Duplicated(index),
+            }
+        }
+        Presented::Nothing
+    }
+}
+
+/// Whether a header may only ever be set by us. Some upstreams read `_` as `-`, so both are one.
+fn is_ours(name: &[u8]) -> bool {
+    name.len() >= OUR_PREFIX.len()
+        && name.iter().zip(OUR_PREFIX).all(|(given, ours)| match given {
+            b'_' => *ours == b'-',
+            _ => given.eq_ignore_ascii_case(ours),
+        })
+}
+
+/// The token in a header's value, if it is meant for us. In a header of our own everything is. In a
+/// header with a scheme it is a JWS whose `typ` and `iss` belong to one configured issuer; anything
+/// else there is somebody else's business and stays untouched.
+fn our_token<'h>(source: &TokenSource, value: &'h [u8], config: &Config) -> Option<&'h [u8]> {
+    let Some(scheme) = &source.scheme else { return Some(value) };
+    let (given, rest) = value.split_at_checked(scheme.len())?;
+    if !given.eq_ignore_ascii_case(scheme.as_bytes()) || rest.first() != Some(&b' ') {
+        return None;
+    }
+    let token = rest.trim_ascii();
+    let unverified = UnverifiedToken::parse(token, config.max_token_bytes).ok()?;
+    config
+        .issuers
+        .iter()
+        .any(|issuer| {
+            unverified.unverified_issuer() == Some(issuer.issuer.as_str())
+                && issuer.typ.iter().any(|typ| typ == unverified.unverified_typ())
+        })
+        .then_some(token)
+}
+
+/// What is judged about a request that needs more than a look at its headers. Owned: a request may
+/// wait for an answer.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) method: Vec<u8>,
+    pub(crate) path: Vec<u8>,
+    pub(crate) authority: Vec<u8>,
+    pub(crate) host: Option<HostName>,
+    pub(crate) overrides: Vec<Vec<u8>>,
+    pub(crate) route: Option<String>,
+    pub(crate) source: Option<SourceAddress>,
+    pub(crate) request_id: Vec<u8>,
+    pub(crate) grpc: bool,
+    /// The client's own headers that are ours to set, and the token's, unless it is to be forwarded.
+    pub(crate) remove: Vec<String>,
+}
+
+impl Facts {
+    pub(crate) fn gather(seen: &Seen<'_>, attributes: &dyn Attributes) -> Facts {
+        let source = attributes.source_address();
+        Facts {
+            method: seen.method.to_vec(),
+            path: seen.path.to_vec(),
+            authority: seen.authority.to_vec(),
+            host: HostName::from_authority(seen.authority),
+            overrides: seen.overrides.iter().map(|value| value.to_vec()).collect(),
+            route: attributes.route_name().and_then(|name| String::from_utf8(name).ok()),
+            source: source.as_deref().and_then(SourceAddress::from_attribute),
+            request_id: seen.request_id.to_vec(),
+            grpc: seen.content_type.starts_with(b"application/grpc"),
+            remove: seen.removals(),
+        }
+    }
+}
+
+impl Seen<'_> {
+    /// The names to remove, each once.
+    pub(crate) fn removals(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.ours.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}

@@ -1,0 +1,71 @@
+//! What is to be done with a request: the only thing that the core hands back for one.
+
+use crate::audit::Record;
+use crate::reason::DenyReason;
+
+/// The next step of one request. There is no default and no failure that goes on: whatever is not
+/// a [`Step::Pass`] or a [`Step::Permit`] does not reach the upstream.
+#[derive(Debug)]
+#[must_use]
+pub enum Step {
+    /// Not ours to decide: go on, the normal controls behind this filter decide.
+    Pass(Pass),
+    /// It may pass under its grant.
+    Permit(Permit),
+    /// Answer it here.
+    Refuse(Refusal),
+    /// Hold it: another step comes with an answer, or with a tick.
+    Wait,
+}
+
+/// A request that goes on without a permit.
+#[derive(Debug)]
+pub struct Pass {
+    /// The headers to remove.
+    pub remove: Vec<String>,
+    /// The audit record, if the request is one to audit.
+    pub record: Option<Record>,
+}
+
+/// A request that may pass under its grant. Only the decision makes one, after every check.
+#[derive(Debug)]
+pub struct Permit {
+    pub(crate) remove: Vec<String>,
+    pub(crate) set: Vec<(&'static str, String)>,
+    pub(crate) record: Record,
+}
+
+impl Permit {
+    /// The headers to remove, before others are set.
+    #[must_use]
+    pub fn remove(&self) -> &[String] {
+        &self.remove
+    }
+
+    /// The headers to set, in place of any that are there.
+    #[must_use]
+    pub fn set(&self) -> &[(&'static str, String)] {
+        &self.set
+    }
+
+    /// The audit record.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+}
+
+/// A request that is answered here.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Why.
+    pub reason: DenyReason,
+    /// The headers of the answer.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body of the answer; the message, for gRPC.
+    pub body: Vec<u8>,
+    /// The gRPC status that gRPC clients get instead of the HTTP status.
+    pub grpc_status: i32,
+    /// The audit record.
+    pub record: Record,
+}

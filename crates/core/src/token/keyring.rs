@@ -1,0 +1,159 @@
+//! The keys of all issuers, as they are known now, and when their sources are to be asked again.
+//!
+//! The last good set of a source stays in use while the source is down; inline keys stand behind
+//! it. A source that answers with something that is no key set is down.
+
+use std::time::Duration;
+
+use crate::config::{Config, RemoteJwks};
+use crate::instant::Instant;
+
+use super::{KeySet, PublicKey};
+
+/// The shortest time between two fetches from one source: a stream of made-up `kid`s costs the
+/// source at most one call per worker in this time.
+pub(crate) const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The first wait after a failed fetch; it doubles up to the configured `refresh`.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// The keys of all issuers.
+#[derive(Debug)]
+pub struct KeyRing {
+    /// In the order of the configuration's issuers.
+    issuers: Vec<IssuerKeys>,
+}
+
+#[derive(Debug)]
+struct IssuerKeys {
+    inline: Option<KeySet>,
+    remote: Option<Source>,
+}
+
+#[derive(Debug)]
+struct Source {
+    remote: RemoteJwks,
+    keys: Option<KeySet>,
+    next_fetch: Option<Instant>,
+    last_fetch: Option<Instant>,
+    under_way: bool,
+    retry: Duration,
+}
+
+/// Whether there is a key with some `kid`.
+#[derive(Debug)]
+pub enum Lookup<'a> {
+    /// Here it is.
+    Found(&'a PublicKey),
+    /// No, and there is no source to ask.
+    Unknown,
+    /// Not here; the issuer's source may know.
+    AskSource,
+}
+
+impl KeyRing {
+    /// The inline keys; every source is due at once.
+    #[must_use]
+    pub fn new(config: &Config) -> KeyRing {
+        let issuers = config
+            .issuers
+            .iter()
+            .map(|issuer| IssuerKeys {
+                inline: issuer.inline.clone(),
+                remote: issuer.remote.clone().map(|remote| Source {
+                    remote,
+                    keys: None,
+                    next_fetch: None,
+                    last_fetch: None,
+                    under_way: false,
+                    retry: FIRST_RETRY,
+                }),
+            })
+            .collect();
+        KeyRing { issuers }
+    }
+
+    /// Looks for the key `kid` of an issuer: among the published keys first, then the inline ones.
+    #[must_use]
+    pub fn find(&self, issuer: usize, kid: &str) -> Lookup<'_> {
+        let Some(issuer) = self.issuers.get(issuer) else { return Lookup::Unknown };
+        let published = issuer.remote.as_ref().and_then(|source| source.keys.as_ref());
+        match published.and_then(|keys| keys.find(kid)) {
+            Some(key) => Lookup::Found(key),
+            None => match issuer.inline.as_ref().and_then(|keys| keys.find(kid)) {
+                Some(key) => Lookup::Found(key),
+                None if issuer.remote.is_some() => Lookup::AskSource,
+                None => Lookup::Unknown,
+            },
+        }
+    }
+
+    /// Whether the source of an issuer has answered with keys at least once.
+    #[must_use]
+    pub fn has_answered(&self, issuer: usize) -> bool {
+        self.source(issuer).is_some_and(|source| source.keys.is_some())
+    }
+
+    /// Whether a request may wait for a `kid` that nobody knows: for the fetch that is under way, or
+    /// for a new one, if the last is [`MIN_FETCH_INTERVAL`] ago.
+    #[must_use]
+    pub fn may_ask(&self, issuer: usize, now: Instant) -> bool {
+        self.source(issuer).is_some_and(|source| {
+            source.under_way
+                || source
+                    .last_fetch
+                    .is_none_or(|last| now.since(last) >= MIN_FETCH_INTERVAL || now < last)
+        })
+    }
+
+    /// The issuers whose sources are due.
+    #[must_use]
+    pub fn due(&self, now: Instant) -> Vec<usize> {
+        let is_due = |source: &Source| {
+            // A clock that was set back must not keep a source from being asked.
+            let set_back = source.last_fetch.is_some_and(|last| now < last);
+            !source.under_way && (set_back || source.next_fetch.is_none_or(|due| now >= due))
+        };
+        let issuers = self.issuers.iter().enumerate();
+        issuers
+            .filter(|(_, issuer)| issuer.remote.as_ref().is_some_and(is_due))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// A fetch begins, unless one is under way.
+    pub fn fetch_begins(&mut self, issuer: usize, now: Instant) {
+        if let Some(source) = self.source_mut(issuer).filter(|source| !source.under_way) {
+            source.under_way = true;
+            source.last_fetch = Some(now);
+        }
+    }
+
+    /// A fetch brought keys. Says whether they differ from the ones before.
+    pub fn fetched(&mut self, issuer: usize, keys: KeySet, now: Instant) -> bool {
+        let Some(source) = self.source_mut(issuer) else { return false };
+        let changed = source.keys.as_ref().is_none_or(|before| !before.is_same(&keys));
+        source.keys = Some(keys);
+        source.under_way = false;
+        source.retry = FIRST_RETRY;
+        source.next_fetch = Some(now.after(source.remote.refresh));
+        changed
+    }
+
+    /// A fetch failed: the last good keys stay, and the next try comes sooner than the next refresh.
+    pub fn fetch_failed(&mut self, issuer: usize, now: Instant) {
+        if let Some(source) = self.source_mut(issuer) {
+            source.under_way = false;
+            source.next_fetch = Some(now.after(source.retry));
+            source.retry = source.retry.saturating_mul(2).min(source.remote.refresh);
+        }
+    }
+
+    fn source(&self, issuer: usize) -> Option<&Source> {
+        self.issuers.get(issuer)?.remote.as_ref()
+    }
+
+    fn source_mut(&mut self, issuer: usize) -> Option<&mut Source> {
+        self.issuers.get_mut(issuer)?.remote.as_mut()
+    }
+}

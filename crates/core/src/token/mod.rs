@@ -1,0 +1,22 @@
+//! From bytes in a header to a token that can be believed.
+//!
+//! 1. [`UnverifiedToken`]: a compact JWS with strict base64url and strict JSON. Its `kid`, `iss`
+//!    and `typ` serve to find the key, and for nothing else.
+//! 2. [`VerifiedToken`]: signed by a configured issuer's key, for one of our audiences, within the
+//!    issuer's `max_lifetime`. Only [`verify`] makes one.
+//!
+//! Time is judged at each use ([`VerifiedToken::check_time`]), because a verified token is kept.
+
+mod algorithm;
+mod keyring;
+mod keys;
+mod signature;
+mod unverified;
+mod verify;
+
+pub use algorithm::Algorithm;
+pub use keyring::{KeyRing, Lookup};
+pub use keys::{InvalidJwks, KeySet};
+pub use signature::{PublicKey, ValidSignature};
+pub use unverified::UnverifiedToken;
+pub use verify::{Unverifiable, VerifiedToken, verify};

@@ -1,0 +1,360 @@
+//! One VM's worth of deciding: events in, steps out.
+//!
+//! The filter tells a [`Worker`] what happens (a request came, a call was answered, time passed, a
+//! request was logged) and does what it is told. A worker never does anything by itself.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::audit::{Decided, Decision, Outcome, Record, Request};
+use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
+use crate::config::{Config, Enforcement};
+use crate::counters::{CounterName, Counters};
+use crate::decision::{Allowance, Answers, Bench, Denial, Question, Ruling, Token, decide};
+use crate::headers::Headers;
+use crate::instant::{Instant, millis};
+use crate::introspection::{Verdict, read_answer};
+use crate::json::Json;
+use crate::memory::Memory;
+use crate::reason::DenyReason;
+use crate::refusal::refuse;
+use crate::request::{Attributes, Facts, Presented, Seen};
+use crate::step::{Pass, Permit, Step};
+use crate::token::{KeyRing, KeySet};
+
+/// The header that tells the upstream under which grant a request came.
+pub const GRANT_HEADER: &str = "x-breakglass-grant";
+
+/// The header that tells the upstream who holds the grant.
+pub const SUBJECT_HEADER: &str = "x-breakglass-subject";
+
+/// The header by which Envoy's router ends a stream after so many milliseconds, whatever has become
+/// of this filter; the router takes it away.
+pub const STREAM_DURATION_HEADER: &str = "x-envoy-upstream-stream-duration-ms";
+
+/// The reason in the audit record of a request whose client went away while it waited. No client
+/// ever sees it.
+pub const CLIENT_GONE: &str = "client_gone";
+
+/// All that one VM knows under one configuration.
+#[derive(Debug)]
+pub struct Worker {
+    config: Rc<Config>,
+    node: Option<String>,
+    keys: KeyRing,
+    memory: Memory,
+    calls: Calls,
+    counters: Counters,
+    streams: HashMap<StreamId, Stream>,
+}
+
+/// A request that is not over.
+#[derive(Debug)]
+enum Stream {
+    Waiting(Box<Waiting>),
+    Decided(Box<Decided>),
+}
+
+#[derive(Debug)]
+struct Waiting {
+    arrived: Instant,
+    token: Token,
+    facts: Facts,
+    certificate: Option<Vec<u8>>,
+    answers: Answers,
+}
+
+/// What is to be done because time has passed.
+#[derive(Debug)]
+pub struct Tick {
+    /// Calls to make.
+    pub calls: Vec<Call>,
+    /// Requests that have waited long enough.
+    pub steps: Vec<(StreamId, Step)>,
+    /// What happened since the last tick.
+    pub counters: Vec<(CounterName, u64)>,
+}
+
+impl Worker {
+    /// A worker that knows nothing yet. `node` is the proxy's name, for the audit record.
+    #[must_use]
+    pub fn new(config: Config, node: Option<String>) -> Worker {
+        Worker {
+            keys: KeyRing::new(&config),
+            config: Rc::new(config),
+            node,
+            memory: Memory::new(),
+            calls: Calls::default(),
+            counters: Counters::default(),
+            streams: HashMap::new(),
+        }
+    }
+
+    /// A request came.
+    pub fn request(
+        &mut self,
+        stream: StreamId,
+        headers: &Headers,
+        attributes: &dyn Attributes,
+        now: Instant,
+    ) -> Step {
+        let config = Rc::clone(&self.config);
+        let seen = Seen::sort(headers, &config);
+        let (token, forwarded) = match seen.token(&config) {
+            Presented::Nothing => (Token::Nothing, None),
+            Presented::Duplicated(source) => (Token::Duplicated, Some(source)),
+            Presented::Token(source, bytes) => (Token::Bytes(bytes.to_vec()), Some(source)),
+        };
+        if matches!(token, Token::Nothing) && self.passes_unseen() {
+            self.counters.decision(Decision::Pass.word(), "no_token");
+            return Step::Pass(Pass { remove: seen.removals(), record: None });
+        }
+        let mut facts = Facts::gather(&seen, attributes);
+        let source = forwarded.and_then(|index| config.token_sources.get(index));
+        if let Some(source) = source.filter(|source| !source.forward) {
+            facts.remove.push(source.header.clone());
+        }
+        let waiting =
+            Waiting { arrived: now, token, facts, certificate: None, answers: Answers::default() };
+        self.decide(stream, waiting, &|| attributes.client_certificate(), now)
+    }
+
+    /// A call was answered. A call that was ended before, or that is not ours, is no news.
+    pub fn answer(
+        &mut self,
+        call: CallId,
+        answer: &Answer<'_>,
+        now: Instant,
+    ) -> Vec<(StreamId, Step)> {
+        let Some(Ended { question, waiting }) = self.calls.end(call) else { return Vec::new() };
+        let learn: Box<dyn Fn(&mut Answers)> = match question {
+            Question::Keys(issuer) => {
+                let fetched = self.learn_keys(issuer, answer, now);
+                Box::new(move |answers| answers.keys = Some(fetched))
+            }
+            Question::Standing { issuer, jti } => {
+                let verdict = self.learn_verdict(issuer, &jti, answer, now);
+                Box::new(move |answers| answers.standing = Some(verdict))
+            }
+        };
+        let mut steps = Vec::new();
+        for stream in waiting {
+            // A client that went away meanwhile has left nothing to decide.
+            let Some(Stream::Waiting(mut waiting)) = self.streams.remove(&stream) else { continue };
+            learn(&mut waiting.answers);
+            let certificate = waiting.certificate.clone();
+            steps.push((stream, self.decide(stream, *waiting, &|| certificate.clone(), now)));
+        }
+        steps
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Instant) -> Tick {
+        for issuer in self.keys.due(now) {
+            self.calls.queue_keys(issuer);
+            self.keys.fetch_begins(issuer, now);
+        }
+        let streams = &self.streams;
+        let calls = self.calls.send(&self.config, |stream| streams.contains_key(&stream), now);
+        let mut steps = Vec::new();
+        for call in self.calls.overdue(now) {
+            steps.extend(self.answer(call, &Answer::Failed, now));
+        }
+        Tick { calls, steps, counters: self.counters.take() }
+    }
+
+    /// Whether a tick would make a call: the sooner it comes, the shorter a request waits.
+    #[must_use]
+    pub fn has_calls_to_make(&self) -> bool {
+        self.calls.has_queued()
+    }
+
+    /// A request is over. The final audit record, if it is one to audit.
+    pub fn logged(&mut self, stream: StreamId, outcome: &Outcome, now: Instant) -> Option<Record> {
+        let decided = match self.streams.remove(&stream)? {
+            Stream::Decided(decided) => *decided,
+            Stream::Waiting(waiting) => self.abandoned(&waiting),
+        };
+        Some(decided.record(&self.config, self.node.as_deref(), Some((outcome, now))))
+    }
+
+    /// What is recorded of a request whose client went away before the answer came: nothing was
+    /// decided, and nothing passed.
+    fn abandoned(&mut self, waiting: &Waiting) -> Decided {
+        let token = match &waiting.token {
+            Token::Bytes(bytes) => self.memory.token(bytes),
+            Token::Nothing | Token::Duplicated => None,
+        };
+        self.counters.decision(Decision::Deny.word(), CLIENT_GONE);
+        Decided {
+            arrived: waiting.arrived,
+            decision: Decision::Deny,
+            reason: CLIENT_GONE,
+            token,
+            scope: None,
+            rule: None,
+            revocation_source: None,
+            request: Request::of(&waiting.facts),
+        }
+    }
+
+    /// Whether a request without a token can meet no rule.
+    fn passes_unseen(&self) -> bool {
+        self.config.protected.is_empty()
+            && self.config.unauthenticated == crate::config::Unauthenticated::Pass
+    }
+
+    fn decide(
+        &mut self,
+        stream: StreamId,
+        mut waiting: Waiting,
+        certificate: &dyn Fn() -> Option<Vec<u8>>,
+        now: Instant,
+    ) -> Step {
+        let config = Rc::clone(&self.config);
+        let mut bench = Bench { config: &config, keys: &self.keys, memory: &mut self.memory, now };
+        let Waiting { token, facts, answers, .. } = &waiting;
+        match decide(&mut bench, token, facts, certificate, answers) {
+            Ruling::Pass => {
+                self.counters.decision(Decision::Pass.word(), "no_token");
+                Step::Pass(Pass { remove: waiting.facts.remove, record: None })
+            }
+            Ruling::Allow(allowance) => self.permit(stream, waiting, allowance, now),
+            Ruling::Deny(denial) => self.deny(stream, waiting, &denial),
+            Ruling::Ask(question) => {
+                if let Question::Keys(issuer) = question {
+                    self.keys.fetch_begins(issuer, now);
+                }
+                let token = match &waiting.token {
+                    Token::Bytes(bytes) => bytes.as_slice(),
+                    Token::Nothing | Token::Duplicated => &[],
+                };
+                self.calls.wait(stream, question, token);
+                waiting.certificate = certificate();
+                self.streams.insert(stream, Stream::Waiting(Box::new(waiting)));
+                Step::Wait
+            }
+        }
+    }
+
+    fn permit(
+        &mut self,
+        stream: StreamId,
+        waiting: Waiting,
+        allowance: Allowance,
+        now: Instant,
+    ) -> Step {
+        let Allowance { reason, token, scope, rule, revocation_source } = allowance;
+        self.counters.decision(Decision::Allow.word(), reason.code());
+        let claims = token.claims();
+        let remaining = token.void_at(self.config.clock_skew).since(now);
+        let set = vec![
+            (GRANT_HEADER, claims.jti.clone()),
+            (SUBJECT_HEADER, header_text(&claims.sub)),
+            (STREAM_DURATION_HEADER, millis(remaining).max(1).to_string()),
+        ];
+        let decided = Decided {
+            arrived: waiting.arrived,
+            decision: Decision::Allow,
+            reason: reason.code(),
+            token: Some(token),
+            scope: Some(scope),
+            rule: Some(rule),
+            revocation_source: Some(revocation_source),
+            request: Request::of(&waiting.facts),
+        };
+        let record = decided.record(&self.config, self.node.as_deref(), None);
+        self.streams.insert(stream, Stream::Decided(Box::new(decided)));
+        Step::Permit(Permit { remove: waiting.facts.remove, set, record })
+    }
+
+    fn deny(&mut self, stream: StreamId, waiting: Waiting, denial: &Denial) -> Step {
+        let decision = match self.config.enforcement {
+            Enforcement::Enforce => Decision::Deny,
+            Enforcement::Shadow => Decision::ShadowDeny,
+        };
+        self.counters.decision(decision.word(), denial.reason.code());
+        let decided = decided_deny(&waiting, denial, decision);
+        let record = decided.record(&self.config, self.node.as_deref(), None);
+        self.streams.insert(stream, Stream::Decided(Box::new(decided)));
+        match self.config.enforcement {
+            Enforcement::Enforce => {
+                Step::Refuse(refuse(denial, &waiting.facts, &self.config, record))
+            }
+            Enforcement::Shadow => {
+                Step::Pass(Pass { remove: waiting.facts.remove, record: Some(record) })
+            }
+        }
+    }
+
+    /// Whether the answer brought keys.
+    fn learn_keys(&mut self, issuer: usize, answer: &Answer<'_>, now: Instant) -> bool {
+        let keys = match answer {
+            Answer::Response { status: 200, body } => {
+                Json::parse(body).ok().and_then(|json| KeySet::read_remote(&json).ok())
+            }
+            Answer::Response { .. } | Answer::Failed => None,
+        };
+        self.counters.call("jwks", if keys.is_some() { "ok" } else { "failed" });
+        let Some(keys) = keys else {
+            self.keys.fetch_failed(issuer, now);
+            return false;
+        };
+        if self.keys.fetched(issuer, keys, now) {
+            self.memory.forget_tokens();
+        }
+        true
+    }
+
+    fn learn_verdict(
+        &mut self,
+        issuer: usize,
+        jti: &str,
+        answer: &Answer<'_>,
+        now: Instant,
+    ) -> Option<Verdict> {
+        let verdict = match answer {
+            Answer::Response { status, body } => read_answer(*status, body, jti),
+            Answer::Failed => None,
+        };
+        let result = match verdict {
+            Some(Verdict::Active) => "ok",
+            Some(Verdict::Inactive) => "inactive",
+            None => "failed",
+        };
+        self.counters.call("introspection", result);
+        if let (Some(verdict), Some(introspection)) =
+            (verdict, &self.config.revocation.introspection)
+        {
+            self.memory.keep_verdict(issuer, jti, verdict, now, introspection.cache);
+        }
+        verdict
+    }
+}
+
+fn decided_deny(waiting: &Waiting, denial: &Denial, decision: Decision) -> Decided {
+    Decided {
+        arrived: waiting.arrived,
+        decision,
+        reason: denial.reason.code(),
+        token: denial.token.clone(),
+        scope: denial.scope.clone(),
+        rule: denial.rule.clone(),
+        revocation_source: denial.revocation_source,
+        request: Request::of(&waiting.facts),
+    }
+}
+
+/// A claim as a header value: visible ASCII as it is, everything else, and `%`, percent-encoded
+/// (RFC 3986 section 2.1).
+fn header_text(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
