@@ -130,7 +130,7 @@ fn our_token<'h>(source: &TokenSource, value: &'h [u8], config: &Config) -> Opti
 
 /// What is judged about a request that needs more than a look at its headers. Owned: a request may
 /// wait for an answer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) method: Vec<u8>,
     pub(crate) path: Vec<u8>,

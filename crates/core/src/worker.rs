@@ -19,7 +19,7 @@ use crate::memory::Memory;
 use crate::reason::DenyReason;
 use crate::refusal::refuse;
 use crate::request::{Attributes, Facts, Presented, Seen};
-use crate::step::{Pass, Permit, Step};
+use crate::step::{Pass, Permit, Refusal, Step};
 use crate::token::{KeyRing, KeySet};
 
 /// The header that tells the upstream under which grant a request came.
@@ -169,13 +169,49 @@ impl Worker {
         self.calls.has_queued()
     }
 
-    /// A request is over. The final audit record, if it is one to audit.
-    pub fn logged(&mut self, stream: StreamId, outcome: &Outcome, now: Instant) -> Option<Record> {
+    /// What this worker ordered for a request could not be done: the request is refused, whatever
+    /// was decided before, and shadow mode does not change that.
+    pub fn fail(&mut self, stream: StreamId, now: Instant) -> Refusal {
+        let denial = Denial::of(DenyReason::InternalError);
+        self.counters.decision(Decision::Deny.word(), denial.reason.code());
+        let (facts, request, arrived, token) = match self.streams.remove(&stream) {
+            Some(Stream::Waiting(waiting)) => {
+                let request = Request::of(&waiting.facts);
+                (waiting.facts, request, waiting.arrived, None)
+            }
+            Some(Stream::Decided(decided)) => {
+                (Facts::default(), decided.request, decided.arrived, decided.token)
+            }
+            None => (Facts::default(), Request::of(&Facts::default()), now, None),
+        };
+        let decided = Decided {
+            arrived,
+            decision: Decision::Deny,
+            reason: denial.reason.code(),
+            token,
+            scope: None,
+            rule: None,
+            revocation_source: None,
+            request,
+        };
+        let record = decided.record(&self.config, self.node.as_deref(), None);
+        self.streams.insert(stream, Stream::Decided(Box::new(decided)));
+        refuse(&denial, &facts, &self.config, record)
+    }
+
+    /// A request is over. The final audit record, if it is one to audit; only then is `outcome`
+    /// asked for.
+    pub fn logged(
+        &mut self,
+        stream: StreamId,
+        outcome: impl FnOnce() -> Outcome,
+        now: Instant,
+    ) -> Option<Record> {
         let decided = match self.streams.remove(&stream)? {
             Stream::Decided(decided) => *decided,
             Stream::Waiting(waiting) => self.abandoned(&waiting),
         };
-        Some(decided.record(&self.config, self.node.as_deref(), Some((outcome, now))))
+        Some(decided.record(&self.config, self.node.as_deref(), Some((&outcome(), now))))
     }
 
     /// What is recorded of a request whose client went away before the answer came: nothing was

@@ -1,0 +1,76 @@
+//! The one place where a step becomes an action.
+
+use std::cell::RefCell;
+
+use breakglass_core::calls::StreamId;
+use breakglass_core::step::{Permit, Refusal, Step};
+use breakglass_core::worker::Worker;
+use log::error;
+
+use crate::host::{self, HostError};
+
+/// What is to become of the current request now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Flow {
+    /// It goes on to the next filter.
+    Continue,
+    /// It stays: it was answered, or waits.
+    Hold,
+}
+
+/// Does to the current request what `step` says. What cannot be done ends in a refusal: a request
+/// whose spoofed headers could not be removed, or whose permit could not be written down, stays.
+pub(crate) fn apply(step: Step, stream: StreamId, worker: &RefCell<Worker>) -> Flow {
+    let done = match step {
+        Step::Pass(pass) => pass
+            .remove
+            .iter()
+            .try_for_each(|name| host::remove_request_header(name))
+            .and_then(|()| pass.record.as_deref().map_or(Ok(()), host::publish_record))
+            .map(|()| Flow::Continue),
+        Step::Permit(permit) => grant(&permit).map(|()| Flow::Continue),
+        Step::Refuse(refusal) => return refuse(&refusal),
+        Step::Wait => return Flow::Hold,
+    };
+    done.unwrap_or_else(|status| {
+        error!("breakglass: the host refused a change to a request: {status:?}");
+        fail(stream, worker)
+    })
+}
+
+/// Refuses the current request because the filter itself failed.
+pub(crate) fn fail(stream: StreamId, worker: &RefCell<Worker>) -> Flow {
+    match (host::now(), worker.try_borrow_mut()) {
+        (Some(now), Ok(mut worker)) => refuse(&worker.fail(stream, now)),
+        // Without a clock, or with the worker in use, there is no record to write.
+        _ => {
+            if let Err(status) = host::refuse_unrecorded() {
+                error!("breakglass: a refusal could not be sent: {status:?}");
+            }
+            Flow::Hold
+        }
+    }
+}
+
+/// Carries out a permit. Headers are removed before any is set, and the permit is published last.
+fn grant(permit: &Permit) -> Result<(), HostError> {
+    for name in permit.remove() {
+        host::remove_request_header(name)?;
+    }
+    for (name, value) in permit.set() {
+        host::set_request_header(name, value)?;
+    }
+    host::publish_record(permit.record())?;
+    host::publish_permit()
+}
+
+fn refuse(refusal: &Refusal) -> Flow {
+    if let Err(status) = host::publish_record(&refusal.record) {
+        error!("breakglass: the audit record of a refusal could not be kept: {status:?}");
+    }
+    if let Err(status) = host::refuse(refusal) {
+        error!("breakglass: a refusal could not be sent: {status:?}");
+    }
+    Flow::Hold
+}

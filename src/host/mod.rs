@@ -1,0 +1,180 @@
+//! The host, as this filter needs it. The only code that names it: here and in the dispatch of a
+//! call, which the SDK must know of.
+
+mod ffi;
+mod map;
+
+use std::time::Duration;
+
+use breakglass_core::Attributes;
+use breakglass_core::audit::Outcome;
+use breakglass_core::calls::Call;
+use breakglass_core::headers::Headers;
+use breakglass_core::instant::Instant;
+use breakglass_core::reason::DenyReason;
+use breakglass_core::step::Refusal;
+use proxy_wasm::hostcalls;
+
+pub(crate) use ffi::HostError;
+
+const REQUEST_HEADERS: u32 = 0;
+const CALL_RESPONSE_HEADERS: u32 = 6;
+const CALL_RESPONSE_BODY: u32 = 4;
+const PLUGIN_CONFIGURATION: u32 = 7;
+const REQUEST_STREAM: u32 = 0;
+const COUNTER: u32 = 0;
+
+/// The filter state that later filters match: Envoy's key is `wasm.breakglass_decision`.
+const DECISION_STATE: &[u8] = b"breakglass_decision";
+
+/// The filter state that access loggers print: Envoy's key is `wasm.breakglass`.
+const RECORD_STATE: &[u8] = b"breakglass";
+
+/// The wall clock. `None` if the host has none, and then nothing can be decided.
+pub(crate) fn now() -> Option<Instant> {
+    let nanoseconds = ffi::current_time_nanoseconds().ok()?;
+    Some(Instant::from_millis(nanoseconds.checked_div(1_000_000)?))
+}
+
+/// The plugin's configuration.
+pub(crate) fn configuration(size: usize) -> Result<Vec<u8>, HostError> {
+    ffi::buffer(PLUGIN_CONFIGURATION, size)
+}
+
+/// The name of this proxy.
+pub(crate) fn node_id() -> Option<String> {
+    let id = property(&["xds", "node", "id"]).or_else(|| property(&["node", "id"]))?;
+    String::from_utf8(id).ok()
+}
+
+/// The headers of the current request.
+pub(crate) fn request_headers() -> Option<Headers> {
+    map::read(ffi::header_map(REQUEST_HEADERS).ok()?)
+}
+
+/// Takes a header away from the current request.
+pub(crate) fn remove_request_header(name: &str) -> Result<(), HostError> {
+    ffi::remove_header(REQUEST_HEADERS, name)
+}
+
+/// Sets a header of the current request, in place of any that are there.
+pub(crate) fn set_request_header(name: &str, value: &str) -> Result<(), HostError> {
+    ffi::replace_header(REQUEST_HEADERS, name, value)
+}
+
+/// Tells the filters behind this one that the current request has a permit.
+pub(crate) fn publish_permit() -> Result<(), HostError> {
+    ffi::set_property(DECISION_STATE, b"allow")
+}
+
+/// Hands an audit record to the access loggers.
+pub(crate) fn publish_record(record: &str) -> Result<(), HostError> {
+    ffi::set_property(RECORD_STATE, record.as_bytes())
+}
+
+/// Answers the current request here.
+pub(crate) fn refuse(refusal: &Refusal) -> Result<(), HostError> {
+    let headers = map::write(&refusal.headers).unwrap_or_default();
+    ffi::send_local_response(
+        refusal.reason.status(),
+        &refusal.reason.details(),
+        &refusal.body,
+        &headers,
+        refusal.grpc_status,
+    )
+}
+
+/// Answers the current request here, when not even an audit record can be written.
+pub(crate) fn refuse_unrecorded() -> Result<(), HostError> {
+    let reason = DenyReason::InternalError;
+    ffi::send_local_response(reason.status(), &reason.details(), reason.code().as_bytes(), &[], -1)
+}
+
+/// Lets the current request go on after a wait.
+pub(crate) fn continue_request() -> Result<(), HostError> {
+    ffi::continue_stream(REQUEST_STREAM)
+}
+
+/// Makes `context` the current one. An error if it is gone.
+pub(crate) fn enter(context: u32) -> Result<(), HostError> {
+    ffi::set_effective_context(context)
+}
+
+/// How often the current root context ticks.
+pub(crate) fn tick_every(period: Duration) -> Result<(), HostError> {
+    let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
+    ffi::set_tick_period_milliseconds(millis)
+}
+
+/// Makes a call; its response comes with the token that is returned. Only for root contexts: a
+/// stream's call would be dropped with the stream.
+pub(crate) fn dispatch(call: &Call) -> Option<u32> {
+    let headers: Vec<(&str, &str)> =
+        call.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let body = (!call.body.is_empty()).then_some(call.body.as_slice());
+    // The SDK keeps a list of calls under way and panics over a response to one that it does not
+    // know, so this one function must be its own.
+    hostcalls::dispatch_http_call(&call.cluster, headers, body, Vec::new(), call.timeout).ok()
+}
+
+/// `:status` and body of the response to a call, the body if it has at most `max_body` bytes.
+pub(crate) fn call_response(body_size: usize, max_body: usize) -> Option<(u16, Vec<u8>)> {
+    if body_size > max_body {
+        return None;
+    }
+    let status = ffi::header(CALL_RESPONSE_HEADERS, ":status").ok()?;
+    let status = std::str::from_utf8(&status).ok()?.parse().ok()?;
+    let body = match body_size {
+        0 => Vec::new(),
+        _ => ffi::buffer(CALL_RESPONSE_BODY, body_size).ok()?,
+    };
+    Some((status, body))
+}
+
+/// Defines a counter.
+pub(crate) fn define_counter(name: &str) -> Result<u32, HostError> {
+    ffi::define_metric(COUNTER, name)
+}
+
+/// Adds to a counter.
+pub(crate) fn add(counter: u32, count: u64) -> Result<(), HostError> {
+    ffi::increment_metric(counter, i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// How the current request ended; only when it is logged.
+pub(crate) fn outcome(bytes_received: u64, bytes_sent: u64) -> Outcome {
+    Outcome {
+        status: number(&["response", "code"]),
+        response_flags: number(&["response", "flags"]),
+        upstream: property(&["upstream", "address"]),
+        bytes_received,
+        bytes_sent,
+    }
+}
+
+/// The attributes of the current request.
+pub(crate) struct CurrentRequest;
+
+impl Attributes for CurrentRequest {
+    fn source_address(&self) -> Option<Vec<u8>> {
+        property(&["source", "address"])
+    }
+
+    fn route_name(&self) -> Option<Vec<u8>> {
+        property(&["xds", "route_name"])
+    }
+
+    fn client_certificate(&self) -> Option<Vec<u8>> {
+        property(&["connection", "sha256_peer_certificate_digest"])
+    }
+}
+
+/// One of Envoy's attributes; `None` if it is not there, or empty.
+fn property(path: &[&str]) -> Option<Vec<u8>> {
+    ffi::property(path.join("\0").as_bytes()).ok().filter(|value| !value.is_empty())
+}
+
+/// An attribute that is a number: eight bytes, little-endian.
+fn number(path: &[&str]) -> Option<u64> {
+    Some(u64::from_le_bytes(property(path)?.try_into().ok()?))
+}

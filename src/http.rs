@@ -1,0 +1,76 @@
+//! One request.
+
+use std::rc::Rc;
+
+use breakglass_core::step::Step;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use crate::apply::{Flow, apply, fail};
+use crate::host;
+use crate::root::Shared;
+
+/// One request, of which the worker knows the rest by its id.
+pub(crate) struct Http {
+    id: u32,
+    shared: Rc<Shared>,
+    bytes_received: u64,
+    bytes_sent: u64,
+}
+
+impl Http {
+    pub(crate) fn new(id: u32, shared: Rc<Shared>) -> Http {
+        Http { id, shared, bytes_received: 0, bytes_sent: 0 }
+    }
+
+    /// The step for this request; `None` when something is missing to decide on.
+    fn decide(&self) -> Option<Step> {
+        let (now, headers) = (host::now()?, host::request_headers()?);
+        let mut worker = self.shared.worker.try_borrow_mut().ok()?;
+        Some(worker.request(self.id, &headers, &host::CurrentRequest, now))
+    }
+}
+
+impl Context for Http {}
+
+impl HttpContext for Http {
+    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        let flow = match self.decide() {
+            None => fail(self.id, &self.shared.worker),
+            Some(step) => {
+                let waits = matches!(step, Step::Wait);
+                let flow = apply(step, self.id, &self.shared.worker);
+                if waits {
+                    self.shared.wake(self.id);
+                }
+                flow
+            }
+        };
+        match flow {
+            Flow::Continue => Action::Continue,
+            Flow::Hold => Action::Pause,
+        }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
+        self.bytes_received = self.bytes_received.saturating_add(size as u64);
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
+        self.bytes_sent = self.bytes_sent.saturating_add(size as u64);
+        Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        let (Some(now), Ok(mut worker)) = (host::now(), self.shared.worker.try_borrow_mut()) else {
+            return;
+        };
+        let outcome = || host::outcome(self.bytes_received, self.bytes_sent);
+        if let Some(record) = worker.logged(self.id, outcome, now)
+            && let Err(status) = host::publish_record(&record)
+        {
+            log::error!("breakglass: the final audit record could not be kept: {status:?}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! One worker thread under one configuration: configures, ticks, makes calls and hears the answers.
+//!
+//! All calls are made from the tick, so they belong to the root context and outlive the requests
+//! that wait for them; a request that begins to wait brings the next tick forward. (Envoy drops the
+//! answer to a stream's call when the stream is gone, and a call that is made inside the callback
+//! of another one crashes Envoy when it shuts down.)
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use breakglass_core::calls::{Answer, CallId, StreamId};
+use breakglass_core::config::Config;
+use breakglass_core::step::Step;
+use breakglass_core::worker::Worker;
+use log::{error, info, warn};
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+
+use crate::apply::{Flow, apply};
+use crate::host;
+use crate::http::Http;
+
+/// How often time passes for the worker: often enough that counters look live.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How soon time passes when a request waits for a call to be made.
+const SOON: Duration = Duration::from_millis(1);
+
+/// The largest answer that is read, in bytes: key sets and verdicts are a thousand times smaller.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// What the root context shares with the requests of its thread.
+pub(crate) struct Shared {
+    root: u32,
+    pub(crate) worker: RefCell<Worker>,
+    /// Whether the tick was brought forward.
+    awake: Cell<bool>,
+}
+
+impl Shared {
+    /// Brings the next tick forward, from within the request `stream`.
+    pub(crate) fn wake(&self, stream: StreamId) {
+        if self.awake.replace(true) {
+            return;
+        }
+        let woken = host::enter(self.root)
+            .and_then(|()| host::tick_every(SOON))
+            .and_then(|()| host::enter(stream));
+        if let Err(status) = woken {
+            warn!("breakglass: a call is made at the next tick only: {status:?}");
+        }
+    }
+}
+
+/// The root context.
+pub(crate) struct Root {
+    id: u32,
+    /// `None` until a configuration was accepted.
+    shared: Option<Rc<Shared>>,
+    calls: HashMap<u32, CallId>,
+    counters: HashMap<String, u32>,
+}
+
+impl Root {
+    pub(crate) fn new(id: u32) -> Root {
+        Root { id, shared: None, calls: HashMap::new(), counters: HashMap::new() }
+    }
+
+    /// Carries out the steps of requests that have waited.
+    fn apply(&self, steps: Vec<(StreamId, Step)>, shared: &Shared) {
+        for (stream, step) in steps {
+            // A stream that is gone has nothing left to do.
+            if host::enter(stream).is_err() {
+                continue;
+            }
+            match apply(step, stream, &shared.worker) {
+                Flow::Hold => {}
+                Flow::Continue => {
+                    if let Err(status) = host::continue_request() {
+                        error!("breakglass: a request could not go on: {status:?}");
+                    }
+                }
+            }
+        }
+        if let Err(status) = host::enter(self.id) {
+            error!("breakglass: the root context is gone: {status:?}");
+        }
+    }
+
+    fn count(&mut self, counters: Vec<(String, u64)>) {
+        for (name, count) in counters {
+            let id = match self.counters.get(&name) {
+                Some(id) => *id,
+                None => match host::define_counter(&name) {
+                    Ok(id) => *self.counters.entry(name).or_insert(id),
+                    Err(status) => {
+                        warn!("breakglass: the counter {name} cannot be defined: {status:?}");
+                        continue;
+                    }
+                },
+            };
+            if let Err(status) = host::add(id, count) {
+                warn!("breakglass: a counter cannot be kept: {status:?}");
+            }
+        }
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(
+        &mut self,
+        token: u32,
+        header_count: usize,
+        body_size: usize,
+        _trailer_count: usize,
+    ) {
+        let (Some(call), Some(shared)) = (self.calls.remove(&token), self.shared.clone()) else {
+            return;
+        };
+        let response = match header_count {
+            0 => None,
+            _ => host::call_response(body_size, MAX_ANSWER_BYTES),
+        };
+        let answer = match &response {
+            Some((status, body)) => Answer::Response { status: *status, body },
+            None => Answer::Failed,
+        };
+        let Some(now) = host::now() else { return };
+        let steps = match shared.worker.try_borrow_mut() {
+            Ok(mut worker) => worker.answer(call, &answer, now),
+            Err(_) => return,
+        };
+        self.apply(steps, &shared);
+        self.wake_if_needed(&shared);
+    }
+}
+
+impl Root {
+    /// An answer can raise the next question: first the keys, then the grant.
+    fn wake_if_needed(&self, shared: &Shared) {
+        let needed = shared.worker.try_borrow().is_ok_and(|worker| worker.has_calls_to_make());
+        if needed {
+            shared.wake(self.id);
+        }
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        let text = match host::configuration(size) {
+            Ok(text) => text,
+            Err(status) => {
+                error!("breakglass: the configuration cannot be read: {status:?}");
+                return false;
+            }
+        };
+        let config = match Config::parse(&text, &|name| std::env::var(name).ok()) {
+            Ok(config) => config,
+            Err(errors) => {
+                for error in &errors {
+                    error!("breakglass: configuration: {error}");
+                }
+                error!("breakglass: the configuration is refused ({} errors)", errors.len());
+                return false;
+            }
+        };
+        if let Err(status) = host::tick_every(TICK) {
+            error!("breakglass: the host does not tick: {status:?}");
+            return false;
+        }
+        info!(
+            "breakglass {} configured: {} issuers, {} scopes, {:?}",
+            env!("CARGO_PKG_VERSION"),
+            config.issuers.len(),
+            config.scopes.len(),
+            config.enforcement,
+        );
+        self.shared = Some(Rc::new(Shared {
+            root: self.id,
+            worker: RefCell::new(Worker::new(config, host::node_id())),
+            awake: Cell::new(false),
+        }));
+        true
+    }
+
+    fn on_tick(&mut self) {
+        let (Some(shared), Some(now)) = (self.shared.clone(), host::now()) else { return };
+        if shared.awake.replace(false)
+            && let Err(status) = host::tick_every(TICK)
+        {
+            warn!("breakglass: the tick cannot be set back: {status:?}");
+        }
+        let Ok(tick) = shared.worker.try_borrow_mut().map(|mut worker| worker.tick(now)) else {
+            return;
+        };
+        let mut steps = tick.steps;
+        for call in &tick.calls {
+            match host::dispatch(call) {
+                Some(token) => {
+                    self.calls.insert(token, call.id);
+                }
+                None => {
+                    warn!("breakglass: no call can be made to the cluster {}", call.cluster);
+                    if let Ok(mut worker) = shared.worker.try_borrow_mut() {
+                        steps.extend(worker.answer(call.id, &Answer::Failed, now));
+                    }
+                }
+            }
+        }
+        self.count(tick.counters);
+        self.apply(steps, &shared);
+        self.wake_if_needed(&shared);
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        // Without a configuration there is no request: Envoy does not serve with one that was
+        // refused. `None` makes the SDK end the VM, which fails closed.
+        let shared = self.shared.clone()?;
+        Some(Box::new(Http::new(id, shared)))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
