@@ -80,6 +80,7 @@ impl<K: Hash + Eq, V> BoundedCache<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn cache(entries: usize, bytes: usize) -> BoundedCache<u32, u32> {
         BoundedCache::new(NonZeroUsize::new(entries).unwrap(), bytes)

@@ -261,6 +261,7 @@ fn is_name(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     const MINIMAL: &str = r#"{"iss":"i","sub":"s","aud":"a","iat":1,"exp":2,"jti":"j",
         "scope":"x y","breakglass":{"reason":"r","approvers":["bob"]}}"#;

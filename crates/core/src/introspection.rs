@@ -38,6 +38,7 @@ pub fn read_answer(status: u16, body: &[u8], jti: &str) -> Option<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn only_a_whole_answer_about_this_grant_counts() {

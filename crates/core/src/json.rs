@@ -163,6 +163,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn refuses_what_two_parsers_could_read_in_two_ways() {

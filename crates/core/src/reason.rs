@@ -195,6 +195,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn every_reason_is_listed_once_and_has_its_own_word() {

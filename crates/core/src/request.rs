@@ -123,7 +123,7 @@ fn our_token<'h>(source: &TokenSource, value: &'h [u8], config: &Config) -> Opti
         .iter()
         .any(|issuer| {
             unverified.unverified_issuer() == Some(issuer.issuer.as_str())
-                && issuer.typ.iter().any(|typ| typ == unverified.unverified_typ())
+                && issuer.typ.iter().any(|typ| typ == unverified.unverified_media_type())
         })
         .then_some(token)
 }

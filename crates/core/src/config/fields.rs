@@ -180,6 +180,15 @@ pub(crate) fn positive_duration(json: &Json, place: &Place<'_>) -> Option<Durati
     if duration.is_zero() { place.error("must be longer than nothing") } else { Some(duration) }
 }
 
+/// Reads how long a call may take: a request waits for it, so a minute is the most.
+pub(crate) fn timeout(json: &Json, place: &Place<'_>) -> Option<Duration> {
+    let timeout = positive_duration(json, place)?;
+    if timeout > Duration::from_secs(60) {
+        return place.error("expected at most 60s: a request waits for it");
+    }
+    Some(timeout)
+}
+
 /// Reads one of a few words.
 pub(crate) fn one_of<T: Copy>(
     choices: &'static [(&'static str, T)],

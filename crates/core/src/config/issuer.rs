@@ -6,7 +6,7 @@ use crate::json::Json;
 use crate::token::{Algorithm, KeySet};
 
 use super::revocation::{cluster_name, header_value, http_path};
-use super::{Fields, Place, list, one_of, parsed, positive_duration, text};
+use super::{Fields, Place, list, one_of, parsed, positive_duration, text, timeout};
 
 /// The `typ` of a break-glass token, unless the configuration says otherwise.
 pub(crate) const DEFAULT_TYP: &str = "breakglass+jwt";
@@ -120,7 +120,7 @@ fn read_remote<'a>(json: &'a Json, place: &Place<'a>) -> Option<RemoteJwks> {
     let authority = fields.required("authority", parsed(header_value));
     let path = fields.required("path", parsed(http_path));
     let refresh = fields.or("refresh", DEFAULT_REFRESH, positive_duration);
-    let timeout = fields.or("timeout", DEFAULT_KEYS_TIMEOUT, positive_duration);
+    let timeout = fields.or("timeout", DEFAULT_KEYS_TIMEOUT, timeout);
     fields.close()?;
     Some(RemoteJwks {
         cluster: cluster?,

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 pub use fields::ConfigError;
 pub(crate) use fields::{
-    Errors, Fields, Place, boolean, duration, list, number, one_of, parsed, positive_duration, text,
+    Errors, Fields, Place, boolean, duration, list, number, one_of, parsed, positive_duration,
+    text, timeout,
 };
 pub(crate) use revocation::on_unavailable;
 pub(crate) use source::is_token_byte;

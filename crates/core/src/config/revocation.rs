@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::json::Json;
 
-use super::fields::duration;
-use super::{Fields, Place, one_of, parsed, positive_duration, text};
+use super::{Fields, Place, duration, one_of, parsed, positive_duration, text, timeout};
 
 /// How long one introspection may take, unless the configuration says otherwise: a request waits.
 pub(crate) const DEFAULT_INTROSPECTION_TIMEOUT: Duration = Duration::from_millis(500);
@@ -143,7 +142,7 @@ fn read_feed<'a>(json: &'a Json, place: &Place<'a>) -> Option<Feed> {
 fn read_introspection<'a>(json: &'a Json, place: &Place<'a>) -> Option<Introspection> {
     let mut fields = Fields::open(json, place)?;
     let endpoint = read_endpoint(&mut fields);
-    let timeout = fields.or("timeout", DEFAULT_INTROSPECTION_TIMEOUT, positive_duration);
+    let timeout = fields.or("timeout", DEFAULT_INTROSPECTION_TIMEOUT, timeout);
     let cache = fields.or("cache", DEFAULT_INTROSPECTION_CACHE, duration);
     fields.close()?;
     Some(Introspection { endpoint: endpoint?, timeout: timeout?, cache: cache? })

@@ -103,6 +103,7 @@ fn is_dns_name(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn host(text: &str) -> Option<String> {
         HostName::from_authority(text.as_bytes()).map(|host| host.0)

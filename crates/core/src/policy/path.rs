@@ -87,6 +87,7 @@ pub(super) fn hex(digit: Option<u8>) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn takes_a_path_with_one_reading() {

@@ -53,6 +53,7 @@ pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn is_in(address: &str, network: &str) -> bool {
         SourceAddress::from_attribute(address.as_bytes())

@@ -130,6 +130,7 @@ fn is_identifier(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn allows(template: &str, path: &str) -> bool {
         let path = PlainPath::parse(path.as_bytes()).unwrap();

@@ -19,6 +19,7 @@ pub struct UnverifiedToken<'a> {
     alg: String,
     kid: String,
     typ: String,
+    media_type: String,
     payload: Json,
 }
 
@@ -56,9 +57,10 @@ impl<'a> UnverifiedToken<'a> {
         let payload = Json::parse(&decode(payload)?).ok()?;
         payload.as_object()?;
         // RFC 7515 section 4.1.9: `application/` may be left out.
-        let typ = typ.to_ascii_lowercase();
-        let typ = typ.strip_prefix("application/").map(str::to_owned).unwrap_or(typ);
-        Some(UnverifiedToken { text, alg, kid, typ, payload })
+        let media_type = typ.to_ascii_lowercase();
+        let media_type =
+            media_type.strip_prefix("application/").map(str::to_owned).unwrap_or(media_type);
+        Some(UnverifiedToken { text, alg, kid, typ, media_type, payload })
     }
 
     /// The whole token.
@@ -79,10 +81,16 @@ impl<'a> UnverifiedToken<'a> {
         &self.kid
     }
 
-    /// `typ`, as the token says, in lower case and without `application/`.
+    /// `typ`, letter by letter as the token says.
     #[must_use]
     pub fn unverified_typ(&self) -> &str {
         &self.typ
+    }
+
+    /// `typ` as a media type: in lower case and without `application/`.
+    #[must_use]
+    pub fn unverified_media_type(&self) -> &str {
+        &self.media_type
     }
 
     /// `iss`, as the token says; `None` if it is missing or no string.

@@ -50,7 +50,7 @@ pub fn verify(
         .enumerate()
         .find(|(_, issuer)| issuer.issuer == unverified_issuer)
         .ok_or(DenyReason::IssuerUnknown)?;
-    if !issuer.typ.iter().any(|typ| typ == token.unverified_typ()) {
+    if !issuer.typ.iter().any(|typ| typ == token.unverified_media_type()) {
         return Err(DenyReason::TokenType.into());
     }
     let algorithm = Algorithm::from_name(token.unverified_alg())

@@ -1,0 +1,11 @@
+//! The core from outside: configurations, tokens and whole decisions, natively and inside a wasm
+//! engine.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
+
+mod answers;
+mod configuration;
+mod decision;
+mod refusal;
+mod support;
+mod vectors;

@@ -1,0 +1,244 @@
+//! What the tests share: a configuration, a key that signs whatever it is given, and a worker that
+//! is fed events.
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use core::prelude::v1::test;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use breakglass_core::Attributes;
+use breakglass_core::audit::Outcome;
+use breakglass_core::calls::{Answer, Call};
+use breakglass_core::config::{Config, ConfigError};
+use breakglass_core::headers::Headers;
+use breakglass_core::instant::Instant;
+use breakglass_core::step::Step;
+use breakglass_core::worker::{Tick, Worker};
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{Signature, SigningKey};
+use serde_json::{Value, json};
+
+/// The instant at which the tests happen, in seconds.
+pub(crate) const NOW: u64 = 1_800_000_000;
+
+pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A signing key; the same number is the same key.
+pub(crate) struct Key(SigningKey, String);
+
+impl Key {
+    pub(crate) fn new(number: u8) -> Key {
+        let key = SigningKey::from_slice(&[number; 32]).unwrap();
+        Key(key, format!("key-{number}"))
+    }
+
+    pub(crate) fn jwk(&self) -> Value {
+        let point = self.0.verifying_key().to_sec1_point(false);
+        json!({"kty": "EC", "crv": "P-256", "kid": self.1, "alg": "ES256", "use": "sig",
+            "x": b64(point.x().unwrap()), "y": b64(point.y().unwrap())})
+    }
+
+    /// A token with these claims.
+    pub(crate) fn sign(&self, claims: &Value) -> String {
+        let header = json!({"alg": "ES256", "kid": self.1, "typ": "breakglass+jwt"});
+        let input = format!("{}.{}", b64(header.to_string()), b64(claims.to_string()));
+        let signature: Signature = self.0.sign(input.as_bytes());
+        format!("{input}.{}", b64(signature.to_bytes()))
+    }
+}
+
+/// `value` with the members of `changes` in place of its own; a null takes a member away.
+pub(crate) fn with(mut value: Value, changes: Value) -> Value {
+    let Value::Object(changes) = changes else { panic!("an object") };
+    for (name, change) in changes {
+        match change {
+            Value::Null => drop(value.as_object_mut().unwrap().remove(&name)),
+            change => value[name] = change,
+        }
+    }
+    value
+}
+
+pub(crate) fn claims() -> Value {
+    json!({"iss": "https://issuer.example", "sub": "alice", "aud": "payments-prod",
+        "iat": NOW - 100, "exp": NOW + 800, "jti": "grant-1", "scope": "orders:read",
+        "breakglass": {"reason": "pager", "incident": "INC-1", "approvers": ["bob"]}})
+}
+
+/// A configuration that decides without asking anybody.
+pub(crate) fn config() -> Value {
+    json!({
+        "issuers": [{
+            "issuer": "https://issuer.example", "audiences": ["payments-prod"],
+            "jwks": {"inline": {"keys": [Key::new(1).jwk()]}},
+        }],
+        "scopes": [
+            {"name": "orders:read", "methods": ["GET", "HEAD"],
+             "paths": ["/v1/orders", "/v1/orders/{id}"]},
+            {"name": "orders:write", "methods": ["POST"], "paths": ["/v1/orders"]},
+        ],
+        "revocation": {"on_unavailable": "allow"},
+    })
+}
+
+/// The same, but the approval service is asked about each grant.
+pub(crate) fn asking_config() -> Value {
+    with(
+        config(),
+        json!({"revocation": {"introspection":
+            {"cluster": "approvals", "authority": "approvals.internal", "path": "/oauth2/introspect"}}}),
+    )
+}
+
+/// The same, but the keys are fetched.
+pub(crate) fn fetching_config() -> Value {
+    with(
+        config(),
+        json!({"issuers": [{"issuer": "https://issuer.example", "audiences": ["payments-prod"],
+            "jwks": {"remote": {"cluster": "approvals", "authority": "approvals.internal",
+                "path": "/.well-known/jwks.json"}}}]}),
+    )
+}
+
+pub(crate) fn parse(config: &Value) -> Result<Config, Vec<ConfigError>> {
+    let environment =
+        |name: &str| (name == "BREAKGLASS_PROXY_TOKEN").then(|| "proxy-secret".to_owned());
+    Config::parse(config.to_string().as_bytes(), &environment)
+}
+
+/// A request and where it comes from.
+pub(crate) struct Request {
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) source: Option<&'static str>,
+    pub(crate) route: Option<&'static str>,
+    pub(crate) certificate: Option<String>,
+}
+
+impl Request {
+    pub(crate) fn new(method: &str, path: &str) -> Request {
+        Request {
+            headers: Vec::new(),
+            source: Some("192.0.2.7:5555"),
+            route: None,
+            certificate: None,
+        }
+        .header(":method", method)
+        .header(":path", path)
+        .header(":authority", "orders.internal")
+        .header("x-request-id", "request-1")
+    }
+
+    /// `GET /v1/orders` under a token.
+    pub(crate) fn under(token: &str) -> Request {
+        Request::new("GET", "/v1/orders").header("x-breakglass-token", token)
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Request {
+        self.headers.push((name.as_bytes().to_vec(), value.as_ref().to_vec()));
+        self
+    }
+}
+
+impl Attributes for Request {
+    fn source_address(&self) -> Option<Vec<u8>> {
+        self.source.map(|source| source.as_bytes().to_vec())
+    }
+
+    fn route_name(&self) -> Option<Vec<u8>> {
+        self.route.map(|route| route.as_bytes().to_vec())
+    }
+
+    fn client_certificate(&self) -> Option<Vec<u8>> {
+        self.certificate.clone().map(String::into_bytes)
+    }
+}
+
+/// A worker and its clock.
+pub(crate) struct Stage {
+    pub(crate) worker: Worker,
+    pub(crate) now: Instant,
+}
+
+impl Stage {
+    pub(crate) fn new(config: &Value) -> Stage {
+        let config = parse(config).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let worker = Worker::new(config, Some("edge-1".into()));
+        Stage { worker, now: Instant::from_seconds(NOW) }
+    }
+
+    pub(crate) fn wait_millis(&mut self, millis: u64) {
+        self.now = self.now.after(std::time::Duration::from_millis(millis));
+    }
+
+    pub(crate) fn request(&mut self, stream: u32, request: &Request) -> Step {
+        let pairs = request.headers.iter().map(|(name, value)| (&name[..], &value[..]));
+        self.worker.request(stream, &Headers::from_pairs(pairs), request, self.now)
+    }
+
+    pub(crate) fn tick(&mut self) -> Tick {
+        self.worker.tick(self.now)
+    }
+
+    /// The one call that the next tick makes.
+    pub(crate) fn call(&mut self) -> Call {
+        let mut calls = self.tick().calls;
+        assert_eq!(calls.len(), 1, "{calls:?}");
+        calls.remove(0)
+    }
+
+    pub(crate) fn answer(&mut self, call: &Call, status: u16, body: &Value) -> Vec<(u32, Step)> {
+        let body = body.to_string();
+        let answer = Answer::Response { status, body: body.as_bytes() };
+        self.worker.answer(call.id, &answer, self.now)
+    }
+
+    pub(crate) fn fail(&mut self, call: &Call) -> Vec<(u32, Step)> {
+        self.worker.answer(call.id, &Answer::Failed, self.now)
+    }
+
+    pub(crate) fn logged(&mut self, stream: u32) -> Option<Value> {
+        let outcome = || Outcome {
+            status: Some(200),
+            response_flags: Some(0),
+            upstream: Some(b"198.51.100.1:80".to_vec()),
+            bytes_received: 3,
+            bytes_sent: 5,
+        };
+        let record = self.worker.logged(stream, outcome, self.now)?;
+        Some(serde_json::from_str(&record).unwrap())
+    }
+}
+
+/// The reason code of a step, whichever way it went.
+pub(crate) fn reason(step: &Step) -> String {
+    let record = match step {
+        Step::Pass(pass) => match &pass.record {
+            None => return "no_token".into(),
+            Some(record) => record.clone(),
+        },
+        Step::Permit(permit) => permit.record().clone(),
+        Step::Refuse(refusal) => {
+            let record: Value = serde_json::from_str(&refusal.record).unwrap();
+            assert_eq!(record["reason"], refusal.reason.code());
+            refusal.record.clone()
+        }
+        Step::Wait => return "wait".into(),
+    };
+    let record: Value = serde_json::from_str(&record).unwrap();
+    record["reason"].as_str().unwrap().into()
+}
+
+/// Asserts that a request is refused, and why.
+pub(crate) fn assert_refused(step: &Step, wanted: &str) {
+    assert!(matches!(step, Step::Refuse(_)), "{wanted}: {step:?}");
+    assert_eq!(reason(step), wanted);
+}
+
+/// Asserts that a request gets a permit.
+pub(crate) fn assert_permitted(step: &Step) {
+    assert!(matches!(step, Step::Permit(_)), "{step:?}");
+}
