@@ -30,7 +30,7 @@ pub(crate) fn apply(step: Step, stream: StreamId, worker: &RefCell<Worker>) -> F
             .and_then(|()| pass.record.as_deref().map_or(Ok(()), host::publish_record))
             .map(|()| Flow::Continue),
         Step::Permit(permit) => grant(&permit).map(|()| Flow::Continue),
-        Step::Refuse(refusal) => return refuse(&refusal),
+        Step::Refuse(refusal, record) => return refuse(&refusal, &record),
         Step::Wait => return Flow::Hold,
     };
     done.unwrap_or_else(|status| {
@@ -42,7 +42,10 @@ pub(crate) fn apply(step: Step, stream: StreamId, worker: &RefCell<Worker>) -> F
 /// Refuses the current request because the filter itself failed.
 pub(crate) fn fail(stream: StreamId, worker: &RefCell<Worker>) -> Flow {
     match (host::now(), worker.try_borrow_mut()) {
-        (Some(now), Ok(mut worker)) => refuse(&worker.fail(stream, now)),
+        (Some(now), Ok(mut worker)) => {
+            let (refusal, record) = worker.fail(stream, now);
+            refuse(&refusal, &record)
+        }
         // Without a clock, or with the worker in use, there is no record to write.
         _ => {
             if let Err(status) = host::refuse_unrecorded() {
@@ -65,8 +68,8 @@ fn grant(permit: &Permit) -> Result<(), HostError> {
     host::publish_permit()
 }
 
-fn refuse(refusal: &Refusal) -> Flow {
-    if let Err(status) = host::publish_record(&refusal.record) {
+fn refuse(refusal: &Refusal, record: &str) -> Flow {
+    if let Err(status) = host::publish_record(record) {
         error!("breakglass: the audit record of a refusal could not be kept: {status:?}");
     }
     if let Err(status) = host::refuse(refusal) {

@@ -3,6 +3,7 @@
 //! A first record is written at the decision, the final one when the request is logged. Values from
 //! outside are bounded, and JSON escapes them; a token, a secret or an unverified claim has no field.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -18,6 +19,9 @@ pub const VERSION: u32 = 1;
 
 /// The longest value that a client chose, in bytes.
 const MAX_VALUE_BYTES: usize = 1024;
+
+/// About as long as half a record is, in bytes.
+const TYPICAL_BYTES: usize = 512;
 
 /// One record, as JSON without line breaks.
 pub type Record = String;
@@ -89,9 +93,9 @@ pub struct Outcome {
     pub bytes_sent: u64,
 }
 
-/// What was decided about one request: all that its records say.
+/// What was decided about one request.
 #[derive(Debug)]
-pub(crate) struct Decided {
+pub(crate) struct Ruled {
     pub(crate) arrived: Instant,
     pub(crate) decision: Decision,
     pub(crate) reason: &'static str,
@@ -99,38 +103,19 @@ pub(crate) struct Decided {
     pub(crate) scope: Option<String>,
     pub(crate) rule: Option<String>,
     pub(crate) revocation_source: Option<RevocationSource>,
-    pub(crate) request: Request,
+    pub(crate) facts: Facts,
 }
 
-/// What a record says of the request itself.
+/// What was decided, with the part of its records that cannot change any more.
 #[derive(Debug)]
-pub(crate) struct Request {
-    method: String,
-    host: String,
-    path: String,
-    route: Option<String>,
-    source_ip: Option<String>,
-    request_id: Option<String>,
+pub(crate) struct Decided {
+    pub(crate) ruled: Ruled,
+    head: String,
 }
 
-impl Request {
-    pub(crate) fn of(facts: &Facts) -> Request {
-        let path = facts.path.split(|byte| *byte == b'?').next().unwrap_or_default();
-        let host = facts.host.as_ref().map(|host| bounded(host.as_str().as_bytes()));
-        Request {
-            method: bounded(&facts.method),
-            host: host.unwrap_or_else(|| bounded(&facts.authority)),
-            path: bounded(path),
-            route: facts.route.as_ref().map(|route| bounded(route.as_bytes())),
-            source_ip: facts.source.map(|source| source.to_text()),
-            request_id: (!facts.request_id.is_empty()).then(|| bounded(&facts.request_id)),
-        }
-    }
-}
-
-/// The members in the order in which they are written.
+/// The first members, in the order in which they are written: known at the decision.
 #[derive(Serialize)]
-struct Members<'a> {
+struct Head<'a> {
     v: u32,
     time: String,
     decision: &'static str,
@@ -144,12 +129,17 @@ struct Members<'a> {
     emergency: Option<bool>,
     scope: Option<&'a str>,
     rule: Option<&'a str>,
-    method: &'a str,
-    host: &'a str,
-    path: &'a str,
-    route: Option<&'a str>,
-    source_ip: Option<&'a str>,
-    request_id: Option<&'a str>,
+    method: Cow<'a, str>,
+    host: Cow<'a, str>,
+    path: Cow<'a, str>,
+    route: Option<Cow<'a, str>>,
+    source_ip: Option<String>,
+    request_id: Option<Cow<'a, str>>,
+}
+
+/// The other members, in the order in which they are written: complete at the end.
+#[derive(Serialize)]
+struct Tail<'a> {
     status: Option<u64>,
     response_flags: Option<String>,
     duration_ms: Option<u64>,
@@ -159,66 +149,86 @@ struct Members<'a> {
     epoch: Option<u64>,
     epoch_age_ms: Option<u64>,
     revocation_source: Option<&'static str>,
-    upstream: Option<String>,
+    upstream: Option<Cow<'a, str>>,
     node: Option<&'a str>,
 }
 
 impl Decided {
-    /// The record at the decision (`end` is `None`), or the final one.
-    pub(crate) fn record(
-        &self,
-        config: &Config,
-        node: Option<&str>,
-        end: Option<(&Outcome, Instant)>,
-    ) -> Record {
-        let claims = self.token.as_ref().map(|token| token.claims());
+    pub(crate) fn new(ruled: Ruled, config: &Config) -> Decided {
+        let facts = &ruled.facts;
+        let claims = ruled.token.as_ref().map(|token| token.claims());
+        let issuer = ruled.token.as_ref().and_then(|token| config.issuers.get(token.issuer()));
         let breakglass = claims.map(|claims| &claims.breakglass);
-        let outcome = end.map(|(outcome, _)| outcome);
-        let members = Members {
+        let host = facts.host.as_ref().map(|host| host.as_str().as_bytes());
+        let path = facts.path.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let head = json(&Head {
             v: VERSION,
-            time: self.arrived.rfc3339(),
-            decision: self.decision.word(),
-            reason: self.reason,
+            time: ruled.arrived.rfc3339(),
+            decision: ruled.decision.word(),
+            reason: ruled.reason,
             grant: claims.map(|claims| claims.jti.as_str()),
             subject: claims.map(|claims| claims.sub.as_str()),
-            issuer: self
-                .token
-                .as_ref()
-                .and_then(|token| config.issuers.get(token.issuer()))
-                .map(|issuer| issuer.issuer.as_str()),
+            issuer: issuer.map(|issuer| issuer.issuer.as_str()),
             incident: breakglass.and_then(|breakglass| breakglass.incident.as_deref()),
             justification: breakglass.map(|breakglass| breakglass.reason.as_str()),
             approvers: breakglass.map(|breakglass| breakglass.approvers.as_slice()),
             emergency: breakglass.map(|breakglass| breakglass.emergency),
-            scope: self.scope.as_deref(),
-            rule: self.rule.as_deref(),
-            method: &self.request.method,
-            host: &self.request.host,
-            path: &self.request.path,
-            route: self.request.route.as_deref(),
-            source_ip: self.request.source_ip.as_deref(),
-            request_id: self.request.request_id.as_deref(),
+            scope: ruled.scope.as_deref(),
+            rule: ruled.rule.as_deref(),
+            method: bounded(&facts.method),
+            host: bounded(host.unwrap_or(&facts.authority)),
+            path: bounded(path),
+            route: facts.route.as_ref().map(|route| bounded(route.as_bytes())),
+            source_ip: facts.source.map(|source| source.to_text()),
+            request_id: (!facts.request_id.is_empty()).then(|| bounded(&facts.request_id)),
+        });
+        Decided { head, ruled }
+    }
+
+    /// The record at the decision (`end` is `None`), or the final one.
+    pub(crate) fn record(&self, node: Option<&str>, end: Option<(&Outcome, Instant)>) -> Record {
+        let ruled = &self.ruled;
+        let outcome = end.map(|(outcome, _)| outcome);
+        let claims = ruled.token.as_ref().map(|token| token.claims());
+        let tail = json(&Tail {
             status: outcome.and_then(|outcome| outcome.status).filter(|status| *status > 0),
             response_flags: outcome.and_then(|outcome| outcome.response_flags).map(flags_text),
-            duration_ms: end.map(|(_, logged)| millis(logged.since(self.arrived))),
+            duration_ms: end.map(|(_, logged)| millis(logged.since(ruled.arrived))),
             bytes_received: outcome.map(|outcome| outcome.bytes_received),
             bytes_sent: outcome.map(|outcome| outcome.bytes_sent),
             expires_in_s: claims
-                .map(|claims| Instant::from_seconds(claims.exp).since(self.arrived).as_secs()),
+                .map(|claims| Instant::from_seconds(claims.exp).since(ruled.arrived).as_secs()),
             epoch: None,
             epoch_age_ms: None,
-            revocation_source: self.revocation_source.map(RevocationSource::word),
+            revocation_source: ruled.revocation_source.map(RevocationSource::word),
             upstream: outcome.and_then(|outcome| outcome.upstream.as_deref()).map(bounded),
             node,
-        };
-        serde_json::to_string(&members).unwrap_or_default()
+        });
+        // Two objects become one: the first without its closing brace, the second without its
+        // opening one.
+        let head = self.head.strip_suffix('}').unwrap_or_default();
+        let tail = tail.strip_prefix('{').unwrap_or_default();
+        let mut record =
+            String::with_capacity(head.len().saturating_add(tail.len()).saturating_add(1));
+        record.push_str(head);
+        record.push(',');
+        record.push_str(tail);
+        record
+    }
+}
+
+/// An object as JSON. Nothing in it can fail to be written.
+fn json(members: &impl Serialize) -> String {
+    let mut text = Vec::with_capacity(TYPICAL_BYTES);
+    match serde_json::to_writer(&mut text, members) {
+        Ok(()) => String::from_utf8(text).unwrap_or_default(),
+        Err(_) => String::new(),
     }
 }
 
 /// Text of at most [`MAX_VALUE_BYTES`] bytes; what is not UTF-8 becomes U+FFFD.
-fn bounded(value: &[u8]) -> String {
-    let value = value.get(..MAX_VALUE_BYTES).unwrap_or(value);
-    String::from_utf8_lossy(value).into_owned()
+fn bounded(value: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.get(..MAX_VALUE_BYTES).unwrap_or(value))
 }
 
 /// The short names of Envoy's response flags by bit, in the order of Envoy's `CoreResponseFlag`.

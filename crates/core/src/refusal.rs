@@ -5,7 +5,6 @@
 
 use serde::Serialize;
 
-use crate::audit::Record;
 use crate::config::Config;
 use crate::decision::Denial;
 use crate::instant::Instant;
@@ -59,7 +58,7 @@ struct ScopeShown<'a> {
 }
 
 /// Makes the answer to a request that is refused.
-pub(crate) fn refuse(denial: &Denial, facts: &Facts, config: &Config, record: Record) -> Refusal {
+pub(crate) fn refuse(denial: &Denial, facts: &Facts, config: &Config) -> Refusal {
     let detail = detail(denial);
     let request_id = request_id(facts);
     let remedy = denial.ask_for.as_ref().map(|scope| remedy(scope, denial, config));
@@ -85,13 +84,7 @@ pub(crate) fn refuse(denial: &Denial, facts: &Facts, config: &Config, record: Re
         };
         serde_json::to_vec(&problem).unwrap_or_default()
     };
-    Refusal {
-        reason: denial.reason,
-        headers,
-        body,
-        grpc_status: grpc_status(denial.reason),
-        record,
-    }
+    Refusal { reason: denial.reason, headers, body, grpc_status: grpc_status(denial.reason) }
 }
 
 /// The gRPC status for each HTTP status of a refusal.

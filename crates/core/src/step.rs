@@ -12,8 +12,8 @@ pub enum Step {
     Pass(Pass),
     /// It may pass under its grant.
     Permit(Permit),
-    /// Answer it here.
-    Refuse(Refusal),
+    /// Answer it here; the audit record goes with it.
+    Refuse(Refusal, Record),
     /// Hold it: another step comes with an answer, or with a tick.
     Wait,
 }
@@ -66,6 +66,4 @@ pub struct Refusal {
     pub body: Vec<u8>,
     /// The gRPC status that gRPC clients get instead of the HTTP status.
     pub grpc_status: i32,
-    /// The audit record.
-    pub record: Record,
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::audit::{Decided, Decision, Outcome, Record, Request};
+use crate::audit::{Decided, Decision, Outcome, Record, Ruled};
 use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
 use crate::config::{Config, Enforcement};
 use crate::counters::{CounterName, Counters};
@@ -171,32 +171,19 @@ impl Worker {
 
     /// What this worker ordered for a request could not be done: the request is refused, whatever
     /// was decided before, and shadow mode does not change that.
-    pub fn fail(&mut self, stream: StreamId, now: Instant) -> Refusal {
-        let denial = Denial::of(DenyReason::InternalError);
-        self.counters.decision(Decision::Deny.word(), denial.reason.code());
-        let (facts, request, arrived, token) = match self.streams.remove(&stream) {
-            Some(Stream::Waiting(waiting)) => {
-                let request = Request::of(&waiting.facts);
-                (waiting.facts, request, waiting.arrived, None)
-            }
+    pub fn fail(&mut self, stream: StreamId, now: Instant) -> (Refusal, Record) {
+        let mut denial = Denial::of(DenyReason::InternalError);
+        let (facts, arrived) = match self.streams.remove(&stream) {
+            Some(Stream::Waiting(waiting)) => (waiting.facts, waiting.arrived),
             Some(Stream::Decided(decided)) => {
-                (Facts::default(), decided.request, decided.arrived, decided.token)
+                denial.token = decided.ruled.token;
+                (decided.ruled.facts, decided.ruled.arrived)
             }
-            None => (Facts::default(), Request::of(&Facts::default()), now, None),
+            None => (Facts::default(), now),
         };
-        let decided = Decided {
-            arrived,
-            decision: Decision::Deny,
-            reason: denial.reason.code(),
-            token,
-            scope: None,
-            rule: None,
-            revocation_source: None,
-            request,
-        };
-        let record = decided.record(&self.config, self.node.as_deref(), None);
-        self.streams.insert(stream, Stream::Decided(Box::new(decided)));
-        refuse(&denial, &facts, &self.config, record)
+        let refusal = refuse(&denial, &facts, &self.config);
+        let record = self.keep(stream, deny(denial, Decision::Deny, facts, arrived));
+        (refusal, record)
     }
 
     /// A request is over. The final audit record, if it is one to audit; only then is `outcome`
@@ -209,20 +196,20 @@ impl Worker {
     ) -> Option<Record> {
         let decided = match self.streams.remove(&stream)? {
             Stream::Decided(decided) => *decided,
-            Stream::Waiting(waiting) => self.abandoned(&waiting),
+            Stream::Waiting(waiting) => self.abandoned(*waiting),
         };
-        Some(decided.record(&self.config, self.node.as_deref(), Some((&outcome(), now))))
+        Some(decided.record(self.node.as_deref(), Some((&outcome(), now))))
     }
 
     /// What is recorded of a request whose client went away before the answer came: nothing was
     /// decided, and nothing passed.
-    fn abandoned(&mut self, waiting: &Waiting) -> Decided {
+    fn abandoned(&mut self, waiting: Waiting) -> Decided {
         let token = match &waiting.token {
             Token::Bytes(bytes) => self.memory.token(bytes),
             Token::Nothing | Token::Duplicated => None,
         };
         self.counters.decision(Decision::Deny.word(), CLIENT_GONE);
-        Decided {
+        let ruled = Ruled {
             arrived: waiting.arrived,
             decision: Decision::Deny,
             reason: CLIENT_GONE,
@@ -230,8 +217,9 @@ impl Worker {
             scope: None,
             rule: None,
             revocation_source: None,
-            request: Request::of(&waiting.facts),
-        }
+            facts: waiting.facts,
+        };
+        Decided::new(ruled, &self.config)
     }
 
     /// Whether a request without a token can meet no rule.
@@ -256,7 +244,7 @@ impl Worker {
                 Step::Pass(Pass { remove: waiting.facts.remove, record: None })
             }
             Ruling::Allow(allowance) => self.permit(stream, waiting, allowance, now),
-            Ruling::Deny(denial) => self.deny(stream, waiting, &denial),
+            Ruling::Deny(denial) => self.deny(stream, waiting, denial),
             Ruling::Ask(question) => {
                 if let Question::Keys(issuer) = question {
                     self.keys.fetch_begins(issuer, now);
@@ -276,12 +264,11 @@ impl Worker {
     fn permit(
         &mut self,
         stream: StreamId,
-        waiting: Waiting,
+        mut waiting: Waiting,
         allowance: Allowance,
         now: Instant,
     ) -> Step {
         let Allowance { reason, token, scope, rule, revocation_source } = allowance;
-        self.counters.decision(Decision::Allow.word(), reason.code());
         let claims = token.claims();
         let remaining = token.void_at(self.config.clock_skew).since(now);
         let set = vec![
@@ -289,7 +276,8 @@ impl Worker {
             (SUBJECT_HEADER, header_text(&claims.sub)),
             (STREAM_DURATION_HEADER, millis(remaining).max(1).to_string()),
         ];
-        let decided = Decided {
+        let remove = std::mem::take(&mut waiting.facts.remove);
+        let ruled = Ruled {
             arrived: waiting.arrived,
             decision: Decision::Allow,
             reason: reason.code(),
@@ -297,30 +285,35 @@ impl Worker {
             scope: Some(scope),
             rule: Some(rule),
             revocation_source: Some(revocation_source),
-            request: Request::of(&waiting.facts),
+            facts: waiting.facts,
         };
-        let record = decided.record(&self.config, self.node.as_deref(), None);
-        self.streams.insert(stream, Stream::Decided(Box::new(decided)));
-        Step::Permit(Permit { remove: waiting.facts.remove, set, record })
+        let record = self.keep(stream, ruled);
+        Step::Permit(Permit { remove, set, record })
     }
 
-    fn deny(&mut self, stream: StreamId, waiting: Waiting, denial: &Denial) -> Step {
-        let decision = match self.config.enforcement {
-            Enforcement::Enforce => Decision::Deny,
-            Enforcement::Shadow => Decision::ShadowDeny,
-        };
-        self.counters.decision(decision.word(), denial.reason.code());
-        let decided = decided_deny(&waiting, denial, decision);
-        let record = decided.record(&self.config, self.node.as_deref(), None);
-        self.streams.insert(stream, Stream::Decided(Box::new(decided)));
+    fn deny(&mut self, stream: StreamId, waiting: Waiting, denial: Denial) -> Step {
+        let Waiting { mut facts, arrived, .. } = waiting;
         match self.config.enforcement {
             Enforcement::Enforce => {
-                Step::Refuse(refuse(denial, &waiting.facts, &self.config, record))
+                let refusal = refuse(&denial, &facts, &self.config);
+                let record = self.keep(stream, deny(denial, Decision::Deny, facts, arrived));
+                Step::Refuse(refusal, record)
             }
             Enforcement::Shadow => {
-                Step::Pass(Pass { remove: waiting.facts.remove, record: Some(record) })
+                let remove = std::mem::take(&mut facts.remove);
+                let record = self.keep(stream, deny(denial, Decision::ShadowDeny, facts, arrived));
+                Step::Pass(Pass { remove, record: Some(record) })
             }
         }
+    }
+
+    /// Counts and keeps what was decided, for the final record. The first record.
+    fn keep(&mut self, stream: StreamId, ruled: Ruled) -> Record {
+        self.counters.decision(ruled.decision.word(), ruled.reason);
+        let decided = Decided::new(ruled, &self.config);
+        let record = decided.record(self.node.as_deref(), None);
+        self.streams.insert(stream, Stream::Decided(Box::new(decided)));
+        record
     }
 
     /// Whether the answer brought keys.
@@ -368,16 +361,16 @@ impl Worker {
     }
 }
 
-fn decided_deny(waiting: &Waiting, denial: &Denial, decision: Decision) -> Decided {
-    Decided {
-        arrived: waiting.arrived,
+fn deny(denial: Denial, decision: Decision, facts: Facts, arrived: Instant) -> Ruled {
+    Ruled {
+        arrived,
         decision,
         reason: denial.reason.code(),
-        token: denial.token.clone(),
-        scope: denial.scope.clone(),
-        rule: denial.rule.clone(),
+        token: denial.token,
+        scope: denial.scope,
+        rule: denial.rule,
         revocation_source: denial.revocation_source,
-        request: Request::of(&waiting.facts),
+        facts,
     }
 }
 

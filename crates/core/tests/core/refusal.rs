@@ -7,7 +7,7 @@ use crate::support::{Key, Request, Stage, claims, config, test, with};
 
 fn refusal(config: &Value, request: &Request) -> Refusal {
     let step = Stage::new(config).request(1, request);
-    let Step::Refuse(refusal) = step else { panic!("{step:?}") };
+    let Step::Refuse(refusal, _) = step else { panic!("{step:?}") };
     refusal
 }
 
@@ -123,7 +123,7 @@ fn a_failure_of_the_filter_refuses_what_was_already_permitted() {
     let mut stage = Stage::new(&config());
     let step = stage.request(1, &Request::under(&token()));
     assert!(matches!(step, Step::Permit(_)));
-    let refusal = stage.worker.fail(1, stage.now);
+    let (refusal, _) = stage.worker.fail(1, stage.now);
     assert_eq!(refusal.reason.status(), 500);
     let record = stage.logged(1).unwrap();
     assert_eq!(
