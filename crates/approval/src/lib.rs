@@ -1,0 +1,19 @@
+//! The approval service and the command line of breakglass.
+//!
+//! The service (`breakglass serve`) takes requests for access, has them approved by another
+//! person, mints the tokens that the filter reads, and answers whether a grant still holds. The
+//! other verbs are its client.
+//!
+//! What the service holds to:
+//! 1. What was asked for is frozen at submission, and what was approved is what is issued.
+//! 2. Nobody approves their own request; the database refuses it too.
+//! 3. Deadlines are absolute from approval.
+//! 4. Every change of state and its audit row are one transaction.
+//! 5. What cannot be known (the clock, an approver, the database) is a refusal.
+
+pub mod clock;
+pub mod config;
+pub mod duration;
+pub mod limits;
+pub mod random;
+pub mod text;
