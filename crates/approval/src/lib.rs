@@ -16,4 +16,5 @@ pub mod config;
 pub mod duration;
 pub mod limits;
 pub mod random;
+pub mod store;
 pub mod text;
