@@ -14,6 +14,7 @@
 pub mod clock;
 pub mod config;
 pub mod duration;
+pub mod issuer;
 pub mod limits;
 pub mod random;
 pub mod store;
