@@ -11,11 +11,18 @@
 //! 4. Every change of state and its audit row are one transaction.
 //! 5. What cannot be known (the clock, an approver, the database) is a refusal.
 
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod duration;
+pub mod identity;
 pub mod issuer;
 pub mod limits;
+pub mod metrics;
+pub mod policy;
+pub mod problem;
 pub mod random;
+pub mod routes;
+pub mod server;
 pub mod store;
 pub mod text;
