@@ -12,9 +12,13 @@
 //! 5. What cannot be known (the clock, an approver, the database) is a refusal.
 
 pub mod app;
+pub mod cli;
+pub mod client;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod duration;
+pub mod exit;
 pub mod identity;
 pub mod issuer;
 pub mod limits;
@@ -25,4 +29,5 @@ pub mod random;
 pub mod routes;
 pub mod server;
 pub mod store;
+pub mod terminal;
 pub mod text;

@@ -7,12 +7,16 @@
 )]
 
 mod approve;
+mod cli_flow;
+mod cli_refusals;
+mod cli_serve;
 mod config;
 mod database;
 mod decide;
 mod http;
 mod introspect;
 mod keys;
+mod process;
 mod request;
 mod revoke;
 mod service;
