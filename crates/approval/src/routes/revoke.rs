@@ -61,11 +61,12 @@ pub(super) async fn revoke(
     reason: &str,
 ) -> Result<Revoked, Problem> {
     match app.store().revoke(now, jti, actor, reason).await {
-        Ok(revoked) => {
+        Ok((revoked, true)) => {
             app.changed("revoke");
             tracing::info!(grant = jti, actor, epoch = revoked.epoch, "revoked");
             Ok(revoked)
         }
+        Ok((earlier, false)) => Ok(earlier),
         Err(StoreError::RowsAffected(_)) => Err(Problem::new(
             Reason::GrantExpired,
             "this grant has ended by itself: there is nothing left to revoke",

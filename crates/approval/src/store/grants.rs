@@ -56,7 +56,7 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// Revokes a grant; a second time, tells of the first. A grant that ended longer ago than any
+    /// Revokes a grant; a second time, tells of the first, and `false`. A grant that ended longer ago than any
     /// filter's clock can be wrong is not revoked: there is nothing left to stop.
     ///
     /// # Errors
@@ -67,14 +67,14 @@ impl Store {
         jti: &str,
         actor: &str,
         reason: &str,
-    ) -> Result<Revoked, StoreError> {
+    ) -> Result<(Revoked, bool), StoreError> {
         let mut transaction = self.write().await?;
         let earlier: Option<Revoked> = sqlx::query_as("SELECT * FROM revocations WHERE jti = ?1")
             .bind(jti)
             .fetch_optional(&mut *transaction)
             .await?;
         if let Some(earlier) = earlier {
-            return Ok(earlier);
+            return Ok((earlier, false));
         }
         let revoked: Option<Revoked> = sqlx::query_as(
             "INSERT INTO revocations (jti, revoked_at_ms, revoked_by, reason, expires_at)
@@ -98,6 +98,6 @@ impl Store {
         let detail = json!({ "reason": reason, "epoch": revoked.epoch });
         append(&mut transaction, now, &entry, &detail).await?;
         transaction.commit().await?;
-        Ok(revoked)
+        Ok((revoked, true))
     }
 }

@@ -66,6 +66,7 @@ async fn counts_what_it_answers() {
     service.introspect(&token).await;
     service.introspect(&token).await;
     service.revoke("carol", &jti).await.ok();
+    service.revoke("carol", &jti).await.ok();
     service.introspect(&token).await;
     service.form("alice", "/oauth2/introspect", "token=x").await;
     service.get("alice", "/made/up").await;

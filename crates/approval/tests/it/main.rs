@@ -20,4 +20,5 @@ mod process;
 mod request;
 mod revoke;
 mod service;
+mod store;
 mod token;
