@@ -13,6 +13,7 @@ mod list;
 mod metrics;
 mod oauth_revoke;
 mod observe;
+mod openapi;
 mod revoke;
 mod show;
 mod submit;
@@ -53,7 +54,8 @@ pub fn router(app: App) -> Router {
         .route("/.well-known/jwks.json", get(jwks::handler))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::handler));
+        .route("/metrics", get(metrics::handler))
+        .route("/openapi.json", get(openapi::handler));
     waits
         .layer(from_fn(|request, next| observe::timeout(LONG_TIMEOUT, request, next)))
         .merge(answers.layer(from_fn(|request, next| observe::timeout(TIMEOUT, request, next))))

@@ -16,6 +16,7 @@ mod decide;
 mod http;
 mod introspect;
 mod keys;
+mod openapi;
 mod process;
 mod request;
 mod revoke;
