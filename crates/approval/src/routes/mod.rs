@@ -88,9 +88,12 @@ async fn grant(app: &App, now: Moment, jti: &str) -> Result<Request, Problem> {
     })
 }
 
-/// A grant may be revoked by its holder, and by whoever may approve one of its scopes.
+/// A grant may be revoked by its holder, by whoever may approve one of its scopes, and by whoever
+/// approved it: should its scopes leave the configuration, somebody can still end it.
 fn may_revoke(app: &App, person: &crate::config::Person, grant: &Request) -> bool {
-    grant.requester == person.name || policy::may_refuse(app.config(), person, &grant.scopes)
+    grant.requester == person.name
+        || grant.approved_by.as_ref() == Some(&person.name)
+        || policy::may_refuse(app.config(), person, &grant.scopes)
 }
 
 /// The refusal for a request that is not pending any more.

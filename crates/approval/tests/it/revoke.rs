@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::service::Service;
+use crate::service::{START, Service, config};
 
 #[tokio::test]
 async fn an_approver_revokes_and_a_second_time_tells_of_the_first() {
@@ -56,6 +56,16 @@ async fn the_holder_and_an_approver_of_one_scope_may_and_nobody_else() {
     let path = format!("/v1/grants/{jti}/revoke");
     let silent = service.post("alice", &path, json!({})).await;
     assert_eq!(silent.refusal(), (400, "invalid_request"));
+}
+
+#[tokio::test]
+async fn who_approved_a_grant_can_revoke_it_when_its_scope_is_gone() {
+    let service = Service::start().await;
+    let (_, jti) = service.approved().await;
+    let changed = config(&service.directory).replace("orders:read", "orders:get");
+    let service = Service::start_with(service.directory, &changed, START).await;
+    assert_eq!(service.revoke("frank", &jti).await.refusal(), (403, "not_an_approver"));
+    service.revoke("carol", &jti).await.ok();
 }
 
 #[tokio::test]
