@@ -9,6 +9,9 @@ mod grants;
 mod requests;
 mod row;
 
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -51,9 +54,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if it cannot be opened or is not ours.
     pub async fn open(path: &Path) -> Result<Store, StoreError> {
+        create_private(path).map_err(sqlx::Error::Io)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             // An approval that was answered must survive a power cut.
@@ -89,6 +92,15 @@ impl Store {
     /// another one before it writes.
     async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.pool.begin_with("BEGIN IMMEDIATE").await
+    }
+}
+
+/// Makes the file, if it is not there, for its owner alone: it tells who had access to what, and
+/// why. SQLite gives its journal files the same mode.
+fn create_private(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 

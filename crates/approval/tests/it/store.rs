@@ -1,6 +1,8 @@
 //! The guards of the database layer by themselves, without the checks that come before them: what
 //! holds when somebody else was first.
 
+use std::os::unix::fs::PermissionsExt;
+
 use breakglass_approval::clock::Moment;
 use breakglass_approval::store::{Approval, Store, StoreError};
 
@@ -60,4 +62,14 @@ async fn a_file_is_opened_again_with_all_that_is_in_it() {
     let before = service.app.store().request(now, &id).await.unwrap();
     assert!(before.is_some());
     assert_eq!(again.request(now, &id).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn the_files_are_for_their_owner_alone() {
+    let service = Service::start().await;
+    service.pending().await;
+    for name in ["approvals.db", "approvals.db-wal", "approvals.db-shm"] {
+        let metadata = std::fs::metadata(service.directory.path().join(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{name}");
+    }
 }
