@@ -42,6 +42,8 @@ pub enum Reason {
     MethodNotAllowed,
     /// Nobody else could approve it.
     NoApprover,
+    /// The configuration has changed since the request was submitted.
+    NoLongerAllowed,
     /// Not one who may approve it.
     NotAnApprover,
     /// Not one who may ask for it.
@@ -104,6 +106,7 @@ impl Reason {
                 (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
             }
             Reason::NoApprover => (S::FORBIDDEN, "no_approver", "Nobody could approve this"),
+            Reason::NoLongerAllowed => (S::FORBIDDEN, "no_longer_allowed", "No longer allowed"),
             Reason::NotAnApprover => (S::FORBIDDEN, "not_an_approver", "Not an approver"),
             Reason::NotARequester => (S::FORBIDDEN, "not_a_requester", "Not a requester"),
             Reason::NotApproved => (S::CONFLICT, "not_approved", "Not approved"),

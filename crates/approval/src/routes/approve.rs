@@ -49,29 +49,32 @@ fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {
         ));
     }
     if !policy::may_approve(config, person, &request.requester, &request.scopes) {
-        let approvers = policy::approvers(config, &request.requester, &request.scopes);
+        let approvers = match policy::approvers(config, &request.requester, &request.scopes) {
+            approvers if approvers.is_empty() => "nobody does any more".to_owned(),
+            approvers => approvers.join(", "),
+        };
         return Err(Problem::new(
             Reason::NotAnApprover,
-            format!("you may not approve all of its scopes; these may: {}", approvers.join(", ")),
+            format!("you may not approve all of its scopes; who may: {approvers}"),
         ));
     }
     if request.state != store::State::Pending {
         return Err(super::not_pending(request));
     }
     let requester = config.person(&request.requester).ok_or_else(|| {
-        Problem::new(Reason::NotARequester, "the requester is no longer in the configuration")
+        Problem::new(Reason::NoLongerAllowed, "the requester is no longer in the configuration")
     })?;
     let assessment = policy::assess(config, requester, &request.scopes, request.duration_s)
         .map_err(|problem| {
             let word = problem.reason().word();
             Problem::new(
-                Reason::NotARequester,
+                Reason::NoLongerAllowed,
                 format!("the configuration no longer allows this request ({word}): deny it"),
             )
         })?;
     if assessment.audience != request.audience {
         return Err(Problem::new(
-            Reason::NotARequester,
+            Reason::NoLongerAllowed,
             "its scopes are now for another environment: deny it",
         ));
     }

@@ -79,7 +79,7 @@ async fn what_the_configuration_says_at_approval_counts() {
         let service = Service::start_with(service.directory, &changed, START).await;
         let answer = service.act("carol", &id, "approve").await;
         let expected =
-            if to.contains("orders:get") { "not_an_approver" } else { "not_a_requester" };
+            if to.contains("orders:get") { "not_an_approver" } else { "no_longer_allowed" };
         assert_eq!(answer.refusal(), (403, expected), "{to}");
     }
 }
