@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_secs(25);
 const REST: Duration = Duration::from_secs(1);
 
 /// How often a service that did not answer is asked again.
-const RETRIES: u32 = 5;
+const RETRIES: u32 = 60;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -105,7 +105,7 @@ fn wait(
             Ok(_) if seconds == 0 => return Ok(None),
             Ok(_) => failures = 0,
             // A service that restarts is no reason to lose the place in the queue.
-            Err(failure) if failure.exit() == Exit::Fail && failures < RETRIES => {
+            Err(failure) if failure.exit() == Exit::Fail && failures < RETRIES && seconds != 0 => {
                 failures = failures.saturating_add(1);
                 terminal.note(&format!("{failure}; asking again"));
                 std::thread::sleep(REST);
