@@ -1,2 +1,7 @@
-//! The approval service and the command line.
-fn main() {}
+//! The binary `breakglass`: reads the command line, runs one verb, ends with its exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    breakglass_approval::cli::main().into()
+}

@@ -1,0 +1,106 @@
+//! What every endpoint works with.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::clock::{Clock, ClockUnknown, Moment};
+use crate::config::Config;
+use crate::issuer::Issuer;
+use crate::metrics::Metrics;
+use crate::random::Randomness;
+use crate::store::Store;
+
+/// The service's parts; a handle that is cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+struct Parts {
+    config: Config,
+    store: Store,
+    issuer: Issuer,
+    clock: Box<dyn Clock>,
+    randomness: Randomness,
+    metrics: Metrics,
+    news: watch::Sender<News>,
+}
+
+/// What wakes those who wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct News {
+    /// Grows with every change of state.
+    pub changes: u64,
+    /// The service is about to end: who waits gets its answer now.
+    pub stopping: bool,
+}
+
+impl App {
+    /// A service of these parts.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        store: Store,
+        issuer: Issuer,
+        clock: Box<dyn Clock>,
+        randomness: Randomness,
+        metrics: Metrics,
+    ) -> App {
+        let news = watch::Sender::new(News::default());
+        App(Arc::new(Parts { config, store, issuer, clock, randomness, metrics, news }))
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The signing keys.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.0.issuer
+    }
+
+    /// The random numbers.
+    #[must_use]
+    pub fn randomness(&self) -> &Randomness {
+        &self.0.randomness
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// The present moment.
+    ///
+    /// # Errors
+    /// [`ClockUnknown`] if the clock cannot be believed.
+    pub fn now(&self) -> Result<Moment, ClockUnknown> {
+        self.0.clock.now()
+    }
+
+    /// Told of every change from now on.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<News> {
+        self.0.news.subscribe()
+    }
+
+    /// Tells those who wait, and counts it.
+    pub(crate) fn changed(&self, action: &'static str) {
+        self.0.metrics.changed(action);
+        self.0.news.send_modify(|news| news.changes = news.changes.wrapping_add(1));
+    }
+
+    /// Lets those who wait have their answer, because the service ends.
+    pub fn stop(&self) {
+        self.0.news.send_modify(|news| news.stopping = true);
+    }
+}

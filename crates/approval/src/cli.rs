@@ -1,0 +1,92 @@
+//! The command line: its verbs, and from outcome to exit code.
+
+use clap::{Parser, Subcommand};
+
+use crate::client::{Client, Failure, Settings};
+use crate::command::{approve, cancel, deny, keygen, request, revoke, serve, status, token};
+use crate::exit::{self, Exit};
+use crate::terminal::Terminal;
+
+/// Emergency, approved, short-lived access to APIs behind Envoy.
+#[derive(Debug, Parser)]
+#[command(name = "breakglass", version, after_help = exit::HELP, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+
+    /// Print JSON, and nothing else, on stdout.
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Ask for access. Prints the request's id; with --wait, the token.
+    #[command(after_help = exit::HELP)]
+    Request(request::Args),
+    /// Say yes to somebody else's request.
+    #[command(after_help = exit::HELP)]
+    Approve(approve::Args),
+    /// Say no to a request.
+    #[command(after_help = exit::HELP)]
+    Deny(deny::Args),
+    /// Take back your own pending request.
+    #[command(after_help = exit::HELP)]
+    Cancel(cancel::Args),
+    /// Print the token of your approved request.
+    #[command(after_help = exit::HELP)]
+    Token(token::Args),
+    /// End a grant at once.
+    #[command(after_help = exit::HELP)]
+    Revoke(revoke::Args),
+    /// Show one request, or list those you may see.
+    #[command(after_help = exit::HELP)]
+    Status(status::Args),
+    /// Run the approval service.
+    #[command(after_help = exit::HELP)]
+    Serve(serve::Args),
+    /// Make API tokens and signing keys.
+    #[command(after_help = exit::HELP)]
+    Keygen(keygen::Args),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout and are no error.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Invalid } else { Exit::Done };
+        }
+    };
+    let terminal = Terminal { json: cli.json };
+    run(cli, terminal).unwrap_or_else(|failure| {
+        if terminal.json {
+            // If stdout is gone, the exit code still tells.
+            let _ = terminal.result("", &failure.json());
+        }
+        let word = failure.reason().map(|word| format!(" ({word})")).unwrap_or_default();
+        terminal.note(&format!("breakglass: {failure}{word}"));
+        failure.exit()
+    })
+}
+
+fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
+    let client = || Client::new(&cli.settings);
+    match cli.verb {
+        Verb::Request(args) => request::run(args, &client()?, terminal),
+        Verb::Approve(args) => approve::run(&args, &client()?, terminal),
+        Verb::Deny(args) => deny::run(&args, &client()?, terminal),
+        Verb::Cancel(args) => cancel::run(&args, &client()?, terminal),
+        Verb::Token(args) => token::run(&args, &client()?, terminal),
+        Verb::Revoke(args) => revoke::run(&args, &client()?, terminal),
+        Verb::Status(args) => status::run(&args, &client()?, terminal),
+        Verb::Serve(args) => serve::run(&args, terminal),
+        Verb::Keygen(args) => keygen::run(&args, terminal),
+    }
+}

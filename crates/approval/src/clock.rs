@@ -1,0 +1,98 @@
+//! Time as an argument: the service asks its [`Clock`], and tests set it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use breakglass_core::claims::LAST_INSTANT;
+
+/// A moment, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(i64);
+
+impl Moment {
+    /// The moment `millis` milliseconds after 1970 began.
+    #[must_use]
+    pub fn from_millis(millis: i64) -> Moment {
+        Moment(millis)
+    }
+
+    /// The moment `seconds` seconds after 1970 began.
+    #[must_use]
+    pub fn from_seconds(seconds: i64) -> Moment {
+        Moment(seconds.saturating_mul(1000))
+    }
+
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970: the unit of every deadline.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+}
+
+/// The clock cannot be believed: nothing that has a deadline can be decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the clock of this machine is outside the years 1970 to 9999")]
+pub struct ClockUnknown;
+
+/// Tells the time.
+pub trait Clock: Send + Sync + 'static {
+    /// The present moment.
+    ///
+    /// # Errors
+    /// [`ClockUnknown`] where the time is not known: a refusal, never a guess.
+    fn now(&self) -> Result<Moment, ClockUnknown>;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one real clock of the service")]
+    fn now(&self) -> Result<Moment, ClockUnknown> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| ClockUnknown)?;
+        if since.as_secs() > LAST_INSTANT {
+            return Err(ClockUnknown);
+        }
+        i64::try_from(since.as_millis()).map(Moment).map_err(|_| ClockUnknown)
+    }
+}
+
+/// `seconds` since 1970 as RFC 3339 text in UTC, such as `2026-11-22T02:13:00Z`.
+#[must_use]
+pub fn rfc3339(seconds: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .ok()
+        .and_then(|instant| instant.format(&Rfc3339).ok())
+        .unwrap_or_else(|| format!("@{seconds}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_in_the_second_that_has_begun() {
+        assert_eq!(Moment::from_millis(1999).seconds(), 1);
+        assert_eq!(Moment::from_seconds(2).millis(), 2000);
+    }
+
+    #[test]
+    fn writes_instants_in_utc() {
+        assert_eq!(rfc3339(1_795_313_580), "2026-11-22T02:13:00Z");
+        assert_eq!(rfc3339(i64::MAX), format!("@{}", i64::MAX));
+    }
+
+    #[test]
+    fn the_machine_knows_the_time() {
+        assert!(SystemClock.now().unwrap() > Moment::from_seconds(1_700_000_000));
+    }
+}

@@ -1,0 +1,59 @@
+//! `breakglass keygen`: makes credentials and signing keys, on this machine, without the service.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::client::Failure;
+use crate::clock::{Clock, SystemClock};
+use crate::exit::Exit;
+use crate::identity::digest;
+use crate::issuer::KeyDirectory;
+use crate::random::Randomness;
+use crate::terminal::Terminal;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// A new API token, and its digest for the service's configuration.
+    ApiToken,
+    /// A new signing key. A service that uses the directory signs with it within a second; the
+    /// keys before it stay published until the longest grant that they signed is over.
+    Signing {
+        /// The service's `key_directory`.
+        #[arg(long, value_name = "DIR")]
+        key_dir: PathBuf,
+    },
+}
+
+pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
+    let randomness = Randomness::from_system().map_err(|error| failed(&error))?;
+    match &args.what {
+        What::ApiToken => {
+            let token = randomness.api_token();
+            let sha256: String = digest(&token).iter().map(|byte| format!("{byte:02x}")).collect();
+            terminal.note(
+                "the token is for its holder alone and is shown once; the digest is for the \
+                 service's configuration",
+            );
+            terminal.result(
+                &format!("token         {token}\ntoken_sha256  {sha256}"),
+                &json!({ "token": token, "token_sha256": sha256 }),
+            )?;
+        }
+        What::Signing { key_dir } => {
+            let now = SystemClock.now().map_err(|error| failed(&error))?;
+            let kid =
+                KeyDirectory::new(key_dir).add(now, &randomness).map_err(|error| failed(&error))?;
+            terminal.note("made a signing key; it signs from now on");
+            terminal.result(&kid, &json!({ "kid": kid }))?;
+        }
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,12 @@
+//! The verbs of the command line, one file each.
+
+pub(crate) mod approve;
+pub(crate) mod cancel;
+pub(crate) mod deny;
+pub(crate) mod describe;
+pub(crate) mod keygen;
+pub(crate) mod request;
+pub(crate) mod revoke;
+pub(crate) mod serve;
+pub(crate) mod status;
+pub(crate) mod token;

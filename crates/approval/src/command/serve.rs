@@ -1,0 +1,128 @@
+//! `breakglass serve`: runs the approval service.
+
+use std::fs;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+
+use crate::app::App;
+use crate::client::Failure;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::issuer::{Issuer, KeyDirectory};
+use crate::metrics::Metrics;
+use crate::random::Randomness;
+use crate::server;
+use crate::store::Store;
+use crate::terminal::Terminal;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The configuration, in TOML.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// Listen here instead; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+
+    /// Write the service's URL to this file once it listens.
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+
+    /// Check the configuration, say what is wrong with it, and end.
+    #[arg(long)]
+    check: bool,
+
+    /// How much to log, on stderr: error, warn, info, debug.
+    #[arg(long, env = "BREAKGLASS_LOG", default_value = "info", value_name = "LEVEL")]
+    log: LevelFilter,
+}
+
+pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
+    let config = Config::load(&args.config)
+        .map_err(|error| Failure::Invalid(format!("the configuration is not valid:\n{error}")))?;
+    if args.check {
+        let warnings = config.warnings();
+        let text = ["valid".to_owned()].into_iter().chain(warnings.clone()).collect::<Vec<_>>();
+        terminal.result(&text.join("\n"), &json!({ "valid": true, "warnings": warnings }))?;
+        return Ok(Exit::Done);
+    }
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_max_level(args.log)
+        .init();
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(error.to_string()))?;
+    runtime.block_on(serve(args, config))?;
+    Ok(Exit::Done)
+}
+
+async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
+    let stop = stop_signal().map_err(|error| Failure::Failed(error.to_string()))?;
+    let address = args.listen.unwrap_or(config.listen);
+    let app = assemble(config).await?;
+    let failed = |error: io::Error| Failure::Failed(format!("{address}: {error}"));
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+    tracing::info!(url, version = env!("CARGO_PKG_VERSION"), "listening");
+    if let Some(path) = &args.ready_file {
+        write_whole(path, &url)
+            .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
+    }
+    server::serve(app, listener, stop).await.map_err(failed)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn assemble(config: Config) -> Result<App, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
+    let randomness = Randomness::from_system().map_err(|error| failed(&error))?;
+    let now = SystemClock.now().map_err(|error| failed(&error))?;
+    let keys = KeyDirectory::new(&config.key_directory);
+    if !config.key_directory.is_dir() || keys.names().map_err(|error| failed(&error))?.is_empty() {
+        let kid = keys.add(now, &randomness).map_err(|error| failed(&error))?;
+        tracing::info!(kid, "made the first signing key");
+    }
+    let issuer = Issuer::new(&config.issuer, keys).map_err(|error| failed(&error))?;
+    let store = Store::open(&config.database)
+        .await
+        .map_err(|error| Failure::Failed(format!("{}: {error}", config.database.display())))?;
+    let metrics = Metrics::new().map_err(|error| failed(&error))?;
+    Ok(App::new(config, store, issuer, Box::new(SystemClock), randomness, metrics))
+}
+
+/// SIGTERM and SIGINT from now on, also those that come before anybody waits.
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
+}
+
+/// Who waits for the file sees all of it or nothing.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".tmp");
+    fs::write(&unfinished, text)?;
+    fs::rename(&unfinished, path)
+}

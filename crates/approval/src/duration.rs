@@ -1,0 +1,52 @@
+//! Durations as people write them: `30m`, `1h 30m`, `25s`. Whole seconds, more than none.
+
+use std::time::Duration;
+
+/// The text is not a duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a duration of whole seconds such as `30m` or `1h 30m`")]
+pub struct InvalidDuration;
+
+/// Reads a duration, in seconds.
+///
+/// # Errors
+/// [`InvalidDuration`] for anything but a positive number of whole seconds.
+pub fn parse(text: &str) -> Result<i64, InvalidDuration> {
+    let duration = humantime::parse_duration(text).map_err(|_| InvalidDuration)?;
+    if duration.is_zero() || duration.subsec_nanos() != 0 {
+        return Err(InvalidDuration);
+    }
+    i64::try_from(duration.as_secs()).map_err(|_| InvalidDuration)
+}
+
+/// Writes `seconds` so that [`parse`] reads them back.
+#[must_use]
+pub fn format(seconds: i64) -> String {
+    humantime::format_duration(from_seconds(seconds)).to_string()
+}
+
+/// `seconds` as the standard library's duration; less than none is none.
+#[must_use]
+pub fn from_seconds(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        for (text, seconds) in [("25s", 25), ("30m", 1800), ("1h 30m", 5400), ("1day", 86400)] {
+            assert_eq!(parse(text), Ok(seconds), "{text}");
+            assert_eq!(format(seconds), text);
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_positive_number_of_whole_seconds() {
+        for text in ["", "0s", "30", "-5m", "1500ms", "m", "5 parsecs", "99999999999999999999s"] {
+            assert_eq!(parse(text), Err(InvalidDuration), "{text}");
+        }
+    }
+}

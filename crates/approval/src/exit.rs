@@ -1,0 +1,73 @@
+//! The exit codes: what a script may rely on.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: it failed; trying again may help. The service was unreachable or failed, or nobody had
+    /// decided when the time to wait was over.
+    Fail,
+    /// 2: the answer is no. Denied, forbidden, not an approver, revoked, expired, already decided.
+    Deny,
+    /// 3: what was given is not valid. Command line, configuration, unknown id or scope.
+    Invalid,
+}
+
+/// What `--help` says about them.
+pub const HELP: &str = "\
+Exit codes:
+  0  done
+  1  failure: the service was unreachable or failed, or nobody decided in time
+  2  denied: the answer is no (denied, forbidden, not an approver, revoked, already decided)
+  3  invalid input: command line, configuration, unknown id or scope";
+
+impl Exit {
+    /// The code for an answer of the service with this HTTP status.
+    #[must_use]
+    pub fn of_status(status: u16) -> Exit {
+        match status {
+            200..=299 => Exit::Done,
+            401 | 403 | 409 => Exit::Deny,
+            400 | 404 | 405 | 413 | 415 => Exit::Invalid,
+            _ => Exit::Fail,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Done => 0,
+            Exit::Fail => 1,
+            Exit::Deny => 2,
+            Exit::Invalid => 3,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_neither_a_failure_nor_invalid_input() {
+        for (status, exit) in [
+            (200, Exit::Done),
+            (400, Exit::Invalid),
+            (401, Exit::Deny),
+            (403, Exit::Deny),
+            (404, Exit::Invalid),
+            (409, Exit::Deny),
+            (413, Exit::Invalid),
+            (429, Exit::Fail),
+            (500, Exit::Fail),
+            (503, Exit::Fail),
+            (302, Exit::Fail),
+        ] {
+            assert_eq!(Exit::of_status(status), exit, "{status}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The approval service and the command line of breakglass.
+//!
+//! The service (`breakglass serve`) takes requests for access, has them approved by another
+//! person, mints the tokens that the filter reads, and answers whether a grant still holds. The
+//! other verbs are its client.
+//!
+//! What the service holds to:
+//! 1. What was asked for is frozen at submission, and what was approved is what is issued.
+//! 2. Nobody approves their own request; the database refuses it too.
+//! 3. Deadlines are absolute from approval.
+//! 4. Every change of state and its audit row are one transaction.
+//! 5. What cannot be known (the clock, an approver, the database) is a refusal.
+
+pub mod app;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod duration;
+pub mod exit;
+pub mod identity;
+pub mod issuer;
+pub mod limits;
+pub mod metrics;
+pub mod policy;
+pub mod problem;
+pub mod random;
+pub mod routes;
+pub mod server;
+pub mod store;
+pub mod terminal;
+pub mod text;

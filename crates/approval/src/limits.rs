@@ -1,0 +1,25 @@
+//! The numbers that more than one module relies on, each once.
+
+/// The longest grant that a scope may allow, in seconds: break-glass access is for one incident.
+///
+/// INVARIANT (longest-grant): a replaced signing key stays published this long, so that no token
+/// outlives the key that proves it.
+pub const MAX_GRANT_S: i64 = 24 * 60 * 60;
+
+/// How far a filter's clock may be off, in seconds. A grant can still be revoked this long after
+/// its end, because a filter whose clock is slow may still honour it.
+pub const CLOCK_SKEW_S: i64 = 60;
+
+/// The largest token that is minted, in bytes: the filter's default `max_token_bytes`. A larger
+/// one would be approved and then refused by every proxy.
+pub const MAX_TOKEN_BYTES: usize = 8192;
+
+/// The most scopes that one request may name: more is not "the narrowest access that helps".
+pub const MAX_SCOPES: usize = 16;
+
+/// The largest request body, in bytes: a reason is at most 1 KiB, a token at most 8 KiB.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// The longest that `?wait=` may ask for, in seconds: below the idle timeouts that proxies
+/// commonly have.
+pub const MAX_WAIT_S: i64 = 60;

@@ -1,0 +1,146 @@
+//! Who may ask for what, and who may decide on it. Pure: the configuration and the people in,
+//! the answer out.
+//!
+//! 1. The scopes exist, the requester may ask for each, and all are for one environment.
+//! 2. The duration is at most each scope's.
+//! 3. Some other person may approve every one of them: "no approver found" is a refusal.
+//! 4. An approver is another person who may approve every scope.
+//! 5. Anybody who may approve one of the scopes may deny the request and revoke the grant: to say
+//!    no takes less than to say yes.
+
+use crate::config::{Config, Person, Scope};
+use crate::duration;
+use crate::problem::{FieldProblem, Problem, Reason};
+
+/// What may be submitted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Assessment {
+    /// The environment of all scopes.
+    pub audience: String,
+    /// Who could approve it.
+    pub approvers: Vec<String>,
+}
+
+/// Decides whether `requester` may ask for `scopes` for `duration` seconds.
+///
+/// # Errors
+/// A [`Problem`] that says what to ask for instead, or that the answer is no.
+pub fn assess(
+    config: &Config,
+    requester: &Person,
+    scopes: &[String],
+    duration: i64,
+) -> Result<Assessment, Problem> {
+    let found = find(config, scopes)?;
+    if let Some(scope) = found.iter().find(|scope| !scope.may_be_requested_by(requester)) {
+        return Err(Problem::new(
+            Reason::NotARequester,
+            format!(
+                "you may not ask for `{}`: its requesters are the groups {}",
+                scope.name,
+                scope.requesters.join(", ")
+            ),
+        ));
+    }
+    let too_long = found.iter().filter(|scope| duration > scope.max_duration).map(|scope| {
+        let longest = duration::format(scope.max_duration);
+        problem(
+            "duration",
+            Reason::DurationTooLong,
+            format!("`{}` allows at most {longest}", scope.name),
+        )
+    });
+    let audience = one_audience(&found);
+    let wrong: Vec<FieldProblem> =
+        audience.as_ref().err().cloned().into_iter().chain(too_long).collect();
+    let (Ok(audience), true) = (audience, wrong.is_empty()) else {
+        return Err(Problem::fields(wrong));
+    };
+    let approvers = approvers(config, &requester.name, scopes);
+    if approvers.is_empty() {
+        return Err(Problem::new(
+            Reason::NoApprover,
+            "nobody but you may approve all of these scopes: ask for fewer, or have whoever runs \
+             the service add an approver",
+        ));
+    }
+    Ok(Assessment { audience, approvers })
+}
+
+/// The names of those who may approve `scopes` for `requester`.
+#[must_use]
+pub fn approvers(config: &Config, requester: &str, scopes: &[String]) -> Vec<String> {
+    config
+        .people
+        .iter()
+        .filter(|person| may_approve(config, person, requester, scopes))
+        .map(|person| person.name.clone())
+        .collect()
+}
+
+/// Whether `person` may approve `scopes` for `requester`: never for themselves, and only if every
+/// scope is still known and theirs to approve.
+#[must_use]
+pub fn may_approve(config: &Config, person: &Person, requester: &str, scopes: &[String]) -> bool {
+    person.name != requester
+        && !scopes.is_empty()
+        && scopes
+            .iter()
+            .all(|name| config.scope(name).is_some_and(|scope| scope.may_be_approved_by(person)))
+}
+
+/// Whether `person` may say no to `scopes`: deny the request, revoke the grant.
+#[must_use]
+pub fn may_refuse(config: &Config, person: &Person, scopes: &[String]) -> bool {
+    scopes
+        .iter()
+        .any(|name| config.scope(name).is_some_and(|scope| scope.may_be_approved_by(person)))
+}
+
+/// The names of the scopes that `person` may approve for somebody else.
+#[must_use]
+pub fn approvable(config: &Config, person: &Person) -> Vec<String> {
+    config
+        .scopes
+        .iter()
+        .filter(|scope| scope.may_be_approved_by(person))
+        .map(|scope| scope.name.clone())
+        .collect()
+}
+
+fn find<'c>(config: &'c Config, names: &[String]) -> Result<Vec<&'c Scope>, Problem> {
+    let mut found = Vec::with_capacity(names.len());
+    let mut unknown = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        match config.scope(name) {
+            Some(scope) => found.push(scope),
+            None => unknown.push(problem(
+                &format!("scopes[{index}]"),
+                Reason::ScopeUnknown,
+                format!("there is no scope `{name}`"),
+            )),
+        }
+    }
+    if unknown.is_empty() { Ok(found) } else { Err(Problem::fields(unknown)) }
+}
+
+fn one_audience(scopes: &[&Scope]) -> Result<String, FieldProblem> {
+    let mut audiences: Vec<&str> = scopes.iter().map(|scope| scope.audience.as_str()).collect();
+    audiences.sort_unstable();
+    audiences.dedup();
+    if let [audience] = audiences.as_slice() {
+        return Ok((*audience).to_owned());
+    }
+    Err(problem(
+        "scopes",
+        Reason::AudiencesDiffer,
+        format!(
+            "these are for different environments ({}): make one request for each",
+            audiences.join(", ")
+        ),
+    ))
+}
+
+fn problem(field: &str, reason: Reason, detail: String) -> FieldProblem {
+    FieldProblem { field: field.to_owned(), reason, detail }
+}

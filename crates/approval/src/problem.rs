@@ -1,0 +1,252 @@
+//! Refusals as the client sees them: `application/problem+json` (RFC 9457) with a stable `reason`
+//! word, and a `detail` that says what to do.
+//!
+//! The cause of an internal failure goes to the log, once, here; the client learns only that there
+//! was one.
+
+use std::fmt::Display;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::clock::ClockUnknown;
+use crate::store::StoreError;
+
+/// Why the answer is no: one word each, stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The scopes are for different environments.
+    AudiencesDiffer,
+    /// The body is larger than any valid one.
+    BodyTooLarge,
+    /// The clock cannot be believed.
+    ClockUnknown,
+    /// No API token came.
+    CredentialMissing,
+    /// The API token is nobody's.
+    CredentialUnknown,
+    /// Longer than a scope allows.
+    DurationTooLong,
+    /// The grant has ended.
+    GrantExpired,
+    /// The grant was revoked.
+    GrantRevoked,
+    /// There is no such grant.
+    GrantUnknown,
+    /// The service failed.
+    InternalError,
+    /// A field is missing, of another type, or out of bounds.
+    InvalidRequest,
+    /// There is an endpoint, but not for this method.
+    MethodNotAllowed,
+    /// Nobody else could approve it.
+    NoApprover,
+    /// The configuration has changed since the request was submitted.
+    NoLongerAllowed,
+    /// Not one who may approve it.
+    NotAnApprover,
+    /// Not one who may ask for it.
+    NotARequester,
+    /// It was not approved.
+    NotApproved,
+    /// There is no such endpoint.
+    NotFound,
+    /// Neither the requester nor an approver of it.
+    NotInvolved,
+    /// It was decided already, or lapsed.
+    NotPending,
+    /// The service cannot do its work now.
+    NotReady,
+    /// Only the requester may.
+    NotTheRequester,
+    /// A proxy's credential where a person's is needed.
+    PeopleOnly,
+    /// A person's credential where a proxy's is needed.
+    ProxiesOnly,
+    /// There is no such request.
+    RequestUnknown,
+    /// There is no such scope.
+    ScopeUnknown,
+    /// Nobody approves their own request.
+    SelfApproval,
+    /// It took too long.
+    Timeout,
+    /// The token would be larger than filters accept.
+    TokenTooLarge,
+    /// The body is of another type.
+    UnsupportedMediaType,
+}
+
+impl Reason {
+    /// The HTTP status, the word and the title.
+    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Reason::AudiencesDiffer => {
+                (S::BAD_REQUEST, "audiences_differ", "One environment per request")
+            }
+            Reason::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "Body too large"),
+            Reason::ClockUnknown => (S::SERVICE_UNAVAILABLE, "clock_unknown", "Clock unknown"),
+            Reason::CredentialMissing => {
+                (S::UNAUTHORIZED, "credential_missing", "Credential missing")
+            }
+            Reason::CredentialUnknown => {
+                (S::UNAUTHORIZED, "credential_unknown", "Credential unknown")
+            }
+            Reason::DurationTooLong => (S::BAD_REQUEST, "duration_too_long", "Duration too long"),
+            Reason::GrantExpired => (S::CONFLICT, "grant_expired", "The grant has ended"),
+            Reason::GrantRevoked => (S::CONFLICT, "grant_revoked", "The grant was revoked"),
+            Reason::GrantUnknown => (S::NOT_FOUND, "grant_unknown", "Unknown grant"),
+            Reason::InternalError => {
+                (S::INTERNAL_SERVER_ERROR, "internal_error", "The service failed")
+            }
+            Reason::InvalidRequest => (S::BAD_REQUEST, "invalid_request", "Invalid request"),
+            Reason::MethodNotAllowed => {
+                (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
+            }
+            Reason::NoApprover => (S::FORBIDDEN, "no_approver", "Nobody could approve this"),
+            Reason::NoLongerAllowed => (S::FORBIDDEN, "no_longer_allowed", "No longer allowed"),
+            Reason::NotAnApprover => (S::FORBIDDEN, "not_an_approver", "Not an approver"),
+            Reason::NotARequester => (S::FORBIDDEN, "not_a_requester", "Not a requester"),
+            Reason::NotApproved => (S::CONFLICT, "not_approved", "Not approved"),
+            Reason::NotFound => (S::NOT_FOUND, "not_found", "Not found"),
+            Reason::NotInvolved => (S::FORBIDDEN, "not_involved", "Not involved"),
+            Reason::NotPending => (S::CONFLICT, "not_pending", "Not pending"),
+            Reason::NotReady => (S::SERVICE_UNAVAILABLE, "not_ready", "Not ready"),
+            Reason::NotTheRequester => (S::FORBIDDEN, "not_the_requester", "Not the requester"),
+            Reason::PeopleOnly => (S::FORBIDDEN, "people_only", "People only"),
+            Reason::ProxiesOnly => (S::FORBIDDEN, "proxies_only", "Proxies only"),
+            Reason::RequestUnknown => (S::NOT_FOUND, "request_unknown", "Unknown request"),
+            Reason::ScopeUnknown => (S::BAD_REQUEST, "scope_unknown", "Unknown scope"),
+            Reason::SelfApproval => {
+                (S::FORBIDDEN, "self_approval", "Nobody approves their own request")
+            }
+            Reason::Timeout => (S::SERVICE_UNAVAILABLE, "timeout", "Timeout"),
+            Reason::TokenTooLarge => {
+                (S::BAD_REQUEST, "token_too_large", "The token would be too large")
+            }
+            Reason::UnsupportedMediaType => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")
+            }
+        }
+    }
+
+    /// The word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        self.parts().1
+    }
+}
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    reason: Reason,
+    detail: String,
+    errors: Vec<FieldProblem>,
+}
+
+/// One field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldProblem {
+    /// Where, such as `scopes[0]`.
+    pub field: String,
+    /// The word for what is wrong.
+    #[serde(serialize_with = "word")]
+    pub reason: Reason,
+    /// What was expected.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A refusal with what to do about it.
+    #[must_use]
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Problem {
+        Problem { reason, detail: detail.into(), errors: Vec::new() }
+    }
+
+    /// A refusal of everything that is wrong with what was sent; its reason is the first one's.
+    #[must_use]
+    pub fn fields(errors: Vec<FieldProblem>) -> Problem {
+        let reason = errors.first().map_or(Reason::InvalidRequest, |error| error.reason);
+        let detail: Vec<String> =
+            errors.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
+        Problem { reason, detail: detail.join("; "), errors }
+    }
+
+    /// The service failed: `cause` goes to the log and nowhere else.
+    #[must_use]
+    pub fn internal(cause: &dyn Display) -> Problem {
+        tracing::error!(%cause, "request failed");
+        Problem::new(
+            Reason::InternalError,
+            "the service failed; nothing was changed unless `breakglass status` shows it; \
+             its log has the cause",
+        )
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        Problem::internal(&error)
+    }
+}
+
+impl From<ClockUnknown> for Problem {
+    fn from(error: ClockUnknown) -> Problem {
+        tracing::error!(cause = %error, "request refused");
+        Problem::new(Reason::ClockUnknown, "the service's clock is wrong; tell who runs it")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, reason, title) = self.reason.parts();
+        let body = Body {
+            r#type: format!("urn:breakglass:reason:{reason}"),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+            reason,
+            errors: &self.errors,
+        };
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(match self.reason {
+                    Reason::CredentialMissing => r#"Bearer realm="breakglass""#,
+                    _ => r#"Bearer realm="breakglass", error="invalid_token""#,
+                }),
+            );
+        }
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "<[FieldProblem]>::is_empty")]
+    errors: &'a [FieldProblem],
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn word<S: serde::Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(reason.word())
+}

@@ -1,0 +1,47 @@
+//! `GET /v1/requests?state=pending&limit=50`: the requests that the caller may see, newest first.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::body::{FieldErrors, QueryString};
+use super::view::View;
+use crate::app::App;
+use crate::identity::AsPerson;
+use crate::policy;
+use crate::problem::Problem;
+use crate::store::{self, Filter};
+
+const DEFAULT_LIMIT: i64 = 50;
+const MAX_LIMIT: i64 = 200;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {
+    state: Option<String>,
+    limit: Option<i64>,
+}
+
+pub(super) async fn handler(
+    State(app): State<App>,
+    AsPerson(person): AsPerson,
+    QueryString(parameters): QueryString<Parameters>,
+) -> Result<Json<Value>, Problem> {
+    let mut errors = FieldErrors::default();
+    let state = parameters.state.and_then(|word| {
+        store::State::try_from(word).map_err(|error| errors.add("state", error.to_string())).ok()
+    });
+    let limit = parameters.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        errors.add("limit", format!("expected a number from 1 to {MAX_LIMIT}"));
+    }
+    errors.finish()?;
+
+    let scopes = policy::approvable(app.config(), &person);
+    let filter = Filter { requester: &person.name, scopes: &scopes, state, limit };
+    let requests = app.store().requests(app.now()?, &filter).await?;
+    let requests: Vec<View> =
+        requests.into_iter().map(|request| View::new(app.config(), request)).collect();
+    Ok(Json(json!({ "requests": requests })))
+}

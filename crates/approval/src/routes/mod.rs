@@ -1,0 +1,105 @@
+//! The interface: one file per endpoint. Who may call it is in the signature of its handler
+//! (`AsPerson`, `AsProxy`); health, keys and metrics are for anybody.
+
+mod approve;
+mod body;
+mod cancel;
+mod deny;
+mod health;
+mod introspect;
+mod issue;
+mod jwks;
+mod list;
+mod metrics;
+mod oauth_revoke;
+mod observe;
+mod openapi;
+mod revoke;
+mod show;
+mod submit;
+mod view;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+
+use crate::app::App;
+use crate::clock::Moment;
+use crate::limits::{MAX_BODY_BYTES, MAX_WAIT_S};
+use crate::policy;
+use crate::problem::{Problem, Reason};
+use crate::store::Request;
+
+/// How long an answer may take, body included: above what the database may wait for its lock.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same for an endpoint on which one may wait.
+const LONG_TIMEOUT: Duration = Duration::from_secs(10 + MAX_WAIT_S.unsigned_abs());
+
+/// The whole interface.
+pub fn router(app: App) -> Router {
+    let waits = Router::new().route("/v1/requests/{id}", get(show::handler));
+    let answers = Router::new()
+        .route("/v1/requests", get(list::handler).post(submit::handler))
+        .route("/v1/requests/{id}/approve", post(approve::handler))
+        .route("/v1/requests/{id}/deny", post(deny::handler))
+        .route("/v1/requests/{id}/cancel", post(cancel::handler))
+        .route("/v1/requests/{id}/token", post(issue::handler))
+        .route("/v1/grants/{jti}/revoke", post(revoke::handler))
+        .route("/oauth2/introspect", post(introspect::handler))
+        .route("/oauth2/revoke", post(oauth_revoke::handler))
+        .route("/.well-known/jwks.json", get(jwks::handler))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::handler))
+        .route("/openapi.json", get(openapi::handler));
+    waits
+        .layer(from_fn(|request, next| observe::timeout(LONG_TIMEOUT, request, next)))
+        .merge(answers.layer(from_fn(|request, next| observe::timeout(TIMEOUT, request, next))))
+        .fallback(async || Problem::new(Reason::NotFound, "there is no such endpoint"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(Reason::MethodNotAllowed, "this endpoint is for another method")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(app.clone(), observe::count))
+        .with_state(app)
+}
+
+/// The request with this id.
+async fn request(app: &App, now: Moment, id: &str) -> Result<Request, Problem> {
+    app.store().request(now, id).await?.ok_or_else(|| {
+        Problem::new(
+            Reason::RequestUnknown,
+            "there is no request with this id: `breakglass status` lists those you may see",
+        )
+    })
+}
+
+/// The request whose grant has this id.
+async fn grant(app: &App, now: Moment, jti: &str) -> Result<Request, Problem> {
+    app.store().grant(now, jti).await?.ok_or_else(|| {
+        Problem::new(
+            Reason::GrantUnknown,
+            "there is no grant with this id: `breakglass status` lists those you may see",
+        )
+    })
+}
+
+/// A grant may be revoked by its holder, by whoever may approve one of its scopes, and by whoever
+/// approved it: should its scopes leave the configuration, somebody can still end it.
+fn may_revoke(app: &App, person: &crate::config::Person, grant: &Request) -> bool {
+    grant.requester == person.name
+        || grant.approved_by.as_ref() == Some(&person.name)
+        || policy::may_refuse(app.config(), person, &grant.scopes)
+}
+
+/// The refusal for a request that is not pending any more.
+fn not_pending(request: &Request) -> Problem {
+    Problem::new(
+        Reason::NotPending,
+        format!("this request is {}: only a pending one can be decided", request.state.word()),
+    )
+}

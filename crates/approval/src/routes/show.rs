@@ -1,0 +1,66 @@
+//! `GET /v1/requests/{id}?wait=25s`: a request, at once or when it is no longer pending.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use tokio::time::{Duration, Instant};
+
+use super::body::{Id, QueryString};
+use super::view::View;
+use crate::app::App;
+use crate::identity::AsPerson;
+use crate::limits::MAX_WAIT_S;
+use crate::policy;
+use crate::problem::{FieldProblem, Problem, Reason};
+use crate::{duration, store};
+
+/// How often a wait looks at the clock, so that a request that lapses is noticed.
+const LOOK: Duration = Duration::from_secs(1);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {
+    wait: Option<String>,
+}
+
+pub(super) async fn handler(
+    State(app): State<App>,
+    AsPerson(person): AsPerson,
+    Id(id): Id,
+    QueryString(parameters): QueryString<Parameters>,
+) -> Result<Json<View>, Problem> {
+    let wait = wait(parameters.wait)?;
+    // Before the first look, so that no change falls between the two.
+    let mut news = app.news();
+    let start = Instant::now();
+    loop {
+        let request = super::request(&app, app.now()?, &id).await?;
+        let involved = request.requester == person.name
+            || policy::may_refuse(app.config(), &person, &request.scopes);
+        if !involved {
+            return Err(Problem::new(
+                Reason::NotInvolved,
+                "only the requester and those who may approve one of its scopes see a request",
+            ));
+        }
+        let left = wait.saturating_sub(start.elapsed());
+        let stopping = news.borrow_and_update().stopping;
+        if request.state != store::State::Pending || left.is_zero() || stopping {
+            return Ok(Json(View::new(app.config(), request)));
+        }
+        // Either way there is reason to look again.
+        let _ = tokio::time::timeout(left.min(LOOK), news.changed()).await;
+    }
+}
+
+fn wait(text: Option<String>) -> Result<Duration, Problem> {
+    let Some(text) = text else { return Ok(Duration::ZERO) };
+    match duration::parse(&text) {
+        Ok(seconds) if seconds <= MAX_WAIT_S => Ok(duration::from_seconds(seconds)),
+        _ => Err(Problem::fields(vec![FieldProblem {
+            field: "wait".to_owned(),
+            reason: Reason::InvalidRequest,
+            detail: format!("expected a duration such as `25s`, at most {MAX_WAIT_S}s"),
+        }])),
+    }
+}

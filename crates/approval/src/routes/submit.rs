@@ -1,0 +1,153 @@
+//! `POST /v1/requests`: a person asks for access. What is accepted here can be approved by
+//! somebody, minted, and read by the filter.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use breakglass_core::claims::{Breakglass, Claims};
+use serde::Deserialize;
+
+use super::body::{FieldErrors, JsonBody};
+use super::view::View;
+use crate::app::App;
+use crate::clock::Moment;
+use crate::config::Person;
+use crate::identity::AsPerson;
+use crate::issuer::MintError;
+use crate::limits::MAX_SCOPES;
+use crate::policy::{self, Assessment};
+use crate::problem::{Problem, Reason};
+use crate::store::Submission;
+use crate::{duration, text};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body {
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    reason: String,
+    incident: Option<String>,
+    #[serde(default)]
+    duration: String,
+    #[serde(default)]
+    emergency: bool,
+}
+
+/// A body whose fields are within their bounds.
+struct Ask {
+    scopes: Vec<String>,
+    reason: String,
+    incident: Option<String>,
+    duration_s: i64,
+    emergency: bool,
+}
+
+type Created = (StatusCode, [(HeaderName, String); 1], Json<View>);
+
+pub(super) async fn handler(
+    State(app): State<App>,
+    AsPerson(person): AsPerson,
+    JsonBody(body): JsonBody<Body>,
+) -> Result<Created, Problem> {
+    let now = app.now()?;
+    let ask = Ask::try_from(body)?;
+    let assessment = policy::assess(app.config(), &person, &ask.scopes, ask.duration_s)?;
+    let id = app.randomness().id("req", now);
+    prove_mintable(&app, now, &person, &ask, &assessment)?;
+
+    let submission = Submission {
+        id: &id,
+        requester: &person.name,
+        roles: &person.roles,
+        groups: &person.groups,
+        audience: &assessment.audience,
+        scopes: &ask.scopes,
+        reason: &ask.reason,
+        incident: ask.incident.as_deref(),
+        emergency: ask.emergency,
+        duration_s: ask.duration_s,
+        pending_lifetime_s: app.config().pending_lifetime,
+    };
+    app.store().submit(now, &submission).await?;
+    app.changed("submit");
+    tracing::info!(request = id, requester = person.name, scopes = ?ask.scopes, "submitted");
+    let request = super::request(&app, now, &id).await?;
+    let location = [(header::LOCATION, format!("/v1/requests/{id}"))];
+    Ok((StatusCode::CREATED, location, Json(View::new(app.config(), request))))
+}
+
+impl TryFrom<Body> for Ask {
+    type Error = Problem;
+
+    fn try_from(body: Body) -> Result<Ask, Problem> {
+        let Body { scopes, reason, incident, duration, emergency } = body;
+        let mut errors = FieldErrors::default();
+        if scopes.is_empty() {
+            errors.add("scopes", "expected at least one scope");
+        }
+        if scopes.len() > MAX_SCOPES {
+            errors.add("scopes", format!("expected at most {MAX_SCOPES} scopes"));
+        }
+        for (index, scope) in scopes.iter().enumerate() {
+            let field = format!("scopes[{index}]");
+            errors.check(&field, text::scope(scope));
+            if scopes.iter().take(index).any(|earlier| earlier == scope) {
+                errors.add(field, "named twice");
+            }
+        }
+        errors.check("reason", text::reason(&reason));
+        if let Some(incident) = &incident {
+            errors.check("incident", text::name(incident));
+        }
+        let duration_s = duration::parse(&duration).unwrap_or_else(|error| {
+            errors.add("duration", error.to_string());
+            0
+        });
+        errors.finish()?;
+        Ok(Ask { scopes, reason, incident, duration_s, emergency })
+    }
+}
+
+/// Mints what the token would be and throws it away, so that nobody is woken to approve what then
+/// cannot be used.
+fn prove_mintable(
+    app: &App,
+    now: Moment,
+    person: &Person,
+    ask: &Ask,
+    assessment: &Assessment,
+) -> Result<(), Problem> {
+    let longest = assessment.approvers.iter().max_by_key(|name| name.len());
+    let iat = u64::try_from(now.seconds()).unwrap_or(0);
+    let claims = Claims {
+        iss: app.issuer().name().to_owned(),
+        sub: person.name.clone(),
+        aud: vec![assessment.audience.clone()],
+        iat,
+        nbf: None,
+        exp: iat.saturating_add(ask.duration_s.unsigned_abs()),
+        jti: app.randomness().id("grant", now),
+        scope: ask.scopes.clone(),
+        roles: person.roles.clone(),
+        groups: person.groups.clone(),
+        amr: Vec::new(),
+        acr: None,
+        auth_time: None,
+        cnf: None,
+        breakglass: Breakglass {
+            reason: ask.reason.clone(),
+            incident: ask.incident.clone(),
+            approvers: longest.cloned().into_iter().collect(),
+            emergency: ask.emergency,
+        },
+    };
+    match app.issuer().mint(&claims) {
+        Ok(_) => Ok(()),
+        Err(error @ MintError::TooLarge(_)) => Err(Problem::new(
+            Reason::TokenTooLarge,
+            format!("{error}: ask for fewer scopes, or give a shorter reason"),
+        )),
+        Err(error) => Err(Problem::internal(&error)),
+    }
+}

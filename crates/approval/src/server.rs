@@ -1,0 +1,73 @@
+//! Runs the interface on a socket until it is told to stop.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::app::App;
+use crate::routes::router;
+
+/// How often the key directory is looked at: a new key signs within this time.
+const KEY_WATCH: Duration = Duration::from_secs(1);
+
+/// How long answers under way may take once the service is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Serves until `stop` is ready, then lets the answers under way finish, and closes the database.
+///
+/// # Errors
+/// When the socket fails.
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (stopped, grace_begins) = oneshot::channel();
+    let watch = tokio::spawn(watch_keys(app.clone()));
+    let stopping = app.clone();
+    let server = axum::serve(listener, router(app.clone())).with_graceful_shutdown(async move {
+        stop.await;
+        stopping.stop();
+        // The receiver is gone only when the server has ended by itself.
+        let _ = stopped.send(());
+    });
+    let overtime = async {
+        if grace_begins.await.is_ok() {
+            tokio::time::sleep(GRACE).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    let result = tokio::select! {
+        result = server => result,
+        () = overtime => {
+            tracing::warn!("some clients did not let go; closing anyway");
+            Ok(())
+        }
+    };
+    watch.abort();
+    app.store().close().await;
+    result
+}
+
+/// Reads the keys again when the names of the key files have changed. Files that cannot be used
+/// change nothing: the keys that were read before stay in use, and the log says so.
+async fn watch_keys(app: App) {
+    let issuer = app.issuer();
+    let mut known = issuer.directory().names().ok();
+    loop {
+        tokio::time::sleep(KEY_WATCH).await;
+        let names = issuer.directory().names().ok();
+        if names == known {
+            continue;
+        }
+        match issuer.reload() {
+            Ok(()) => tracing::info!("signing keys read again"),
+            Err(cause) => tracing::error!(%cause, "signing keys not read again"),
+        }
+        known = names;
+    }
+}

@@ -1,0 +1,37 @@
+//! The audit trail: one row for each change of state, in the same transaction.
+
+use serde_json::Value;
+use sqlx::SqliteConnection;
+
+use super::{StoreError, exactly_one};
+use crate::clock::Moment;
+
+/// Who did what to which request.
+pub(super) struct Entry<'a> {
+    pub(super) actor: &'a str,
+    pub(super) action: &'static str,
+    pub(super) request_id: &'a str,
+    pub(super) jti: Option<&'a str>,
+}
+
+/// Appends a row.
+pub(super) async fn append(
+    connection: &mut SqliteConnection,
+    now: Moment,
+    entry: &Entry<'_>,
+    detail: &Value,
+) -> Result<(), StoreError> {
+    let result = sqlx::query(
+        "INSERT INTO audit (at_ms, actor, action, request_id, jti, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )
+    .bind(now.millis())
+    .bind(entry.actor)
+    .bind(entry.action)
+    .bind(entry.request_id)
+    .bind(entry.jti)
+    .bind(detail.to_string())
+    .execute(connection)
+    .await?;
+    exactly_one(&result)
+}

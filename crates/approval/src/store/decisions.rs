@@ -1,0 +1,101 @@
+//! The three ways a pending request is decided. Exactly one of them wins, once: each changes only
+//! a row on which nothing has been decided and that has not lapsed.
+
+use serde_json::json;
+
+use super::audit::{Entry, append};
+use super::{Store, StoreError, exactly_one};
+use crate::clock::Moment;
+
+/// An approval.
+#[derive(Debug)]
+pub struct Approval<'a> {
+    /// The request.
+    pub id: &'a str,
+    /// Who approves.
+    pub approver: &'a str,
+    /// A new id for the grant.
+    pub jti: &'a str,
+}
+
+impl Store {
+    /// Approves a pending request: from now on its grant runs.
+    ///
+    /// # Errors
+    /// [`StoreError::RowsAffected`] if it is not pending.
+    pub async fn approve(&self, now: Moment, approval: &Approval<'_>) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        let result = sqlx::query(
+            "UPDATE requests
+             SET approved_at = ?2, approved_by = ?3, jti = ?4, expires_at = ?2 + duration_s
+             WHERE id = ?1 AND lapses_at > ?2
+               AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
+        )
+        .bind(approval.id)
+        .bind(now.seconds())
+        .bind(approval.approver)
+        .bind(approval.jti)
+        .execute(&mut *transaction)
+        .await?;
+        exactly_one(&result)?;
+        let entry = Entry {
+            actor: approval.approver,
+            action: "approve",
+            request_id: approval.id,
+            jti: Some(approval.jti),
+        };
+        append(&mut transaction, now, &entry, &json!({})).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Denies a pending request.
+    ///
+    /// # Errors
+    /// [`StoreError::RowsAffected`] if it is not pending.
+    pub async fn deny(
+        &self,
+        now: Moment,
+        id: &str,
+        approver: &str,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        let result = sqlx::query(
+            "UPDATE requests SET denied_at = ?2, denied_by = ?3, denial_reason = ?4
+             WHERE id = ?1 AND lapses_at > ?2
+               AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
+        )
+        .bind(id)
+        .bind(now.seconds())
+        .bind(approver)
+        .bind(reason)
+        .execute(&mut *transaction)
+        .await?;
+        exactly_one(&result)?;
+        let entry = Entry { actor: approver, action: "deny", request_id: id, jti: None };
+        append(&mut transaction, now, &entry, &json!({ "reason": reason })).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Takes back a pending request.
+    ///
+    /// # Errors
+    /// [`StoreError::RowsAffected`] if it is not pending, or not this person's.
+    pub async fn cancel(&self, now: Moment, id: &str, requester: &str) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        let result = sqlx::query(
+            "UPDATE requests SET cancelled_at = ?2
+             WHERE id = ?1 AND requester = ?3 AND lapses_at > ?2
+               AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
+        )
+        .bind(id)
+        .bind(now.seconds())
+        .bind(requester)
+        .execute(&mut *transaction)
+        .await?;
+        exactly_one(&result)?;
+        let entry = Entry { actor: requester, action: "cancel", request_id: id, jti: None };
+        append(&mut transaction, now, &entry, &json!({})).await?;
+        Ok(transaction.commit().await?)
+    }
+}

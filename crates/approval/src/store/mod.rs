@@ -1,0 +1,113 @@
+//! The database: requests, revocations and the audit trail, on SQLite.
+//!
+//! Every change of state is one transaction that takes the write lock first, changes exactly one
+//! row or fails, and appends its audit row. Time and ids come in as arguments.
+
+mod audit;
+mod decisions;
+mod grants;
+mod requests;
+mod row;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+
+pub use decisions::Approval;
+pub use grants::Revoked;
+pub use requests::{Filter, Submission};
+pub use row::{InvalidState, Request, State};
+
+/// How long a writer waits for another one: below the time a request may take.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the database did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It failed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Its schema could not be brought up to date.
+    #[error("database schema: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A row was to be changed that is not in the state it was to be in: somebody else was first.
+    #[error("expected to change one row, changed {0}")]
+    RowsAffected(u64),
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: SqlitePool,
+}
+
+impl Store {
+    /// Opens the file at `path`, makes it if it is not there, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be opened or is not ours.
+    pub async fn open(path: &Path) -> Result<Store, StoreError> {
+        create_private(path).map_err(sqlx::Error::Io)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An approval that was answered must survive a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(BUSY_TIMEOUT)
+            .connect_with(options)
+            .await?;
+        sqlx::migrate!("./migrations").run(&pool).await?;
+        Ok(Store { pool })
+    }
+
+    /// Proves that the database can be read and its write lock be taken.
+    ///
+    /// # Errors
+    /// [`StoreError`] if not.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        sqlx::query("SELECT count(*) FROM requests WHERE id = ''")
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.rollback().await?)
+    }
+
+    /// Closes it: what is under way ends first.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// The write lock is taken at the start: what the transaction then reads cannot be changed by
+    /// another one before it writes.
+    async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.pool.begin_with("BEGIN IMMEDIATE").await
+    }
+}
+
+/// Makes the file, if it is not there, for its owner alone: it tells who had access to what, and
+/// why. SQLite gives its journal files the same mode.
+fn create_private(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The check that a change of state changed the one row it was about.
+fn exactly_one(result: &sqlx::sqlite::SqliteQueryResult) -> Result<(), StoreError> {
+    match result.rows_affected() {
+        1 => Ok(()),
+        other => Err(StoreError::RowsAffected(other)),
+    }
+}

@@ -1,0 +1,116 @@
+//! The exit codes for everything that does not work.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::process::{Ran, Server, breakglass};
+use crate::service::token_of;
+
+#[test]
+fn a_refusal_is_2_and_names_its_reason() {
+    let server = Server::start();
+    let id = server.pending();
+    for (who, arguments, reason) in [
+        ("alice", vec!["approve", &id], "self_approval"),
+        ("dave", vec!["approve", &id], "not_involved"),
+        ("envoy", vec!["status"], "people_only"),
+        ("erin", vec!["cancel", &id], "not_the_requester"),
+        ("erin", vec!["deny", &id, "--reason", "r"], "not_an_approver"),
+        ("nobody", vec!["status"], "credential_unknown"),
+        ("erin", vec!["request", "--scope", "orders:read", "--reason", "r"], "not_a_requester"),
+        ("alice", vec!["request", "--scope", "lonely", "--reason", "r"], "no_approver"),
+    ] {
+        let ran = server.run(who, &arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}: {ran:?}");
+        assert!(ran.stderr.contains(&format!("({reason})")), "{arguments:?}: {ran:?}");
+        let ran = server.run(who, &[&arguments[..], &["--json"]].concat());
+        assert_eq!((ran.code, &ran.json()["reason"]), (2, &reason.into()), "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_is_not_valid_is_3() {
+    let server = Server::start();
+    for arguments in [
+        vec!["request", "--scope", "orders:delete", "--reason", "r"],
+        vec!["request", "--scope", "orders:read", "--reason", " "],
+        vec!["request", "--scope", "orders:read", "--reason", "r", "--duration", "2h"],
+        vec!["request", "--scope", "orders:read", "--reason", "r", "--timeout", "1s"],
+        vec!["request", "--scope", "orders:read"],
+        vec!["approve", "req_unknown"],
+        vec!["approve", "../requests"],
+        vec!["status", "--state", "open"],
+        vec!["frobnicate"],
+        vec![],
+    ] {
+        let ran = server.run("alice", &arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{arguments:?}: {ran:?}");
+        assert!(!ran.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn missing_settings_are_3() {
+    let url = ["--url", "http://127.0.0.1:1"];
+    for (arguments, environment, words) in [
+        (vec!["status"], vec![], "BREAKGLASS_URL"),
+        (vec!["status", "--url", "approvals.internal"], vec![], "BREAKGLASS_URL"),
+        (vec!["status", url[0], url[1]], vec![], "BREAKGLASS_API_TOKEN"),
+        (
+            vec!["status", url[0], url[1]],
+            vec![("BREAKGLASS_API_TOKEN", " ")],
+            "BREAKGLASS_API_TOKEN",
+        ),
+        (vec!["status", url[0], url[1], "--api-token-file", "/nowhere"], vec![], "/nowhere"),
+        (
+            vec!["status", url[0], url[1], "--ca-file", "/nowhere"],
+            vec![("BREAKGLASS_API_TOKEN", "x")],
+            "/nowhere",
+        ),
+    ] {
+        let ran = Ran::from(breakglass().args(&arguments).envs(environment).output().unwrap());
+        assert_eq!(ran.code, 3, "{arguments:?}: {ran:?}");
+        assert!(ran.stderr.contains(words), "{arguments:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn an_unreachable_service_is_1() {
+    // Bound and not listening for long: nobody answers there.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let mut command = breakglass();
+    command.args(["status", "--url", &url]).env("BREAKGLASS_API_TOKEN", "x");
+    let ran = Ran::from(command.output().unwrap());
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.stderr.contains(&url), "{ran:?}");
+    let ran = Ran::from(command.arg("--json").output().unwrap());
+    assert_eq!((ran.code, &ran.json()["reason"]), (1, &"unreachable".into()));
+}
+
+#[test]
+fn the_api_token_can_come_from_a_file_and_never_shows() {
+    let server = Server::start();
+    let file = server.path("token");
+    fs::write(&file, format!("{}\n", token_of("alice"))).unwrap();
+    let mut command = breakglass();
+    command.args(["status", "--url", &server.url, "--api-token-file"]).arg(&file);
+    let ran = Ran::from(command.output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let help = server.run("alice", &["status", "--help"]);
+    assert!(help.stdout.contains("BREAKGLASS_API_TOKEN"), "{help:?}");
+    for text in [ran.stderr, help.stdout, help.stderr, server.log()] {
+        assert!(!text.contains(&token_of("alice")), "{text}");
+    }
+}
+
+#[test]
+fn help_names_the_exit_codes() {
+    for verb in
+        ["request", "approve", "deny", "cancel", "token", "revoke", "status", "serve", "keygen"]
+    {
+        let ran = Ran::from(breakglass().args([verb, "--help"]).output().unwrap());
+        assert!(ran.stdout.contains("2  denied"), "{verb}");
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{verb}");
+    }
+}

@@ -1,0 +1,25 @@
+//! The service on a real database file, and the real binary against a real server.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: what is not as expected ends the test"
+)]
+
+mod approve;
+mod cli_flow;
+mod cli_refusals;
+mod cli_serve;
+mod config;
+mod database;
+mod decide;
+mod http;
+mod introspect;
+mod keys;
+mod openapi;
+mod process;
+mod request;
+mod revoke;
+mod service;
+mod store;
+mod token;

@@ -1,0 +1,69 @@
+//! `GET /openapi.json` says what the service does: its paths, its methods, its answers.
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::{Value, json};
+
+use crate::service::Service;
+
+/// The members of `value` are those that the schema `name` describes, none missing, none more.
+fn check(document: &Value, name: &str, value: &Value) {
+    let schema = &document["components"]["schemas"][name];
+    for required in schema["required"].as_array().unwrap() {
+        assert!(value.get(required.as_str().unwrap()).is_some(), "{name}: {required}: {value}");
+    }
+    for (member, value) in value.as_object().unwrap() {
+        let described = &schema["properties"][member];
+        assert!(!described.is_null(), "{name} does not describe `{member}`");
+        if let Some(reference) = described["$ref"].as_str() {
+            check(document, reference.rsplit('/').next().unwrap(), value);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_endpoint_that_it_describes_is_there_for_those_methods_only() {
+    let service = Service::start().await;
+    let document = service.get("nobody", "/openapi.json").await.ok();
+    let source = include_str!("../../src/routes/mod.rs");
+    let paths = document["paths"].as_object().unwrap();
+    for (path, operations) in paths {
+        assert!(source.contains(&format!(".route(\"{path}\"")), "{path} is not served");
+        for method in ["get", "post", "put", "delete"] {
+            let request = Request::builder().method(method.to_uppercase().as_str()).uri(path);
+            let answer = service.send(request.body(Body::empty()).unwrap()).await;
+            let described = operations.get(method).is_some();
+            assert_eq!(answer.status != 405, described, "{method} {path}: {answer:?}");
+            assert_ne!(answer.body["reason"], "not_found", "{method} {path}");
+        }
+    }
+    let served = source.matches(".route(\"/").count();
+    assert_eq!(served, paths.len(), "an endpoint is not described");
+}
+
+#[tokio::test]
+async fn answers_have_the_members_that_it_describes() {
+    let service = Service::start().await;
+    let document = service.get("nobody", "/openapi.json").await.ok();
+    let denied = service.pending().await;
+    service.act("carol", &denied, "deny").await.ok();
+    let cancelled = service.pending().await;
+    service.act("alice", &cancelled, "cancel").await.ok();
+    let (id, jti) = service.approved().await;
+    let issued = service.act("alice", &id, "token").await.ok();
+    check(&document, "Issued", &issued);
+    let introspection = service.introspect(issued["token"].as_str().unwrap()).await;
+    check(&document, "Introspection", &introspection);
+    check(&document, "Revoked", &service.revoke("carol", &jti).await.ok());
+    service.pending().await;
+    let listed = service.get("alice", "/v1/requests").await.ok();
+    check(&document, "Requests", &listed);
+    for view in listed["requests"].as_array().unwrap() {
+        check(&document, "Request", view);
+    }
+    check(&document, "Jwks", &service.get("nobody", "/.well-known/jwks.json").await.ok());
+    check(&document, "Status", &service.get("nobody", "/readyz").await.ok());
+    let refused = service.post("alice", "/v1/requests", json!({})).await;
+    check(&document, "Problem", &refused.body);
+    check(&document, "FieldProblem", &refused.body["errors"][0]);
+}

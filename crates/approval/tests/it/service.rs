@@ -1,0 +1,254 @@
+//! The service in this process, with a clock that tests set.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use breakglass_approval::app::App;
+use breakglass_approval::clock::{Clock, ClockUnknown, Moment};
+use breakglass_approval::config::Config;
+use breakglass_approval::issuer::{Issuer, KeyDirectory};
+use breakglass_approval::metrics::Metrics;
+use breakglass_approval::random::Randomness;
+use breakglass_approval::routes::router;
+use breakglass_approval::store::Store;
+use serde_json::{Value, json};
+use sqlx::SqlitePool;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// 2026-11-22T02:13:00Z
+pub(crate) const START: i64 = 1_795_313_580;
+
+/// Everybody's API token is `token-` and their name.
+const PEOPLE: &[(&str, &str)] = &[
+    ("alice", r#"groups = ["oncall", "loners"]"#),
+    ("bob", r#"groups = ["oncall", "commanders"]"#),
+    ("carol", r#"groups = ["commanders"]"#),
+    ("dave", r#"groups = ["dbas"]"#),
+    ("erin", ""),
+    ("frank", r#"groups = ["dbas", "commanders"]"#),
+];
+
+const SCOPES: &str = r#"
+[[scopes]]
+name = "orders:read"
+audience = "prod"
+requesters = ["oncall"]
+approvers = ["commanders"]
+max_duration = "1h"
+[[scopes]]
+name = "orders:write"
+audience = "prod"
+requesters = ["oncall"]
+approvers = ["commanders"]
+max_duration = "30m"
+[[scopes]]
+name = "db:admin"
+audience = "prod"
+requesters = ["oncall"]
+approvers = ["dbas"]
+max_duration = "1h"
+[[scopes]]
+name = "staging:read"
+audience = "staging"
+requesters = ["oncall"]
+approvers = ["commanders"]
+max_duration = "1h"
+[[scopes]]
+name = "lonely"
+audience = "prod"
+requesters = ["loners"]
+approvers = ["loners"]
+max_duration = "1h"
+"#;
+
+/// The API token of a person or a proxy.
+pub(crate) fn token_of(name: &str) -> String {
+    format!("token-{name}")
+}
+
+/// The configuration that all tests share.
+pub(crate) fn config(directory: &TempDir) -> String {
+    let entry = |kind: &str, name: &str, rest: &str| {
+        let sha256: String = breakglass_approval::identity::digest(&token_of(name))
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("[[{kind}]]\nname = \"{name}\"\ntoken_sha256 = \"{sha256}\"\n{rest}\n")
+    };
+    let people: String = PEOPLE
+        .iter()
+        .map(|(name, groups)| entry("people", name, &format!("{groups}\nroles = [\"oncall\"]")))
+        .collect();
+    format!(
+        "listen = \"127.0.0.1:0\"\nissuer = \"https://approvals.test\"\n\
+         database = \"{at}/approvals.db\"\nkey_directory = \"{at}/keys\"\n\
+         pending_lifetime = \"10m\"\n{people}{proxy}{SCOPES}",
+        at = directory.path().display(),
+        proxy = entry("proxies", "envoy", ""),
+    )
+}
+
+/// A clock that stands still until it is told otherwise.
+#[derive(Clone)]
+pub(crate) struct TestClock(Arc<AtomicI64>);
+
+impl Clock for TestClock {
+    fn now(&self) -> Result<Moment, ClockUnknown> {
+        match self.0.load(Ordering::SeqCst) {
+            i64::MIN => Err(ClockUnknown),
+            seconds => Ok(Moment::from_seconds(seconds)),
+        }
+    }
+}
+
+/// The service.
+pub(crate) struct Service {
+    pub(crate) app: App,
+    pub(crate) directory: TempDir,
+    clock: TestClock,
+}
+
+/// What it answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The status and the reason word of a refusal.
+    pub(crate) fn refusal(&self) -> (u16, &str) {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
+        let reason = self.body["reason"].as_str().unwrap();
+        assert_eq!(self.body["type"], format!("urn:breakglass:reason:{reason}"));
+        assert_eq!(self.body["status"], self.status.as_u16());
+        assert!(!self.body["detail"].as_str().unwrap().is_empty());
+        (self.status.as_u16(), reason)
+    }
+
+    /// The body of an answer that is not a refusal.
+    pub(crate) fn ok(self) -> Value {
+        assert!(self.status.is_success(), "{self:?}");
+        self.body
+    }
+}
+
+impl Service {
+    pub(crate) async fn start() -> Service {
+        let directory = tempfile::tempdir().unwrap();
+        let text = config(&directory);
+        Service::start_with(directory, &text, START).await
+    }
+
+    /// The service at `now` with this configuration on what an earlier one left in `directory`.
+    pub(crate) async fn start_with(directory: TempDir, config: &str, now: i64) -> Service {
+        let config = Config::parse(config).unwrap();
+        let store = Store::open(&config.database).await.unwrap();
+        let keys = KeyDirectory::new(&config.key_directory);
+        let randomness = Randomness::from_seed(u64::try_from(now).unwrap());
+        if !config.key_directory.is_dir() {
+            keys.add(Moment::from_seconds(now), &randomness).unwrap();
+        }
+        let issuer = Issuer::new(&config.issuer, keys).unwrap();
+        let clock = TestClock(Arc::new(AtomicI64::new(now)));
+        let metrics = Metrics::new().unwrap();
+        let app = App::new(config, store, issuer, Box::new(clock.clone()), randomness, metrics);
+        Service { app, directory, clock }
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    pub(crate) fn lose_the_clock(&self) {
+        self.clock.0.store(i64::MIN, Ordering::SeqCst);
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = router(self.app.clone()).oneshot(request).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8(bytes.to_vec()).unwrap()));
+        Answer { status, headers, body }
+    }
+
+    pub(crate) async fn get(&self, who: &str, path: &str) -> Answer {
+        let request = Request::get(path).header("authorization", bearer(who));
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, who: &str, path: &str, body: Value) -> Answer {
+        let request = Request::post(path)
+            .header("authorization", bearer(who))
+            .header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    pub(crate) async fn form(&self, who: &str, path: &str, body: &str) -> Answer {
+        let request = Request::post(path)
+            .header("authorization", bearer(who))
+            .header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// A pending request of alice's for `orders:read`, for 30 minutes.
+    pub(crate) async fn pending(&self) -> String {
+        self.pending_for(&["orders:read"]).await
+    }
+
+    pub(crate) async fn pending_for(&self, scopes: &[&str]) -> String {
+        let body = json!({ "scopes": scopes, "reason": "orders are stuck", "duration": "30m" });
+        let view = self.post("alice", "/v1/requests", body).await.ok();
+        view["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The ids of a request of alice's that carol has approved, and of its grant.
+    pub(crate) async fn approved(&self) -> (String, String) {
+        let id = self.pending().await;
+        let view = self.act("carol", &id, "approve").await.ok();
+        (id, view["grant"]["id"].as_str().unwrap().to_owned())
+    }
+
+    /// `POST /v1/requests/{id}/{verb}`.
+    pub(crate) async fn act(&self, who: &str, id: &str, verb: &str) -> Answer {
+        let body = json!({ "reason": "because" });
+        self.post(who, &format!("/v1/requests/{id}/{verb}"), body).await
+    }
+
+    pub(crate) async fn revoke(&self, who: &str, jti: &str) -> Answer {
+        let body = json!({ "reason": "laptop lost" });
+        self.post(who, &format!("/v1/grants/{jti}/revoke"), body).await
+    }
+
+    pub(crate) async fn introspect(&self, token: &str) -> Value {
+        self.form("envoy", "/oauth2/introspect", &format!("token={token}")).await.ok()
+    }
+
+    /// A token of a grant of alice's.
+    pub(crate) async fn token(&self, id: &str) -> String {
+        self.act("alice", id, "token").await.ok()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// The database as somebody with the file sees it.
+    pub(crate) async fn database(&self) -> SqlitePool {
+        let path = self.directory.path().join("approvals.db");
+        SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap()
+    }
+
+    /// The trail: who did what.
+    pub(crate) async fn trail(&self) -> Vec<(String, String)> {
+        sqlx::query_as("SELECT actor, action FROM audit ORDER BY seq")
+            .fetch_all(&self.database().await)
+            .await
+            .unwrap()
+    }
+}
+
+fn bearer(who: &str) -> String {
+    format!("Bearer {}", token_of(who))
+}
