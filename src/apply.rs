@@ -6,6 +6,7 @@ use breakglass_core::calls::StreamId;
 use breakglass_core::step::{Permit, Refusal, Step};
 use breakglass_core::worker::Worker;
 use log::error;
+use proxy_wasm::types::Action;
 
 use crate::host::{self, HostError};
 
@@ -17,6 +18,15 @@ pub(crate) enum Flow {
     Continue,
     /// It stays: it was answered, or waits.
     Hold,
+}
+
+impl From<Flow> for Action {
+    fn from(flow: Flow) -> Action {
+        match flow {
+            Flow::Continue => Action::Continue,
+            Flow::Hold => Action::Pause,
+        }
+    }
 }
 
 /// Does to the current request what `step` says. What cannot be done ends in a refusal: a request

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use breakglass_core::spoofed_trailers;
 use breakglass_core::step::Step;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -46,15 +47,24 @@ impl HttpContext for Http {
                 flow
             }
         };
-        match flow {
-            Flow::Continue => Action::Continue,
-            Flow::Hold => Action::Pause,
-        }
+        flow.into()
     }
 
     fn on_http_request_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
         self.bytes_received = self.bytes_received.saturating_add(size as u64);
         Action::Continue
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        let removed = host::request_trailers().and_then(|trailers| {
+            spoofed_trailers(&trailers)
+                .iter()
+                .try_for_each(|name| host::remove_request_trailer(name).ok())
+        });
+        match removed {
+            Some(()) => Action::Continue,
+            None => fail(self.id, &self.shared.worker).into(),
+        }
     }
 
     fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {

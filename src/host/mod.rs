@@ -18,6 +18,7 @@ use proxy_wasm::hostcalls;
 pub(crate) use ffi::HostError;
 
 const REQUEST_HEADERS: u32 = 0;
+const REQUEST_TRAILERS: u32 = 1;
 const CALL_RESPONSE_HEADERS: u32 = 6;
 const CALL_RESPONSE_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
@@ -50,6 +51,16 @@ pub(crate) fn node_id() -> Option<String> {
 /// The headers of the current request.
 pub(crate) fn request_headers() -> Option<Headers> {
     map::read(ffi::header_map(REQUEST_HEADERS).ok()?)
+}
+
+/// The trailers of the current request.
+pub(crate) fn request_trailers() -> Option<Headers> {
+    map::read(ffi::header_map(REQUEST_TRAILERS).ok()?)
+}
+
+/// Takes a trailer away from the current request.
+pub(crate) fn remove_request_trailer(name: &str) -> Result<(), HostError> {
+    ffi::remove_header(REQUEST_TRAILERS, name)
 }
 
 /// Takes a header away from the current request.

@@ -32,7 +32,7 @@ pub mod token;
 pub mod worker;
 
 pub use counters::CounterName;
-pub use request::Attributes;
+pub use request::{Attributes, spoofed_trailers};
 
 /// The attribute `test` of the engine that runs the tests: the machine's own, or a wasm engine.
 #[cfg(test)]

@@ -166,10 +166,20 @@ impl Facts {
 impl Seen<'_> {
     /// The names to remove, each once.
     pub(crate) fn removals(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.ours.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+        once_each(self.ours.iter().copied())
     }
+}
+
+/// The trailers that only we may set, each once: some upstreams take trailers for headers.
+#[must_use]
+pub fn spoofed_trailers(trailers: &Headers) -> Vec<String> {
+    once_each(trailers.iter().map(|(name, _)| name).filter(|name| is_ours(name)))
+}
+
+fn once_each<'h>(names: impl Iterator<Item = &'h [u8]>) -> Vec<String> {
+    let mut names: Vec<String> =
+        names.map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }

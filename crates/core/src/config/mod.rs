@@ -1,8 +1,9 @@
-//! The filter's configuration: JSON in, a [`Config`] that needs no further check out.
+//! The filter's configuration: JSON (or a protobuf `Struct`) in, a [`Config`] that needs no further check out.
 //!
 //! Nothing here is validated after the fact: what cannot be a configuration has no value of these
 //! types. All errors are reported together, each with the path of its field.
 
+mod document;
 mod fields;
 mod issuer;
 mod revocation;
@@ -86,7 +87,7 @@ pub enum Unauthenticated {
 }
 
 impl Config {
-    /// Reads a configuration. `environment` looks up a variable of the VM, for credentials.
+    /// Reads a configuration, in either form in which Envoy hands it over. `environment` looks up a variable of the VM, for credentials.
     ///
     /// # Errors
     /// Every error, each with the path of its field; never empty.
@@ -94,7 +95,7 @@ impl Config {
         text: &[u8],
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Config, Vec<ConfigError>> {
-        let json = Json::parse(text).map_err(|error| {
+        let json = document::read(text).map_err(|error| {
             let message = format!("the configuration is not JSON: {error}");
             vec![ConfigError { path: String::new(), message }]
         })?;
