@@ -109,7 +109,8 @@ impl Settings {
                 "@type": "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
                 "pack_trace_reason": false,
             }},
-            // A token of a megabyte must reach the filter.
+            // Whatever method and token a client thinks of must reach the filter.
+            "http_protocol_options": {"allow_custom_methods": true},
             "max_request_headers_kb": 2048,
             "normalize_path": self.normalize_path,
             "merge_slashes": self.normalize_path,

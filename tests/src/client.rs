@@ -119,6 +119,17 @@ impl Request {
         self.send_over(&mut connect(to))
     }
 
+    /// The same, for whoever may not be there yet.
+    ///
+    /// # Errors
+    /// When there is no connection or no answer.
+    pub fn try_send(&self, to: SocketAddr) -> std::io::Result<Answer> {
+        let mut connection = TcpStream::connect(to)?;
+        connection.set_read_timeout(Some(SILENCE))?;
+        connection.write_all(&self.bytes())?;
+        Answer::read(&mut BufReader::new(connection), &self.method)
+    }
+
     /// Sends it over an open connection and reads the answer.
     ///
     /// # Panics

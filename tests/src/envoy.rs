@@ -17,6 +17,12 @@ use crate::record::Record;
 use crate::stats::Stats;
 use crate::wait::until;
 
+/// The file of a configuration that the settings generate.
+const GENERATED: &str = "envoy.json";
+
+/// The file of a configuration that a test gives.
+const GIVEN: &str = "envoy.yaml";
+
 /// What no log of a healthy Envoy contains.
 const CRASHES: [&str; 5] = [
     "Caught Segmentation fault",
@@ -45,18 +51,32 @@ impl Envoy {
     #[must_use]
     pub fn start(settings: Settings, directory: TempDir) -> Envoy {
         write_configuration(&settings, directory.path());
+        Envoy::started(GENERATED, settings, directory)
+    }
+
+    /// The same, with a configuration in YAML in place of the one that the settings say.
+    ///
+    /// # Panics
+    /// When it does not become ready: the message is its log.
+    #[must_use]
+    pub fn start_with(yaml: &str, settings: Settings, directory: TempDir) -> Envoy {
+        fs::write(directory.path().join(GIVEN), yaml).unwrap();
+        Envoy::started(GIVEN, settings, directory)
+    }
+
+    fn started(configuration: &str, settings: Settings, directory: TempDir) -> Envoy {
         let concurrency = settings.concurrency.to_string();
-        let mut child = spawn(
-            directory.path(),
-            &["--admin-address-path", "admin.txt", "--concurrency", &concurrency],
-        );
+        let mut child = command(directory.path(), configuration)
+            .args(["--admin-address-path", "admin.txt", "--concurrency", &concurrency])
+            .spawn()
+            .expect("Envoy runs");
         let admin = until("Envoy's admin interface", || {
             running(&mut child, directory.path());
             fs::read_to_string(directory.path().join("admin.txt")).ok()?.parse().ok()
         });
         until("Envoy to be live", || {
             running(&mut child, directory.path());
-            (get("/ready").send(admin).status == 200).then_some(())
+            get("/ready").try_send(admin).ok().filter(|answer| answer.status == 200)
         });
         let listener = until("Envoy's listener", || listener(admin));
         Envoy { child, directory, settings, admin, listener, version: 1 }
@@ -70,7 +90,8 @@ impl Envoy {
     pub fn refuses_to_start(settings: &Settings) -> String {
         let directory = TempDir::new().unwrap();
         write_configuration(settings, directory.path());
-        let status = spawn(directory.path(), &["--mode", "validate"]).wait().unwrap();
+        let mut command = command(directory.path(), GENERATED);
+        let status = command.args(["--mode", "validate"]).status().unwrap();
         let log = log(directory.path());
         assert!(!status.success(), "Envoy takes the configuration: {:?}", settings.filter);
         log
@@ -83,8 +104,8 @@ impl Envoy {
     #[must_use]
     pub fn validate(configuration: &str) -> (bool, String) {
         let directory = TempDir::new().unwrap();
-        fs::write(directory.path().join("envoy.yaml"), configuration).unwrap();
-        let mut command = command(directory.path(), "envoy.yaml");
+        fs::write(directory.path().join(GIVEN), configuration).unwrap();
+        let mut command = command(directory.path(), GIVEN);
         let status = command.args(["--mode", "validate"]).status().unwrap();
         (status.success(), log(directory.path()))
     }
@@ -178,11 +199,7 @@ fn write_configuration(settings: &Settings, directory: &Path) {
         fs::write(directory.join(name), resource.to_string()).unwrap();
     }
     let bootstrap = settings.bootstrap(directory).to_string();
-    fs::write(directory.join("envoy.json"), bootstrap).unwrap();
-}
-
-fn spawn(directory: &Path, arguments: &[&str]) -> Child {
-    command(directory, "envoy.json").args(arguments).spawn().expect("Envoy runs")
+    fs::write(directory.join(GENERATED), bootstrap).unwrap();
 }
 
 fn command(directory: &Path, configuration: &str) -> Command {
