@@ -1,8 +1,17 @@
 //! The tests: one file for each concern.
 
 #![expect(
+    clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::unwrap_used,
     reason = "test code: whatever is not as expected must fail the test"
 )]
 
+mod allow;
 mod harness;
+mod presentation;
+mod requirements;
+mod revocation;
+mod scope;
+mod unauthenticated;
+mod verification;
