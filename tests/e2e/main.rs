@@ -9,7 +9,11 @@
 
 mod allow;
 mod harness;
+mod headers;
+mod hostile;
+mod paths;
 mod presentation;
+mod rbac;
 mod requirements;
 mod revocation;
 mod scope;
