@@ -8,14 +8,20 @@
 )]
 
 mod allow;
+mod config;
+mod counters;
+mod grpc_calls;
 mod harness;
 mod headers;
 mod hostile;
+mod outage;
 mod paths;
 mod presentation;
 mod rbac;
 mod requirements;
 mod revocation;
 mod scope;
+mod shadow;
+mod signing_keys;
 mod unauthenticated;
 mod verification;
