@@ -22,6 +22,7 @@ mod requirements;
 mod revocation;
 mod scope;
 mod shadow;
+mod shipped;
 mod signing_keys;
 mod unauthenticated;
 mod verification;
