@@ -1,1 +1,34 @@
-//! The end-to-end harness.
+//! The end-to-end harness: a real Envoy with the built filter, an upstream that says what it saw,
+//! the approval service or a programmable stand-in, tokens made by an implementation that is not
+//! the filter's, and clients that can send any bytes.
+//!
+//! A test reads as a sentence: start a [`gate::Gate`], mint a token, say what the gate does with
+//! the request. [`gate::Gate::allows`], [`gate::Gate::refuses`] and [`gate::Gate::passes`] check
+//! the answer, what the upstream saw, and the audit record, each exactly.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code: whatever is not as expected must fail the test, and real time is the point"
+)]
+
+pub mod approvals;
+pub mod artefacts;
+pub mod bootstrap;
+pub mod certificates;
+pub mod client;
+pub mod envoy;
+pub mod gate;
+pub mod grpc;
+pub mod keys;
+pub mod policy;
+pub mod record;
+mod runtime;
+pub mod stats;
+pub mod tokens;
+pub mod upstream;
+pub mod wait;

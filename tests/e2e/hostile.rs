@@ -1,0 +1,380 @@
+//! Hostile tokens and bytes. Whatever comes, the answer is a refusal for its reason, and the same
+//! worker serves the next request: a panic would take it away from everybody.
+
+use std::io::BufReader;
+
+use breakglass_tests::client::{Answer, connect, get, request};
+use breakglass_tests::gate::{Gate, Plan};
+use breakglass_tests::keys::{Key, jwks};
+use breakglass_tests::tokens::{Mint, now};
+use ring::hmac;
+use serde_json::{Value, json};
+
+fn present(token: impl AsRef<[u8]>) -> breakglass_tests::client::Request {
+    get("/v1/orders").token(token)
+}
+
+#[test]
+fn no_algorithm_is_no_signature() {
+    let gate = Gate::standard();
+    for alg in ["none", "None", "NONE", "nOnE"] {
+        let token = gate.mint().header("alg", alg);
+        let signed = token.sign_with(|input| gate.key.sign("ES256", input));
+        gate.refuses(&present(signed), 401, "algorithm_not_allowed");
+        let unsigned = token.sign_with(|_| Vec::new());
+        gate.refuses(&present(unsigned), 401, "algorithm_not_allowed");
+    }
+    gate.still_serves();
+}
+
+#[test]
+fn a_public_key_is_no_secret() {
+    let rsa = Key::rsa("rsa");
+    let gate = Plan::standard()
+        .filter(|filter| filter["issuers"][0]["algorithms"] = json!(["ES256", "RS256"]))
+        .filter(|filter| {
+            let keys = filter["issuers"][0]["jwks"]["inline"]["keys"].as_array_mut().unwrap();
+            keys.push(rsa.jwk());
+        })
+        .start();
+    for key in [&gate.key, &rsa] {
+        for (alg, hash) in [
+            ("HS256", hmac::HMAC_SHA256),
+            ("HS384", hmac::HMAC_SHA384),
+            ("HS512", hmac::HMAC_SHA512),
+        ] {
+            let secret = hmac::Key::new(hash, key.public_bytes());
+            let token = Mint::new(key)
+                .header("alg", alg)
+                .sign_with(|input| hmac::sign(&secret, input).as_ref().to_vec());
+            gate.refuses(&present(token), 401, "algorithm_not_allowed");
+        }
+        // The same, where the header lies about the algorithm.
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, key.public_bytes());
+        let token = Mint::new(key).sign_with(|input| hmac::sign(&secret, input).as_ref().to_vec());
+        gate.refuses(&present(token), 401, "signature_invalid");
+    }
+    gate.still_serves();
+}
+
+#[test]
+fn algorithms_are_spelled_in_one_way() {
+    let gate = Gate::standard();
+    for alg in ["es256", "ES256 ", "ES256K", "ES512", "HS256", "RS256", "dir", "ES256\u{0}"] {
+        let token = gate.mint().header("alg", alg).sign_with(|input| gate.key.sign("ES256", input));
+        gate.refuses(&present(token), 401, "algorithm_not_allowed");
+    }
+    gate.still_serves();
+}
+
+#[test]
+fn signatures_that_no_key_makes_are_refused() {
+    let gate = Gate::standard();
+    // The order of P-256 (SEC 2 section 2.4.2): a signature's numbers are below it.
+    let order = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
+        0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let zero = [0; 32];
+    let one = {
+        let mut one = zero;
+        one[31] = 1;
+        one
+    };
+    for (r, s) in [
+        (zero, zero),
+        (zero, one),
+        (one, zero),
+        (one, one),
+        (order, order),
+        (one, order),
+        (order, zero),
+        ([0xff; 32], [0xff; 32]),
+    ] {
+        let token = gate.mint().sign_with(|_| [r, s].concat());
+        gate.refuses(&present(token), 401, "signature_invalid");
+    }
+    for length in [1, 32, 63, 65, 96, 128, 132, 256, 1024] {
+        let token = gate.mint().sign_with(|_| vec![0x42; length]);
+        gate.refuses(&present(token), 401, "signature_invalid");
+    }
+    gate.still_serves();
+}
+
+#[test]
+fn a_good_signature_in_another_form_is_refused() {
+    let gate = Gate::standard();
+    let der = gate.mint().sign_with(|input| gate.key.sign_der(input));
+    gate.refuses(&present(der), 401, "signature_invalid");
+    let longer = gate.mint().sign_with(|input| [gate.key.sign("ES256", input), vec![0]].concat());
+    gate.refuses(&present(longer), 401, "signature_invalid");
+    let twice = gate.mint().sign_with(|input| gate.key.sign("ES256", input).repeat(2));
+    gate.refuses(&present(twice), 401, "signature_invalid");
+    let swapped = gate.mint().sign_with(|input| {
+        let signature = gate.key.sign("ES256", input);
+        [&signature[32..], &signature[..32]].concat()
+    });
+    gate.refuses(&present(swapped), 401, "signature_invalid");
+    gate.still_serves();
+}
+
+#[test]
+fn a_signature_on_another_curve_is_refused() {
+    let p384 = Key::es384("key-1");
+    let gate = Gate::standard();
+    let token = Mint::new(&p384).header("alg", "ES256").sign();
+    gate.refuses(&present(token), 401, "signature_invalid");
+    let gate = Plan::standard()
+        .set("/issuers/0/algorithms", json!(["ES256", "ES384"]))
+        .set("/issuers/0/jwks/inline", jwks(&[&p384]))
+        .start();
+    gate.allows(&present(Mint::new(&p384).sign()));
+    let token = Mint::new(&p384).header("alg", "ES256").sign();
+    gate.refuses(&present(token), 401, "algorithm_not_allowed");
+}
+
+#[test]
+fn a_key_that_comes_with_the_token_is_not_used() {
+    let gate = Gate::standard();
+    let mine = Key::es256("mine");
+    let token = Mint::new(&mine).header("jwk", mine.jwk()).sign();
+    gate.refuses(&present(token), 401, "token_malformed");
+    let token = Mint::new(&mine).header("jku", "http://approvals.internal/mine").sign();
+    gate.refuses(&present(token), 401, "token_malformed");
+    let token = Mint::new(&mine).header("jku", Value::Null).sign();
+    gate.refuses(&present(token), 401, "token_malformed");
+    let token = Mint::new(&mine).sign();
+    gate.refuses(&present(token), 401, "key_unknown");
+    gate.still_serves();
+}
+
+#[test]
+fn times_are_whole_seconds_that_are_not_far_away() {
+    let gate = Gate::standard();
+    for name in ["iat", "exp", "nbf", "auth_time"] {
+        for text in [
+            format!("\"{}\"", now()),
+            format!("{}.5", now()),
+            format!("{}.0", now()),
+            "1e10".to_owned(),
+            "-1".to_owned(),
+            "-0".to_owned(),
+            "253402300800".to_owned(),
+            "9223372036854775807".to_owned(),
+            "9223372036854775808".to_owned(),
+            "18446744073709551615".to_owned(),
+            "18446744073709551616".to_owned(),
+            "null".to_owned(),
+            "true".to_owned(),
+            "[]".to_owned(),
+            "{}".to_owned(),
+        ] {
+            // Written as text: a JSON library would not let these through.
+            let marked = gate.mint().claim(name, "@@");
+            let token = marked.payload_text(|json| json.replace("\"@@\"", &text)).sign();
+            println!("{name} = {text}");
+            gate.refuses(&present(token), 401, "claim_invalid");
+        }
+    }
+    gate.still_serves();
+}
+
+#[test]
+fn times_that_contradict_each_other_are_refused() {
+    let gate = Gate::standard();
+    let backwards = gate.mint().claim("iat", now()).claim("exp", now() - 1).sign();
+    let answer = gate.send(&present(backwards));
+    assert_eq!(answer.status, 401, "{answer:?}");
+    let ancient = gate.mint().claim("iat", 0).claim("exp", 0).sign();
+    gate.refuses(&present(ancient), 401, "token_expired");
+    let forever = gate.mint().claim("exp", 253_402_300_799_u64).sign();
+    gate.refuses(&present(forever), 401, "lifetime_exceeded");
+    gate.still_serves();
+}
+
+#[test]
+fn huge_and_deep_json_is_refused() {
+    let gate = Plan::standard().set("/max_token_bytes", json!(65_536)).start();
+    for nested in [
+        format!("{}{}", "[".repeat(20_000), "]".repeat(20_000)),
+        format!("{}1{}", r#"{"a":"#.repeat(6_000), "}".repeat(6_000)),
+        "[".repeat(40_000),
+    ] {
+        let deep =
+            gate.mint().payload_text(|json| json.replacen('{', &format!("{{\"x\":{nested},"), 1));
+        gate.refuses(&present(deep.sign()), 401, "token_malformed");
+        let deep =
+            gate.mint().header_text(|json| json.replacen('{', &format!("{{\"x\":{nested},"), 1));
+        gate.refuses(&present(deep.sign()), 401, "token_malformed");
+    }
+    gate.still_serves();
+}
+
+#[test]
+fn many_members_and_long_lists_do_no_harm() {
+    let gate = Plan::standard().set("/max_token_bytes", json!(65_536)).start();
+    let members = (0..3_000).map(|n| format!("\"m{n}\":{n},")).collect::<String>();
+    let many = gate.mint().payload_text(|json| json.replacen('{', &format!("{{{members}"), 1));
+    let scopes = gate.mint().scope(&format!("orders:read{}", " ghost:x".repeat(5_000)));
+    let roles = gate.mint().claim("roles", vec!["ghost"; 5_000]);
+    for token in [many.sign(), scopes.sign(), roles.sign()] {
+        // Whether it is too much or not is for the filter to say: only that it goes on matters.
+        let status = gate.send(&present(token)).status;
+        assert!([200, 401].contains(&status), "{status}");
+    }
+    gate.still_serves();
+}
+
+#[test]
+fn a_token_of_a_megabyte_is_too_large() {
+    let gate = Gate::standard();
+    gate.refuses(&present("x".repeat(1 << 20)), 401, "token_too_large");
+    gate.refuses(&present(".".repeat(1 << 20)), 401, "token_too_large");
+    gate.refuses(&present(b"\xff".repeat(1 << 20)), 401, "token_too_large");
+    let real = gate.mint().claim("padding", "x".repeat(700_000)).sign();
+    gate.refuses(&present(real), 401, "token_too_large");
+    gate.still_serves();
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_refused_where_the_token_is() {
+    let gate = Gate::standard();
+    let token = gate.mint().sign().into_bytes();
+    for hostile in [
+        b"\xff".to_vec(),
+        b"\xff\xfe\xfd.\xff.\xff".to_vec(),
+        [token.as_slice(), b"\xff"].concat(),
+        [b"\x80", token.as_slice()].concat(),
+        "ὥ.ὥ.ὥ".into(),
+        b"\xed\xa0\x80.\xc0\xaf.x".to_vec(),
+    ] {
+        gate.refuses(&present(hostile), 401, "token_malformed");
+        gate.still_serves();
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf8_do_no_harm_in_any_other_header() {
+    let sources = json!([
+        {"header": "x-breakglass-token"},
+        {"header": "authorization", "scheme": "Bearer"},
+    ]);
+    let gate = Plan::standard().set("/token_sources", sources).start();
+    let token = gate.mint().sign();
+    for name in [
+        "authorization",
+        "content-type",
+        "cookie",
+        "te",
+        "user-agent",
+        "x-breakglass-grant",
+        "x-custom",
+        "x-envoy-upstream-stream-duration-ms",
+        "x-forwarded-client-cert",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-role",
+    ] {
+        for value in [b"\xff".to_vec(), b"Bearer \xff\xfe".to_vec(), vec![0xc3; 5000]] {
+            let with = |request: breakglass_tests::client::Request| request.header(name, &value);
+            let answer = gate.send(&with(get("/v1/orders")));
+            assert!([200, 400].contains(&answer.status), "{name}: {answer:?}");
+            let answer = gate.send(&with(present(&token)));
+            assert!([200, 400].contains(&answer.status), "{name}: {answer:?}");
+            let answer = gate.send(&with(get("/admin/x")));
+            assert!([401, 400].contains(&answer.status), "{name}: {answer:?}");
+        }
+        gate.still_serves();
+    }
+    for name in ["x-http-method-override", "x-method-override"] {
+        gate.refuses(&present(&token).header(name, b"\xff"), 400, "method_override");
+    }
+    gate.still_serves();
+}
+
+#[test]
+fn bytes_that_are_not_utf8_do_no_harm_in_the_request_line_host_and_id() {
+    let gate = Gate::standard();
+    let token = gate.mint().sign();
+    let raw = |head: &[u8]| -> Option<Answer> {
+        let mut connection = connect(gate.envoy.address());
+        let rest = format!("x-breakglass-token: {token}\r\n\r\n");
+        std::io::Write::write_all(&mut connection, &[head, rest.as_bytes()].concat()).unwrap();
+        Answer::read(&mut BufReader::new(connection), "GET").ok()
+    };
+    for head in [
+        &b"GET /v1/orders/\xff HTTP/1.1\r\nhost: a\r\n"[..],
+        b"GET /\xff/\xfe?\xfd HTTP/1.1\r\nhost: a\r\n",
+        b"GET /v1/orders?\xff HTTP/1.1\r\nhost: a\r\n",
+        b"GET /v1/orders HTTP/1.1\r\nhost: \xff\xfe\r\n",
+        b"GET /v1/orders HTTP/1.1\r\nhost: a\r\nx-request-id: \xff\r\n",
+        b"G\xffT /v1/orders HTTP/1.1\r\nhost: a\r\n",
+        b"GET /v1/orders HTTP/1.1\r\nhost: a\r\nx-\xff: b\r\n",
+        b"GET /v1/orders HTTP/1.1\r\nhost: a\r\nx: a\x00b\r\n",
+        b"GET /v1/orders HTTP/1.1\r\nhost:\r\n",
+        b"GET /v1/orders HTTP/1.0\r\n",
+        b"GET  HTTP/1.1\r\nhost: a\r\n",
+        b"CONNECT orders.internal:443 HTTP/1.1\r\nhost: orders.internal:443\r\n",
+        b"OPTIONS * HTTP/1.1\r\nhost: a\r\n",
+    ] {
+        let answer = raw(head);
+        let status = answer.as_ref().map(|answer| answer.status);
+        assert!(!matches!(status, Some(500..=599)), "{answer:?}");
+        gate.still_serves();
+    }
+}
+
+#[test]
+fn a_thousand_broken_tokens_leave_the_worker_as_it_was() {
+    let gate = Gate::standard();
+    let token = gate.mint().sign();
+    let vms = gate.envoy.stats().vms_made();
+    // Every byte of a good token replaced in turn, deterministic so that a failure can be repeated.
+    for at in (0..token.len()).step_by(token.len() / 500) {
+        for byte in [b'.', b'A', 0xf0] {
+            let mut broken = token.clone().into_bytes();
+            if std::mem::replace(&mut broken[at], byte) == byte {
+                continue;
+            }
+            let answer = gate.send(&present(broken));
+            assert_eq!(answer.status, 401, "byte {at}: {answer:?}");
+        }
+    }
+    gate.still_serves();
+    assert_eq!(gate.envoy.stats().vms_made(), vms);
+}
+
+#[test]
+fn claims_cannot_write_headers_or_records_of_their_own() {
+    let gate = Gate::standard();
+    let nasty = "a\"},{\"decision\":\"allow";
+    let breakglass = json!({"reason": "line\nbreak \u{0} \" \\ \u{2028} </script>",
+        "incident": "INC\"1", "approvers": [nasty]});
+    let token = gate.mint().claim("sub", nasty).claim("breakglass", breakglass.clone());
+    let allowed = gate.allows(&present(token.sign()));
+    assert_eq!(allowed.audit.text_of("subject"), Some(nasty));
+    assert_eq!(*allowed.audit.of("justification"), breakglass["reason"]);
+    assert_eq!(*allowed.audit.of("approvers"), json!([nasty]));
+    gate.still_serves();
+}
+
+#[test]
+fn requests_that_are_pipelined_are_decided_one_by_one() {
+    let gate = Gate::standard();
+    let token = gate.mint().sign();
+    let requests = [
+        present(&token),
+        get("/admin/x"),
+        get("/v1/orders"),
+        // Last, because Envoy closes a connection whose request it refused before it was read.
+        request("POST", "/v1/orders").token(&token).body("GET /admin HTTP/1.1\r\n\r\n"),
+    ];
+    let mut connection = connect(gate.envoy.address());
+    let bytes: Vec<u8> = requests.iter().flat_map(|request| request.bytes()).collect();
+    std::io::Write::write_all(&mut connection, &bytes).unwrap();
+    let mut connection = BufReader::new(connection);
+    for (request, status) in requests.iter().zip([200, 401, 200, 403]) {
+        let answer = Answer::read(&mut connection, request.method()).unwrap();
+        assert_eq!(answer.status, status, "{request:?} -> {answer:?}");
+    }
+}

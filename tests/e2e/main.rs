@@ -1,0 +1,28 @@
+//! The tests: one file for each concern.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "test code: whatever is not as expected must fail the test"
+)]
+
+mod allow;
+mod config;
+mod counters;
+mod grpc_calls;
+mod harness;
+mod headers;
+mod hostile;
+mod outage;
+mod paths;
+mod presentation;
+mod rbac;
+mod requirements;
+mod revocation;
+mod scope;
+mod shadow;
+mod shipped;
+mod signing_keys;
+mod unauthenticated;
+mod verification;

@@ -1,0 +1,90 @@
+//! The configuration that `envoy/` ships: every Envoy takes it as it is, and it does what it says.
+
+use std::fs;
+
+use breakglass_tests::artefacts;
+use breakglass_tests::client::{get, request};
+use breakglass_tests::envoy::Envoy;
+use breakglass_tests::gate::{Gate, Plan};
+use breakglass_tests::tokens::Mint;
+use breakglass_tests::wait::until;
+use serde_json::json;
+
+fn shipped() -> String {
+    fs::read_to_string(artefacts::root().join("envoy/envoy.yaml")).unwrap()
+}
+
+/// Replaces what must be there.
+fn replace(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "`{from}` in envoy/envoy.yaml");
+    text.replace(from, to)
+}
+
+#[test]
+fn envoy_takes_the_shipped_configuration() {
+    let filter = artefacts::filter();
+    let text = replace(&shipped(), "dist/breakglass.wasm", filter.to_str().unwrap());
+    let (content, log) = Envoy::validate(&text);
+    assert!(content, "{log}");
+}
+
+/// The shipped configuration, on free ports, between the harness's upstream and stand-in.
+fn gate() -> Gate {
+    Plan::standard().start_with(|settings| {
+        let filter = artefacts::filter();
+        let mut text = shipped();
+        for (from, to) in [
+            ("dist/breakglass.wasm", filter.to_str().unwrap().to_owned()),
+            ("port_value: 9901", "port_value: 0".to_owned()),
+            ("port_value: 10000", "port_value: 0".to_owned()),
+            ("port_value: 8080", format!("port_value: {}", settings.upstream.port())),
+            ("port_value: 8300", format!("port_value: {}", settings.approvals.port())),
+            ("path: /dev/stdout", "path: access.log".to_owned()),
+        ] {
+            text = replace(&text, from, &to);
+        }
+        text
+    })
+}
+
+fn token<'k>(gate: &'k Gate) -> Mint<'k> {
+    gate.mint().claim("iss", "https://approvals.internal").claim("aud", "payments-prod")
+}
+
+#[test]
+fn the_shipped_configuration_opens_what_is_closed_to_a_permit_only() {
+    let gate = gate();
+    let ready = || gate.send(&get("/v1/orders").token(token(&gate).sign())).status == 200;
+    until("the keys", || ready().then_some(()));
+    let status = |request: breakglass_tests::client::Request| gate.send(&request).status;
+    assert_eq!(status(get("/v1/orders")), 403);
+    assert_eq!(status(get("/v1/orders").header("x-role", "orders-admin")), 200);
+    assert_eq!(status(get("/v1/orders").header("x-breakglass-decision", "allow")), 403);
+    assert_eq!(status(get("/health")), 200);
+    assert_eq!(status(get("/admin/users")), 401);
+    assert_eq!(status(get("/x/../admin/users")), 401);
+    assert_eq!(status(get("/v1/orders/1%2f2").token(token(&gate).sign())), 400);
+    let write = || request("POST", "/v1/orders").body("{}");
+    let writer = token(&gate).scope("orders:write");
+    assert_eq!(status(write().token(writer.sign())), 403);
+    assert_eq!(status(write().token(writer.claim("roles", json!(["oncall"])).sign())), 200);
+}
+
+#[test]
+fn the_shipped_configuration_logs_the_record_and_labels_the_counters() {
+    let gate = gate();
+    let refused = get("/admin/users");
+    assert_eq!(gate.send(&refused).status, 401);
+    let record = until("the record", || {
+        let mut records = gate.envoy.records().into_iter();
+        records.find(|record| record.line()["path"] == "/admin/users")
+    });
+    assert_eq!(record.details(), "breakglass_token_missing");
+    assert_eq!(record.audit().unwrap().text_of("reason"), Some("token_missing"));
+    let line =
+        r#"breakglass_decision{breakglass_decision="deny",breakglass_reason="token_missing"} 1"#;
+    until("the decision in Prometheus' format", || {
+        let page = gate.envoy.admin("/stats/prometheus").body;
+        String::from_utf8_lossy(&page).lines().any(|found| found == line).then_some(())
+    });
+}

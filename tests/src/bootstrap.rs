@@ -1,0 +1,288 @@
+//! The Envoy configuration of a test: a listener whose chain is the one that `envoy/` ships
+//! (breakglass, RBAC, router), an access log with the audit record, and two clusters.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::artefacts;
+
+/// How the filter's configuration reaches Envoy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// In the bootstrap.
+    Static,
+    /// In a listener from a file that can be replaced (LDS).
+    Listener,
+    /// In an extension configuration from a file that can be replaced (ECDS).
+    Extension,
+}
+
+/// What differs between the Envoys of different tests.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The filter's configuration, as text; without one there is no filter in the chain.
+    pub filter: Option<String>,
+    /// How it gets there.
+    pub delivery: Delivery,
+    /// The API behind the gate.
+    pub upstream: SocketAddr,
+    /// The approval service.
+    pub approvals: SocketAddr,
+    /// Worker threads: one, so that "the same worker" means something.
+    pub concurrency: u32,
+    /// Whether Envoy normalises paths first; off, so that the filter sees what was sent.
+    pub normalize_path: bool,
+    /// Whether the listener speaks TLS and asks for client certificates (`ca.pem`, `gate.pem`
+    /// and `gate.key` of the directory).
+    pub tls: bool,
+}
+
+impl Settings {
+    /// The usual: one worker, no normalisation, no TLS.
+    #[must_use]
+    pub fn new(filter: Option<String>, upstream: SocketAddr, approvals: SocketAddr) -> Settings {
+        Settings {
+            filter,
+            delivery: Delivery::Static,
+            upstream,
+            approvals,
+            concurrency: 1,
+            normalize_path: false,
+            tls: false,
+        }
+    }
+
+    /// The whole bootstrap, for files in `directory`.
+    #[must_use]
+    pub fn bootstrap(&self, directory: &Path) -> Value {
+        let mut bootstrap = json!({
+            "node": {"id": "gate-test", "cluster": "tests"},
+            "admin": {"address": address("127.0.0.1:0".parse().unwrap())},
+            "stats_config": {"stats_tags": stats_tags()},
+            "static_resources": {
+                "clusters": [
+                    cluster("upstream", self.upstream, true),
+                    cluster("approvals", self.approvals, false),
+                ],
+            },
+        });
+        if self.delivery == Delivery::Listener {
+            bootstrap["dynamic_resources"] = json!({"lds_config": file(directory, "lds.json")});
+        } else {
+            bootstrap["static_resources"]["listeners"] = json!([self.listener(directory)]);
+        }
+        bootstrap
+    }
+
+    /// The file that carries the filter's configuration and can be replaced: name and content.
+    #[must_use]
+    pub fn resource(&self, directory: &Path, version: u32) -> Option<(&'static str, Value)> {
+        let (name, kind, mut resource) = match self.delivery {
+            Delivery::Static => return None,
+            Delivery::Listener => {
+                ("lds.json", "envoy.config.listener.v3.Listener", self.listener(directory))
+            }
+            Delivery::Extension => {
+                let resource = json!({"name": "breakglass", "typed_config": self.wasm()});
+                ("ecds.json", "envoy.config.core.v3.TypedExtensionConfig", resource)
+            }
+        };
+        resource["@type"] = json!(format!("type.googleapis.com/{kind}"));
+        Some((name, json!({"version_info": version.to_string(), "resources": [resource]})))
+    }
+
+    fn listener(&self, directory: &Path) -> Value {
+        let mut filters = Vec::new();
+        if self.filter.is_some() {
+            filters.push(self.breakglass(directory));
+        }
+        filters.extend([rbac(), router()]);
+        let manager = json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "gate",
+            "codec_type": "AUTO",
+            // The tests choose the request's id and the client's address.
+            "preserve_external_request_id": true,
+            "request_id_extension": {"typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
+                "pack_trace_reason": false,
+            }},
+            // Whatever method and token a client thinks of must reach the filter.
+            "http_protocol_options": {"allow_custom_methods": true},
+            "max_request_headers_kb": 2048,
+            "normalize_path": self.normalize_path,
+            "merge_slashes": self.normalize_path,
+            "upgrade_configs": [{"upgrade_type": "websocket"}],
+            "route_config": routes(),
+            "access_log": [access_log(directory)],
+            "http_filters": filters,
+        });
+        let mut chain = json!({"filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": manager,
+        }]});
+        if self.tls {
+            chain["transport_socket"] = tls(directory);
+        }
+        json!({
+            "name": "gate",
+            "address": address("127.0.0.1:0".parse().unwrap()),
+            "filter_chains": [chain],
+        })
+    }
+
+    fn breakglass(&self, directory: &Path) -> Value {
+        match self.delivery {
+            Delivery::Extension => json!({
+                "name": "breakglass",
+                "config_discovery": {
+                    "config_source": file(directory, "ecds.json"),
+                    "type_urls":
+                        ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
+                },
+            }),
+            Delivery::Static | Delivery::Listener => {
+                json!({"name": "breakglass", "typed_config": self.wasm()})
+            }
+        }
+    }
+
+    fn wasm(&self) -> Value {
+        json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": "breakglass",
+                "root_id": "breakglass",
+                "failure_policy": "FAIL_RELOAD",
+                "vm_config": {
+                    "vm_id": "breakglass-tests-91d7",
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": artefacts::filter()}},
+                    "environment_variables": {"host_env_keys": ["BREAKGLASS_PROXY_TOKEN"]},
+                },
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": self.filter,
+                },
+            },
+        })
+    }
+}
+
+fn address(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
+}
+
+fn file(directory: &Path, name: &str) -> Value {
+    json!({"path_config_source": {"path": directory.join(name)}, "resource_api_version": "V3"})
+}
+
+/// What turns the filter's counters into Prometheus labels; the same as in `envoy/envoy.yaml`.
+fn stats_tags() -> Value {
+    json!([
+        {"tag_name": "breakglass_decision",
+         "regex": r"^wasmcustom\.breakglass\.decision(\.([a-z_]+))\.reason\."},
+        {"tag_name": "breakglass_reason",
+         "regex": r"^wasmcustom\.breakglass\.decision\.[a-z_]+(\.reason\.([a-z_]+))$"},
+        {"tag_name": "breakglass_result",
+         "regex": r"^wasmcustom\.breakglass\.[a-z_]+(\.result\.([a-z_]+))$"},
+    ])
+}
+
+fn cluster(name: &str, endpoint: SocketAddr, same_protocol: bool) -> Value {
+    let mut cluster = json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(endpoint)}}]}],
+        },
+    });
+    if same_protocol {
+        let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+        cluster["typed_extension_protocol_options"] = json!({options: {
+            "@type": format!("type.googleapis.com/{options}"),
+            "use_downstream_protocol_config": {"http_protocol_options": {},
+                "http2_protocol_options": {}},
+        }});
+    }
+    cluster
+}
+
+fn routes() -> Value {
+    let route = |name: &str, prefix: &str| json!({"name": name, "match": {"prefix": prefix}, "route": {"cluster": "upstream"}});
+    json!({"name": "local", "virtual_hosts": [{"name": "all", "domains": ["*"],
+        "routes": [route("orders", "/v1/orders"), route("rest", "/"),
+            json!({"name": "options", "match": {"path": "*"}, "route": {"cluster": "upstream"}})]}]})
+}
+
+/// Lets everybody through except under `/guarded/`: there it wants the role, or the permit that
+/// the filter leaves in filter state. A header that looks like it counts for nothing.
+fn rbac() -> Value {
+    let exact = |value: &str| json!({"exact": value});
+    json!({
+        "name": "rbac",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+            "rules": {"action": "ALLOW", "policies": {
+                "open": {
+                    "permissions": [{"not_rule": {"url_path": {"path": {"prefix": "/guarded/"}}}}],
+                    "principals": [{"any": true}],
+                },
+                "role": {
+                    "permissions": [{"any": true}],
+                    "principals":
+                        [{"header": {"name": "x-role", "string_match": exact("admin")}}],
+                },
+                "breakglass": {
+                    "permissions": [{"any": true}],
+                    "principals": [{"filter_state":
+                        {"key": "wasm.breakglass_decision", "string_match": exact("allow")}}],
+                },
+            }},
+        },
+    })
+}
+
+fn router() -> Value {
+    json!({"name": "router", "typed_config":
+        {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}})
+}
+
+fn access_log(directory: &Path) -> Value {
+    json!({
+        "name": "file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": directory.join("access.log"),
+            "log_format": {"json_format": {
+                "request_id": "%REQ(X-REQUEST-ID)%",
+                "path": "%REQ(:PATH)%",
+                "status": "%RESPONSE_CODE%",
+                "details": "%RESPONSE_CODE_DETAILS%",
+                "flags": "%RESPONSE_FLAGS%",
+                "decision": "%FILTER_STATE(wasm.breakglass_decision:PLAIN)%",
+                "breakglass": "%FILTER_STATE(wasm.breakglass:PLAIN)%",
+            }},
+        },
+    })
+}
+
+/// TLS that asks for a client certificate and does without one.
+fn tls(directory: &Path) -> Value {
+    let pem = |name: &str| json!({"filename": directory.join(name)});
+    json!({
+        "name": "tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "tls_certificates":
+                    [{"certificate_chain": pem("gate.pem"), "private_key": pem("gate.key")}],
+                "validation_context": {"trusted_ca": pem("ca.pem")},
+            },
+        },
+    })
+}

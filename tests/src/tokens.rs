@@ -1,0 +1,147 @@
+//! Tokens, good and hostile: every byte of them can be chosen.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+
+use crate::keys::{Key, base64url};
+use crate::policy;
+
+/// A token about to be signed. It starts as one that [`policy::standard`] allows to read orders.
+#[derive(Clone)]
+pub struct Mint<'k> {
+    key: &'k Key,
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+    header_text: Option<Vec<u8>>,
+    payload_text: Option<Vec<u8>>,
+}
+
+impl<'k> Mint<'k> {
+    /// A token of a new grant, signed by `key`, which is good for ten minutes from now.
+    ///
+    /// # Panics
+    /// Never: the literals here are objects.
+    #[must_use]
+    pub fn new(key: &'k Key) -> Mint<'k> {
+        static GRANTS: AtomicU64 = AtomicU64::new(1);
+        let grant = format!("grant-{}", GRANTS.fetch_add(1, Ordering::Relaxed));
+        let header = json!({"alg": key.algorithm(), "kid": key.kid(), "typ": policy::TYPE});
+        let claims = json!({
+            "iss": policy::ISSUER,
+            "sub": policy::SUBJECT,
+            "aud": policy::AUDIENCE,
+            "iat": now(),
+            "exp": now() + 600,
+            "jti": grant,
+            "scope": "orders:read",
+            "breakglass": {
+                "reason": policy::JUSTIFICATION,
+                "incident": policy::INCIDENT,
+                "approvers": [policy::APPROVER],
+                "emergency": false,
+            },
+        });
+        let object = |value: Value| value.as_object().cloned().unwrap();
+        let (header, claims) = (object(header), object(claims));
+        Mint { key, header, claims, header_text: None, payload_text: None }
+    }
+
+    /// Sets a claim.
+    #[must_use]
+    pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Leaves a claim out.
+    #[must_use]
+    pub fn without_claim(mut self, name: &str) -> Self {
+        self.claims.remove(name);
+        self
+    }
+
+    /// Sets the scopes.
+    #[must_use]
+    pub fn scope(self, scopes: &str) -> Self {
+        self.claim("scope", scopes)
+    }
+
+    /// Issued `ago` seconds ago, for `lifetime` seconds.
+    #[must_use]
+    pub fn issued(self, ago: u64, lifetime: u64) -> Self {
+        let iat = now() - ago;
+        self.claim("iat", iat).claim("exp", iat + lifetime)
+    }
+
+    /// Sets a member of the header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.header.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Leaves a member of the header out.
+    #[must_use]
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.header.remove(name);
+        self
+    }
+
+    /// Rewrites the header's JSON text, whatever comes of it.
+    #[must_use]
+    pub fn header_text(mut self, rewrite: impl FnOnce(String) -> String) -> Self {
+        self.header_text = Some(rewrite(Value::Object(self.header.clone()).to_string()).into());
+        self
+    }
+
+    /// Rewrites the payload's JSON text, whatever comes of it.
+    #[must_use]
+    pub fn payload_text(self, rewrite: impl FnOnce(String) -> String) -> Self {
+        let text = rewrite(Value::Object(self.claims.clone()).to_string());
+        self.payload_bytes(text.into())
+    }
+
+    /// Sets the payload, whatever it is.
+    #[must_use]
+    pub fn payload_bytes(mut self, payload: Vec<u8>) -> Self {
+        self.payload_text = Some(payload);
+        self
+    }
+
+    /// The grant's id.
+    #[must_use]
+    pub fn grant(&self) -> &str {
+        self.claims["jti"].as_str().unwrap_or("")
+    }
+
+    /// Signs with the key, by the algorithm that the header names.
+    #[must_use]
+    pub fn sign(&self) -> String {
+        let algorithm = self.header.get("alg").and_then(Value::as_str).unwrap_or("");
+        self.sign_with(|input| self.key.sign(algorithm, input))
+    }
+
+    /// Signs by whatever `sign` does with the signing input.
+    #[must_use]
+    pub fn sign_with(&self, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+        let text = |rewritten: &Option<Vec<u8>>, object: &Map<String, Value>| {
+            rewritten.clone().unwrap_or_else(|| Value::Object(object.clone()).to_string().into())
+        };
+        let header = base64url(&text(&self.header_text, &self.header));
+        let payload = base64url(&text(&self.payload_text, &self.claims));
+        let input = format!("{header}.{payload}");
+        let signature = base64url(&sign(input.as_bytes()));
+        format!("{input}.{signature}")
+    }
+}
+
+/// Seconds since 1970, now.
+///
+/// # Panics
+/// When the machine's clock says it is before 1970.
+#[must_use]
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}

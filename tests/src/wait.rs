@@ -1,0 +1,33 @@
+//! Waiting for a condition, never for a time.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test gives up on it: far longer than it ever takes on a
+/// busy machine with two cores.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often a condition is looked at.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Waits until `look` finds what it looks for.
+///
+/// # Panics
+/// When that takes longer than any healthy run: the message names `what`.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Runs `action` and says how long it took.
+pub fn timed<T>(action: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let result = action();
+    (result, start.elapsed())
+}
