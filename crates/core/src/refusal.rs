@@ -3,6 +3,8 @@
 //! Before a signature was verified an answer says no more than the reason code. After it, the
 //! holder is told what the grant covers, and the command that asks for what is missing.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::config::Config;
@@ -193,18 +195,27 @@ fn remedy(scope: &str, denial: &Denial, config: &Config) -> String {
         .token
         .as_ref()
         .and_then(|token| token.claims().breakglass.incident.as_deref())
-        .filter(|incident| {
-            incident.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.#/".contains(&byte))
-        });
-    let incident = incident.map(|incident| format!(" --incident {incident}")).unwrap_or_default();
+        // The command line would take it for an option.
+        .filter(|incident| !incident.starts_with('-'))
+        .map(|incident| format!(" --incident {}", shell_word(incident)))
+        .unwrap_or_default();
     let limit = config.scopes.get(scope).and_then(|scope| scope.require.max_lifetime);
     let half_an_hour = std::time::Duration::from_secs(30 * 60);
     let duration = limit.unwrap_or(half_an_hour).min(half_an_hour);
     format!(
-        "breakglass request --scope '{}' --reason '<why>'{incident} --duration {}",
-        scope.replace('\'', "'\\''"),
+        "breakglass request --scope {} --reason '<why>'{incident} --duration {}",
+        shell_word(scope),
         crate::instant::format_duration(duration)
     )
+}
+
+/// A word for a shell that takes it as it is: quoted unless nothing in it means anything to a shell.
+fn shell_word(word: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.,:/@+=".contains(&byte);
+    if word.bytes().all(plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
 }
 
 fn shown<'a>(token: &'a VerifiedToken, config: &'a Config) -> GrantShown<'a> {

@@ -157,10 +157,18 @@ impl Facts {
             route: attributes.route_name().and_then(|name| String::from_utf8(name).ok()),
             source: source.as_deref().and_then(SourceAddress::from_attribute),
             request_id: seen.request_id.to_vec(),
-            grpc: seen.content_type.starts_with(b"application/grpc"),
+            grpc: is_grpc(seen.content_type),
             remove: seen.removals(),
         }
     }
+}
+
+/// Whether Envoy takes a request for gRPC, and so answers it with a gRPC status: `application/grpc`
+/// and `application/grpc+..`, letter by letter.
+fn is_grpc(content_type: &[u8]) -> bool {
+    content_type
+        .strip_prefix(b"application/grpc")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
 }
 
 impl Seen<'_> {

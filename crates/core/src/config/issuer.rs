@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::json::Json;
-use crate::token::{Algorithm, KeySet};
+use crate::token::{Algorithm, InvalidJwks, KeySet};
 
 use super::revocation::{cluster_name, header_value, http_path};
 use super::{Fields, Place, list, one_of, parsed, positive_duration, text, timeout};
@@ -101,10 +101,7 @@ fn lower_case(json: &Json, place: &Place<'_>) -> Option<String> {
 
 fn read_jwks<'a>(json: &'a Json, place: &Place<'a>) -> Option<(InlineKeys, Option<RemoteJwks>)> {
     let mut fields = Fields::open(json, place)?;
-    let inline = fields.optional("inline", |json, place| match KeySet::read_inline(json) {
-        Ok(keys) => Some(keys),
-        Err(error) => place.error(error.to_string()),
-    });
+    let inline = fields.optional("inline", read_inline);
     let remote = fields.optional("remote", read_remote);
     fields.close()?;
     let (inline, remote) = (inline?, remote?);
@@ -112,6 +109,22 @@ fn read_jwks<'a>(json: &'a Json, place: &Place<'a>) -> Option<(InlineKeys, Optio
         return place.error("expected `inline`, `remote`, or both");
     }
     Some((inline, remote))
+}
+
+fn read_inline(json: &Json, place: &Place<'_>) -> Option<KeySet> {
+    KeySet::read_inline(json)
+        .map_err(|error| {
+            let keys = place.field("keys");
+            let place = match error {
+                InvalidJwks::NotAJwks => place.clone(),
+                InvalidJwks::UnusableKey(index, _) => keys.item(index),
+                InvalidJwks::DuplicatedKid(_)
+                | InvalidJwks::NoUsableKey
+                | InvalidJwks::TooManyKeys => keys,
+            };
+            place.error::<()>(error.to_string());
+        })
+        .ok()
 }
 
 fn read_remote<'a>(json: &'a Json, place: &Place<'a>) -> Option<RemoteJwks> {

@@ -36,7 +36,7 @@ pub enum InvalidJwks {
     #[error("more than {MAX_KEYS} keys")]
     TooManyKeys,
     /// A key of the configuration itself cannot be used.
-    #[error("keys[{0}]: {1}")]
+    #[error("{1}")]
     UnusableKey(usize, &'static str),
 }
 

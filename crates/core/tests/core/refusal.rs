@@ -62,7 +62,7 @@ fn the_holder_is_told_what_the_grant_covers_and_what_to_ask_for() {
     );
     assert_eq!(
         problem["remedy"],
-        "breakglass request --scope 'orders:write' --reason '<why>' --incident INC-1 --duration 30m"
+        "breakglass request --scope orders:write --reason '<why>' --incident INC-1 --duration 30m"
     );
     assert_eq!(
         header(&refusal, "www-authenticate"),
@@ -74,15 +74,28 @@ fn the_holder_is_told_what_the_grant_covers_and_what_to_ask_for() {
 }
 
 #[test]
-fn nothing_is_offered_that_no_scope_covers_or_that_is_not_safe_to_paste() {
+fn nothing_is_offered_that_no_scope_covers() {
     let request = Request::new("DELETE", "/v1/orders").header("x-breakglass-token", token());
-    let problem_ = problem(&refusal(&config(), &request));
-    assert_eq!(problem_.get("remedy"), None);
-    let breakglass = json!({"reason": "x", "incident": "$(rm -rf /)", "approvers": ["bob"]});
-    let token = Key::new(1).sign(&with(claims(), json!({"breakglass": breakglass})));
-    let request = Request::new("POST", "/v1/orders").header("x-breakglass-token", token);
-    let problem = problem(&refusal(&config(), &request));
-    assert!(!problem["remedy"].as_str().unwrap().contains("rm"));
+    assert_eq!(problem(&refusal(&config(), &request)).get("remedy"), None);
+}
+
+#[test]
+fn what_is_offered_is_safe_to_paste() {
+    for (incident, offered) in [
+        ("INC-7", " --incident INC-7"),
+        ("two words", " --incident 'two words'"),
+        ("$(rm -rf /)", " --incident '$(rm -rf /)'"),
+        ("it's", r" --incident 'it'\''s'"),
+        ("--help", ""),
+        ("a;b", " --incident 'a;b'"),
+    ] {
+        let breakglass = json!({"reason": "x", "incident": incident, "approvers": ["bob"]});
+        let token = Key::new(1).sign(&with(claims(), json!({"breakglass": breakglass})));
+        let request = Request::new("POST", "/v1/orders").header("x-breakglass-token", token);
+        let problem = problem(&refusal(&config(), &request));
+        let remedy = problem["remedy"].as_str().unwrap();
+        assert!(remedy.ends_with(&format!("'<why>'{offered} --duration 30m")), "{remedy}");
+    }
 }
 
 #[test]
@@ -116,6 +129,22 @@ fn a_grpc_client_gets_a_grpc_status_and_a_message() {
     assert_eq!(header(&refusal, "content-type"), None);
     let message = String::from_utf8(refusal.body).unwrap();
     assert!(message.starts_with("out_of_scope: ") && message.contains("breakglass request"));
+}
+
+#[test]
+fn only_what_envoy_takes_for_grpc_gets_a_grpc_answer() {
+    for (content_type, is_grpc) in [
+        ("application/grpc", true),
+        ("application/grpc+json", true),
+        ("application/grpc-web", false),
+        ("application/grpcx", false),
+        ("application/grpc; charset=utf-8", false),
+        ("application/json", false),
+    ] {
+        let request = Request::under("x").header("content-type", content_type);
+        let refusal = refusal(&config(), &request);
+        assert_eq!(header(&refusal, "content-type").is_none(), is_grpc, "{content_type}");
+    }
 }
 
 #[test]
