@@ -24,5 +24,6 @@ mod scope;
 mod shadow;
 mod shipped;
 mod signing_keys;
+mod story;
 mod unauthenticated;
 mod verification;

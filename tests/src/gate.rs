@@ -2,6 +2,8 @@
 //! can do with a request. Each check is of everything at once: the answer, what the upstream saw,
 //! the access log and the audit record in it.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -13,6 +15,7 @@ use crate::envoy::Envoy;
 use crate::keys::{Key, jwks};
 use crate::policy;
 use crate::record::{Audit, Record};
+use crate::service::Service;
 use crate::tokens::Mint;
 use crate::upstream::{Seen, Upstream};
 use crate::wait::until;
@@ -23,11 +26,15 @@ pub struct Gate {
     pub envoy: Envoy,
     /// The API behind it.
     pub upstream: Upstream,
-    /// What stands in for the approval service: it says that every token is active.
+    /// What stands in for the approval service, unless a plan says [`Plan::asking`]: it says that
+    /// every token is active.
     pub approvals: FakeApprovals,
     /// The key that is in the standard configuration.
     pub key: Key,
     authority: Option<Authority>,
+    delivery: Delivery,
+    /// How many VMs were made when Envoy started.
+    vms: u64,
 }
 
 /// A gate about to be started.
@@ -39,6 +46,7 @@ pub struct Plan {
     tls: bool,
     key: Key,
     approvals: FakeApprovals,
+    service: Option<SocketAddr>,
 }
 
 /// An allowed request: what came of it everywhere.
@@ -88,7 +96,16 @@ impl Plan {
             tls: false,
             key,
             approvals,
+            service: None,
         }
+    }
+
+    /// The standard configuration for the real approval service, which brings the keys.
+    #[must_use]
+    pub fn asking(service: &Service) -> Plan {
+        let mut plan = Plan::standard().remote_keys_only("300s");
+        plan.service = Some(service.address());
+        plan
     }
 
     /// Changes the filter's configuration.
@@ -190,11 +207,13 @@ impl Plan {
             ..Settings::new(
                 Some(self.filter.to_string()),
                 upstream.address(),
-                self.approvals.address(),
+                self.service.unwrap_or(self.approvals.address()),
             )
         };
         let envoy = start(settings, directory);
-        Gate { envoy, upstream, approvals: self.approvals, key: self.key, authority }
+        let vms = envoy.stats().vms_made();
+        let Plan { delivery, key, approvals, .. } = self;
+        Gate { envoy, upstream, approvals, key, authority, delivery, vms }
     }
 }
 
@@ -319,8 +338,17 @@ impl Gate {
     /// The worker that served so far still does, in the same VM.
     pub fn still_serves(&self) {
         self.allows(&get("/v1/orders").token(self.mint().sign()));
+        self.has_its_first_vms();
+    }
+
+    /// No VM was replaced: nothing that came so far made one fail.
+    pub fn has_its_first_vms(&self) {
         let stats = self.envoy.stats();
         assert_eq!(stats.vm_reloads(), 0, "a VM had to be reloaded");
+        if self.delivery == Delivery::Static {
+            // An update that is refused was tried in a VM of its own.
+            assert_eq!(stats.vms_made(), self.vms, "a VM was made after the start");
+        }
     }
 
     /// Waits until the filter has counted this decision this often.

@@ -28,6 +28,7 @@ pub mod keys;
 pub mod policy;
 pub mod record;
 mod runtime;
+pub mod service;
 pub mod stats;
 pub mod tokens;
 pub mod upstream;

@@ -1,0 +1,279 @@
+//! The real approval service and the real command line: `dist/breakglass serve` as a child process,
+//! and what people type.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+
+use ring::digest::{SHA256, digest};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::artefacts;
+use crate::client::{Answer, get};
+use crate::policy::{APPROVER, AUDIENCE, ISSUER, PROXY_TOKEN, SUBJECT};
+use crate::wait::until;
+
+/// Somebody who may ask for access, and approve nothing.
+pub const COLLEAGUE: &str = "carol@example.com";
+
+/// What can be asked for: the name, and the longest grant.
+const SCOPES: [(&str, &str); 5] = [
+    ("orders:read", "1h"),
+    ("orders:write", "30m"),
+    ("ledger:all", "1h"),
+    ("guarded:read", "1h"),
+    ("admin:read", "1h"),
+];
+
+/// A running approval service, with people who know it. Dropping it kills it.
+pub struct Service {
+    directory: TempDir,
+    address: SocketAddr,
+    credentials: BTreeMap<&'static str, String>,
+    child: Option<Child>,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code.
+    pub code: i32,
+    /// What it printed for scripts.
+    pub stdout: String,
+    /// What it said to people.
+    pub stderr: String,
+}
+
+impl Service {
+    /// Starts one on a free port, with a new database and a new signing key.
+    ///
+    /// [`SUBJECT`] and [`COLLEAGUE`] may ask for every scope, [`APPROVER`] may approve every one,
+    /// and may ask too. The filter's credential is [`PROXY_TOKEN`].
+    ///
+    /// # Panics
+    /// When it does not start: the message is its log.
+    #[must_use]
+    pub fn start() -> Service {
+        let directory = TempDir::new().unwrap();
+        let bin = directory.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        symlink(artefacts::binary(), bin.join("breakglass")).unwrap();
+        let free = "127.0.0.1:0".parse().unwrap();
+        let credentials = BTreeMap::new();
+        let mut service = Service { directory, address: free, credentials, child: None };
+        let mut configuration = String::new();
+        for (person, groups) in [
+            (SUBJECT, r#"["oncall"]"#),
+            (APPROVER, r#"["oncall", "commanders"]"#),
+            (COLLEAGUE, r#"["oncall"]"#),
+        ] {
+            let made = service.command(&["keygen", "api-token", "--json"]).output().unwrap();
+            let made = Ran::from(made).json();
+            let sha256 = made["token_sha256"].as_str().unwrap();
+            configuration.push_str(&format!(
+                "[[people]]\nname = \"{person}\"\ntoken_sha256 = \"{sha256}\"\ngroups = {groups}\n"
+            ));
+            service.credentials.insert(person, made["token"].as_str().unwrap().to_owned());
+        }
+        service.configure(&configuration);
+        service.start_again();
+        service
+    }
+
+    fn configure(&self, people: &str) {
+        let hex = |byte: &u8| format!("{byte:02x}");
+        let sha256: String =
+            digest(&SHA256, PROXY_TOKEN.as_bytes()).as_ref().iter().map(hex).collect();
+        let scope = |(name, longest): &(&str, &str)| {
+            format!(
+                "[[scopes]]\nname = \"{name}\"\naudience = \"{AUDIENCE}\"\n\
+                 requesters = [\"oncall\"]\napprovers = [\"commanders\"]\n\
+                 max_duration = \"{longest}\"\n"
+            )
+        };
+        let scopes: String = SCOPES.iter().map(scope).collect();
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\nissuer = \"{ISSUER}\"\ndatabase = \"approvals.db\"\n\
+             key_directory = \"keys\"\n{people}[[proxies]]\nname = \"gate-test\"\n\
+             token_sha256 = \"{sha256}\"\n{scopes}"
+        );
+        fs::write(self.path("config.toml"), text).unwrap();
+    }
+
+    /// Where it listens, also while it does not.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Kills it as an outage would: without a chance to put anything in order.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("a running service");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Starts it again where it was, on the same database and keys.
+    ///
+    /// # Panics
+    /// When it does not start: the message is its log.
+    pub fn start_again(&mut self) {
+        let ready = self.path("ready");
+        let _ = fs::remove_file(&ready);
+        let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let listen = self.address.to_string();
+        let mut command = self.command(&["serve", "--config", "config.toml"]);
+        command.args(["--listen", &listen, "--ready-file", "ready"]);
+        let mut child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let url = until("the approval service", || {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "the service ended with {ended:?}:\n{}", self.log());
+            fs::read_to_string(&ready).ok()
+        });
+        self.address = url.strip_prefix("http://").unwrap().parse().unwrap();
+        self.child = Some(child);
+    }
+
+    /// Makes a new signing key, and returns its id: what an operator does to rotate.
+    ///
+    /// # Panics
+    /// When none is made.
+    #[must_use]
+    pub fn rotate_keys(&self) -> String {
+        let output = self.command(&["keygen", "signing", "--key-dir", "keys"]).output().unwrap();
+        Ran::from(output).done()
+    }
+
+    /// Runs the command line as a person, by its real arguments.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn run(&self, person: &str, arguments: &[&str]) -> Ran {
+        Ran::from(self.as_person(self.command(arguments), person).output().unwrap())
+    }
+
+    /// Runs a line in a shell as a person, who has `breakglass` in the path: what was printed
+    /// somewhere, pasted.
+    ///
+    /// # Panics
+    /// When there is no shell.
+    #[must_use]
+    pub fn paste(&self, person: &str, line: &str) -> Ran {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", line]).env_clear().env("PATH", self.path("bin"));
+        Ran::from(self.as_person(shell, person).output().unwrap())
+    }
+
+    /// [`SUBJECT`] asks for scopes and [`APPROVER`] approves: the grant and its token.
+    ///
+    /// # Panics
+    /// When any of it is refused.
+    #[must_use]
+    pub fn grant(&self, scopes: &[&str], duration: &str) -> (String, String) {
+        let mut arguments = vec!["request", "--reason", "orders are stuck", "--incident", "INC-42"];
+        arguments.extend(["--duration", duration]);
+        arguments.extend(scopes.iter().flat_map(|scope| ["--scope", *scope]));
+        let request = self.run(SUBJECT, &arguments).done();
+        let grant = self.run(APPROVER, &["approve", &request]).done();
+        (grant, self.run(SUBJECT, &["token", &request]).done())
+    }
+
+    /// How often proxies asked about a token, by the service's own count.
+    #[must_use]
+    pub fn introspections(&self) -> u64 {
+        let page = self.get("/metrics").body;
+        let name = r#"breakglass_http_requests_total{endpoint="/oauth2/introspect""#;
+        let count = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
+        let page = String::from_utf8_lossy(&page);
+        page.lines().filter(|line| line.starts_with(name)).filter_map(count).sum()
+    }
+
+    /// Fetches a page of the service's.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Answer {
+        get(path).host("approvals.internal").send(self.address)
+    }
+
+    /// What it logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The binary, with nothing of the tests' environment.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(artefacts::binary());
+        command.args(arguments).env_clear().current_dir(self.directory.path());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn as_person(&self, mut command: Command, person: &str) -> Command {
+        let credential = self.credentials.get(person).expect("one of the people");
+        command.env("BREAKGLASS_URL", format!("http://{}", self.address));
+        command.env("BREAKGLASS_API_TOKEN", credential).stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let log = self.log();
+        if thread::panicking() {
+            println!("--- the approval service's log ---\n{log}");
+        } else {
+            assert!(!log.contains("panicked at"), "the service's log says:\n{log}");
+        }
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Ran {
+        let text = |bytes| String::from_utf8(bytes).expect("a command prints UTF-8");
+        Ran {
+            code: output.status.code().expect("a command ends by itself"),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
+
+impl Ran {
+    /// The one line that it printed.
+    ///
+    /// # Panics
+    /// When it did not end well.
+    #[must_use]
+    pub fn done(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        let line = self.stdout.strip_suffix('\n').expect("a line");
+        assert!(!line.contains('\n'), "{self:?}");
+        line.to_owned()
+    }
+
+    /// The JSON that it printed.
+    ///
+    /// # Panics
+    /// When it printed something else.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
