@@ -175,7 +175,6 @@ fn decide_with_token(
 ) -> Result<Allowance, Stop> {
     let (config, now) = (bench.config, bench.now);
     let token = verified(bench, bytes, answers)?;
-    token.check_time(now, config.clock_skew).map_err(|reason| Denial::under(reason, &token))?;
     if let Some(rule) = covering_rule(&config.ceiling, facts) {
         let rule = Some(rule.summary());
         return Err(Denial { rule, ..Denial::under(DenyReason::Ceiling, &token) }.into());
@@ -204,26 +203,35 @@ fn decide_with_token(
     Ok(Allowance { reason, token, scope: scope.name.clone(), rule, revocation_source })
 }
 
-/// Rule 2, but for the token's time: from the cache, or by verification.
+/// Rule 2: from the cache, or by verification; its time is judged either way.
 fn verified(
     bench: &mut Bench<'_>,
     bytes: &[u8],
     answers: &Answers,
 ) -> Result<Rc<VerifiedToken>, Stop> {
-    if let Some(token) = bench.memory.token(bytes) {
+    let (config, now) = (bench.config, bench.now);
+    let in_time = |token: &Rc<VerifiedToken>| {
+        token.check_time(now, config.clock_skew).map_err(|reason| Denial::under(reason, token))
+    };
+    if let Some(token) = bench.memory.token(bytes, now, config.clock_skew) {
+        in_time(&token)?;
         return Ok(token);
     }
-    let unverified =
-        UnverifiedToken::parse(bytes, bench.config.max_token_bytes).map_err(Denial::of)?;
-    match verify(&unverified, bench.config, bench.keys) {
-        Ok(token) => Ok(bench.memory.keep_token(bytes, token)),
+    let unverified = UnverifiedToken::parse(bytes, config.max_token_bytes).map_err(Denial::of)?;
+    match verify(&unverified, config, bench.keys) {
+        Ok(token) => {
+            let token = Rc::new(token);
+            in_time(&token)?;
+            bench.memory.keep_token(bytes, &token);
+            Ok(token)
+        }
         Err(Unverifiable::Refuse(reason)) => Err(Denial::of(reason).into()),
         Err(Unverifiable::FetchKeys(issuer)) => {
             let reason = match answers.keys {
                 // Asked, and the source knows no such key.
                 Some(true) => DenyReason::KeyUnknown,
                 Some(false) => DenyReason::KeysUnavailable,
-                None if bench.keys.may_ask(issuer, bench.now) => {
+                None if bench.keys.may_ask(issuer, now) => {
                     return Err(Stop::Ask(Question::Keys(issuer)));
                 }
                 // Asked a moment ago for another request.

@@ -189,6 +189,11 @@ impl Worker {
         (refusal, record)
     }
 
+    /// A request is gone, logged or not: nothing of it is kept.
+    pub fn forget(&mut self, stream: StreamId) {
+        self.streams.remove(&stream);
+    }
+
     /// A request is over. The final audit record, if it is one to audit; only then is `outcome`
     /// asked for.
     pub fn logged(
@@ -199,16 +204,16 @@ impl Worker {
     ) -> Option<Record> {
         let decided = match self.streams.remove(&stream)? {
             Stream::Decided(decided) => *decided,
-            Stream::Waiting(waiting) => self.abandoned(*waiting),
+            Stream::Waiting(waiting) => self.abandoned(*waiting, now),
         };
         Some(decided.record(self.node.as_deref(), Some((&outcome(), now))))
     }
 
     /// What is recorded of a request whose client went away before the answer came: nothing was
     /// decided, and nothing passed.
-    fn abandoned(&mut self, waiting: Waiting) -> Decided {
+    fn abandoned(&mut self, waiting: Waiting, now: Instant) -> Decided {
         let token = match &waiting.token {
-            Token::Bytes(bytes) => self.memory.token(bytes),
+            Token::Bytes(bytes) => self.memory.token(bytes, now, self.config.clock_skew),
             Token::Nothing | Token::Duplicated => None,
         };
         self.counters.decision(Decision::Deny.word(), CLIENT_GONE);
