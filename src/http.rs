@@ -32,6 +32,14 @@ impl Http {
     }
 }
 
+impl Drop for Http {
+    fn drop(&mut self) {
+        if let Ok(mut worker) = self.shared.worker.try_borrow_mut() {
+            worker.forget(self.id);
+        }
+    }
+}
+
 impl Context for Http {}
 
 impl HttpContext for Http {

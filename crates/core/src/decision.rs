@@ -1,6 +1,7 @@
 //! How one request is decided. The rules, in their order:
 //!
-//! 1. no token: a `protected` rule or `unauthenticated: deny` refuses, else it is not ours;
+//! 1. no token: a `protected` rule or `unauthenticated: deny` refuses, else it is not ours
+//!    ([`needs_token`]);
 //! 2. the token: structure, issuer, `typ`, algorithm, key, claims, signature, audience, lifetime
 //!    ([`crate::token`]), then its time;
 //! 3. the `ceiling`, by every reading of the request;
@@ -29,8 +30,6 @@ use crate::token::{KeyRing, Unverifiable, UnverifiedToken, VerifiedToken, verify
 /// What is decided about a request.
 #[derive(Debug)]
 pub(crate) enum Ruling {
-    /// Not ours to decide.
-    Pass,
     /// It may pass under its grant.
     Allow(Allowance),
     /// It may not.
@@ -126,7 +125,7 @@ impl Denial {
     }
 }
 
-/// Decides one request. `certificate` reads the digest of the client's certificate.
+/// Decides one request that has a token, or [needs one](needs_token). `certificate` reads the digest of the client's certificate.
 pub(crate) fn decide(
     bench: &mut Bench<'_>,
     token: &Token,
@@ -135,7 +134,10 @@ pub(crate) fn decide(
     answers: &Answers,
 ) -> Ruling {
     let ruling = match token {
-        Token::Nothing => return decide_without_token(bench.config, facts),
+        Token::Nothing => Err(Stop::Deny(Denial {
+            rule: covering_rule(&bench.config.protected, facts).map(Rule::summary),
+            ..Denial::of(DenyReason::TokenMissing)
+        })),
         Token::Duplicated => Err(Stop::Deny(Denial::of(DenyReason::TokenDuplicated))),
         Token::Bytes(bytes) => decide_with_token(bench, bytes, facts, certificate, answers),
     };
@@ -158,12 +160,10 @@ impl From<Denial> for Stop {
     }
 }
 
-fn decide_without_token(config: &Config, facts: &Facts) -> Ruling {
-    let rule = covering_rule(&config.protected, facts);
-    if rule.is_none() && config.unauthenticated == Unauthenticated::Pass {
-        return Ruling::Pass;
-    }
-    Ruling::Deny(Denial { rule: rule.map(Rule::summary), ..Denial::of(DenyReason::TokenMissing) })
+/// Rule 1: whether a request without a token is refused.
+pub(crate) fn needs_token(config: &Config, facts: &Facts) -> bool {
+    config.unauthenticated == Unauthenticated::Deny
+        || covering_rule(&config.protected, facts).is_some()
 }
 
 fn decide_with_token(
@@ -175,7 +175,6 @@ fn decide_with_token(
 ) -> Result<Allowance, Stop> {
     let (config, now) = (bench.config, bench.now);
     let token = verified(bench, bytes, answers)?;
-    token.check_time(now, config.clock_skew).map_err(|reason| Denial::under(reason, &token))?;
     if let Some(rule) = covering_rule(&config.ceiling, facts) {
         let rule = Some(rule.summary());
         return Err(Denial { rule, ..Denial::under(DenyReason::Ceiling, &token) }.into());
@@ -204,26 +203,35 @@ fn decide_with_token(
     Ok(Allowance { reason, token, scope: scope.name.clone(), rule, revocation_source })
 }
 
-/// Rule 2, but for the token's time: from the cache, or by verification.
+/// Rule 2: from the cache, or by verification; its time is judged either way.
 fn verified(
     bench: &mut Bench<'_>,
     bytes: &[u8],
     answers: &Answers,
 ) -> Result<Rc<VerifiedToken>, Stop> {
-    if let Some(token) = bench.memory.token(bytes) {
+    let (config, now) = (bench.config, bench.now);
+    let in_time = |token: &Rc<VerifiedToken>| {
+        token.check_time(now, config.clock_skew).map_err(|reason| Denial::under(reason, token))
+    };
+    if let Some(token) = bench.memory.token(bytes, now, config.clock_skew) {
+        in_time(&token)?;
         return Ok(token);
     }
-    let unverified =
-        UnverifiedToken::parse(bytes, bench.config.max_token_bytes).map_err(Denial::of)?;
-    match verify(&unverified, bench.config, bench.keys) {
-        Ok(token) => Ok(bench.memory.keep_token(bytes, token)),
+    let unverified = UnverifiedToken::parse(bytes, config.max_token_bytes).map_err(Denial::of)?;
+    match verify(&unverified, config, bench.keys) {
+        Ok(token) => {
+            let token = Rc::new(token);
+            in_time(&token)?;
+            bench.memory.keep_token(bytes, &token);
+            Ok(token)
+        }
         Err(Unverifiable::Refuse(reason)) => Err(Denial::of(reason).into()),
         Err(Unverifiable::FetchKeys(issuer)) => {
             let reason = match answers.keys {
                 // Asked, and the source knows no such key.
                 Some(true) => DenyReason::KeyUnknown,
                 Some(false) => DenyReason::KeysUnavailable,
-                None if bench.keys.may_ask(issuer, bench.now) => {
+                None if bench.keys.may_ask(issuer, now) => {
                     return Err(Stop::Ask(Question::Keys(issuer)));
                 }
                 // Asked a moment ago for another request.

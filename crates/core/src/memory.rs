@@ -45,16 +45,25 @@ impl Memory {
         }
     }
 
-    pub(crate) fn token(&mut self, bytes: &[u8]) -> Option<Rc<VerifiedToken>> {
-        self.tokens.get(bytes).map(Rc::clone)
+    /// A verified token, while it lives.
+    pub(crate) fn token(
+        &mut self,
+        bytes: &[u8],
+        now: Instant,
+        skew: Duration,
+    ) -> Option<Rc<VerifiedToken>> {
+        let token = self.tokens.get(bytes).map(Rc::clone)?;
+        if now >= token.void_at(skew) {
+            self.tokens.remove(bytes);
+            return None;
+        }
+        Some(token)
     }
 
-    pub(crate) fn keep_token(&mut self, bytes: &[u8], token: VerifiedToken) -> Rc<VerifiedToken> {
-        let token = Rc::new(token);
+    pub(crate) fn keep_token(&mut self, bytes: &[u8], token: &Rc<VerifiedToken>) {
         // The claims take about as much again as the text that they were read from.
         let size = bytes.len().saturating_mul(2).saturating_add(ENTRY_BYTES);
-        self.tokens.insert(bytes.into(), Rc::clone(&token), size);
-        token
+        self.tokens.insert(bytes.into(), Rc::clone(token), size);
     }
 
     /// The keys have changed: what the old ones verified is to be verified anew.

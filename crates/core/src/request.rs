@@ -146,20 +146,27 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn gather(seen: &Seen<'_>, attributes: &dyn Attributes) -> Facts {
-        let source = attributes.source_address();
+    /// What the headers say.
+    pub(crate) fn of(seen: &Seen<'_>) -> Facts {
         Facts {
             method: seen.method.to_vec(),
             path: seen.path.to_vec(),
             authority: seen.authority.to_vec(),
             host: HostName::from_authority(seen.authority),
             overrides: seen.overrides.iter().map(|value| value.to_vec()).collect(),
-            route: attributes.route_name().and_then(|name| String::from_utf8(name).ok()),
-            source: source.as_deref().and_then(SourceAddress::from_attribute),
+            route: None,
+            source: None,
             request_id: seen.request_id.to_vec(),
             grpc: is_grpc(seen.content_type),
             remove: seen.removals(),
         }
+    }
+
+    /// What has to be asked for as well, before scopes are judged or anything is recorded.
+    pub(crate) fn ask(&mut self, attributes: &dyn Attributes) {
+        let source = attributes.source_address();
+        self.source = source.as_deref().and_then(SourceAddress::from_attribute);
+        self.route = attributes.route_name().and_then(|name| String::from_utf8(name).ok());
     }
 }
 

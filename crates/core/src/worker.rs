@@ -10,7 +10,9 @@ use crate::audit::{Decided, Decision, Outcome, Record, Ruled};
 use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
 use crate::config::{Config, Enforcement};
 use crate::counters::{CounterName, Counters};
-use crate::decision::{Allowance, Answers, Bench, Denial, Question, Ruling, Token, decide};
+use crate::decision::{
+    Allowance, Answers, Bench, Denial, Question, Ruling, Token, decide, needs_token,
+};
 use crate::headers::Headers;
 use crate::instant::{Instant, millis};
 use crate::introspection::{Verdict, read_answer};
@@ -105,11 +107,12 @@ impl Worker {
             Presented::Duplicated(source) => (Token::Duplicated, Some(source)),
             Presented::Token(source, bytes) => (Token::Bytes(bytes.to_vec()), Some(source)),
         };
-        if matches!(token, Token::Nothing) && self.passes_unseen() {
+        let mut facts = Facts::of(&seen);
+        if matches!(token, Token::Nothing) && !needs_token(&config, &facts) {
             self.counters.decision(Decision::Pass.word(), "no_token");
-            return Step::Pass(Pass { remove: seen.removals(), record: None });
+            return Step::Pass(Pass { remove: facts.remove, record: None });
         }
-        let mut facts = Facts::gather(&seen, attributes);
+        facts.ask(attributes);
         let source = forwarded.and_then(|index| config.token_sources.get(index));
         if let Some(source) = source.filter(|source| !source.forward) {
             facts.remove.push(source.header.clone());
@@ -186,6 +189,11 @@ impl Worker {
         (refusal, record)
     }
 
+    /// A request is gone, logged or not: nothing of it is kept.
+    pub fn forget(&mut self, stream: StreamId) {
+        self.streams.remove(&stream);
+    }
+
     /// A request is over. The final audit record, if it is one to audit; only then is `outcome`
     /// asked for.
     pub fn logged(
@@ -196,16 +204,16 @@ impl Worker {
     ) -> Option<Record> {
         let decided = match self.streams.remove(&stream)? {
             Stream::Decided(decided) => *decided,
-            Stream::Waiting(waiting) => self.abandoned(*waiting),
+            Stream::Waiting(waiting) => self.abandoned(*waiting, now),
         };
         Some(decided.record(self.node.as_deref(), Some((&outcome(), now))))
     }
 
     /// What is recorded of a request whose client went away before the answer came: nothing was
     /// decided, and nothing passed.
-    fn abandoned(&mut self, waiting: Waiting) -> Decided {
+    fn abandoned(&mut self, waiting: Waiting, now: Instant) -> Decided {
         let token = match &waiting.token {
-            Token::Bytes(bytes) => self.memory.token(bytes),
+            Token::Bytes(bytes) => self.memory.token(bytes, now, self.config.clock_skew),
             Token::Nothing | Token::Duplicated => None,
         };
         self.counters.decision(Decision::Deny.word(), CLIENT_GONE);
@@ -222,12 +230,6 @@ impl Worker {
         Decided::new(ruled, &self.config)
     }
 
-    /// Whether a request without a token can meet no rule.
-    fn passes_unseen(&self) -> bool {
-        self.config.protected.is_empty()
-            && self.config.unauthenticated == crate::config::Unauthenticated::Pass
-    }
-
     fn decide(
         &mut self,
         stream: StreamId,
@@ -239,10 +241,6 @@ impl Worker {
         let mut bench = Bench { config: &config, keys: &self.keys, memory: &mut self.memory, now };
         let Waiting { token, facts, answers, .. } = &waiting;
         match decide(&mut bench, token, facts, certificate, answers) {
-            Ruling::Pass => {
-                self.counters.decision(Decision::Pass.word(), "no_token");
-                Step::Pass(Pass { remove: waiting.facts.remove, record: None })
-            }
             Ruling::Allow(allowance) => self.permit(stream, waiting, allowance, now),
             Ruling::Deny(denial) => self.deny(stream, waiting, denial),
             Ruling::Ask(question) => {

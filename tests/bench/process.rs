@@ -1,0 +1,88 @@
+//! An Envoy to measure.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use breakglass_tests::artefacts;
+use breakglass_tests::client::get;
+use breakglass_tests::keys::Key;
+use breakglass_tests::wait::until;
+use tempfile::TempDir;
+
+use crate::variants::Variant;
+
+/// An Envoy under load; it ends when this is dropped.
+pub(crate) struct Running {
+    child: Child,
+    _directory: TempDir,
+    address: SocketAddr,
+    pub(crate) request: Vec<u8>,
+}
+
+impl Running {
+    pub(crate) fn start(
+        variant: Variant,
+        key: &Key,
+        approvals: SocketAddr,
+        workers: u32,
+    ) -> Running {
+        let directory = TempDir::new().unwrap();
+        let bootstrap = variant.bootstrap(key, approvals).to_string();
+        fs::write(directory.path().join("envoy.json"), bootstrap).unwrap();
+        let log = fs::File::create(directory.path().join("envoy.log")).unwrap();
+        let child = Command::new(artefacts::envoy())
+            .args(["--config-path", "envoy.json", "--admin-address-path", "admin.txt"])
+            .args(["--use-dynamic-base-id", "--log-level", "error"])
+            .args(["--concurrency", &workers.to_string()])
+            .current_dir(directory.path())
+            .env("BREAKGLASS_PROXY_TOKEN", breakglass_tests::policy::PROXY_TOKEN)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let admin: SocketAddr = until("Envoy's admin interface", || {
+            fs::read_to_string(directory.path().join("admin.txt")).ok()?.parse().ok()
+        });
+        let address = until("Envoy's listener", || {
+            let ready = get("/ready").try_send(admin).ok()?;
+            let listeners = get("/listeners?format=json").try_send(admin).ok()?;
+            let address = listeners.json()["listener_statuses"][0]["local_address"]
+                ["socket_address"]["port_value"]
+                .as_u64()?;
+            let port = u16::try_from(address).ok().filter(|_| ready.status == 200)?;
+            Some(SocketAddr::from(([127, 0, 0, 1], port)))
+        });
+        Running { child, _directory: directory, address, request: variant.request(key) }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The CPU time that it has used so far, all threads together.
+    pub(crate) fn cpu(&self) -> Duration {
+        // `schedstat` counts nanoseconds, where `stat` counts ticks of ten milliseconds.
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let nanoseconds = tasks
+            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
+            .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
+            .sum();
+        Duration::from_nanos(nanoseconds)
+    }
+
+    /// Its resident memory.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}

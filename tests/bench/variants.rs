@@ -1,0 +1,137 @@
+//! What is compared.
+
+use std::net::SocketAddr;
+
+use breakglass_tests::bootstrap::Settings;
+use breakglass_tests::client::get;
+use breakglass_tests::keys::{Key, jwks};
+use breakglass_tests::policy::{AUDIENCE, ISSUER, standard};
+use breakglass_tests::tokens::Mint;
+use serde_json::{Value, json};
+
+/// An Envoy with some filters, and the request that it is loaded with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// No filter, no access log.
+    Plain,
+    /// breakglass, and a request without a token.
+    Untouched,
+    /// breakglass with a cached token, its audit record in the access log.
+    Cached,
+    /// Envoy's own: `jwt_authn` with its token cache, `rbac` on method, path and scope, and an
+    /// access log with the same facts.
+    Native,
+}
+
+impl Variant {
+    pub(crate) const ALL: [Variant; 4] =
+        [Variant::Plain, Variant::Untouched, Variant::Cached, Variant::Native];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Variant::Plain => "no filter",
+            Variant::Untouched => "breakglass, no token",
+            Variant::Cached => "breakglass, cached token, audited",
+            Variant::Native => "jwt_authn + rbac, audited",
+        }
+    }
+
+    /// The request, as it goes over the wire.
+    pub(crate) fn request(self, key: &Key) -> Vec<u8> {
+        let request = get("/v1/orders/17");
+        match self {
+            Variant::Plain | Variant::Untouched => request.bytes(),
+            Variant::Cached | Variant::Native => {
+                request.token(Mint::new(key).scope("orders:read").issued(0, 3600).sign()).bytes()
+            }
+        }
+    }
+
+    pub(crate) fn bootstrap(self, key: &Key, approvals: SocketAddr) -> Value {
+        let mut filter = standard(&[key]);
+        // One question to the approval service, and then its answer from the cache.
+        filter["revocation"]["introspection"]["cache"] = json!("1h");
+        let settings = Settings::new(Some(filter.to_string()), approvals, approvals);
+        let mut bootstrap = settings.bootstrap("/dev".as_ref());
+        let manager = bootstrap
+            .pointer_mut("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config")
+            .unwrap();
+        let wasm = manager["http_filters"][0].clone();
+        let router = manager["http_filters"].as_array().unwrap().last().unwrap().clone();
+        manager["route_config"]["virtual_hosts"][0]["routes"] = json!([{
+            "name": "orders", "match": {"prefix": "/"},
+            "direct_response": {"status": 200, "body": {"inline_string": "ok"}},
+        }]);
+        manager["http_filters"] = match self {
+            Variant::Plain => json!([router]),
+            Variant::Untouched | Variant::Cached => json!([wasm, router]),
+            Variant::Native => json!([jwt_authn(key), rbac(), router]),
+        };
+        manager["access_log"] = match self {
+            Variant::Plain => json!([]),
+            Variant::Untouched | Variant::Cached => access_log(&json!({"text_format_source":
+                    {"inline_string": "%FILTER_STATE(wasm.breakglass:PLAIN)%\n"}})),
+            Variant::Native => access_log(&json!({"json_format": native_record()})),
+        };
+        bootstrap
+    }
+}
+
+fn jwt_authn(key: &Key) -> Value {
+    json!({"name": "jwt_authn", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        "providers": {"breakglass": {
+            "issuer": ISSUER, "audiences": [AUDIENCE],
+            "from_headers": [{"name": "x-breakglass-token"}],
+            "claim_to_headers": [
+                {"header_name": "x-breakglass-grant", "claim_name": "jti"},
+                {"header_name": "x-breakglass-subject", "claim_name": "sub"},
+            ],
+            "payload_in_metadata": "claims",
+            "jwt_cache_config": {"jwt_cache_size": 1000},
+            "local_jwks": {"inline_string": jwks(&[key]).to_string()},
+        }},
+        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "breakglass"}}],
+    }})
+}
+
+fn rbac() -> Value {
+    json!({"name": "rbac", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+        "rules": {"action": "ALLOW", "policies": {"orders-read": {
+            "permissions": [{"and_rules": {"rules": [
+                {"header": {"name": ":method", "string_match": {"exact": "GET"}}},
+                {"url_path": {"path": {"safe_regex": {"regex": "/v1/orders/[^/]+"}}}},
+            ]}}],
+            "principals": [{"metadata": {
+                "filter": "envoy.filters.http.jwt_authn",
+                "path": [{"key": "claims"}, {"key": "scope"}],
+                "value": {"string_match": {"contains": "orders:read"}},
+            }}],
+        }}},
+    }})
+}
+
+fn access_log(format: &Value) -> Value {
+    json!([{"name": "file", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        "path": "/dev/null", "log_format": format,
+    }}])
+}
+
+/// The facts of an audit record, as far as Envoy has them without the filter.
+fn native_record() -> Value {
+    let claim =
+        |path: &str| format!("%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:claims:{path})%");
+    json!({
+        "time": "%START_TIME%", "grant": claim("jti"), "subject": claim("sub"),
+        "issuer": claim("iss"), "breakglass": claim("breakglass"), "scope": claim("scope"),
+        "expires": claim("exp"), "method": "%REQ(:METHOD)%", "host": "%REQ(:AUTHORITY)%",
+        "path": "%REQ(:PATH)%", "route": "%ROUTE_NAME%",
+        "source_ip": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        "request_id": "%REQ(X-REQUEST-ID)%", "status": "%RESPONSE_CODE%",
+        "response_flags": "%RESPONSE_FLAGS%", "duration_ms": "%DURATION%",
+        "bytes_received": "%BYTES_RECEIVED%", "bytes_sent": "%BYTES_SENT%",
+        "upstream": "%UPSTREAM_HOST%",
+    })
+}
