@@ -1,7 +1,11 @@
 //! The configuration: Envoy refuses a wrong one and says which fields are wrong, all of them; an
 //! update that is wrong leaves the old one working.
 
-use breakglass_tests::bootstrap::{Delivery, Settings};
+use std::thread;
+use std::time::Duration;
+
+use breakglass_tests::approvals::{INTROSPECTION, Reply};
+use breakglass_tests::bootstrap::{Delivery, Form, Settings};
 use breakglass_tests::client::get;
 use breakglass_tests::envoy::Envoy;
 use breakglass_tests::gate::{Gate, Plan};
@@ -185,6 +189,7 @@ fn a_value_that_means_nothing_is_refused() {
         ("/revocation/introspection/cluster", json!(""), "revocation.introspection.cluster"),
         ("/revocation/introspection/path", json!("oauth2"), "revocation.introspection.path"),
         ("/revocation/credential/env", json!(""), "revocation.credential.env"),
+        ("/revocation/credential/env", json!("NOT_SET_ANYWHERE"), "revocation.credential.env"),
     ]);
 }
 
@@ -250,6 +255,51 @@ fn the_log_of_a_refusal_does_not_repeat_keys_or_values_of_secrets() {
     assert!(!log.contains("hunter2"), "{log}");
 }
 
+#[test]
+fn a_struct_is_a_configuration_like_any_other() {
+    // A number of a `Struct` is a double, whatever was written.
+    let gate = Plan::standard().as_struct().set("/max_token_bytes", json!(700)).start();
+    gate.still_serves();
+    gate.passes(&get("/v1/orders"));
+    gate.refuses(&get("/admin/users"), 401, "token_missing");
+    gate.refuses(&get("/v1/invoices").token(gate.mint().sign()), 403, "out_of_scope");
+    let large = gate.mint().claim("padding", "x".repeat(300)).sign();
+    gate.refuses(&get("/v1/orders").token(large), 401, "token_too_large");
+}
+
+#[test]
+fn a_wrong_struct_is_refused_and_every_wrong_field_is_named() {
+    let mut filter = standard(&[&Key::es256("key-1")]);
+    filter["colour"] = json!("red");
+    filter["max_token_bytes"] = json!(700.5);
+    filter["issuers"][0]["audiences"] = json!([]);
+    filter["scopes"][0]["methods"][1] = json!(7);
+    filter["scopes"][13]["require"]["source_cidrs"][1] = json!("2001:db8::/200");
+    filter["revocation"]["introspection"]["timeout"] = json!(null);
+    let nobody = "127.0.0.1:1".parse().unwrap();
+    let settings = Settings::new(Some(filter.to_string()), nobody, nobody);
+    let log = Envoy::refuses_to_start(&Settings { form: Form::Struct, ..settings });
+    for path in [
+        "colour",
+        "max_token_bytes",
+        "issuers[0].audiences",
+        "scopes[0].methods[1]",
+        "scopes[13].require.source_cidrs[1]",
+        "revocation.introspection.timeout",
+    ] {
+        assert!(log.contains(path), "no word of `{path}` in\n{log}");
+    }
+}
+
+#[test]
+fn an_empty_struct_is_refused() {
+    let nobody = "127.0.0.1:1".parse().unwrap();
+    let settings = Settings::new(Some("{}".to_owned()), nobody, nobody);
+    let log = Envoy::refuses_to_start(&Settings { form: Form::Struct, ..settings });
+    assert!(log.contains("breakglass: configuration:"), "{log}");
+    assert!(!log.contains("panicked"), "{log}");
+}
+
 /// The old configuration works, the wrong one is counted as rejected, and a right one takes over.
 fn survives_a_wrong_update(mut gate: Gate, rejected: &str) {
     gate.allows(&get("/v1/orders").token(gate.mint().sign()));
@@ -280,4 +330,49 @@ fn a_wrong_listener_update_leaves_the_old_configuration_working() {
 fn a_wrong_extension_update_leaves_the_old_configuration_working() {
     let gate = Plan::standard().delivered_by(Delivery::Extension).start();
     survives_a_wrong_update(gate, REJECTED);
+}
+
+/// A request that waits for the approval service when a right update comes gets its answer, by the
+/// configuration that it came under.
+fn answers_who_waits_through_an_update(delivery: Delivery) {
+    let mut gate = Plan::standard()
+        .delivered_by(delivery)
+        .set("/revocation/introspection/timeout", json!("10s"))
+        .start();
+    let active = || Reply::json(&json!({"active": true}));
+    gate.still_serves();
+    gate.approvals.reply(INTROSPECTION, active().late(Duration::from_secs(3)));
+    let request = get("/v1/orders").token(gate.mint().sign());
+    let address = gate.envoy.address();
+    let waiting = {
+        let request = request.clone();
+        thread::spawn(move || request.send(address))
+    };
+    let asked = || gate.approvals.calls(INTROSPECTION).len() == 2;
+    until("the question", || asked().then_some(()));
+    gate.approvals.reply(INTROSPECTION, active());
+
+    let mut other = standard(&[&gate.key]);
+    other["scopes"][0]["paths"] = json!(["/v1/invoices"]);
+    gate.envoy.update(&other.to_string());
+    let invoices = || get("/v1/invoices").token(gate.mint().sign());
+    until("the new configuration", || (gate.send(&invoices()).status == 200).then_some(()));
+    assert!(!waiting.is_finished(), "the update came too late to show anything");
+
+    assert_eq!(waiting.join().unwrap().status, 200);
+    let record = gate.envoy.record(&request.id);
+    assert_eq!(record.audit().unwrap().text_of("reason"), Some("permit"));
+    gate.allows(&invoices());
+    gate.refuses(&get("/v1/orders").token(gate.mint().sign()), 403, "out_of_scope");
+    gate.has_its_first_vms();
+}
+
+#[test]
+fn a_request_that_waits_through_a_listener_update_gets_its_answer() {
+    answers_who_waits_through_an_update(Delivery::Listener);
+}
+
+#[test]
+fn a_request_that_waits_through_an_extension_update_gets_its_answer() {
+    answers_who_waits_through_an_update(Delivery::Extension);
 }

@@ -14,6 +14,9 @@ fn decisions_are_counted_by_their_reason() {
     }
     gate.refuses(&get("/v1/invoices").token(gate.mint().sign()), 403, "out_of_scope");
     gate.refuses(&get("/admin/x"), 401, "token_missing");
+    gate.passes(&get("/v1/orders"));
+    gate.passes(&get("/v1/orders"));
+    gate.counts("pass", "no_token", 2);
     gate.counts("allow", "permit", 3);
     gate.counts("deny", "out_of_scope", 1);
     gate.counts("deny", "token_missing", 1);

@@ -2,7 +2,9 @@
 
 use breakglass_tests::client::get;
 use breakglass_tests::gate::{Gate, Plan};
-use breakglass_tests::upstream::Seen;
+use breakglass_tests::grpc::call_with_trailers;
+use breakglass_tests::upstream::{HANGING, Seen};
+use breakglass_tests::wait::timed;
 use serde_json::json;
 
 /// Spellings that some server reads as headers of ours.
@@ -32,6 +34,7 @@ fn headers_of_ours_that_a_client_sends_are_removed_without_a_token() {
     assert_eq!(ours(&passed.seen), []);
     assert_eq!(passed.seen.header("x-break"), Some("kept"));
     assert_eq!(passed.seen.header("x-other"), Some("kept"));
+    gate.still_serves();
 }
 
 #[test]
@@ -45,6 +48,29 @@ fn headers_of_ours_that_a_client_sends_are_replaced_with_a_token() {
     found.sort_unstable();
     let subject = ("x-breakglass-subject", "alice@example.com");
     assert_eq!(found, [("x-breakglass-grant", token.grant()), subject]);
+    gate.still_serves();
+}
+
+#[test]
+fn trailers_of_ours_that_a_client_sends_are_removed_with_and_without_a_token() {
+    let gate = Gate::standard();
+    let token = gate.mint().scope("grpc:call").sign();
+    let trailers = SPOOFED
+        .map(|name| (name, "evil"))
+        .into_iter()
+        .chain([("x-other", "kept")])
+        .collect::<Vec<_>>();
+    for (id, header) in
+        [("trailers-1", ("x-other", "x")), ("trailers-2", ("x-breakglass-token", &*token))]
+    {
+        let headers = [("x-request-id", id), header];
+        let answer =
+            call_with_trailers(gate.envoy.address(), "/test.Orders/List", &headers, &trailers);
+        assert_eq!((answer.http_status, answer.status()), (200, Some("0")));
+        let seen = gate.upstream.saw(id).unwrap();
+        assert_eq!(seen.trailers, [("x-other".to_owned(), "kept".to_owned())]);
+    }
+    gate.still_serves();
 }
 
 #[test]
@@ -80,6 +106,21 @@ fn the_remaining_time_of_the_grant_is_for_envoy_and_not_for_the_upstream() {
     let spoofed = request.header("x-envoy-upstream-stream-duration-ms", "86400000");
     let allowed = gate.allows(&spoofed);
     assert_eq!(allowed.seen.header("x-envoy-upstream-stream-duration-ms"), None);
+}
+
+#[test]
+fn a_request_ends_when_its_grant_does() {
+    let gate = Plan::standard().set("/clock_skew", json!("0s")).start();
+    let request = get(format!("/v1/orders{HANGING}")).token(gate.mint().issued(597, 600).sign());
+    let (answer, took) = timed(|| gate.send(&request));
+    assert_eq!(answer.status, 504, "{answer:?}");
+    assert!(took.as_secs() < 6, "{took:?}");
+    let record = gate.envoy.record(&request.id);
+    assert_eq!(record.flags(), "UMSDR");
+    let audit = record.audit().unwrap();
+    assert_eq!(audit.text_of("decision"), Some("allow"));
+    assert_eq!(*audit.of("status"), 504);
+    assert_eq!(audit.text_of("response_flags"), Some("UMSDR"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Hostile tokens and bytes. Whatever comes, the answer is a refusal for its reason, and the same
-//! worker serves the next request: a panic would take it away from everybody.
+//! worker serves the next request, in its first VM: a panic would take it away from everybody. (No
+//! input is known that makes one, so what happens after a panic is not shown here.)
 
 use std::io::BufReader;
 
@@ -124,6 +125,7 @@ fn a_signature_on_another_curve_is_refused() {
     let gate = Gate::standard();
     let token = Mint::new(&p384).header("alg", "ES256").sign();
     gate.refuses(&present(token), 401, "signature_invalid");
+    gate.still_serves();
     let gate = Plan::standard()
         .set("/issuers/0/algorithms", json!(["ES256", "ES384"]))
         .set("/issuers/0/jwks/inline", jwks(&[&p384]))
@@ -131,6 +133,8 @@ fn a_signature_on_another_curve_is_refused() {
     gate.allows(&present(Mint::new(&p384).sign()));
     let token = Mint::new(&p384).header("alg", "ES256").sign();
     gate.refuses(&present(token), 401, "algorithm_not_allowed");
+    gate.allows(&present(Mint::new(&p384).sign()));
+    gate.has_its_first_vms();
 }
 
 #[test]
@@ -328,7 +332,6 @@ fn bytes_that_are_not_utf8_do_no_harm_in_the_request_line_host_and_id() {
 fn a_thousand_broken_tokens_leave_the_worker_as_it_was() {
     let gate = Gate::standard();
     let token = gate.mint().sign();
-    let vms = gate.envoy.stats().vms_made();
     // Every byte of a good token replaced in turn, deterministic so that a failure can be repeated.
     for at in (0..token.len()).step_by(token.len() / 500) {
         for byte in [b'.', b'A', 0xf0] {
@@ -341,7 +344,6 @@ fn a_thousand_broken_tokens_leave_the_worker_as_it_was() {
         }
     }
     gate.still_serves();
-    assert_eq!(gate.envoy.stats().vms_made(), vms);
 }
 
 #[test]
@@ -377,4 +379,5 @@ fn requests_that_are_pipelined_are_decided_one_by_one() {
         let answer = Answer::read(&mut connection, request.method()).unwrap();
         assert_eq!(answer.status, status, "{request:?} -> {answer:?}");
     }
+    gate.still_serves();
 }

@@ -1,7 +1,9 @@
 //! The tests: one file for each concern.
 
 #![expect(
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::string_slice,
     clippy::unwrap_used,
     reason = "test code: whatever is not as expected must fail the test"
@@ -13,6 +15,7 @@ mod counters;
 mod grpc_calls;
 mod harness;
 mod headers;
+mod host;
 mod hostile;
 mod outage;
 mod paths;
@@ -27,3 +30,4 @@ mod signing_keys;
 mod story;
 mod unauthenticated;
 mod verification;
+mod workers;

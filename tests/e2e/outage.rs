@@ -99,6 +99,14 @@ fn allows_where_told_to_while_the_service_is_down() {
 }
 
 #[test]
+fn denies_where_told_to_if_there_is_no_such_cluster() {
+    let gate = Plan::standard().set("/revocation/introspection/cluster", json!("ghost")).start();
+    gate.refuses(&fresh(&gate), 503, "revocation_unknown");
+    gate.passes(&get("/v1/orders"));
+    gate.has_its_first_vms();
+}
+
+#[test]
 fn being_told_to_allow_allows_nothing_that_is_refused_anyway() {
     let gate =
         Plan::standard().set("/revocation/on_unavailable", json!("allow")).approvals_down().start();

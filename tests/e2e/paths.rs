@@ -49,6 +49,7 @@ fn every_ambiguous_path_is_refused_under_a_token() {
         gate.refuses(&get(format!("{path}?query")).token(&token), 400, "ambiguous_path");
     }
     gate.allows(&get("/v1/orders").token(&token));
+    gate.has_its_first_vms();
 }
 
 #[test]
@@ -65,6 +66,8 @@ fn a_path_that_a_second_decoding_changes_is_refused_under_a_token() {
     ] {
         gate.refuses(&get(path).token(&token), 400, "ambiguous_path");
     }
+    gate.allows(&get("/v1/orders").token(&token));
+    gate.has_its_first_vms();
 }
 
 #[test]
@@ -157,6 +160,7 @@ fn no_spelling_of_the_target_slips_past_what_is_protected() {
         let record = gate.envoy.record(&request.id);
         assert_eq!(record.audit().unwrap().text_of("reason"), Some("token_missing"));
     }
+    gate.still_serves();
 }
 
 #[test]

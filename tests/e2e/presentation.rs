@@ -24,6 +24,7 @@ fn refuses_a_token_that_is_there_twice() {
     gate.refuses(&twice, 401, "token_duplicated");
     let joined = get("/v1/orders").token(format!("{token}, {token}"));
     gate.refuses(&joined, 401, "token_malformed");
+    gate.still_serves();
 }
 
 #[test]
@@ -37,6 +38,7 @@ fn refuses_a_token_over_eight_kibibytes_and_allows_one_that_is_just_under() {
     gate.allows(&get("/v1/orders").token(under));
     let refused = gate.refuses(&get("/v1/orders").token(over), 401, "token_too_large");
     assert_nothing_believed(&refused);
+    gate.still_serves();
 }
 
 #[test]

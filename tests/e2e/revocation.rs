@@ -129,6 +129,10 @@ fn a_client_that_goes_away_while_it_waits_leaves_the_others_their_answer() {
     assert!(gate.upstream.saw(&gone.id).is_none());
     let record = gate.envoy.record(&gone.id);
     assert_ne!(record.decision(), Some("allow"), "{}", record.line());
+    let audit = record.audit().unwrap();
+    assert_eq!(audit.text_of("decision"), Some("deny"), "{}", audit.text);
+    assert_eq!(audit.text_of("reason"), Some("client_gone"), "{}", audit.text);
+    gate.counts("deny", "client_gone", 1);
     gate.still_serves();
 }
 

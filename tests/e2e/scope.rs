@@ -33,6 +33,7 @@ fn the_ceiling_refuses_every_spelling_of_what_it_covers() {
     ] {
         gate.refuses(&request(method, target).token(&token), 403, "ceiling");
     }
+    gate.still_serves();
 }
 
 #[test]
@@ -146,6 +147,7 @@ fn refuses_a_method_override_under_a_token() {
         }
     }
     gate.passes(&get("/v1/orders").header("x-http-method-override", "DELETE"));
+    gate.still_serves();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::keys::{Key, jwks};
 use breakglass_tests::policy::remote_keys;
 use breakglass_tests::tokens::Mint;
-use breakglass_tests::wait::until;
+use breakglass_tests::wait::{timed, until};
 use serde_json::json;
 
 fn by(key: &Key) -> Request {
@@ -102,6 +102,29 @@ fn the_last_good_keys_stay_in_use_while_the_source_is_down_or_broken() {
     gate.refuses(&by(&gate.key), 503, "revocation_unknown");
     gate.approvals.start_again();
     gate.allows(&by(&gate.key));
+}
+
+#[test]
+fn a_source_that_is_slow_from_the_start_costs_its_timeout_and_no_more() {
+    let gate = Plan::standard().remote_keys_only("300s").approvals(KEYS, Reply::Never).start();
+    let (_, took) = timed(|| gate.refuses(&by(&gate.key), 503, "keys_unavailable"));
+    // The timeout is one second; the rest is a busy machine.
+    assert!(took.as_millis() < 3500, "{took:?}");
+    gate.passes(&get("/v1/orders"));
+    gate.approvals.reply(KEYS, Reply::json(&jwks(&[&gate.key])));
+    await_status(&gate, &gate.key, 200);
+    gate.still_serves();
+}
+
+#[test]
+fn a_source_that_becomes_slow_delays_only_who_needs_it() {
+    let gate = Plan::standard().remote_keys_only("1s").start();
+    await_status(&gate, &gate.key, 200);
+    let before = gate.approvals.calls(KEYS).len();
+    gate.approvals.reply(KEYS, Reply::Never);
+    until("a fetch", || (gate.approvals.calls(KEYS).len() > before).then_some(()));
+    let (_, took) = timed(|| gate.allows(&by(&gate.key)));
+    assert!(took.as_millis() < 1000, "{took:?}");
 }
 
 #[test]

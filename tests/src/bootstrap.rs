@@ -19,13 +19,26 @@ pub enum Delivery {
     Extension,
 }
 
+/// The form in which Envoy hands the filter's configuration over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A `google.protobuf.StringValue` that holds the text.
+    Text,
+    /// A `google.protobuf.Struct`, for which the text must be JSON.
+    Struct,
+}
+
 /// What differs between the Envoys of different tests.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The filter's configuration, as text; without one there is no filter in the chain.
     pub filter: Option<String>,
+    /// In which form.
+    pub form: Form,
     /// How it gets there.
     pub delivery: Delivery,
+    /// A host function that Envoy does not let the filter use, though it lets it use the others.
+    pub forbidden: Option<&'static str>,
     /// The API behind the gate.
     pub upstream: SocketAddr,
     /// The approval service.
@@ -45,7 +58,9 @@ impl Settings {
     pub fn new(filter: Option<String>, upstream: SocketAddr, approvals: SocketAddr) -> Settings {
         Settings {
             filter,
+            form: Form::Text,
             delivery: Delivery::Static,
+            forbidden: None,
             upstream,
             approvals,
             concurrency: 1,
@@ -150,7 +165,7 @@ impl Settings {
     }
 
     fn wasm(&self) -> Value {
-        json!({
+        let mut wasm = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
             "config": {
                 "name": "breakglass",
@@ -162,13 +177,39 @@ impl Settings {
                     "code": {"local": {"filename": artefacts::filter()}},
                     "environment_variables": {"host_env_keys": ["BREAKGLASS_PROXY_TOKEN"]},
                 },
-                "configuration": {
-                    "@type": "type.googleapis.com/google.protobuf.StringValue",
-                    "value": self.filter,
-                },
+                "configuration": self.configuration(),
             },
-        })
+        });
+        if let Some(forbidden) = self.forbidden {
+            wasm["config"]["capability_restriction_config"] = all_but(forbidden);
+        }
+        wasm
     }
+
+    fn configuration(&self) -> Value {
+        let kind = |name: &str| format!("type.googleapis.com/google.protobuf.{name}");
+        match self.form {
+            Form::Text => json!({"@type": kind("StringValue"), "value": self.filter}),
+            Form::Struct => {
+                let text = self.filter.as_deref().unwrap_or("{}");
+                let value: Value = serde_json::from_str(text).expect("a Struct is JSON");
+                json!({"@type": kind("Struct"), "value": value})
+            }
+        }
+    }
+}
+
+/// Lets the filter use every function whose name is in the module, and export every callback, but
+/// for one.
+fn all_but(forbidden: &str) -> Value {
+    let module = std::fs::read(artefacts::filter()).unwrap();
+    let is_name = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'_';
+    let words = module.split(|byte| !is_name(byte)).filter_map(|word| str::from_utf8(word).ok());
+    // Those of WASI go by names of their own.
+    let wasi = ["environ_get", "environ_sizes_get", "fd_write", "proc_exit", "random_get"];
+    let names = words.filter(|word| word.starts_with("proxy_")).chain(wasi);
+    let allowed = names.filter(|name| *name != forbidden).map(|name| (name.to_owned(), json!({})));
+    json!({"allowed_capabilities": allowed.collect::<serde_json::Map<_, _>>()})
 }
 
 fn address(address: SocketAddr) -> Value {

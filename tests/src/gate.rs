@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::approvals::{FakeApprovals, INTROSPECTION, KEYS, Reply};
-use crate::bootstrap::{Delivery, Settings};
+use crate::bootstrap::{Delivery, Form, Settings};
 use crate::certificates::{Authority, Identity};
 use crate::client::{Answer, Request, get};
 use crate::envoy::Envoy;
@@ -40,7 +40,9 @@ pub struct Gate {
 /// A gate about to be started.
 pub struct Plan {
     filter: Value,
+    form: Form,
     delivery: Delivery,
+    forbidden: Option<&'static str>,
     concurrency: u32,
     normalize_path: bool,
     tls: bool,
@@ -90,7 +92,9 @@ impl Plan {
         approvals.reply(KEYS, Reply::json(&jwks(&[&key])));
         Plan {
             filter: policy::standard(&[&key]),
+            form: Form::Text,
             delivery: Delivery::Static,
+            forbidden: None,
             concurrency: 1,
             normalize_path: false,
             tls: false,
@@ -157,6 +161,27 @@ impl Plan {
         self
     }
 
+    /// The configuration is handed over as a `Struct`, not as text.
+    #[must_use]
+    pub fn as_struct(mut self) -> Self {
+        self.form = Form::Struct;
+        self
+    }
+
+    /// Envoy does not let the filter use this host function.
+    #[must_use]
+    pub fn forbidding(mut self, function: &'static str) -> Self {
+        self.forbidden = Some(function);
+        self
+    }
+
+    /// Envoy has this many worker threads, each with a VM of its own.
+    #[must_use]
+    pub fn workers(mut self, workers: u32) -> Self {
+        self.concurrency = workers;
+        self
+    }
+
     /// Envoy normalises paths before the filter sees them.
     #[must_use]
     pub fn normalizing_paths(mut self) -> Self {
@@ -200,7 +225,9 @@ impl Plan {
             authority.write(directory.path());
         }
         let settings = Settings {
+            form: self.form,
             delivery: self.delivery,
+            forbidden: self.forbidden,
             concurrency: self.concurrency,
             normalize_path: self.normalize_path,
             tls: self.tls,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tokio::net::TcpStream;
 
 use crate::runtime::runtime;
@@ -47,6 +47,20 @@ impl GrpcAnswer {
 /// When no answer comes.
 #[must_use]
 pub fn call(to: SocketAddr, path: &str, headers: &[(&str, &str)]) -> GrpcAnswer {
+    call_with_trailers(to, path, headers, &[])
+}
+
+/// The same, with trailers behind the message.
+///
+/// # Panics
+/// When no answer comes.
+#[must_use]
+pub fn call_with_trailers(
+    to: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    trailers: &[(&str, &str)],
+) -> GrpcAnswer {
     let mut request = Request::builder()
         .method("POST")
         .uri(format!("http://orders.internal{path}"))
@@ -58,18 +72,31 @@ pub fn call(to: SocketAddr, path: &str, headers: &[(&str, &str)]) -> GrpcAnswer 
         request = request.header(*name, *value);
     }
     let request = request.body(()).unwrap();
-    let call = async { tokio::time::timeout(PATIENCE, exchange(to, request)).await };
+    let trailers: HeaderMap = trailers
+        .iter()
+        .map(|(name, value)| {
+            (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap())
+        })
+        .collect();
+    let call = async { tokio::time::timeout(PATIENCE, exchange(to, request, trailers)).await };
     runtime().block_on(call).expect("an answer in time").expect("an answer")
 }
 
-async fn exchange(to: SocketAddr, request: Request<()>) -> Result<GrpcAnswer, h2::Error> {
+async fn exchange(
+    to: SocketAddr,
+    request: Request<()>,
+    trailers: HeaderMap,
+) -> Result<GrpcAnswer, h2::Error> {
     let stream = TcpStream::connect(to).await.expect("a connection");
     let (mut client, connection) = h2::client::handshake(stream).await?;
     tokio::spawn(connection);
     let (response, mut body) = client.send_request(request, false)?;
     // One empty message: not compressed, of no length.
     // An answer may come, and end the stream, before the message is asked for.
-    let _ = body.send_data(Bytes::from_static(&[0; 5]), true);
+    let _ = body.send_data(Bytes::from_static(&[0; 5]), trailers.is_empty());
+    if !trailers.is_empty() {
+        let _ = body.send_trailers(trailers);
+    }
     let (head, mut body) = response.await?.into_parts();
     while let Some(chunk) = body.data().await {
         body.flow_control().release_capacity(chunk?.len())?;

@@ -23,6 +23,12 @@ impl Stats {
         self.0.get(name).copied().unwrap_or(0)
     }
 
+    /// The sum of those whose names end like this.
+    #[must_use]
+    pub fn ending_with(&self, end: &str) -> u64 {
+        self.0.iter().filter(|(name, _)| name.ends_with(end)).map(|(_, value)| value).sum()
+    }
+
     /// What the filter counted for a decision and its reason.
     #[must_use]
     pub fn decisions(&self, decision: &str, reason: &str) -> u64 {

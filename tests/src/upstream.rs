@@ -17,6 +17,9 @@ use tokio::task::JoinHandle;
 
 use crate::runtime::runtime;
 
+/// A request whose path ends with this is never answered.
+pub const HANGING: &str = "/hangs";
+
 /// A request as the upstream saw it.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -28,6 +31,8 @@ pub struct Seen {
     pub headers: Vec<(String, String)>,
     /// How many bytes of body came.
     pub body_bytes: usize,
+    /// The trailers, in order.
+    pub trailers: Vec<(String, String)>,
 }
 
 impl Seen {
@@ -108,18 +113,32 @@ async fn answer(
     seen: Arc<Mutex<Vec<Seen>>>,
 ) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = Infallible>>, Infallible> {
     let (head, body) = request.into_parts();
-    let body_bytes = body.collect().await.map_or(0, |body| body.to_bytes().len());
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let fields = |map: &HeaderMap| {
+        map.iter().map(|(k, v)| (k.to_string(), text(v.as_bytes()))).collect::<Vec<_>>()
+    };
+    let (body_bytes, trailers) = match body.collect().await {
+        Ok(body) => {
+            let trailers = body.trailers().map(fields).unwrap_or_default();
+            (body.to_bytes().len(), trailers)
+        }
+        Err(_) => (0, Vec::new()),
+    };
     let one = Seen {
         method: head.method.to_string(),
         path: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
-        headers: head.headers.iter().map(|(k, v)| (k.to_string(), text(v.as_bytes()))).collect(),
+        headers: fields(&head.headers),
         body_bytes,
+        trailers,
     };
+    let hangs = one.path.ends_with(HANGING);
     let is_grpc =
         one.header("content-type").is_some_and(|kind| kind.starts_with("application/grpc"));
     let content = Full::from(one.json().to_string());
     seen.lock().unwrap().push(one);
+    if hangs {
+        std::future::pending::<()>().await;
+    }
     let mut trailers = HeaderMap::new();
     let kind = if is_grpc { "application/grpc" } else { "application/json" };
     if is_grpc {
