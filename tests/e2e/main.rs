@@ -12,6 +12,7 @@
 mod allow;
 mod config;
 mod counters;
+mod docs;
 mod grpc_calls;
 mod harness;
 mod headers;

@@ -1,0 +1,369 @@
+//! The documentation is true: its examples are configurations, its tables name what there is, and
+//! nothing that there is is missing from them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use breakglass_core::config::Config;
+use breakglass_core::reason::DenyReason;
+use breakglass_tests::artefacts::root;
+use breakglass_tests::policy::PROXY_TOKEN;
+use breakglass_tests::record::Audit;
+use serde_json::{Value, json};
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every document, by its path from the root.
+fn documents() -> Vec<PathBuf> {
+    let in_folder = |folder: &str| {
+        let files = fs::read_dir(root().join(folder)).unwrap().map(|file| file.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect::<Vec<_>>()
+    };
+    let found = ["", "docs", "envoy"].iter().flat_map(|folder| in_folder(folder));
+    found.map(|path| path.strip_prefix(root()).unwrap().to_owned()).collect()
+}
+
+/// The code blocks that are marked like this.
+fn blocks(text: &str, mark: &str) -> Vec<String> {
+    let mut lines = text.lines();
+    let mut found = Vec::new();
+    while let Some(line) = lines.next() {
+        if let Some(marked) = line.strip_prefix("```") {
+            let block: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
+            if marked == mark {
+                found.push(block.join("\n"));
+            }
+        }
+    }
+    found
+}
+
+/// The rows of the tables under a heading, each a list of cells, without heads.
+fn rows(text: &str, heading: &str) -> Vec<Vec<String>> {
+    let start = text.find(&format!("{heading}\n")).unwrap_or_else(|| panic!("`{heading}`"));
+    let section = &text[start + heading.len()..];
+    let level = heading.split(' ').next().unwrap();
+    let next = |end: &usize| {
+        let rest = &section[*end + 1..];
+        rest.starts_with('#') && rest.split(' ').next().unwrap().len() <= level.len()
+    };
+    let end = section.match_indices('\n').map(|(at, _)| at).find(next).unwrap_or(section.len());
+    let cells = |line: &str| -> Vec<String> {
+        // A `|` inside a cell is escaped.
+        let line = line.replace("\\|", "\u{0}");
+        let cells = line.trim_matches('|').split('|');
+        cells.map(|cell| cell.trim().replace('\u{0}', "|")).collect()
+    };
+    let lines: Vec<&str> = section[..end].lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let is_head = lines.get(at + 1).is_some_and(|next| next.starts_with("|--"));
+        if line.starts_with('|') && !line.starts_with("|--") && !is_head {
+            found.push(cells(line));
+        }
+    }
+    found
+}
+
+/// What stands between backticks.
+fn words(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+fn yaml(text: &str) -> Value {
+    serde_yaml_ng::from_str(text).unwrap_or_else(|error| panic!("{error} in\n{text}"))
+}
+
+/// The filter takes this configuration.
+fn accepted(what: &str, filter: &Value) {
+    let environment = |_: &str| Some(PROXY_TOKEN.to_owned());
+    if let Err(errors) = Config::parse(filter.to_string().as_bytes(), &environment) {
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        panic!("{what}: {}", errors.join("\n"));
+    }
+}
+
+#[test]
+fn every_configuration_in_the_documents_is_one() {
+    let mut examples = 0;
+    for path in documents() {
+        for example in blocks(&read(&path), "yaml filter") {
+            accepted(&path.display().to_string(), &yaml(&example));
+            examples += 1;
+        }
+    }
+    assert!(examples > 0, "there are examples");
+}
+
+/// The configurations of the filter in an Envoy configuration, as it would get them.
+fn filters(envoy: &Value) -> Vec<Value> {
+    let here = match (&envoy["root_id"], &envoy["configuration"]) {
+        (Value::String(_), configuration) if configuration.is_object() => {
+            vec![match &configuration["value"] {
+                Value::String(text) => serde_json::from_str(text).unwrap(),
+                value => value.clone(),
+            }]
+        }
+        _ => Vec::new(),
+    };
+    let below: Vec<&Value> = match envoy {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(members) => members.values().collect(),
+        _ => Vec::new(),
+    };
+    here.into_iter().chain(below.into_iter().flat_map(filters)).collect()
+}
+
+#[test]
+fn every_configuration_in_envoy_is_one() {
+    for file in fs::read_dir(root().join("envoy")).unwrap().map(|file| file.unwrap().path()) {
+        if file.extension().is_some_and(|kind| kind == "yaml") {
+            let found = filters(&yaml(&read(&file)));
+            assert!(!found.is_empty(), "{} configures the filter", file.display());
+            found.iter().for_each(|filter| accepted(&file.display().to_string(), filter));
+        }
+    }
+}
+
+#[test]
+fn every_json_and_every_other_yaml_in_the_documents_can_be_read() {
+    for path in documents() {
+        let text = read(&path);
+        for example in blocks(&text, "json") {
+            let read = serde_json::from_str::<Value>(&example);
+            assert!(read.is_ok(), "{}: {read:?} in\n{example}", path.display());
+        }
+        blocks(&text, "yaml").iter().for_each(|example| drop(yaml(example)));
+    }
+}
+
+#[test]
+fn the_refusal_in_the_readme_has_the_members_of_a_refusal() {
+    let example = &blocks(&read("README.md"), "json")[0];
+    let problem: Value = serde_json::from_str(example).unwrap();
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let members = ["detail", "grant", "reason", "remedy", "request_id", "status", "title", "type"];
+    let mut found = names(&problem);
+    found.sort();
+    assert_eq!(found, members);
+    let reason = problem["reason"].as_str().unwrap();
+    let known = DenyReason::ALL.iter().find(|known| known.code() == reason).unwrap();
+    assert_eq!(problem["status"], known.status());
+    assert_eq!(problem["type"], format!("urn:breakglass:reason:{reason}"));
+}
+
+#[test]
+fn every_reason_has_one_row_with_its_status_and_every_row_is_a_reason() {
+    let text = read("docs/reasons.md");
+    let found: Vec<(String, String)> = rows(&text, "# Reason codes")
+        .iter()
+        .map(|row| (row[0].trim_matches('`').to_owned(), row[1].clone()))
+        .collect();
+    let mut documented = found.clone();
+    documented.sort();
+    let mut known: Vec<_> = DenyReason::ALL
+        .iter()
+        .map(|reason| (reason.code().to_owned(), reason.status().to_string()))
+        .collect();
+    known.sort();
+    assert_eq!(documented, known);
+    for passing in ["permit", "permit_unverified", "no_token", "client_gone"] {
+        assert!(text.contains(&format!("`{passing}`")), "{passing}");
+    }
+}
+
+/// The names of fields that a table of the audit record has, in order.
+fn documented_members() -> Vec<String> {
+    let text = read("docs/audit.md");
+    let rows = rows(&text, "# The audit record");
+    let members = rows.iter().take_while(|row| !row[0].contains('.'));
+    members
+        .flat_map(|row| words(&row[0]).into_iter().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+#[test]
+fn every_member_of_the_record_has_its_row_in_its_order_and_every_row_is_a_member() {
+    assert_eq!(documented_members(), Audit::MEMBERS);
+}
+
+#[test]
+fn every_relative_link_leads_to_a_file() {
+    for path in documents() {
+        let text = read(&path);
+        let folder = root().join(path.parent().unwrap());
+        for target in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            if !target.contains("://") {
+                let (file, section) = target.split_once('#').unwrap_or((target, ""));
+                let file = if file.is_empty() { root().join(&path) } else { folder.join(file) };
+                assert!(file.exists(), "{}: {target}", path.display());
+                if !section.is_empty() {
+                    let headings = fs::read_to_string(&file).unwrap();
+                    assert!(
+                        headings.lines().any(|line| anchor(line).as_deref() == Some(section)),
+                        "{}: {target}",
+                        path.display()
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The name by which a heading is linked.
+fn anchor(line: &str) -> Option<String> {
+    let heading = line.starts_with('#').then(|| line.trim_start_matches('#').trim())?;
+    let kept = |c: &char| c.is_alphanumeric() || *c == ' ' || *c == '-' || *c == '_';
+    Some(heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-"))
+}
+
+#[test]
+fn every_script_that_is_named_exists() {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
+    for path in documents() {
+        let text = read(&path);
+        for (at, _) in text.match_indices("scripts/") {
+            let rest = &text[at + "scripts/".len()..];
+            let name = &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())];
+            let name = name.trim_end_matches('.');
+            let exists = name.is_empty() || root().join("scripts").join(name).exists();
+            assert!(exists, "{}: scripts/{name}", path.display());
+        }
+    }
+}
+
+/// A configuration in which every object that a field can be in is there.
+fn full() -> Value {
+    let mut filter = yaml(&blocks(&read("docs/configuration.md"), "yaml filter")[0]);
+    filter["issuers"][0]["jwks"]["inline"] = json!({"keys": []});
+    filter["revocation"]["credential"] = json!({});
+    filter
+}
+
+/// Where the tables of a heading have their fields.
+const TABLES: [(&str, &str); 5] = [
+    ("### `issuers` (required)", "/issuers/0"),
+    ("### `token_sources`", "/token_sources/0"),
+    ("### The rest", ""),
+    ("### `scopes` (required)", "/scopes/0"),
+    ("### `revocation` (required)", "/revocation"),
+];
+
+/// The fields of the tables, as JSON pointers.
+fn documented_fields() -> Vec<String> {
+    let text = read("docs/configuration.md");
+    let mut fields = Vec::new();
+    for (heading, place) in TABLES {
+        for row in rows(&text, heading) {
+            let mut group = String::new();
+            for (index, name) in words(&row[0]).into_iter().enumerate() {
+                // `a.b.c`, `d` is short for `a.b.c`, `a.b.d`.
+                let name = match (index, name.rsplit_once('.')) {
+                    (0, Some((parent, _))) => {
+                        group = format!("{parent}.");
+                        name.to_owned()
+                    }
+                    (0, None) => name.to_owned(),
+                    (_, _) => format!("{group}{name}"),
+                };
+                fields.push(format!("{place}/{}", name.replace('.', "/")));
+            }
+        }
+    }
+    fields
+}
+
+/// What the filter says of a configuration with this place set to something that no field takes.
+fn complaints(pointer: &str) -> Vec<String> {
+    let mut filter = full();
+    let (parent, member) = pointer.rsplit_once('/').unwrap();
+    let place = filter.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer} has a place"));
+    place[member] = json!({"no such member": true});
+    let errors = Config::parse(filter.to_string().as_bytes(), &|_| None).unwrap_err();
+    errors.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn every_field_in_the_tables_is_known_to_the_filter() {
+    let path = |pointer: &str| {
+        let path = pointer.trim_start_matches('/').replace('/', ".");
+        path.replace("issuers.0", "issuers[0]")
+            .replace("sources.0", "sources[0]")
+            .replace("scopes.0", "scopes[0]")
+    };
+    let unknown = |pointer: &str| {
+        let known_by =
+            |error: &String| error.starts_with(&format!("{}: unknown field", path(pointer)));
+        complaints(pointer).iter().any(known_by)
+    };
+    assert!(unknown("/issuers/0/nonsense"), "{:?}", complaints("/issuers/0/nonsense"));
+    let fields = documented_fields();
+    assert!(fields.len() > 35, "{fields:?}");
+    for field in fields {
+        assert!(!unknown(&field), "{field}: {:?}", complaints(&field));
+    }
+}
+
+/// The fields that the filter knows in an object, by its own word. (A key set is not one of them:
+/// unknown members of it are ignored, RFC 7517 section 5.)
+fn known_fields(place: &str) -> Vec<String> {
+    let complaints = complaints(&format!("{place}/nonsense"));
+    let list = complaints
+        .iter()
+        .find_map(|error| error.split_once("nonsense: unknown field; the fields here are "));
+    let (_, list) = list.unwrap_or_else(|| panic!("{place}: {complaints:?}"));
+    list.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()
+}
+
+#[test]
+fn every_field_that_the_filter_knows_is_in_the_tables() {
+    let documented = documented_fields();
+    for place in [
+        "",
+        "/issuers/0",
+        "/issuers/0/jwks",
+        "/issuers/0/jwks/remote",
+        "/token_sources/0",
+        "/scopes/0",
+        "/scopes/0/require",
+        "/revocation",
+        "/revocation/introspection",
+        "/revocation/credential",
+    ] {
+        for name in known_fields(place) {
+            let field = format!("{place}/{name}");
+            // It has a row, its members have rows, or it has a table of its own.
+            let known = documented.contains(&field)
+                || documented.iter().any(|one| one.starts_with(&format!("{field}/")))
+                || TABLES
+                    .iter()
+                    .any(|(_, table)| *table == field || *table == format!("{field}/0"));
+            assert!(known, "{field} is in no table");
+        }
+    }
+}
+
+#[test]
+fn the_members_of_a_rule_are_described() {
+    let text = read("docs/configuration.md");
+    let described = text.lines().find(|line| line.starts_with("A rule has ")).unwrap();
+    assert_eq!(known_fields("/protected/0"), words(described));
+    assert_eq!(known_fields("/ceiling/0"), words(described));
+}
+
+#[test]
+fn every_reason_has_an_end_to_end_test() {
+    let mut tests = String::new();
+    for file in fs::read_dir(root().join("tests/e2e")).unwrap().map(|file| file.unwrap().path()) {
+        if file.file_name().is_some_and(|name| name != "docs.rs") {
+            tests.push_str(&read(file));
+        }
+    }
+    for reason in DenyReason::ALL {
+        let (status, code) = (reason.status(), reason.code());
+        assert!(tests.contains(&format!("{status}, \"{code}\"")), "{status} {code}");
+    }
+}
