@@ -111,7 +111,9 @@ fn the_remaining_time_of_the_grant_is_for_envoy_and_not_for_the_upstream() {
 #[test]
 fn a_request_ends_when_its_grant_does() {
     let gate = Plan::standard().set("/clock_skew", json!("0s")).start();
-    let request = get(format!("/v1/orders{HANGING}")).token(gate.mint().issued(597, 600).sign());
+    let request = get(format!("/v1/orders{HANGING}"))
+        .token(gate.mint().issued(597, 600).sign())
+        .header("x-envoy-upstream-stream-duration-ms", "86400000");
     let (answer, took) = timed(|| gate.send(&request));
     assert_eq!(answer.status, 504, "{answer:?}");
     assert!(took.as_secs() < 6, "{took:?}");
