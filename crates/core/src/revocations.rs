@@ -24,6 +24,10 @@ const FIRST_RETRY: Duration = Duration::from_millis(200);
 /// The longest wait after a poll that failed: it is how late a service that is back is noticed.
 const LAST_RETRY: Duration = Duration::from_secs(5);
 
+/// The shortest time between two polls that bring nothing: a service that answers at once instead of
+/// hanging is not asked in a loop.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How much longer than its wait a poll may take before it counts as lost.
 const POLL_GRACE: Duration = Duration::from_secs(1);
 
@@ -120,10 +124,12 @@ impl Revocations {
             self.failed(now);
             return None;
         };
-        self.position = Some((news.epoch, news.feed));
+        let position = Some((news.epoch, news.feed));
+        let moved = self.position != position;
+        self.position = position;
         self.as_of = Some(asked_at);
         self.retry = FIRST_RETRY;
-        self.next_poll = Some(now);
+        self.next_poll = Some(if moved { now } else { asked_at.after(MIN_POLL_INTERVAL) });
         let mut new = Vec::new();
         for Revoked { jti, exp } in news.revoked {
             if self.revoked.insert(jti.clone(), exp).is_none() {

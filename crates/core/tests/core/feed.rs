@@ -42,7 +42,7 @@ fn asks_for_everything_first_and_then_for_what_is_new() {
     assert!(call.headers.contains(&("authorization", "Bearer proxy-secret".into())));
     assert_eq!(call.timeout.as_secs(), 5, "a poll that hangs longer is lost");
     stage.answer(&call, 200, &news(7, &[]));
-    assert!(stage.worker.has_calls_to_make(), "the next poll waits for no tick");
+    assert!(stage.worker.has_calls_to_make(), "the next poll waits for no timer");
     assert_eq!(path(&stage.call()), "/v1/revocations?wait=4s&node=edge-1&after=7&feed=f1");
 }
 
@@ -203,6 +203,18 @@ fn garbage_teaches_nothing_and_is_asked_again_later_and_later() {
     let call = stage.call();
     stage.answer(&call, 200, &news(7, &[]));
     assert_permitted(&stage.request(1, &Request::under(&token("grant-1"))));
+}
+
+#[test]
+fn a_service_that_does_not_hang_is_not_asked_in_a_loop() {
+    let (mut stage, call) = fed(&feeding_config());
+    stage.answer(&call, 200, &news(7, &[]));
+    stage.wait_millis(99);
+    assert!(stage.tick().calls.is_empty());
+    stage.wait_millis(1);
+    let call = stage.call();
+    stage.answer(&call, 200, &news(8, &["grant-9"]));
+    stage.call();
 }
 
 #[test]
