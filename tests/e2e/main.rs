@@ -13,6 +13,7 @@ mod allow;
 mod config;
 mod counters;
 mod docs;
+mod feed;
 mod grpc_calls;
 mod harness;
 mod headers;
