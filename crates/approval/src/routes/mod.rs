@@ -5,6 +5,7 @@ mod approve;
 mod body;
 mod cancel;
 mod deny;
+mod feed;
 mod health;
 mod introspect;
 mod issue;
@@ -14,6 +15,7 @@ mod metrics;
 mod oauth_revoke;
 mod observe;
 mod openapi;
+mod proxies;
 mod revoke;
 mod show;
 mod submit;
@@ -41,7 +43,9 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(10 + MAX_WAIT_S.unsigned_abs(
 
 /// The whole interface.
 pub fn router(app: App) -> Router {
-    let waits = Router::new().route("/v1/requests/{id}", get(show::handler));
+    let waits = Router::new()
+        .route("/v1/requests/{id}", get(show::handler))
+        .route("/v1/revocations", get(feed::handler));
     let answers = Router::new()
         .route("/v1/requests", get(list::handler).post(submit::handler))
         .route("/v1/requests/{id}/approve", post(approve::handler))
@@ -49,6 +53,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/requests/{id}/cancel", post(cancel::handler))
         .route("/v1/requests/{id}/token", post(issue::handler))
         .route("/v1/grants/{jti}/revoke", post(revoke::handler))
+        .route("/v1/proxies", get(proxies::handler))
         .route("/oauth2/introspect", post(introspect::handler))
         .route("/oauth2/revoke", post(oauth_revoke::handler))
         .route("/.well-known/jwks.json", get(jwks::handler))
