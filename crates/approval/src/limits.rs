@@ -31,3 +31,6 @@ pub const PROXY_FORGOTTEN_S: i64 = 10 * 60;
 /// The most nodes that are known under one proxy credential: a proxy that makes up names pushes
 /// out its own, and the memory has a bound.
 pub const MAX_NODES: usize = 10_000;
+
+/// The most ids that the answer of the kill switch lists.
+pub const MAX_LISTED_GRANTS: usize = 1000;

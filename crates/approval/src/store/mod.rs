@@ -7,6 +7,7 @@ mod audit;
 mod decisions;
 mod feed;
 mod grants;
+mod kill;
 mod requests;
 mod row;
 
@@ -24,6 +25,7 @@ use sqlx::{Sqlite, Transaction};
 pub use decisions::Approval;
 pub use feed::{FeedEntry, FeedHead};
 pub use grants::Revoked;
+pub use kill::{LiveGrant, Matching, Target};
 pub use requests::{Filter, Submission};
 pub use row::{InvalidState, Request, State};
 

@@ -18,6 +18,7 @@ mod feed_load;
 mod http;
 mod introspect;
 mod keys;
+mod kill;
 mod openapi;
 mod process;
 mod proxies;

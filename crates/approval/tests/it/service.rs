@@ -232,12 +232,25 @@ impl Service {
         self.get("envoy", &format!("/v1/revocations{query}")).await
     }
 
+    /// `POST /v1/revocations`, with a reason.
+    pub(crate) async fn kill(&self, who: &str, mut what: Value) -> Answer {
+        what["reason"] = json!("keys leaked");
+        self.post(who, "/v1/revocations", what).await
+    }
+
     /// The value of a counter or gauge.
     pub(crate) async fn counter(&self, name: &str) -> i64 {
         let text = self.get("nobody", "/metrics").await.ok();
         let text = text.as_str().unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or("0").parse().unwrap()
+    }
+
+    /// The id of a grant of alice's to these scopes, approved by this person.
+    pub(crate) async fn grant(&self, approver: &str, scopes: &[&str]) -> String {
+        let id = self.pending_for(scopes).await;
+        let view = self.act(approver, &id, "approve").await.ok();
+        view["grant"]["id"].as_str().unwrap().to_owned()
     }
 
     pub(crate) async fn introspect(&self, token: &str) -> Value {
