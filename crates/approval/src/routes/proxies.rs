@@ -7,8 +7,9 @@ use axum::http::{HeaderName, header};
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::clock::rfc3339;
+use crate::clock::{Moment, rfc3339};
 use crate::identity::AsPerson;
+use crate::limits::MAX_WAIT_S;
 use crate::problem::Problem;
 
 pub(super) async fn handler(
@@ -31,9 +32,12 @@ pub(super) async fn handler(
             })
         })
         .collect();
+    let since = nodes.since().map(Moment::seconds);
     let answer = json!({
         "epoch": app.feed().epoch(),
-        "since": nodes.since().map(|since| rfc3339(since.seconds())),
+        "since": since.map(rfc3339),
+        // A poll takes no longer than this: who reads the feed has come back.
+        "complete": since.is_some_and(|since| now.seconds().saturating_sub(since) >= MAX_WAIT_S),
         "proxies": proxies,
     });
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))

@@ -9,6 +9,7 @@
 mod approve;
 mod cli_flow;
 mod cli_refusals;
+mod cli_revoke;
 mod cli_serve;
 mod config;
 mod database;

@@ -10,7 +10,7 @@ async fn lists_who_read_what_and_when() {
     let empty = service.get("erin", "/v1/proxies").await;
     assert_eq!(empty.headers["cache-control"], "no-store");
     let since = "2026-11-22T02:13:00Z";
-    assert_eq!(empty.ok(), json!({ "epoch": 0, "since": since, "proxies": [] }));
+    assert_eq!(empty.ok(), json!({ "epoch": 0, "since": since, "complete": false, "proxies": [] }));
 
     let (_, jti) = service.approved().await;
     service.revoke("carol", &jti).await.ok();
@@ -32,7 +32,7 @@ async fn lists_who_read_what_and_when() {
     assert_eq!(
         service.get("erin", "/v1/proxies").await.ok(),
         json!({
-            "epoch": 1, "since": since, "proxies": [
+            "epoch": 1, "since": since, "complete": false, "proxies": [
                 node("begins", 0, late, 0),
                 node("behind", 0, early, 12),
                 node("confirmed", 1, late, 0),
@@ -54,7 +54,11 @@ async fn forgets_who_was_not_seen_for_ten_minutes() {
         let listed = service.get("erin", "/v1/proxies").await.ok();
         listed["proxies"].as_array().unwrap().len()
     };
-    service.advance(598);
+    service.advance(58);
+    assert_eq!(service.get("erin", "/v1/proxies").await.ok()["complete"], false);
+    service.advance(1);
+    assert_eq!(service.get("erin", "/v1/proxies").await.ok()["complete"], true);
+    service.advance(539);
     assert_eq!(count().await, 2);
     service.advance(1);
     assert_eq!(count().await, 1);
