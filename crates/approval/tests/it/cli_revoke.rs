@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use serde_json::Value;
 
 use crate::process::{Server, until};
-use crate::service::token_of;
+use crate::service::{config, token_of};
 
 /// Reads the feed as a proxy does, until it is dropped.
 struct Proxy {
@@ -101,6 +101,29 @@ fn revoke_wait_ends_with_1_when_a_proxy_does_not_confirm() {
 }
 
 /// That nobody reads the feed is no confirmation, and stdout has its one JSON value all the same.
+/// The proxies come back with what they know, and are answered from there.
+#[test]
+fn a_restart_keeps_epochs_and_finds_the_proxies_again() {
+    let mut server = Server::start();
+    let (_, first) = grant(&server);
+    server.run("carol", &["revoke", &first, "--reason", "r"]).done();
+    let before = poll(&server.url, "envoy-1", 0, "");
+    assert_eq!(before["epoch"], 1);
+    assert_eq!(server.stop("TERM"), Some(0));
+    let directory = std::mem::replace(&mut server.directory, tempfile::tempdir().unwrap());
+    std::fs::remove_file(directory.path().join("ready")).unwrap();
+    let text = config(&directory);
+    let server = Server::start_with(directory, &text);
+    assert_eq!(server.run("erin", &["proxies"]).done(), "");
+    let known = poll(&server.url, "envoy-1", 1, "");
+    assert_eq!((&known["epoch"], &known["reset"]), (&1.into(), &false.into()));
+    assert_eq!(known["feed"], before["feed"]);
+    assert!(server.run("erin", &["proxies"]).done().starts_with("envoy-1  envoy  epoch 1"));
+    let (_, second) = grant(&server);
+    let ran = server.run("carol", &["revoke", &second, "--reason", "r", "--json"]);
+    assert_eq!(ran.json()["epoch"], 2);
+}
+
 #[test]
 fn revoke_wait_ends_with_1_when_no_proxy_is_known() {
     let server = Server::start();
