@@ -25,6 +25,7 @@ mod presentation;
 mod rbac;
 mod requirements;
 mod revocation;
+mod revoke;
 mod scope;
 mod shadow;
 mod shipped;
