@@ -89,6 +89,8 @@ pub(crate) enum Question {
 pub(crate) struct Answers {
     /// Whether the issuer's source answered with keys.
     pub(crate) keys: Option<bool>,
+    /// Whether the feed was waited for.
+    pub(crate) feed: bool,
     /// What the approval service said; `None` inside when it gave no answer that counts.
     pub(crate) standing: Option<Option<Verdict>>,
 }
@@ -344,6 +346,10 @@ fn standing(
         return Ok((answer, from(source)));
     }
     if bench.config.revocation.introspection.is_none() {
+        // At the start the feed answers at once: better a moment's wait than a refusal.
+        if age.is_none() && !answers.feed && bench.revocations.is_coming(bench.config, bench.now) {
+            return Err(Stop::Ask(Question::Feed));
+        }
         let source = match bench.config.revocation.feed {
             Some(_) => RevocationSource::Unavailable,
             None => RevocationSource::NotConfigured,

@@ -101,6 +101,12 @@ impl Revocations {
         self.asked_at.is_none() && (set_back || self.next_poll.is_none_or(|due| now >= due))
     }
 
+    /// Whether the first answer is under way, or can be asked for now.
+    pub(crate) fn is_coming(&self, config: &Config, now: Instant) -> bool {
+        let first = self.position.is_none();
+        config.revocation.feed.is_some() && first && (self.asked_at.is_some() || self.is_due(now))
+    }
+
     /// A poll is sent: its query.
     pub(crate) fn ask(&mut self, config: &Config, node: Option<&str>, now: Instant) -> String {
         self.asked_at = Some(now);

@@ -43,7 +43,7 @@ impl Worker {
             .filter_map(|id| Some((id, self.cut(id, DenyReason::Revoked, now)?)))
             .collect();
         for id in waiting {
-            let Some(Stream::Waiting(waiting)) = self.take(id) else { continue };
+            let Some(waiting) = self.take_waiting(id) else { continue };
             let certificate = waiting.certificate.clone();
             steps.push((id, self.decide(id, *waiting, &|| certificate.clone(), now)));
         }

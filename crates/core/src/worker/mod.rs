@@ -147,21 +147,24 @@ impl Worker {
         now: Instant,
     ) -> Vec<(StreamId, Step)> {
         let Some(Ended { question, waiting }) = self.calls.end(call) else { return Vec::new() };
+        let mut steps = Vec::new();
         let learn: Box<dyn Fn(&mut Answers)> = match question {
             Question::Keys(issuer) => {
                 let fetched = self.learn_keys(issuer, answer, now);
                 Box::new(move |answers| answers.keys = Some(fetched))
             }
-            Question::Feed => return self.learn_news(answer, now),
+            Question::Feed => {
+                steps = self.learn_news(answer, now);
+                Box::new(|answers| answers.feed = true)
+            }
             Question::Standing { issuer, jti } => {
                 let verdict = self.learn_verdict(issuer, &jti, answer, now);
                 Box::new(move |answers| answers.standing = Some(verdict))
             }
         };
-        let mut steps = Vec::new();
         for stream in waiting {
             // A client that went away meanwhile has left nothing to decide.
-            let Some(Stream::Waiting(mut waiting)) = self.streams.remove(&stream) else { continue };
+            let Some(mut waiting) = self.take_waiting(stream) else { continue };
             learn(&mut waiting.answers);
             let certificate = waiting.certificate.clone();
             steps.push((stream, self.decide(stream, *waiting, &|| certificate.clone(), now)));
@@ -213,6 +216,17 @@ impl Worker {
     /// A request is gone, logged or not: nothing of it is kept.
     pub fn forget(&mut self, stream: StreamId) {
         self.take(stream);
+    }
+
+    /// Takes a request that waits, and only such a one: what was decided meanwhile stays.
+    fn take_waiting(&mut self, stream: StreamId) -> Option<Box<Waiting>> {
+        match self.streams.remove(&stream)? {
+            Stream::Waiting(waiting) => Some(waiting),
+            decided @ Stream::Decided(_) => {
+                self.streams.insert(stream, decided);
+                None
+            }
+        }
     }
 
     /// Takes a request out of all that is kept of requests.
@@ -282,8 +296,10 @@ impl Worker {
             Ruling::Allow(allowance) => self.permit(stream, waiting, allowance, now),
             Ruling::Deny(denial) => self.deny(stream, waiting, denial),
             Ruling::Ask(question) => {
-                if let Question::Keys(issuer) = question {
-                    self.keys.fetch_begins(issuer, now);
+                match question {
+                    Question::Keys(issuer) => self.keys.fetch_begins(issuer, now),
+                    Question::Feed => self.poll(now),
+                    Question::Standing { .. } => {}
                 }
                 let token = match &waiting.token {
                     Token::Bytes(bytes) => bytes.as_slice(),

@@ -156,6 +156,46 @@ fn a_request_that_waits_is_refused_when_its_grant_is_revoked() {
 }
 
 #[test]
+fn what_was_refused_while_it_waited_is_recorded_once_and_whole() {
+    let both = with(
+        feeding_config()["revocation"].clone(),
+        json!({"introspection": asking_config()["revocation"]["introspection"]}),
+    );
+    let mut stage = Stage::new(&with(feeding_config(), json!({"revocation": both})));
+    assert!(matches!(stage.request(1, &Request::under(&token("grant-1"))), Step::Wait));
+    let calls = stage.tick().calls;
+    let is_feed = |call: &&Call| path(call).starts_with("/v1/revocations");
+    let feed = calls.iter().find(is_feed).unwrap();
+    let standing = calls.iter().find(|call| !is_feed(call)).unwrap();
+    assert_eq!(stage.answer(feed, 200, &news(8, &["grant-1"])).len(), 1);
+    assert!(stage.answer(standing, 200, &json!({"active": true})).is_empty(), "it is decided");
+    assert_eq!(stage.logged(1).unwrap()["reason"], "revoked");
+}
+
+#[test]
+fn a_request_waits_for_the_first_answer_of_the_feed_and_for_no_other() {
+    for (queued_first, revoked, wanted) in
+        [(false, "grant-9", "permit"), (true, "grant-9", "permit"), (true, "grant-1", "revoked")]
+    {
+        let mut stage = Stage::new(&feeding_config());
+        let call = queued_first.then(|| stage.call());
+        assert!(matches!(stage.request(1, &Request::under(&token("grant-1"))), Step::Wait));
+        let call = call.unwrap_or_else(|| stage.call());
+        let steps = stage.answer(&call, 200, &news(8, &[revoked]));
+        assert_eq!(steps.len(), 1);
+        assert_eq!(reason(&steps[0].1), wanted);
+    }
+    let mut stage = Stage::new(&feeding_config());
+    assert!(matches!(stage.request(1, &Request::under(&token("grant-1"))), Step::Wait));
+    let call = stage.call();
+    assert_refused(&stage.fail(&call)[0].1, "revocation_unknown");
+    assert_refused(&stage.request(2, &Request::under(&token("grant-1"))), "revocation_unknown");
+    let (mut stage, _call) = fed(&feeding_config());
+    stage.wait_millis(10_001);
+    assert_refused(&stage.request(3, &Request::under(&token("grant-1"))), "revocation_unknown");
+}
+
+#[test]
 fn no_answer_makes_a_revoked_grant_stand_again() {
     for answer in [
         json!({"epoch": 99, "revoked": [], "reset": true, "feed": "f1"}),
