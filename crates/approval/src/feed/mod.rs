@@ -31,6 +31,10 @@ const LOOK: Duration = Duration::from_millis(500);
 /// failed or is late.
 const FRESH: Duration = Duration::from_secs(2);
 
+/// How long a look may take: who asks for a place in the feed is refused soon, also by a disk that
+/// neither answers nor fails.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
+
 /// The feed.
 #[derive(Debug)]
 pub struct Feed {
@@ -122,12 +126,9 @@ impl Feed {
             Some(look) if look.began >= since => look.succeeded,
             _ => {
                 let began = Instant::now();
-                let result = self.read(store, now).await;
-                if let Err(cause) = &result {
-                    tracing::error!(%cause, "revocations not read");
-                }
-                *latest = Some(Look { began, succeeded: result.is_ok() });
-                result.is_ok()
+                let succeeded = self.read_in_time(store, now).await;
+                *latest = Some(Look { began, succeeded });
+                succeeded
             }
         };
         if succeeded {
@@ -135,6 +136,20 @@ impl Feed {
         }
         let detail = "the revocations cannot be read; the log has the cause";
         Err(Problem::new(Reason::NotReady, detail))
+    }
+
+    async fn read_in_time(&self, store: &Store, now: Moment) -> bool {
+        match tokio::time::timeout(LOOK_LIMIT, self.read(store, now)).await {
+            Ok(Ok(())) => true,
+            Ok(Err(cause)) => {
+                tracing::error!(%cause, "revocations not read");
+                false
+            }
+            Err(_) => {
+                tracing::error!(limit_s = LOOK_LIMIT.as_secs(), "revocations not read in time");
+                false
+            }
+        }
     }
 
     async fn read(&self, store: &Store, now: Moment) -> Result<(), StoreError> {

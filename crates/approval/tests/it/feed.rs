@@ -189,12 +189,12 @@ async fn it_is_for_proxies_and_says_what_is_wrong() {
 #[tokio::test]
 async fn without_its_database_or_clock_there_is_no_answer() {
     let service = Service::start().await;
-    service.feed("?after=0").await.ok();
-    sqlx::query("ALTER TABLE revocations RENAME TO gone")
-        .execute(&service.database().await)
-        .await
-        .unwrap();
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    let database = service.database().await;
+    let answer = hanging(&service, "?after=0&wait=2s", async {
+        let rename = "ALTER TABLE revocations RENAME TO gone";
+        sqlx::query(rename).execute(&database).await.unwrap();
+    });
+    assert_eq!(answer.await.refusal(), (503, "not_ready"), "the poll that hung");
     for query in ["?after=0&wait=1s", "?after=0", ""] {
         assert_eq!(service.feed(query).await.refusal(), (503, "not_ready"), "{query}");
     }
