@@ -28,8 +28,9 @@ const TICK: Duration = Duration::from_millis(50);
 /// How soon time passes when a request waits for a call to be made.
 const SOON: Duration = Duration::from_millis(1);
 
-/// The largest answer that is read, in bytes: key sets and verdicts are a thousand times smaller.
-const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+/// The largest answer that is read, in bytes: a feed with 100,000 revocations has about 7 MiB, and
+/// what is larger would cost a worker more memory and time than it may.
+const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// What the root context shares with the requests of its thread.
 pub(crate) struct Shared {

@@ -178,6 +178,10 @@ impl Attributes for CurrentRequest {
     fn client_certificate(&self) -> Option<Vec<u8>> {
         property(&["connection", "sha256_peer_certificate_digest"])
     }
+
+    fn is_decided(&self) -> bool {
+        ffi::property(RECORD_STATE).is_ok_and(|record| !record.is_empty())
+    }
 }
 
 /// One of Envoy's attributes; `None` if it is not there, or empty.

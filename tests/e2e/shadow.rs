@@ -2,6 +2,8 @@
 
 use breakglass_tests::client::{Request, get};
 use breakglass_tests::gate::{Gate, Plan};
+use breakglass_tests::upstream::HANGING;
+use breakglass_tests::wait::timed;
 use serde_json::json;
 
 fn shadow() -> Gate {
@@ -62,4 +64,20 @@ fn the_controls_behind_the_filter_still_refuse_what_is_only_shadowed() {
 fn an_outage_is_shadowed_like_any_refusal() {
     let gate = Plan::standard().set("/enforcement", json!("shadow")).approvals_down().start();
     shadows(&gate, &get("/v1/orders").token(gate.mint().sign()), "revocation_unknown");
+}
+
+#[test]
+fn envoy_itself_ends_a_request_whose_grant_has_ended() {
+    // In shadow mode the filter cuts nothing, as if its VM were gone.
+    let gate = Plan::standard()
+        .set("/enforcement", json!("shadow"))
+        .set("/clock_skew", json!("0s"))
+        .start();
+    let request = get(format!("/v1/orders{HANGING}")).token(gate.mint().issued(597, 600).sign());
+    let (answer, took) = timed(|| gate.send(&request));
+    assert_eq!(answer.status, 504, "{answer:?}");
+    assert!(took.as_secs() < 6, "{took:?}");
+    let record = gate.envoy.record(&request.id);
+    assert_eq!(record.flags(), "UMSDR");
+    assert_eq!(record.audit().unwrap().text_of("response_flags"), Some("UMSDR"));
 }

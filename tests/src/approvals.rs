@@ -15,6 +15,8 @@ use crate::runtime::runtime;
 
 /// Where the keys are.
 pub const KEYS: &str = "/.well-known/jwks.json";
+/// Where the feed of revocations is.
+pub const FEED: &str = "/v1/revocations";
 /// Where introspection is.
 pub const INTROSPECTION: &str = "/oauth2/introspect";
 
@@ -75,6 +77,13 @@ pub struct Call {
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: String,
+}
+
+impl Call {
+    /// The path without its query.
+    fn resource(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
 }
 
 #[derive(Default)]
@@ -153,7 +162,8 @@ impl FakeApprovals {
     #[must_use]
     pub fn calls(&self, path: &str) -> Vec<Call> {
         let state = self.state.lock().unwrap();
-        state.calls.iter().filter(|call| call.path == path).cloned().collect()
+        let asked = |call: &&Call| call.path == path || call.resource() == path;
+        state.calls.iter().filter(asked).cloned().collect()
     }
 }
 
@@ -178,7 +188,8 @@ async fn converse(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     while let Some(call) = read_call(&mut stream, &mut buffer).await {
         let reply = {
             let mut state = state.lock().unwrap();
-            let reply = state.replies.get(&call.path).cloned();
+            let reply =
+                state.replies.get(&call.path).or(state.replies.get(call.resource())).cloned();
             state.calls.push(call);
             reply.unwrap_or_else(|| Reply::status(404, "{}"))
         };

@@ -2,7 +2,8 @@
 //! can do with a request. Each check is of everything at once: the answer, what the upstream saw,
 //! the access log and the audit record in it.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 use crate::approvals::{FakeApprovals, INTROSPECTION, KEYS, Reply};
 use crate::bootstrap::{Delivery, Form, Settings};
 use crate::certificates::{Authority, Identity};
-use crate::client::{Answer, Request, get};
+use crate::client::{Answer, Request, connect, get};
 use crate::envoy::Envoy;
 use crate::keys::{Key, jwks};
 use crate::policy;
@@ -277,6 +278,20 @@ impl Gate {
             Some(authority) => authority.send(request, self.envoy.address(), client),
             None => request.send(self.envoy.address()),
         }
+    }
+
+    /// Sends a request and reads the beginning of an answer that goes on.
+    ///
+    /// # Panics
+    /// When it does not begin with 200.
+    #[must_use]
+    pub fn begin(&self, request: &Request) -> TcpStream {
+        let mut connection = connect(self.envoy.address());
+        connection.write_all(&request.bytes()).unwrap();
+        let mut beginning = [0; 12];
+        connection.read_exact(&mut beginning).unwrap();
+        assert_eq!(&beginning, b"HTTP/1.1 200", "{request:?}");
+        connection
     }
 
     /// The request is let through under its grant.

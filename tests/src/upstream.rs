@@ -2,11 +2,15 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -14,11 +18,18 @@ use hyper_util::server::conn::auto;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::Interval;
 
 use crate::runtime::runtime;
 
 /// A request whose path ends with this is never answered.
 pub const HANGING: &str = "/hangs";
+
+/// A path that ends so is answered by a body that never ends.
+pub const TRICKLING: &str = "/trickles";
+
+/// How often such a body goes on.
+const TRICKLE_PERIOD: Duration = Duration::from_millis(20);
 
 /// A request as the upstream saw it.
 #[derive(Debug, Clone)]
@@ -111,7 +122,7 @@ async fn serve(listener: TcpListener, seen: Arc<Mutex<Vec<Seen>>>) {
 async fn answer(
     request: Request<Incoming>,
     seen: Arc<Mutex<Vec<Seen>>>,
-) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = Infallible>>, Infallible> {
+) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
     let (head, body) = request.into_parts();
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let fields = |map: &HeaderMap| {
@@ -132,6 +143,7 @@ async fn answer(
         trailers,
     };
     let hangs = one.path.ends_with(HANGING);
+    let trickles = one.path.ends_with(TRICKLING);
     let is_grpc =
         one.header("content-type").is_some_and(|kind| kind.starts_with("application/grpc"));
     let content = Full::from(one.json().to_string());
@@ -139,12 +151,31 @@ async fn answer(
     if hangs {
         std::future::pending::<()>().await;
     }
+    if trickles {
+        let body = BoxBody::new(Trickle(tokio::time::interval(TRICKLE_PERIOD)));
+        return Ok(Response::new(body));
+    }
     let mut trailers = HeaderMap::new();
     let kind = if is_grpc { "application/grpc" } else { "application/json" };
     if is_grpc {
         trailers.insert("grpc-status", 0.into());
     }
     let content = content.with_trailers(async move { is_grpc.then_some(Ok(trailers)) });
-    let content = content.map_frame(|frame: Frame<Bytes>| frame);
+    let content = BoxBody::new(content.map_frame(|frame: Frame<Bytes>| frame));
     Ok(Response::builder().header("content-type", kind).body(content).unwrap())
+}
+
+/// A body that never ends.
+struct Trickle(Interval);
+
+impl Body for Trickle {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_tick(context).map(|_| Some(Ok(Frame::data(Bytes::from_static(b"drop")))))
+    }
 }

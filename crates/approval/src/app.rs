@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, ClockUnknown, Moment};
 use crate::config::Config;
+use crate::feed::Feed;
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
 use crate::random::Randomness;
@@ -22,6 +23,7 @@ struct Parts {
     clock: Box<dyn Clock>,
     randomness: Randomness,
     metrics: Metrics,
+    feed: Feed,
     news: watch::Sender<News>,
 }
 
@@ -46,7 +48,8 @@ impl App {
         metrics: Metrics,
     ) -> App {
         let news = watch::Sender::new(News::default());
-        App(Arc::new(Parts { config, store, issuer, clock, randomness, metrics, news }))
+        let feed = Feed::new(clock.now().ok());
+        App(Arc::new(Parts { config, store, issuer, clock, randomness, metrics, feed, news }))
     }
 
     /// The configuration.
@@ -79,6 +82,12 @@ impl App {
         &self.0.metrics
     }
 
+    /// The feed of revocations.
+    #[must_use]
+    pub fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
     /// The present moment.
     ///
     /// # Errors
@@ -95,12 +104,32 @@ impl App {
 
     /// Tells those who wait, and counts it.
     pub(crate) fn changed(&self, action: &'static str) {
-        self.0.metrics.changed(action);
+        self.changed_many(action, 1);
+    }
+
+    /// Tells those who wait of `count` changes at once, and counts them.
+    fn changed_many(&self, action: &'static str, count: usize) {
+        self.0.metrics.changed(action, count);
         self.0.news.send_modify(|news| news.changes = news.changes.wrapping_add(1));
+    }
+
+    /// Tells those who wait of `count` revocations. When it is done, the feed lists them: who has
+    /// an answer about a revocation finds it there.
+    pub(crate) async fn revoked(&self, now: Moment, count: usize) {
+        self.changed_many("revoke", count);
+        // A failure is in the log, and no reason to call the revocation one.
+        let _ = self.0.feed.look(&self.0.store, now).await;
     }
 
     /// Lets those who wait have their answer, because the service ends.
     pub fn stop(&self) {
         self.0.news.send_modify(|news| news.stopping = true);
+        self.0.feed.wake();
+    }
+
+    /// Whether the service is about to end.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.news.borrow().stopping
     }
 }

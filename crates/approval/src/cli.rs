@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::client::{Client, Failure, Settings};
-use crate::command::{approve, cancel, deny, keygen, request, revoke, serve, status, token};
+use crate::command::{
+    approve, cancel, deny, done, keygen, proxies, request, revoke, serve, status, token,
+};
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
 
@@ -39,9 +41,15 @@ enum Verb {
     /// Print the token of your approved request.
     #[command(after_help = exit::HELP)]
     Token(token::Args),
-    /// End a grant at once.
+    /// Hand back your grant before it ends.
+    #[command(after_help = exit::HELP)]
+    Done(done::Args),
+    /// End a grant at once, or all that match.
     #[command(after_help = exit::HELP)]
     Revoke(revoke::Args),
+    /// List the proxies that read the feed of revocations, and how far each has read.
+    #[command(after_help = exit::HELP)]
+    Proxies,
     /// Show one request, or list those you may see.
     #[command(after_help = exit::HELP)]
     Status(status::Args),
@@ -84,6 +92,8 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Deny(args) => deny::run(&args, &client()?, terminal),
         Verb::Cancel(args) => cancel::run(&args, &client()?, terminal),
         Verb::Token(args) => token::run(&args, &client()?, terminal),
+        Verb::Done(args) => done::run(&args, &client()?, terminal),
+        Verb::Proxies => proxies::run(&client()?, terminal),
         Verb::Revoke(args) => revoke::run(&args, &client()?, terminal),
         Verb::Status(args) => status::run(&args, &client()?, terminal),
         Verb::Serve(args) => serve::run(&args, terminal),

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0: done.
     Done,
-    /// 1: it failed; trying again may help. The service was unreachable or failed, or nobody had
-    /// decided when the time to wait was over.
+    /// 1: it failed; trying again may help. The service was unreachable or failed, or when the
+    /// time to wait was over nobody had decided, or some proxy had not confirmed.
     Fail,
     /// 2: the answer is no. Denied, forbidden, not an approver, revoked, expired, already decided.
     Deny,
@@ -20,7 +20,8 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
   0  done
-  1  failure: the service was unreachable or failed, or nobody decided in time
+  1  failure: the service was unreachable or failed, nobody decided in time, or some proxy did
+     not confirm in time
   2  denied: the answer is no (denied, forbidden, not an approver, revoked, already decided)
   3  invalid input: command line, configuration, unknown id or scope";
 

@@ -42,7 +42,7 @@ impl FromRequestParts<App> for AsPerson {
             Caller::Person(person) => Ok(AsPerson(person)),
             Caller::Proxy(_) => Err(Problem::new(
                 Reason::PeopleOnly,
-                "this is a proxy's credential, and proxies may only introspect: use your own",
+                "this is a proxy's credential, and proxies may only ask about grants: use your own",
             )),
         }
     }

@@ -19,6 +19,7 @@ pub mod command;
 pub mod config;
 pub mod duration;
 pub mod exit;
+pub mod feed;
 pub mod identity;
 pub mod issuer;
 pub mod limits;

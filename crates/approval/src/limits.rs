@@ -23,3 +23,14 @@ pub const MAX_BODY_BYTES: usize = 16 * 1024;
 /// The longest that `?wait=` may ask for, in seconds: below the idle timeouts that proxies
 /// commonly have.
 pub const MAX_WAIT_S: i64 = 60;
+
+/// How long a proxy that is gone stays in the list of proxies, in seconds: long enough that one
+/// which was cut off by the incident itself is still missed.
+pub const PROXY_FORGOTTEN_S: i64 = 10 * 60;
+
+/// The most nodes that are known under one proxy credential: a proxy that makes up names pushes
+/// out its own, and the memory has a bound.
+pub const MAX_NODES: usize = 10_000;
+
+/// The most ids that the answer of the kill switch lists.
+pub const MAX_LISTED_GRANTS: usize = 1000;

@@ -1,7 +1,7 @@
 //! What the service counts, in Prometheus' text format.
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
 /// The service's counters.
@@ -12,6 +12,27 @@ pub struct Metrics {
     seconds: HistogramVec,
     introspections: IntCounterVec,
     changes: IntCounterVec,
+    feed: IntCounterVec,
+    hanging: IntGauge,
+    epoch: IntGauge,
+}
+
+/// What an answer of the feed was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fed {
+    News,
+    Reset,
+    Timeout,
+}
+
+/// A poll of the feed hangs as long as this is.
+#[derive(Debug)]
+pub(crate) struct Hanging(IntGauge);
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Metrics {
@@ -41,6 +62,18 @@ impl Metrics {
             "Changes of state, by action, as in the audit trail.",
             &["action"],
         )?;
+        let feed = counter(
+            "breakglass_feed_answers_total",
+            "Polls of the feed answered, by kind: news, timeout (nothing new) or reset.",
+            &["kind"],
+        )?;
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let hanging = gauge("breakglass_feed_hanging_polls", "Polls that wait for news now.")?;
+        let epoch = gauge("breakglass_feed_epoch", "The latest epoch that this process knows.")?;
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "breakglass_http_request_duration_seconds",
@@ -49,7 +82,7 @@ impl Metrics {
             &["endpoint"],
         )?;
         registry.register(Box::new(seconds.clone()))?;
-        Ok(Metrics { registry, requests, seconds, introspections, changes })
+        Ok(Metrics { registry, requests, seconds, introspections, changes, feed, hanging, epoch })
     }
 
     pub(crate) fn answered(&self, method: &str, endpoint: &str, status: u16, seconds: f64) {
@@ -63,8 +96,28 @@ impl Metrics {
         self.introspections.with_label_values(&[result]).inc();
     }
 
-    pub(crate) fn changed(&self, action: &str) {
-        self.changes.with_label_values(&[action]).inc();
+    pub(crate) fn changed(&self, action: &str, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.changes.with_label_values(&[action]).inc_by(count);
+    }
+
+    pub(crate) fn fed(&self, kind: Fed) {
+        let kind = match kind {
+            Fed::News => "news",
+            Fed::Reset => "reset",
+            Fed::Timeout => "timeout",
+        };
+        self.feed.with_label_values(&[kind]).inc();
+    }
+
+    /// One more poll hangs, until the value is dropped.
+    pub(crate) fn hangs(&self) -> Hanging {
+        self.hanging.inc();
+        Hanging(self.hanging.clone())
+    }
+
+    pub(crate) fn at_epoch(&self, epoch: i64) {
+        self.epoch.set(epoch);
     }
 
     /// All of it as text.

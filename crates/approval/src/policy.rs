@@ -6,7 +6,11 @@
 //! 3. Some other person may approve every one of them: "no approver found" is a refusal.
 //! 4. An approver is another person who may approve every scope.
 //! 5. Anybody who may approve one of the scopes may deny the request and revoke the grant: to say
-//!    no takes less than to say yes.
+//!    no takes less than to say yes. So may the holder, and whoever approved the grant: should its
+//!    scopes leave the configuration, somebody can still end it.
+//! 6. To revoke a person's grants, or all, without anything being left takes the right to approve
+//!    every scope of each. A scope that has left the configuration keeps nobody from it who may
+//!    approve another one.
 
 use crate::config::{Config, Person, Scope};
 use crate::duration;
@@ -95,6 +99,39 @@ pub fn may_refuse(config: &Config, person: &Person, scopes: &[String]) -> bool {
     scopes
         .iter()
         .any(|name| config.scope(name).is_some_and(|scope| scope.may_be_approved_by(person)))
+}
+
+/// A grant, as far as it matters to who may end it.
+#[derive(Debug, Clone, Copy)]
+pub struct Held<'a> {
+    /// Who holds it.
+    pub holder: &'a str,
+    /// Who approved it.
+    pub approver: Option<&'a str>,
+    /// Its scopes.
+    pub scopes: &'a [String],
+}
+
+/// Whether `person` may revoke this grant.
+#[must_use]
+pub fn may_revoke(config: &Config, person: &Person, grant: &Held<'_>) -> bool {
+    grant.holder == person.name
+        || grant.approver == Some(&person.name)
+        || may_refuse(config, person, grant.scopes)
+}
+
+/// The scopes of this grant that `person` would have to be an approver of to revoke it along with
+/// all others. None where it is the person's own.
+#[must_use]
+pub fn not_approvable<'a>(config: &Config, person: &Person, grant: &Held<'a>) -> Vec<&'a str> {
+    if grant.holder == person.name {
+        return Vec::new();
+    }
+    let approves = |name: &str| match config.scope(name) {
+        Some(scope) => scope.may_be_approved_by(person),
+        None => config.scopes.iter().any(|other| other.may_be_approved_by(person)),
+    };
+    grant.scopes.iter().map(String::as_str).filter(|name| !approves(name)).collect()
 }
 
 /// The names of the scopes that `person` may approve for somebody else.

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::app::App;
+use crate::feed::keep_fresh;
 use crate::routes::router;
 
 /// How often the key directory is looked at: a new key signs within this time.
@@ -27,6 +28,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let (stopped, grace_begins) = oneshot::channel();
     let watch = tokio::spawn(watch_keys(app.clone()));
+    let fresh = tokio::spawn(keep_fresh(app.clone()));
     let stopping = app.clone();
     let server = axum::serve(listener, router(app.clone())).with_graceful_shutdown(async move {
         stop.await;
@@ -49,6 +51,7 @@ pub async fn serve(
         }
     };
     watch.abort();
+    fresh.abort();
     app.store().close().await;
     result
 }

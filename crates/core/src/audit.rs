@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -37,6 +38,8 @@ pub enum Decision {
     ShadowDeny,
     /// It passed without a token.
     Pass,
+    /// It was allowed, and ended before its time was up.
+    Cut,
 }
 
 impl Decision {
@@ -48,6 +51,7 @@ impl Decision {
             Decision::Deny => "deny",
             Decision::ShadowDeny => "shadow_deny",
             Decision::Pass => "pass",
+            Decision::Cut => "cut",
         }
     }
 }
@@ -55,6 +59,8 @@ impl Decision {
 /// How it became known whether the grant still stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevocationSource {
+    /// The feed: either the grant is known to be revoked, or the knowledge is fresh.
+    Feed,
     /// The approval service was asked for this request.
     Introspection,
     /// An earlier answer of the approval service still counts.
@@ -70,12 +76,23 @@ impl RevocationSource {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
+            RevocationSource::Feed => "feed",
             RevocationSource::Introspection => "introspection",
             RevocationSource::IntrospectionCache => "introspection_cache",
             RevocationSource::Unavailable => "unavailable",
             RevocationSource::NotConfigured => "not_configured",
         }
     }
+}
+
+/// What was known about a grant when a request under it was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) source: RevocationSource,
+    /// The position in the feed.
+    pub(crate) epoch: Option<u64>,
+    /// How old the knowledge from the feed was.
+    pub(crate) epoch_age: Option<Duration>,
 }
 
 /// How a request ended, as Envoy knows it when it logs.
@@ -102,7 +119,7 @@ pub(crate) struct Ruled {
     pub(crate) token: Option<Rc<VerifiedToken>>,
     pub(crate) scope: Option<String>,
     pub(crate) rule: Option<String>,
-    pub(crate) revocation_source: Option<RevocationSource>,
+    pub(crate) standing: Option<Standing>,
     pub(crate) facts: Facts,
 }
 
@@ -198,9 +215,9 @@ impl Decided {
             bytes_sent: outcome.map(|outcome| outcome.bytes_sent),
             expires_in_s: claims
                 .map(|claims| Instant::from_seconds(claims.exp).since(ruled.arrived).as_secs()),
-            epoch: None,
-            epoch_age_ms: None,
-            revocation_source: ruled.revocation_source.map(RevocationSource::word),
+            epoch: ruled.standing.and_then(|standing| standing.epoch),
+            epoch_age_ms: ruled.standing.and_then(|standing| standing.epoch_age).map(millis),
+            revocation_source: ruled.standing.map(|standing| standing.source.word()),
             upstream: outcome.and_then(|outcome| outcome.upstream.as_deref()).map(bounded),
             node,
         });

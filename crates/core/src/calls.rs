@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::config::{Config, Endpoint, Introspection, RemoteJwks};
+use crate::config::{Config, Endpoint, Feed, Introspection, RemoteJwks};
 use crate::decision::Question;
 use crate::instant::Instant;
 use crate::introspection;
+use crate::revocations::poll_timeout;
 
 /// The id of a request's stream, as Envoy numbers its contexts in one VM.
 pub type StreamId = u32;
@@ -67,9 +68,9 @@ struct Open {
 
 #[derive(Debug)]
 enum State {
-    /// The token that is asked about, or nothing.
+    /// The token that is asked about, the query of a poll, or nothing.
     Queued {
-        token: Option<Box<str>>,
+        detail: Option<Box<str>>,
     },
     Sent {
         give_up_at: Instant,
@@ -87,7 +88,7 @@ impl Calls {
     /// Lets `stream` wait for the answer to `question`, by a call that is under way or a new one.
     pub(crate) fn wait(&mut self, stream: StreamId, question: Question, token: &[u8]) {
         let token = match question {
-            Question::Keys(_) => None,
+            Question::Keys(_) | Question::Feed => None,
             Question::Standing { .. } => Some(token),
         };
         self.queue(question, token).waiting.push(stream);
@@ -98,7 +99,12 @@ impl Calls {
         self.queue(Question::Keys(issuer), None);
     }
 
-    fn queue(&mut self, question: Question, token: Option<&[u8]>) -> &mut Open {
+    /// Queues a poll of the feed with this query, unless one is under way.
+    pub(crate) fn queue_feed(&mut self, query: &str) {
+        self.queue(Question::Feed, Some(query.as_bytes()));
+    }
+
+    fn queue(&mut self, question: Question, detail: Option<&[u8]>) -> &mut Open {
         let under_way = self.open.iter().find(|(_, open)| open.question == question);
         let id = match under_way {
             Some((id, _)) => *id,
@@ -107,11 +113,11 @@ impl Calls {
                 CallId(self.last_id)
             }
         };
-        let text = |token: &[u8]| String::from_utf8_lossy(token).into_owned().into_boxed_str();
+        let text = |detail: &[u8]| String::from_utf8_lossy(detail).into_owned().into_boxed_str();
         self.open.entry(id).or_insert_with(|| Open {
             question,
             waiting: Vec::new(),
-            state: State::Queued { token: token.map(text) },
+            state: State::Queued { detail: detail.map(text) },
         })
     }
 
@@ -125,8 +131,8 @@ impl Calls {
     ) -> Vec<Call> {
         let mut calls = Vec::new();
         self.open.retain(|id, open| {
-            let State::Queued { token } = &open.state else { return true };
-            let call = match (&open.question, token) {
+            let State::Queued { detail } = &open.state else { return true };
+            let call = match (&open.question, detail) {
                 (Question::Keys(issuer), _) => config
                     .issuers
                     .get(*issuer)
@@ -139,7 +145,11 @@ impl Calls {
                         .filter(|_| wanted)
                         .map(|introspection| introspection_call(*id, introspection, config, token))
                 }
-                (Question::Standing { .. }, None) => None,
+                (Question::Feed, Some(query)) => {
+                    let feed = config.revocation.feed.as_ref();
+                    feed.map(|feed| feed_call(*id, feed, config, query))
+                }
+                (Question::Standing { .. } | Question::Feed, None) => None,
             };
             let Some(call) = call else { return false };
             open.state = State::Sent { give_up_at: now.after(call.timeout).after(GRACE) };
@@ -185,6 +195,26 @@ fn keys_call(id: CallId, remote: &RemoteJwks) -> Call {
     }
 }
 
+fn feed_call(id: CallId, feed: &Feed, config: &Config, query: &str) -> Call {
+    let Endpoint { cluster, authority, path } = &feed.endpoint;
+    let separator = if path.contains('?') { '&' } else { '?' };
+    let mut headers = vec![
+        (":method", "GET".to_owned()),
+        (":path", format!("{path}{separator}{query}")),
+        (":authority", authority.clone()),
+        ("accept", "application/json".to_owned()),
+    ];
+    headers.extend(authorization(config));
+    let cluster = cluster.clone();
+    Call { id, cluster, headers, body: Vec::new(), timeout: poll_timeout(config) }
+}
+
+/// This proxy's credential at the approval service, if it has one.
+fn authorization(config: &Config) -> Option<(&'static str, String)> {
+    let credential = config.revocation.credential.as_ref()?;
+    Some(("authorization", format!("Bearer {}", credential.secret())))
+}
+
 fn introspection_call(
     id: CallId,
     introspection: &Introspection,
@@ -199,9 +229,7 @@ fn introspection_call(
         ("content-type", "application/x-www-form-urlencoded".to_owned()),
         ("accept", "application/json".to_owned()),
     ];
-    if let Some(credential) = &config.revocation.credential {
-        headers.push(("authorization", format!("Bearer {}", credential.secret())));
-    }
+    headers.extend(authorization(config));
     Call {
         id,
         cluster: cluster.clone(),

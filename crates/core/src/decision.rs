@@ -8,7 +8,8 @@
 //! 4. method-override headers and ambiguous paths: refused, never guessed;
 //! 5. some scope of the token covers host, route, method and path;
 //! 6. all requirements of one covering scope, the client's certificate among them;
-//! 7. the grant still stands: from an answer that still counts, else by asking, else
+//! 7. the grant still stands: from the feed while its knowledge is fresh (a revocation that is known
+//!    counts for ever), else from an answer that still counts, else by asking, else
 //!    `on_unavailable`.
 //!
 //! Deciding has no side effect but on the caches. When an answer from outside is needed, the ruling
@@ -17,7 +18,7 @@
 
 use std::rc::Rc;
 
-use crate::audit::RevocationSource;
+use crate::audit::{RevocationSource, Standing};
 use crate::config::{Config, OnUnavailable, Unauthenticated};
 use crate::instant::Instant;
 use crate::introspection::Verdict;
@@ -25,6 +26,7 @@ use crate::memory::Memory;
 use crate::policy::{Holder, PlainPath, Readings, Rule, Scope, Sighting};
 use crate::reason::{AllowReason, DenyReason};
 use crate::request::Facts;
+use crate::revocations::Revocations;
 use crate::token::{KeyRing, Unverifiable, UnverifiedToken, VerifiedToken, verify};
 
 /// What is decided about a request.
@@ -45,7 +47,7 @@ pub(crate) struct Allowance {
     pub(crate) token: Rc<VerifiedToken>,
     pub(crate) scope: String,
     pub(crate) rule: String,
-    pub(crate) revocation_source: RevocationSource,
+    pub(crate) standing: Standing,
 }
 
 /// Why a request may not pass.
@@ -62,7 +64,8 @@ pub(crate) struct Denial {
     pub(crate) remedy: Option<String>,
     /// The scope to ask for.
     pub(crate) ask_for: Option<String>,
-    pub(crate) revocation_source: Option<RevocationSource>,
+    /// What was known about the grant, if the decision got that far.
+    pub(crate) standing: Option<Standing>,
 }
 
 /// What must be asked outside before a decision.
@@ -70,6 +73,8 @@ pub(crate) struct Denial {
 pub(crate) enum Question {
     /// The keys of the issuer with this index.
     Keys(usize),
+    /// The news of the feed.
+    Feed,
     /// Whether a grant still stands.
     Standing {
         /// The index of the issuer.
@@ -84,6 +89,8 @@ pub(crate) enum Question {
 pub(crate) struct Answers {
     /// Whether the issuer's source answered with keys.
     pub(crate) keys: Option<bool>,
+    /// Whether the feed was waited for.
+    pub(crate) feed: bool,
     /// What the approval service said; `None` inside when it gave no answer that counts.
     pub(crate) standing: Option<Option<Verdict>>,
 }
@@ -103,6 +110,7 @@ pub(crate) enum Token {
 pub(crate) struct Bench<'a> {
     pub(crate) config: &'a Config,
     pub(crate) keys: &'a KeyRing,
+    pub(crate) revocations: &'a Revocations,
     pub(crate) memory: &'a mut Memory,
     pub(crate) now: Instant,
 }
@@ -116,11 +124,11 @@ impl Denial {
             rule: None,
             remedy: None,
             ask_for: None,
-            revocation_source: None,
+            standing: None,
         }
     }
 
-    fn under(reason: DenyReason, token: &Rc<VerifiedToken>) -> Denial {
+    pub(crate) fn under(reason: DenyReason, token: &Rc<VerifiedToken>) -> Denial {
         Denial { token: Some(Rc::clone(token)), ..Denial::of(reason) }
     }
 }
@@ -186,21 +194,21 @@ fn decide_with_token(
         .map_err(|_| Denial::under(DenyReason::AmbiguousPath, &token))?;
     let (scope, rule) = covering_scope(config, &token, facts, &path, now)?;
     check_sender(scope, &token, certificate)?;
-    let standing = standing(bench, &token, answers)?;
+    let (verdict, standing) = standing(bench, &token, answers)?;
     let unavailable = scope.on_unavailable.unwrap_or(config.revocation.on_unavailable);
-    let (reason, revocation_source) = match (standing, unavailable) {
-        ((Some(Verdict::Active), source), _) => (AllowReason::Permit, source),
-        ((Some(Verdict::Inactive), source), _) => {
+    let reason = match (verdict, unavailable) {
+        (Some(Verdict::Active), _) => AllowReason::Permit,
+        (None, OnUnavailable::Allow) => AllowReason::PermitUnverified,
+        (Some(Verdict::Inactive), _) => {
             let denial = Denial::under(DenyReason::Revoked, &token);
-            return Err(Denial { revocation_source: Some(source), ..denial }.into());
+            return Err(Denial { standing: Some(standing), ..denial }.into());
         }
-        ((None, source), OnUnavailable::Allow) => (AllowReason::PermitUnverified, source),
-        ((None, source), OnUnavailable::Deny) => {
+        (None, OnUnavailable::Deny) => {
             let denial = Denial::under(DenyReason::RevocationUnknown, &token);
-            return Err(Denial { revocation_source: Some(source), ..denial }.into());
+            return Err(Denial { standing: Some(standing), ..denial }.into());
         }
     };
-    Ok(Allowance { reason, token, scope: scope.name.clone(), rule, revocation_source })
+    Ok(Allowance { reason, token, scope: scope.name.clone(), rule, standing })
 }
 
 /// Rule 2: from the cache, or by verification; its time is judged either way.
@@ -320,20 +328,36 @@ fn standing(
     bench: &mut Bench<'_>,
     token: &Rc<VerifiedToken>,
     answers: &Answers,
-) -> Result<(Option<Verdict>, RevocationSource), Stop> {
+) -> Result<(Option<Verdict>, Standing), Stop> {
+    let (issuer, jti) = (token.issuer(), token.claims().jti.as_str());
+    let age = bench.revocations.age(bench.now);
+    let from = |source| Standing { source, epoch: bench.revocations.epoch(), epoch_age: age };
+    if bench.revocations.is_revoked(jti) {
+        return Ok((Some(Verdict::Inactive), from(RevocationSource::Feed)));
+    }
+    if age.is_some_and(|age| age <= bench.config.revocation.max_staleness) {
+        return Ok((Some(Verdict::Active), from(RevocationSource::Feed)));
+    }
     if let Some(answer) = answers.standing {
         let source = match answer {
             Some(_) => RevocationSource::Introspection,
             None => RevocationSource::Unavailable,
         };
-        return Ok((answer, source));
+        return Ok((answer, from(source)));
     }
     if bench.config.revocation.introspection.is_none() {
-        return Ok((None, RevocationSource::NotConfigured));
+        // At the start the feed answers at once: better a moment's wait than a refusal.
+        if age.is_none() && !answers.feed && bench.revocations.is_coming(bench.config, bench.now) {
+            return Err(Stop::Ask(Question::Feed));
+        }
+        let source = match bench.config.revocation.feed {
+            Some(_) => RevocationSource::Unavailable,
+            None => RevocationSource::NotConfigured,
+        };
+        return Ok((None, from(source)));
     }
-    let (issuer, jti) = (token.issuer(), token.claims().jti.as_str());
     match bench.memory.verdict(issuer, jti, bench.now) {
-        Some(verdict) => Ok((Some(verdict), RevocationSource::IntrospectionCache)),
+        Some(verdict) => Ok((Some(verdict), from(RevocationSource::IntrospectionCache))),
         None => Err(Stop::Ask(Question::Standing { issuer, jti: jti.to_owned() })),
     }
 }

@@ -27,6 +27,7 @@ pub mod policy;
 pub mod reason;
 mod refusal;
 mod request;
+mod revocations;
 pub mod step;
 pub mod token;
 pub mod worker;

@@ -17,6 +17,9 @@ pub trait Attributes {
     fn route_name(&self) -> Option<Vec<u8>>;
     /// Envoy's `connection.sha256_peer_certificate_digest`: 64 hex digits.
     fn client_certificate(&self) -> Option<Vec<u8>>;
+    /// Whether an audit record was published for this request before: by an instance of this filter
+    /// that comes earlier in the same chain.
+    fn is_decided(&self) -> bool;
 }
 
 /// The headers of a request, sorted by what they mean to us. Borrowed: the common request without

@@ -2,9 +2,12 @@
 
 pub(crate) mod approve;
 pub(crate) mod cancel;
+mod confirm;
 pub(crate) mod deny;
 pub(crate) mod describe;
+pub(crate) mod done;
 pub(crate) mod keygen;
+pub(crate) mod proxies;
 pub(crate) mod request;
 pub(crate) mod revoke;
 pub(crate) mod serve;

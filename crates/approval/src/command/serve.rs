@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,6 +65,7 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -104,6 +106,17 @@ async fn assemble(config: Config) -> Result<App, Failure> {
         .map_err(|error| Failure::Failed(format!("{}: {error}", config.database.display())))?;
     let metrics = Metrics::new().map_err(|error| failed(&error))?;
     Ok(App::new(config, store, issuer, Box::new(SystemClock), randomness, metrics))
+}
+
+/// Each poll that hangs is a file for the system, and the usual soft limit of 1024 is below what
+/// the proxies of one installation may be: who approves would find no connection left. What the
+/// process may have, it takes.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        Ok(()) => tracing::debug!(files = limit.maximum, "file limit raised"),
+        Err(cause) => tracing::warn!(%cause, files = limit.current, "file limit not raised"),
+    }
 }
 
 /// SIGTERM and SIGINT from now on, also those that come before anybody waits.

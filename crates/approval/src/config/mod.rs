@@ -31,7 +31,7 @@ pub struct Config {
     pub pending_lifetime: i64,
     /// Who may ask, approve and revoke.
     pub people: Vec<Arc<Person>>,
-    /// Who may introspect.
+    /// Who may introspect and read the feed.
     pub proxies: Vec<Arc<Proxy>>,
     /// What can be asked for.
     pub scopes: Vec<Scope>,

@@ -1,5 +1,7 @@
 //! Reads paths, queries and bodies, and says in the service's own way what is wrong with them.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FormRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -9,6 +11,8 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
+use crate::duration;
+use crate::limits::MAX_WAIT_S;
 use crate::problem::{FieldProblem, Problem, Reason};
 
 /// A JSON body.
@@ -102,6 +106,19 @@ impl FieldErrors {
 
     pub(super) fn finish(self) -> Result<(), Problem> {
         if self.0.is_empty() { Ok(()) } else { Err(Problem::fields(self.0)) }
+    }
+}
+
+/// How long `?wait=` says to wait; not at all where it is not there.
+pub(super) fn wait(text: Option<String>) -> Result<Duration, Problem> {
+    let Some(text) = text else { return Ok(Duration::ZERO) };
+    match duration::parse(&text) {
+        Ok(seconds) if seconds <= MAX_WAIT_S => Ok(duration::from_seconds(seconds)),
+        _ => Err(Problem::fields(vec![FieldProblem {
+            field: "wait".to_owned(),
+            reason: Reason::InvalidRequest,
+            detail: format!("expected a duration such as `25s`, at most {MAX_WAIT_S}s"),
+        }])),
     }
 }
 

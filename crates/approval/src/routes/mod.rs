@@ -5,15 +5,18 @@ mod approve;
 mod body;
 mod cancel;
 mod deny;
+mod feed;
 mod health;
 mod introspect;
 mod issue;
 mod jwks;
+mod kill;
 mod list;
 mod metrics;
 mod oauth_revoke;
 mod observe;
 mod openapi;
+mod proxies;
 mod revoke;
 mod show;
 mod submit;
@@ -41,7 +44,10 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(10 + MAX_WAIT_S.unsigned_abs(
 
 /// The whole interface.
 pub fn router(app: App) -> Router {
-    let waits = Router::new().route("/v1/requests/{id}", get(show::handler));
+    let waits = Router::new()
+        .route("/v1/requests/{id}", get(show::handler))
+        // Revoking everything may take a while too.
+        .route("/v1/revocations", get(feed::handler).post(kill::handler));
     let answers = Router::new()
         .route("/v1/requests", get(list::handler).post(submit::handler))
         .route("/v1/requests/{id}/approve", post(approve::handler))
@@ -49,6 +55,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/requests/{id}/cancel", post(cancel::handler))
         .route("/v1/requests/{id}/token", post(issue::handler))
         .route("/v1/grants/{jti}/revoke", post(revoke::handler))
+        .route("/v1/proxies", get(proxies::handler))
         .route("/oauth2/introspect", post(introspect::handler))
         .route("/oauth2/revoke", post(oauth_revoke::handler))
         .route("/.well-known/jwks.json", get(jwks::handler))
@@ -88,12 +95,14 @@ async fn grant(app: &App, now: Moment, jti: &str) -> Result<Request, Problem> {
     })
 }
 
-/// A grant may be revoked by its holder, by whoever may approve one of its scopes, and by whoever
-/// approved it: should its scopes leave the configuration, somebody can still end it.
+/// Whether `person` may revoke `grant`.
 fn may_revoke(app: &App, person: &crate::config::Person, grant: &Request) -> bool {
-    grant.requester == person.name
-        || grant.approved_by.as_ref() == Some(&person.name)
-        || policy::may_refuse(app.config(), person, &grant.scopes)
+    let held = policy::Held {
+        holder: &grant.requester,
+        approver: grant.approved_by.as_deref(),
+        scopes: &grant.scopes,
+    };
+    policy::may_revoke(app.config(), person, &held)
 }
 
 /// The refusal for a request that is not pending any more.

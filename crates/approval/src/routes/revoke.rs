@@ -62,7 +62,7 @@ pub(super) async fn revoke(
 ) -> Result<Revoked, Problem> {
     match app.store().revoke(now, jti, actor, reason).await {
         Ok((revoked, true)) => {
-            app.changed("revoke");
+            app.revoked(now, 1).await;
             tracing::info!(grant = jti, actor, epoch = revoked.epoch, "revoked");
             Ok(revoked)
         }

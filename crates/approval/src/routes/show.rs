@@ -5,14 +5,13 @@ use axum::extract::State;
 use serde::Deserialize;
 use tokio::time::{Duration, Instant};
 
-use super::body::{Id, QueryString};
+use super::body::{Id, QueryString, wait};
 use super::view::View;
 use crate::app::App;
 use crate::identity::AsPerson;
-use crate::limits::MAX_WAIT_S;
 use crate::policy;
-use crate::problem::{FieldProblem, Problem, Reason};
-use crate::{duration, store};
+use crate::problem::{Problem, Reason};
+use crate::store;
 
 /// How often a wait looks at the clock, so that a request that lapses is noticed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -50,17 +49,5 @@ pub(super) async fn handler(
         }
         // Either way there is reason to look again.
         let _ = tokio::time::timeout(left.min(LOOK), news.changed()).await;
-    }
-}
-
-fn wait(text: Option<String>) -> Result<Duration, Problem> {
-    let Some(text) = text else { return Ok(Duration::ZERO) };
-    match duration::parse(&text) {
-        Ok(seconds) if seconds <= MAX_WAIT_S => Ok(duration::from_seconds(seconds)),
-        _ => Err(Problem::fields(vec![FieldProblem {
-            field: "wait".to_owned(),
-            reason: Reason::InvalidRequest,
-            detail: format!("expected a duration such as `25s`, at most {MAX_WAIT_S}s"),
-        }])),
     }
 }

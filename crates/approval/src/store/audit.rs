@@ -35,3 +35,26 @@ pub(super) async fn append(
     .await?;
     exactly_one(&result)
 }
+
+/// Appends a row for each revocation after the epoch `after`, and returns how many.
+pub(super) async fn append_revocations(
+    connection: &mut SqliteConnection,
+    now: Moment,
+    after: i64,
+    actor: &str,
+    detail: &Value,
+) -> Result<u64, StoreError> {
+    let result = sqlx::query(
+        "INSERT INTO audit (at_ms, actor, action, request_id, jti, detail)
+         SELECT ?1, ?2, 'revoke', requests.id, jti, json_set(?3, '$.epoch', epoch)
+         FROM revocations JOIN requests USING (jti)
+         WHERE epoch > ?4 ORDER BY epoch",
+    )
+    .bind(now.millis())
+    .bind(actor)
+    .bind(detail.to_string())
+    .bind(after)
+    .execute(connection)
+    .await?;
+    Ok(result.rows_affected())
+}

@@ -5,7 +5,9 @@
 
 mod audit;
 mod decisions;
+mod feed;
 mod grants;
+mod kill;
 mod requests;
 mod row;
 
@@ -21,7 +23,9 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 pub use decisions::Approval;
+pub use feed::{FeedEntry, FeedHead};
 pub use grants::Revoked;
+pub use kill::{LiveGrant, Matching, Target};
 pub use requests::{Filter, Submission};
 pub use row::{InvalidState, Request, State};
 
@@ -46,6 +50,8 @@ pub enum StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: SqlitePool,
+    /// One connection for the feed alone.
+    feed: SqlitePool,
 }
 
 impl Store {
@@ -62,13 +68,13 @@ impl Store {
             // An approval that was answered must survive a power cut.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(BUSY_TIMEOUT)
-            .connect_with(options)
-            .await?;
+        let pool = |connections: u32| {
+            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY_TIMEOUT)
+        };
+        let feed = pool(1).connect_lazy_with(options.clone());
+        let pool = pool(8).connect_with(options).await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Store { pool })
+        Ok(Store { pool, feed })
     }
 
     /// Proves that the database can be read and its write lock be taken.
@@ -85,6 +91,7 @@ impl Store {
 
     /// Closes it: what is under way ends first.
     pub async fn close(&self) {
+        self.feed.close().await;
         self.pool.close().await;
     }
 

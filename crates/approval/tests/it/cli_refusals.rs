@@ -37,6 +37,15 @@ fn what_is_not_valid_is_3() {
         vec!["request", "--scope", "orders:read", "--reason", "r", "--duration", "2h"],
         vec!["request", "--scope", "orders:read", "--reason", "r", "--timeout", "1s"],
         vec!["request", "--scope", "orders:read"],
+        vec!["revoke", "--reason", "r"],
+        vec!["revoke", "grant_x", "--all", "--reason", "r"],
+        vec!["revoke", "--subject", "alice", "--incident", "INC-7", "--reason", "r"],
+        vec!["revoke", "--all"],
+        vec!["revoke", "--all", "--reason", "r", "--timeout", "1s"],
+        vec!["revoke", "--scope", "orders:delete", "--reason", "r"],
+        vec!["revoke", "grant_unknown", "--reason", "r"],
+        vec!["done"],
+        vec!["done", "grant_unknown"],
         vec!["approve", "req_unknown"],
         vec!["approve", "../requests"],
         vec!["status", "--state", "open"],
@@ -106,9 +115,10 @@ fn the_api_token_can_come_from_a_file_and_never_shows() {
 
 #[test]
 fn help_names_the_exit_codes() {
-    for verb in
-        ["request", "approve", "deny", "cancel", "token", "revoke", "status", "serve", "keygen"]
-    {
+    for verb in [
+        "request", "approve", "deny", "cancel", "token", "done", "revoke", "proxies", "status",
+        "serve", "keygen",
+    ] {
         let ran = Ran::from(breakglass().args([verb, "--help"]).output().unwrap());
         assert!(ran.stdout.contains("2  denied"), "{verb}");
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{verb}");

@@ -91,6 +91,25 @@ fn a_database_that_is_none_of_ours_is_1() {
     assert!(ran.stderr.contains("approvals.db"), "{ran:?}");
 }
 
+/// As many proxies as the system allows can hang.
+#[test]
+fn takes_the_files_that_it_may_have() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config.toml");
+    fs::write(&file, config(&directory)).unwrap();
+    let script = "ulimit -Sn 64; ulimit -Hn 512; \"$1\" serve --ready-file \"$3\" --config \"$2\" & \
+                  for _ in $(seq 200); do [ -e \"$3\" ] && break; sleep 0.05; done; cat /proc/$!/limits; kill $!; wait $!";
+    let ran = std::process::Command::new("sh")
+        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_breakglass")])
+        .arg(&file)
+        .arg(directory.path().join("ready"))
+        .output()
+        .unwrap();
+    let ran = Ran::from(ran).done();
+    let line = ran.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>()[3..5], ["512", "512"], "{line}");
+}
+
 #[test]
 fn a_running_service_signs_with_a_new_key() {
     let server = Server::start();

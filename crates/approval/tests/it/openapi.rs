@@ -55,6 +55,14 @@ async fn answers_have_the_members_that_it_describes() {
     let introspection = service.introspect(issued["token"].as_str().unwrap()).await;
     check(&document, "Introspection", &introspection);
     check(&document, "Revoked", &service.revoke("carol", &jti).await.ok());
+    service.approved().await;
+    check(&document, "Killed", &service.kill("carol", json!({ "all": true })).await.ok());
+    let feed = service.feed("").await.ok();
+    check(&document, "Feed", &feed);
+    check(&document, "FeedEntry", &feed["revoked"][0]);
+    let proxies = service.get("carol", "/v1/proxies").await.ok();
+    check(&document, "Proxies", &proxies);
+    check(&document, "Node", &proxies["proxies"][0]);
     service.pending().await;
     let listed = service.get("alice", "/v1/requests").await.ok();
     check(&document, "Requests", &listed);

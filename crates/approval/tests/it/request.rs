@@ -144,6 +144,9 @@ async fn lists_what_one_may_see_newest_first() {
     for (who, query, ids) in [
         ("alice", "", vec![&second, &first]),
         ("carol", "", vec![&first]),
+        ("alice", "?mine=true", vec![&second, &first]),
+        ("alice", "?mine=true&state=approved", vec![&first]),
+        ("carol", "?mine=true", vec![]),
         ("dave", "", vec![&second]),
         ("erin", "", vec![]),
         ("alice", "?state=pending", vec![&second]),
@@ -160,7 +163,7 @@ async fn lists_what_one_may_see_newest_first() {
             .collect();
         assert_eq!(listed, ids, "{who} {query}");
     }
-    for query in ["?state=open", "?limit=0", "?limit=201", "?limit=x", "?colour=red"] {
+    for query in ["?state=open", "?limit=0", "?limit=201", "?limit=x", "?mine=yes", "?colour=red"] {
         let answer = service.get("alice", &format!("/v1/requests{query}")).await;
         assert_eq!(answer.refusal(), (400, "invalid_request"), "{query}");
     }

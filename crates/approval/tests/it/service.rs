@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use breakglass_approval::app::App;
 use breakglass_approval::clock::{Clock, ClockUnknown, Moment};
 use breakglass_approval::config::Config;
+use breakglass_approval::feed::keep_fresh;
 use breakglass_approval::issuer::{Issuer, KeyDirectory};
 use breakglass_approval::metrics::Metrics;
 use breakglass_approval::random::Randomness;
@@ -157,6 +158,7 @@ impl Service {
         let clock = TestClock(Arc::new(AtomicI64::new(now)));
         let metrics = Metrics::new().unwrap();
         let app = App::new(config, store, issuer, Box::new(clock.clone()), randomness, metrics);
+        tokio::spawn(keep_fresh(app.clone()));
         Service { app, directory, clock }
     }
 
@@ -171,7 +173,7 @@ impl Service {
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = router(self.app.clone()).oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let bytes = to_bytes(response.into_body(), 1 << 24).await.unwrap();
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8(bytes.to_vec()).unwrap()));
         Answer { status, headers, body }
@@ -223,6 +225,32 @@ impl Service {
     pub(crate) async fn revoke(&self, who: &str, jti: &str) -> Answer {
         let body = json!({ "reason": "laptop lost" });
         self.post(who, &format!("/v1/grants/{jti}/revoke"), body).await
+    }
+
+    /// `GET /v1/revocations` as the proxy.
+    pub(crate) async fn feed(&self, query: &str) -> Answer {
+        self.get("envoy", &format!("/v1/revocations{query}")).await
+    }
+
+    /// `POST /v1/revocations`, with a reason.
+    pub(crate) async fn kill(&self, who: &str, mut what: Value) -> Answer {
+        what["reason"] = json!("keys leaked");
+        self.post(who, "/v1/revocations", what).await
+    }
+
+    /// The value of a counter or gauge.
+    pub(crate) async fn counter(&self, name: &str) -> i64 {
+        let text = self.get("nobody", "/metrics").await.ok();
+        let text = text.as_str().unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or("0").parse().unwrap()
+    }
+
+    /// The id of a grant of alice's to these scopes, approved by this person.
+    pub(crate) async fn grant(&self, approver: &str, scopes: &[&str]) -> String {
+        let id = self.pending_for(scopes).await;
+        let view = self.act(approver, &id, "approve").await.ok();
+        view["grant"]["id"].as_str().unwrap().to_owned()
     }
 
     pub(crate) async fn introspect(&self, token: &str) -> Value {

@@ -24,13 +24,13 @@ pub(crate) const DEFAULT_FEED_WAIT: Duration = Duration::from_secs(25);
 /// How a grant that ended early becomes known.
 #[derive(Debug)]
 pub struct Revocation {
-    /// The feed of revocations. Parsed and not used yet.
+    /// The feed of revocations.
     pub feed: Option<Feed>,
     /// Asking about one token (RFC 7662).
     pub introspection: Option<Introspection>,
     /// The bearer credential of this proxy for both.
     pub credential: Option<Credential>,
-    /// How old the feed's knowledge may be. Parsed and not used yet.
+    /// How old the feed's knowledge may be before it no longer counts.
     pub max_staleness: Duration,
     /// What happens when nobody can say.
     pub on_unavailable: OnUnavailable,

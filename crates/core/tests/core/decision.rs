@@ -68,7 +68,7 @@ fn a_permit_says_who_and_under_which_grant_and_hides_the_token() {
         [
             ("x-breakglass-grant", "grant-1"),
             ("x-breakglass-subject", "zo%C3%AB%20100%25"),
-            ("x-envoy-upstream-stream-duration-ms", "805000"),
+            ("x-envoy-upstream-stream-duration-ms", "805150"),
         ]
     );
 }

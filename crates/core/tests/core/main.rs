@@ -6,6 +6,7 @@
 mod answers;
 mod configuration;
 mod decision;
+mod feed;
 mod hostile;
 mod refusal;
 mod support;

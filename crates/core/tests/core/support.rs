@@ -99,6 +99,17 @@ pub(crate) fn asking_config() -> Value {
     )
 }
 
+/// The same, but revocations come from the feed, and nobody is asked.
+pub(crate) fn feeding_config() -> Value {
+    with(
+        config(),
+        json!({"revocation": {
+            "feed": {"cluster": "approvals", "authority": "approvals.internal",
+                "path": "/v1/revocations"},
+            "credential": {"env": "BREAKGLASS_PROXY_TOKEN"}}}),
+    )
+}
+
 /// The same, but the keys are fetched.
 pub(crate) fn fetching_config() -> Value {
     with(
@@ -121,6 +132,7 @@ pub(crate) struct Request {
     pub(crate) source: Option<&'static str>,
     pub(crate) route: Option<&'static str>,
     pub(crate) certificate: Option<String>,
+    pub(crate) decided: bool,
 }
 
 impl Request {
@@ -130,6 +142,7 @@ impl Request {
             source: Some("192.0.2.7:5555"),
             route: None,
             certificate: None,
+            decided: false,
         }
         .header(":method", method)
         .header(":path", path)
@@ -159,6 +172,10 @@ impl Attributes for Request {
 
     fn client_certificate(&self) -> Option<Vec<u8>> {
         self.certificate.clone().map(String::into_bytes)
+    }
+
+    fn is_decided(&self) -> bool {
+        self.decided
     }
 }
 

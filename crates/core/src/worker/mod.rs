@@ -3,8 +3,12 @@
 //! The filter tells a [`Worker`] what happens (a request came, a call was answered, time passed, a
 //! request was logged) and does what it is told. A worker never does anything by itself.
 
-use std::collections::HashMap;
+mod cut;
+mod learn;
+
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::audit::{Decided, Decision, Outcome, Record, Ruled};
 use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
@@ -15,14 +19,13 @@ use crate::decision::{
 };
 use crate::headers::Headers;
 use crate::instant::{Instant, millis};
-use crate::introspection::{Verdict, read_answer};
-use crate::json::Json;
 use crate::memory::Memory;
 use crate::reason::DenyReason;
 use crate::refusal::refuse;
 use crate::request::{Attributes, Facts, Presented, Seen};
+use crate::revocations::Revocations;
 use crate::step::{Pass, Permit, Refusal, Step};
-use crate::token::{KeyRing, KeySet};
+use crate::token::KeyRing;
 
 /// The header that tells the upstream under which grant a request came.
 pub const GRANT_HEADER: &str = "x-breakglass-grant";
@@ -33,6 +36,10 @@ pub const SUBJECT_HEADER: &str = "x-breakglass-subject";
 /// The header by which Envoy's router ends a stream after so many milliseconds, whatever has become
 /// of this filter; the router takes it away.
 pub const STREAM_DURATION_HEADER: &str = "x-envoy-upstream-stream-duration-ms";
+
+/// How much later than this filter Envoy ends a stream, so that what ended it is recorded by the
+/// one who knows why; a quarter of a second is what a stream may outlive its token.
+const BACKSTOP_DELAY: Duration = Duration::from_millis(150);
 
 /// The reason in the audit record of a request whose client went away while it waited. No client
 /// ever sees it.
@@ -45,9 +52,12 @@ pub struct Worker {
     node: Option<String>,
     keys: KeyRing,
     memory: Memory,
+    revocations: Revocations,
     calls: Calls,
     counters: Counters,
     streams: HashMap<StreamId, Stream>,
+    /// When the tokens of permitted requests are void, soonest first.
+    deadlines: BTreeSet<(Instant, StreamId)>,
 }
 
 /// A request that is not over.
@@ -86,6 +96,8 @@ impl Worker {
             config: Rc::new(config),
             node,
             memory: Memory::new(),
+            revocations: Revocations::new(),
+            deadlines: BTreeSet::new(),
             calls: Calls::default(),
             counters: Counters::default(),
             streams: HashMap::new(),
@@ -107,13 +119,18 @@ impl Worker {
             Presented::Duplicated(source) => (Token::Duplicated, Some(source)),
             Presented::Token(source, bytes) => (Token::Bytes(bytes.to_vec()), Some(source)),
         };
+        let source = forwarded.and_then(|index| config.token_sources.get(index));
+        // Twice in one chain, two instances would cut the same stream, which crashes Envoy. Without
+        // `forward` the second never sees the token.
+        if source.is_some_and(|source| source.forward) && attributes.is_decided() {
+            return Step::Pass(Pass { remove: Vec::new(), record: None });
+        }
         let mut facts = Facts::of(&seen);
         if matches!(token, Token::Nothing) && !needs_token(&config, &facts) {
             self.counters.decision(Decision::Pass.word(), "no_token");
             return Step::Pass(Pass { remove: facts.remove, record: None });
         }
         facts.ask(attributes);
-        let source = forwarded.and_then(|index| config.token_sources.get(index));
         if let Some(source) = source.filter(|source| !source.forward) {
             facts.remove.push(source.header.clone());
         }
@@ -130,20 +147,24 @@ impl Worker {
         now: Instant,
     ) -> Vec<(StreamId, Step)> {
         let Some(Ended { question, waiting }) = self.calls.end(call) else { return Vec::new() };
+        let mut steps = Vec::new();
         let learn: Box<dyn Fn(&mut Answers)> = match question {
             Question::Keys(issuer) => {
                 let fetched = self.learn_keys(issuer, answer, now);
                 Box::new(move |answers| answers.keys = Some(fetched))
+            }
+            Question::Feed => {
+                steps = self.learn_news(answer, now);
+                Box::new(|answers| answers.feed = true)
             }
             Question::Standing { issuer, jti } => {
                 let verdict = self.learn_verdict(issuer, &jti, answer, now);
                 Box::new(move |answers| answers.standing = Some(verdict))
             }
         };
-        let mut steps = Vec::new();
         for stream in waiting {
             // A client that went away meanwhile has left nothing to decide.
-            let Some(Stream::Waiting(mut waiting)) = self.streams.remove(&stream) else { continue };
+            let Some(mut waiting) = self.take_waiting(stream) else { continue };
             learn(&mut waiting.answers);
             let certificate = waiting.certificate.clone();
             steps.push((stream, self.decide(stream, *waiting, &|| certificate.clone(), now)));
@@ -157,12 +178,15 @@ impl Worker {
             self.calls.queue_keys(issuer);
             self.keys.fetch_begins(issuer, now);
         }
+        self.revocations.purge(now);
+        self.poll(now);
         let streams = &self.streams;
         let calls = self.calls.send(&self.config, |stream| streams.contains_key(&stream), now);
         let mut steps = Vec::new();
         for call in self.calls.overdue(now) {
             steps.extend(self.answer(call, &Answer::Failed, now));
         }
+        steps.extend(self.cut_void(now));
         Tick { calls, steps, counters: self.counters.take() }
     }
 
@@ -176,7 +200,7 @@ impl Worker {
     /// was decided before, and shadow mode does not change that.
     pub fn fail(&mut self, stream: StreamId, now: Instant) -> (Refusal, Record) {
         let mut denial = Denial::of(DenyReason::InternalError);
-        let (facts, arrived) = match self.streams.remove(&stream) {
+        let (facts, arrived) = match self.take(stream) {
             Some(Stream::Waiting(waiting)) => (waiting.facts, waiting.arrived),
             Some(Stream::Decided(decided)) => {
                 denial.token = decided.ruled.token;
@@ -191,7 +215,29 @@ impl Worker {
 
     /// A request is gone, logged or not: nothing of it is kept.
     pub fn forget(&mut self, stream: StreamId) {
-        self.streams.remove(&stream);
+        self.take(stream);
+    }
+
+    /// Takes a request that waits, and only such a one: what was decided meanwhile stays.
+    fn take_waiting(&mut self, stream: StreamId) -> Option<Box<Waiting>> {
+        match self.streams.remove(&stream)? {
+            Stream::Waiting(waiting) => Some(waiting),
+            decided @ Stream::Decided(_) => {
+                self.streams.insert(stream, decided);
+                None
+            }
+        }
+    }
+
+    /// Takes a request out of all that is kept of requests.
+    fn take(&mut self, stream: StreamId) -> Option<Stream> {
+        let taken = self.streams.remove(&stream)?;
+        if let Stream::Decided(decided) = &taken
+            && let Some(token) = &decided.ruled.token
+        {
+            self.deadlines.remove(&(token.void_at(self.config.clock_skew), stream));
+        }
+        Some(taken)
     }
 
     /// A request is over. The final audit record, if it is one to audit; only then is `outcome`
@@ -202,7 +248,7 @@ impl Worker {
         outcome: impl FnOnce() -> Outcome,
         now: Instant,
     ) -> Option<Record> {
-        let decided = match self.streams.remove(&stream)? {
+        let decided = match self.take(stream)? {
             Stream::Decided(decided) => *decided,
             Stream::Waiting(waiting) => self.abandoned(*waiting, now),
         };
@@ -224,7 +270,7 @@ impl Worker {
             token,
             scope: None,
             rule: None,
-            revocation_source: None,
+            standing: None,
             facts: waiting.facts,
         };
         Decided::new(ruled, &self.config)
@@ -238,14 +284,22 @@ impl Worker {
         now: Instant,
     ) -> Step {
         let config = Rc::clone(&self.config);
-        let mut bench = Bench { config: &config, keys: &self.keys, memory: &mut self.memory, now };
+        let mut bench = Bench {
+            config: &config,
+            keys: &self.keys,
+            revocations: &self.revocations,
+            memory: &mut self.memory,
+            now,
+        };
         let Waiting { token, facts, answers, .. } = &waiting;
         match decide(&mut bench, token, facts, certificate, answers) {
             Ruling::Allow(allowance) => self.permit(stream, waiting, allowance, now),
             Ruling::Deny(denial) => self.deny(stream, waiting, denial),
             Ruling::Ask(question) => {
-                if let Question::Keys(issuer) = question {
-                    self.keys.fetch_begins(issuer, now);
+                match question {
+                    Question::Keys(issuer) => self.keys.fetch_begins(issuer, now),
+                    Question::Feed => self.poll(now),
+                    Question::Standing { .. } => {}
                 }
                 let token = match &waiting.token {
                     Token::Bytes(bytes) => bytes.as_slice(),
@@ -266,9 +320,11 @@ impl Worker {
         allowance: Allowance,
         now: Instant,
     ) -> Step {
-        let Allowance { reason, token, scope, rule, revocation_source } = allowance;
+        let Allowance { reason, token, scope, rule, standing } = allowance;
         let claims = token.claims();
-        let remaining = token.void_at(self.config.clock_skew).since(now);
+        let void_at = token.void_at(self.config.clock_skew);
+        let remaining = void_at.since(now).saturating_add(BACKSTOP_DELAY);
+        self.deadlines.insert((void_at, stream));
         let set = vec![
             (GRANT_HEADER, claims.jti.clone()),
             (SUBJECT_HEADER, header_text(&claims.sub)),
@@ -282,7 +338,7 @@ impl Worker {
             token: Some(token),
             scope: Some(scope),
             rule: Some(rule),
-            revocation_source: Some(revocation_source),
+            standing: Some(standing),
             facts: waiting.facts,
         };
         let record = self.keep(stream, ruled);
@@ -313,50 +369,6 @@ impl Worker {
         self.streams.insert(stream, Stream::Decided(Box::new(decided)));
         record
     }
-
-    /// Whether the answer brought keys.
-    fn learn_keys(&mut self, issuer: usize, answer: &Answer<'_>, now: Instant) -> bool {
-        let keys = match answer {
-            Answer::Response { status: 200, body } => {
-                Json::parse(body).ok().and_then(|json| KeySet::read_remote(&json).ok())
-            }
-            Answer::Response { .. } | Answer::Failed => None,
-        };
-        self.counters.call("jwks", if keys.is_some() { "ok" } else { "failed" });
-        let Some(keys) = keys else {
-            self.keys.fetch_failed(issuer, now);
-            return false;
-        };
-        if self.keys.fetched(issuer, keys, now) {
-            self.memory.forget_tokens();
-        }
-        true
-    }
-
-    fn learn_verdict(
-        &mut self,
-        issuer: usize,
-        jti: &str,
-        answer: &Answer<'_>,
-        now: Instant,
-    ) -> Option<Verdict> {
-        let verdict = match answer {
-            Answer::Response { status, body } => read_answer(*status, body, jti),
-            Answer::Failed => None,
-        };
-        let result = match verdict {
-            Some(Verdict::Active) => "ok",
-            Some(Verdict::Inactive) => "inactive",
-            None => "failed",
-        };
-        self.counters.call("introspection", result);
-        if let (Some(verdict), Some(introspection)) =
-            (verdict, &self.config.revocation.introspection)
-        {
-            self.memory.keep_verdict(issuer, jti, verdict, now, introspection.cache);
-        }
-        verdict
-    }
 }
 
 fn deny(denial: Denial, decision: Decision, facts: Facts, arrived: Instant) -> Ruled {
@@ -367,7 +379,7 @@ fn deny(denial: Denial, decision: Decision, facts: Facts, arrived: Instant) -> R
         token: denial.token,
         scope: denial.scope,
         rule: denial.rule,
-        revocation_source: denial.revocation_source,
+        standing: denial.standing,
         facts,
     }
 }

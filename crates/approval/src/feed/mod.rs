@@ -1,0 +1,170 @@
+//! The feed of revocations as this process knows it, for thousands who wait for news of it.
+//!
+//! 1. What counts is the database: another process may write to it. One task looks there whenever
+//!    this process has changed something, and otherwise twice a second.
+//! 2. Who waits asks no database: news is read once, and kept as long as it counts.
+//! 3. An answer is written once for all who ask from the same epoch.
+//! 4. If the database cannot be read, nobody is told that there is no news.
+
+mod list;
+mod nodes;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::clock::Moment;
+use crate::problem::{Problem, Reason};
+use crate::store::{Store, StoreError};
+pub use list::{List, Place};
+pub use nodes::{Known, Nodes};
+
+/// How often the database is looked at without reason: the news of another process is known
+/// within a second.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How old a look at the database may be when "no news" is answered: more than one [`LOOK`] has
+/// failed or is late.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The feed.
+#[derive(Debug)]
+pub struct Feed {
+    list: Mutex<List>,
+    /// Its number changes with the list, and when the service stops.
+    changes: watch::Sender<u64>,
+    /// The latest look at the database; held during the look.
+    look: tokio::sync::Mutex<Option<Look>>,
+    nodes: Nodes,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    began: Instant,
+    succeeded: bool,
+}
+
+impl Feed {
+    /// A feed of which nothing is known yet; nodes are known from `since` on.
+    #[must_use]
+    pub fn new(since: Option<Moment>) -> Feed {
+        Feed {
+            list: Mutex::default(),
+            changes: watch::Sender::new(0),
+            look: tokio::sync::Mutex::default(),
+            nodes: Nodes::new(since),
+        }
+    }
+
+    /// Told of every change from now on.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Wakes those who wait.
+    pub(crate) fn wake(&self) {
+        self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    /// Who reads the feed.
+    #[must_use]
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
+    /// The latest epoch that is known.
+    #[must_use]
+    pub fn epoch(&self) -> i64 {
+        self.list().epoch()
+    }
+
+    /// Where somebody stands who knows `feed` up to the epoch `after`.
+    #[must_use]
+    pub fn place(&self, after: Option<i64>, feed: Option<&str>) -> Place {
+        self.list().place(after, feed)
+    }
+
+    /// The answer for somebody who stands there.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn answer(&self, now: Moment, place: Place) -> Result<Bytes, serde_json::Error> {
+        self.list().answer(now, place)
+    }
+
+    /// Makes sure that the database was looked at a short time ago.
+    ///
+    /// # Errors
+    /// A refusal if the database cannot be read.
+    pub async fn freshen(&self, store: &Store, now: Moment) -> Result<(), Problem> {
+        let asked = Instant::now();
+        self.look_since(store, now, asked.checked_sub(FRESH).unwrap_or(asked)).await
+    }
+
+    /// Looks at the database now.
+    ///
+    /// # Errors
+    /// A refusal if it cannot be read.
+    pub async fn look(&self, store: &Store, now: Moment) -> Result<(), Problem> {
+        self.look_since(store, now, Instant::now()).await
+    }
+
+    /// Looks, unless somebody's look began at `since` or later: who waited for a look shares it,
+    /// also its failure.
+    async fn look_since(&self, store: &Store, now: Moment, since: Instant) -> Result<(), Problem> {
+        let mut latest = self.look.lock().await;
+        let succeeded = match *latest {
+            Some(look) if look.began >= since => look.succeeded,
+            _ => {
+                let began = Instant::now();
+                let result = self.read(store, now).await;
+                if let Err(cause) = &result {
+                    tracing::error!(%cause, "revocations not read");
+                }
+                *latest = Some(Look { began, succeeded: result.is_ok() });
+                result.is_ok()
+            }
+        };
+        if succeeded {
+            return Ok(());
+        }
+        let detail = "the revocations cannot be read; the log has the cause";
+        Err(Problem::new(Reason::NotReady, detail))
+    }
+
+    async fn read(&self, store: &Store, now: Moment) -> Result<(), StoreError> {
+        let head = store.feed_head().await?;
+        let from = self.list().reusable(now, &head);
+        if from == Some(head.epoch) {
+            return Ok(());
+        }
+        let entries = store.feed_after(now, from.unwrap_or(0)).await?;
+        self.list().add(now, from.is_some(), head, entries);
+        self.wake();
+        Ok(())
+    }
+
+    fn list(&self) -> MutexGuard<'_, List> {
+        // The list changes in steps that cannot panic half way.
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks at the database for as long as the service runs.
+pub async fn keep_fresh(app: App) {
+    let mut news = app.news();
+    loop {
+        // Before the look, so that no change falls between the two.
+        news.borrow_and_update();
+        if let Ok(now) = app.now() {
+            // A failure is in the log; who asks meanwhile is refused.
+            let _ = app.feed().look(app.store(), now).await;
+        }
+        let _ = tokio::time::timeout(LOOK, news.changed()).await;
+    }
+}

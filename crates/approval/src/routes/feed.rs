@@ -1,0 +1,113 @@
+//! `GET /v1/revocations?after=912&feed=..&wait=25s&node=envoy-1`: a proxy reads the feed, at once
+//! where there is something after the epoch that it knows, and otherwise when there is.
+//!
+//! 1. Without `after`, with the id of another feed, or with an epoch that was never given, it gets
+//!    all revocations that count, and `reset`.
+//! 2. With an epoch before the latest, it gets what came after.
+//! 3. With the latest, it waits.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::body::{FieldErrors, QueryString, wait};
+use crate::app::App;
+use crate::config::Proxy;
+use crate::feed::Place;
+use crate::identity::AsProxy;
+use crate::metrics::Fed;
+use crate::problem::Problem;
+use crate::text;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {
+    after: Option<i64>,
+    feed: Option<String>,
+    wait: Option<String>,
+    #[serde(default)]
+    node: String,
+}
+
+type Answer = ([(HeaderName, &'static str); 2], Bytes);
+
+pub(super) async fn handler(
+    State(app): State<App>,
+    AsProxy(proxy): AsProxy,
+    QueryString(parameters): QueryString<Parameters>,
+) -> Result<Answer, Problem> {
+    let Parameters { after, feed, wait: text, node } = parameters;
+    let mut errors = FieldErrors::default();
+    // An Envoy without a node id is known by its credential.
+    let node = if node.is_empty() { proxy.name.clone() } else { node };
+    errors.check("node", text::name(&node));
+    if after.is_some_and(i64::is_negative) {
+        errors.add("after", "expected an epoch of this feed, or 0");
+    }
+    errors.finish()?;
+    let wait = wait(text)?;
+
+    let start = Instant::now();
+    // Before the first look, so that no change falls between the two.
+    let mut changes = app.feed().changes();
+    app.feed().freshen(app.store(), app.now()?).await?;
+    if app.feed().place(after, feed.as_deref()) == Place::Ahead {
+        app.feed().look(app.store(), app.now()?).await?;
+    }
+    let acknowledged = match app.feed().place(after, feed.as_deref()) {
+        Place::Behind(epoch) | Place::Current(epoch) => epoch,
+        Place::Nowhere | Place::Ahead => 0,
+    };
+    let _here = Here::new(&app, proxy, node, acknowledged)?;
+    loop {
+        changes.borrow_and_update();
+        let place = app.feed().place(after, feed.as_deref());
+        if !matches!(place, Place::Current(_)) {
+            return answer(&app, place);
+        }
+        let left = wait.saturating_sub(start.elapsed());
+        if left.is_zero() || app.is_stopping() {
+            app.feed().freshen(app.store(), app.now()?).await?;
+            return answer(&app, app.feed().place(after, feed.as_deref()));
+        }
+        let _hangs = app.metrics().hangs();
+        // Either way there is reason to look again.
+        let _ = tokio::time::timeout(left, changes.changed()).await;
+    }
+}
+
+fn answer(app: &App, place: Place) -> Result<Answer, Problem> {
+    let body = app.feed().answer(app.now()?, place).map_err(|error| Problem::internal(&error))?;
+    app.metrics().fed(match place {
+        Place::Behind(_) => Fed::News,
+        Place::Current(_) => Fed::Timeout,
+        Place::Nowhere | Place::Ahead => Fed::Reset,
+    });
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, body))
+}
+
+/// The node is here as long as this is: until it has its answer, or has gone away.
+struct Here {
+    app: App,
+    proxy: Arc<Proxy>,
+    node: String,
+}
+
+impl Here {
+    fn new(app: &App, proxy: Arc<Proxy>, node: String, epoch: i64) -> Result<Here, Problem> {
+        app.feed().nodes().arrive(app.now()?, &proxy.name, &node, epoch);
+        Ok(Here { app: app.clone(), proxy, node })
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        let now = self.app.now().ok();
+        self.app.feed().nodes().leave(now, &self.proxy.name, &self.node);
+    }
+}

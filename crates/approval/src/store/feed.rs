@@ -1,0 +1,66 @@
+//! Reads the feed of revocations, on a connection of its own: writers that wait for their lock
+//! must not keep news from those who wait for it.
+
+use super::{Store, StoreError};
+use crate::clock::Moment;
+use crate::limits::CLOCK_SKEW_S;
+
+/// Where the feed stands.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct FeedHead {
+    /// Which feed: made with the database.
+    pub feed: String,
+    /// The latest epoch; 0 before the first revocation.
+    pub epoch: i64,
+}
+
+/// A revocation as the feed lists it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct FeedEntry {
+    /// Its place.
+    pub epoch: i64,
+    /// The grant.
+    pub jti: Box<str>,
+    /// When the grant would have ended.
+    pub exp: i64,
+}
+
+impl FeedEntry {
+    /// Whether some filter, whose clock may be slow, could still honour the grant.
+    ///
+    /// INVARIANT (skew): the same condition as in [`Store::feed_after`].
+    #[must_use]
+    pub fn counts(&self, now: Moment) -> bool {
+        self.exp.saturating_add(CLOCK_SKEW_S) > now.seconds()
+    }
+}
+
+impl Store {
+    /// Where the feed stands.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn feed_head(&self) -> Result<FeedHead, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT id AS feed, (SELECT coalesce(max(epoch), 0) FROM revocations) AS epoch
+             FROM feed",
+        )
+        .fetch_one(&self.feed)
+        .await?)
+    }
+
+    /// The revocations after this epoch that still count, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn feed_after(&self, now: Moment, epoch: i64) -> Result<Vec<FeedEntry>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT epoch, jti, expires_at AS exp FROM revocations
+             WHERE epoch > ?1 AND expires_at > ?2 ORDER BY epoch",
+        )
+        .bind(epoch)
+        .bind(now.seconds().saturating_sub(CLOCK_SKEW_S))
+        .fetch_all(&self.feed)
+        .await?)
+    }
+}

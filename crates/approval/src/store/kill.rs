@@ -1,0 +1,143 @@
+//! Revokes many grants at once: all that are chosen, or none.
+
+use serde_json::{Value, json};
+use sqlx::{Sqlite, Transaction};
+
+use super::{Store, StoreError, audit};
+use crate::clock::Moment;
+use crate::limits::CLOCK_SKEW_S;
+
+/// Which grants are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// Every one.
+    All,
+    /// This one.
+    Grant(&'a str),
+    /// Those of this incident.
+    Incident(&'a str),
+    /// Those that name this scope, whatever else they name.
+    Scope(&'a str),
+    /// Those that this person holds.
+    Subject(&'a str),
+}
+
+/// A grant that can be revoked.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct LiveGrant {
+    /// Its id.
+    pub jti: String,
+    /// Its holder.
+    pub requester: String,
+    /// Who approved it.
+    pub approved_by: String,
+    /// Its scopes.
+    #[sqlx(json)]
+    pub scopes: Vec<String>,
+}
+
+/// The grants that a target means, while the write lock is held: none of them changes, and no
+/// other one is approved, until this is dropped or revokes.
+#[derive(Debug)]
+pub struct Matching {
+    transaction: Transaction<'static, Sqlite>,
+    /// The grants, the oldest approval first.
+    pub grants: Vec<LiveGrant>,
+}
+
+impl<'a> Target<'a> {
+    /// What the trail calls it.
+    fn describe(self) -> Value {
+        match self {
+            Target::All => json!({ "all": true }),
+            Target::Grant(jti) => json!({ "grant": jti }),
+            Target::Incident(incident) => json!({ "incident": incident }),
+            Target::Scope(scope) => json!({ "scope": scope }),
+            Target::Subject(subject) => json!({ "subject": subject }),
+        }
+    }
+
+    /// What a grant has to have: id, incident, scope, subject; any where there is none.
+    fn conditions(self) -> [Option<&'a str>; 4] {
+        match self {
+            Target::All => [None; 4],
+            Target::Grant(jti) => [Some(jti), None, None, None],
+            Target::Incident(incident) => [None, Some(incident), None, None],
+            Target::Scope(scope) => [None, None, Some(scope), None],
+            Target::Subject(subject) => [None, None, None, Some(subject)],
+        }
+    }
+}
+
+impl Store {
+    /// The grants that `target` means: approved, not revoked, and not over for longer than a
+    /// filter's clock can be wrong. Whether a token was issued makes no difference.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn matching(&self, now: Moment, target: Target<'_>) -> Result<Matching, StoreError> {
+        let mut transaction = self.write().await?;
+        let mut query = sqlx::query_as(
+            "SELECT jti, requester, approved_by, scopes FROM requests
+             WHERE jti IS NOT NULL AND expires_at > ?1
+               AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)
+               AND (?2 IS NULL OR jti = ?2)
+               AND (?3 IS NULL OR incident = ?3)
+               AND (?4 IS NULL OR EXISTS (
+                   SELECT 1 FROM json_each(scopes) AS named WHERE named.value = ?4))
+               AND (?5 IS NULL OR requester = ?5)
+             ORDER BY approved_at, jti",
+        )
+        .bind(now.seconds().saturating_sub(CLOCK_SKEW_S));
+        for condition in target.conditions() {
+            query = query.bind(condition);
+        }
+        let grants = query.fetch_all(&mut *transaction).await?;
+        Ok(Matching { transaction, grants })
+    }
+}
+
+impl Matching {
+    /// Revokes `chosen` of them, in this order, and returns the latest epoch.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database does not do all of it: then none of it is done.
+    pub async fn revoke(
+        mut self,
+        now: Moment,
+        chosen: &[&str],
+        actor: &str,
+        reason: &str,
+        target: Target<'_>,
+    ) -> Result<i64, StoreError> {
+        let before = self.epoch().await?;
+        let result = sqlx::query(
+            "INSERT INTO revocations (jti, revoked_at_ms, revoked_by, reason, expires_at)
+             SELECT jti, ?2, ?3, ?4, expires_at
+             FROM json_each(?1) AS chosen JOIN requests ON requests.jti = chosen.value
+             ORDER BY chosen.key",
+        )
+        .bind(Value::from(chosen).to_string())
+        .bind(now.millis())
+        .bind(actor)
+        .bind(reason)
+        .execute(&mut *self.transaction)
+        .await?;
+        let detail = json!({ "reason": reason, "match": target.describe() });
+        let rows = audit::append_revocations(&mut self.transaction, now, before, actor, &detail);
+        for affected in [result.rows_affected(), rows.await?] {
+            if usize::try_from(affected) != Ok(chosen.len()) {
+                return Err(StoreError::RowsAffected(affected));
+            }
+        }
+        let epoch = self.epoch().await?;
+        self.transaction.commit().await?;
+        Ok(epoch)
+    }
+
+    async fn epoch(&mut self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT coalesce(max(epoch), 0) FROM revocations")
+            .fetch_one(&mut *self.transaction)
+            .await?)
+    }
+}

@@ -1,0 +1,215 @@
+//! The feed of revocations: nobody is asked while it is fresh, and what runs under a revoked or
+//! expired grant is cut.
+
+use std::io::Read;
+use std::thread;
+use std::time::Duration;
+
+use breakglass_tests::approvals::{FEED, INTROSPECTION, Reply};
+use breakglass_tests::client::get;
+use breakglass_tests::gate::{Gate, Plan};
+use breakglass_tests::tokens::now;
+use breakglass_tests::upstream::{HANGING, TRICKLING};
+use breakglass_tests::wait::{timed, until};
+use serde_json::{Value, json};
+
+/// What a cut may take: the service's answer (a poll every 100 ms here, because the stand-in does not
+/// hang), the cut itself, and Envoy's own `delayed_close_timeout` of a second.
+const CUT: Duration = Duration::from_millis(1_500);
+
+fn feed() -> Value {
+    json!({"cluster": "approvals", "authority": "approvals.internal", "path": FEED})
+}
+
+fn news(epoch: u64, revoked: &[&str]) -> Reply {
+    let revoked: Vec<_> =
+        revoked.iter().map(|jti| json!({"jti": jti, "exp": now() + 600})).collect();
+    Reply::json(&json!({"epoch": epoch, "revoked": revoked, "reset": epoch == 0, "feed": "f"}))
+}
+
+/// A gate that follows a feed on which nothing has happened yet.
+fn gate() -> Gate {
+    let gate =
+        Plan::standard().set("/revocation/feed", feed()).approvals(FEED, news(0, &[])).start();
+    until("the feed to be known", || {
+        let polls = gate.approvals.calls(FEED);
+        polls.iter().any(|poll| poll.path.contains("after=0")).then_some(())
+    });
+    // The main thread's VM may have been first: the worker's is known by what it decides.
+    until("the worker to know the feed", || {
+        let _ = gate.send(&get("/v1/orders").token(gate.mint().sign()));
+        let source = |record: &breakglass_tests::record::Record| {
+            record.audit().is_some_and(|audit| audit.text_of("revocation_source") == Some("feed"))
+        };
+        gate.envoy.records().iter().any(source).then_some(())
+    });
+    gate
+}
+
+#[test]
+fn nobody_is_asked_about_a_request_while_the_feed_is_fresh() {
+    let gate = gate();
+    let asked = gate.approvals.calls(INTROSPECTION).len();
+    for _ in 0..20 {
+        let audit = gate.allows(&get("/v1/orders").token(gate.mint().sign())).audit;
+        assert_eq!(audit.text_of("revocation_source"), Some("feed"));
+        assert_eq!(*audit.of("epoch"), 0);
+        assert!(audit.of("epoch_age_ms").as_u64().is_some_and(|age| age < 1_000), "{}", audit.text);
+    }
+    assert_eq!(gate.approvals.calls(INTROSPECTION).len(), asked);
+}
+
+#[test]
+fn a_poll_says_who_asks_from_where_on_and_for_how_long() {
+    let gate = gate();
+    let polls = gate.approvals.calls(FEED);
+    assert!(polls.iter().any(|poll| poll.path == format!("{FEED}?wait=4s&node=gate-test")));
+    let next = format!("{FEED}?wait=4s&node=gate-test&after=0&feed=f");
+    assert!(polls.iter().any(|poll| poll.path == next), "{polls:?}");
+    let header = |name: &str| polls[0].headers.get(name).cloned().unwrap_or_default();
+    assert_eq!(
+        header("authorization"),
+        format!("Bearer {}", breakglass_tests::policy::PROXY_TOKEN)
+    );
+}
+
+#[test]
+fn a_grant_that_the_feed_revokes_is_refused_and_another_is_not() {
+    let gate = gate();
+    let (revoked, other) = (gate.mint(), gate.mint());
+    gate.allows(&get("/v1/orders").token(revoked.sign()));
+    gate.approvals.reply(FEED, news(1, &[revoked.grant()]));
+    until("the revocation to be known", || {
+        (gate.send(&get("/v1/orders").token(revoked.sign())).status == 401).then_some(())
+    });
+    let refused = gate.refuses(&get("/v1/orders").token(revoked.sign()), 401, "revoked");
+    assert_eq!(refused.audit.text_of("revocation_source"), Some("feed"));
+    assert_eq!(*refused.audit.of("epoch"), 1);
+    gate.allows(&get("/v1/orders").token(other.sign()));
+}
+
+#[test]
+fn a_request_that_has_no_answer_yet_is_cut_with_a_clean_refusal() {
+    let gate = gate();
+    let token = gate.mint();
+    let request = get(format!("/v1/orders{HANGING}")).token(token.sign());
+    let (answer, took) = thread::scope(|scope| {
+        let waiting = scope.spawn(|| timed(|| gate.send(&request)));
+        until("the upstream to hang", || gate.upstream.saw(&request.id));
+        gate.approvals.reply(FEED, news(1, &[token.grant()]));
+        waiting.join().unwrap()
+    });
+    assert_eq!((answer.status, &answer.json()["reason"]), (401, &json!("revoked")));
+    assert!(took < CUT, "{took:?}");
+    assert_cut(&gate, &request.id, "revoked", 401);
+    gate.still_serves();
+}
+
+#[test]
+fn a_download_is_cut_when_its_grant_is_revoked_and_another_goes_on() {
+    let gate = gate();
+    let (revoked, other) = (gate.mint(), gate.mint());
+    let request = get(format!("/v1/orders{TRICKLING}")).token(revoked.sign());
+    let other = get(format!("/v1/orders{TRICKLING}")).token(other.sign());
+    let mut cut = gate.begin(&request);
+    let mut goes_on = gate.begin(&other);
+    gate.approvals.reply(FEED, news(1, &[revoked.grant()]));
+    // The end is a reset or an end of file, whichever the client sees first.
+    let (_, took) = timed(|| cut.read_to_end(&mut Vec::new()));
+    assert!(took < CUT, "{took:?}");
+    assert_cut(&gate, &request.id, "revoked", 200);
+    let mut more = [0; 64];
+    goes_on.read_exact(&mut more).unwrap();
+    gate.still_serves();
+}
+
+#[test]
+fn a_download_is_cut_when_its_grant_ends() {
+    let gate = Plan::standard().set("/clock_skew", json!("0s")).start();
+    let token = gate.mint().issued(597, 600);
+    let request = get(format!("/v1/orders{TRICKLING}"))
+        .token(token.sign())
+        .header("x-envoy-upstream-stream-duration-ms", "86400000");
+    let (_, took) = timed(|| gate.begin(&request).read_to_end(&mut Vec::new()));
+    assert!(took < Duration::from_secs(3) + CUT, "{took:?}");
+    assert_cut(&gate, &request.id, "token_expired", 200);
+    gate.still_serves();
+}
+
+#[test]
+fn a_request_that_has_no_answer_yet_ends_when_its_grant_does() {
+    let gate = Plan::standard().set("/clock_skew", json!("0s")).start();
+    let request = get(format!("/v1/orders{HANGING}")).token(gate.mint().issued(597, 600).sign());
+    let (answer, took) = timed(|| gate.send(&request));
+    assert_eq!((answer.status, &answer.json()["reason"]), (401, &json!("token_expired")));
+    assert!(took < Duration::from_secs(3) + CUT, "{took:?}");
+    assert_cut(&gate, &request.id, "token_expired", 401);
+}
+
+#[test]
+fn two_hundred_streams_under_one_grant_are_cut_in_one_go() {
+    let gate = gate();
+    let token = gate.mint();
+    let other = get(format!("/v1/orders{TRICKLING}")).token(gate.mint().sign());
+    let mut goes_on = gate.begin(&other);
+    let mut streams: Vec<_> = (0..200)
+        .map(|_| {
+            let request = get(format!("/v1/orders{TRICKLING}")).token(token.sign());
+            (gate.begin(&request), request.id)
+        })
+        .collect();
+    gate.approvals.reply(FEED, news(1, &[token.grant()]));
+    for (stream, _) in &mut streams {
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    for (_, id) in &streams {
+        assert_cut(&gate, id, "revoked", 200);
+    }
+    goes_on.read_exact(&mut [0; 64]).unwrap();
+    gate.still_serves();
+}
+
+#[test]
+fn a_feed_that_is_down_leaves_it_to_introspection() {
+    let gate = Plan::standard()
+        .set("/revocation/feed", feed())
+        .set("/revocation/max_staleness", json!("1s"))
+        .approvals(FEED, Reply::status(503, "{}"))
+        .start();
+    let audit = gate.allows(&get("/v1/orders").token(gate.mint().sign())).audit;
+    assert_eq!(audit.text_of("revocation_source"), Some("introspection"));
+    assert_eq!(*audit.of("epoch"), Value::Null);
+}
+
+#[test]
+fn a_feed_that_goes_silent_is_stale_in_time_and_recovers_by_itself() {
+    let mut plan = Plan::standard()
+        .set("/revocation/feed", feed())
+        .set("/revocation/max_staleness", json!("1s"))
+        .approvals(FEED, news(0, &[]));
+    plan = plan.filter(|filter| {
+        filter["revocation"].as_object_mut().unwrap().remove("introspection");
+    });
+    let gate = plan.start();
+    let request = || get("/v1/orders").token(gate.mint().sign());
+    until("the feed to be known", || (gate.send(&request()).status == 200).then_some(()));
+    gate.approvals.reply(FEED, Reply::Never);
+    until("the feed to be stale", || (gate.send(&request()).status == 503).then_some(()));
+    gate.refuses(&request(), 503, "revocation_unknown");
+    gate.approvals.reply(FEED, news(0, &[]));
+    let (_, took) = timed(|| {
+        until("the feed to be back", || (gate.send(&request()).status == 200).then_some(()));
+    });
+    assert!(took < Duration::from_secs(7), "{took:?}");
+}
+
+/// Asserts what the access log says of a request that was allowed and then cut.
+fn assert_cut(gate: &Gate, id: &str, reason: &str, status: u64) {
+    let record = gate.envoy.record(id);
+    let audit = record.audit().unwrap();
+    assert!(audit.is_complete(), "{}", audit.text);
+    assert_eq!(audit.text_of("decision"), Some("cut"), "{}", audit.text);
+    assert_eq!(audit.text_of("reason"), Some(reason));
+    assert_eq!(*audit.of("status"), status);
+    assert_eq!(record.details(), format!("breakglass_{reason}"));
+}
