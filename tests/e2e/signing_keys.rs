@@ -109,7 +109,7 @@ fn a_source_that_is_slow_from_the_start_costs_its_timeout_and_no_more() {
     let gate = Plan::standard().remote_keys_only("300s").approvals(KEYS, Reply::Never).start();
     let (_, took) = timed(|| gate.refuses(&by(&gate.key), 503, "keys_unavailable"));
     // The timeout is one second; the rest is a busy machine.
-    assert!(took.as_millis() < 3500, "{took:?}");
+    assert!(took.as_secs() < 5, "{took:?}");
     gate.passes(&get("/v1/orders"));
     gate.approvals.reply(KEYS, Reply::json(&jwks(&[&gate.key])));
     await_status(&gate, &gate.key, 200);
@@ -118,13 +118,16 @@ fn a_source_that_is_slow_from_the_start_costs_its_timeout_and_no_more() {
 
 #[test]
 fn a_source_that_becomes_slow_delays_only_who_needs_it() {
-    let gate = Plan::standard().remote_keys_only("1s").start();
+    let gate = Plan::standard()
+        .remote_keys_only("1s")
+        .set("/issuers/0/jwks/remote/timeout", json!("15s"))
+        .start();
     await_status(&gate, &gate.key, 200);
     let before = gate.approvals.calls(KEYS).len();
     gate.approvals.reply(KEYS, Reply::Never);
     until("a fetch", || (gate.approvals.calls(KEYS).len() > before).then_some(()));
     let (_, took) = timed(|| gate.allows(&by(&gate.key)));
-    assert!(took.as_millis() < 1000, "{took:?}");
+    assert!(took.as_secs() < 5, "{took:?}");
 }
 
 #[test]
