@@ -141,7 +141,8 @@ impl Context for Root {
 impl Root {
     /// An answer can raise the next question: first the keys, then the grant.
     fn wake_if_needed(&self, shared: &Shared) {
-        let needed = shared.worker.try_borrow().is_ok_and(|worker| worker.has_calls_to_make());
+        let Some(now) = host::now() else { return };
+        let needed = shared.worker.try_borrow().is_ok_and(|worker| worker.has_calls_to_make(now));
         if needed {
             shared.wake(self.id);
         }

@@ -1,5 +1,7 @@
 //! Where the filter's keys come from: fetched at start, rotated without a gap, kept in an outage.
 
+use std::thread;
+
 use breakglass_tests::approvals::{KEYS, Reply};
 use breakglass_tests::client::{Request, get};
 use breakglass_tests::gate::{Gate, Plan};
@@ -37,7 +39,7 @@ fn a_new_key_is_accepted_long_before_the_next_refresh_while_the_old_one_still_is
     await_status(&gate, &gate.key, 200);
     let new = Key::es256("key-2");
     gate.approvals.reply(KEYS, Reply::json(&jwks(&[&gate.key, &new])));
-    await_status(&gate, &new, 200);
+    // The first request waits for the fetch: there is no gap.
     gate.allows(&by(&new));
     gate.allows(&by(&gate.key));
 }
@@ -69,13 +71,19 @@ fn a_flood_of_unknown_keys_does_not_become_a_flood_of_fetches() {
     let gate = Plan::standard().remote_keys_only("300s").start();
     await_status(&gate, &gate.key, 200);
     let before = gate.approvals.calls(KEYS).len();
-    for n in 0..40 {
-        let request =
-            get("/v1/orders").token(gate.mint().header("kid", format!("ghost-{n}")).sign());
-        gate.refuses(&request, 401, "key_unknown");
-    }
+    let (_, took) = timed(|| {
+        thread::scope(|scope| {
+            for n in 0..40 {
+                let ghost = gate.mint().header("kid", format!("ghost-{n}")).sign();
+                let request = get("/v1/orders").token(ghost);
+                let gate = &gate;
+                scope.spawn(move || gate.refuses(&request, 401, "key_unknown"));
+            }
+        });
+    });
     let fetched = gate.approvals.calls(KEYS).len() - before;
-    assert!(fetched <= 2, "{fetched} fetches for 40 unknown keys");
+    let most = usize::try_from(took.as_secs()).unwrap() + 2;
+    assert!((1..=most).contains(&fetched), "{fetched} fetches for 40 unknown keys in {took:?}");
     gate.allows(&by(&gate.key));
 }
 

@@ -68,9 +68,10 @@ struct Open {
 
 #[derive(Debug)]
 enum State {
-    /// The token that is asked about, the query of a poll, or nothing.
+    /// The token that is asked about, the query of a poll, or nothing; and when it may be sent.
     Queued {
         detail: Option<Box<str>>,
+        not_before: Instant,
     },
     Sent {
         give_up_at: Instant,
@@ -86,25 +87,37 @@ pub(crate) struct Ended {
 
 impl Calls {
     /// Lets `stream` wait for the answer to `question`, by a call that is under way or a new one.
-    pub(crate) fn wait(&mut self, stream: StreamId, question: Question, token: &[u8]) {
+    /// A new one is sent at `not_before` or later.
+    pub(crate) fn wait(
+        &mut self,
+        stream: StreamId,
+        question: Question,
+        token: &[u8],
+        not_before: Instant,
+    ) {
         let token = match question {
             Question::Keys(_) | Question::Feed => None,
             Question::Standing { .. } => Some(token),
         };
-        self.queue(question, token).waiting.push(stream);
+        self.queue(question, token, not_before).waiting.push(stream);
     }
 
     /// Queues a call that no request waits for, unless it is under way.
-    pub(crate) fn queue_keys(&mut self, issuer: usize) {
-        self.queue(Question::Keys(issuer), None);
+    pub(crate) fn queue_keys(&mut self, issuer: usize, now: Instant) {
+        self.queue(Question::Keys(issuer), None, now);
     }
 
     /// Queues a poll of the feed with this query, unless one is under way.
-    pub(crate) fn queue_feed(&mut self, query: &str) {
-        self.queue(Question::Feed, Some(query.as_bytes()));
+    pub(crate) fn queue_feed(&mut self, query: &str, now: Instant) {
+        self.queue(Question::Feed, Some(query.as_bytes()), now);
     }
 
-    fn queue(&mut self, question: Question, detail: Option<&[u8]>) -> &mut Open {
+    fn queue(
+        &mut self,
+        question: Question,
+        detail: Option<&[u8]>,
+        not_before: Instant,
+    ) -> &mut Open {
         let under_way = self.open.iter().find(|(_, open)| open.question == question);
         let id = match under_way {
             Some((id, _)) => *id,
@@ -117,7 +130,7 @@ impl Calls {
         self.open.entry(id).or_insert_with(|| Open {
             question,
             waiting: Vec::new(),
-            state: State::Queued { detail: detail.map(text) },
+            state: State::Queued { detail: detail.map(text), not_before },
         })
     }
 
@@ -131,7 +144,10 @@ impl Calls {
     ) -> Vec<Call> {
         let mut calls = Vec::new();
         self.open.retain(|id, open| {
-            let State::Queued { detail } = &open.state else { return true };
+            let State::Queued { detail, not_before } = &open.state else { return true };
+            if now < *not_before {
+                return true;
+            }
             let call = match (&open.question, detail) {
                 (Question::Keys(issuer), _) => config
                     .issuers
@@ -174,9 +190,10 @@ impl Calls {
         Some(Ended { question: open.question, waiting: open.waiting })
     }
 
-    /// Whether some call waits to be sent.
-    pub(crate) fn has_queued(&self) -> bool {
-        self.open.values().any(|open| matches!(open.state, State::Queued { .. }))
+    /// Whether some call could be sent now.
+    pub(crate) fn has_queued(&self, now: Instant) -> bool {
+        let sendable = |open: &Open| matches!(open.state, State::Queued { not_before, .. } if not_before <= now);
+        self.open.values().any(sendable)
     }
 }
 

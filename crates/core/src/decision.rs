@@ -200,7 +200,12 @@ fn decide_with_token(
         (Some(Verdict::Active), _) => AllowReason::Permit,
         (None, OnUnavailable::Allow) => AllowReason::PermitUnverified,
         (Some(Verdict::Inactive), _) => {
-            let denial = Denial::under(DenyReason::Revoked, &token);
+            // Within the skew the service's clock may be past the end already.
+            let ended = Instant::from_seconds(token.claims().exp) <= now;
+            let known = bench.revocations.is_revoked(&token.claims().jti);
+            let reason =
+                if ended && !known { DenyReason::TokenExpired } else { DenyReason::Revoked };
+            let denial = Denial::under(reason, &token);
             return Err(Denial { standing: Some(standing), ..denial }.into());
         }
         (None, OnUnavailable::Deny) => {
@@ -239,12 +244,7 @@ fn verified(
                 // Asked, and the source knows no such key.
                 Some(true) => DenyReason::KeyUnknown,
                 Some(false) => DenyReason::KeysUnavailable,
-                None if bench.keys.may_ask(issuer, now) => {
-                    return Err(Stop::Ask(Question::Keys(issuer)));
-                }
-                // Asked a moment ago for another request.
-                None if bench.keys.has_answered(issuer) => DenyReason::KeyUnknown,
-                None => DenyReason::KeysUnavailable,
+                None => return Err(Stop::Ask(Question::Keys(issuer))),
             };
             Err(Denial::of(reason).into())
         }

@@ -12,7 +12,7 @@ use super::{KeySet, PublicKey};
 
 /// The shortest time between two fetches from one source: a stream of made-up `kid`s costs the
 /// source at most one call per worker in this time.
-pub(crate) const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(5);
+pub(crate) const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The first wait after a failed fetch; it doubles up to the configured `refresh`.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -88,22 +88,15 @@ impl KeyRing {
         }
     }
 
-    /// Whether the source of an issuer has answered with keys at least once.
+    /// When the source of an issuer may be asked for a `kid` that nobody knows: now, or when the last
+    /// fetch is [`MIN_FETCH_INTERVAL`] ago. A request with such a `kid` waits for it, so that a
+    /// rotation has no gap, however many made-up ones there are beside it.
     #[must_use]
-    pub fn has_answered(&self, issuer: usize) -> bool {
-        self.source(issuer).is_some_and(|source| source.keys.is_some())
-    }
-
-    /// Whether a request may wait for a `kid` that nobody knows: for the fetch that is under way, or
-    /// for a new one, if the last is [`MIN_FETCH_INTERVAL`] ago.
-    #[must_use]
-    pub fn may_ask(&self, issuer: usize, now: Instant) -> bool {
-        self.source(issuer).is_some_and(|source| {
-            source.under_way
-                || source
-                    .last_fetch
-                    .is_none_or(|last| now.since(last) >= MIN_FETCH_INTERVAL || now < last)
-        })
+    pub fn earliest_fetch(&self, issuer: usize, now: Instant) -> Instant {
+        let last = self.source(issuer).and_then(|source| source.last_fetch);
+        // A clock that was set back must not keep a source from being asked.
+        let last = last.filter(|last| *last <= now);
+        last.map_or(now, |last| now.max(last.after(MIN_FETCH_INTERVAL)))
     }
 
     /// The issuers whose sources are due.
@@ -121,11 +114,11 @@ impl KeyRing {
             .collect()
     }
 
-    /// A fetch begins, unless one is under way.
-    pub fn fetch_begins(&mut self, issuer: usize, now: Instant) {
+    /// A fetch begins at `at`, unless one is under way.
+    pub fn fetch_begins(&mut self, issuer: usize, at: Instant) {
         if let Some(source) = self.source_mut(issuer).filter(|source| !source.under_way) {
             source.under_way = true;
-            source.last_fetch = Some(now);
+            source.last_fetch = Some(at);
         }
     }
 

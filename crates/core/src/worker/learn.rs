@@ -16,7 +16,7 @@ impl Worker {
     pub(super) fn poll(&mut self, now: Instant) {
         if self.config.revocation.feed.is_some() && self.revocations.is_due(now) {
             let query = self.revocations.ask(&self.config, self.node.as_deref(), now);
-            self.calls.queue_feed(&query);
+            self.calls.queue_feed(&query, now);
         }
     }
 

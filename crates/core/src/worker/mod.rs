@@ -175,7 +175,7 @@ impl Worker {
     /// Time has passed.
     pub fn tick(&mut self, now: Instant) -> Tick {
         for issuer in self.keys.due(now) {
-            self.calls.queue_keys(issuer);
+            self.calls.queue_keys(issuer, now);
             self.keys.fetch_begins(issuer, now);
         }
         self.revocations.purge(now);
@@ -192,8 +192,8 @@ impl Worker {
 
     /// Whether a tick would make a call: the sooner it comes, the shorter a request waits.
     #[must_use]
-    pub fn has_calls_to_make(&self) -> bool {
-        self.calls.has_queued()
+    pub fn has_calls_to_make(&self, now: Instant) -> bool {
+        self.calls.has_queued(now)
     }
 
     /// What this worker ordered for a request could not be done: the request is refused, whatever
@@ -296,16 +296,23 @@ impl Worker {
             Ruling::Allow(allowance) => self.permit(stream, waiting, allowance, now),
             Ruling::Deny(denial) => self.deny(stream, waiting, denial),
             Ruling::Ask(question) => {
-                match question {
-                    Question::Keys(issuer) => self.keys.fetch_begins(issuer, now),
-                    Question::Feed => self.poll(now),
-                    Question::Standing { .. } => {}
-                }
+                let not_before = match question {
+                    Question::Keys(issuer) => {
+                        let at = self.keys.earliest_fetch(issuer, now);
+                        self.keys.fetch_begins(issuer, at);
+                        at
+                    }
+                    Question::Feed => {
+                        self.poll(now);
+                        now
+                    }
+                    Question::Standing { .. } => now,
+                };
                 let token = match &waiting.token {
                     Token::Bytes(bytes) => bytes.as_slice(),
                     Token::Nothing | Token::Duplicated => &[],
                 };
-                self.calls.wait(stream, question, token);
+                self.calls.wait(stream, question, token, not_before);
                 waiting.certificate = certificate();
                 self.streams.insert(stream, Stream::Waiting(Box::new(waiting)));
                 Step::Wait

@@ -17,7 +17,7 @@ fn waiting(config: &Value) -> (Stage, breakglass_core::calls::Call) {
     let mut stage = Stage::new(config);
     let step = stage.request(1, &Request::under(&token()));
     assert!(matches!(step, Step::Wait), "{step:?}");
-    assert!(stage.worker.has_calls_to_make());
+    assert!(stage.worker.has_calls_to_make(stage.now));
     let call = stage.call();
     (stage, call)
 }
@@ -80,6 +80,16 @@ fn an_answer_counts_for_a_while() {
     let call = stage.call();
     assert_refused(&stage.answer(&call, 200, &json!({"active": false}))[0].1, "revoked");
     assert_refused(&stage.request(4, &request), "revoked");
+}
+
+#[test]
+fn a_grant_that_has_ended_by_the_services_clock_is_expired_and_not_revoked() {
+    let (mut stage, call) = waiting(&asking_config());
+    stage.answer(&call, 200, &json!({"active": true}));
+    stage.wait_millis(800_000);
+    assert!(matches!(stage.request(2, &Request::under(&token())), Step::Wait));
+    let call = stage.call();
+    assert_refused(&stage.answer(&call, 200, &json!({"active": false}))[0].1, "token_expired");
 }
 
 #[test]
@@ -223,25 +233,32 @@ fn a_key_that_is_withdrawn_takes_its_verified_tokens_with_it() {
     stage.wait_millis(300_000);
     let call = stage.call();
     stage.answer(&call, 200, &json!({"keys": [Key::new(2).jwk()]}));
-    assert_refused(&stage.request(2, &Request::under(&token())), "key_unknown");
+    assert!(matches!(stage.request(2, &Request::under(&token())), Step::Wait));
+    stage.wait_millis(1_000);
+    let call = stage.call();
+    let steps = stage.answer(&call, 200, &json!({"keys": [Key::new(2).jwk()]}));
+    assert_refused(&steps[0].1, "key_unknown");
 }
 
 #[test]
-fn unknown_keys_do_not_hammer_their_source() {
+fn unknown_keys_do_not_hammer_their_source_and_leave_no_gap() {
     let mut stage = Stage::new(&fetching_config());
     let call = stage.call();
     stage.answer(&call, 200, &json!({"keys": [Key::new(1).jwk()]}));
     let unknown = Request::under(&Key::new(3).sign(&claims()));
-    assert_refused(&stage.request(1, &unknown), "key_unknown");
-    stage.wait_millis(5_000);
-    assert!(matches!(stage.request(2, &unknown), Step::Wait));
+    let rotated = Request::under(&Key::new(2).sign(&claims()));
+    assert!(matches!(stage.request(1, &unknown), Step::Wait));
+    stage.wait_millis(500);
+    assert!(matches!(stage.request(2, &rotated), Step::Wait), "it waits, a second after the last");
+    stage.wait_millis(499);
+    assert!(!stage.worker.has_calls_to_make(stage.now) && stage.tick().calls.is_empty());
+    stage.wait_millis(1);
+    assert!(stage.worker.has_calls_to_make(stage.now));
     let call = stage.call();
-    assert_refused(
-        &stage.answer(&call, 200, &json!({"keys": [Key::new(1).jwk()]}))[0].1,
-        "key_unknown",
-    );
-    assert_refused(&stage.request(3, &unknown), "key_unknown");
-    assert!(stage.tick().calls.is_empty());
+    let both = json!({"keys": [Key::new(1).jwk(), Key::new(2).jwk()]});
+    let steps = stage.answer(&call, 200, &both);
+    assert_refused(&steps[0].1, "key_unknown");
+    assert_permitted(&steps[1].1);
 }
 
 #[test]
@@ -270,9 +287,10 @@ fn nobody_can_say_while_no_keys_were_ever_fetched() {
     assert!(matches!(stage.request(1, &Request::under(&token())), Step::Wait));
     let call = stage.call();
     assert_refused(&stage.fail(&call)[0].1, "keys_unavailable");
-    assert_refused(&stage.request(2, &Request::under(&token())), "keys_unavailable");
+    assert!(matches!(stage.request(2, &Request::under(&token())), Step::Wait));
     stage.wait_millis(1_000);
-    stage.call();
+    let call = stage.call();
+    assert_refused(&stage.fail(&call)[0].1, "keys_unavailable");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn asks_for_everything_first_and_then_for_what_is_new() {
     assert!(call.headers.contains(&("authorization", "Bearer proxy-secret".into())));
     assert_eq!(call.timeout.as_secs(), 5, "a poll that hangs longer is lost");
     stage.answer(&call, 200, &news(7, &[]));
-    assert!(stage.worker.has_calls_to_make(), "the next poll waits for no timer");
+    assert!(stage.worker.has_calls_to_make(stage.now), "the next poll waits for no timer");
     assert_eq!(path(&stage.call()), "/v1/revocations?wait=4s&node=edge-1&after=7&feed=f1");
 }
 
