@@ -173,11 +173,11 @@ impl Revocations {
             return None;
         }
         let feed_fits = news.feed.as_ref().is_none_or(|feed| feed.len() <= MAX_NAME_BYTES);
-        let continues = self.position.as_ref().is_none_or(|(epoch, feed)| {
+        let continues = self.position.as_ref().is_some_and(|(epoch, feed)| {
             news.epoch >= *epoch && (feed.is_none() || *feed == news.feed)
         });
-        // Without a reset an answer continues where the question left off; one that does not is
-        // another feed's, and the next question asks for everything.
+        // Without a reset an answer continues where the question left off. One that does not, or a
+        // part where everything was asked for, is no knowledge: the next question asks for everything.
         if !feed_fits || !(news.reset || continues) {
             self.position = None;
             return None;

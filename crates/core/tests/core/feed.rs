@@ -14,6 +14,11 @@ fn token(jti: &str) -> String {
     Key::new(1).sign(&with(claims(), json!({"jti": jti})))
 }
 
+/// The answer to a question for everything.
+fn everything(epoch: u64, revoked: &[&str]) -> Value {
+    with(news(epoch, revoked), json!({"reset": true}))
+}
+
 fn news(epoch: u64, revoked: &[&str]) -> Value {
     let revoked: Vec<_> = revoked.iter().map(|jti| json!({"jti": jti, "exp": NOW + 800})).collect();
     json!({"epoch": epoch, "revoked": revoked, "reset": false, "feed": "f1"})
@@ -23,9 +28,7 @@ fn news(epoch: u64, revoked: &[&str]) -> Value {
 fn fed(config: &Value) -> (Stage, Call) {
     let mut stage = Stage::new(config);
     let call = stage.call();
-    let mut first = news(7, &[]);
-    first["reset"] = json!(true);
-    assert!(stage.answer(&call, 200, &first).is_empty());
+    assert!(stage.answer(&call, 200, &everything(7, &[])).is_empty());
     let call = stage.call();
     (stage, call)
 }
@@ -41,7 +44,7 @@ fn asks_for_everything_first_and_then_for_what_is_new() {
     assert_eq!(path(&call), "/v1/revocations?wait=4s&node=edge-1");
     assert!(call.headers.contains(&("authorization", "Bearer proxy-secret".into())));
     assert_eq!(call.timeout.as_secs(), 5, "a poll that hangs longer is lost");
-    stage.answer(&call, 200, &news(7, &[]));
+    stage.answer(&call, 200, &everything(7, &[]));
     assert!(stage.worker.has_calls_to_make(stage.now), "the next poll waits for no timer");
     assert_eq!(path(&stage.call()), "/v1/revocations?wait=4s&node=edge-1&after=7&feed=f1");
 }
@@ -150,7 +153,7 @@ fn a_request_that_waits_is_refused_when_its_grant_is_revoked() {
     assert!(matches!(stage.request(1, &Request::under(&token("grant-1"))), Step::Wait));
     let calls = stage.tick().calls;
     let feed = calls.iter().find(|call| path(call).starts_with("/v1/revocations")).unwrap();
-    let steps = stage.answer(feed, 200, &news(8, &["grant-1"]));
+    let steps = stage.answer(feed, 200, &everything(8, &["grant-1"]));
     let [(1, step)] = &steps[..] else { panic!("{steps:?}") };
     assert_refused(step, "revoked");
 }
@@ -167,7 +170,7 @@ fn what_was_refused_while_it_waited_is_recorded_once_and_whole() {
     let is_feed = |call: &&Call| path(call).starts_with("/v1/revocations");
     let feed = calls.iter().find(is_feed).unwrap();
     let standing = calls.iter().find(|call| !is_feed(call)).unwrap();
-    assert_eq!(stage.answer(feed, 200, &news(8, &["grant-1"])).len(), 1);
+    assert_eq!(stage.answer(feed, 200, &everything(8, &["grant-1"])).len(), 1);
     assert!(stage.answer(standing, 200, &json!({"active": true})).is_empty(), "it is decided");
     assert_eq!(stage.logged(1).unwrap()["reason"], "revoked");
 }
@@ -181,7 +184,7 @@ fn a_request_waits_for_the_first_answer_of_the_feed_and_for_no_other() {
         let call = queued_first.then(|| stage.call());
         assert!(matches!(stage.request(1, &Request::under(&token("grant-1"))), Step::Wait));
         let call = call.unwrap_or_else(|| stage.call());
-        let steps = stage.answer(&call, 200, &news(8, &[revoked]));
+        let steps = stage.answer(&call, 200, &everything(8, &[revoked]));
         assert_eq!(steps.len(), 1);
         assert_eq!(reason(&steps[0].1), wanted);
     }
@@ -222,6 +225,19 @@ fn an_answer_that_does_not_continue_is_none_and_asks_for_everything() {
         stage.wait_millis(200);
         assert_eq!(path(&stage.call()), "/v1/revocations?wait=4s&node=edge-1");
     }
+}
+
+#[test]
+fn a_part_is_no_answer_to_a_question_for_everything() {
+    let mut stage = Stage::new(&feeding_config());
+    let call = stage.call();
+    stage.answer(&call, 200, &news(7, &[]));
+    assert_refused(&stage.request(1, &Request::under(&token("grant-1"))), "revocation_unknown");
+    stage.wait_millis(200);
+    let call = stage.call();
+    assert_eq!(path(&call), "/v1/revocations?wait=4s&node=edge-1");
+    stage.answer(&call, 200, &everything(7, &[]));
+    assert_permitted(&stage.request(2, &Request::under(&token("grant-1"))));
 }
 
 #[test]
