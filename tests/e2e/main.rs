@@ -32,5 +32,6 @@ mod shipped;
 mod signing_keys;
 mod story;
 mod unauthenticated;
+mod updates;
 mod verification;
 mod workers;

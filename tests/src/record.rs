@@ -78,7 +78,7 @@ impl Record {
 
 impl Audit {
     /// The members of every record, in the order in which they are written.
-    pub const MEMBERS: [&str; 30] = [
+    pub const MEMBERS: [&str; 31] = [
         "v",
         "time",
         "decision",
@@ -103,6 +103,7 @@ impl Audit {
         "duration_ms",
         "bytes_received",
         "bytes_sent",
+        "bytes_after_revocation",
         "expires_in_s",
         "epoch",
         "epoch_age_ms",

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::instant::{Instant, millis};
 use crate::request::Facts;
 use crate::token::VerifiedToken;
+use crate::traffic::Traffic;
 
 /// The version of the record's form: it changes when a member is renamed, removed or means
 /// something else, not when one is added.
@@ -104,10 +105,16 @@ pub struct Outcome {
     pub response_flags: Option<u64>,
     /// The upstream's address.
     pub upstream: Option<Vec<u8>>,
-    /// Body bytes that came from the client.
-    pub bytes_received: u64,
-    /// Body bytes that went to the client.
-    pub bytes_sent: u64,
+}
+
+/// The end of a request.
+#[derive(Debug)]
+pub(crate) struct End<'a> {
+    pub(crate) outcome: Outcome,
+    pub(crate) traffic: &'a Traffic,
+    /// The body bytes that had passed when its grant was known to be revoked.
+    pub(crate) until_revoked: Option<u64>,
+    pub(crate) logged: Instant,
 }
 
 /// What was decided about one request.
@@ -162,6 +169,7 @@ struct Tail<'a> {
     duration_ms: Option<u64>,
     bytes_received: Option<u64>,
     bytes_sent: Option<u64>,
+    bytes_after_revocation: Option<u64>,
     expires_in_s: Option<u64>,
     epoch: Option<u64>,
     epoch_age_ms: Option<u64>,
@@ -203,16 +211,19 @@ impl Decided {
     }
 
     /// The record at the decision (`end` is `None`), or the final one.
-    pub(crate) fn record(&self, node: Option<&str>, end: Option<(&Outcome, Instant)>) -> Record {
+    pub(crate) fn record(&self, node: Option<&str>, end: Option<&End<'_>>) -> Record {
         let ruled = &self.ruled;
-        let outcome = end.map(|(outcome, _)| outcome);
+        let outcome = end.map(|end| &end.outcome);
         let claims = ruled.token.as_ref().map(|token| token.claims());
         let tail = json(&Tail {
             status: outcome.and_then(|outcome| outcome.status).filter(|status| *status > 0),
             response_flags: outcome.and_then(|outcome| outcome.response_flags).map(flags_text),
-            duration_ms: end.map(|(_, logged)| millis(logged.since(ruled.arrived))),
-            bytes_received: outcome.map(|outcome| outcome.bytes_received),
-            bytes_sent: outcome.map(|outcome| outcome.bytes_sent),
+            duration_ms: end.map(|end| millis(end.logged.since(ruled.arrived))),
+            bytes_received: end.map(|end| end.traffic.received()),
+            bytes_sent: end.map(|end| end.traffic.sent()),
+            bytes_after_revocation: end.and_then(|end| {
+                end.until_revoked.map(|until| end.traffic.total().saturating_sub(until))
+            }),
             expires_in_s: claims
                 .map(|claims| Instant::from_seconds(claims.exp).since(ruled.arrived).as_secs()),
             epoch: ruled.standing.and_then(|standing| standing.epoch),

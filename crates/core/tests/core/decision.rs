@@ -363,6 +363,8 @@ fn a_known_token_is_verified_once_and_its_time_each_time() {
 fn the_final_record_says_what_came_of_it() {
     let mut stage = Stage::new(&config());
     assert_permitted(&stage.request(1, &Request::under(&token(json!({})))));
+    stage.traffic.add_received(3);
+    stage.traffic.add_sent(5);
     stage.wait_millis(42);
     let record = stage.logged(1).unwrap();
     assert_eq!(
@@ -375,7 +377,7 @@ fn the_final_record_says_what_came_of_it() {
             "method": "GET", "host": "orders.internal", "path": "/v1/orders", "route": null,
             "source_ip": "192.0.2.7", "request_id": "request-1", "status": 200,
             "response_flags": "-", "duration_ms": 42, "bytes_received": 3, "bytes_sent": 5,
-            "expires_in_s": 800, "epoch": null, "epoch_age_ms": null,
+            "bytes_after_revocation": null, "expires_in_s": 800, "epoch": null, "epoch_age_ms": null,
             "revocation_source": "not_configured", "upstream": "198.51.100.1:80", "node": "edge-1",
         })
     );

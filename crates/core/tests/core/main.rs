@@ -5,9 +5,11 @@
 
 mod answers;
 mod configuration;
+mod cut;
 mod decision;
 mod feed;
 mod hostile;
 mod refusal;
+mod sharing;
 mod support;
 mod vectors;
