@@ -209,11 +209,11 @@ impl RootContext for Root {
             config.scopes.len(),
             config.enforcement,
         );
-        let Some(id) = host::random() else {
-            error!("breakglass: the host has no random numbers");
+        let (Some(id), Some(now)) = (host::random(), host::now()) else {
+            error!("breakglass: the host has no random numbers or no clock");
             return false;
         };
-        let worker = Worker::new(config, Identity { node: host::node_id(), id });
+        let worker = Worker::new(config, Identity { node: host::node_id(), id }, now);
         self.plugin = host::plugin();
         LATEST.with_borrow_mut(|latest| {
             latest.insert(self.plugin.clone(), Rc::clone(worker.config()))

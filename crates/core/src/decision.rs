@@ -75,6 +75,8 @@ pub(crate) enum Question {
     Keys(usize),
     /// The news of the feed.
     Feed,
+    /// Whether the head of the audit chain has arrived. No decision needs it.
+    Heads,
     /// Whether a grant still stands.
     Standing {
         /// The index of the issuer.

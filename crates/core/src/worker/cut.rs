@@ -128,7 +128,7 @@ impl Worker {
         let Stream::Decided(running) = self.streams.get_mut(&stream)? else { return None };
         let (end, _) = running.end?;
         if reason == DenyReason::Revoked {
-            running.until_revoked.get_or_insert(running.traffic.total());
+            running.past.until_revoked.get_or_insert(running.traffic.total());
         }
         let scope = running.decided.ruled.scope.as_ref();
         let drain =
@@ -156,7 +156,7 @@ impl Worker {
             return None;
         }
         let Stream::Decided(running) = self.take(stream)? else { return None };
-        let Running { decided, traffic, until_revoked, .. } = *running;
+        let Running { decided, traffic, past, .. } = *running;
         let ruled = decided.ruled;
         let token = ruled.token.clone();
         let refusal = refuse(&Denial { token, ..Denial::of(reason) }, &ruled.facts, &self.config);
@@ -170,7 +170,7 @@ impl Worker {
             _ => ruled.standing,
         };
         let ruled = Ruled { decision: Decision::Cut, reason: reason.code(), standing, ..ruled };
-        let record = self.keep(stream, ruled, traffic, until_revoked);
+        let record = self.keep(stream, ruled, traffic, past);
         Some(Step::Refuse(refusal, record))
     }
 }

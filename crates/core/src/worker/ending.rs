@@ -2,16 +2,16 @@
 
 use std::rc::Rc;
 
-use crate::audit::{Decided, Decision, End, Outcome, Record, Ruled};
+use crate::audit::{Decided, Decision, End, Outcome, Phase, Record, Ruled};
 use crate::calls::StreamId;
 use crate::decision::{Denial, Token};
 use crate::instant::Instant;
 use crate::reason::DenyReason;
 use crate::refusal::refuse;
 use crate::request::Facts;
-use crate::step::Refusal;
+use crate::step::{Refusal, Step};
 
-use super::{CLIENT_GONE, Running, Stream, Waiting, Worker, deny};
+use super::{CLIENT_GONE, Past, Running, Stream, Waiting, Worker, deny};
 
 impl Worker {
     /// What this worker ordered for a request could not be done: the request is refused, whatever
@@ -28,7 +28,12 @@ impl Worker {
             None => (Facts::default(), now, Rc::default()),
         };
         let refusal = refuse(&denial, &facts, &self.config);
-        let record = self.keep(stream, deny(denial, Decision::Deny, facts, arrived), traffic, None);
+        let record = self.keep(
+            stream,
+            deny(denial, Decision::Deny, facts, arrived),
+            traffic,
+            Past::default(),
+        );
         (refusal, record)
     }
 
@@ -55,6 +60,8 @@ impl Worker {
             && let Some((end, _)) = running.end
         {
             self.deadlines.remove(&(end, stream));
+            let arrived = running.decided.ruled.arrived;
+            self.starts.remove(&(arrived.after(self.config.audit.start_after), stream));
         }
         Some(taken)
     }
@@ -67,18 +74,38 @@ impl Worker {
         outcome: impl FnOnce() -> Outcome,
         now: Instant,
     ) -> Option<Record> {
-        let (decided, traffic, until_revoked) = match self.take(stream)? {
+        let (decided, traffic, past) = match self.take(stream)? {
             Stream::Decided(running) => {
-                let Running { decided, traffic, until_revoked, .. } = *running;
-                (decided, traffic, until_revoked)
+                let Running { decided, traffic, past, .. } = *running;
+                (decided, traffic, past)
             }
             Stream::Waiting(waiting) => {
                 let traffic = Rc::clone(&waiting.traffic);
-                (self.abandoned(*waiting, now), traffic, None)
+                (self.abandoned(*waiting, now), traffic, Past::default())
             }
         };
+        let Past { until_revoked, start } = past;
         let end = End { outcome: outcome(), traffic: &traffic, until_revoked, logged: now };
-        Some(decided.record(self.identity.node.as_deref(), Some(&end)))
+        let (node, phase) = (self.identity.node.as_deref(), Phase::End(&end, start));
+        let (record, _) = decided.record(stream, node, &phase, &mut self.chain);
+        Some(record)
+    }
+
+    /// The records of the requests that have run for long: their ends may never be logged.
+    pub(super) fn note_starts(&mut self, now: Instant) -> Vec<(StreamId, Step)> {
+        let mut steps = Vec::new();
+        while let Some((due, stream)) = self.starts.first().copied()
+            && due <= now
+        {
+            self.starts.pop_first();
+            let Some(Stream::Decided(running)) = self.streams.get_mut(&stream) else { continue };
+            let node = self.identity.node.as_deref();
+            let (record, link) =
+                running.decided.record(stream, node, &Phase::Start, &mut self.chain);
+            running.past.start = link;
+            steps.push((stream, Step::Note(record)));
+        }
+        steps
     }
 
     /// What is recorded of a request whose client went away before the answer came: nothing was

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::audit::{Decided, Decision, Record, Ruled};
+use crate::audit::{Chain, Decided, Decision, Link, Phase, Record, Ruled};
 use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
 use crate::config::{Config, Enforcement};
 use crate::counters::{CounterName, Counters};
@@ -61,6 +61,7 @@ pub struct Worker {
     revocations: Revocations,
     /// `None` where every VM asks for itself.
     sharing: Option<Sharing>,
+    chain: Chain,
     /// Whether it is this VM that polls the feed.
     leads: bool,
     /// Whether the last answer of the feed is still to be shared.
@@ -70,6 +71,8 @@ pub struct Worker {
     streams: HashMap<StreamId, Stream>,
     /// When permitted requests end, soonest first.
     deadlines: BTreeSet<(Instant, StreamId)>,
+    /// When permitted requests have run long enough to leave a record, soonest first.
+    starts: BTreeSet<(Instant, StreamId)>,
     /// The configuration that has come in place of this worker's.
     successor: Option<Rc<Config>>,
 }
@@ -107,8 +110,16 @@ struct Running {
     /// When it is to end, and why, if it was permitted.
     end: Option<(Instant, DenyReason)>,
     traffic: Rc<Traffic>,
+    past: Past,
+}
+
+/// What has happened to a request since it was permitted.
+#[derive(Debug, Default)]
+struct Past {
     /// The body bytes that had passed when its grant was known to be revoked.
     until_revoked: Option<u64>,
+    /// The record that it left while it ran.
+    start: Option<Link>,
 }
 
 /// What is to be done because time has passed.
@@ -125,10 +136,12 @@ pub struct Tick {
 impl Worker {
     /// A worker that knows nothing yet.
     #[must_use]
-    pub fn new(config: Config, identity: Identity) -> Worker {
+    pub fn new(config: Config, identity: Identity, now: Instant) -> Worker {
         let sharing = Sharing::new(&config, identity.id);
         Worker {
             keys: KeyRing::new(&config),
+            chain: Chain::new(identity.id, now),
+            starts: BTreeSet::new(),
             config: Rc::new(config),
             identity,
             memory: Memory::new(),
@@ -210,6 +223,10 @@ impl Worker {
                 steps = self.learn_news(answer, now);
                 Box::new(|answers| answers.feed = true)
             }
+            Question::Heads => {
+                self.learn_of_report(answer, now);
+                Box::new(|_| {})
+            }
             Question::Standing { issuer, jti } => {
                 let verdict = self.learn_verdict(issuer, &jti, answer, now);
                 Box::new(move |answers| answers.standing = Some(verdict))
@@ -235,12 +252,15 @@ impl Worker {
         self.revocations.purge(now);
         let mut steps = self.share(board, now);
         self.poll(now);
+        self.report(now);
         let streams = &self.streams;
         let calls = self.calls.send(&self.config, |stream| streams.contains_key(&stream), now);
         for call in self.calls.overdue(now) {
             steps.extend(self.answer(call, &Answer::Failed, now));
         }
         steps.extend(self.cut_due(now));
+        steps.extend(self.note_starts(now));
+        self.chain.forget(now);
         Tick { calls, steps, counters: self.counters.take() }
     }
 
@@ -284,7 +304,7 @@ impl Worker {
                         self.poll(now);
                         now
                     }
-                    Question::Standing { .. } => now,
+                    Question::Standing { .. } | Question::Heads => now,
                 };
                 let token = match &waiting.token {
                     Token::Bytes(bytes) => bytes.as_slice(),
@@ -325,7 +345,7 @@ impl Worker {
             standing: Some(standing),
             facts: waiting.facts,
         };
-        let record = self.keep(stream, ruled, waiting.traffic, None);
+        let record = self.keep(stream, ruled, waiting.traffic, Past::default());
         Step::Permit(Permit { remove, set, record })
     }
 
@@ -335,26 +355,20 @@ impl Worker {
             Enforcement::Enforce => {
                 let refusal = refuse(&denial, &facts, &self.config);
                 let ruled = deny(denial, Decision::Deny, facts, arrived);
-                let record = self.keep(stream, ruled, traffic, None);
+                let record = self.keep(stream, ruled, traffic, Past::default());
                 Step::Refuse(refusal, record)
             }
             Enforcement::Shadow => {
                 let remove = std::mem::take(&mut facts.remove);
                 let ruled = deny(denial, Decision::ShadowDeny, facts, arrived);
-                let record = self.keep(stream, ruled, traffic, None);
+                let record = self.keep(stream, ruled, traffic, Past::default());
                 Step::Pass(Pass { remove, record: Some(record) })
             }
         }
     }
 
     /// Counts and keeps what was decided, for the final record. The first record.
-    fn keep(
-        &mut self,
-        stream: StreamId,
-        ruled: Ruled,
-        traffic: Rc<Traffic>,
-        until_revoked: Option<u64>,
-    ) -> Record {
+    fn keep(&mut self, stream: StreamId, ruled: Ruled, traffic: Rc<Traffic>, past: Past) -> Record {
         self.counters.decision(ruled.decision.word(), ruled.reason);
         let end = match (ruled.decision, &ruled.token) {
             (Decision::Allow, Some(token)) => {
@@ -363,9 +377,12 @@ impl Worker {
             _ => None,
         };
         self.deadlines.extend(end.map(|(at, _)| (at, stream)));
+        let starts = end.map(|_| (ruled.arrived.after(self.config.audit.start_after), stream));
+        self.starts.extend(starts);
         let decided = Decided::new(ruled, &self.config);
-        let record = decided.record(self.identity.node.as_deref(), None);
-        let running = Running { decided, end, traffic, until_revoked };
+        let node = self.identity.node.as_deref();
+        let (record, _) = decided.record(stream, node, &Phase::Decision, &mut self.chain);
+        let running = Running { decided, end, traffic, past };
         self.streams.insert(stream, Stream::Decided(Box::new(running)));
         record
     }

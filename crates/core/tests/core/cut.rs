@@ -60,15 +60,15 @@ fn what_may_finish_runs_on_for_a_bounded_time_and_nothing_new_comes() {
     stage.traffic.add_sent(20);
     stage.traffic.add_received(3);
     stage.wait_millis(1_999);
-    assert!(stage.tick().steps.is_empty());
+    assert!(stage.ended().is_empty());
     stage.wait_millis(1);
-    assert_refused(&one(stage.tick().steps), "revoked");
+    assert_refused(&one(stage.ended()), "revoked");
     let record = stage.logged(1).unwrap();
     assert_eq!(
         (&record["decision"], &record["bytes_after_revocation"]),
         (&json!("cut"), &json!(23))
     );
-    assert!(stage.tick().steps.is_empty());
+    assert!(stage.ended().is_empty());
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn what_finishes_in_time_was_allowed_and_its_record_says_what_passed_since() {
         (&json!("allow"), &json!(20))
     );
     stage.wait_millis(900_000);
-    assert!(stage.tick().steps.is_empty());
+    assert!(stage.ended().is_empty());
 }
 
 #[test]
@@ -93,9 +93,9 @@ fn what_may_finish_does_not_outlive_its_token() {
     assert_permitted(&stage.request(1, &Request::under(&short)));
     assert!(revoke(&mut stage, &call, "grant-1").is_empty());
     stage.wait_millis(12_949);
-    assert!(stage.tick().steps.is_empty());
+    assert!(stage.ended().is_empty());
     stage.wait_millis(1);
-    assert_refused(&one(stage.tick().steps), "token_expired");
+    assert_refused(&one(stage.ended()), "token_expired");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_withdrawn_scope_is_let_finish_too() {
     let withdraw = |next: &mut Value| next["scopes"][0]["methods"] = json!(["HEAD"]);
     assert!(update(&mut stage, withdraw).is_empty());
     stage.wait_millis(2_000);
-    assert_refused(&one(stage.tick().steps), "scope_withdrawn");
+    assert_refused(&one(stage.ended()), "scope_withdrawn");
     assert_eq!(stage.logged(1).unwrap()["bytes_after_revocation"], json!(null));
 }
 

@@ -366,7 +366,9 @@ fn the_final_record_says_what_came_of_it() {
     stage.traffic.add_received(3);
     stage.traffic.add_sent(5);
     stage.wait_millis(42);
-    let record = stage.logged(1).unwrap();
+    let mut record = stage.logged(1).unwrap();
+    let hash = record.as_object_mut().unwrap().remove("hash").unwrap();
+    assert_eq!(hash.as_str().unwrap().len(), 64);
     assert_eq!(
         record,
         json!({
@@ -379,6 +381,8 @@ fn the_final_record_says_what_came_of_it() {
             "response_flags": "-", "duration_ms": 42, "bytes_received": 3, "bytes_sent": 5,
             "bytes_after_revocation": null, "expires_in_s": 800, "epoch": null, "epoch_age_ms": null,
             "revocation_source": "not_configured", "upstream": "198.51.100.1:80", "node": "edge-1",
+            "phase": "end", "stream": 1, "grant_seq": 1, "seq": 1, "prev": null,
+            "chain": "01010101010101010101010101010101",
         })
     );
     assert_eq!(stage.logged(1), None, "each request is recorded once");

@@ -124,7 +124,7 @@ fn a_stream_is_cut_once() {
     let call = next(&mut stage);
     assert!(stage.answer(&call, 200, &news(9, &["grant-1"])).is_empty());
     stage.wait_millis(900_000);
-    assert!(stage.tick().steps.is_empty());
+    assert!(stage.ended().is_empty());
 }
 
 #[test]
@@ -134,9 +134,9 @@ fn what_runs_is_cut_when_its_token_is_void() {
     assert_permitted(&stage.request(2, &Request::under(&token("grant-2"))));
     stage.logged(2);
     stage.wait_millis(804_999 - SETTLE);
-    assert!(stage.tick().steps.is_empty());
+    assert!(stage.ended().is_empty());
     stage.wait_millis(1);
-    let steps = stage.tick().steps;
+    let steps = stage.ended();
     let [(1, step)] = &steps[..] else { panic!("{steps:?}") };
     assert_refused(step, "token_expired");
     assert_eq!(stage.logged(1).unwrap()["decision"], "cut");
@@ -149,7 +149,7 @@ fn shadow_mode_cuts_nothing() {
     assert_permitted(&stage.request(1, &Request::under(&token("grant-1"))));
     assert!(stage.answer(&call, 200, &news(8, &["grant-1"])).is_empty());
     stage.wait_millis(900_000);
-    assert!(stage.tick().steps.is_empty());
+    assert!(stage.ended().is_empty());
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn the_second_instance_in_one_chain_is_passive() {
     let Step::Pass(pass) = stage.request(1, &request) else { panic!() };
     assert!(pass.remove.is_empty());
     stage.wait_millis(900_000);
-    assert!(stage.tick().steps.is_empty());
+    assert!(stage.ended().is_empty());
 }
 
 #[test]

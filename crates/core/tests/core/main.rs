@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
 mod answers;
+mod chain;
 mod configuration;
 mod cut;
 mod decision;

@@ -224,9 +224,10 @@ impl Stage {
         let board = Rc::clone(board);
         let config = parse(config).unwrap_or_else(|errors| panic!("{errors:?}"));
         let identity = Identity { node: Some("edge-1".into()), id: [number; 16] };
-        let worker = Worker::new(config, identity);
+        let now = Instant::from_seconds(NOW);
+        let worker = Worker::new(config, identity, now);
         let traffic = Rc::default();
-        Stage { worker, board, traffic, now: Instant::from_seconds(NOW) }
+        Stage { worker, board, traffic, now }
     }
 
     pub(crate) fn wait_millis(&mut self, millis: u64) {
@@ -240,6 +241,12 @@ impl Stage {
 
     pub(crate) fn tick(&mut self) -> Tick {
         self.worker.tick(&*self.board, self.now)
+    }
+
+    /// The requests that the next tick ends.
+    pub(crate) fn ended(&mut self) -> Vec<(u32, Step)> {
+        let steps = self.tick().steps.into_iter();
+        steps.filter(|(_, step)| !matches!(step, Step::Note(_))).collect()
     }
 
     /// The one call that the next tick makes.
@@ -283,6 +290,7 @@ pub(crate) fn reason(step: &Step) -> String {
             assert_eq!(record["reason"], refusal.reason.code());
             text.clone()
         }
+        Step::Note(record) => record.clone(),
         Step::Wait => return "wait".into(),
     };
     let record: Value = serde_json::from_str(&record).unwrap();
