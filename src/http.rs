@@ -44,6 +44,8 @@ impl Context for Http {}
 
 impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        #[cfg(feature = "panics-on-purpose")]
+        crate::panics::at_request(self.id);
         let flow = match self.decide() {
             None => fail(self.id, &self.shared.worker),
             Some(step) => {
@@ -81,6 +83,8 @@ impl HttpContext for Http {
     }
 
     fn on_log(&mut self) {
+        #[cfg(feature = "panics-on-purpose")]
+        crate::panics::at_log(self.id);
         let (Some(now), Ok(mut worker)) = (host::now(), self.shared.worker.try_borrow_mut()) else {
             return;
         };

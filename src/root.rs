@@ -188,6 +188,8 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
+        #[cfg(feature = "panics-on-purpose")]
+        crate::panics::at_tick();
         let (Some(shared), Some(now)) = (self.shared.clone(), host::now()) else { return };
         if shared.awake.replace(false)
             && let Err(status) = host::tick_every(TICK)

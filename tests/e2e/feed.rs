@@ -8,8 +8,9 @@ use std::time::Duration;
 use breakglass_tests::approvals::{FEED, INTROSPECTION, Reply};
 use breakglass_tests::client::get;
 use breakglass_tests::gate::{Gate, Plan};
+use breakglass_tests::live::TRICKLING;
 use breakglass_tests::tokens::now;
-use breakglass_tests::upstream::{HANGING, TRICKLING};
+use breakglass_tests::upstream::HANGING;
 use breakglass_tests::wait::{timed, until};
 use serde_json::{Value, json};
 

@@ -20,6 +20,7 @@ mod headers;
 mod host;
 mod hostile;
 mod outage;
+mod panics;
 mod paths;
 mod presentation;
 mod rbac;
