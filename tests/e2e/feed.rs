@@ -148,29 +148,6 @@ fn a_request_that_has_no_answer_yet_ends_when_its_grant_does() {
 }
 
 #[test]
-fn two_hundred_streams_under_one_grant_are_cut_in_one_go() {
-    let gate = gate();
-    let token = gate.mint();
-    let other = get(format!("/v1/orders{TRICKLING}")).token(gate.mint().sign());
-    let mut goes_on = gate.begin(&other);
-    let mut streams: Vec<_> = (0..200)
-        .map(|_| {
-            let request = get(format!("/v1/orders{TRICKLING}")).token(token.sign());
-            (gate.begin(&request), request.id)
-        })
-        .collect();
-    gate.approvals.reply(FEED, news(1, &[token.grant()]));
-    for (stream, _) in &mut streams {
-        let _ = stream.read_to_end(&mut Vec::new());
-    }
-    for (_, id) in &streams {
-        assert_cut(&gate, id, "revoked", 200);
-    }
-    goes_on.read_exact(&mut [0; 64]).unwrap();
-    gate.still_serves();
-}
-
-#[test]
 fn a_feed_that_is_down_leaves_it_to_introspection() {
     let gate = Plan::standard()
         .set("/revocation/feed", feed())

@@ -12,6 +12,7 @@
 mod allow;
 mod config;
 mod counters;
+mod crowds;
 mod cuts;
 mod docs;
 mod feed;
