@@ -14,9 +14,9 @@ use breakglass_tests::upstream::HANGING;
 use breakglass_tests::wait::{timed, until};
 use serde_json::{Value, json};
 
-/// What a cut may take: the service's answer (a poll every 100 ms here, because the stand-in does not
-/// hang), the cut itself, and Envoy's own `delayed_close_timeout` of a second.
-const CUT: Duration = Duration::from_millis(1_500);
+/// What a cut may take here: a poll every 100 ms, because the stand-in does not hang, the cut itself,
+/// Envoy's `delayed_close_timeout` of 100 ms, and a busy machine. (The promise is kept in `cuts.rs`.)
+const CUT: Duration = Duration::from_millis(750);
 
 fn feed() -> Value {
     json!({"cluster": "approvals", "authority": "approvals.internal", "path": FEED})

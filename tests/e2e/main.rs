@@ -15,6 +15,7 @@ mod counters;
 mod crowds;
 mod cuts;
 mod docs;
+mod faults;
 mod feed;
 mod grpc_calls;
 mod harness;

@@ -39,6 +39,8 @@ pub struct Settings {
     pub delivery: Delivery,
     /// A host function that Envoy does not let the filter use, though it lets it use the others.
     pub forbidden: Option<&'static str>,
+    /// Whether Envoy's clock can be set.
+    pub own_clock: bool,
     /// Whether the filter is the one that panics when a request says so.
     pub panicking: bool,
     /// The API behind the gate.
@@ -63,6 +65,7 @@ impl Settings {
             form: Form::Text,
             delivery: Delivery::Static,
             forbidden: None,
+            own_clock: false,
             panicking: false,
             upstream,
             approvals,

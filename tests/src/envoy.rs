@@ -10,8 +10,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::artefacts;
-use crate::bootstrap::Settings;
+use crate::bootstrap::{Delivery, Settings};
 use crate::client::{Answer, get, request};
+use crate::clock;
 use crate::policy::PROXY_TOKEN;
 use crate::record::Record;
 use crate::stats::Stats;
@@ -63,10 +64,12 @@ impl Envoy {
 
     fn started(configuration: &str, settings: Settings, directory: TempDir) -> Envoy {
         let concurrency = settings.concurrency.to_string();
-        let mut child = command(directory.path(), configuration)
-            .args(["--admin-address-path", "admin.txt", "--concurrency", &concurrency])
-            .spawn()
-            .expect("Envoy runs");
+        let mut command = command(directory.path(), configuration);
+        command.args(["--admin-address-path", "admin.txt", "--concurrency", &concurrency]);
+        if settings.own_clock {
+            clock::install(&mut command, directory.path());
+        }
+        let mut child = command.spawn().expect("Envoy runs");
         let admin = until("Envoy's admin interface", || {
             running(&mut child, directory.path());
             fs::read_to_string(directory.path().join("admin.txt")).ok()?.parse().ok()
@@ -155,8 +158,30 @@ impl Envoy {
     /// # Panics
     /// When the configuration is in the bootstrap, which cannot change.
     pub fn update(&mut self, filter: &str) {
+        self.replace(Some(filter.to_owned()));
+    }
+
+    /// Takes the filter out of a running Envoy, whose listener comes from a file.
+    ///
+    /// # Panics
+    /// When it comes from elsewhere.
+    pub fn remove_filter(&mut self) {
+        assert_eq!(self.settings.delivery, Delivery::Listener, "a chain that can change");
+        self.replace(None);
+    }
+
+    /// Sets Envoy's wall clock so many seconds off.
+    ///
+    /// # Panics
+    /// When it has no clock of its own.
+    pub fn set_clock(&self, seconds: i64) {
+        assert!(self.settings.own_clock, "an Envoy with a clock of its own");
+        clock::set(self.directory.path(), seconds);
+    }
+
+    fn replace(&mut self, filter: Option<String>) {
         self.version += 1;
-        self.settings.filter = Some(filter.to_owned());
+        self.settings.filter = filter;
         let directory = self.directory.path();
         let (name, resource) =
             self.settings.resource(directory, self.version).expect("a delivery that can change");

@@ -25,6 +25,7 @@ pub struct Plan {
     normalize_path: bool,
     tls: bool,
     panicking: bool,
+    own_clock: bool,
     key: Key,
     approvals: FakeApprovals,
     service: Option<SocketAddr>,
@@ -47,6 +48,7 @@ impl Plan {
             normalize_path: false,
             tls: false,
             panicking: false,
+            own_clock: false,
             key,
             approvals,
             service: None,
@@ -184,6 +186,13 @@ impl Plan {
         self
     }
 
+    /// Envoy has a clock of its own, which can be set.
+    #[must_use]
+    pub fn own_clock(mut self) -> Self {
+        self.own_clock = true;
+        self
+    }
+
     /// Starts everything.
     ///
     /// # Panics
@@ -220,6 +229,7 @@ impl Plan {
             normalize_path: self.normalize_path,
             tls: self.tls,
             panicking: self.panicking,
+            own_clock: self.own_clock,
             ..Settings::new(
                 Some(self.filter.to_string()),
                 upstream.address(),
