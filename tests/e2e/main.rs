@@ -36,5 +36,6 @@ mod shipped;
 mod signing_keys;
 mod story;
 mod unauthenticated;
+mod updates;
 mod verification;
 mod workers;
