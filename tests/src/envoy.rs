@@ -32,12 +32,22 @@ const PANICS: [&str; 2] = ["panicked at", "RuntimeError"];
 
 /// A running Envoy. Dropping it ends it and fails the test if it was not healthy to the end.
 pub struct Envoy {
-    child: Child,
+    child: Process,
     directory: TempDir,
     settings: Settings,
     admin: SocketAddr,
     listener: SocketAddr,
     version: u32,
+}
+
+/// A process that does not outlive whoever waits for it, not even one that gave up on its start.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Envoy {
@@ -69,13 +79,13 @@ impl Envoy {
         if settings.own_clock {
             clock::install(&mut command, directory.path());
         }
-        let mut child = command.spawn().expect("Envoy runs");
+        let mut child = Process(command.spawn().expect("Envoy runs"));
         let admin = until("Envoy's admin interface", || {
-            running(&mut child, directory.path());
+            running(&mut child.0, directory.path());
             fs::read_to_string(directory.path().join("admin.txt")).ok()?.parse().ok()
         });
         until("Envoy to be live", || {
-            running(&mut child, directory.path());
+            running(&mut child.0, directory.path());
             get("/ready").try_send(admin).ok().filter(|answer| answer.status == 200)
         });
         let listener = until("Envoy's listener", || listener(admin));
@@ -193,15 +203,13 @@ impl Envoy {
 
     fn end(&mut self) -> ExitStatus {
         let _ = request("POST", "/quitquitquit").send(self.admin);
-        until("Envoy to end", || self.child.try_wait().unwrap())
+        until("Envoy to end", || self.child.0.try_wait().unwrap())
     }
 }
 
 impl Drop for Envoy {
     fn drop(&mut self) {
         if thread::panicking() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
             let log = self.log();
             let lines: Vec<_> = log.lines().collect();
             let tail = lines[lines.len().saturating_sub(30)..].join("\n");
