@@ -44,6 +44,8 @@ impl Context for Http {}
 
 impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        #[cfg(feature = "panics-on-purpose")]
+        crate::panics::at_request(self.id);
         if end_of_stream {
             self.traffic.received_all();
         }
@@ -118,6 +120,8 @@ impl HttpContext for Http {
     }
 
     fn on_log(&mut self) {
+        #[cfg(feature = "panics-on-purpose")]
+        crate::panics::at_log(self.id);
         let (Some(now), Ok(mut worker)) = (host::now(), self.shared.worker.try_borrow_mut()) else {
             return;
         };
