@@ -16,6 +16,7 @@ mod database;
 mod decide;
 mod feed;
 mod feed_load;
+mod heads;
 mod http;
 mod introspect;
 mod keys;
