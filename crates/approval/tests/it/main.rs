@@ -2,11 +2,14 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "test code: what is not as expected ends the test"
 )]
 
 mod approve;
+mod audit;
 mod cli_flow;
 mod cli_refusals;
 mod cli_revoke;

@@ -1,0 +1,6 @@
+//! `breakglass audit`: the real binary on logs.
+
+mod carriers;
+mod independent;
+mod log;
+mod tampering;
