@@ -7,6 +7,7 @@
 //! record   members, canonical form     -> sealed as it says, or changed
 //! chain    numbers and links per chain -> findings
 //! verify   all of it, against heads    -> verdict
+//! report   records about one thing     -> JSON, html
 //! ```
 
 pub mod canonical;
@@ -15,10 +16,12 @@ pub mod digest;
 pub mod finding;
 pub mod grants;
 pub mod heads;
+pub mod html;
 pub mod line;
 pub mod open;
 pub mod read;
 pub mod record;
+pub mod report;
 pub mod run;
 pub mod source;
 pub mod starts;

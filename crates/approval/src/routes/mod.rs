@@ -5,6 +5,7 @@ mod approve;
 mod body;
 mod cancel;
 mod deny;
+mod evidence;
 mod feed;
 mod heads;
 mod health;
@@ -61,6 +62,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/grants/{jti}/revoke", post(revoke::handler))
         .route("/v1/proxies", get(proxies::handler))
         .route("/v1/audit/heads", heads)
+        .route("/v1/audit/requests", get(evidence::handler))
         .route("/oauth2/introspect", post(introspect::handler))
         .route("/oauth2/revoke", post(oauth_revoke::handler))
         .route("/.well-known/jwks.json", get(jwks::handler))

@@ -5,6 +5,7 @@
 
 mod audit;
 mod decisions;
+mod evidence;
 mod feed;
 mod grants;
 mod heads;
@@ -24,6 +25,7 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 pub use decisions::Approval;
+pub use evidence::{About, Step};
 pub use feed::{FeedEntry, FeedHead};
 pub use grants::Revoked;
 pub use heads::{Head, HeadFilter, Reported, ReportedHead, Reporter};

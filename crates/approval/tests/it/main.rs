@@ -17,6 +17,7 @@ mod cli_serve;
 mod config;
 mod database;
 mod decide;
+mod evidence;
 mod feed;
 mod feed_load;
 mod heads;

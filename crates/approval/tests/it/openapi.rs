@@ -71,6 +71,10 @@ async fn answers_have_the_members_that_it_describes() {
     let heads = service.get("grace", "/v1/audit/heads").await.ok();
     check(&document, "Heads", &heads);
     check(&document, "Head", &heads["heads"][0]);
+    let evidence = service.get("grace", "/v1/audit/requests?subject=alice").await.ok();
+    check(&document, "Evidence", &evidence);
+    check(&document, "RequestEvidence", &evidence["requests"][0]);
+    check(&document, "Step", &evidence["requests"][0]["trail"][0]);
     service.pending().await;
     let listed = service.get("alice", "/v1/requests").await.ok();
     check(&document, "Requests", &listed);

@@ -2,6 +2,7 @@
 
 mod heads;
 mod input;
+mod report;
 mod verify;
 
 use crate::client::{Failure, Settings};
@@ -19,6 +20,10 @@ enum Verb {
     /// Check that nothing in a log was changed, and that nothing is missing from it.
     #[command(after_help = verify::HELP)]
     Verify(verify::Args),
+    /// Make the evidence file about a grant, an incident or a person: JSON, and a page to read and
+    /// print.
+    #[command(after_help = verify::HELP)]
+    Report(report::Args),
     /// Print what proxies reported of their chains, for `--heads` later.
     #[command(after_help = crate::exit::HELP)]
     Heads(heads::Args),
@@ -27,6 +32,7 @@ enum Verb {
 pub(crate) fn run(args: Args, settings: &Settings, terminal: Terminal) -> Result<Exit, Failure> {
     match args.verb {
         Verb::Verify(args) => verify::run(&args, settings, terminal),
+        Verb::Report(args) => report::run(&args, settings, terminal),
         Verb::Heads(args) => heads::run(&args, settings, terminal),
     }
 }

@@ -3,4 +3,5 @@
 mod carriers;
 mod independent;
 mod log;
+mod report;
 mod tampering;
