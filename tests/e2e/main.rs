@@ -36,6 +36,7 @@ mod shadow;
 mod shipped;
 mod signing_keys;
 mod story;
+mod trail;
 mod unauthenticated;
 mod updates;
 mod verification;

@@ -152,6 +152,12 @@ impl Envoy {
         })
     }
 
+    /// The access log.
+    #[must_use]
+    pub fn access_log(&self) -> PathBuf {
+        self.directory.path().join("access.log")
+    }
+
     /// All records so far.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {

@@ -126,6 +126,25 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Sends a request: its status.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    #[must_use]
+    pub fn send(&self, id: &str, path: &str, token: &str) -> u16 {
+        let builder = Request::builder().uri(format!("http://orders.internal{path}"));
+        let builder = builder.header("x-request-id", id).header("x-breakglass-token", token);
+        let answer = self.0.clone().send_request(builder.body(nothing()).unwrap());
+        runtime().block_on(async {
+            let answer = answer.await.expect("an answer");
+            let status = answer.status().as_u16();
+            answer.into_body().collect().await.expect("a body");
+            status
+        })
+    }
+}
+
 impl Live {
     /// Opens a stream under a token and waits until it has begun.
     ///

@@ -21,6 +21,9 @@ use crate::wait::until;
 /// Somebody who may ask for access, and approve nothing.
 pub const COLLEAGUE: &str = "carol@example.com";
 
+/// Somebody who may audit, and nothing else.
+pub const AUDITOR: &str = "erin@example.com";
+
 /// What can be asked for: the name, and the longest grant.
 const SCOPES: [(&str, &str); 6] = [
     ("orders:read", "1h"),
@@ -72,6 +75,7 @@ impl Service {
             (SUBJECT, r#"["oncall"]"#),
             (APPROVER, r#"["oncall", "commanders"]"#),
             (COLLEAGUE, r#"["oncall"]"#),
+            (AUDITOR, r#"["security"]"#),
         ] {
             let made = service.command(&["keygen", "api-token", "--json"]).output().unwrap();
             let made = Ran::from(made).json();
@@ -100,7 +104,7 @@ impl Service {
         let scopes: String = SCOPES.iter().map(scope).collect();
         let text = format!(
             "listen = \"127.0.0.1:0\"\nissuer = \"{ISSUER}\"\ndatabase = \"approvals.db\"\n\
-             key_directory = \"keys\"\n{people}[[proxies]]\nname = \"gate-test\"\n\
+             key_directory = \"keys\"\nauditors = [\"security\"]\n{people}[[proxies]]\nname = \"gate-test\"\n\
              token_sha256 = \"{sha256}\"\n{scopes}"
         );
         fs::write(self.path("config.toml"), text).unwrap();
