@@ -10,6 +10,7 @@
 )]
 
 mod allow;
+mod calls;
 mod config;
 mod counters;
 mod docs;

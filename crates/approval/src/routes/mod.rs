@@ -1,6 +1,7 @@
 //! The interface: one file per endpoint. Who may call it is in the signature of its handler
 //! (`AsPerson`, `AsProxy`); health, keys and metrics are for anybody.
 
+mod apart;
 mod approve;
 mod body;
 mod cancel;
@@ -28,6 +29,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
+use tokio::runtime::Handle;
 
 use crate::app::App;
 use crate::clock::Moment;
@@ -42,12 +44,13 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for an endpoint on which one may wait.
 const LONG_TIMEOUT: Duration = Duration::from_secs(10 + MAX_WAIT_S.unsigned_abs());
 
-/// The whole interface.
-pub fn router(app: App) -> Router {
+/// The whole interface. All of it but the feed is done on `runtime`, wherever its connections are
+/// served: when thousands of polls are woken at once, a revocation must not stand in their queue.
+pub fn router(app: App, runtime: &Handle) -> Router {
     let waits = Router::new()
         .route("/v1/requests/{id}", get(show::handler))
         // Revoking everything may take a while too.
-        .route("/v1/revocations", get(feed::handler).post(kill::handler));
+        .route("/v1/revocations", post(kill::handler));
     let answers = Router::new()
         .route("/v1/requests", get(list::handler).post(submit::handler))
         .route("/v1/requests/{id}/approve", post(approve::handler))
@@ -63,9 +66,12 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::handler))
         .route("/openapi.json", get(openapi::handler));
+    let long = from_fn(|request, next| observe::timeout(LONG_TIMEOUT, request, next));
     waits
-        .layer(from_fn(|request, next| observe::timeout(LONG_TIMEOUT, request, next)))
+        .layer(long.clone())
         .merge(answers.layer(from_fn(|request, next| observe::timeout(TIMEOUT, request, next))))
+        .layer(from_fn_with_state(runtime.clone(), apart::run))
+        .route("/v1/revocations", get(feed::handler).layer(long))
         .fallback(async || Problem::new(Reason::NotFound, "there is no such endpoint"))
         .method_not_allowed_fallback(async || {
             Problem::new(Reason::MethodNotAllowed, "this endpoint is for another method")
