@@ -76,7 +76,7 @@ fn storm(proxies: usize, what: &str, pause: Duration) -> Verdict {
         };
         polls.spawn_on(poller.poll_until(last), runtime.handle());
     }
-    while service.counted("breakglass_feed_hanging_polls") != u64::try_from(proxies).unwrap() {
+    while service.hanging_polls() != u64::try_from(proxies).unwrap() {
         assert!(polls.try_join_next().is_none(), "a poller ended");
         thread::sleep(Duration::from_millis(100));
     }

@@ -10,10 +10,14 @@
 )]
 
 mod allow;
+mod bodies;
 mod calls;
 mod config;
 mod counters;
+mod crowds;
+mod cuts;
 mod docs;
+mod faults;
 mod feed;
 mod grpc_calls;
 mod harness;
@@ -21,6 +25,7 @@ mod headers;
 mod host;
 mod hostile;
 mod outage;
+mod panics;
 mod paths;
 mod presentation;
 mod rbac;
@@ -33,5 +38,6 @@ mod shipped;
 mod signing_keys;
 mod story;
 mod unauthenticated;
+mod updates;
 mod verification;
 mod workers;
