@@ -57,8 +57,10 @@ impl Verdict {
     }
 }
 
-/// The parts: the name, what it is, and the number that it usually takes.
-const PARTS: [(&str, fn(usize) -> Verdict, usize); 5] = [
+/// The name of a part, what it does, and the number that it usually takes.
+type Part = (&'static str, fn(usize) -> Verdict, usize);
+
+const PARTS: [Part; 5] = [
     ("gate", gate::run, 5),
     ("revoke", revoke::run, 200),
     ("feed", feed::run, 5_000),

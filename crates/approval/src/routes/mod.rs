@@ -47,10 +47,11 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(10 + MAX_WAIT_S.unsigned_abs(
 /// The whole interface. All of it but the feed is done on `runtime`, wherever its connections are
 /// served: when thousands of polls are woken at once, a revocation must not stand in their queue.
 pub fn router(app: App, runtime: &Handle) -> Router {
+    let apart = from_fn_with_state(runtime.clone(), apart::run);
     let waits = Router::new()
-        .route("/v1/requests/{id}", get(show::handler))
+        .route("/v1/requests/{id}", get(show::handler).layer(apart.clone()))
         // Revoking everything may take a while too.
-        .route("/v1/revocations", post(kill::handler));
+        .route("/v1/revocations", post(kill::handler).layer(apart.clone()).get(feed::handler));
     let answers = Router::new()
         .route("/v1/requests", get(list::handler).post(submit::handler))
         .route("/v1/requests/{id}/approve", post(approve::handler))
@@ -66,12 +67,10 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::handler))
         .route("/openapi.json", get(openapi::handler));
-    let long = from_fn(|request, next| observe::timeout(LONG_TIMEOUT, request, next));
+    let answers = answers.layer(apart);
     waits
-        .layer(long.clone())
+        .layer(from_fn(|request, next| observe::timeout(LONG_TIMEOUT, request, next)))
         .merge(answers.layer(from_fn(|request, next| observe::timeout(TIMEOUT, request, next))))
-        .layer(from_fn_with_state(runtime.clone(), apart::run))
-        .route("/v1/revocations", get(feed::handler).layer(long))
         .fallback(async || Problem::new(Reason::NotFound, "there is no such endpoint"))
         .method_not_allowed_fallback(async || {
             Problem::new(Reason::MethodNotAllowed, "this endpoint is for another method")
