@@ -11,6 +11,7 @@
 
 mod allow;
 mod bodies;
+mod calls;
 mod config;
 mod counters;
 mod crowds;
