@@ -6,7 +6,7 @@
 //! of another one crashes Envoy when it shuts down.)
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -95,10 +95,12 @@ impl Root {
     /// Carries out the steps of requests that have waited, as many as one callback may; the others
     /// are for the next tick.
     fn apply(&mut self, steps: Vec<(StreamId, Step)>, shared: &Shared) {
-        for (stream, _) in &steps {
-            // What was decided last counts: a request must not go on and be ended in one callback.
-            self.steps.retain(|(earlier, _)| earlier != stream);
-        }
+        // An end counts over what was decided before: a request must not go on and be ended in one
+        // callback.
+        let ends = |step: &Step| matches!(step, Step::Refuse(..));
+        let ended: HashSet<StreamId> =
+            steps.iter().filter(|(_, step)| ends(step)).map(|(stream, _)| *stream).collect();
+        self.steps.retain(|(earlier, _)| !ended.contains(earlier));
         self.steps.extend(steps);
         for _ in 0..MAX_STEPS {
             let Some((stream, step)) = self.steps.pop_front() else { break };

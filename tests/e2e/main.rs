@@ -10,6 +10,7 @@
 )]
 
 mod allow;
+mod bodies;
 mod config;
 mod counters;
 mod crowds;

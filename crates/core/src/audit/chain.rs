@@ -13,6 +13,7 @@ use hmac_sha256::Hash;
 use serde::Serialize;
 
 use crate::claims::Claims;
+use crate::hex;
 use crate::instant::Instant;
 
 use super::Record;
@@ -88,7 +89,7 @@ impl Chain {
     /// An empty chain. Nobody else's has this id, ever.
     pub(crate) fn new(id: [u8; 16], began: Instant) -> Chain {
         Chain {
-            id: hex(&id),
+            id: hex::lower(&id),
             began,
             head: None,
             grants: HashMap::new(),
@@ -133,7 +134,7 @@ impl Chain {
         let mut hash = Hash::new();
         hash.update(&record);
         hash.update("}");
-        let link = Link { seq, hash: hex(&hash.finalize()) };
+        let link = Link { seq, hash: hex::lower(&hash.finalize()) };
         record.push_str(r#","hash":""#);
         record.push_str(&link.hash);
         record.push_str("\"}");
@@ -204,10 +205,4 @@ impl Chain {
             self.grants.retain(|_, count| lives(count));
         }
     }
-}
-
-/// Bytes as lower-case hex digits.
-fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -17,10 +17,10 @@ pub(crate) use chain::{Chain, Link};
 pub use record::VERSION;
 pub(crate) use record::{Decided, Phase};
 
+use crate::bodies::Traffic;
 use crate::instant::Instant;
 use crate::request::Facts;
 use crate::token::VerifiedToken;
-use crate::traffic::Traffic;
 
 /// One record, as JSON without line breaks.
 pub type Record = String;

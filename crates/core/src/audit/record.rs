@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::bodies::BodyRecord;
 use crate::calls::StreamId;
 use crate::config::Config;
 use crate::instant::{Instant, millis};
@@ -94,6 +95,10 @@ struct Tail<'a> {
     node: Option<&'a str>,
     stream: StreamId,
     #[serde(skip_serializing_if = "Option::is_none")]
+    request_body: Option<BodyRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_body: Option<BodyRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<&'a Link>,
 }
 
@@ -143,6 +148,8 @@ impl Decided {
             Phase::Decision | Phase::Start => (None, None),
         };
         let outcome = end.map(|end| &end.outcome);
+        let (request_body, response_body) =
+            end.map(|end| end.traffic.records()).unwrap_or_default();
         let claims = ruled.token.as_ref().map(|token| token.claims());
         let tail = json(&Tail {
             phase: phase.word(),
@@ -162,6 +169,8 @@ impl Decided {
             upstream: outcome.and_then(|outcome| outcome.upstream.as_deref()).map(bounded),
             node,
             stream,
+            request_body,
+            response_body,
             start,
         });
         // Two objects become one: the first without its closing brace, the second without both.
