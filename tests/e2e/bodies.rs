@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use breakglass_tests::client::{Request, connect, get, request};
 use breakglass_tests::gate::{Gate, Plan};
+use breakglass_tests::live::TRICKLING;
 use breakglass_tests::record::Audit;
-use breakglass_tests::upstream::TRICKLING;
 use breakglass_tests::wait::until;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
