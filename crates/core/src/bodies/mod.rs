@@ -55,6 +55,7 @@ const MAX_HEADER_BYTES: usize = 256;
 
 /// What is recorded of one body.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct BodyRecord {
     /// SHA-256 of the bytes that passed, in lower-case hex.
     sha256: String,
@@ -68,6 +69,7 @@ pub(crate) struct BodyRecord {
 
 /// What is kept of one body.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Captured {
     /// The headers that the scope names.
     headers: BTreeMap<String, String>,
