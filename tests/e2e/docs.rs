@@ -367,7 +367,8 @@ fn the_members_of_a_rule_are_described() {
 fn every_reason_has_an_end_to_end_test() {
     let mut tests = String::new();
     for file in fs::read_dir(root().join("tests/e2e")).unwrap().map(|file| file.unwrap().path()) {
-        if file.file_name().is_some_and(|name| name != "docs.rs") {
+        // Those in folders are about more than one reason.
+        if file.is_file() && file.file_name().is_some_and(|name| name != "docs.rs") {
             tests.push_str(&read(file));
         }
     }

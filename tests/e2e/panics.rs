@@ -97,6 +97,7 @@ fn an_idle_stream_ends_with_its_grant_although_its_vm_is_dead() {
     assert_eq!(record.details(), "upstream_max_stream_duration_reached");
     let audit = record.audit().unwrap();
     assert!(audit.is_complete(), "{}", audit.text);
+    assert_eq!(audit.text_of("phase"), Some("decision"));
     assert_eq!(audit.text_of("decision"), Some("allow"));
     assert_eq!(audit.text_of("reason"), Some("permit"));
     assert_eq!(*audit.of("status"), Value::Null);
