@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use breakglass_core::config::Config;
 use breakglass_core::reason::DenyReason;
 use breakglass_tests::artefacts::root;
+use breakglass_tests::manifests;
 use breakglass_tests::policy::PROXY_TOKEN;
 use breakglass_tests::record::Audit;
 use serde_json::{Value, json};
@@ -98,34 +99,16 @@ fn every_configuration_in_the_documents_is_one() {
     assert!(examples > 0, "there are examples");
 }
 
-/// The configurations of the filter in an Envoy configuration, as it would get them.
-fn filters(envoy: &Value) -> Vec<Value> {
-    let here = match (&envoy["root_id"], &envoy["configuration"]) {
-        (Value::String(_), configuration) if configuration.is_object() => {
-            vec![match &configuration["value"] {
-                Value::String(text) => serde_json::from_str(text).unwrap(),
-                value => value.clone(),
-            }]
-        }
-        _ => Vec::new(),
-    };
-    let below: Vec<&Value> = match envoy {
-        Value::Array(items) => items.iter().collect(),
-        Value::Object(members) => members.values().collect(),
-        _ => Vec::new(),
-    };
-    here.into_iter().chain(below.into_iter().flat_map(filters)).collect()
-}
-
 #[test]
 fn every_configuration_in_envoy_is_one() {
-    for file in fs::read_dir(root().join("envoy")).unwrap().map(|file| file.unwrap().path()) {
-        if file.extension().is_some_and(|kind| kind == "yaml") {
-            let found = filters(&yaml(&read(&file)));
-            assert!(!found.is_empty(), "{} configures the filter", file.display());
-            found.iter().for_each(|filter| accepted(&file.display().to_string(), filter));
+    let mut found = 0;
+    for file in manifests::files("envoy") {
+        for filter in manifests::objects(&file).iter().flat_map(manifests::filters) {
+            accepted(&file.display().to_string(), &filter);
+            found += 1;
         }
     }
+    assert!(found >= 5, "{found} files configure the filter");
 }
 
 #[test]
