@@ -23,6 +23,7 @@ mod hostile;
 mod istio;
 mod istio_alternatives;
 mod manifests;
+mod observability;
 mod outage;
 mod paths;
 mod presentation;
