@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use breakglass_core::config::Config;
 use breakglass_core::reason::DenyReason;
-use breakglass_tests::artefacts::root;
+use breakglass_tests::artefacts::{self, root};
 use breakglass_tests::manifests;
 use breakglass_tests::policy::PROXY_TOKEN;
 use breakglass_tests::record::Audit;
@@ -23,7 +24,7 @@ fn documents() -> Vec<PathBuf> {
         let files = fs::read_dir(root().join(folder)).unwrap().map(|file| file.unwrap().path());
         files.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect::<Vec<_>>()
     };
-    let found = ["", "docs", "envoy"].iter().flat_map(|folder| in_folder(folder));
+    let found = ["", "docs", "docs/install", "envoy"].iter().flat_map(|folder| in_folder(folder));
     found.map(|path| path.strip_prefix(root()).unwrap().to_owned()).collect()
 }
 
@@ -216,6 +217,45 @@ fn every_script_that_is_named_exists() {
             assert!(exists, "{}: scripts/{name}", path.display());
         }
     }
+}
+
+#[test]
+fn every_file_of_envoy_that_is_named_exists() {
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
+    let mut named = 0;
+    for path in documents() {
+        let text = read(&path);
+        for (at, _) in text.match_indices("envoy/") {
+            let before = text[..at].chars().next_back().unwrap_or(' ');
+            let rest = text[at..].split(|c| !is_path(c)).next().unwrap();
+            let name = rest.trim_end_matches(['.', '/']);
+            if !is_path(before) {
+                assert!(root().join(name).exists(), "{}: {name}", path.display());
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 20, "{named} are named");
+}
+
+#[test]
+fn every_command_that_needs_no_more_than_breakglass_and_envoy_runs() {
+    let tools = tempfile::TempDir::new().unwrap();
+    for (name, tool) in [("breakglass", artefacts::binary()), ("envoy", artefacts::envoy())] {
+        std::os::unix::fs::symlink(tool, tools.path().join(name)).unwrap();
+    }
+    let path = format!("{}:/usr/bin:/bin", tools.path().display());
+    let mut commands = 0;
+    for document in documents() {
+        for block in blocks(&read(&document), "sh run") {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-ec", &block]).current_dir(root()).env_clear().env("PATH", &path);
+            let ran = shell.output().unwrap();
+            assert!(ran.status.success(), "{}: {block}\n{ran:?}", document.display());
+            commands += 1;
+        }
+    }
+    assert!(commands >= 3, "{commands} commands were run");
 }
 
 /// A configuration in which every object that a field can be in is there.
