@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use breakglass_core::spoofed_trailers;
 use breakglass_core::step::Step;
+use breakglass_core::traffic::Traffic;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
@@ -15,20 +16,19 @@ use crate::root::Shared;
 pub(crate) struct Http {
     id: u32,
     shared: Rc<Shared>,
-    bytes_received: u64,
-    bytes_sent: u64,
+    traffic: Rc<Traffic>,
 }
 
 impl Http {
     pub(crate) fn new(id: u32, shared: Rc<Shared>) -> Http {
-        Http { id, shared, bytes_received: 0, bytes_sent: 0 }
+        Http { id, shared, traffic: Rc::default() }
     }
 
     /// The step for this request; `None` when something is missing to decide on.
     fn decide(&self) -> Option<Step> {
         let (now, headers) = (host::now()?, host::request_headers()?);
         let mut worker = self.shared.worker.try_borrow_mut().ok()?;
-        Some(worker.request(self.id, &headers, &host::CurrentRequest, now))
+        Some(worker.request(self.id, &headers, &host::CurrentRequest, &self.traffic, now))
     }
 }
 
@@ -59,7 +59,7 @@ impl HttpContext for Http {
     }
 
     fn on_http_request_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
-        self.bytes_received = self.bytes_received.saturating_add(size as u64);
+        self.traffic.add_received(size);
         Action::Continue
     }
 
@@ -76,7 +76,7 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
-        self.bytes_sent = self.bytes_sent.saturating_add(size as u64);
+        self.traffic.add_sent(size);
         Action::Continue
     }
 
@@ -84,8 +84,7 @@ impl HttpContext for Http {
         let (Some(now), Ok(mut worker)) = (host::now(), self.shared.worker.try_borrow_mut()) else {
             return;
         };
-        let outcome = || host::outcome(self.bytes_received, self.bytes_sent);
-        if let Some(record) = worker.logged(self.id, outcome, now)
+        if let Some(record) = worker.logged(self.id, host::outcome, now)
             && let Err(status) = host::publish_record(&record)
         {
             log::error!("breakglass: the final audit record could not be kept: {status:?}");

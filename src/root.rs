@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use breakglass_core::calls::{Answer, CallId, StreamId};
 use breakglass_core::config::Config;
+use breakglass_core::instant::Instant;
 use breakglass_core::step::Step;
-use breakglass_core::worker::Worker;
+use breakglass_core::worker::{Identity, TICK, Worker};
 use log::{error, info, warn};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
@@ -21,9 +22,6 @@ use proxy_wasm::types::ContextType;
 use crate::apply::{Flow, apply};
 use crate::host;
 use crate::http::Http;
-
-/// How often time passes for the worker: often enough that counters look live.
-const TICK: Duration = Duration::from_millis(50);
 
 /// How soon time passes when a request waits for a call to be made.
 const SOON: Duration = Duration::from_millis(1);
@@ -55,9 +53,18 @@ impl Shared {
     }
 }
 
+thread_local! {
+    /// The latest configuration of each plugin in this VM. A configuration update makes a new root
+    /// context beside the old one, whose requests go on.
+    static LATEST: RefCell<HashMap<String, Rc<Config>>> = RefCell::default();
+}
+
 /// The root context.
 pub(crate) struct Root {
     id: u32,
+    plugin: String,
+    /// The configuration that has come in place of this one's, once the worker knows of it.
+    successor: Option<Rc<Config>>,
     /// `None` until a configuration was accepted.
     shared: Option<Rc<Shared>>,
     calls: HashMap<u32, CallId>,
@@ -66,7 +73,14 @@ pub(crate) struct Root {
 
 impl Root {
     pub(crate) fn new(id: u32) -> Root {
-        Root { id, shared: None, calls: HashMap::new(), counters: HashMap::new() }
+        Root {
+            id,
+            plugin: String::new(),
+            successor: None,
+            shared: None,
+            calls: HashMap::new(),
+            counters: HashMap::new(),
+        }
     }
 
     /// Carries out the steps of requests that have waited.
@@ -142,10 +156,26 @@ impl Root {
     /// An answer can raise the next question: first the keys, then the grant.
     fn wake_if_needed(&self, shared: &Shared) {
         let Some(now) = host::now() else { return };
-        let needed = shared.worker.try_borrow().is_ok_and(|worker| worker.has_calls_to_make(now));
+        let needed = shared.worker.try_borrow().is_ok_and(|worker| worker.wants_tick(now));
         if needed {
             shared.wake(self.id);
         }
+    }
+}
+
+impl Root {
+    /// Tells the worker of the configuration that has come in place of its own, once.
+    fn supersede(&mut self, shared: &Shared, now: Instant) -> Vec<(StreamId, Step)> {
+        let latest = LATEST.with_borrow(|latest| latest.get(&self.plugin).cloned());
+        let (Some(latest), Ok(mut worker)) = (latest, shared.worker.try_borrow_mut()) else {
+            return Vec::new();
+        };
+        let known = self.successor.as_ref().unwrap_or(worker.config());
+        if Rc::ptr_eq(known, &latest) {
+            return Vec::new();
+        }
+        self.successor = Some(Rc::clone(&latest));
+        worker.supersede(latest, now)
     }
 }
 
@@ -179,9 +209,18 @@ impl RootContext for Root {
             config.scopes.len(),
             config.enforcement,
         );
+        let (Some(id), Some(now)) = (host::random(), host::now()) else {
+            error!("breakglass: the host has no random numbers or no clock");
+            return false;
+        };
+        let worker = Worker::new(config, Identity { node: host::node_id(), id }, now);
+        self.plugin = host::plugin();
+        LATEST.with_borrow_mut(|latest| {
+            latest.insert(self.plugin.clone(), Rc::clone(worker.config()))
+        });
         self.shared = Some(Rc::new(Shared {
             root: self.id,
-            worker: RefCell::new(Worker::new(config, host::node_id())),
+            worker: RefCell::new(worker),
             awake: Cell::new(false),
         }));
         true
@@ -194,10 +233,13 @@ impl RootContext for Root {
         {
             warn!("breakglass: the tick cannot be set back: {status:?}");
         }
-        let Ok(tick) = shared.worker.try_borrow_mut().map(|mut worker| worker.tick(now)) else {
+        let Ok(tick) =
+            shared.worker.try_borrow_mut().map(|mut worker| worker.tick(&host::SharedData, now))
+        else {
             return;
         };
         let mut steps = tick.steps;
+        steps.extend(self.supersede(&shared, now));
         for call in &tick.calls {
             match host::dispatch(call) {
                 Some(token) => {

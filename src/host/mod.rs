@@ -12,6 +12,7 @@ use breakglass_core::calls::Call;
 use breakglass_core::headers::Headers;
 use breakglass_core::instant::Instant;
 use breakglass_core::reason::DenyReason;
+use breakglass_core::sharing::{Board, Version, Written};
 use breakglass_core::step::Refusal;
 use proxy_wasm::hostcalls;
 
@@ -46,6 +47,38 @@ pub(crate) fn configuration(size: usize) -> Result<Vec<u8>, HostError> {
 pub(crate) fn node_id() -> Option<String> {
     let id = property(&["xds", "node", "id"]).or_else(|| property(&["node", "id"]))?;
     String::from_utf8(id).ok()
+}
+
+/// What tells this filter, under whichever configuration, from others in the same VM.
+pub(crate) fn plugin() -> String {
+    let parts = [&["plugin_name"], &["plugin_root_id"], &["listener_direction"]];
+    let parts: Vec<Vec<u8>> =
+        parts.iter().map(|part| property(*part).unwrap_or_default()).collect();
+    String::from_utf8_lossy(&parts.join(&0)).into_owned()
+}
+
+/// Random bytes, from the host's generator. `None` if there is none.
+pub(crate) fn random() -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The board that all VMs with this `vm_id` share: shared data.
+pub(crate) struct SharedData;
+
+impl Board for SharedData {
+    fn read(&self, key: &str) -> Option<(Vec<u8>, Version)> {
+        ffi::shared_data(key).ok()
+    }
+
+    fn write(&self, key: &str, value: &[u8], expected: Option<Version>) -> Written {
+        match ffi::set_shared_data(key, value, expected.unwrap_or_default()) {
+            Ok(()) => Written::Done,
+            Err(HostError::CAS_MISMATCH) => Written::Conflict,
+            Err(_) => Written::Unavailable,
+        }
+    }
 }
 
 /// The headers of the current request.
@@ -153,13 +186,11 @@ pub(crate) fn add(counter: u32, count: u64) -> Result<(), HostError> {
 }
 
 /// How the current request ended; only when it is logged.
-pub(crate) fn outcome(bytes_received: u64, bytes_sent: u64) -> Outcome {
+pub(crate) fn outcome() -> Outcome {
     Outcome {
         status: number(&["response", "code"]),
         response_flags: number(&["response", "flags"]),
         upstream: property(&["upstream", "address"]),
-        bytes_received,
-        bytes_sent,
     }
 }
 

@@ -154,7 +154,8 @@ fn every_reason_has_one_row_with_its_status_and_every_row_is_a_reason() {
         .collect();
     known.sort();
     assert_eq!(documented, known);
-    for passing in ["permit", "permit_unverified", "no_token", "client_gone"] {
+    for passing in ["permit", "permit_introspected", "permit_unverified", "no_token", "client_gone"]
+    {
         assert!(text.contains(&format!("`{passing}`")), "{passing}");
     }
 }
@@ -267,12 +268,13 @@ fn full() -> Value {
 }
 
 /// Where the tables of a heading have their fields.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 6] = [
     ("### `issuers` (required)", "/issuers/0"),
     ("### `token_sources`", "/token_sources/0"),
     ("### The rest", ""),
     ("### `scopes` (required)", "/scopes/0"),
     ("### `revocation` (required)", "/revocation"),
+    ("### `audit`", "/audit"),
 ];
 
 /// The fields of the tables, as JSON pointers.
@@ -355,6 +357,9 @@ fn every_field_that_the_filter_knows_is_in_the_tables() {
         "/revocation",
         "/revocation/introspection",
         "/revocation/credential",
+        "/revocation/feed",
+        "/audit",
+        "/audit/heads",
     ] {
         for name in known_fields(place) {
             let field = format!("{place}/{name}");

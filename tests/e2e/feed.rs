@@ -176,7 +176,7 @@ fn a_feed_that_is_down_leaves_it_to_introspection() {
         .set("/revocation/max_staleness", json!("1s"))
         .approvals(FEED, Reply::status(503, "{}"))
         .start();
-    let audit = gate.allows(&get("/v1/orders").token(gate.mint().sign())).audit;
+    let audit = gate.allows_introspected(&get("/v1/orders").token(gate.mint().sign())).audit;
     assert_eq!(audit.text_of("revocation_source"), Some("introspection"));
     assert_eq!(*audit.of("epoch"), Value::Null);
 }

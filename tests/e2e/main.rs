@@ -37,5 +37,6 @@ mod shipped;
 mod signing_keys;
 mod story;
 mod unauthenticated;
+mod updates;
 mod verification;
 mod workers;

@@ -59,6 +59,18 @@ fn a_revocation_is_known_to_every_worker_at_once_and_cuts_what_runs() {
 }
 
 #[test]
+fn one_vm_of_a_proxy_polls_for_all_of_them() {
+    let service = Service::start();
+    let _gate = following(&service);
+    // The main thread's VM and four workers have asked for everything; then one hangs.
+    let mut in_a_row = 0;
+    until("a single poll to hang, for a while", || {
+        in_a_row = if service.hanging_polls() == 1 { in_a_row + 1 } else { 0 };
+        (in_a_row == 20).then_some(())
+    });
+}
+
+#[test]
 fn the_holder_hands_a_grant_back() {
     let service = Service::start();
     let gate = following(&service);

@@ -190,11 +190,21 @@ impl Service {
     /// How often proxies asked about a token, by the service's own count.
     #[must_use]
     pub fn introspections(&self) -> u64 {
+        self.metric(r#"breakglass_http_requests_total{endpoint="/oauth2/introspect""#)
+    }
+
+    /// How many polls of the feed hang now, by the service's own count.
+    #[must_use]
+    pub fn hanging_polls(&self) -> u64 {
+        self.metric("breakglass_feed_hanging_polls ")
+    }
+
+    /// The sum of the metrics whose lines begin so.
+    fn metric(&self, beginning: &str) -> u64 {
         let page = self.get("/metrics").body;
-        let name = r#"breakglass_http_requests_total{endpoint="/oauth2/introspect""#;
         let count = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
         let page = String::from_utf8_lossy(&page);
-        page.lines().filter(|line| line.starts_with(name)).filter_map(count).sum()
+        page.lines().filter(|line| line.starts_with(beginning)).filter_map(count).sum()
     }
 
     /// Fetches a page of the service's.

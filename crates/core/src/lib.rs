@@ -28,8 +28,10 @@ pub mod reason;
 mod refusal;
 mod request;
 mod revocations;
+pub mod sharing;
 pub mod step;
 pub mod token;
+pub mod traffic;
 pub mod worker;
 
 pub use counters::CounterName;

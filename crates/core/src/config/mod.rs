@@ -3,6 +3,7 @@
 //! Nothing here is validated after the fact: what cannot be a configuration has no value of these
 //! types. All errors are reported together, each with the path of its field.
 
+mod audit;
 mod document;
 mod fields;
 mod issuer;
@@ -20,6 +21,7 @@ pub(crate) use fields::{
 pub(crate) use revocation::on_unavailable;
 pub(crate) use source::is_token_byte;
 
+pub use audit::Audit;
 pub use issuer::{InlineKeys, Issuer, RemoteJwks};
 pub use revocation::{Credential, Endpoint, Feed, Introspection, OnUnavailable, Revocation};
 pub use source::TokenSource;
@@ -64,6 +66,8 @@ pub struct Config {
     pub scopes: BTreeMap<String, Scope>,
     /// How a grant that ended early becomes known.
     pub revocation: Revocation,
+    /// What is done about the audit records besides writing them.
+    pub audit: Audit,
     /// Method-override headers, in lower case, that the upstreams are known to ignore.
     pub harmless_method_overrides: Vec<String>,
 }
@@ -135,6 +139,7 @@ fn read<'a>(
     let scopes = fields.required("scopes", read_scopes);
     let revocation =
         fields.required("revocation", |json, place| revocation::read(json, place, environment));
+    let audit = fields.or("audit", Audit::default(), audit::read);
     let harmless_method_overrides =
         fields.or("harmless_method_overrides", Vec::new(), list(parsed(source::header_name)));
     fields.close();
@@ -156,6 +161,7 @@ fn read<'a>(
         ceiling: ceiling?,
         scopes: scopes?,
         revocation: revocation?,
+        audit: audit?,
         harmless_method_overrides: harmless_method_overrides?,
     })
 }

@@ -6,7 +6,8 @@ use ipnet::IpNet;
 
 use crate::claims::Claims;
 use crate::config::{
-    Fields, OnUnavailable, Place, boolean, list, on_unavailable, parsed, positive_duration, text,
+    Fields, OnUnavailable, Place, boolean, list, on_unavailable, one_of, parsed, positive_duration,
+    text,
 };
 use crate::instant::Instant;
 use crate::json::Json;
@@ -34,7 +35,25 @@ pub struct Scope {
     /// What happens when nobody can say whether the grant still stands, in place of the
     /// configuration's own.
     pub on_unavailable: Option<OnUnavailable>,
+    /// How long what runs may go on when its grant is revoked or its scope withdrawn (`cut: finish`);
+    /// `None` ends it at once.
+    pub drain: Option<Duration>,
 }
+
+/// How long what runs may go on under `cut: finish`, unless the scope says otherwise.
+const DEFAULT_DRAIN: Duration = Duration::from_secs(30);
+
+/// The longest that a scope may let run on.
+const MAX_DRAIN: Duration = Duration::from_secs(10 * 60);
+
+/// What becomes of what runs when its grant is revoked or its scope withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    AtOnce,
+    Finish,
+}
+
+const CUTS: &[(&str, Cut)] = &[("at_once", Cut::AtOnce), ("finish", Cut::Finish)];
 
 /// What the holder of a token must bring, all of it.
 #[derive(Debug, Default)]
@@ -88,6 +107,8 @@ impl Scope {
         let paths = fields.required("paths", list(parsed(PathTemplate::parse)));
         let require = fields.or("require", Requirements::default(), Requirements::read);
         let on_unavailable = fields.optional("on_unavailable", on_unavailable);
+        let cut = fields.or("cut", Cut::AtOnce, one_of(CUTS));
+        let drain = fields.optional("drain", drain);
         fields.close()?;
         Some(Scope {
             name: name?,
@@ -97,6 +118,15 @@ impl Scope {
             paths: paths?,
             require: require?,
             on_unavailable: on_unavailable?,
+            drain: match (cut?, drain?) {
+                (Cut::AtOnce, None) => None,
+                (Cut::AtOnce, Some(_)) => {
+                    return place.field("drain").error(
+                        "expected `cut: \"finish\"` beside it: what is cut at once has no time",
+                    );
+                }
+                (Cut::Finish, drain) => Some(drain.unwrap_or(DEFAULT_DRAIN)),
+            },
         })
     }
 
@@ -201,6 +231,15 @@ impl Requirements {
         });
         amr && acr && age
     }
+}
+
+/// A drain time: from a millisecond to [`MAX_DRAIN`].
+fn drain(json: &Json, place: &Place<'_>) -> Option<Duration> {
+    let drain = positive_duration(json, place)?;
+    if drain > MAX_DRAIN {
+        return place.error("expected at most 10m: what is revoked must end");
+    }
+    Some(drain)
 }
 
 /// A scope name: one word of visible ASCII without quotes or backslash (RFC 6749 section 3.3).

@@ -1,18 +1,17 @@
-//! The audit record: one JSON object per request that carried a token or met a rule that refuses.
+//! What is in a record, and in which order.
 //!
-//! A first record is written at the decision, the final one when the request is logged. Values from
-//! outside are bounded, and JSON escapes them; a token, a secret or an unverified claim has no field.
+//! Values from outside are bounded, and JSON escapes them; a token, a secret or an unverified claim
+//! has no member.
 
 use std::borrow::Cow;
-use std::rc::Rc;
-use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::calls::StreamId;
 use crate::config::Config;
 use crate::instant::{Instant, millis};
-use crate::request::Facts;
-use crate::token::VerifiedToken;
+
+use super::{Chain, End, Link, Record, Ruled};
 
 /// The version of the record's form: it changes when a member is renamed, removed or means
 /// something else, not when one is added.
@@ -24,103 +23,25 @@ const MAX_VALUE_BYTES: usize = 1024;
 /// About as long as half a record is, in bytes.
 const TYPICAL_BYTES: usize = 512;
 
-/// One record, as JSON without line breaks.
-pub type Record = String;
-
-/// The word for what was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// It may pass under its grant.
-    Allow,
-    /// It was refused.
-    Deny,
-    /// It would have been refused, were the filter not in shadow mode.
-    ShadowDeny,
-    /// It passed without a token.
-    Pass,
-    /// It was allowed, and ended before its time was up.
-    Cut,
-}
-
-impl Decision {
-    /// The stable word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Decision::Allow => "allow",
-            Decision::Deny => "deny",
-            Decision::ShadowDeny => "shadow_deny",
-            Decision::Pass => "pass",
-            Decision::Cut => "cut",
-        }
-    }
-}
-
-/// How it became known whether the grant still stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RevocationSource {
-    /// The feed: either the grant is known to be revoked, or the knowledge is fresh.
-    Feed,
-    /// The approval service was asked for this request.
-    Introspection,
-    /// An earlier answer of the approval service still counts.
-    IntrospectionCache,
-    /// The approval service gave no answer that counts.
-    Unavailable,
-    /// The configuration names nobody to ask.
-    NotConfigured,
-}
-
-impl RevocationSource {
-    /// The stable word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            RevocationSource::Feed => "feed",
-            RevocationSource::Introspection => "introspection",
-            RevocationSource::IntrospectionCache => "introspection_cache",
-            RevocationSource::Unavailable => "unavailable",
-            RevocationSource::NotConfigured => "not_configured",
-        }
-    }
-}
-
-/// What was known about a grant when a request under it was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) source: RevocationSource,
-    /// The position in the feed.
-    pub(crate) epoch: Option<u64>,
-    /// How old the knowledge from the feed was.
-    pub(crate) epoch_age: Option<Duration>,
-}
-
-/// How a request ended, as Envoy knows it when it logs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// The status that the client got; `None` if there was none.
-    pub status: Option<u64>,
-    /// Envoy's `response.flags`: a set of bits.
-    pub response_flags: Option<u64>,
-    /// The upstream's address.
-    pub upstream: Option<Vec<u8>>,
-    /// Body bytes that came from the client.
-    pub bytes_received: u64,
-    /// Body bytes that went to the client.
-    pub bytes_sent: u64,
-}
-
-/// What was decided about one request.
+/// When in the life of a request a record was written.
 #[derive(Debug)]
-pub(crate) struct Ruled {
-    pub(crate) arrived: Instant,
-    pub(crate) decision: Decision,
-    pub(crate) reason: &'static str,
-    pub(crate) token: Option<Rc<VerifiedToken>>,
-    pub(crate) scope: Option<String>,
-    pub(crate) rule: Option<String>,
-    pub(crate) standing: Option<Standing>,
-    pub(crate) facts: Facts,
+pub(crate) enum Phase<'a> {
+    /// At the decision. It is not sealed, because another one takes its place.
+    Decision,
+    /// While it runs, after it has run for a while.
+    Start,
+    /// When it was logged; with the record that it left while it ran.
+    End(&'a End<'a>, Option<Link>),
+}
+
+impl Phase<'_> {
+    const fn word(&self) -> &'static str {
+        match self {
+            Phase::Decision => "decision",
+            Phase::Start => "start",
+            Phase::End(..) => "end",
+        }
+    }
 }
 
 /// What was decided, with the part of its records that cannot change any more.
@@ -154,20 +75,26 @@ struct Head<'a> {
     request_id: Option<Cow<'a, str>>,
 }
 
-/// The other members, in the order in which they are written: complete at the end.
+/// The members after them, in the order in which they are written: complete at the end. Those of the
+/// chain follow.
 #[derive(Serialize)]
 struct Tail<'a> {
+    phase: &'static str,
     status: Option<u64>,
     response_flags: Option<String>,
     duration_ms: Option<u64>,
     bytes_received: Option<u64>,
     bytes_sent: Option<u64>,
+    bytes_after_revocation: Option<u64>,
     expires_in_s: Option<u64>,
     epoch: Option<u64>,
     epoch_age_ms: Option<u64>,
     revocation_source: Option<&'static str>,
     upstream: Option<Cow<'a, str>>,
     node: Option<&'a str>,
+    stream: StreamId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<&'a Link>,
 }
 
 impl Decided {
@@ -202,17 +129,31 @@ impl Decided {
         Decided { head, ruled }
     }
 
-    /// The record at the decision (`end` is `None`), or the final one.
-    pub(crate) fn record(&self, node: Option<&str>, end: Option<(&Outcome, Instant)>) -> Record {
+    /// A record of this request. What is sealed gets its place in the chain.
+    pub(crate) fn record(
+        &self,
+        stream: StreamId,
+        node: Option<&str>,
+        phase: &Phase<'_>,
+        chain: &mut Chain,
+    ) -> (Record, Option<Link>) {
         let ruled = &self.ruled;
-        let outcome = end.map(|(outcome, _)| outcome);
+        let (end, start) = match phase {
+            Phase::End(end, start) => (Some(*end), start.as_ref()),
+            Phase::Decision | Phase::Start => (None, None),
+        };
+        let outcome = end.map(|end| &end.outcome);
         let claims = ruled.token.as_ref().map(|token| token.claims());
         let tail = json(&Tail {
+            phase: phase.word(),
             status: outcome.and_then(|outcome| outcome.status).filter(|status| *status > 0),
             response_flags: outcome.and_then(|outcome| outcome.response_flags).map(flags_text),
-            duration_ms: end.map(|(_, logged)| millis(logged.since(ruled.arrived))),
-            bytes_received: outcome.map(|outcome| outcome.bytes_received),
-            bytes_sent: outcome.map(|outcome| outcome.bytes_sent),
+            duration_ms: end.map(|end| millis(end.logged.since(ruled.arrived))),
+            bytes_received: end.map(|end| end.traffic.received()),
+            bytes_sent: end.map(|end| end.traffic.sent()),
+            bytes_after_revocation: end.and_then(|end| {
+                end.until_revoked.map(|until| end.traffic.total().saturating_sub(until))
+            }),
             expires_in_s: claims
                 .map(|claims| Instant::from_seconds(claims.exp).since(ruled.arrived).as_secs()),
             epoch: ruled.standing.and_then(|standing| standing.epoch),
@@ -220,17 +161,24 @@ impl Decided {
             revocation_source: ruled.standing.map(|standing| standing.source.word()),
             upstream: outcome.and_then(|outcome| outcome.upstream.as_deref()).map(bounded),
             node,
+            stream,
+            start,
         });
-        // Two objects become one: the first without its closing brace, the second without its
-        // opening one.
+        // Two objects become one: the first without its closing brace, the second without both.
         let head = self.head.strip_suffix('}').unwrap_or_default();
-        let tail = tail.strip_prefix('{').unwrap_or_default();
-        let mut record =
-            String::with_capacity(head.len().saturating_add(tail.len()).saturating_add(1));
+        let tail =
+            tail.strip_prefix('{').and_then(|tail| tail.strip_suffix('}')).unwrap_or_default();
+        let mut record = String::with_capacity(TYPICAL_BYTES.saturating_mul(3));
         record.push_str(head);
         record.push(',');
         record.push_str(tail);
-        record
+        match phase {
+            Phase::Decision => (chain.mark(record), None),
+            Phase::Start | Phase::End(..) => {
+                let (record, link) = chain.seal(record, claims);
+                (record, Some(link))
+            }
+        }
     }
 }
 
