@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
+use breakglass_core::bodies::Traffic;
 use breakglass_core::spoofed_trailers;
 use breakglass_core::step::Step;
-use breakglass_core::traffic::Traffic;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
@@ -43,7 +43,12 @@ impl Drop for Http {
 impl Context for Http {}
 
 impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        #[cfg(feature = "panics-on-purpose")]
+        crate::panics::at_request(self.id);
+        if end_of_stream {
+            self.traffic.received_all();
+        }
         let flow = match self.decide() {
             None => fail(self.id, &self.shared.worker),
             Some(step) => {
@@ -58,12 +63,21 @@ impl HttpContext for Http {
         flow.into()
     }
 
-    fn on_http_request_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         self.traffic.add_received(size);
+        if self.traffic.wants_received()
+            && let Some(chunk) = host::request_chunk(size)
+        {
+            self.traffic.received_chunk(&chunk);
+        }
+        if end_of_stream {
+            self.traffic.received_all();
+        }
         Action::Continue
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        self.traffic.received_all();
         let removed = host::request_trailers().and_then(|trailers| {
             spoofed_trailers(&trailers)
                 .iter()
@@ -75,12 +89,39 @@ impl HttpContext for Http {
         }
     }
 
-    fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        if self.traffic.wants_sent()
+            && let Some(headers) = host::response_headers()
+        {
+            self.traffic.response_headers(&headers);
+        }
+        if end_of_stream {
+            self.traffic.sent_all();
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         self.traffic.add_sent(size);
+        if self.traffic.wants_sent()
+            && let Some(chunk) = host::response_chunk(size)
+        {
+            self.traffic.sent_chunk(&chunk);
+        }
+        if end_of_stream {
+            self.traffic.sent_all();
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        self.traffic.sent_all();
         Action::Continue
     }
 
     fn on_log(&mut self) {
+        #[cfg(feature = "panics-on-purpose")]
+        crate::panics::at_log(self.id);
         let (Some(now), Ok(mut worker)) = (host::now(), self.shared.worker.try_borrow_mut()) else {
             return;
         };

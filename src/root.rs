@@ -6,7 +6,7 @@
 //! of another one crashes Envoy when it shuts down.)
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -25,6 +25,12 @@ use crate::http::Http;
 
 /// How soon time passes when a request waits for a call to be made.
 const SOON: Duration = Duration::from_millis(1);
+
+/// The most requests that are ended, or go on, in one callback. Envoy does each of these when the
+/// callback is over, calls the VM for it (to log the request, for one), and does the next one when
+/// that callback is over, inside of it: the calls nest, and about five hundred of them are more than
+/// the VM's stack holds.
+const MAX_STEPS: usize = 64;
 
 /// The largest answer that is read, in bytes: a feed with 100,000 revocations has about 7 MiB, and
 /// what is larger would cost a worker more memory and time than it may.
@@ -69,6 +75,8 @@ pub(crate) struct Root {
     shared: Option<Rc<Shared>>,
     calls: HashMap<u32, CallId>,
     counters: HashMap<String, u32>,
+    /// Steps that wait for a callback of their own, in the order in which they were decided.
+    steps: VecDeque<(StreamId, Step)>,
 }
 
 impl Root {
@@ -80,12 +88,22 @@ impl Root {
             shared: None,
             calls: HashMap::new(),
             counters: HashMap::new(),
+            steps: VecDeque::new(),
         }
     }
 
-    /// Carries out the steps of requests that have waited.
-    fn apply(&self, steps: Vec<(StreamId, Step)>, shared: &Shared) {
-        for (stream, step) in steps {
+    /// Carries out the steps of requests that have waited, as many as one callback may; the others
+    /// are for the next tick.
+    fn apply(&mut self, steps: Vec<(StreamId, Step)>, shared: &Shared) {
+        // An end counts over what was decided before: a request must not go on and be ended in one
+        // callback.
+        let ends = |step: &Step| matches!(step, Step::Refuse(..));
+        let ended: HashSet<StreamId> =
+            steps.iter().filter(|(_, step)| ends(step)).map(|(stream, _)| *stream).collect();
+        self.steps.retain(|(earlier, _)| !ended.contains(earlier));
+        self.steps.extend(steps);
+        for _ in 0..MAX_STEPS {
+            let Some((stream, step)) = self.steps.pop_front() else { break };
             // A stream that is gone has nothing left to do.
             if host::enter(stream).is_err() {
                 continue;
@@ -156,8 +174,8 @@ impl Root {
     /// An answer can raise the next question: first the keys, then the grant.
     fn wake_if_needed(&self, shared: &Shared) {
         let Some(now) = host::now() else { return };
-        let needed = shared.worker.try_borrow().is_ok_and(|worker| worker.wants_tick(now));
-        if needed {
+        let wants = || shared.worker.try_borrow().is_ok_and(|worker| worker.wants_tick(now));
+        if !self.steps.is_empty() || wants() {
             shared.wake(self.id);
         }
     }
@@ -227,6 +245,8 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
+        #[cfg(feature = "panics-on-purpose")]
+        crate::panics::at_tick();
         let (Some(shared), Some(now)) = (self.shared.clone(), host::now()) else { return };
         if shared.awake.replace(false)
             && let Err(status) = host::tick_every(TICK)

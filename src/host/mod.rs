@@ -20,8 +20,11 @@ pub(crate) use ffi::HostError;
 
 const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
+const RESPONSE_HEADERS: u32 = 2;
 const CALL_RESPONSE_HEADERS: u32 = 6;
 const CALL_RESPONSE_BODY: u32 = 4;
+const REQUEST_BODY: u32 = 0;
+const RESPONSE_BODY: u32 = 1;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const REQUEST_STREAM: u32 = 0;
 const COUNTER: u32 = 0;
@@ -84,6 +87,21 @@ impl Board for SharedData {
 /// The headers of the current request.
 pub(crate) fn request_headers() -> Option<Headers> {
     map::read(ffi::header_map(REQUEST_HEADERS).ok()?)
+}
+
+/// The headers of the response to the current request.
+pub(crate) fn response_headers() -> Option<Headers> {
+    map::read(ffi::header_map(RESPONSE_HEADERS).ok()?)
+}
+
+/// The part of the request's body that passes now.
+pub(crate) fn request_chunk(size: usize) -> Option<Vec<u8>> {
+    ffi::buffer(REQUEST_BODY, size).ok()
+}
+
+/// The part of the response's body that passes now.
+pub(crate) fn response_chunk(size: usize) -> Option<Vec<u8>> {
+    ffi::buffer(RESPONSE_BODY, size).ok()
 }
 
 /// The trailers of the current request.

@@ -163,7 +163,8 @@ fn every_reason_has_one_row_with_its_status_and_every_row_is_a_reason() {
 /// The names of fields that a table of the audit record has, in order.
 fn documented_members() -> Vec<String> {
     let text = read("docs/audit.md");
-    let rows = rows(&text, "# The audit record");
+    let (text, _) = text.split_once("\n## ").unwrap();
+    let rows = rows(text, "# The audit record");
     let members = rows.iter().take_while(|row| !row[0].contains('.'));
     members
         .flat_map(|row| words(&row[0]).into_iter().map(str::to_owned).collect::<Vec<_>>())
@@ -264,6 +265,7 @@ fn full() -> Value {
     let mut filter = yaml(&blocks(&read("docs/configuration.md"), "yaml filter")[0]);
     filter["issuers"][0]["jwks"]["inline"] = json!({"keys": []});
     filter["revocation"]["credential"] = json!({});
+    filter["scopes"][0]["request_body"] = json!({"capture": {}});
     filter
 }
 
@@ -354,6 +356,8 @@ fn every_field_that_the_filter_knows_is_in_the_tables() {
         "/token_sources/0",
         "/scopes/0",
         "/scopes/0/require",
+        "/scopes/0/request_body",
+        "/scopes/0/request_body/capture",
         "/revocation",
         "/revocation/introspection",
         "/revocation/credential",
@@ -385,9 +389,14 @@ fn the_members_of_a_rule_are_described() {
 #[test]
 fn every_reason_has_an_end_to_end_test() {
     let mut tests = String::new();
-    for file in fs::read_dir(root().join("tests/e2e")).unwrap().map(|file| file.unwrap().path()) {
-        if file.file_name().is_some_and(|name| name != "docs.rs") {
-            tests.push_str(&read(file));
+    let mut folders = vec![root().join("tests/e2e")];
+    while let Some(folder) = folders.pop() {
+        for file in fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+            if file.is_dir() {
+                folders.push(file);
+            } else if file.file_name().is_some_and(|name| name != "docs.rs") {
+                tests.push_str(&read(file));
+            }
         }
     }
     for reason in DenyReason::ALL {

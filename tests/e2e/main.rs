@@ -10,10 +10,14 @@
 )]
 
 mod allow;
+mod bodies;
 mod config;
 mod counters;
+mod crowds;
+mod cuts;
 mod docs;
 mod envoy_gateway;
+mod faults;
 mod feed;
 mod grpc_calls;
 mod harness;
@@ -25,6 +29,7 @@ mod istio_alternatives;
 mod manifests;
 mod observability;
 mod outage;
+mod panics;
 mod paths;
 mod presentation;
 mod rbac;

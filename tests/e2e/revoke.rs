@@ -2,14 +2,12 @@
 
 use std::io::Read;
 
-use breakglass_tests::approvals::FEED;
 use breakglass_tests::client::{Request, get};
 use breakglass_tests::gate::{Gate, Plan};
+use breakglass_tests::live::TRICKLING;
 use breakglass_tests::policy::{APPROVER, SUBJECT};
 use breakglass_tests::service::Service;
-use breakglass_tests::upstream::TRICKLING;
 use breakglass_tests::wait::until;
-use serde_json::json;
 
 fn read(token: &str) -> Request {
     get("/v1/orders/17").token(token)
@@ -17,14 +15,7 @@ fn read(token: &str) -> Request {
 
 /// A gate that follows the real feed and asks nobody.
 fn following(service: &Service) -> Gate {
-    let feed = json!({"cluster": "approvals", "authority": "approvals.internal", "path": FEED});
-    let gate = Plan::asking(service)
-        .set("/revocation/feed", feed)
-        .filter(|filter| {
-            filter["revocation"].as_object_mut().unwrap().remove("introspection");
-        })
-        .workers(4)
-        .start();
+    let gate = Plan::following(service, "10s").workers(4).start();
     until("a proxy to be known", || {
         let proxies = service.run(APPROVER, &["proxies", "--json"]).json();
         (!proxies["proxies"].as_array()?.is_empty()).then_some(())

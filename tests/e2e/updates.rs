@@ -9,8 +9,8 @@ use breakglass_tests::approvals::{INTROSPECTION, Reply};
 use breakglass_tests::bootstrap::Delivery;
 use breakglass_tests::client::{Request, get};
 use breakglass_tests::gate::{Gate, Plan};
+use breakglass_tests::live::TRICKLING;
 use breakglass_tests::policy::standard;
-use breakglass_tests::upstream::TRICKLING;
 use breakglass_tests::wait::{timed, until};
 use serde_json::{Value, json};
 

@@ -78,7 +78,7 @@ impl Record {
 
 impl Audit {
     /// The members of every record, in the order in which they are written.
-    pub const MEMBERS: [&str; 39] = [
+    pub const MEMBERS: [&str; 41] = [
         "v",
         "time",
         "decision",
@@ -112,6 +112,8 @@ impl Audit {
         "upstream",
         "node",
         "stream",
+        "request_body",
+        "response_body",
         "start",
         "grant_seq",
         "chain",
@@ -121,7 +123,7 @@ impl Audit {
     ];
 
     /// The members that are there only where there is something to say.
-    pub const OPTIONAL: [&str; 1] = ["start"];
+    pub const OPTIONAL: [&str; 3] = ["request_body", "response_body", "start"];
 
     /// A member of the record.
     ///

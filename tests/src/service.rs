@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::artefacts;
-use crate::client::{Answer, get};
+use crate::client::{Answer, get, request};
 use crate::policy::{APPROVER, AUDIENCE, ISSUER, PROXY_TOKEN, SUBJECT};
 use crate::wait::until;
 
@@ -22,12 +22,13 @@ use crate::wait::until;
 pub const COLLEAGUE: &str = "carol@example.com";
 
 /// What can be asked for: the name, and the longest grant.
-const SCOPES: [(&str, &str); 5] = [
+const SCOPES: [(&str, &str); 6] = [
     ("orders:read", "1h"),
     ("orders:write", "30m"),
     ("ledger:all", "1h"),
     ("guarded:read", "1h"),
     ("admin:read", "1h"),
+    ("grpc:call", "1h"),
 ];
 
 /// A running approval service, with people who know it. Dropping it kills it.
@@ -185,6 +186,21 @@ impl Service {
         let request = self.run(SUBJECT, &arguments).done();
         let grant = self.run(APPROVER, &["approve", &request]).done();
         (grant, self.run(SUBJECT, &["token", &request]).done())
+    }
+
+    /// [`APPROVER`] revokes a grant, by a request of its own: without the time that the command line
+    /// takes to start.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn revoke(&self, grant: &str) {
+        let credential = &self.credentials[APPROVER];
+        let answer = request("POST", format!("/v1/grants/{grant}/revoke"))
+            .header("authorization", format!("Bearer {credential}"))
+            .header("content-type", "application/json")
+            .body(r#"{"reason": "a drill"}"#)
+            .send(self.address);
+        assert_eq!(answer.status, 200, "{answer:?}");
     }
 
     /// How often proxies asked about a token, by the service's own count.

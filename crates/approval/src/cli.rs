@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
-    approve, cancel, deny, done, keygen, proxies, request, revoke, serve, status, token,
+    approve, audit, cancel, deny, done, keygen, proxies, request, revoke, serve, status, token,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -53,6 +53,8 @@ enum Verb {
     /// Show one request, or list those you may see.
     #[command(after_help = exit::HELP)]
     Status(status::Args),
+    /// Check, report and follow the audit records in Envoy's access logs.
+    Audit(audit::Args),
     /// Run the approval service.
     #[command(after_help = exit::HELP)]
     Serve(serve::Args),
@@ -96,6 +98,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Proxies => proxies::run(&client()?, terminal),
         Verb::Revoke(args) => revoke::run(&args, &client()?, terminal),
         Verb::Status(args) => status::run(&args, &client()?, terminal),
+        Verb::Audit(args) => audit::run(args, &cli.settings, terminal),
         Verb::Serve(args) => serve::run(&args, terminal),
         Verb::Keygen(args) => keygen::run(&args, terminal),
     }

@@ -75,6 +75,14 @@ pub fn rfc3339(seconds: i64) -> String {
         .unwrap_or_else(|| format!("@{seconds}"))
 }
 
+/// The moment that RFC 3339 text names; nothing if it is none.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<Moment> {
+    let instant = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    let millis = instant.unix_timestamp_nanos().checked_div(1_000_000)?;
+    i64::try_from(millis).ok().map(Moment)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +97,16 @@ mod tests {
     fn writes_instants_in_utc() {
         assert_eq!(rfc3339(1_795_313_580), "2026-11-22T02:13:00Z");
         assert_eq!(rfc3339(i64::MAX), format!("@{}", i64::MAX));
+    }
+
+    #[test]
+    fn reads_instants_in_any_zone() {
+        let moment = Some(Moment::from_millis(1_795_313_580_250));
+        assert_eq!(parse_rfc3339("2026-11-22T02:13:00.250Z"), moment);
+        assert_eq!(parse_rfc3339("2026-11-22T03:13:00.25+01:00"), moment);
+        for text in ["", "2026-11-22", "2026-11-22T02:13:00", "yesterday"] {
+            assert_eq!(parse_rfc3339(text), None, "{text:?}");
+        }
     }
 
     #[test]

@@ -14,6 +14,12 @@ pub enum Exit {
     Deny,
     /// 3: what was given is not valid. Command line, configuration, unknown id or scope.
     Invalid,
+    /// 4: the log is not what was written.
+    Broken,
+    /// 5: the log is not complete, or nobody can know.
+    Incomplete,
+    /// 6: both.
+    BrokenAndIncomplete,
 }
 
 /// What `--help` says about them.
@@ -45,6 +51,9 @@ impl From<Exit> for ExitCode {
             Exit::Fail => 1,
             Exit::Deny => 2,
             Exit::Invalid => 3,
+            Exit::Broken => 4,
+            Exit::Incomplete => 5,
+            Exit::BrokenAndIncomplete => 6,
         })
     }
 }

@@ -12,6 +12,7 @@
 //! 5. What cannot be known (the clock, an approver, the database) is a refusal.
 
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod client;
 pub mod clock;

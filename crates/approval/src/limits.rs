@@ -20,6 +20,13 @@ pub const MAX_SCOPES: usize = 16;
 /// The largest request body, in bytes: a reason is at most 1 KiB, a token at most 8 KiB.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
+/// The largest report of audit chains' heads, in bytes: it has the count of every grant that was used
+/// since the one before.
+pub const MAX_HEADS_BODY_BYTES: usize = 1024 * 1024;
+
+/// The most heads in one report: an Envoy has a chain per worker and configuration.
+pub const MAX_HEADS: usize = 1000;
+
 /// The longest that `?wait=` may ask for, in seconds: below the idle timeouts that proxies
 /// commonly have.
 pub const MAX_WAIT_S: i64 = 60;

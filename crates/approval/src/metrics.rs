@@ -4,6 +4,8 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+use crate::store::Reported;
+
 /// The service's counters.
 #[derive(Debug)]
 pub struct Metrics {
@@ -13,6 +15,7 @@ pub struct Metrics {
     introspections: IntCounterVec,
     changes: IntCounterVec,
     feed: IntCounterVec,
+    heads: IntCounterVec,
     hanging: IntGauge,
     epoch: IntGauge,
 }
@@ -67,6 +70,11 @@ impl Metrics {
             "Polls of the feed answered, by kind: news, timeout (nothing new) or reset.",
             &["kind"],
         )?;
+        let heads = counter(
+            "breakglass_audit_heads_total",
+            "Heads of audit chains that proxies reported, by result: accepted or conflict.",
+            &["result"],
+        )?;
         let gauge = |name: &str, help: &str| {
             let gauge = IntGauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
@@ -82,7 +90,17 @@ impl Metrics {
             &["endpoint"],
         )?;
         registry.register(Box::new(seconds.clone()))?;
-        Ok(Metrics { registry, requests, seconds, introspections, changes, feed, hanging, epoch })
+        Ok(Metrics {
+            registry,
+            requests,
+            seconds,
+            introspections,
+            changes,
+            feed,
+            heads,
+            hanging,
+            epoch,
+        })
     }
 
     pub(crate) fn answered(&self, method: &str, endpoint: &str, status: u16, seconds: f64) {
@@ -108,6 +126,12 @@ impl Metrics {
             Fed::Timeout => "timeout",
         };
         self.feed.with_label_values(&[kind]).inc();
+    }
+
+    pub(crate) fn reported(&self, reported: Reported) {
+        let accepted = reported.accepted.saturating_sub(reported.conflicts);
+        self.heads.with_label_values(&["accepted"]).inc_by(accepted);
+        self.heads.with_label_values(&["conflict"]).inc_by(reported.conflicts);
     }
 
     /// One more poll hangs, until the value is dropped.

@@ -11,6 +11,8 @@
 //! 6. To revoke a person's grants, or all, without anything being left takes the right to approve
 //!    every scope of each. A scope that has left the configuration keeps nobody from it who may
 //!    approve another one.
+//! 7. An auditor sees every request, the trail and the heads of the audit chains. It is a right of
+//!    its own: nobody has it by approving.
 
 use crate::config::{Config, Person, Scope};
 use crate::duration;
@@ -132,6 +134,21 @@ pub fn not_approvable<'a>(config: &Config, person: &Person, grant: &Held<'a>) ->
         None => config.scopes.iter().any(|other| other.may_be_approved_by(person)),
     };
     grant.scopes.iter().map(String::as_str).filter(|name| !approves(name)).collect()
+}
+
+/// Whether `person` may audit, as a refusal if not.
+///
+/// # Errors
+/// [`Reason::NotAnAuditor`].
+pub fn check_auditor(config: &Config, person: &Person) -> Result<(), Problem> {
+    if person.is_in_any(&config.auditors) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Reason::NotAnAuditor,
+        "only members of the groups that the service's configuration lists under `auditors` may \
+         audit",
+    ))
 }
 
 /// The names of the scopes that `person` may approve for somebody else.

@@ -46,6 +46,8 @@ pub enum Reason {
     NoLongerAllowed,
     /// Not one who may approve it.
     NotAnApprover,
+    /// Not one who may audit.
+    NotAnAuditor,
     /// Not one who may ask for it.
     NotARequester,
     /// It was not approved.
@@ -108,6 +110,7 @@ impl Reason {
             Reason::NoApprover => (S::FORBIDDEN, "no_approver", "Nobody could approve this"),
             Reason::NoLongerAllowed => (S::FORBIDDEN, "no_longer_allowed", "No longer allowed"),
             Reason::NotAnApprover => (S::FORBIDDEN, "not_an_approver", "Not an approver"),
+            Reason::NotAnAuditor => (S::FORBIDDEN, "not_an_auditor", "Not an auditor"),
             Reason::NotARequester => (S::FORBIDDEN, "not_a_requester", "Not a requester"),
             Reason::NotApproved => (S::CONFLICT, "not_approved", "Not approved"),
             Reason::NotFound => (S::NOT_FOUND, "not_found", "Not found"),

@@ -1,6 +1,7 @@
 //! The verbs of the command line, one file each.
 
 pub(crate) mod approve;
+pub(crate) mod audit;
 pub(crate) mod cancel;
 mod confirm;
 pub(crate) mod deny;

@@ -33,6 +33,8 @@ pub struct Config {
     pub people: Vec<Arc<Person>>,
     /// Who may introspect and read the feed.
     pub proxies: Vec<Arc<Proxy>>,
+    /// The groups whose members may audit.
+    pub auditors: Vec<String>,
     /// What can be asked for.
     pub scopes: Vec<Scope>,
 }

@@ -28,6 +28,7 @@ pub(super) fn config(table: Table) -> Result<Config, Vec<InvalidField>> {
     let pending_lifetime = fields
         .optional_string("pending_lifetime", &mut errors, bounded_duration)
         .unwrap_or(DEFAULT_PENDING_LIFETIME_S);
+    let auditors = fields.optional_names("auditors", &mut errors).unwrap_or_default();
     let people = required(&mut fields, "people", &mut errors, person);
     let proxies = fields.tables("proxies", &mut errors).unwrap_or_default();
     let proxies = proxies.into_iter().map(|fields| proxy(fields, &mut errors)).collect();
@@ -40,6 +41,7 @@ pub(super) fn config(table: Table) -> Result<Config, Vec<InvalidField>> {
         database,
         key_directory,
         pending_lifetime,
+        auditors,
         people,
         proxies,
         scopes,
@@ -61,6 +63,7 @@ fn assemble(
     database: Option<PathBuf>,
     key_directory: Option<PathBuf>,
     pending_lifetime: i64,
+    auditors: Vec<String>,
     people: Option<Vec<Person>>,
     proxies: Option<Vec<Proxy>>,
     scopes: Option<Vec<Scope>>,
@@ -71,6 +74,7 @@ fn assemble(
         database: database?,
         key_directory: key_directory?,
         pending_lifetime,
+        auditors,
         people: people?.into_iter().map(Arc::new).collect(),
         proxies: proxies?.into_iter().map(Arc::new).collect(),
         scopes: scopes?,

@@ -5,7 +5,9 @@ mod approve;
 mod body;
 mod cancel;
 mod deny;
+mod evidence;
 mod feed;
+mod heads;
 mod health;
 mod introspect;
 mod issue;
@@ -31,7 +33,7 @@ use axum::routing::{get, post};
 
 use crate::app::App;
 use crate::clock::Moment;
-use crate::limits::{MAX_BODY_BYTES, MAX_WAIT_S};
+use crate::limits::{MAX_BODY_BYTES, MAX_HEADS_BODY_BYTES, MAX_WAIT_S};
 use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store::Request;
@@ -48,6 +50,9 @@ pub fn router(app: App) -> Router {
         .route("/v1/requests/{id}", get(show::handler))
         // Revoking everything may take a while too.
         .route("/v1/revocations", get(feed::handler).post(kill::handler));
+    // The counts of many grants are larger than any other body.
+    let heads =
+        get(heads::list).post(heads::report).layer(DefaultBodyLimit::max(MAX_HEADS_BODY_BYTES));
     let answers = Router::new()
         .route("/v1/requests", get(list::handler).post(submit::handler))
         .route("/v1/requests/{id}/approve", post(approve::handler))
@@ -56,6 +61,8 @@ pub fn router(app: App) -> Router {
         .route("/v1/requests/{id}/token", post(issue::handler))
         .route("/v1/grants/{jti}/revoke", post(revoke::handler))
         .route("/v1/proxies", get(proxies::handler))
+        .route("/v1/audit/heads", heads)
+        .route("/v1/audit/requests", get(evidence::handler))
         .route("/oauth2/introspect", post(introspect::handler))
         .route("/oauth2/revoke", post(oauth_revoke::handler))
         .route("/.well-known/jwks.json", get(jwks::handler))

@@ -5,8 +5,10 @@
 
 mod audit;
 mod decisions;
+mod evidence;
 mod feed;
 mod grants;
+mod heads;
 mod kill;
 mod requests;
 mod row;
@@ -23,8 +25,10 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 pub use decisions::Approval;
+pub use evidence::{About, Step};
 pub use feed::{FeedEntry, FeedHead};
 pub use grants::Revoked;
+pub use heads::{Head, HeadFilter, Reported, ReportedHead, Reporter};
 pub use kill::{LiveGrant, Matching, Target};
 pub use requests::{Filter, Submission};
 pub use row::{InvalidState, Request, State};

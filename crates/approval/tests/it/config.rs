@@ -17,7 +17,8 @@ fn errors(text: &str) -> Vec<String> {
 fn the_example_is_valid() {
     let config = Config::parse(EXAMPLE).unwrap();
     assert_eq!(config.warnings(), [""; 0]);
-    assert_eq!(config.people.len(), 3);
+    assert_eq!(config.people.len(), 4);
+    assert_eq!(config.auditors, ["security"]);
     assert_eq!(config.scope("orders:write").unwrap().max_duration, 1800);
 }
 

@@ -2,11 +2,14 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "test code: what is not as expected ends the test"
 )]
 
 mod approve;
+mod audit;
 mod cli_flow;
 mod cli_refusals;
 mod cli_revoke;
@@ -14,8 +17,10 @@ mod cli_serve;
 mod config;
 mod database;
 mod decide;
+mod evidence;
 mod feed;
 mod feed_load;
+mod heads;
 mod http;
 mod introspect;
 mod keys;

@@ -63,6 +63,18 @@ async fn answers_have_the_members_that_it_describes() {
     let proxies = service.get("carol", "/v1/proxies").await.ok();
     check(&document, "Proxies", &proxies);
     check(&document, "Node", &proxies["proxies"][0]);
+    let head = json!({
+        "chain": "0".repeat(32), "seq": 1, "hash": "0".repeat(64), "began": "2026-11-22T02:13:00Z",
+    });
+    let reported = service.post("envoy", "/v1/audit/heads", json!({ "heads": [head] })).await.ok();
+    check(&document, "HeadsReported", &reported);
+    let heads = service.get("grace", "/v1/audit/heads").await.ok();
+    check(&document, "Heads", &heads);
+    check(&document, "Head", &heads["heads"][0]);
+    let evidence = service.get("grace", "/v1/audit/requests?subject=alice").await.ok();
+    check(&document, "Evidence", &evidence);
+    check(&document, "RequestEvidence", &evidence["requests"][0]);
+    check(&document, "Step", &evidence["requests"][0]["trail"][0]);
     service.pending().await;
     let listed = service.get("alice", "/v1/requests").await.ok();
     check(&document, "Requests", &listed);

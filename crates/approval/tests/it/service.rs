@@ -30,6 +30,7 @@ const PEOPLE: &[(&str, &str)] = &[
     ("dave", r#"groups = ["dbas"]"#),
     ("erin", ""),
     ("frank", r#"groups = ["dbas", "commanders"]"#),
+    ("grace", r#"groups = ["auditors"]"#),
 ];
 
 const SCOPES: &str = r#"
@@ -86,7 +87,7 @@ pub(crate) fn config(directory: &TempDir) -> String {
     format!(
         "listen = \"127.0.0.1:0\"\nissuer = \"https://approvals.test\"\n\
          database = \"{at}/approvals.db\"\nkey_directory = \"{at}/keys\"\n\
-         pending_lifetime = \"10m\"\n{people}{proxy}{SCOPES}",
+         pending_lifetime = \"10m\"\nauditors = [\"auditors\"]\n{people}{proxy}{SCOPES}",
         at = directory.path().display(),
         proxy = entry("proxies", "envoy", ""),
     )

@@ -13,9 +13,11 @@ use hmac_sha256::Hash;
 use serde::Serialize;
 
 use crate::claims::Claims;
+use crate::hex;
 use crate::instant::Instant;
 
 use super::Record;
+use super::record::{json, members};
 
 /// How long after the end of a grant the number of its records is remembered. What runs when a grant
 /// ends is cut, and recorded soon after.
@@ -36,9 +38,35 @@ const MAX_GRANTS: usize = 100_000;
 
 /// The place of one record in its chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Link {
+    /// The number of the record in its chain.
     pub(crate) seq: u64,
+    /// Its hash.
     pub(crate) hash: String,
+}
+
+/// What makes a record a link, but for its hash: the members before it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Seal<'a> {
+    /// The number of this record among those of its grant in this chain; null without a grant, or
+    /// unsealed.
+    grant_seq: Option<u64>,
+    /// The id of the chain.
+    chain: &'a str,
+    /// The number of this record in its chain; null if it is not sealed.
+    seq: Option<u64>,
+    /// The hash of the record before it; null in the first.
+    prev: Option<&'a str>,
+}
+
+impl Seal<'_> {
+    /// Goes on with an object that is not closed yet.
+    fn append_to(&self, record: &mut String) {
+        record.push(',');
+        record.push_str(members(&json(self)));
+    }
 }
 
 /// One worker's chain.
@@ -88,7 +116,7 @@ impl Chain {
     /// An empty chain. Nobody else's has this id, ever.
     pub(crate) fn new(id: [u8; 16], began: Instant) -> Chain {
         Chain {
-            id: hex(&id),
+            id: hex::lower(&id),
             began,
             head: None,
             grants: HashMap::new(),
@@ -101,9 +129,8 @@ impl Chain {
 
     /// Ends a record that is no link. `record` is an object without its closing brace.
     pub(crate) fn mark(&self, mut record: String) -> Record {
-        record.push_str(r#","grant_seq":null,"chain":""#);
-        record.push_str(&self.id);
-        record.push_str(r#"","seq":null,"prev":null,"hash":null}"#);
+        Seal { grant_seq: None, chain: &self.id, seq: None, prev: None }.append_to(&mut record);
+        record.push_str(r#","hash":null}"#);
         record
     }
 
@@ -111,29 +138,13 @@ impl Chain {
     pub(crate) fn seal(&mut self, mut record: String, claims: Option<&Claims>) -> (Record, Link) {
         let prev = self.head.take();
         let seq = prev.as_ref().map_or(0, |link| link.seq).saturating_add(1);
-        record.push_str(r#","grant_seq":"#);
-        match claims.map(|claims| self.count(claims, seq)) {
-            Some(count) => record.push_str(&count.to_string()),
-            None => record.push_str("null"),
-        }
-        record.push_str(r#","chain":""#);
-        record.push_str(&self.id);
-        record.push_str(r#"","seq":"#);
-        record.push_str(&seq.to_string());
-        record.push_str(r#","prev":"#);
-        match &prev {
-            Some(link) => {
-                record.push('"');
-                record.push_str(&link.hash);
-                record.push('"');
-            }
-            // That is how a chain says that it begins.
-            None => record.push_str("null"),
-        }
+        let grant_seq = claims.map(|claims| self.count(claims, seq));
+        let prev = prev.as_ref().map(|link| link.hash.as_str());
+        Seal { grant_seq, chain: &self.id, seq: Some(seq), prev }.append_to(&mut record);
         let mut hash = Hash::new();
         hash.update(&record);
         hash.update("}");
-        let link = Link { seq, hash: hex(&hash.finalize()) };
+        let link = Link { seq, hash: hex::lower(&hash.finalize()) };
         record.push_str(r#","hash":""#);
         record.push_str(&link.hash);
         record.push_str("\"}");
@@ -204,10 +215,4 @@ impl Chain {
             self.grants.retain(|_, count| lives(count));
         }
     }
-}
-
-/// Bytes as lower-case hex digits.
-fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -17,16 +17,20 @@ pub(crate) use chain::{Chain, Link};
 pub use record::VERSION;
 pub(crate) use record::{Decided, Phase};
 
+use serde::Serialize;
+
+use crate::bodies::Traffic;
 use crate::instant::Instant;
 use crate::request::Facts;
 use crate::token::VerifiedToken;
-use crate::traffic::Traffic;
 
 /// One record, as JSON without line breaks.
 pub type Record = String;
 
 /// The word for what was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// It may pass under its grant.
     Allow,
@@ -55,7 +59,9 @@ impl Decision {
 }
 
 /// How it became known whether the grant still stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum RevocationSource {
     /// The feed: either the grant is known to be revoked, or the knowledge is fresh.
     Feed,
@@ -67,20 +73,6 @@ pub enum RevocationSource {
     Unavailable,
     /// The configuration names nobody to ask.
     NotConfigured,
-}
-
-impl RevocationSource {
-    /// The stable word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            RevocationSource::Feed => "feed",
-            RevocationSource::Introspection => "introspection",
-            RevocationSource::IntrospectionCache => "introspection_cache",
-            RevocationSource::Unavailable => "unavailable",
-            RevocationSource::NotConfigured => "not_configured",
-        }
-    }
 }
 
 /// What was known about a grant when a request under it was decided.

@@ -7,11 +7,12 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::bodies::BodyRecord;
 use crate::calls::StreamId;
 use crate::config::Config;
 use crate::instant::{Instant, millis};
 
-use super::{Chain, End, Link, Record, Ruled};
+use super::{Chain, Decision, End, Link, Record, RevocationSource, Ruled};
 
 /// The version of the record's form: it changes when a member is renamed, removed or means
 /// something else, not when one is added.
@@ -23,7 +24,7 @@ const MAX_VALUE_BYTES: usize = 1024;
 /// About as long as half a record is, in bytes.
 const TYPICAL_BYTES: usize = 512;
 
-/// When in the life of a request a record was written.
+/// When in the life of a request a record is written.
 #[derive(Debug)]
 pub(crate) enum Phase<'a> {
     /// At the decision. It is not sealed, because another one takes its place.
@@ -34,12 +35,22 @@ pub(crate) enum Phase<'a> {
     End(&'a End<'a>, Option<Link>),
 }
 
+/// The word for it.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+enum PhaseWord {
+    Decision,
+    Start,
+    End,
+}
+
 impl Phase<'_> {
-    const fn word(&self) -> &'static str {
+    const fn word(&self) -> PhaseWord {
         match self {
-            Phase::Decision => "decision",
-            Phase::Start => "start",
-            Phase::End(..) => "end",
+            Phase::Decision => PhaseWord::Decision,
+            Phase::Start => PhaseWord::Start,
+            Phase::End(..) => PhaseWord::End,
         }
     }
 }
@@ -53,46 +64,88 @@ pub(crate) struct Decided {
 
 /// The first members, in the order in which they are written: known at the decision.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Head<'a> {
+    /// The version of this form.
     v: u32,
+    /// When the request came: RFC 3339, UTC, milliseconds.
     time: String,
-    decision: &'static str,
+    /// What was decided.
+    decision: Decision,
+    /// The reason code.
     reason: &'static str,
+    /// The grant's id, the token's `jti`; like all down to `emergency`, null before the signature is verified.
     grant: Option<&'a str>,
+    /// Who holds the grant.
     subject: Option<&'a str>,
+    /// Who issued the token.
     issuer: Option<&'a str>,
+    /// The incident that it was granted for.
     incident: Option<&'a str>,
+    /// Why it was asked for.
     justification: Option<&'a str>,
+    /// Who approved it.
     approvers: Option<&'a [String]>,
+    /// Whether it was granted as an emergency.
     emergency: Option<bool>,
+    /// The scope that decided.
     scope: Option<&'a str>,
+    /// The path template or rule that decided.
     rule: Option<&'a str>,
+    /// The request's method.
     method: Cow<'a, str>,
+    /// The request's host, without port.
     host: Cow<'a, str>,
+    /// The request's path, without query.
     path: Cow<'a, str>,
+    /// Envoy's route name.
     route: Option<Cow<'a, str>>,
+    /// The client's address.
     source_ip: Option<String>,
+    /// `x-request-id`.
     request_id: Option<Cow<'a, str>>,
 }
 
 /// The members after them, in the order in which they are written: complete at the end. Those of the
 /// chain follow.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Tail<'a> {
-    phase: &'static str,
+    /// When the record was written.
+    phase: PhaseWord,
+    /// The status that the client got.
     status: Option<u64>,
+    /// Envoy's response flags; `-` for none.
     response_flags: Option<String>,
+    /// From the beginning of the request to its log, in milliseconds.
     duration_ms: Option<u64>,
+    /// Body bytes from the client.
     bytes_received: Option<u64>,
+    /// Body bytes to the client.
     bytes_sent: Option<u64>,
+    /// Body bytes in both directions since the worker knew that the grant is revoked.
     bytes_after_revocation: Option<u64>,
+    /// What was left of the grant when the request came, in seconds.
     expires_in_s: Option<u64>,
+    /// The position in the feed of revocations.
     epoch: Option<u64>,
+    /// How old the knowledge from the feed was, in milliseconds.
     epoch_age_ms: Option<u64>,
-    revocation_source: Option<&'static str>,
+    /// How it was known whether the grant stands.
+    revocation_source: Option<RevocationSource>,
+    /// The upstream's address.
     upstream: Option<Cow<'a, str>>,
+    /// Envoy's node id.
     node: Option<&'a str>,
+    /// Envoy's number of the request in its VM.
     stream: StreamId,
+    /// What came from the client, where the scope asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_body: Option<BodyRecord>,
+    /// What went to the client, where the scope asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_body: Option<BodyRecord>,
+    /// The record that the stream left while it ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<&'a Link>,
 }
@@ -108,7 +161,7 @@ impl Decided {
         let head = json(&Head {
             v: VERSION,
             time: ruled.arrived.rfc3339(),
-            decision: ruled.decision.word(),
+            decision: ruled.decision,
             reason: ruled.reason,
             grant: claims.map(|claims| claims.jti.as_str()),
             subject: claims.map(|claims| claims.sub.as_str()),
@@ -143,6 +196,8 @@ impl Decided {
             Phase::Decision | Phase::Start => (None, None),
         };
         let outcome = end.map(|end| &end.outcome);
+        let (request_body, response_body) =
+            end.map(|end| end.traffic.records()).unwrap_or_default();
         let claims = ruled.token.as_ref().map(|token| token.claims());
         let tail = json(&Tail {
             phase: phase.word(),
@@ -158,20 +213,19 @@ impl Decided {
                 .map(|claims| Instant::from_seconds(claims.exp).since(ruled.arrived).as_secs()),
             epoch: ruled.standing.and_then(|standing| standing.epoch),
             epoch_age_ms: ruled.standing.and_then(|standing| standing.epoch_age).map(millis),
-            revocation_source: ruled.standing.map(|standing| standing.source.word()),
+            revocation_source: ruled.standing.map(|standing| standing.source),
             upstream: outcome.and_then(|outcome| outcome.upstream.as_deref()).map(bounded),
             node,
             stream,
+            request_body,
+            response_body,
             start,
         });
-        // Two objects become one: the first without its closing brace, the second without both.
-        let head = self.head.strip_suffix('}').unwrap_or_default();
-        let tail =
-            tail.strip_prefix('{').and_then(|tail| tail.strip_suffix('}')).unwrap_or_default();
         let mut record = String::with_capacity(TYPICAL_BYTES.saturating_mul(3));
-        record.push_str(head);
+        record.push('{');
+        record.push_str(members(&self.head));
         record.push(',');
-        record.push_str(tail);
+        record.push_str(members(&tail));
         match phase {
             Phase::Decision => (chain.mark(record), None),
             Phase::Start | Phase::End(..) => {
@@ -182,8 +236,13 @@ impl Decided {
     }
 }
 
+/// The members of an object in JSON: what is between its braces.
+pub(super) fn members(object: &str) -> &str {
+    object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default()
+}
+
 /// An object as JSON. Nothing in it can fail to be written.
-fn json(members: &impl Serialize) -> String {
+pub(super) fn json(members: &impl Serialize) -> String {
     let mut text = Vec::with_capacity(TYPICAL_BYTES);
     match serde_json::to_writer(&mut text, members) {
         Ok(()) => String::from_utf8(text).unwrap_or_default(),
@@ -208,4 +267,42 @@ fn flags_text(bits: u64) -> String {
     let set = FLAGS.iter().enumerate().filter(|(bit, _)| (bits >> bit) & 1 == 1);
     let names: Vec<&str> = set.map(|(_, name)| *name).collect();
     if names.is_empty() { "-".to_owned() } else { names.join(",") }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::generate::SchemaSettings;
+
+    use super::super::chain::Seal;
+    use super::*;
+    use crate::testing::test;
+
+    /// The schema that the documents hand out.
+    const DOCUMENTED: &str = include_str!("../../../../docs/audit-record.schema.json");
+
+    /// A breakglass audit record. It is for one request that carried a token or met a rule that
+    /// refuses; docs/audit.md has the rest.
+    #[derive(Serialize, schemars::JsonSchema)]
+    #[schemars(title = "breakglass audit record")]
+    struct Whole<'a> {
+        #[serde(flatten)]
+        head: Head<'a>,
+        #[serde(flatten)]
+        tail: Tail<'a>,
+        #[serde(flatten)]
+        seal: Seal<'a>,
+        /// SHA-256 over this record without this member; null if it is not sealed.
+        hash: Option<String>,
+    }
+
+    #[test]
+    fn the_documented_schema_is_that_of_the_type() {
+        let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+        let schema = generator.into_root_schema_for::<Whole<'_>>();
+        let schema = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+        assert!(
+            schema == DOCUMENTED,
+            "docs/audit-record.schema.json is out of date; it should be\n{schema}"
+        );
+    }
 }

@@ -4,15 +4,17 @@
 //! types. All errors are reported together, each with the path of its field.
 
 mod audit;
+mod body;
 mod document;
 mod fields;
 mod issuer;
 mod revocation;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub(crate) use body::body_audit;
 pub use fields::ConfigError;
 pub(crate) use fields::{
     Errors, Fields, Place, boolean, duration, list, number, one_of, parsed, positive_duration,
@@ -68,6 +70,8 @@ pub struct Config {
     pub revocation: Revocation,
     /// What is done about the audit records besides writing them.
     pub audit: Audit,
+    /// The request headers that some scope's record of a body needs, in lower case.
+    pub kept_headers: BTreeSet<String>,
     /// Method-override headers, in lower case, that the upstreams are known to ignore.
     pub harmless_method_overrides: Vec<String>,
 }
@@ -150,7 +154,9 @@ fn read<'a>(
     if names.windows(2).any(|pair| pair.first() == pair.last()) {
         return place.field("issuers").error("two entries have the same `issuer`");
     }
+    let scopes = scopes?;
     Some(Config {
+        kept_headers: scopes.values().flat_map(|scope| scope.request_body.headers()).collect(),
         issuers,
         token_sources: token_sources?,
         max_token_bytes: usize::try_from(max_token_bytes?).ok()?,
@@ -159,7 +165,7 @@ fn read<'a>(
         unauthenticated: unauthenticated?,
         protected: protected?,
         ceiling: ceiling?,
-        scopes: scopes?,
+        scopes,
         revocation: revocation?,
         audit: audit?,
         harmless_method_overrides: harmless_method_overrides?,

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::bodies::BodyAudit;
 use crate::claims::Claims;
 use crate::config::{
-    Fields, OnUnavailable, Place, boolean, list, on_unavailable, one_of, parsed, positive_duration,
-    text,
+    Fields, OnUnavailable, Place, body_audit, boolean, list, on_unavailable, one_of, parsed,
+    positive_duration, text,
 };
 use crate::instant::Instant;
 use crate::json::Json;
@@ -38,6 +39,10 @@ pub struct Scope {
     /// How long what runs may go on when its grant is revoked or its scope withdrawn (`cut: finish`);
     /// `None` ends it at once.
     pub drain: Option<Duration>,
+    /// What is recorded of request bodies.
+    pub request_body: BodyAudit,
+    /// What is recorded of response bodies.
+    pub response_body: BodyAudit,
 }
 
 /// How long what runs may go on under `cut: finish`, unless the scope says otherwise.
@@ -109,6 +114,8 @@ impl Scope {
         let on_unavailable = fields.optional("on_unavailable", on_unavailable);
         let cut = fields.or("cut", Cut::AtOnce, one_of(CUTS));
         let drain = fields.optional("drain", drain);
+        let request_body = fields.or("request_body", BodyAudit::None, body_audit);
+        let response_body = fields.or("response_body", BodyAudit::None, body_audit);
         fields.close()?;
         Some(Scope {
             name: name?,
@@ -118,6 +125,8 @@ impl Scope {
             paths: paths?,
             require: require?,
             on_unavailable: on_unavailable?,
+            request_body: request_body?,
+            response_body: response_body?,
             drain: match (cut?, drain?) {
                 (Cut::AtOnce, None) => None,
                 (Cut::AtOnce, Some(_)) => {

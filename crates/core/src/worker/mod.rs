@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::audit::{Chain, Decided, Decision, Link, Phase, Record, Ruled};
+use crate::bodies::Traffic;
 use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
 use crate::config::{Config, Enforcement};
 use crate::counters::{CounterName, Counters};
@@ -28,7 +29,6 @@ use crate::revocations::Revocations;
 use crate::sharing::{Board, Sharing};
 use crate::step::{Pass, Permit, Step};
 use crate::token::KeyRing;
-use crate::traffic::Traffic;
 
 /// How often time passes for a worker. What one VM of a proxy knows, the others know a tick later.
 pub const TICK: Duration = Duration::from_millis(25);
@@ -101,6 +101,8 @@ struct Waiting {
     certificate: Option<Vec<u8>>,
     answers: Answers,
     traffic: Rc<Traffic>,
+    /// The headers that the record of a body may need.
+    kept: Headers,
 }
 
 /// A request that was decided.
@@ -201,6 +203,7 @@ impl Worker {
             certificate: None,
             answers: Answers::default(),
             traffic: Rc::clone(traffic),
+            kept: headers.of(&config.kept_headers),
         };
         self.decide(stream, waiting, &|| attributes.client_certificate(), now)
     }
@@ -326,6 +329,9 @@ impl Worker {
         now: Instant,
     ) -> Step {
         let Allowance { reason, token, scope, rule, standing } = allowance;
+        if let Some(scope) = self.config.scopes.get(&scope) {
+            waiting.traffic.watch(&scope.request_body, &scope.response_body, &waiting.kept);
+        }
         let claims = token.claims();
         let void_at = token.void_at(self.config.clock_skew);
         let remaining = void_at.since(now).saturating_add(BACKSTOP_DELAY);

@@ -1,0 +1,223 @@
+//! Undoes a carrier that wrote the record's JSON anew: the canonical form of an object.
+//!
+//! Compact; members in the order of [`MEMBERS`], those that this program does not know after the
+//! one that they came after; strings escaped as serde_json does, which is as RFC 8785 does.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// The members of a record, in their order.
+pub const MEMBERS: [&str; 40] = [
+    "v",
+    "time",
+    "decision",
+    "reason",
+    "grant",
+    "subject",
+    "issuer",
+    "incident",
+    "justification",
+    "approvers",
+    "emergency",
+    "scope",
+    "rule",
+    "method",
+    "host",
+    "path",
+    "route",
+    "source_ip",
+    "request_id",
+    "phase",
+    "status",
+    "response_flags",
+    "duration_ms",
+    "bytes_received",
+    "bytes_sent",
+    "bytes_after_revocation",
+    "expires_in_s",
+    "epoch",
+    "epoch_age_ms",
+    "revocation_source",
+    "upstream",
+    "node",
+    "request_body",
+    "response_body",
+    "start",
+    "grant_seq",
+    "chain",
+    "seq",
+    "prev",
+    "hash",
+];
+
+/// The members of the objects in a record, in their orders.
+const INNER: [&[&str]; 2] = [&["seq", "prev", "hash"], &["sha256", "bytes", "complete", "content"]];
+
+/// A JSON value that keeps the order of its objects' members. A record has no fractions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tree {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number of a record.
+    Integer(i64),
+    /// A larger one.
+    Large(u64),
+    /// A fraction: not in a record, but perhaps beside one.
+    Fraction,
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<Tree>),
+    /// An object.
+    Object(Vec<(String, Tree)>),
+}
+
+impl Tree {
+    /// The member of this name.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Tree> {
+        match self {
+            Tree::Object(members) => {
+                members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    /// The canonical text of this record.
+    #[must_use]
+    pub fn canonical(mut self) -> String {
+        if let Tree::Object(members) = &mut self {
+            for (_, value) in members.iter_mut() {
+                if let Tree::Object(inner) = value {
+                    let order = INNER.iter().find(|order| {
+                        inner.first().is_some_and(|(name, _)| order.contains(&name.as_str()))
+                    });
+                    sort(inner, order.copied().unwrap_or_default());
+                }
+            }
+            sort(members, &MEMBERS);
+        }
+        serde_json::to_string(&self).unwrap_or_default()
+    }
+}
+
+/// Sorts the members whose place is known; another one goes where the one before it goes.
+fn sort(members: &mut [(String, Tree)], order: &[&str]) {
+    let mut last = 0;
+    let mut places: Vec<(String, usize)> = Vec::with_capacity(members.len());
+    for (name, _) in members.iter() {
+        last = order.iter().position(|known| known == name).unwrap_or(last);
+        places.push((name.clone(), last));
+    }
+    // Stable: among equals what was first stays first.
+    members.sort_by_key(|(name, _)| {
+        places.iter().find(|(known, _)| known == name).map(|(_, place)| *place)
+    });
+}
+
+impl Serialize for Tree {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Tree::Null | Tree::Fraction => serializer.serialize_unit(),
+            Tree::Bool(value) => serializer.serialize_bool(*value),
+            Tree::Integer(value) => serializer.serialize_i64(*value),
+            Tree::Large(value) => serializer.serialize_u64(*value),
+            Tree::Text(text) => serializer.serialize_str(text),
+            Tree::List(items) => items.serialize(serializer),
+            Tree::Object(members) => {
+                let mut map = serializer.serialize_map(Some(members.len()))?;
+                for (name, value) in members {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Tree, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Tree;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a JSON value")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Tree, E> {
+                Ok(Tree::Null)
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Tree, E> {
+                Ok(Tree::Bool(value))
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Tree, E> {
+                Ok(Tree::Integer(value))
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Tree, E> {
+                Ok(i64::try_from(value).map_or(Tree::Large(value), Tree::Integer))
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Tree, E> {
+                Ok(Tree::Fraction)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Tree, E> {
+                Ok(Tree::Text(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(Tree::List(list))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Tree, A::Error> {
+                let mut members: Vec<(String, Tree)> = Vec::new();
+                while let Some((name, value)) = entries.next_entry()? {
+                    members.push((name, value));
+                }
+                Ok(Tree::Object(members))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(text: &str) -> String {
+        serde_json::from_str::<Tree>(text).unwrap().canonical()
+    }
+
+    #[test]
+    fn puts_members_into_their_order_and_leaves_out_white_space() {
+        let record = r#"{"hash": "h", "v": 1, "path": "/ä\u000a\/", "time": "t", "seq": 7,
+            "start": {"hash": "x", "seq": 3}, "later": [1, {"b": 1, "a": 2}],
+            "request_body": {"content": null, "bytes": 18446744073709551615, "sha256": "s"}}"#;
+        assert_eq!(
+            canonical(record),
+            r#"{"v":1,"time":"t","path":"/ä\n/","#.to_owned()
+                + r#""request_body":{"sha256":"s","bytes":18446744073709551615,"content":null},"#
+                + r#""start":{"seq":3,"hash":"x"},"later":[1,{"b":1,"a":2}],"seq":7,"hash":"h"}"#
+        );
+    }
+
+    #[test]
+    fn leaves_what_is_canonical_as_it_is() {
+        let record = r#"{"v":1,"time":"\b\t\n\f\r\"\\\u0000\u001f","added":-1,"seq":1,"hash":"h"}"#;
+        assert_eq!(canonical(record), record);
+    }
+}

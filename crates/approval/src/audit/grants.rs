@@ -1,0 +1,57 @@
+//! How many records each grant has in a chain, against its own numbers.
+
+use std::collections::HashMap;
+
+/// The grants of one chain.
+#[derive(Debug, Default)]
+pub struct Grants(HashMap<Box<str>, Counted>);
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Counted {
+    found: u64,
+    highest: u64,
+}
+
+/// A grant of which records are missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Short {
+    /// The grant.
+    pub grant: String,
+    /// How many records the log has.
+    pub found: u64,
+    /// How many there were, as far as is known.
+    pub expected: u64,
+}
+
+impl Grants {
+    /// A record of this grant, with its number among them.
+    pub fn found(&mut self, grant: &str, number: u64) {
+        let counted = match self.0.get_mut(grant) {
+            Some(counted) => counted,
+            None => self.0.entry(grant.into()).or_default(),
+        };
+        counted.found = counted.found.saturating_add(1);
+        counted.highest = counted.highest.max(number);
+    }
+
+    /// The proxy reported that there are at least this many.
+    pub fn reported(&mut self, grant: &str, count: u64) {
+        let counted = self.0.entry(grant.into()).or_default();
+        counted.highest = counted.highest.max(count);
+    }
+
+    /// Those with fewer than there were, by name.
+    #[must_use]
+    pub fn short(&self) -> Vec<Short> {
+        let short = self.0.iter().filter(|(_, counted)| counted.found < counted.highest);
+        let mut short: Vec<Short> = short
+            .map(|(grant, counted)| Short {
+                grant: grant.to_string(),
+                found: counted.found,
+                expected: counted.highest,
+            })
+            .collect();
+        short.sort_by(|left, right| left.grant.cmp(&right.grant));
+        short
+    }
+}

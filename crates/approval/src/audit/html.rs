@@ -1,0 +1,286 @@
+//! The report as one page for people: nothing is loaded from elsewhere, and it prints.
+//!
+//! Whatever is in a log may have been put there by whoever attacks: every value is escaped by the
+//! template, and what would turn or hide text is shown as its code point.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde_json::Value;
+
+use super::report::Report;
+use crate::text::misleads;
+
+/// Even if a value came through, nothing would run and nothing be loaded.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+
+const STYLE: &str = "
+:root { color-scheme: light; font: 14px/1.45 system-ui, sans-serif; color: #1a1a1a; }
+body { max-width: 75rem; margin: 2rem auto; padding: 0 1.5rem; }
+h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+p.meta { color: #555; margin: .25rem 0 1rem; }
+.verdicts { display: flex; gap: 1rem; flex-wrap: wrap; }
+.verdict { border: 1px solid #ccc; border-left-width: .5rem; padding: .5rem 1rem; min-width: 14rem; }
+.verdict b { display: block; font-size: 1.1rem; }
+.good { border-left-color: #1a7f37; } .bad { border-left-color: #cf222e; }
+table { border-collapse: collapse; width: 100%; font-size: .85rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid #ddd; }
+td, dd { overflow-wrap: anywhere; } th { background: #f3f3f3; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+tr.deny td:nth-child(2), tr.cut td:nth-child(2) { color: #cf222e; font-weight: 600; }
+tr.changed td { background: #ffebe9; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: .5rem 0; }
+dt { color: #555; } dd { margin: 0; }
+section.request { border: 1px solid #ccc; padding: .5rem 1rem; margin: .5rem 0; }
+@media print {
+  body { margin: 0; max-width: none; padding: 0; font-size: 10px; }
+  thead { display: table-header-group; } tr, section.request { break-inside: avoid; }
+  .verdict, th, tr.changed td { print-color-adjust: exact; }
+}
+";
+
+impl Report {
+    /// The page.
+    #[must_use]
+    pub fn html(&self) -> String {
+        let report = &self.0;
+        let about = report.get("about").and_then(Value::as_object);
+        let about: Vec<(String, String)> =
+            about.into_iter().flatten().map(|(name, value)| (name.clone(), plain(value))).collect();
+        let title = about.iter().map(|(name, value)| format!("{name} {value}")).next();
+        let title = format!("Evidence: {}", title.unwrap_or_default());
+        let calls = list(report, "/calls");
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta http-equiv="Content-Security-Policy" content=(POLICY);
+                    meta name="viewport" content="width=device-width";
+                    title { (title) }
+                    style { (PreEscaped(STYLE)) }
+                }
+                body {
+                    h1 { (title) }
+                    p.meta { "Made by breakglass at " (at(report, "/generated_at")) }
+                    (verdicts(report))
+                    h2 { "Summary" }
+                    (facts(report.get("summary").unwrap_or(&Value::Null)))
+                    h2 { "Requests and approvals" }
+                    (requests(report))
+                    h2 { "Calls (" (calls.len()) ")" }
+                    (table(calls))
+                    h2 { "What the check found" }
+                    (findings(report))
+                    h2 { "What was read" }
+                    (read(report))
+                }
+            }
+        }
+        .into_string()
+    }
+}
+
+fn verdicts(report: &Value) -> Markup {
+    let card = |class: &str, title: &str, meaning: [&str; 2]| {
+        let verdict = at(report, &format!("/check/{class}/verdict"));
+        let good = verdict == "ok";
+        html! {
+            div class=(if good { "verdict good" } else { "verdict bad" }) {
+                b { (title) ": " (verdict) }
+                (if good { meaning[0] } else { meaning[1] })
+            }
+        }
+    };
+    html! {
+        div.verdicts {
+            (card("integrity", "Integrity", [
+                "Nothing in the log was changed, reordered, duplicated or forged.",
+                "Something in the log is not what was written: see below.",
+            ]))
+            (card("completeness", "Completeness", [
+                "Every record that was written is in the log.",
+                "Something is missing, or nobody can know whether it is: see below.",
+            ]))
+        }
+    }
+}
+
+fn requests(report: &Value) -> Markup {
+    let Some(requests) = report.get("requests").and_then(Value::as_array) else {
+        return html! { p { "The approval service was not asked." } };
+    };
+    html! {
+        @if requests.is_empty() {
+            p { "The approval service knows of no such request." }
+        }
+        @for entry in requests {
+            section.request {
+                (facts(entry.get("request").unwrap_or(&Value::Null)))
+                table {
+                    thead { tr { th { "When" } th { "Who" } th { "What" } th { "Detail" } } }
+                    tbody {
+                        @for step in list(entry, "/trail") {
+                            tr {
+                                td { (at(step, "/at")) } td { (at(step, "/actor")) }
+                                td { (at(step, "/action")) } td { (at(step, "/detail")) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn table(calls: &[Value]) -> Markup {
+    html! {
+        table {
+            thead {
+                tr {
+                    @for name in [
+                        "Time", "Decision", "Reason", "Who", "Grant", "Method", "Host", "Path", "Status",
+                        "Sent", "After revocation", "ms", "Where",
+                    ] {
+                        th { (name) }
+                    }
+                }
+            }
+            tbody {
+                @for call in calls {
+                    @let record = |name: &str| at(call, &format!("/record/{name}"));
+                    @let intact = call.get("intact") == Some(&Value::Bool(true));
+                    @let ended = record("phase") == "end";
+                    tr class=(format!("{} {}", class(call), if intact { "" } else { "changed" })) {
+                        td { (record("time")) }
+                        td { (record("decision")) @if !ended { " (no end)" } }
+                        td { (record("reason")) } td { (record("subject")) }
+                        td { (record("grant")) } td { (record("method")) }
+                        td { (record("host")) } td { (record("path")) }
+                        td.number { (record("status")) } td.number { (record("bytes_sent")) }
+                        td.number { (record("bytes_after_revocation")) }
+                        td.number { (record("duration_ms")) }
+                        td { (at(call, "/file")) ":" (at(call, "/line")) @if !intact { " changed" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The word for a decision, where it is one of ours: never the log's own.
+fn class(call: &Value) -> &'static str {
+    match call.pointer("/record/decision").and_then(Value::as_str) {
+        Some("deny" | "shadow_deny") => "deny",
+        Some("cut") => "cut",
+        _ => "",
+    }
+}
+
+fn findings(report: &Value) -> Markup {
+    let found: Vec<(&str, &Value)> = ["integrity", "completeness"]
+        .into_iter()
+        .flat_map(|class| {
+            let found = list(report, &format!("/check/{class}/findings"));
+            found.iter().map(move |found| (class, found))
+        })
+        .collect();
+    html! {
+        @if found.is_empty() { p { "Nothing." } } @else {
+            table {
+                thead {
+                    tr {
+                        th { "Verdict" } th { "What" } th { "Where" } th { "Chain" } th { "Records" }
+                        th { "Detail" }
+                    }
+                }
+                tbody {
+                    @for (class, found) in found {
+                        tr {
+                            td { (class) } td { (at(found, "/kind")) }
+                            td { (at(found, "/file")) ":" (at(found, "/line")) }
+                            td { (at(found, "/chain")) }
+                            td { (at(found, "/seq")) " to " (at(found, "/last_seq")) }
+                            td { (at(found, "/detail")) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn read(report: &Value) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "File" } th { "Lines" } th { "Records" } } }
+            tbody {
+                @for file in list(report, "/check/files") {
+                    tr {
+                        td { (at(file, "/file")) } td.number { (at(file, "/lines")) }
+                        td.number { (at(file, "/records")) }
+                    }
+                }
+            }
+        }
+        table {
+            thead {
+                tr { th { "Chain" } th { "Node" } th { "In the log" } th { "Reported" } th { "At" } }
+            }
+            tbody {
+                @for chain in list(report, "/check/chains") {
+                    tr {
+                        td { (at(chain, "/chain")) } td { (at(chain, "/head/node")) }
+                        td { (at(chain, "/first_seq")) " to " (at(chain, "/last_seq")) }
+                        td.number { (at(chain, "/head/seq")) } td { (at(chain, "/head/reported_at")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The members of an object, one a row; those of the objects in it after their names.
+fn facts(object: &Value) -> Markup {
+    let mut rows = Vec::new();
+    flatten("", object, &mut rows);
+    html! {
+        dl { @for (name, value) in rows { dt { (name) } dd { (value) } } }
+    }
+}
+
+fn flatten(prefix: &str, value: &Value, rows: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let name = name.replace('_', " ");
+                flatten(format!("{prefix} {name}").trim(), value, rows);
+            }
+        }
+        other => rows.push((prefix.to_owned(), plain(other))),
+    }
+}
+
+fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn at(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).map(plain).unwrap_or_default()
+}
+
+/// A value as a person reads it. Nothing in it hides or turns what stands beside it.
+fn plain(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    };
+    text.chars().fold(String::new(), |mut shown, character| {
+        if misleads(character) {
+            shown.push_str(&format!("\u{27e8}U+{:04X}\u{27e9}", u32::from(character)));
+        } else {
+            shown.push(character);
+        }
+        shown
+    })
+}

@@ -1,0 +1,29 @@
+//! Reads the audit records that the filter left in Envoy's access logs, without the filter's code:
+//! what is proved here is proved by another reader of the documented form (docs/audit.md).
+//!
+//! ```text
+//! source   files, gzip, lines          -> line with its place
+//! line     records in a line           -> record's text and members
+//! record   members, canonical form     -> sealed as it says, or changed
+//! chain    numbers and links per chain -> findings
+//! verify   all of it, against heads    -> verdict
+//! report   records about one thing     -> JSON, html
+//! ```
+
+pub mod canonical;
+pub mod chain;
+pub mod digest;
+pub mod finding;
+pub mod grants;
+pub mod heads;
+pub mod html;
+pub mod line;
+pub mod open;
+pub mod read;
+pub mod record;
+pub mod report;
+pub mod run;
+pub mod source;
+pub mod starts;
+pub mod verdict;
+pub mod verify;

@@ -1,0 +1,196 @@
+//! The evidence of one grant, incident or person: what was asked for and approved, every call with
+//! its outcome, and whether the log can be believed.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::{Value, json};
+
+use super::verdict::Verdict;
+use super::verify::Seen;
+
+/// The version of the form of the JSON.
+const VERSION: u32 = 1;
+
+/// What a report is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// A grant, by its id.
+    Grant(String),
+    /// An incident.
+    Incident(String),
+    /// A person.
+    Subject(String),
+}
+
+impl About {
+    /// The member of a record that says it, which is also the name in a query.
+    #[must_use]
+    pub fn member(&self) -> &'static str {
+        match self {
+            About::Grant(_) => "grant",
+            About::Incident(_) => "incident",
+            About::Subject(_) => "subject",
+        }
+    }
+
+    /// Which one.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        match self {
+            About::Grant(value) | About::Incident(value) | About::Subject(value) => value,
+        }
+    }
+}
+
+/// A call: a record of the log that is about it.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Its record.
+    pub record: Value,
+    /// The number of its file, in the order of reading.
+    file: u32,
+    line: u64,
+    /// Whether the record is what was written, as far as it says itself.
+    pub intact: bool,
+}
+
+/// Collects the calls while the log is read.
+#[derive(Debug)]
+pub struct Collector {
+    about: About,
+    calls: Vec<Call>,
+}
+
+impl Collector {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(about: About) -> Collector {
+        Collector { about, calls: Vec::new() }
+    }
+
+    /// A record of the log.
+    pub fn seen(&mut self, seen: &Seen<'_>) {
+        // Most records are about something else: this is far cheaper than to take them apart.
+        if self.may_match(seen.text)
+            && let Ok(record) = serde_json::from_str::<Value>(seen.text)
+            && record.get(self.about.member()).and_then(Value::as_str) == Some(self.about.value())
+        {
+            let place = seen.place;
+            let (file, line, intact) = (place.file, place.line, seen.intact);
+            self.calls.push(Call { record, file, line, intact });
+        }
+    }
+
+    fn may_match(&self, text: &str) -> bool {
+        let value = Value::from(self.about.value()).to_string();
+        memchr::memmem::find(text.as_bytes(), value.as_bytes()).is_some()
+    }
+
+    /// The report. `requests` is what the approval service says, `now` RFC 3339.
+    #[must_use]
+    pub fn finish(self, verdict: &Verdict, requests: Option<Vec<Value>>, now: &str) -> Report {
+        let mut calls = once(self.calls);
+        calls.sort_by(|left, right| text(left, "time").cmp(text(right, "time")));
+        let about = json!({ self.about.member(): self.about.value() });
+        let files: Vec<&str> = verdict.files.iter().map(|file| file.name.as_str()).collect();
+        let listed: Vec<Value> = calls.iter().map(|call| call.json(&files)).collect();
+        Report(json!({
+            "v": VERSION,
+            "generated_at": now,
+            "about": about,
+            "requests": requests,
+            "summary": summary(&calls),
+            "calls": listed,
+            "check": verdict.json(),
+        }))
+    }
+}
+
+/// Each call once: without copies, and without what was written before its end.
+fn once(calls: Vec<Call>) -> Vec<Call> {
+    let key = |call: &Call| {
+        let part = |name| call.record.get(name).cloned().unwrap_or_default().to_string();
+        [part("chain"), part("time"), part("request_id"), part("path"), part("grant")]
+    };
+    let is_end = |call: &Call| text(call, "phase") == "end";
+    let ended: HashSet<[String; 5]> = calls.iter().filter(|call| is_end(call)).map(key).collect();
+    let mut seen = HashSet::new();
+    calls
+        .into_iter()
+        .filter(|call| is_end(call) || !ended.contains(&key(call)))
+        .filter(|call| seen.insert(call.record.to_string()))
+        .collect()
+}
+
+fn text<'c>(call: &'c Call, name: &str) -> &'c str {
+    call.record.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+impl Call {
+    fn json(&self, files: &[&str]) -> Value {
+        let index = usize::try_from(self.file).unwrap_or(usize::MAX);
+        json!({
+            "file": files.get(index), "line": self.line, "intact": self.intact,
+            "record": self.record,
+        })
+    }
+}
+
+fn summary(calls: &[Call]) -> Value {
+    let mut decisions: BTreeMap<String, u64> = BTreeMap::new();
+    for call in calls {
+        let count = decisions.entry(text(call, "decision").to_owned()).or_default();
+        *count = count.saturating_add(1);
+    }
+    let sum = |name: &str| {
+        let numbers = calls.iter().filter_map(|call| call.record.get(name)?.as_u64());
+        numbers.fold(0, u64::saturating_add)
+    };
+    let unended = calls.iter().filter(|call| text(call, "phase") != "end").count();
+    json!({
+        "calls": calls.len(),
+        "decisions": decisions,
+        "without_end": unended,
+        "not_intact": calls.iter().filter(|call| !call.intact).count(),
+        "first": calls.first().map(|call| text(call, "time")),
+        "last": calls.last().map(|call| text(call, "time")),
+        "bytes_received": sum("bytes_received"),
+        "bytes_sent": sum("bytes_sent"),
+        "bytes_after_revocation": sum("bytes_after_revocation"),
+    })
+}
+
+/// The report, in the form that docs/audit.md describes.
+#[derive(Debug, Clone)]
+pub struct Report(pub Value);
+
+impl Report {
+    /// In words: what a person has to know first.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let at = |pointer: &str| match self.0.pointer(pointer) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Null) | None => "-".to_owned(),
+            Some(other) => other.to_string(),
+        };
+        let decisions = self.0.pointer("/summary/decisions").and_then(Value::as_object);
+        let decisions: Vec<String> = decisions
+            .into_iter()
+            .flatten()
+            .map(|(decision, count)| format!("{count} {decision}"))
+            .collect();
+        let requests = self.0.get("requests").and_then(Value::as_array);
+        [
+            format!("about         {}", at("/about")),
+            format!(
+                "requests      {}",
+                requests.map_or("not asked for".to_owned(), |requests| requests.len().to_string())
+            ),
+            format!("calls         {} ({})", at("/summary/calls"), decisions.join(", ")),
+            format!("first, last   {}, {}", at("/summary/first"), at("/summary/last")),
+            format!("integrity     {}", at("/check/integrity/verdict")),
+            format!("completeness  {}", at("/check/completeness/verdict")),
+        ]
+        .join("\n")
+    }
+}

@@ -1,0 +1,38 @@
+//! `breakglass audit`: reads the records in Envoy's access logs.
+
+mod heads;
+mod input;
+mod report;
+mod verify;
+
+use crate::client::{Failure, Settings};
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Check that nothing in a log was changed, and that nothing is missing from it.
+    #[command(after_help = verify::HELP)]
+    Verify(verify::Args),
+    /// Make the evidence file about a grant, an incident or a person: JSON, and a page to read and
+    /// print.
+    #[command(after_help = verify::HELP)]
+    Report(report::Args),
+    /// Print what proxies reported of their chains, for `--heads` later.
+    #[command(after_help = crate::exit::HELP)]
+    Heads(heads::Args),
+}
+
+pub(crate) fn run(args: Args, settings: &Settings, terminal: Terminal) -> Result<Exit, Failure> {
+    match args.verb {
+        Verb::Verify(args) => verify::run(&args, settings, terminal),
+        Verb::Report(args) => report::run(&args, settings, terminal),
+        Verb::Heads(args) => heads::run(&args, settings, terminal),
+    }
+}

@@ -1,0 +1,91 @@
+//! `breakglass audit report`: the evidence about a grant, an incident or a person.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::input::Input;
+use super::verify::exit;
+use crate::audit::report::{About, Collector};
+use crate::client::{Client, Failure, Settings, query_value};
+use crate::clock::{Clock, SystemClock, rfc3339};
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    what: What,
+
+    #[command(flatten)]
+    input: Input,
+
+    /// Write the report as a page for people to this file too.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    /// Report what is in the log, and do not ask the approval service for the requests.
+    #[arg(long)]
+    log_only: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// About this grant.
+    #[arg(long, value_name = "GRANT")]
+    grant: Option<String>,
+
+    /// About this incident.
+    #[arg(long, value_name = "INCIDENT")]
+    incident: Option<String>,
+
+    /// About what this person asked for and did.
+    #[arg(long, value_name = "SUBJECT")]
+    subject: Option<String>,
+}
+
+pub(super) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Result<Exit, Failure> {
+    let about = args.what.about()?;
+    let requests = match args.log_only {
+        true => None,
+        false => Some(requests(&Client::new(settings)?, &about)?),
+    };
+    let now = SystemClock.now().map_err(|error| Failure::Failed(error.to_string()))?;
+    let mut collector = Collector::new(about);
+    let verdict = args.input.check(settings, &mut |seen| collector.seen(&seen))?;
+    let report = collector.finish(&verdict, requests, &rfc3339(now.seconds()));
+    if let Some(path) = &args.html {
+        fs::write(path, report.html())
+            .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
+    }
+    terminal.result(&report.text(), &report.0)?;
+    Ok(exit(&verdict))
+}
+
+impl What {
+    fn about(&self) -> Result<About, Failure> {
+        let grant = self.grant.clone().map(About::Grant);
+        let incident = self.incident.clone().map(About::Incident);
+        let about = grant.or(incident).or_else(|| self.subject.clone().map(About::Subject));
+        about.ok_or_else(|| Failure::Invalid("say what the report is about".to_owned()))
+    }
+}
+
+/// What the service knows, page by page.
+fn requests(client: &Client, about: &About) -> Result<Vec<Value>, Failure> {
+    let query = format!("/v1/audit/requests?{}={}", about.member(), query_value(about.value()));
+    let mut found = Vec::new();
+    let mut after = String::new();
+    loop {
+        let mut page = client.get(&format!("{query}&after={}", query_value(&after)))?;
+        if let Some(Value::Array(more)) = page.get_mut("requests") {
+            found.append(more);
+        }
+        match page.get("next").and_then(Value::as_str) {
+            Some(next) if next > after.as_str() => after = next.to_owned(),
+            _ => return Ok(found),
+        }
+    }
+}
