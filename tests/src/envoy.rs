@@ -168,6 +168,13 @@ impl Envoy {
         text.split_inclusive('\n').filter_map(complete).collect()
     }
 
+    /// What is in a log of its configuration's own so far, by the log's name.
+    #[must_use]
+    pub fn log_file(&self, name: &str) -> String {
+        let bytes = fs::read(self.directory.path().join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// Replaces the filter's configuration in a running Envoy; whether and when it takes it is
     /// for the caller to await.
     ///
