@@ -1,7 +1,9 @@
 //! `breakglass audit`: the real binary on logs.
 
 mod carriers;
+mod export;
 mod independent;
 mod log;
 mod report;
+mod tail;
 mod tampering;
