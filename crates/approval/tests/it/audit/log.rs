@@ -90,12 +90,12 @@ impl Vm {
             .unwrap_or_default();
         let grant = or_null(call.grant.map(quoted));
         let mut record = format!(
-            r#"{{"v":1,"time":"2026-11-22T02:{:02}:{:02}.{:03}Z","decision":"{}","reason":"{}","#,
+            r#"{{"v":1,"time":"2026-11-22T02:{:02}:{:02}.{:03}Z","decision":{},"reason":{},"#,
             13 + request / 60_000,
             request / 1000 % 60,
             request % 1000,
-            call.decision,
-            call.reason
+            quoted(call.decision),
+            quoted(call.reason)
         );
         record += &format!(
             r#""grant":{grant},"subject":{},"issuer":"https://approvals.internal","#,
