@@ -16,7 +16,7 @@ use crate::host::{self, HostError};
 pub(crate) enum Flow {
     /// It goes on to the next filter.
     Continue,
-    /// It stays: it was answered, or waits.
+    /// It stays as it is: it was answered, waits, or went on before.
     Hold,
 }
 
@@ -41,6 +41,12 @@ pub(crate) fn apply(step: Step, stream: StreamId, worker: &RefCell<Worker>) -> F
             .map(|()| Flow::Continue),
         Step::Permit(permit) => grant(&permit).map(|()| Flow::Continue),
         Step::Refuse(refusal, record) => return refuse(&refusal, &record),
+        Step::Note(record) => {
+            if let Err(status) = host::publish_record(&record) {
+                error!("breakglass: a record of a running stream could not be kept: {status:?}");
+            }
+            return Flow::Hold;
+        }
         Step::Wait => return Flow::Hold,
     };
     done.unwrap_or_else(|status| {

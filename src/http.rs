@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use breakglass_core::bodies::Traffic;
 use breakglass_core::spoofed_trailers;
 use breakglass_core::step::Step;
 use proxy_wasm::traits::{Context, HttpContext};
@@ -15,20 +16,19 @@ use crate::root::Shared;
 pub(crate) struct Http {
     id: u32,
     shared: Rc<Shared>,
-    bytes_received: u64,
-    bytes_sent: u64,
+    traffic: Rc<Traffic>,
 }
 
 impl Http {
     pub(crate) fn new(id: u32, shared: Rc<Shared>) -> Http {
-        Http { id, shared, bytes_received: 0, bytes_sent: 0 }
+        Http { id, shared, traffic: Rc::default() }
     }
 
     /// The step for this request; `None` when something is missing to decide on.
     fn decide(&self) -> Option<Step> {
         let (now, headers) = (host::now()?, host::request_headers()?);
         let mut worker = self.shared.worker.try_borrow_mut().ok()?;
-        Some(worker.request(self.id, &headers, &host::CurrentRequest, now))
+        Some(worker.request(self.id, &headers, &host::CurrentRequest, &self.traffic, now))
     }
 }
 
@@ -43,7 +43,12 @@ impl Drop for Http {
 impl Context for Http {}
 
 impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        #[cfg(feature = "panics-on-purpose")]
+        crate::panics::at_request(self.id);
+        if end_of_stream {
+            self.traffic.received_all();
+        }
         let flow = match self.decide() {
             None => fail(self.id, &self.shared.worker),
             Some(step) => {
@@ -58,12 +63,21 @@ impl HttpContext for Http {
         flow.into()
     }
 
-    fn on_http_request_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
-        self.bytes_received = self.bytes_received.saturating_add(size as u64);
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.traffic.add_received(size);
+        if self.traffic.wants_received()
+            && let Some(chunk) = host::request_chunk(size)
+        {
+            self.traffic.received_chunk(&chunk);
+        }
+        if end_of_stream {
+            self.traffic.received_all();
+        }
         Action::Continue
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        self.traffic.received_all();
         let removed = host::request_trailers().and_then(|trailers| {
             spoofed_trailers(&trailers)
                 .iter()
@@ -75,17 +89,43 @@ impl HttpContext for Http {
         }
     }
 
-    fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
-        self.bytes_sent = self.bytes_sent.saturating_add(size as u64);
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        if self.traffic.wants_sent()
+            && let Some(headers) = host::response_headers()
+        {
+            self.traffic.response_headers(&headers);
+        }
+        if end_of_stream {
+            self.traffic.sent_all();
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.traffic.add_sent(size);
+        if self.traffic.wants_sent()
+            && let Some(chunk) = host::response_chunk(size)
+        {
+            self.traffic.sent_chunk(&chunk);
+        }
+        if end_of_stream {
+            self.traffic.sent_all();
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        self.traffic.sent_all();
         Action::Continue
     }
 
     fn on_log(&mut self) {
+        #[cfg(feature = "panics-on-purpose")]
+        crate::panics::at_log(self.id);
         let (Some(now), Ok(mut worker)) = (host::now(), self.shared.worker.try_borrow_mut()) else {
             return;
         };
-        let outcome = || host::outcome(self.bytes_received, self.bytes_sent);
-        if let Some(record) = worker.logged(self.id, outcome, now)
+        if let Some(record) = worker.logged(self.id, host::outcome, now)
             && let Err(status) = host::publish_record(&record)
         {
             log::error!("breakglass: the final audit record could not be kept: {status:?}");

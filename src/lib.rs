@@ -9,6 +9,8 @@
 mod apply;
 mod host;
 mod http;
+#[cfg(feature = "panics-on-purpose")]
+mod panics;
 mod root;
 
 mod start {

@@ -6,14 +6,15 @@
 //! of another one crashes Envoy when it shuts down.)
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
 use breakglass_core::calls::{Answer, CallId, StreamId};
 use breakglass_core::config::Config;
+use breakglass_core::instant::Instant;
 use breakglass_core::step::Step;
-use breakglass_core::worker::Worker;
+use breakglass_core::worker::{Identity, TICK, Worker};
 use log::{error, info, warn};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
@@ -22,11 +23,14 @@ use crate::apply::{Flow, apply};
 use crate::host;
 use crate::http::Http;
 
-/// How often time passes for the worker: often enough that counters look live.
-const TICK: Duration = Duration::from_millis(50);
-
 /// How soon time passes when a request waits for a call to be made.
 const SOON: Duration = Duration::from_millis(1);
+
+/// The most requests that are ended, or go on, in one callback. Envoy does each of these when the
+/// callback is over, calls the VM for it (to log the request, for one), and does the next one when
+/// that callback is over, inside of it: the calls nest, and about five hundred of them are more than
+/// the VM's stack holds.
+const MAX_STEPS: usize = 64;
 
 /// The largest answer that is read, in bytes: a feed with 100,000 revocations has about 7 MiB, and
 /// what is larger would cost a worker more memory and time than it may.
@@ -55,23 +59,51 @@ impl Shared {
     }
 }
 
+thread_local! {
+    /// The latest configuration of each plugin in this VM. A configuration update makes a new root
+    /// context beside the old one, whose requests go on.
+    static LATEST: RefCell<HashMap<String, Rc<Config>>> = RefCell::default();
+}
+
 /// The root context.
 pub(crate) struct Root {
     id: u32,
+    plugin: String,
+    /// The configuration that has come in place of this one's, once the worker knows of it.
+    successor: Option<Rc<Config>>,
     /// `None` until a configuration was accepted.
     shared: Option<Rc<Shared>>,
     calls: HashMap<u32, CallId>,
     counters: HashMap<String, u32>,
+    /// Steps that wait for a callback of their own, in the order in which they were decided.
+    steps: VecDeque<(StreamId, Step)>,
 }
 
 impl Root {
     pub(crate) fn new(id: u32) -> Root {
-        Root { id, shared: None, calls: HashMap::new(), counters: HashMap::new() }
+        Root {
+            id,
+            plugin: String::new(),
+            successor: None,
+            shared: None,
+            calls: HashMap::new(),
+            counters: HashMap::new(),
+            steps: VecDeque::new(),
+        }
     }
 
-    /// Carries out the steps of requests that have waited.
-    fn apply(&self, steps: Vec<(StreamId, Step)>, shared: &Shared) {
-        for (stream, step) in steps {
+    /// Carries out the steps of requests that have waited, as many as one callback may; the others
+    /// are for the next tick.
+    fn apply(&mut self, steps: Vec<(StreamId, Step)>, shared: &Shared) {
+        // An end counts over what was decided before: a request must not go on and be ended in one
+        // callback.
+        let ends = |step: &Step| matches!(step, Step::Refuse(..));
+        let ended: HashSet<StreamId> =
+            steps.iter().filter(|(_, step)| ends(step)).map(|(stream, _)| *stream).collect();
+        self.steps.retain(|(earlier, _)| !ended.contains(earlier));
+        self.steps.extend(steps);
+        for _ in 0..MAX_STEPS {
+            let Some((stream, step)) = self.steps.pop_front() else { break };
             // A stream that is gone has nothing left to do.
             if host::enter(stream).is_err() {
                 continue;
@@ -142,10 +174,26 @@ impl Root {
     /// An answer can raise the next question: first the keys, then the grant.
     fn wake_if_needed(&self, shared: &Shared) {
         let Some(now) = host::now() else { return };
-        let needed = shared.worker.try_borrow().is_ok_and(|worker| worker.has_calls_to_make(now));
-        if needed {
+        let wants = || shared.worker.try_borrow().is_ok_and(|worker| worker.wants_tick(now));
+        if !self.steps.is_empty() || wants() {
             shared.wake(self.id);
         }
+    }
+}
+
+impl Root {
+    /// Tells the worker of the configuration that has come in place of its own, once.
+    fn supersede(&mut self, shared: &Shared, now: Instant) -> Vec<(StreamId, Step)> {
+        let latest = LATEST.with_borrow(|latest| latest.get(&self.plugin).cloned());
+        let (Some(latest), Ok(mut worker)) = (latest, shared.worker.try_borrow_mut()) else {
+            return Vec::new();
+        };
+        let known = self.successor.as_ref().unwrap_or(worker.config());
+        if Rc::ptr_eq(known, &latest) {
+            return Vec::new();
+        }
+        self.successor = Some(Rc::clone(&latest));
+        worker.supersede(latest, now)
     }
 }
 
@@ -179,25 +227,39 @@ impl RootContext for Root {
             config.scopes.len(),
             config.enforcement,
         );
+        let (Some(id), Some(now)) = (host::random(), host::now()) else {
+            error!("breakglass: the host has no random numbers or no clock");
+            return false;
+        };
+        let worker = Worker::new(config, Identity { node: host::node_id(), id }, now);
+        self.plugin = host::plugin();
+        LATEST.with_borrow_mut(|latest| {
+            latest.insert(self.plugin.clone(), Rc::clone(worker.config()))
+        });
         self.shared = Some(Rc::new(Shared {
             root: self.id,
-            worker: RefCell::new(Worker::new(config, host::node_id())),
+            worker: RefCell::new(worker),
             awake: Cell::new(false),
         }));
         true
     }
 
     fn on_tick(&mut self) {
+        #[cfg(feature = "panics-on-purpose")]
+        crate::panics::at_tick();
         let (Some(shared), Some(now)) = (self.shared.clone(), host::now()) else { return };
         if shared.awake.replace(false)
             && let Err(status) = host::tick_every(TICK)
         {
             warn!("breakglass: the tick cannot be set back: {status:?}");
         }
-        let Ok(tick) = shared.worker.try_borrow_mut().map(|mut worker| worker.tick(now)) else {
+        let Ok(tick) =
+            shared.worker.try_borrow_mut().map(|mut worker| worker.tick(&host::SharedData, now))
+        else {
             return;
         };
         let mut steps = tick.steps;
+        steps.extend(self.supersede(&shared, now));
         for call in &tick.calls {
             match host::dispatch(call) {
                 Some(token) => {

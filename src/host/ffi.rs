@@ -12,6 +12,11 @@ use std::ptr::{null, null_mut};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HostError(u32);
 
+impl HostError {
+    /// The status of a change to shared data that somebody else changed first.
+    pub(super) const CAS_MISMATCH: HostError = HostError(8);
+}
+
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_continue_stream(stream_type: u32) -> u32;
@@ -38,6 +43,13 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        version: *mut u32,
+    ) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
     fn proxy_replace_header_map_value(
@@ -63,6 +75,13 @@ unsafe extern "C" {
         path_size: usize,
         value: *const u8,
         value_size: usize,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        version: u32,
     ) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
 }
@@ -122,6 +141,23 @@ pub(super) fn header(map: u32, key: &str) -> Result<Vec<u8>, HostError> {
 pub(super) fn property(path: &[u8]) -> Result<Vec<u8>, HostError> {
     // SAFETY: the host reads `path` and writes both places before it returns.
     received(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
+}
+
+pub(super) fn shared_data(key: &str) -> Result<(Vec<u8>, u32), HostError> {
+    let mut version = 0;
+    // SAFETY: the host reads `key` and writes all three places before it returns.
+    let value = received(|data, size| unsafe {
+        proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut version)
+    })?;
+    Ok((value, version))
+}
+
+/// Version 0 is any version.
+pub(super) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<(), HostError> {
+    // SAFETY: the host reads `key` and `value` before it returns.
+    done(unsafe {
+        proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version)
+    })
 }
 
 pub(super) fn increment_metric(id: u32, offset: i64) -> Result<(), HostError> {

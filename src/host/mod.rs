@@ -12,6 +12,7 @@ use breakglass_core::calls::Call;
 use breakglass_core::headers::Headers;
 use breakglass_core::instant::Instant;
 use breakglass_core::reason::DenyReason;
+use breakglass_core::sharing::{Board, Version, Written};
 use breakglass_core::step::Refusal;
 use proxy_wasm::hostcalls;
 
@@ -19,8 +20,11 @@ pub(crate) use ffi::HostError;
 
 const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
+const RESPONSE_HEADERS: u32 = 2;
 const CALL_RESPONSE_HEADERS: u32 = 6;
 const CALL_RESPONSE_BODY: u32 = 4;
+const REQUEST_BODY: u32 = 0;
+const RESPONSE_BODY: u32 = 1;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const REQUEST_STREAM: u32 = 0;
 const COUNTER: u32 = 0;
@@ -48,9 +52,56 @@ pub(crate) fn node_id() -> Option<String> {
     String::from_utf8(id).ok()
 }
 
+/// What tells this filter, under whichever configuration, from others in the same VM.
+pub(crate) fn plugin() -> String {
+    let parts = [&["plugin_name"], &["plugin_root_id"], &["listener_direction"]];
+    let parts: Vec<Vec<u8>> =
+        parts.iter().map(|part| property(*part).unwrap_or_default()).collect();
+    String::from_utf8_lossy(&parts.join(&0)).into_owned()
+}
+
+/// Random bytes, from the host's generator. `None` if there is none.
+pub(crate) fn random() -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The board that all VMs with this `vm_id` share: shared data.
+pub(crate) struct SharedData;
+
+impl Board for SharedData {
+    fn read(&self, key: &str) -> Option<(Vec<u8>, Version)> {
+        ffi::shared_data(key).ok()
+    }
+
+    fn write(&self, key: &str, value: &[u8], expected: Option<Version>) -> Written {
+        match ffi::set_shared_data(key, value, expected.unwrap_or_default()) {
+            Ok(()) => Written::Done,
+            Err(HostError::CAS_MISMATCH) => Written::Conflict,
+            Err(_) => Written::Unavailable,
+        }
+    }
+}
+
 /// The headers of the current request.
 pub(crate) fn request_headers() -> Option<Headers> {
     map::read(ffi::header_map(REQUEST_HEADERS).ok()?)
+}
+
+/// The headers of the response to the current request.
+pub(crate) fn response_headers() -> Option<Headers> {
+    map::read(ffi::header_map(RESPONSE_HEADERS).ok()?)
+}
+
+/// The part of the request's body that passes now.
+pub(crate) fn request_chunk(size: usize) -> Option<Vec<u8>> {
+    ffi::buffer(REQUEST_BODY, size).ok()
+}
+
+/// The part of the response's body that passes now.
+pub(crate) fn response_chunk(size: usize) -> Option<Vec<u8>> {
+    ffi::buffer(RESPONSE_BODY, size).ok()
 }
 
 /// The trailers of the current request.
@@ -153,13 +204,11 @@ pub(crate) fn add(counter: u32, count: u64) -> Result<(), HostError> {
 }
 
 /// How the current request ended; only when it is logged.
-pub(crate) fn outcome(bytes_received: u64, bytes_sent: u64) -> Outcome {
+pub(crate) fn outcome() -> Outcome {
     Outcome {
         status: number(&["response", "code"]),
         response_flags: number(&["response", "flags"]),
         upstream: property(&["upstream", "address"]),
-        bytes_received,
-        bytes_sent,
     }
 }
 

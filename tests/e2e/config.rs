@@ -1,10 +1,6 @@
 //! The configuration: Envoy refuses a wrong one and says which fields are wrong, all of them; an
 //! update that is wrong leaves the old one working.
 
-use std::thread;
-use std::time::Duration;
-
-use breakglass_tests::approvals::{INTROSPECTION, Reply};
 use breakglass_tests::bootstrap::{Delivery, Form, Settings};
 use breakglass_tests::client::get;
 use breakglass_tests::envoy::Envoy;
@@ -330,49 +326,4 @@ fn a_wrong_listener_update_leaves_the_old_configuration_working() {
 fn a_wrong_extension_update_leaves_the_old_configuration_working() {
     let gate = Plan::standard().delivered_by(Delivery::Extension).start();
     survives_a_wrong_update(gate, REJECTED);
-}
-
-/// A request that waits for the approval service when a right update comes gets its answer, by the
-/// configuration that it came under.
-fn answers_who_waits_through_an_update(delivery: Delivery) {
-    let mut gate = Plan::standard()
-        .delivered_by(delivery)
-        .set("/revocation/introspection/timeout", json!("10s"))
-        .start();
-    let active = || Reply::json(&json!({"active": true}));
-    gate.still_serves();
-    gate.approvals.reply(INTROSPECTION, active().late(Duration::from_secs(3)));
-    let request = get("/v1/orders").token(gate.mint().sign());
-    let address = gate.envoy.address();
-    let waiting = {
-        let request = request.clone();
-        thread::spawn(move || request.send(address))
-    };
-    let asked = || gate.approvals.calls(INTROSPECTION).len() == 2;
-    until("the question", || asked().then_some(()));
-    gate.approvals.reply(INTROSPECTION, active());
-
-    let mut other = standard(&[&gate.key]);
-    other["scopes"][0]["paths"] = json!(["/v1/invoices"]);
-    gate.envoy.update(&other.to_string());
-    let invoices = || get("/v1/invoices").token(gate.mint().sign());
-    until("the new configuration", || (gate.send(&invoices()).status == 200).then_some(()));
-    assert!(!waiting.is_finished(), "the update came too late to show anything");
-
-    assert_eq!(waiting.join().unwrap().status, 200);
-    let record = gate.envoy.record(&request.id);
-    assert_eq!(record.audit().unwrap().text_of("reason"), Some("permit"));
-    gate.allows(&invoices());
-    gate.refuses(&get("/v1/orders").token(gate.mint().sign()), 403, "out_of_scope");
-    gate.has_its_first_vms();
-}
-
-#[test]
-fn a_request_that_waits_through_a_listener_update_gets_its_answer() {
-    answers_who_waits_through_an_update(Delivery::Listener);
-}
-
-#[test]
-fn a_request_that_waits_through_an_extension_update_gets_its_answer() {
-    answers_who_waits_through_an_update(Delivery::Extension);
 }

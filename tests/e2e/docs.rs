@@ -170,7 +170,8 @@ fn every_reason_has_one_row_with_its_status_and_every_row_is_a_reason() {
         .collect();
     known.sort();
     assert_eq!(documented, known);
-    for passing in ["permit", "permit_unverified", "no_token", "client_gone"] {
+    for passing in ["permit", "permit_introspected", "permit_unverified", "no_token", "client_gone"]
+    {
         assert!(text.contains(&format!("`{passing}`")), "{passing}");
     }
 }
@@ -178,7 +179,8 @@ fn every_reason_has_one_row_with_its_status_and_every_row_is_a_reason() {
 /// The names of fields that a table of the audit record has, in order.
 fn documented_members() -> Vec<String> {
     let text = read("docs/audit.md");
-    let rows = rows(&text, "# The audit record");
+    let (text, _) = text.split_once("\n## ").unwrap();
+    let rows = rows(text, "# The audit record");
     let members = rows.iter().take_while(|row| !row[0].contains('.'));
     members
         .flat_map(|row| words(&row[0]).into_iter().map(str::to_owned).collect::<Vec<_>>())
@@ -240,16 +242,18 @@ fn full() -> Value {
     let mut filter = yaml(&blocks(&read("docs/configuration.md"), "yaml filter")[0]);
     filter["issuers"][0]["jwks"]["inline"] = json!({"keys": []});
     filter["revocation"]["credential"] = json!({});
+    filter["scopes"][0]["request_body"] = json!({"capture": {}});
     filter
 }
 
 /// Where the tables of a heading have their fields.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 6] = [
     ("### `issuers` (required)", "/issuers/0"),
     ("### `token_sources`", "/token_sources/0"),
     ("### The rest", ""),
     ("### `scopes` (required)", "/scopes/0"),
     ("### `revocation` (required)", "/revocation"),
+    ("### `audit`", "/audit"),
 ];
 
 /// The fields of the tables, as JSON pointers.
@@ -329,9 +333,14 @@ fn every_field_that_the_filter_knows_is_in_the_tables() {
         "/token_sources/0",
         "/scopes/0",
         "/scopes/0/require",
+        "/scopes/0/request_body",
+        "/scopes/0/request_body/capture",
         "/revocation",
         "/revocation/introspection",
         "/revocation/credential",
+        "/revocation/feed",
+        "/audit",
+        "/audit/heads",
     ] {
         for name in known_fields(place) {
             let field = format!("{place}/{name}");

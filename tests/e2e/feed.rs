@@ -8,14 +8,15 @@ use std::time::Duration;
 use breakglass_tests::approvals::{FEED, INTROSPECTION, Reply};
 use breakglass_tests::client::get;
 use breakglass_tests::gate::{Gate, Plan};
+use breakglass_tests::live::TRICKLING;
 use breakglass_tests::tokens::now;
-use breakglass_tests::upstream::{HANGING, TRICKLING};
+use breakglass_tests::upstream::HANGING;
 use breakglass_tests::wait::{timed, until};
 use serde_json::{Value, json};
 
-/// What a cut may take: the service's answer (a poll every 100 ms here, because the stand-in does not
-/// hang), the cut itself, and Envoy's own `delayed_close_timeout` of a second.
-const CUT: Duration = Duration::from_millis(1_500);
+/// What a cut may take here: a poll every 100 ms, because the stand-in does not hang, the cut itself,
+/// Envoy's `delayed_close_timeout` of 100 ms, and a busy machine. (The promise is kept in `cuts.rs`.)
+const CUT: Duration = Duration::from_millis(750);
 
 fn feed() -> Value {
     json!({"cluster": "approvals", "authority": "approvals.internal", "path": FEED})
@@ -147,36 +148,13 @@ fn a_request_that_has_no_answer_yet_ends_when_its_grant_does() {
 }
 
 #[test]
-fn two_hundred_streams_under_one_grant_are_cut_in_one_go() {
-    let gate = gate();
-    let token = gate.mint();
-    let other = get(format!("/v1/orders{TRICKLING}")).token(gate.mint().sign());
-    let mut goes_on = gate.begin(&other);
-    let mut streams: Vec<_> = (0..200)
-        .map(|_| {
-            let request = get(format!("/v1/orders{TRICKLING}")).token(token.sign());
-            (gate.begin(&request), request.id)
-        })
-        .collect();
-    gate.approvals.reply(FEED, news(1, &[token.grant()]));
-    for (stream, _) in &mut streams {
-        let _ = stream.read_to_end(&mut Vec::new());
-    }
-    for (_, id) in &streams {
-        assert_cut(&gate, id, "revoked", 200);
-    }
-    goes_on.read_exact(&mut [0; 64]).unwrap();
-    gate.still_serves();
-}
-
-#[test]
 fn a_feed_that_is_down_leaves_it_to_introspection() {
     let gate = Plan::standard()
         .set("/revocation/feed", feed())
         .set("/revocation/max_staleness", json!("1s"))
         .approvals(FEED, Reply::status(503, "{}"))
         .start();
-    let audit = gate.allows(&get("/v1/orders").token(gate.mint().sign())).audit;
+    let audit = gate.allows_introspected(&get("/v1/orders").token(gate.mint().sign())).audit;
     assert_eq!(audit.text_of("revocation_source"), Some("introspection"));
     assert_eq!(*audit.of("epoch"), Value::Null);
 }

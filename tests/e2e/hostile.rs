@@ -1,6 +1,6 @@
 //! Hostile tokens and bytes. Whatever comes, the answer is a refusal for its reason, and the same
 //! worker serves the next request, in its first VM: a panic would take it away from everybody. (No
-//! input is known that makes one, so what happens after a panic is not shown here.)
+//! input is known that makes one; what happens after a panic is shown in `panics.rs`.)
 
 use std::io::BufReader;
 

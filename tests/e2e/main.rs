@@ -10,9 +10,13 @@
 )]
 
 mod allow;
+mod bodies;
 mod config;
 mod counters;
+mod crowds;
+mod cuts;
 mod docs;
+mod faults;
 mod feed;
 mod grpc_calls;
 mod harness;
@@ -20,6 +24,7 @@ mod headers;
 mod host;
 mod hostile;
 mod outage;
+mod panics;
 mod paths;
 mod presentation;
 mod rbac;
@@ -32,5 +37,6 @@ mod shipped;
 mod signing_keys;
 mod story;
 mod unauthenticated;
+mod updates;
 mod verification;
 mod workers;

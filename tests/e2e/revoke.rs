@@ -2,14 +2,12 @@
 
 use std::io::Read;
 
-use breakglass_tests::approvals::FEED;
 use breakglass_tests::client::{Request, get};
 use breakglass_tests::gate::{Gate, Plan};
+use breakglass_tests::live::TRICKLING;
 use breakglass_tests::policy::{APPROVER, SUBJECT};
 use breakglass_tests::service::Service;
-use breakglass_tests::upstream::TRICKLING;
 use breakglass_tests::wait::until;
-use serde_json::json;
 
 fn read(token: &str) -> Request {
     get("/v1/orders/17").token(token)
@@ -17,14 +15,7 @@ fn read(token: &str) -> Request {
 
 /// A gate that follows the real feed and asks nobody.
 fn following(service: &Service) -> Gate {
-    let feed = json!({"cluster": "approvals", "authority": "approvals.internal", "path": FEED});
-    let gate = Plan::asking(service)
-        .set("/revocation/feed", feed)
-        .filter(|filter| {
-            filter["revocation"].as_object_mut().unwrap().remove("introspection");
-        })
-        .workers(4)
-        .start();
+    let gate = Plan::following(service, "10s").workers(4).start();
     until("a proxy to be known", || {
         let proxies = service.run(APPROVER, &["proxies", "--json"]).json();
         (!proxies["proxies"].as_array()?.is_empty()).then_some(())
@@ -56,6 +47,18 @@ fn a_revocation_is_known_to_every_worker_at_once_and_cuts_what_runs() {
     }
     goes_on.read_exact(&mut [0; 64]).unwrap();
     assert_eq!(service.introspections(), 0, "nobody was asked about a request");
+}
+
+#[test]
+fn one_vm_of_a_proxy_polls_for_all_of_them() {
+    let service = Service::start();
+    let _gate = following(&service);
+    // The main thread's VM and four workers have asked for everything; then one hangs.
+    let mut in_a_row = 0;
+    until("a single poll to hang, for a while", || {
+        in_a_row = if service.hanging_polls() == 1 { in_a_row + 1 } else { 0 };
+        (in_a_row == 20).then_some(())
+    });
 }
 
 #[test]

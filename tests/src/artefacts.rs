@@ -12,6 +12,18 @@ pub fn filter() -> PathBuf {
     existing("BREAKGLASS_WASM", || root().join("dist/breakglass.wasm"), "scripts/build")
 }
 
+/// The filter that panics when a request says so: `BREAKGLASS_PANICS_WASM`, or what `scripts/test e2e`
+/// leaves in the target directory.
+pub fn panicking_filter() -> PathBuf {
+    let target =
+        || env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    existing(
+        "BREAKGLASS_PANICS_WASM",
+        || target().join("panics-on-purpose.wasm"),
+        "scripts/test e2e",
+    )
+}
+
 /// The approval service and command line: `BREAKGLASS_BIN`, or `dist/breakglass`.
 pub fn binary() -> PathBuf {
     existing("BREAKGLASS_BIN", || root().join("dist/breakglass"), "scripts/build")

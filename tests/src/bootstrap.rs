@@ -39,6 +39,10 @@ pub struct Settings {
     pub delivery: Delivery,
     /// A host function that Envoy does not let the filter use, though it lets it use the others.
     pub forbidden: Option<&'static str>,
+    /// Whether Envoy's clock can be set.
+    pub own_clock: bool,
+    /// Whether the filter is the one that panics when a request says so.
+    pub panicking: bool,
     /// The API behind the gate.
     pub upstream: SocketAddr,
     /// The approval service.
@@ -61,6 +65,8 @@ impl Settings {
             form: Form::Text,
             delivery: Delivery::Static,
             forbidden: None,
+            own_clock: false,
+            panicking: false,
             upstream,
             approvals,
             concurrency: 1,
@@ -129,6 +135,8 @@ impl Settings {
             "max_request_headers_kb": 2048,
             "normalize_path": self.normalize_path,
             "merge_slashes": self.normalize_path,
+            // As in `envoy/envoy.yaml`: it counts into the time that a cut takes.
+            "delayed_close_timeout": "0.1s",
             "upgrade_configs": [{"upgrade_type": "websocket"}],
             "route_config": routes(),
             "access_log": [access_log(directory)],
@@ -165,6 +173,8 @@ impl Settings {
     }
 
     fn wasm(&self) -> Value {
+        let module =
+            if self.panicking { artefacts::panicking_filter() } else { artefacts::filter() };
         let mut wasm = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
             "config": {
@@ -174,7 +184,7 @@ impl Settings {
                 "vm_config": {
                     "vm_id": "breakglass-tests-91d7",
                     "runtime": "envoy.wasm.runtime.v8",
-                    "code": {"local": {"filename": artefacts::filter()}},
+                    "code": {"local": {"filename": module}},
                     "environment_variables": {"host_env_keys": ["BREAKGLASS_PROXY_TOKEN"]},
                 },
                 "configuration": self.configuration(),

@@ -23,6 +23,12 @@ pub struct Request {
     body: Vec<u8>,
 }
 
+/// An id that no other request has.
+pub(crate) fn new_id() -> String {
+    static IDS: AtomicU64 = AtomicU64::new(1);
+    format!("request-{}", IDS.fetch_add(1, Ordering::Relaxed))
+}
+
 /// A GET of `target`.
 #[must_use]
 pub fn get(target: impl AsRef<[u8]>) -> Request {
@@ -32,9 +38,8 @@ pub fn get(target: impl AsRef<[u8]>) -> Request {
 /// A request with any method.
 #[must_use]
 pub fn request(method: &str, target: impl AsRef<[u8]>) -> Request {
-    static IDS: AtomicU64 = AtomicU64::new(1);
     Request {
-        id: format!("request-{}", IDS.fetch_add(1, Ordering::Relaxed)),
+        id: new_id(),
         method: method.to_owned(),
         target: target.as_ref().to_vec(),
         headers: Vec::new(),

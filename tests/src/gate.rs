@@ -3,20 +3,18 @@
 //! the access log and the audit record in it.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::Value;
 
-use crate::approvals::{FakeApprovals, INTROSPECTION, KEYS, Reply};
-use crate::bootstrap::{Delivery, Form, Settings};
+use crate::approvals::FakeApprovals;
+use crate::bootstrap::Delivery;
 use crate::certificates::{Authority, Identity};
 use crate::client::{Answer, Request, connect, get};
 use crate::envoy::Envoy;
-use crate::keys::{Key, jwks};
-use crate::policy;
+use crate::keys::Key;
+pub use crate::plan::Plan;
 use crate::record::{Audit, Record};
-use crate::service::Service;
 use crate::tokens::Mint;
 use crate::upstream::{Seen, Upstream};
 use crate::wait::until;
@@ -32,24 +30,10 @@ pub struct Gate {
     pub approvals: FakeApprovals,
     /// The key that is in the standard configuration.
     pub key: Key,
-    authority: Option<Authority>,
-    delivery: Delivery,
+    pub(crate) authority: Option<Authority>,
+    pub(crate) delivery: Delivery,
     /// How many VMs were made when Envoy started.
-    vms: u64,
-}
-
-/// A gate about to be started.
-pub struct Plan {
-    filter: Value,
-    form: Form,
-    delivery: Delivery,
-    forbidden: Option<&'static str>,
-    concurrency: u32,
-    normalize_path: bool,
-    tls: bool,
-    key: Key,
-    approvals: FakeApprovals,
-    service: Option<SocketAddr>,
+    pub(crate) vms: u64,
 }
 
 /// An allowed request: what came of it everywhere.
@@ -81,168 +65,6 @@ pub struct Passed {
     pub answer: Answer,
     /// What the upstream saw.
     pub seen: Seen,
-}
-
-impl Plan {
-    /// The standard configuration with a new key, not yet started.
-    #[must_use]
-    pub fn standard() -> Plan {
-        let key = Key::es256("key-1");
-        let approvals = FakeApprovals::start();
-        approvals.reply(INTROSPECTION, Reply::json(&json!({"active": true})));
-        approvals.reply(KEYS, Reply::json(&jwks(&[&key])));
-        Plan {
-            filter: policy::standard(&[&key]),
-            form: Form::Text,
-            delivery: Delivery::Static,
-            forbidden: None,
-            concurrency: 1,
-            normalize_path: false,
-            tls: false,
-            key,
-            approvals,
-            service: None,
-        }
-    }
-
-    /// The standard configuration for the real approval service, which brings the keys.
-    #[must_use]
-    pub fn asking(service: &Service) -> Plan {
-        let mut plan = Plan::standard().remote_keys_only("300s");
-        plan.service = Some(service.address());
-        plan
-    }
-
-    /// Changes the filter's configuration.
-    #[must_use]
-    pub fn filter(mut self, change: impl FnOnce(&mut Value)) -> Self {
-        change(&mut self.filter);
-        self
-    }
-
-    /// Sets one place of the filter's configuration, named by a JSON pointer; the member itself
-    /// may be new.
-    ///
-    /// # Panics
-    /// When there is no such place.
-    #[must_use]
-    pub fn set(mut self, pointer: &str, value: Value) -> Self {
-        let (parent, member) = pointer.rsplit_once('/').expect("a JSON pointer");
-        let parent = self.filter.pointer_mut(parent).expect("a place in the configuration");
-        parent[member] = value;
-        self
-    }
-
-    /// Keys come from the service only.
-    #[must_use]
-    pub fn remote_keys_only(self, refresh: &str) -> Self {
-        let mut remote = policy::remote_keys();
-        remote["refresh"] = json!(refresh);
-        self.set("/issuers/0/jwks", json!({"remote": remote}))
-    }
-
-    /// Says what the approval service does.
-    #[must_use]
-    pub fn approvals(self, path: &str, reply: Reply) -> Self {
-        self.approvals.reply(path, reply);
-        self
-    }
-
-    /// The approval service is down before Envoy starts.
-    #[must_use]
-    pub fn approvals_down(mut self) -> Self {
-        self.approvals.stop();
-        self
-    }
-
-    /// How the configuration reaches Envoy.
-    #[must_use]
-    pub fn delivered_by(mut self, delivery: Delivery) -> Self {
-        self.delivery = delivery;
-        self
-    }
-
-    /// The configuration is handed over as a `Struct`, not as text.
-    #[must_use]
-    pub fn as_struct(mut self) -> Self {
-        self.form = Form::Struct;
-        self
-    }
-
-    /// Envoy does not let the filter use this host function.
-    #[must_use]
-    pub fn forbidding(mut self, function: &'static str) -> Self {
-        self.forbidden = Some(function);
-        self
-    }
-
-    /// Envoy has this many worker threads, each with a VM of its own.
-    #[must_use]
-    pub fn workers(mut self, workers: u32) -> Self {
-        self.concurrency = workers;
-        self
-    }
-
-    /// Envoy normalises paths before the filter sees them.
-    #[must_use]
-    pub fn normalizing_paths(mut self) -> Self {
-        self.normalize_path = true;
-        self
-    }
-
-    /// The listener speaks TLS and asks for client certificates.
-    #[must_use]
-    pub fn tls(mut self) -> Self {
-        self.tls = true;
-        self
-    }
-
-    /// Starts everything.
-    ///
-    /// # Panics
-    /// When Envoy refuses.
-    #[must_use]
-    pub fn start(self) -> Gate {
-        self.start_as(Envoy::start)
-    }
-
-    /// Starts everything, with a configuration of Envoy's own in place of the generated one.
-    ///
-    /// # Panics
-    /// When Envoy refuses.
-    #[must_use]
-    pub fn start_with(self, yaml: impl FnOnce(&Settings) -> String) -> Gate {
-        self.start_as(|settings, directory| {
-            let yaml = yaml(&settings);
-            Envoy::start_with(&yaml, settings, directory)
-        })
-    }
-
-    fn start_as(self, start: impl FnOnce(Settings, TempDir) -> Envoy) -> Gate {
-        let upstream = Upstream::start();
-        let directory = TempDir::new().unwrap();
-        let authority = self.tls.then(Authority::new);
-        if let Some(authority) = &authority {
-            authority.write(directory.path());
-        }
-        let settings = Settings {
-            form: self.form,
-            delivery: self.delivery,
-            forbidden: self.forbidden,
-            concurrency: self.concurrency,
-            normalize_path: self.normalize_path,
-            tls: self.tls,
-            ..Settings::new(
-                Some(self.filter.to_string()),
-                upstream.address(),
-                self.service.unwrap_or(self.approvals.address()),
-            )
-        };
-        let envoy = start(settings, directory);
-        let vms = envoy.stats().vms_made();
-        let Plan { delivery, key, approvals, .. } = self;
-        Gate { envoy, upstream, approvals, key, authority, delivery, vms }
-    }
 }
 
 impl Gate {
@@ -307,6 +129,11 @@ impl Gate {
     /// The request is let through although nobody knows whether its grant was revoked.
     pub fn allows_unverified(&self, request: &Request) -> Allowed {
         self.allows_because(request, None, "permit_unverified")
+    }
+
+    /// The request is let through because the approval service was asked: the feed is not fresh.
+    pub fn allows_introspected(&self, request: &Request) -> Allowed {
+        self.allows_because(request, None, "permit_introspected")
     }
 
     fn allows_because(

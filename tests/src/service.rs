@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::artefacts;
-use crate::client::{Answer, get};
+use crate::client::{Answer, get, request};
 use crate::policy::{APPROVER, AUDIENCE, ISSUER, PROXY_TOKEN, SUBJECT};
 use crate::wait::until;
 
@@ -22,12 +22,13 @@ use crate::wait::until;
 pub const COLLEAGUE: &str = "carol@example.com";
 
 /// What can be asked for: the name, and the longest grant.
-const SCOPES: [(&str, &str); 5] = [
+const SCOPES: [(&str, &str); 6] = [
     ("orders:read", "1h"),
     ("orders:write", "30m"),
     ("ledger:all", "1h"),
     ("guarded:read", "1h"),
     ("admin:read", "1h"),
+    ("grpc:call", "1h"),
 ];
 
 /// A running approval service, with people who know it. Dropping it kills it.
@@ -187,14 +188,39 @@ impl Service {
         (grant, self.run(SUBJECT, &["token", &request]).done())
     }
 
+    /// [`APPROVER`] revokes a grant, by a request of its own: without the time that the command line
+    /// takes to start.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn revoke(&self, grant: &str) {
+        let credential = &self.credentials[APPROVER];
+        let answer = request("POST", format!("/v1/grants/{grant}/revoke"))
+            .header("authorization", format!("Bearer {credential}"))
+            .header("content-type", "application/json")
+            .body(r#"{"reason": "a drill"}"#)
+            .send(self.address);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
     /// How often proxies asked about a token, by the service's own count.
     #[must_use]
     pub fn introspections(&self) -> u64 {
+        self.metric(r#"breakglass_http_requests_total{endpoint="/oauth2/introspect""#)
+    }
+
+    /// How many polls of the feed hang now, by the service's own count.
+    #[must_use]
+    pub fn hanging_polls(&self) -> u64 {
+        self.metric("breakglass_feed_hanging_polls ")
+    }
+
+    /// The sum of the metrics whose lines begin so.
+    fn metric(&self, beginning: &str) -> u64 {
         let page = self.get("/metrics").body;
-        let name = r#"breakglass_http_requests_total{endpoint="/oauth2/introspect""#;
         let count = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
         let page = String::from_utf8_lossy(&page);
-        page.lines().filter(|line| line.starts_with(name)).filter_map(count).sum()
+        page.lines().filter(|line| line.starts_with(beginning)).filter_map(count).sum()
     }
 
     /// Fetches a page of the service's.

@@ -1,8 +1,10 @@
 //! Tokens, good and hostile: every byte of them can be chosen.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use crate::keys::{Key, base64url};
@@ -143,5 +145,26 @@ impl<'k> Mint<'k> {
 /// When the machine's clock says it is before 1970.
 #[must_use]
 pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    since_1970().as_secs()
+}
+
+/// The time since 1970, now.
+///
+/// # Panics
+/// When the machine's clock says it is before 1970.
+#[must_use]
+pub fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+}
+
+/// When a token ends, in seconds since 1970, by its own word.
+///
+/// # Panics
+/// When it is no token.
+#[must_use]
+pub fn end_of(token: &str) -> u64 {
+    let payload = token.split('.').nth(1).expect("a payload");
+    let payload = URL_SAFE_NO_PAD.decode(payload).expect("base64url");
+    let claims: Value = serde_json::from_slice(&payload).expect("JSON");
+    claims["exp"].as_u64().expect("an end")
 }

@@ -2,15 +2,11 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -18,18 +14,12 @@ use hyper_util::server::conn::auto;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::Interval;
 
+use crate::endless::{Body, Endless, boxed};
 use crate::runtime::runtime;
 
 /// A request whose path ends with this is never answered.
 pub const HANGING: &str = "/hangs";
-
-/// A path that ends so is answered by a body that never ends.
-pub const TRICKLING: &str = "/trickles";
-
-/// How often such a body goes on.
-const TRICKLE_PERIOD: Duration = Duration::from_millis(20);
 
 /// A request as the upstream saw it.
 #[derive(Debug, Clone)]
@@ -112,9 +102,11 @@ async fn serve(listener: TcpListener, seen: Arc<Mutex<Vec<Seen>>>) {
         let seen = Arc::clone(&seen);
         let service = service_fn(move |request| answer(request, Arc::clone(&seen)));
         tokio::spawn(async move {
-            let server = auto::Builder::new(TokioExecutor::new());
+            let mut server = auto::Builder::new(TokioExecutor::new());
+            // Envoy opens streams before it has heard how many there may be.
+            server.http2().max_concurrent_streams(None);
             // A connection that breaks is the other side's business.
-            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+            let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
         });
     }
 }
@@ -122,28 +114,27 @@ async fn serve(listener: TcpListener, seen: Arc<Mutex<Vec<Seen>>>) {
 async fn answer(
     request: Request<Incoming>,
     seen: Arc<Mutex<Vec<Seen>>>,
-) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
-    let (head, body) = request.into_parts();
+) -> Result<Response<Body>, Infallible> {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let fields = |map: &HeaderMap| {
         map.iter().map(|(k, v)| (k.to_string(), text(v.as_bytes()))).collect::<Vec<_>>()
     };
-    let (body_bytes, trailers) = match body.collect().await {
-        Ok(body) => {
-            let trailers = body.trailers().map(fields).unwrap_or_default();
-            (body.to_bytes().len(), trailers)
-        }
-        Err(_) => (0, Vec::new()),
+    let mut one = Seen {
+        method: request.method().to_string(),
+        path: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
+        headers: fields(request.headers()),
+        body_bytes: 0,
+        trailers: Vec::new(),
     };
-    let one = Seen {
-        method: head.method.to_string(),
-        path: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
-        headers: fields(&head.headers),
-        body_bytes,
-        trailers,
-    };
+    if let Some(endless) = Endless::of(request.uri().path()) {
+        seen.lock().unwrap().push(one);
+        return Ok(endless.answer(request));
+    }
+    if let Ok(body) = request.into_body().collect().await {
+        one.trailers = body.trailers().map(fields).unwrap_or_default();
+        one.body_bytes = body.to_bytes().len();
+    }
     let hangs = one.path.ends_with(HANGING);
-    let trickles = one.path.ends_with(TRICKLING);
     let is_grpc =
         one.header("content-type").is_some_and(|kind| kind.starts_with("application/grpc"));
     let content = Full::from(one.json().to_string());
@@ -151,31 +142,12 @@ async fn answer(
     if hangs {
         std::future::pending::<()>().await;
     }
-    if trickles {
-        let body = BoxBody::new(Trickle(tokio::time::interval(TRICKLE_PERIOD)));
-        return Ok(Response::new(body));
-    }
     let mut trailers = HeaderMap::new();
     let kind = if is_grpc { "application/grpc" } else { "application/json" };
     if is_grpc {
         trailers.insert("grpc-status", 0.into());
     }
     let content = content.with_trailers(async move { is_grpc.then_some(Ok(trailers)) });
-    let content = BoxBody::new(content.map_frame(|frame: Frame<Bytes>| frame));
+    let content = boxed(content.map_frame(|frame: Frame<Bytes>| frame));
     Ok(Response::builder().header("content-type", kind).body(content).unwrap())
-}
-
-/// A body that never ends.
-struct Trickle(Interval);
-
-impl Body for Trickle {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_tick(context).map(|_| Some(Ok(Frame::data(Bytes::from_static(b"drop")))))
-    }
 }

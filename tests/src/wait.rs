@@ -25,6 +25,14 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Runs `action` again and again, until that much time has passed.
+pub fn during(time: Duration, mut action: impl FnMut()) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        action();
+    }
+}
+
 /// Runs `action` and says how long it took.
 pub fn timed<T>(action: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();

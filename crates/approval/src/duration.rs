@@ -19,6 +19,15 @@ pub fn parse(text: &str) -> Result<i64, InvalidDuration> {
     i64::try_from(duration.as_secs()).map_err(|_| InvalidDuration)
 }
 
+/// Reads a duration that may be finer than a second, as proxies choose them: `800ms`.
+///
+/// # Errors
+/// [`InvalidDuration`] for anything but a positive duration.
+pub fn parse_exact(text: &str) -> Result<Duration, InvalidDuration> {
+    let duration = humantime::parse_duration(text).map_err(|_| InvalidDuration)?;
+    if duration.is_zero() { Err(InvalidDuration) } else { Ok(duration) }
+}
+
 /// Writes `seconds` so that [`parse`] reads them back.
 #[must_use]
 pub fn format(seconds: i64) -> String {
@@ -40,6 +49,15 @@ mod tests {
         for (text, seconds) in [("25s", 25), ("30m", 1800), ("1h 30m", 5400), ("1day", 86400)] {
             assert_eq!(parse(text), Ok(seconds), "{text}");
             assert_eq!(format(seconds), text);
+        }
+    }
+
+    #[test]
+    fn reads_parts_of_a_second_where_they_count() {
+        assert_eq!(parse_exact("800ms"), Ok(Duration::from_millis(800)));
+        assert_eq!(parse_exact("25s"), Ok(Duration::from_secs(25)));
+        for text in ["", "0ms", "0s", "800", "-5ms"] {
+            assert_eq!(parse_exact(text), Err(InvalidDuration), "{text}");
         }
     }
 

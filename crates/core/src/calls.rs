@@ -23,6 +23,9 @@ pub struct CallId(u64);
 /// waits is answered whatever happens.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// How long a report of the audit chain's head may take: no request waits for it.
+const HEADS_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// An HTTP call to be made through an Envoy cluster.
 #[derive(Debug)]
 pub struct Call {
@@ -68,7 +71,8 @@ struct Open {
 
 #[derive(Debug)]
 enum State {
-    /// The token that is asked about, the query of a poll, or nothing; and when it may be sent.
+    /// The token that is asked about, the query of a poll, the report of a head, or nothing; and when
+    /// it may be sent.
     Queued {
         detail: Option<Box<str>>,
         not_before: Instant,
@@ -96,7 +100,7 @@ impl Calls {
         not_before: Instant,
     ) {
         let token = match question {
-            Question::Keys(_) | Question::Feed => None,
+            Question::Keys(_) | Question::Feed | Question::Heads => None,
             Question::Standing { .. } => Some(token),
         };
         self.queue(question, token, not_before).waiting.push(stream);
@@ -110,6 +114,11 @@ impl Calls {
     /// Queues a poll of the feed with this query, unless one is under way.
     pub(crate) fn queue_feed(&mut self, query: &str, now: Instant) {
         self.queue(Question::Feed, Some(query.as_bytes()), now);
+    }
+
+    /// Queues a report of the audit chain's head, with this body.
+    pub(crate) fn queue_heads(&mut self, report: &str, now: Instant) {
+        self.queue(Question::Heads, Some(report.as_bytes()), now);
     }
 
     fn queue(
@@ -165,7 +174,11 @@ impl Calls {
                     let feed = config.revocation.feed.as_ref();
                     feed.map(|feed| feed_call(*id, feed, config, query))
                 }
-                (Question::Standing { .. } | Question::Feed, None) => None,
+                (Question::Heads, Some(report)) => {
+                    let heads = config.audit.heads.as_ref();
+                    heads.map(|endpoint| heads_call(*id, endpoint, config, report))
+                }
+                (Question::Standing { .. } | Question::Feed | Question::Heads, None) => None,
             };
             let Some(call) = call else { return false };
             open.state = State::Sent { give_up_at: now.after(call.timeout).after(GRACE) };
@@ -224,6 +237,25 @@ fn feed_call(id: CallId, feed: &Feed, config: &Config, query: &str) -> Call {
     headers.extend(authorization(config));
     let cluster = cluster.clone();
     Call { id, cluster, headers, body: Vec::new(), timeout: poll_timeout(config) }
+}
+
+fn heads_call(id: CallId, endpoint: &Endpoint, config: &Config, report: &str) -> Call {
+    let Endpoint { cluster, authority, path } = endpoint;
+    let mut headers = vec![
+        (":method", "POST".to_owned()),
+        (":path", path.clone()),
+        (":authority", authority.clone()),
+        ("content-type", "application/json".to_owned()),
+        ("accept", "application/json".to_owned()),
+    ];
+    headers.extend(authorization(config));
+    Call {
+        id,
+        cluster: cluster.clone(),
+        headers,
+        body: report.as_bytes().to_vec(),
+        timeout: HEADS_TIMEOUT,
+    }
 }
 
 /// This proxy's credential at the approval service, if it has one.

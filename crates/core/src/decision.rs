@@ -75,6 +75,8 @@ pub(crate) enum Question {
     Keys(usize),
     /// The news of the feed.
     Feed,
+    /// Whether the head of the audit chain has arrived. No decision needs it.
+    Heads,
     /// Whether a grant still stands.
     Standing {
         /// The index of the issuer.
@@ -197,7 +199,14 @@ fn decide_with_token(
     let (verdict, standing) = standing(bench, &token, answers)?;
     let unavailable = scope.on_unavailable.unwrap_or(config.revocation.on_unavailable);
     let reason = match (verdict, unavailable) {
-        (Some(Verdict::Active), _) => AllowReason::Permit,
+        (Some(Verdict::Active), _) => match standing.source {
+            RevocationSource::Introspection | RevocationSource::IntrospectionCache
+                if config.revocation.feed.is_some() =>
+            {
+                AllowReason::PermitIntrospected
+            }
+            _ => AllowReason::Permit,
+        },
         (None, OnUnavailable::Allow) => AllowReason::PermitUnverified,
         (Some(Verdict::Inactive), _) => {
             // Within the skew the service's clock may be past the end already.
@@ -214,6 +223,21 @@ fn decide_with_token(
         }
     };
     Ok(Allowance { reason, token, scope: scope.name.clone(), rule, standing })
+}
+
+/// Whether a configuration would let a request through that another one has let through: its
+/// issuer still counts, no ceiling is above it, and a scope of its token covers it (rules 3, 5 and 6).
+pub(crate) fn still_covers(
+    config: &Config,
+    issuer: &str,
+    token: &Rc<VerifiedToken>,
+    facts: &Facts,
+    now: Instant,
+) -> bool {
+    config.issuers.iter().any(|known| known.issuer == issuer)
+        && covering_rule(&config.ceiling, facts).is_none()
+        && PlainPath::parse(&facts.path)
+            .is_ok_and(|path| covering_scope(config, token, facts, &path, now).is_ok())
 }
 
 /// Rule 2: from the cache, or by verification; its time is judged either way.

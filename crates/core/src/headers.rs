@@ -1,5 +1,6 @@
 //! The header fields of a request, as bytes: nothing a client sends is taken for text unread.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Header fields in one buffer, in the order in which they came. Names are in lower case, as Envoy
@@ -26,6 +27,15 @@ impl Headers {
             headers.fields.push((name, value));
         }
         headers
+    }
+
+    /// Those with one of these names.
+    pub(crate) fn of(&self, names: &BTreeSet<String>) -> Headers {
+        if names.is_empty() {
+            return Headers::default();
+        }
+        let wanted = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| names.contains(name));
+        Headers::from_pairs(self.iter().filter(|(name, _)| wanted(name)))
     }
 
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {

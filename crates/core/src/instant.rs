@@ -21,6 +21,12 @@ impl Instant {
         Instant(seconds.saturating_mul(1000))
     }
 
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
     /// Whole seconds since 1970, rounded down.
     #[must_use]
     pub const fn seconds(self) -> u64 {

@@ -12,6 +12,7 @@
 //! - [`audit`], `refusal`, [`reason`]: what is said about a decision, and to whom.
 
 pub mod audit;
+pub mod bodies;
 pub mod cache;
 pub mod calls;
 pub mod claims;
@@ -19,6 +20,7 @@ pub mod config;
 mod counters;
 mod decision;
 pub mod headers;
+mod hex;
 pub mod instant;
 pub mod introspection;
 pub mod json;
@@ -28,6 +30,7 @@ pub mod reason;
 mod refusal;
 mod request;
 mod revocations;
+pub mod sharing;
 pub mod step;
 pub mod token;
 pub mod worker;

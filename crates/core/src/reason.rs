@@ -58,13 +58,15 @@ pub enum DenyReason {
     Revoked,
     /// Nobody can say whether the grant still stands.
     RevocationUnknown,
+    /// A new configuration no longer covers what the old one had allowed.
+    ScopeWithdrawn,
     /// The filter itself failed.
     InternalError,
 }
 
 impl DenyReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [DenyReason; 28] = [
+    pub const ALL: [DenyReason; 29] = [
         DenyReason::TokenMissing,
         DenyReason::TokenDuplicated,
         DenyReason::TokenTooLarge,
@@ -92,6 +94,7 @@ impl DenyReason {
         DenyReason::SenderMismatch,
         DenyReason::Revoked,
         DenyReason::RevocationUnknown,
+        DenyReason::ScopeWithdrawn,
         DenyReason::InternalError,
     ];
 
@@ -126,6 +129,7 @@ impl DenyReason {
             DenyReason::SenderMismatch => "sender_mismatch",
             DenyReason::Revoked => "revoked",
             DenyReason::RevocationUnknown => "revocation_unknown",
+            DenyReason::ScopeWithdrawn => "scope_withdrawn",
             DenyReason::InternalError => "internal_error",
         }
     }
@@ -157,7 +161,8 @@ impl DenyReason {
             | DenyReason::OutOfScope
             | DenyReason::RoleMissing
             | DenyReason::SourceNotAllowed
-            | DenyReason::ScopeLifetimeExceeded => 403,
+            | DenyReason::ScopeLifetimeExceeded
+            | DenyReason::ScopeWithdrawn => 403,
             DenyReason::KeysUnavailable | DenyReason::RevocationUnknown => 503,
             DenyReason::InternalError => 500,
         }
@@ -175,6 +180,8 @@ impl DenyReason {
 pub enum AllowReason {
     /// Everything was checked.
     Permit,
+    /// The feed is not fresh, so the approval service was asked: the grant stands.
+    PermitIntrospected,
     /// Nobody could say whether the grant still stands, and `on_unavailable` is `allow`.
     PermitUnverified,
 }
@@ -185,6 +192,7 @@ impl AllowReason {
     pub const fn code(self) -> &'static str {
         match self {
             AllowReason::Permit => "permit",
+            AllowReason::PermitIntrospected => "permit_introspected",
             AllowReason::PermitUnverified => "permit_unverified",
         }
     }

@@ -172,6 +172,9 @@ fn detail(denial: &Denial) -> String {
                 .into()
         }
         DenyReason::Revoked => "the grant was revoked or has ended".into(),
+        DenyReason::ScopeWithdrawn => {
+            "the configuration has changed, and the grant no longer covers this request".into()
+        }
         DenyReason::RevocationUnknown => {
             "whether the grant still stands could not be checked; try again".into()
         }

@@ -5,14 +5,16 @@
 //! question. A revocation that is known stays known until its token is void: no answer, however old,
 //! forged or reset, makes a revoked grant stand again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::claims::{LAST_INSTANT, MAX_NAME_BYTES};
 use crate::config::{Config, MAX_CLOCK_SKEW};
 use crate::instant::{Instant, format_duration};
+use crate::sharing::Window;
+use crate::worker::TICK;
 
 /// The most revocations that are known at a time: beyond it an answer is no answer, and the
 /// knowledge goes stale. At about a hundred bytes each this is a tenth of what a VM may hold.
@@ -31,6 +33,10 @@ const MIN_POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How much longer than its wait a poll may take before it counts as lost.
 const POLL_GRACE: Duration = Duration::from_secs(1);
 
+/// How long the next poll waits after news. A poll tells the service how far this proxy has come, so
+/// that `breakglass revoke --wait` can say so: by then every other VM has had its tick.
+const SETTLE: Duration = TICK.saturating_mul(2);
+
 /// How often revocations whose tokens are void anyway are looked for.
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -44,10 +50,30 @@ struct News {
     feed: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Revoked {
-    jti: Box<str>,
-    exp: u64,
+/// One revocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Revoked {
+    pub(crate) jti: Box<str>,
+    pub(crate) exp: u64,
+}
+
+/// A question to the feed.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    at: Instant,
+    /// From which epoch on; `None` asks for everything.
+    after: Option<u64>,
+}
+
+/// What an answer of the feed taught.
+#[derive(Debug)]
+pub(crate) struct Learnt {
+    /// The grants that were not known to be revoked.
+    pub(crate) new: HashSet<Box<str>>,
+    /// The epoch that was known before, if the answer went on from there.
+    pub(crate) after: Option<u64>,
+    /// All that was in the answer, if it moved the position.
+    pub(crate) moved: Option<Vec<Revoked>>,
 }
 
 /// The knowledge of one VM.
@@ -59,11 +85,13 @@ pub(crate) struct Revocations {
     position: Option<(u64, Option<String>)>,
     /// When the question was sent whose answer is the newest.
     as_of: Option<Instant>,
-    /// When the question that is under way was sent.
-    asked_at: Option<Instant>,
+    /// The question that is under way.
+    asked: Option<Asked>,
     next_poll: Option<Instant>,
     retry: Duration,
     purged_at: Option<Instant>,
+    /// Whether what others share goes on from an epoch that is not known here.
+    has_gap: bool,
 }
 
 impl Revocations {
@@ -72,10 +100,11 @@ impl Revocations {
             revoked: HashMap::new(),
             position: None,
             as_of: None,
-            asked_at: None,
+            asked: None,
             next_poll: None,
             retry: FIRST_RETRY,
             purged_at: None,
+            has_gap: false,
         }
     }
 
@@ -89,6 +118,12 @@ impl Revocations {
         self.position.as_ref().map(|(epoch, _)| *epoch)
     }
 
+    /// The position in the feed, the feed, and since when that is known.
+    pub(crate) fn position(&self) -> Option<(u64, Option<&str>, Instant)> {
+        let (epoch, feed) = self.position.as_ref()?;
+        Some((*epoch, feed.as_deref(), self.as_of?))
+    }
+
     /// How old the knowledge is; `None` if there is none, or if the clock was set back since.
     pub(crate) fn age(&self, now: Instant) -> Option<Duration> {
         self.as_of.filter(|as_of| *as_of <= now).map(|as_of| now.since(as_of))
@@ -98,18 +133,23 @@ impl Revocations {
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         // A clock that was set back must not keep the feed from being asked.
         let set_back = self.as_of.is_some_and(|as_of| now < as_of);
-        self.asked_at.is_none() && (set_back || self.next_poll.is_none_or(|due| now >= due))
+        self.asked.is_none() && (set_back || self.next_poll.is_none_or(|due| now >= due))
+    }
+
+    /// Whether what others share is not enough: it does not go on from what is known, or it is late.
+    pub(crate) fn is_left_behind(&self, config: &Config, now: Instant) -> bool {
+        self.has_gap || self.age(now).is_none_or(|age| age > lateness(config))
     }
 
     /// Whether the first answer is under way, or can be asked for now.
     pub(crate) fn is_coming(&self, config: &Config, now: Instant) -> bool {
         let first = self.position.is_none();
-        config.revocation.feed.is_some() && first && (self.asked_at.is_some() || self.is_due(now))
+        config.revocation.feed.is_some() && first && (self.asked.is_some() || self.is_due(now))
     }
 
     /// A poll is sent: its query.
     pub(crate) fn ask(&mut self, config: &Config, node: Option<&str>, now: Instant) -> String {
-        self.asked_at = Some(now);
+        self.asked = Some(Asked { at: now, after: self.epoch() });
         let wait = format_duration(wait(config));
         let mut query = format!("wait={wait}&node={}", encoded(node.unwrap_or("unknown")));
         if let Some((epoch, feed)) = &self.position {
@@ -121,33 +161,60 @@ impl Revocations {
         query
     }
 
-    /// A poll was answered. The grants that were not known to be revoked; `None` if this is no
-    /// answer of a feed, and then nothing is learnt but that.
-    pub(crate) fn learn(&mut self, body: &[u8], now: Instant) -> Option<Vec<Box<str>>> {
-        let asked_at = self.asked_at.take();
-        let read = asked_at.zip(self.read(body));
-        let Some((asked_at, news)) = read else {
+    /// A poll was answered. `None` if this is no answer of a feed, and then nothing is learnt but
+    /// that.
+    pub(crate) fn learn(&mut self, body: &[u8], now: Instant) -> Option<Learnt> {
+        let Some((asked, news)) = self.asked.take().and_then(|asked| self.read(body, asked)) else {
             self.failed(now);
             return None;
         };
-        let position = Some((news.epoch, news.feed));
+        // Others may have told more meanwhile than this answer, which then moves nothing.
+        let known = self.epoch().filter(|_| !news.reset).unwrap_or_default();
+        let position = Some((news.epoch.max(known), news.feed));
         let moved = self.position != position;
         self.position = position;
-        self.as_of = Some(asked_at);
+        let newest = self.as_of.filter(|as_of| !news.reset && *as_of <= now).max(Some(asked.at));
+        self.as_of = newest;
         self.retry = FIRST_RETRY;
-        self.next_poll = Some(if moved { now } else { asked_at.after(MIN_POLL_INTERVAL) });
-        let mut new = Vec::new();
-        for Revoked { jti, exp } in news.revoked {
-            if self.revoked.insert(jti.clone(), exp).is_none() {
-                new.push(jti);
+        self.has_gap = false;
+        let rest = if moved { now.after(SETTLE) } else { asked.at.after(MIN_POLL_INTERVAL) };
+        self.next_poll = Some(rest);
+        let new = self.add(&news.revoked);
+        let after = asked.after.filter(|_| !news.reset);
+        Some(Learnt { new, after, moved: moved.then_some(news.revoked) })
+    }
+
+    /// Another VM of this proxy has learnt something. The grants that were not known to be revoked.
+    pub(crate) fn follow(&mut self, window: &Window, now: Instant) -> HashSet<Box<str>> {
+        let Some((epoch, feed)) = &mut self.position else { return HashSet::new() };
+        self.has_gap = *feed != window.feed || *epoch < window.from;
+        let known = self.revoked.len().saturating_add(window.revoked.len());
+        let bounded = known <= MAX_REVOCATIONS && window.revoked.iter().all(is_bounded);
+        if self.has_gap || !bounded || window.to < *epoch {
+            return HashSet::new();
+        }
+        *epoch = window.to;
+        let as_of = Instant::from_millis(window.as_of);
+        // Whoever put it up has asked before now, or the clock was set back since.
+        if as_of <= now && self.as_of.is_none_or(|known| known < as_of || now < known) {
+            self.as_of = Some(as_of);
+        }
+        self.add(&window.revoked)
+    }
+
+    fn add(&mut self, revoked: &[Revoked]) -> HashSet<Box<str>> {
+        let mut new = HashSet::new();
+        for Revoked { jti, exp } in revoked {
+            if self.revoked.insert(jti.clone(), *exp).is_none() {
+                new.insert(jti.clone());
             }
         }
-        Some(new)
+        new
     }
 
     /// A poll came to nothing.
     pub(crate) fn failed(&mut self, now: Instant) {
-        self.asked_at = None;
+        self.asked = None;
         self.next_poll = Some(now.after(self.retry));
         self.retry = self.retry.saturating_mul(2).min(LAST_RETRY);
     }
@@ -163,26 +230,23 @@ impl Revocations {
         }
     }
 
-    fn read(&mut self, body: &[u8]) -> Option<News> {
+    fn read(&mut self, body: &[u8], asked: Asked) -> Option<(Asked, News)> {
         let news: News = serde_json::from_slice(body).ok()?;
-        let names = |entry: &Revoked| {
-            !entry.jti.is_empty() && entry.jti.len() <= MAX_NAME_BYTES && entry.exp <= LAST_INSTANT
-        };
         let known = self.revoked.len().saturating_add(news.revoked.len());
-        if known > MAX_REVOCATIONS || !news.revoked.iter().all(names) {
+        if known > MAX_REVOCATIONS || !news.revoked.iter().all(is_bounded) {
             return None;
         }
         let feed_fits = news.feed.as_ref().is_none_or(|feed| feed.len() <= MAX_NAME_BYTES);
-        let continues = self.position.as_ref().is_some_and(|(epoch, feed)| {
-            news.epoch >= *epoch && (feed.is_none() || *feed == news.feed)
-        });
+        let feed = self.position.as_ref().and_then(|(_, feed)| feed.as_ref());
+        let same_feed = feed.is_none() || feed == news.feed.as_ref();
+        let continues = asked.after.is_some_and(|after| news.epoch >= after) && same_feed;
         // Without a reset an answer continues where the question left off. One that does not, or a
         // part where everything was asked for, is no knowledge: the next question asks for everything.
         if !feed_fits || !(news.reset || continues) {
             self.position = None;
             return None;
         }
-        Some(news)
+        Some((asked, news))
     }
 }
 
@@ -193,6 +257,16 @@ pub(crate) fn wait(config: &Config) -> Duration {
     let longest = staleness.saturating_mul(2).checked_div(5).unwrap_or(staleness);
     let configured = config.revocation.feed.as_ref().map_or(longest, |feed| feed.wait);
     configured.min(longest).max(Duration::from_millis(100))
+}
+
+/// How old the knowledge of a VM may be before it asks for itself: more than a healthy feed's ever
+/// is, which is two waits, and less than `max_staleness`, which is two and a half.
+fn lateness(config: &Config) -> Duration {
+    wait(config).saturating_mul(9).checked_div(4).unwrap_or_default()
+}
+
+fn is_bounded(entry: &Revoked) -> bool {
+    !entry.jti.is_empty() && entry.jti.len() <= MAX_NAME_BYTES && entry.exp <= LAST_INSTANT
 }
 
 /// How long Envoy is to wait for the answer to a poll.

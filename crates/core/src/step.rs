@@ -14,6 +14,8 @@ pub enum Step {
     Permit(Permit),
     /// Answer it here; the audit record goes with it.
     Refuse(Refusal, Record),
+    /// It goes on as it does; this record of it is written meanwhile.
+    Note(Record),
     /// Hold it: another step comes with an answer, or with a tick.
     Wait,
 }

@@ -112,8 +112,8 @@ impl FieldErrors {
 /// How long `?wait=` says to wait; not at all where it is not there.
 pub(super) fn wait(text: Option<String>) -> Result<Duration, Problem> {
     let Some(text) = text else { return Ok(Duration::ZERO) };
-    match duration::parse(&text) {
-        Ok(seconds) if seconds <= MAX_WAIT_S => Ok(duration::from_seconds(seconds)),
+    match duration::parse_exact(&text) {
+        Ok(wait) if wait <= duration::from_seconds(MAX_WAIT_S) => Ok(wait),
         _ => Err(Problem::fields(vec![FieldProblem {
             field: "wait".to_owned(),
             reason: Reason::InvalidRequest,

@@ -78,13 +78,13 @@ async fn a_poll_ends_without_news_when_its_time_is_over_or_the_service_stops() {
     let service = Service::start().await;
     let (_, jti) = service.approved().await;
     service.revoke("carol", &jti).await.ok();
-    for query in ["?after=1", "?after=1&wait=1s"] {
+    for query in ["?after=1", "?after=1&wait=1s", "?after=1&wait=300ms"] {
         let answer = service.feed(query).await.ok();
         assert_eq!((grants(&answer), &answer["epoch"]), (vec![], &json!(1)), "{query}");
         assert_eq!(answer["reset"], false);
     }
     hanging(&service, "?after=1&wait=60s", async { service.app.stop() }).await.ok();
-    assert_eq!(service.counter(r#"breakglass_feed_answers_total{kind="timeout"}"#).await, 3);
+    assert_eq!(service.counter(r#"breakglass_feed_answers_total{kind="timeout"}"#).await, 4);
 }
 
 #[tokio::test]

@@ -3,15 +3,18 @@
 //! Nothing here is validated after the fact: what cannot be a configuration has no value of these
 //! types. All errors are reported together, each with the path of its field.
 
+mod audit;
+mod body;
 mod document;
 mod fields;
 mod issuer;
 mod revocation;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub(crate) use body::body_audit;
 pub use fields::ConfigError;
 pub(crate) use fields::{
     Errors, Fields, Place, boolean, duration, list, number, one_of, parsed, positive_duration,
@@ -20,6 +23,7 @@ pub(crate) use fields::{
 pub(crate) use revocation::on_unavailable;
 pub(crate) use source::is_token_byte;
 
+pub use audit::Audit;
 pub use issuer::{InlineKeys, Issuer, RemoteJwks};
 pub use revocation::{Credential, Endpoint, Feed, Introspection, OnUnavailable, Revocation};
 pub use source::TokenSource;
@@ -64,6 +68,10 @@ pub struct Config {
     pub scopes: BTreeMap<String, Scope>,
     /// How a grant that ended early becomes known.
     pub revocation: Revocation,
+    /// What is done about the audit records besides writing them.
+    pub audit: Audit,
+    /// The request headers that some scope's record of a body needs, in lower case.
+    pub kept_headers: BTreeSet<String>,
     /// Method-override headers, in lower case, that the upstreams are known to ignore.
     pub harmless_method_overrides: Vec<String>,
 }
@@ -135,6 +143,7 @@ fn read<'a>(
     let scopes = fields.required("scopes", read_scopes);
     let revocation =
         fields.required("revocation", |json, place| revocation::read(json, place, environment));
+    let audit = fields.or("audit", Audit::default(), audit::read);
     let harmless_method_overrides =
         fields.or("harmless_method_overrides", Vec::new(), list(parsed(source::header_name)));
     fields.close();
@@ -145,7 +154,9 @@ fn read<'a>(
     if names.windows(2).any(|pair| pair.first() == pair.last()) {
         return place.field("issuers").error("two entries have the same `issuer`");
     }
+    let scopes = scopes?;
     Some(Config {
+        kept_headers: scopes.values().flat_map(|scope| scope.request_body.headers()).collect(),
         issuers,
         token_sources: token_sources?,
         max_token_bytes: usize::try_from(max_token_bytes?).ok()?,
@@ -154,8 +165,9 @@ fn read<'a>(
         unauthenticated: unauthenticated?,
         protected: protected?,
         ceiling: ceiling?,
-        scopes: scopes?,
+        scopes,
         revocation: revocation?,
+        audit: audit?,
         harmless_method_overrides: harmless_method_overrides?,
     })
 }

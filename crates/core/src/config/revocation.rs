@@ -28,7 +28,7 @@ pub struct Revocation {
     pub feed: Option<Feed>,
     /// Asking about one token (RFC 7662).
     pub introspection: Option<Introspection>,
-    /// The bearer credential of this proxy for both.
+    /// The bearer credential of this proxy for both, and for the heads of the audit chains.
     pub credential: Option<Credential>,
     /// How old the feed's knowledge may be before it no longer counts.
     pub max_staleness: Duration,
@@ -148,7 +148,7 @@ fn read_introspection<'a>(json: &'a Json, place: &Place<'a>) -> Option<Introspec
     Some(Introspection { endpoint: endpoint?, timeout: timeout?, cache: cache? })
 }
 
-fn read_endpoint(fields: &mut Fields<'_>) -> Option<Endpoint> {
+pub(super) fn read_endpoint(fields: &mut Fields<'_>) -> Option<Endpoint> {
     let cluster = fields.required("cluster", parsed(cluster_name));
     let authority = fields.required("authority", parsed(header_value));
     let path = fields.required("path", parsed(http_path));

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::bodies::BodyAudit;
 use crate::claims::Claims;
 use crate::config::{
-    Fields, OnUnavailable, Place, boolean, list, on_unavailable, parsed, positive_duration, text,
+    Fields, OnUnavailable, Place, body_audit, boolean, list, on_unavailable, one_of, parsed,
+    positive_duration, text,
 };
 use crate::instant::Instant;
 use crate::json::Json;
@@ -34,7 +36,29 @@ pub struct Scope {
     /// What happens when nobody can say whether the grant still stands, in place of the
     /// configuration's own.
     pub on_unavailable: Option<OnUnavailable>,
+    /// How long what runs may go on when its grant is revoked or its scope withdrawn (`cut: finish`);
+    /// `None` ends it at once.
+    pub drain: Option<Duration>,
+    /// What is recorded of request bodies.
+    pub request_body: BodyAudit,
+    /// What is recorded of response bodies.
+    pub response_body: BodyAudit,
 }
+
+/// How long what runs may go on under `cut: finish`, unless the scope says otherwise.
+const DEFAULT_DRAIN: Duration = Duration::from_secs(30);
+
+/// The longest that a scope may let run on.
+const MAX_DRAIN: Duration = Duration::from_secs(10 * 60);
+
+/// What becomes of what runs when its grant is revoked or its scope withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    AtOnce,
+    Finish,
+}
+
+const CUTS: &[(&str, Cut)] = &[("at_once", Cut::AtOnce), ("finish", Cut::Finish)];
 
 /// What the holder of a token must bring, all of it.
 #[derive(Debug, Default)]
@@ -88,6 +112,10 @@ impl Scope {
         let paths = fields.required("paths", list(parsed(PathTemplate::parse)));
         let require = fields.or("require", Requirements::default(), Requirements::read);
         let on_unavailable = fields.optional("on_unavailable", on_unavailable);
+        let cut = fields.or("cut", Cut::AtOnce, one_of(CUTS));
+        let drain = fields.optional("drain", drain);
+        let request_body = fields.or("request_body", BodyAudit::None, body_audit);
+        let response_body = fields.or("response_body", BodyAudit::None, body_audit);
         fields.close()?;
         Some(Scope {
             name: name?,
@@ -97,6 +125,17 @@ impl Scope {
             paths: paths?,
             require: require?,
             on_unavailable: on_unavailable?,
+            request_body: request_body?,
+            response_body: response_body?,
+            drain: match (cut?, drain?) {
+                (Cut::AtOnce, None) => None,
+                (Cut::AtOnce, Some(_)) => {
+                    return place.field("drain").error(
+                        "expected `cut: \"finish\"` beside it: what is cut at once has no time",
+                    );
+                }
+                (Cut::Finish, drain) => Some(drain.unwrap_or(DEFAULT_DRAIN)),
+            },
         })
     }
 
@@ -201,6 +240,15 @@ impl Requirements {
         });
         amr && acr && age
     }
+}
+
+/// A drain time: from a millisecond to [`MAX_DRAIN`].
+fn drain(json: &Json, place: &Place<'_>) -> Option<Duration> {
+    let drain = positive_duration(json, place)?;
+    if drain > MAX_DRAIN {
+        return place.error("expected at most 10m: what is revoked must end");
+    }
+    Some(drain)
 }
 
 /// A scope name: one word of visible ASCII without quotes or backslash (RFC 6749 section 3.3).

@@ -1,30 +1,85 @@
-//! Ending what was allowed: when its grant is revoked, and when its token is void.
+//! Ending what was allowed: when its grant is revoked, when a new configuration no longer covers it,
+//! and when its token is void.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use crate::audit::{Decision, RevocationSource, Ruled, Standing};
 use crate::calls::StreamId;
-use crate::config::Enforcement;
-use crate::decision::{Denial, Token};
+use crate::config::{Config, Enforcement};
+use crate::decision::{Allowance, Denial, Token, still_covers};
 use crate::instant::Instant;
 use crate::reason::DenyReason;
 use crate::refusal::refuse;
+use crate::request::Facts;
 use crate::step::Step;
+use crate::token::VerifiedToken;
 
-use super::{Stream, Worker};
+use super::{Running, Stream, Worker};
 
 impl Worker {
+    /// Another configuration has come in place of this worker's: what that no longer covers ends,
+    /// and what waits or still comes under the old one must be covered by both.
+    pub fn supersede(&mut self, successor: Rc<Config>, now: Instant) -> Vec<(StreamId, Step)> {
+        let withdrawn = |running: &Running| {
+            let Running { decided, end, .. } = running;
+            let token = decided.ruled.token.as_ref().filter(|_| end.is_some());
+            token.is_some_and(|token| !self.covers(&successor, token, &decided.ruled.facts, now))
+        };
+        let running = self.streams.iter().filter_map(|(id, stream)| match stream {
+            Stream::Decided(running) if withdrawn(running) => Some(*id),
+            Stream::Decided(_) | Stream::Waiting(_) => None,
+        });
+        let running: Vec<StreamId> = running.collect();
+        self.successor = Some(successor);
+        let condemn = |id| Some((id, self.condemn(id, DenyReason::ScopeWithdrawn, now)?));
+        running.into_iter().filter_map(condemn).collect()
+    }
+
+    /// Why a request that may pass may not after all: a new configuration does not cover it.
+    pub(super) fn withdrawn(
+        &self,
+        allowance: &Allowance,
+        facts: &Facts,
+        now: Instant,
+    ) -> Option<Denial> {
+        let successor = self.successor.as_ref()?;
+        if self.covers(successor, &allowance.token, facts, now) {
+            return None;
+        }
+        Some(Denial {
+            scope: Some(allowance.scope.clone()),
+            rule: Some(allowance.rule.clone()),
+            standing: Some(allowance.standing),
+            ..Denial::under(DenyReason::ScopeWithdrawn, &allowance.token)
+        })
+    }
+
+    fn covers(
+        &self,
+        successor: &Config,
+        token: &Rc<VerifiedToken>,
+        facts: &Facts,
+        now: Instant,
+    ) -> bool {
+        let issuer = self.config.issuers.get(token.issuer());
+        issuer.is_some_and(|issuer| still_covers(successor, &issuer.issuer, token, facts, now))
+    }
+
     /// Ends the requests under grants that are revoked, those that still wait among them.
     pub(super) fn cut_revoked(
         &mut self,
         revoked: &HashSet<Box<str>>,
         now: Instant,
     ) -> Vec<(StreamId, Step)> {
+        if revoked.is_empty() {
+            return Vec::new();
+        }
         let skew = self.config.clock_skew;
         let (mut running, mut waiting) = (Vec::new(), Vec::new());
         for (id, stream) in &self.streams {
             let token = match stream {
-                Stream::Decided(decided) => decided.ruled.token.clone(),
+                Stream::Decided(running) => running.decided.ruled.token.clone(),
                 Stream::Waiting(waiting) => match &waiting.token {
                     Token::Bytes(bytes) => self.memory.token(bytes, now, skew),
                     Token::Nothing | Token::Duplicated => None,
@@ -40,7 +95,7 @@ impl Worker {
         }
         let mut steps: Vec<_> = running
             .into_iter()
-            .filter_map(|id| Some((id, self.cut(id, DenyReason::Revoked, now)?)))
+            .filter_map(|id| Some((id, self.condemn(id, DenyReason::Revoked, now)?)))
             .collect();
         for id in waiting {
             let Some(waiting) = self.take_waiting(id) else { continue };
@@ -50,36 +105,62 @@ impl Worker {
         steps
     }
 
-    /// Ends the requests whose tokens are void.
-    pub(super) fn cut_void(&mut self, now: Instant) -> Vec<(StreamId, Step)> {
+    /// Ends the requests whose time is up.
+    pub(super) fn cut_due(&mut self, now: Instant) -> Vec<(StreamId, Step)> {
         let mut steps = Vec::new();
-        while let Some((void_at, stream)) = self.deadlines.first().copied()
-            && void_at <= now
+        while let Some((end, stream)) = self.deadlines.first().copied()
+            && end <= now
         {
             self.deadlines.pop_first();
-            steps
-                .extend(self.cut(stream, DenyReason::TokenExpired, now).map(|step| (stream, step)));
+            let reason = match self.streams.get(&stream) {
+                Some(Stream::Decided(running)) => running.end.map(|(_, reason)| reason),
+                Some(Stream::Waiting(_)) | None => None,
+            };
+            let step = reason.and_then(|reason| self.cut(stream, reason, now));
+            steps.extend(step.map(|step| (stream, step)));
         }
         steps
+    }
+
+    /// A request that was allowed must end: at once, or, if its scope lets it finish, when the time
+    /// for that is over.
+    fn condemn(&mut self, stream: StreamId, reason: DenyReason, now: Instant) -> Option<Step> {
+        let Stream::Decided(running) = self.streams.get_mut(&stream)? else { return None };
+        let (end, _) = running.end?;
+        if reason == DenyReason::Revoked {
+            running.past.until_revoked.get_or_insert(running.traffic.total());
+        }
+        let scope = running.decided.ruled.scope.as_ref();
+        let drain =
+            scope.and_then(|name| self.config.scopes.get(name)).and_then(|scope| scope.drain);
+        let Some(drain) = drain else { return self.cut(stream, reason, now) };
+        let sooner = now.after(drain);
+        if sooner < end {
+            running.end = Some((sooner, reason));
+            self.deadlines.remove(&(end, stream));
+            self.deadlines.insert((sooner, stream));
+        }
+        None
     }
 
     /// Ends a request that was allowed; nothing if it was not, or was cut before: a second answer to
     /// a stream that has begun to answer crashes Envoy.
     ///
-    /// INVARIANT (one-cut): a stream is cut at most once, because what is cut is no longer `Allow`.
+    /// INVARIANT (one-cut): a stream is cut at most once, because what is cut has no end to come.
     fn cut(&mut self, stream: StreamId, reason: DenyReason, now: Instant) -> Option<Step> {
-        let allowed = matches!(
-            self.streams.get(&stream)?,
-            Stream::Decided(decided) if decided.ruled.decision == Decision::Allow
-        );
-        if !allowed || self.config.enforcement == Enforcement::Shadow {
+        match self.streams.get(&stream)? {
+            Stream::Decided(running) if running.end.is_some() => {}
+            Stream::Decided(_) | Stream::Waiting(_) => return None,
+        }
+        if self.config.enforcement == Enforcement::Shadow {
             return None;
         }
-        let Stream::Decided(decided) = self.take(stream)? else { return None };
+        let Stream::Decided(running) = self.take(stream)? else { return None };
+        let Running { decided, traffic, past, .. } = *running;
         let ruled = decided.ruled;
         let token = ruled.token.clone();
         let refusal = refuse(&Denial { token, ..Denial::of(reason) }, &ruled.facts, &self.config);
-        // What ended the stream is known from the feed; an expiry is known without it.
+        // What ended the stream is known from the feed; anything else is known without it.
         let standing = match reason {
             DenyReason::Revoked => Some(Standing {
                 source: RevocationSource::Feed,
@@ -89,7 +170,7 @@ impl Worker {
             _ => ruled.standing,
         };
         let ruled = Ruled { decision: Decision::Cut, reason: reason.code(), standing, ..ruled };
-        let record = self.keep(stream, ruled);
+        let record = self.keep(stream, ruled, traffic, past);
         Some(Step::Refuse(refusal, record))
     }
 }

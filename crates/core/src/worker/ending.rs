@@ -1,31 +1,39 @@
 //! The end of a request: it fails, is logged, or is gone; and taking it out of what is kept.
 
-use crate::audit::{Decided, Decision, Outcome, Record, Ruled};
+use std::rc::Rc;
+
+use crate::audit::{Decided, Decision, End, Outcome, Phase, Record, Ruled};
 use crate::calls::StreamId;
 use crate::decision::{Denial, Token};
 use crate::instant::Instant;
 use crate::reason::DenyReason;
 use crate::refusal::refuse;
 use crate::request::Facts;
-use crate::step::Refusal;
+use crate::step::{Refusal, Step};
 
-use super::{CLIENT_GONE, Stream, Waiting, Worker, deny};
+use super::{CLIENT_GONE, Past, Running, Stream, Waiting, Worker, deny};
 
 impl Worker {
     /// What this worker ordered for a request could not be done: the request is refused, whatever
     /// was decided before, and shadow mode does not change that.
     pub fn fail(&mut self, stream: StreamId, now: Instant) -> (Refusal, Record) {
         let mut denial = Denial::of(DenyReason::InternalError);
-        let (facts, arrived) = match self.take(stream) {
-            Some(Stream::Waiting(waiting)) => (waiting.facts, waiting.arrived),
-            Some(Stream::Decided(decided)) => {
-                denial.token = decided.ruled.token;
-                (decided.ruled.facts, decided.ruled.arrived)
+        let (facts, arrived, traffic) = match self.take(stream) {
+            Some(Stream::Waiting(waiting)) => (waiting.facts, waiting.arrived, waiting.traffic),
+            Some(Stream::Decided(running)) => {
+                let ruled = running.decided.ruled;
+                denial.token = ruled.token;
+                (ruled.facts, ruled.arrived, running.traffic)
             }
-            None => (Facts::default(), now),
+            None => (Facts::default(), now, Rc::default()),
         };
         let refusal = refuse(&denial, &facts, &self.config);
-        let record = self.keep(stream, deny(denial, Decision::Deny, facts, arrived));
+        let record = self.keep(
+            stream,
+            deny(denial, Decision::Deny, facts, arrived),
+            traffic,
+            Past::default(),
+        );
         (refusal, record)
     }
 
@@ -48,10 +56,12 @@ impl Worker {
     /// Takes a request out of all that is kept of requests.
     pub(super) fn take(&mut self, stream: StreamId) -> Option<Stream> {
         let taken = self.streams.remove(&stream)?;
-        if let Stream::Decided(decided) = &taken
-            && let Some(token) = &decided.ruled.token
+        if let Stream::Decided(running) = &taken
+            && let Some((end, _)) = running.end
         {
-            self.deadlines.remove(&(token.void_at(self.config.clock_skew), stream));
+            self.deadlines.remove(&(end, stream));
+            let arrived = running.decided.ruled.arrived;
+            self.starts.remove(&(arrived.after(self.config.audit.start_after), stream));
         }
         Some(taken)
     }
@@ -64,11 +74,38 @@ impl Worker {
         outcome: impl FnOnce() -> Outcome,
         now: Instant,
     ) -> Option<Record> {
-        let decided = match self.take(stream)? {
-            Stream::Decided(decided) => *decided,
-            Stream::Waiting(waiting) => self.abandoned(*waiting, now),
+        let (decided, traffic, past) = match self.take(stream)? {
+            Stream::Decided(running) => {
+                let Running { decided, traffic, past, .. } = *running;
+                (decided, traffic, past)
+            }
+            Stream::Waiting(waiting) => {
+                let traffic = Rc::clone(&waiting.traffic);
+                (self.abandoned(*waiting, now), traffic, Past::default())
+            }
         };
-        Some(decided.record(self.node.as_deref(), Some((&outcome(), now))))
+        let Past { until_revoked, start } = past;
+        let end = End { outcome: outcome(), traffic: &traffic, until_revoked, logged: now };
+        let (node, phase) = (self.identity.node.as_deref(), Phase::End(&end, start));
+        let (record, _) = decided.record(stream, node, &phase, &mut self.chain);
+        Some(record)
+    }
+
+    /// The records of the requests that have run for long: their ends may never be logged.
+    pub(super) fn note_starts(&mut self, now: Instant) -> Vec<(StreamId, Step)> {
+        let mut steps = Vec::new();
+        while let Some((due, stream)) = self.starts.first().copied()
+            && due <= now
+        {
+            self.starts.pop_first();
+            let Some(Stream::Decided(running)) = self.streams.get_mut(&stream) else { continue };
+            let node = self.identity.node.as_deref();
+            let (record, link) =
+                running.decided.record(stream, node, &Phase::Start, &mut self.chain);
+            running.past.start = link;
+            steps.push((stream, Step::Note(record)));
+        }
+        steps
     }
 
     /// What is recorded of a request whose client went away before the answer came: nothing was

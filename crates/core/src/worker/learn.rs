@@ -1,42 +1,87 @@
 //! What the answers of others teach: keys, verdicts, revocations.
 
-use std::collections::HashSet;
-
 use crate::calls::{Answer, StreamId};
 use crate::instant::Instant;
 use crate::introspection::{Verdict, read_answer};
 use crate::json::Json;
+use crate::revocations::Learnt;
+use crate::sharing::Board;
 use crate::step::Step;
 use crate::token::KeySet;
 
 use super::Worker;
 
 impl Worker {
-    /// Asks the feed, if it is time.
+    /// Asks the feed, if it is time and this VM's turn.
     pub(super) fn poll(&mut self, now: Instant) {
-        if self.config.revocation.feed.is_some() && self.revocations.is_due(now) {
-            let query = self.revocations.ask(&self.config, self.node.as_deref(), now);
+        if self.config.revocation.feed.is_none() {
+            return;
+        }
+        let left_behind = || self.revocations.is_left_behind(&self.config, now);
+        if self.revocations.is_due(now) && (self.leads || left_behind()) {
+            let query = self.revocations.ask(&self.config, self.identity.node.as_deref(), now);
             self.calls.queue_feed(&query, now);
         }
     }
 
-    /// Learns what was revoked, and ends what runs under it. The next poll is queued at once.
+    /// Shares what is known with the other VMs of this proxy, and learns what they know.
+    pub(super) fn share(&mut self, board: &dyn Board, now: Instant) -> Vec<(StreamId, Step)> {
+        let Some(sharing) = &mut self.sharing else { return Vec::new() };
+        self.leads = sharing.leads(board, now);
+        let steps = match sharing.news(board) {
+            Some(window) => {
+                let revoked = self.revocations.follow(&window, now);
+                self.cut_revoked(&revoked, now)
+            }
+            None => Vec::new(),
+        };
+        if std::mem::take(&mut self.has_news)
+            && let Some(sharing) = &mut self.sharing
+            && let Some((epoch, feed, as_of)) = self.revocations.position()
+        {
+            sharing.publish(board, (epoch, feed), as_of, now);
+        }
+        steps
+    }
+
+    /// Learns what was revoked, and ends what runs under it.
     pub(super) fn learn_news(
         &mut self,
         answer: &Answer<'_>,
         now: Instant,
     ) -> Vec<(StreamId, Step)> {
-        let news = match answer {
+        let learnt = match answer {
             Answer::Response { status: 200, body } => self.revocations.learn(body, now),
             Answer::Response { .. } | Answer::Failed => {
                 self.revocations.failed(now);
                 None
             }
         };
-        self.counters.call("feed", if news.is_some() { "ok" } else { "failed" });
+        self.counters.call("feed", if learnt.is_some() { "ok" } else { "failed" });
         self.poll(now);
-        let revoked: HashSet<Box<str>> = news.unwrap_or_default().into_iter().collect();
-        if revoked.is_empty() { Vec::new() } else { self.cut_revoked(&revoked, now) }
+        let Some(Learnt { new, after, moved }) = learnt else { return Vec::new() };
+        if let Some(sharing) = &mut self.sharing {
+            self.has_news = true;
+            if let Some(revoked) = moved {
+                sharing.learnt(after, revoked, now);
+            }
+        }
+        self.cut_revoked(&new, now)
+    }
+
+    /// Reports the head of the audit chain, if it is time.
+    pub(super) fn report(&mut self, now: Instant) {
+        if self.config.audit.heads.is_some()
+            && let Some(report) = self.chain.report(self.identity.node.as_deref(), now)
+        {
+            self.calls.queue_heads(&report, now);
+        }
+    }
+
+    pub(super) fn learn_of_report(&mut self, answer: &Answer<'_>, now: Instant) {
+        let arrived = matches!(answer, Answer::Response { status: 200, .. });
+        self.counters.call("heads", if arrived { "ok" } else { "failed" });
+        self.chain.reported(arrived, now);
     }
 
     /// Whether the answer brought keys.

@@ -11,7 +11,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::audit::{Decided, Decision, Record, Ruled};
+use crate::audit::{Chain, Decided, Decision, Link, Phase, Record, Ruled};
+use crate::bodies::Traffic;
 use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
 use crate::config::{Config, Enforcement};
 use crate::counters::{CounterName, Counters};
@@ -21,11 +22,16 @@ use crate::decision::{
 use crate::headers::Headers;
 use crate::instant::{Instant, millis};
 use crate::memory::Memory;
+use crate::reason::DenyReason;
 use crate::refusal::refuse;
 use crate::request::{Attributes, Facts, Presented, Seen};
 use crate::revocations::Revocations;
+use crate::sharing::{Board, Sharing};
 use crate::step::{Pass, Permit, Step};
 use crate::token::KeyRing;
+
+/// How often time passes for a worker. What one VM of a proxy knows, the others know a tick later.
+pub const TICK: Duration = Duration::from_millis(25);
 
 /// The header that tells the upstream under which grant a request came.
 pub const GRANT_HEADER: &str = "x-breakglass-grant";
@@ -49,22 +55,42 @@ pub const CLIENT_GONE: &str = "client_gone";
 #[derive(Debug)]
 pub struct Worker {
     config: Rc<Config>,
-    node: Option<String>,
+    identity: Identity,
     keys: KeyRing,
     memory: Memory,
     revocations: Revocations,
+    /// `None` where every VM asks for itself.
+    sharing: Option<Sharing>,
+    chain: Chain,
+    /// Whether it is this VM that polls the feed.
+    leads: bool,
+    /// Whether the last answer of the feed is still to be shared.
+    has_news: bool,
     calls: Calls,
     counters: Counters,
     streams: HashMap<StreamId, Stream>,
-    /// When the tokens of permitted requests are void, soonest first.
+    /// When permitted requests end, soonest first.
     deadlines: BTreeSet<(Instant, StreamId)>,
+    /// When permitted requests have run long enough to leave a record, soonest first.
+    starts: BTreeSet<(Instant, StreamId)>,
+    /// The configuration that has come in place of this worker's.
+    successor: Option<Rc<Config>>,
+}
+
+/// Who a worker is.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The proxy's name: Envoy's node id.
+    pub node: Option<String>,
+    /// What tells this worker from every other one, for ever: random.
+    pub id: [u8; 16],
 }
 
 /// A request that is not over.
 #[derive(Debug)]
 enum Stream {
     Waiting(Box<Waiting>),
-    Decided(Box<Decided>),
+    Decided(Box<Running>),
 }
 
 #[derive(Debug)]
@@ -74,6 +100,28 @@ struct Waiting {
     facts: Facts,
     certificate: Option<Vec<u8>>,
     answers: Answers,
+    traffic: Rc<Traffic>,
+    /// The headers that the record of a body may need.
+    kept: Headers,
+}
+
+/// A request that was decided.
+#[derive(Debug)]
+struct Running {
+    decided: Decided,
+    /// When it is to end, and why, if it was permitted.
+    end: Option<(Instant, DenyReason)>,
+    traffic: Rc<Traffic>,
+    past: Past,
+}
+
+/// What has happened to a request since it was permitted.
+#[derive(Debug, Default)]
+struct Past {
+    /// The body bytes that had passed when its grant was known to be revoked.
+    until_revoked: Option<u64>,
+    /// The record that it left while it ran.
+    start: Option<Link>,
 }
 
 /// What is to be done because time has passed.
@@ -88,15 +136,22 @@ pub struct Tick {
 }
 
 impl Worker {
-    /// A worker that knows nothing yet. `node` is the proxy's name, for the audit record.
+    /// A worker that knows nothing yet.
     #[must_use]
-    pub fn new(config: Config, node: Option<String>) -> Worker {
+    pub fn new(config: Config, identity: Identity, now: Instant) -> Worker {
+        let sharing = Sharing::new(&config, identity.id);
         Worker {
             keys: KeyRing::new(&config),
+            chain: Chain::new(identity.id, now),
+            starts: BTreeSet::new(),
             config: Rc::new(config),
-            node,
+            identity,
             memory: Memory::new(),
             revocations: Revocations::new(),
+            leads: sharing.is_none(),
+            sharing,
+            has_news: false,
+            successor: None,
             deadlines: BTreeSet::new(),
             calls: Calls::default(),
             counters: Counters::default(),
@@ -104,12 +159,19 @@ impl Worker {
         }
     }
 
-    /// A request came.
+    /// What this worker decides by.
+    #[must_use]
+    pub fn config(&self) -> &Rc<Config> {
+        &self.config
+    }
+
+    /// A request came, whose bodies will be counted in `traffic`.
     pub fn request(
         &mut self,
         stream: StreamId,
         headers: &Headers,
         attributes: &dyn Attributes,
+        traffic: &Rc<Traffic>,
         now: Instant,
     ) -> Step {
         let config = Rc::clone(&self.config);
@@ -134,8 +196,15 @@ impl Worker {
         if let Some(source) = source.filter(|source| !source.forward) {
             facts.remove.push(source.header.clone());
         }
-        let waiting =
-            Waiting { arrived: now, token, facts, certificate: None, answers: Answers::default() };
+        let waiting = Waiting {
+            arrived: now,
+            token,
+            facts,
+            certificate: None,
+            answers: Answers::default(),
+            traffic: Rc::clone(traffic),
+            kept: headers.of(&config.kept_headers),
+        };
         self.decide(stream, waiting, &|| attributes.client_certificate(), now)
     }
 
@@ -157,6 +226,10 @@ impl Worker {
                 steps = self.learn_news(answer, now);
                 Box::new(|answers| answers.feed = true)
             }
+            Question::Heads => {
+                self.learn_of_report(answer, now);
+                Box::new(|_| {})
+            }
             Question::Standing { issuer, jti } => {
                 let verdict = self.learn_verdict(issuer, &jti, answer, now);
                 Box::new(move |answers| answers.standing = Some(verdict))
@@ -172,28 +245,33 @@ impl Worker {
         steps
     }
 
-    /// Time has passed.
-    pub fn tick(&mut self, now: Instant) -> Tick {
+    /// Time has passed: at most [`TICK`] since the last time. `board` is what the VMs of this proxy
+    /// share.
+    pub fn tick(&mut self, board: &dyn Board, now: Instant) -> Tick {
         for issuer in self.keys.due(now) {
             self.calls.queue_keys(issuer, now);
             self.keys.fetch_begins(issuer, now);
         }
         self.revocations.purge(now);
+        let mut steps = self.share(board, now);
         self.poll(now);
+        self.report(now);
         let streams = &self.streams;
         let calls = self.calls.send(&self.config, |stream| streams.contains_key(&stream), now);
-        let mut steps = Vec::new();
         for call in self.calls.overdue(now) {
             steps.extend(self.answer(call, &Answer::Failed, now));
         }
-        steps.extend(self.cut_void(now));
+        steps.extend(self.cut_due(now));
+        steps.extend(self.note_starts(now));
+        self.chain.forget(now);
         Tick { calls, steps, counters: self.counters.take() }
     }
 
-    /// Whether a tick would make a call: the sooner it comes, the shorter a request waits.
+    /// Whether a tick has something to do: the sooner it comes, the shorter a request waits, and the
+    /// sooner others learn what this VM has learnt.
     #[must_use]
-    pub fn has_calls_to_make(&self, now: Instant) -> bool {
-        self.calls.has_queued(now)
+    pub fn wants_tick(&self, now: Instant) -> bool {
+        self.has_news || self.calls.has_queued(now)
     }
 
     fn decide(
@@ -213,7 +291,10 @@ impl Worker {
         };
         let Waiting { token, facts, answers, .. } = &waiting;
         match decide(&mut bench, token, facts, certificate, answers) {
-            Ruling::Allow(allowance) => self.permit(stream, waiting, allowance, now),
+            Ruling::Allow(allowance) => match self.withdrawn(&allowance, &waiting.facts, now) {
+                None => self.permit(stream, waiting, allowance, now),
+                Some(denial) => self.deny(stream, waiting, denial),
+            },
             Ruling::Deny(denial) => self.deny(stream, waiting, denial),
             Ruling::Ask(question) => {
                 let not_before = match question {
@@ -226,7 +307,7 @@ impl Worker {
                         self.poll(now);
                         now
                     }
-                    Question::Standing { .. } => now,
+                    Question::Standing { .. } | Question::Heads => now,
                 };
                 let token = match &waiting.token {
                     Token::Bytes(bytes) => bytes.as_slice(),
@@ -248,10 +329,12 @@ impl Worker {
         now: Instant,
     ) -> Step {
         let Allowance { reason, token, scope, rule, standing } = allowance;
+        if let Some(scope) = self.config.scopes.get(&scope) {
+            waiting.traffic.watch(&scope.request_body, &scope.response_body, &waiting.kept);
+        }
         let claims = token.claims();
         let void_at = token.void_at(self.config.clock_skew);
         let remaining = void_at.since(now).saturating_add(BACKSTOP_DELAY);
-        self.deadlines.insert((void_at, stream));
         let set = vec![
             (GRANT_HEADER, claims.jti.clone()),
             (SUBJECT_HEADER, header_text(&claims.sub)),
@@ -268,32 +351,45 @@ impl Worker {
             standing: Some(standing),
             facts: waiting.facts,
         };
-        let record = self.keep(stream, ruled);
+        let record = self.keep(stream, ruled, waiting.traffic, Past::default());
         Step::Permit(Permit { remove, set, record })
     }
 
     fn deny(&mut self, stream: StreamId, waiting: Waiting, denial: Denial) -> Step {
-        let Waiting { mut facts, arrived, .. } = waiting;
+        let Waiting { mut facts, arrived, traffic, .. } = waiting;
         match self.config.enforcement {
             Enforcement::Enforce => {
                 let refusal = refuse(&denial, &facts, &self.config);
-                let record = self.keep(stream, deny(denial, Decision::Deny, facts, arrived));
+                let ruled = deny(denial, Decision::Deny, facts, arrived);
+                let record = self.keep(stream, ruled, traffic, Past::default());
                 Step::Refuse(refusal, record)
             }
             Enforcement::Shadow => {
                 let remove = std::mem::take(&mut facts.remove);
-                let record = self.keep(stream, deny(denial, Decision::ShadowDeny, facts, arrived));
+                let ruled = deny(denial, Decision::ShadowDeny, facts, arrived);
+                let record = self.keep(stream, ruled, traffic, Past::default());
                 Step::Pass(Pass { remove, record: Some(record) })
             }
         }
     }
 
     /// Counts and keeps what was decided, for the final record. The first record.
-    fn keep(&mut self, stream: StreamId, ruled: Ruled) -> Record {
+    fn keep(&mut self, stream: StreamId, ruled: Ruled, traffic: Rc<Traffic>, past: Past) -> Record {
         self.counters.decision(ruled.decision.word(), ruled.reason);
+        let end = match (ruled.decision, &ruled.token) {
+            (Decision::Allow, Some(token)) => {
+                Some((token.void_at(self.config.clock_skew), DenyReason::TokenExpired))
+            }
+            _ => None,
+        };
+        self.deadlines.extend(end.map(|(at, _)| (at, stream)));
+        let starts = end.map(|_| (ruled.arrived.after(self.config.audit.start_after), stream));
+        self.starts.extend(starts);
         let decided = Decided::new(ruled, &self.config);
-        let record = decided.record(self.node.as_deref(), None);
-        self.streams.insert(stream, Stream::Decided(Box::new(decided)));
+        let node = self.identity.node.as_deref();
+        let (record, _) = decided.record(stream, node, &Phase::Decision, &mut self.chain);
+        let running = Running { decided, end, traffic, past };
+        self.streams.insert(stream, Stream::Decided(Box::new(running)));
         record
     }
 }

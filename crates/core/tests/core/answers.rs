@@ -17,7 +17,7 @@ fn waiting(config: &Value) -> (Stage, breakglass_core::calls::Call) {
     let mut stage = Stage::new(config);
     let step = stage.request(1, &Request::under(&token()));
     assert!(matches!(step, Step::Wait), "{step:?}");
-    assert!(stage.worker.has_calls_to_make(stage.now));
+    assert!(stage.worker.wants_tick(stage.now));
     let call = stage.call();
     (stage, call)
 }
@@ -251,9 +251,9 @@ fn unknown_keys_do_not_hammer_their_source_and_leave_no_gap() {
     stage.wait_millis(500);
     assert!(matches!(stage.request(2, &rotated), Step::Wait), "it waits, a second after the last");
     stage.wait_millis(499);
-    assert!(!stage.worker.has_calls_to_make(stage.now) && stage.tick().calls.is_empty());
+    assert!(!stage.worker.wants_tick(stage.now) && stage.tick().calls.is_empty());
     stage.wait_millis(1);
-    assert!(stage.worker.has_calls_to_make(stage.now));
+    assert!(stage.worker.wants_tick(stage.now));
     let call = stage.call();
     let both = json!({"keys": [Key::new(1).jwk(), Key::new(2).jwk()]});
     let steps = stage.answer(&call, 200, &both);

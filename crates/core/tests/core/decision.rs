@@ -363,8 +363,12 @@ fn a_known_token_is_verified_once_and_its_time_each_time() {
 fn the_final_record_says_what_came_of_it() {
     let mut stage = Stage::new(&config());
     assert_permitted(&stage.request(1, &Request::under(&token(json!({})))));
+    stage.traffic.add_received(3);
+    stage.traffic.add_sent(5);
     stage.wait_millis(42);
-    let record = stage.logged(1).unwrap();
+    let mut record = stage.logged(1).unwrap();
+    let hash = record.as_object_mut().unwrap().remove("hash").unwrap();
+    assert_eq!(hash.as_str().unwrap().len(), 64);
     assert_eq!(
         record,
         json!({
@@ -375,8 +379,10 @@ fn the_final_record_says_what_came_of_it() {
             "method": "GET", "host": "orders.internal", "path": "/v1/orders", "route": null,
             "source_ip": "192.0.2.7", "request_id": "request-1", "status": 200,
             "response_flags": "-", "duration_ms": 42, "bytes_received": 3, "bytes_sent": 5,
-            "expires_in_s": 800, "epoch": null, "epoch_age_ms": null,
+            "bytes_after_revocation": null, "expires_in_s": 800, "epoch": null, "epoch_age_ms": null,
             "revocation_source": "not_configured", "upstream": "198.51.100.1:80", "node": "edge-1",
+            "phase": "end", "stream": 1, "grant_seq": 1, "seq": 1, "prev": null,
+            "chain": "01010101010101010101010101010101",
         })
     );
     assert_eq!(stage.logged(1), None, "each request is recorded once");

@@ -24,13 +24,23 @@ fn news(epoch: u64, revoked: &[&str]) -> Value {
     json!({"epoch": epoch, "revoked": revoked, "reset": false, "feed": "f1"})
 }
 
-/// A stage whose feed has answered once, and the poll that hangs.
+/// How long after news the next poll is sent, in milliseconds: two ticks.
+const SETTLE: u64 = 50;
+
+/// A stage whose feed has answered once, [`SETTLE`] ago, and the poll that hangs.
 fn fed(config: &Value) -> (Stage, Call) {
     let mut stage = Stage::new(config);
     let call = stage.call();
     assert!(stage.answer(&call, 200, &everything(7, &[])).is_empty());
-    let call = stage.call();
+    let call = next(&mut stage);
     (stage, call)
+}
+
+/// The poll after news.
+fn next(stage: &mut Stage) -> Call {
+    assert!(stage.tick().calls.is_empty(), "others must have learnt what this VM has");
+    stage.wait_millis(SETTLE);
+    stage.call()
 }
 
 fn path(call: &Call) -> &str {
@@ -45,14 +55,13 @@ fn asks_for_everything_first_and_then_for_what_is_new() {
     assert!(call.headers.contains(&("authorization", "Bearer proxy-secret".into())));
     assert_eq!(call.timeout.as_secs(), 5, "a poll that hangs longer is lost");
     stage.answer(&call, 200, &everything(7, &[]));
-    assert!(stage.worker.has_calls_to_make(stage.now), "the next poll waits for no timer");
-    assert_eq!(path(&stage.call()), "/v1/revocations?wait=4s&node=edge-1&after=7&feed=f1");
+    assert_eq!(path(&next(&mut stage)), "/v1/revocations?wait=4s&node=edge-1&after=7&feed=f1");
 }
 
 #[test]
 fn a_grant_stands_while_the_feed_is_fresh_and_says_nothing_of_it() {
     let (mut stage, _call) = fed(&feeding_config());
-    stage.wait_millis(10_000);
+    stage.wait_millis(10_000 - SETTLE);
     let step = stage.request(1, &Request::under(&token("grant-1")));
     assert_permitted(&step);
     assert_eq!(reason(&step), "permit");
@@ -112,10 +121,10 @@ fn a_stream_is_cut_once() {
     let (mut stage, call) = fed(&feeding_config());
     assert_permitted(&stage.request(1, &Request::under(&token("grant-1"))));
     assert_eq!(stage.answer(&call, 200, &news(8, &["grant-1"])).len(), 1);
-    let call = stage.call();
+    let call = next(&mut stage);
     assert!(stage.answer(&call, 200, &news(9, &["grant-1"])).is_empty());
     stage.wait_millis(900_000);
-    assert!(stage.tick().steps.is_empty());
+    assert!(stage.ended().is_empty());
 }
 
 #[test]
@@ -124,10 +133,10 @@ fn what_runs_is_cut_when_its_token_is_void() {
     assert_permitted(&stage.request(1, &Request::under(&token("grant-1"))));
     assert_permitted(&stage.request(2, &Request::under(&token("grant-2"))));
     stage.logged(2);
-    stage.wait_millis(804_999);
-    assert!(stage.tick().steps.is_empty());
+    stage.wait_millis(804_999 - SETTLE);
+    assert!(stage.ended().is_empty());
     stage.wait_millis(1);
-    let steps = stage.tick().steps;
+    let steps = stage.ended();
     let [(1, step)] = &steps[..] else { panic!("{steps:?}") };
     assert_refused(step, "token_expired");
     assert_eq!(stage.logged(1).unwrap()["decision"], "cut");
@@ -140,7 +149,7 @@ fn shadow_mode_cuts_nothing() {
     assert_permitted(&stage.request(1, &Request::under(&token("grant-1"))));
     assert!(stage.answer(&call, 200, &news(8, &["grant-1"])).is_empty());
     stage.wait_millis(900_000);
-    assert!(stage.tick().steps.is_empty());
+    assert!(stage.ended().is_empty());
 }
 
 #[test]
@@ -208,7 +217,7 @@ fn no_answer_makes_a_revoked_grant_stand_again() {
     ] {
         let (mut stage, call) = fed(&feeding_config());
         stage.answer(&call, 200, &news(8, &["grant-1"]));
-        let call = stage.call();
+        let call = next(&mut stage);
         stage.answer(&call, 200, &answer);
         assert_refused(&stage.request(1, &Request::under(&token("grant-1"))), "revoked");
     }
@@ -270,7 +279,7 @@ fn a_service_that_does_not_hang_is_not_asked_in_a_loop() {
     stage.wait_millis(1);
     let call = stage.call();
     stage.answer(&call, 200, &news(8, &["grant-9"]));
-    stage.call();
+    next(&mut stage);
 }
 
 #[test]
@@ -293,7 +302,7 @@ fn the_second_instance_in_one_chain_is_passive() {
     let Step::Pass(pass) = stage.request(1, &request) else { panic!() };
     assert!(pass.remove.is_empty());
     stage.wait_millis(900_000);
-    assert!(stage.tick().steps.is_empty());
+    assert!(stage.ended().is_empty());
 }
 
 #[test]

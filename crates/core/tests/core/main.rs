@@ -4,10 +4,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
 mod answers;
+mod chain;
 mod configuration;
+mod cut;
 mod decision;
 mod feed;
 mod hostile;
 mod refusal;
+mod sharing;
 mod support;
 mod vectors;

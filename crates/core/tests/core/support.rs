@@ -6,16 +6,22 @@ pub(crate) use core::prelude::v1::test;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use breakglass_core::Attributes;
 use breakglass_core::audit::Outcome;
+use breakglass_core::bodies::Traffic;
 use breakglass_core::calls::{Answer, Call};
 use breakglass_core::config::{Config, ConfigError};
 use breakglass_core::headers::Headers;
 use breakglass_core::instant::Instant;
+use breakglass_core::sharing::{Board, Written};
 use breakglass_core::step::Step;
-use breakglass_core::worker::{Tick, Worker};
+use breakglass_core::worker::{Identity, Tick, Worker};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use serde_json::{Value, json};
@@ -182,14 +188,46 @@ impl Attributes for Request {
 /// A worker and its clock.
 pub(crate) struct Stage {
     pub(crate) worker: Worker,
+    pub(crate) board: Rc<Shelf>,
+    /// The body bytes of all requests.
+    pub(crate) traffic: Rc<Traffic>,
     pub(crate) now: Instant,
+}
+
+/// The board of one proxy.
+#[derive(Default)]
+pub(crate) struct Shelf(pub(crate) RefCell<HashMap<String, (Vec<u8>, u32)>>);
+
+impl Board for Shelf {
+    fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        self.0.borrow().get(key).cloned()
+    }
+
+    fn write(&self, key: &str, value: &[u8], expected: Option<u32>) -> Written {
+        let mut values = self.0.borrow_mut();
+        let there = values.get(key).map(|(_, version)| *version);
+        if expected.is_some() && expected != there {
+            return Written::Conflict;
+        }
+        values.insert(key.to_owned(), (value.to_vec(), there.unwrap_or_default().wrapping_add(1)));
+        Written::Done
+    }
 }
 
 impl Stage {
     pub(crate) fn new(config: &Value) -> Stage {
+        Stage::beside(config, 1, &Rc::default())
+    }
+
+    /// One VM of several that share a board.
+    pub(crate) fn beside(config: &Value, number: u8, board: &Rc<Shelf>) -> Stage {
+        let board = Rc::clone(board);
         let config = parse(config).unwrap_or_else(|errors| panic!("{errors:?}"));
-        let worker = Worker::new(config, Some("edge-1".into()));
-        Stage { worker, now: Instant::from_seconds(NOW) }
+        let identity = Identity { node: Some("edge-1".into()), id: [number; 16] };
+        let now = Instant::from_seconds(NOW);
+        let worker = Worker::new(config, identity, now);
+        let traffic = Rc::default();
+        Stage { worker, board, traffic, now }
     }
 
     pub(crate) fn wait_millis(&mut self, millis: u64) {
@@ -198,11 +236,17 @@ impl Stage {
 
     pub(crate) fn request(&mut self, stream: u32, request: &Request) -> Step {
         let pairs = request.headers.iter().map(|(name, value)| (&name[..], &value[..]));
-        self.worker.request(stream, &Headers::from_pairs(pairs), request, self.now)
+        self.worker.request(stream, &Headers::from_pairs(pairs), request, &self.traffic, self.now)
     }
 
     pub(crate) fn tick(&mut self) -> Tick {
-        self.worker.tick(self.now)
+        self.worker.tick(&*self.board, self.now)
+    }
+
+    /// The requests that the next tick ends.
+    pub(crate) fn ended(&mut self) -> Vec<(u32, Step)> {
+        let steps = self.tick().steps.into_iter();
+        steps.filter(|(_, step)| !matches!(step, Step::Note(_))).collect()
     }
 
     /// The one call that the next tick makes.
@@ -227,8 +271,6 @@ impl Stage {
             status: Some(200),
             response_flags: Some(0),
             upstream: Some(b"198.51.100.1:80".to_vec()),
-            bytes_received: 3,
-            bytes_sent: 5,
         };
         let record = self.worker.logged(stream, outcome, self.now)?;
         Some(serde_json::from_str(&record).unwrap())
@@ -248,6 +290,7 @@ pub(crate) fn reason(step: &Step) -> String {
             assert_eq!(record["reason"], refusal.reason.code());
             text.clone()
         }
+        Step::Note(record) => record.clone(),
         Step::Wait => return "wait".into(),
     };
     let record: Value = serde_json::from_str(&record).unwrap();

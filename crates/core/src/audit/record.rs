@@ -1,0 +1,308 @@
+//! What is in a record, and in which order.
+//!
+//! Values from outside are bounded, and JSON escapes them; a token, a secret or an unverified claim
+//! has no member.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::bodies::BodyRecord;
+use crate::calls::StreamId;
+use crate::config::Config;
+use crate::instant::{Instant, millis};
+
+use super::{Chain, Decision, End, Link, Record, RevocationSource, Ruled};
+
+/// The version of the record's form: it changes when a member is renamed, removed or means
+/// something else, not when one is added.
+pub const VERSION: u32 = 1;
+
+/// The longest value that a client chose, in bytes.
+const MAX_VALUE_BYTES: usize = 1024;
+
+/// About as long as half a record is, in bytes.
+const TYPICAL_BYTES: usize = 512;
+
+/// When in the life of a request a record is written.
+#[derive(Debug)]
+pub(crate) enum Phase<'a> {
+    /// At the decision. It is not sealed, because another one takes its place.
+    Decision,
+    /// While it runs, after it has run for a while.
+    Start,
+    /// When it was logged; with the record that it left while it ran.
+    End(&'a End<'a>, Option<Link>),
+}
+
+/// The word for it.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+enum PhaseWord {
+    Decision,
+    Start,
+    End,
+}
+
+impl Phase<'_> {
+    const fn word(&self) -> PhaseWord {
+        match self {
+            Phase::Decision => PhaseWord::Decision,
+            Phase::Start => PhaseWord::Start,
+            Phase::End(..) => PhaseWord::End,
+        }
+    }
+}
+
+/// What was decided, with the part of its records that cannot change any more.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    pub(crate) ruled: Ruled,
+    head: String,
+}
+
+/// The first members, in the order in which they are written: known at the decision.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Head<'a> {
+    /// The version of this form.
+    v: u32,
+    /// When the request came: RFC 3339, UTC, milliseconds.
+    time: String,
+    /// What was decided.
+    decision: Decision,
+    /// The reason code.
+    reason: &'static str,
+    /// The grant's id, the token's `jti`; like all down to `emergency`, null before the signature is verified.
+    grant: Option<&'a str>,
+    /// Who holds the grant.
+    subject: Option<&'a str>,
+    /// Who issued the token.
+    issuer: Option<&'a str>,
+    /// The incident that it was granted for.
+    incident: Option<&'a str>,
+    /// Why it was asked for.
+    justification: Option<&'a str>,
+    /// Who approved it.
+    approvers: Option<&'a [String]>,
+    /// Whether it was granted as an emergency.
+    emergency: Option<bool>,
+    /// The scope that decided.
+    scope: Option<&'a str>,
+    /// The path template or rule that decided.
+    rule: Option<&'a str>,
+    /// The request's method.
+    method: Cow<'a, str>,
+    /// The request's host, without port.
+    host: Cow<'a, str>,
+    /// The request's path, without query.
+    path: Cow<'a, str>,
+    /// Envoy's route name.
+    route: Option<Cow<'a, str>>,
+    /// The client's address.
+    source_ip: Option<String>,
+    /// `x-request-id`.
+    request_id: Option<Cow<'a, str>>,
+}
+
+/// The members after them, in the order in which they are written: complete at the end. Those of the
+/// chain follow.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Tail<'a> {
+    /// When the record was written.
+    phase: PhaseWord,
+    /// The status that the client got.
+    status: Option<u64>,
+    /// Envoy's response flags; `-` for none.
+    response_flags: Option<String>,
+    /// From the beginning of the request to its log, in milliseconds.
+    duration_ms: Option<u64>,
+    /// Body bytes from the client.
+    bytes_received: Option<u64>,
+    /// Body bytes to the client.
+    bytes_sent: Option<u64>,
+    /// Body bytes in both directions since the worker knew that the grant is revoked.
+    bytes_after_revocation: Option<u64>,
+    /// What was left of the grant when the request came, in seconds.
+    expires_in_s: Option<u64>,
+    /// The position in the feed of revocations.
+    epoch: Option<u64>,
+    /// How old the knowledge from the feed was, in milliseconds.
+    epoch_age_ms: Option<u64>,
+    /// How it was known whether the grant stands.
+    revocation_source: Option<RevocationSource>,
+    /// The upstream's address.
+    upstream: Option<Cow<'a, str>>,
+    /// Envoy's node id.
+    node: Option<&'a str>,
+    /// Envoy's number of the request in its VM.
+    stream: StreamId,
+    /// What came from the client, where the scope asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_body: Option<BodyRecord>,
+    /// What went to the client, where the scope asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_body: Option<BodyRecord>,
+    /// The record that the stream left while it ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<&'a Link>,
+}
+
+impl Decided {
+    pub(crate) fn new(ruled: Ruled, config: &Config) -> Decided {
+        let facts = &ruled.facts;
+        let claims = ruled.token.as_ref().map(|token| token.claims());
+        let issuer = ruled.token.as_ref().and_then(|token| config.issuers.get(token.issuer()));
+        let breakglass = claims.map(|claims| &claims.breakglass);
+        let host = facts.host.as_ref().map(|host| host.as_str().as_bytes());
+        let path = facts.path.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let head = json(&Head {
+            v: VERSION,
+            time: ruled.arrived.rfc3339(),
+            decision: ruled.decision,
+            reason: ruled.reason,
+            grant: claims.map(|claims| claims.jti.as_str()),
+            subject: claims.map(|claims| claims.sub.as_str()),
+            issuer: issuer.map(|issuer| issuer.issuer.as_str()),
+            incident: breakglass.and_then(|breakglass| breakglass.incident.as_deref()),
+            justification: breakglass.map(|breakglass| breakglass.reason.as_str()),
+            approvers: breakglass.map(|breakglass| breakglass.approvers.as_slice()),
+            emergency: breakglass.map(|breakglass| breakglass.emergency),
+            scope: ruled.scope.as_deref(),
+            rule: ruled.rule.as_deref(),
+            method: bounded(&facts.method),
+            host: bounded(host.unwrap_or(&facts.authority)),
+            path: bounded(path),
+            route: facts.route.as_ref().map(|route| bounded(route.as_bytes())),
+            source_ip: facts.source.map(|source| source.to_text()),
+            request_id: (!facts.request_id.is_empty()).then(|| bounded(&facts.request_id)),
+        });
+        Decided { head, ruled }
+    }
+
+    /// A record of this request. What is sealed gets its place in the chain.
+    pub(crate) fn record(
+        &self,
+        stream: StreamId,
+        node: Option<&str>,
+        phase: &Phase<'_>,
+        chain: &mut Chain,
+    ) -> (Record, Option<Link>) {
+        let ruled = &self.ruled;
+        let (end, start) = match phase {
+            Phase::End(end, start) => (Some(*end), start.as_ref()),
+            Phase::Decision | Phase::Start => (None, None),
+        };
+        let outcome = end.map(|end| &end.outcome);
+        let (request_body, response_body) =
+            end.map(|end| end.traffic.records()).unwrap_or_default();
+        let claims = ruled.token.as_ref().map(|token| token.claims());
+        let tail = json(&Tail {
+            phase: phase.word(),
+            status: outcome.and_then(|outcome| outcome.status).filter(|status| *status > 0),
+            response_flags: outcome.and_then(|outcome| outcome.response_flags).map(flags_text),
+            duration_ms: end.map(|end| millis(end.logged.since(ruled.arrived))),
+            bytes_received: end.map(|end| end.traffic.received()),
+            bytes_sent: end.map(|end| end.traffic.sent()),
+            bytes_after_revocation: end.and_then(|end| {
+                end.until_revoked.map(|until| end.traffic.total().saturating_sub(until))
+            }),
+            expires_in_s: claims
+                .map(|claims| Instant::from_seconds(claims.exp).since(ruled.arrived).as_secs()),
+            epoch: ruled.standing.and_then(|standing| standing.epoch),
+            epoch_age_ms: ruled.standing.and_then(|standing| standing.epoch_age).map(millis),
+            revocation_source: ruled.standing.map(|standing| standing.source),
+            upstream: outcome.and_then(|outcome| outcome.upstream.as_deref()).map(bounded),
+            node,
+            stream,
+            request_body,
+            response_body,
+            start,
+        });
+        let mut record = String::with_capacity(TYPICAL_BYTES.saturating_mul(3));
+        record.push('{');
+        record.push_str(members(&self.head));
+        record.push(',');
+        record.push_str(members(&tail));
+        match phase {
+            Phase::Decision => (chain.mark(record), None),
+            Phase::Start | Phase::End(..) => {
+                let (record, link) = chain.seal(record, claims);
+                (record, Some(link))
+            }
+        }
+    }
+}
+
+/// The members of an object in JSON: what is between its braces.
+pub(super) fn members(object: &str) -> &str {
+    object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default()
+}
+
+/// An object as JSON. Nothing in it can fail to be written.
+pub(super) fn json(members: &impl Serialize) -> String {
+    let mut text = Vec::with_capacity(TYPICAL_BYTES);
+    match serde_json::to_writer(&mut text, members) {
+        Ok(()) => String::from_utf8(text).unwrap_or_default(),
+        Err(_) => String::new(),
+    }
+}
+
+/// Text of at most [`MAX_VALUE_BYTES`] bytes; what is not UTF-8 becomes U+FFFD.
+fn bounded(value: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.get(..MAX_VALUE_BYTES).unwrap_or(value))
+}
+
+/// The short names of Envoy's response flags by bit, in the order of Envoy's `CoreResponseFlag`.
+const FLAGS: [&str; 30] = [
+    "LH", "UH", "UT", "LR", "UR", "UF", "UC", "UO", "NR", "DI", "FI", "RL", "UAEX", "RLSE", "DC",
+    "URX", "SI", "IH", "DPE", "UMSDR", "RFCF", "NFCF", "DT", "UPE", "NC", "OM", "DF", "DO", "DR",
+    "UDO",
+];
+
+/// The flags as `%RESPONSE_FLAGS%` prints them.
+fn flags_text(bits: u64) -> String {
+    let set = FLAGS.iter().enumerate().filter(|(bit, _)| (bits >> bit) & 1 == 1);
+    let names: Vec<&str> = set.map(|(_, name)| *name).collect();
+    if names.is_empty() { "-".to_owned() } else { names.join(",") }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::generate::SchemaSettings;
+
+    use super::super::chain::Seal;
+    use super::*;
+    use crate::testing::test;
+
+    /// The schema that the documents hand out.
+    const DOCUMENTED: &str = include_str!("../../../../docs/audit-record.schema.json");
+
+    /// A breakglass audit record. It is for one request that carried a token or met a rule that
+    /// refuses; docs/audit.md has the rest.
+    #[derive(Serialize, schemars::JsonSchema)]
+    #[schemars(title = "breakglass audit record")]
+    struct Whole<'a> {
+        #[serde(flatten)]
+        head: Head<'a>,
+        #[serde(flatten)]
+        tail: Tail<'a>,
+        #[serde(flatten)]
+        seal: Seal<'a>,
+        /// SHA-256 over this record without this member; null if it is not sealed.
+        hash: Option<String>,
+    }
+
+    #[test]
+    fn the_documented_schema_is_that_of_the_type() {
+        let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+        let schema = generator.into_root_schema_for::<Whole<'_>>();
+        let schema = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+        assert!(
+            schema == DOCUMENTED,
+            "docs/audit-record.schema.json is out of date; it should be\n{schema}"
+        );
+    }
+}

@@ -1,0 +1,216 @@
+//! One VM of a proxy polls the feed for all of them.
+//!
+//! The VMs of one Envoy share nothing but a board of values, which every plugin with the same
+//! `vm_id` can read and write. So:
+//!
+//! 1. Who polls is agreed by a lease on the board. It is not authenticated, because nothing depends
+//!    on it but the number of polls: a VM that learns nothing in time asks for itself, whoever holds
+//!    the lease.
+//! 2. What was learnt is published as a [`Window`]: the revocations of the last moments. It is
+//!    authenticated (HMAC-SHA256, RFC 2104) by a key that is derived from this proxy's credential,
+//!    which another plugin does not have. Without a credential nothing is shared.
+//! 3. A window says from which epoch to which it goes, for which feed, and as of when. It adds
+//!    revocations and takes none away. An old one that somebody puts back says nothing new, and its
+//!    age is seen; so the worst that a forger can do is to make every VM poll for itself.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use hmac_sha256::HMAC;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::instant::Instant;
+use crate::revocations::Revoked;
+
+/// How long a lease counts without being renewed: how soon another VM polls when this one is gone.
+/// A tick renews it, so it outlives a worker that is busy for a while.
+const LEASE: Duration = Duration::from_millis(500);
+
+/// How long a revocation stays in the window: a VM that did not look for longer asks for itself.
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// The most revocations in a window. Who needs more asks for itself.
+const MAX_WINDOW: usize = 4096;
+
+/// Bytes of an authentication code.
+const MAC_BYTES: usize = 32;
+
+/// A board of values that all VMs of one proxy read and write, at any time and in any order.
+pub trait Board {
+    /// The value under a key, and which version of it this is.
+    fn read(&self, key: &str) -> Option<(Vec<u8>, Version)>;
+
+    /// Puts a value under a key, if the version there is still the `expected` one; without one,
+    /// whatever is there.
+    fn write(&self, key: &str, value: &[u8], expected: Option<Version>) -> Written;
+}
+
+/// Which version of a value on the board.
+pub type Version = u32;
+
+/// What became of a value for the board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is there.
+    Done,
+    /// Somebody else was first.
+    Conflict,
+    /// There is no board.
+    Unavailable,
+}
+
+/// What a poll brought to the VM that made it, for the others.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Window {
+    pub(crate) feed: Option<String>,
+    /// Who knows the feed up to this epoch, or further, can go on from here.
+    pub(crate) from: u64,
+    /// The position in the feed with all that is in here.
+    pub(crate) to: u64,
+    /// When the question was sent whose answer this is, in milliseconds.
+    pub(crate) as_of: u64,
+    pub(crate) revoked: Vec<Revoked>,
+}
+
+/// One VM's part in the sharing.
+#[derive(Debug)]
+pub(crate) struct Sharing {
+    key: [u8; MAC_BYTES],
+    lease: String,
+    window: String,
+    /// What tells this VM from the others.
+    me: [u8; 16],
+    /// The code of the window that was read last.
+    seen: Option<[u8; MAC_BYTES]>,
+    /// What this VM learnt in the last moments: when, from which epoch on, and what.
+    recent: VecDeque<(Instant, u64, Vec<Revoked>)>,
+}
+
+impl Sharing {
+    /// `None` if there is no feed, or no credential to derive a key from.
+    pub(crate) fn new(config: &Config, me: [u8; 16]) -> Option<Sharing> {
+        let endpoint = &config.revocation.feed.as_ref()?.endpoint;
+        let credential = config.revocation.credential.as_ref()?;
+        // Two feeds on one board, or two credentials, are two conversations.
+        let about = ["breakglass feed 1", &endpoint.cluster, &endpoint.authority, &endpoint.path];
+        let key = HMAC::mac(about.join("\0"), credential.secret());
+        let place = u64::from_le_bytes(first(&HMAC::mac("place", key)));
+        Some(Sharing {
+            key,
+            lease: format!("breakglass.lease.{place:016x}"),
+            window: format!("breakglass.feed.{place:016x}"),
+            me,
+            seen: None,
+            recent: VecDeque::new(),
+        })
+    }
+
+    /// Whether it is for this VM to poll. Renews its lease, or takes one that has run out.
+    pub(crate) fn leads(&self, board: &dyn Board, now: Instant) -> bool {
+        let version = match board.read(&self.lease) {
+            Some((value, version)) => {
+                let (holder, until) = value.split_at_checked(self.me.len()).unwrap_or_default();
+                let until = Instant::from_millis(u64::from_le_bytes(first(until)));
+                // A lease that ends later than any that begins now is from before the clock was set
+                // back, or forged.
+                if holder != self.me && until > now && until <= now.after(LEASE) {
+                    return false;
+                }
+                Some(version)
+            }
+            None => None,
+        };
+        let until = now.after(LEASE).as_millis().to_le_bytes();
+        match board.write(&self.lease, &[&self.me[..], &until[..]].concat(), version) {
+            Written::Done | Written::Unavailable => true,
+            Written::Conflict => false,
+        }
+    }
+
+    /// The window, if there is one that was not read yet.
+    pub(crate) fn news(&mut self, board: &dyn Board) -> Option<Window> {
+        let (value, _) = board.read(&self.window)?;
+        let (code, text) = value.split_at_checked(MAC_BYTES)?;
+        if self.seen.as_ref().is_some_and(|seen| seen == code) {
+            return None;
+        }
+        let window = self.open(code, text)?;
+        self.seen = code.try_into().ok();
+        // What this VM learnt before does not go on to what it learns next.
+        self.recent.clear();
+        Some(window)
+    }
+
+    /// This VM learnt something by a poll of its own: all that came after an epoch that it knew, or
+    /// all there is.
+    pub(crate) fn learnt(&mut self, after: Option<u64>, revoked: Vec<Revoked>, now: Instant) {
+        match after {
+            Some(after) => self.recent.push_back((now, after, revoked)),
+            None => self.recent.clear(),
+        }
+    }
+
+    /// Puts up what this VM knows, unless as much is there. `feed` and `to` are its position, and
+    /// `as_of` is when it asked.
+    pub(crate) fn publish(
+        &mut self,
+        board: &dyn Board,
+        (to, feed): (u64, Option<&str>),
+        as_of: Instant,
+        now: Instant,
+    ) {
+        let is_recent = |at: &Instant| *at <= now && now.since(*at) <= WINDOW;
+        let mut room = MAX_WINDOW;
+        let kept = self.recent.iter().rev().take_while(|(at, _, revoked)| {
+            room = room.saturating_sub(revoked.len());
+            is_recent(at) && room > 0
+        });
+        let kept = kept.count();
+        self.recent.drain(..self.recent.len().saturating_sub(kept));
+        let window = Window {
+            feed: feed.map(str::to_owned),
+            from: self.recent.front().map_or(to, |(_, from, _)| *from),
+            to,
+            as_of: as_of.as_millis(),
+            revoked: self.recent.iter().flat_map(|(.., revoked)| revoked.clone()).collect(),
+        };
+        let Ok(text) = serde_json::to_vec(&window) else { return };
+        let code = HMAC::mac(&text, self.key);
+        let there = board.read(&self.window);
+        let rival = there.as_ref().and_then(|(value, _)| {
+            let (code, text) = value.split_at_checked(MAC_BYTES)?;
+            self.open(code, text)
+        });
+        // Somebody who asked about as late was told more: that stays.
+        let is_ahead = |rival: Window| {
+            let asked = Instant::from_millis(rival.as_of);
+            rival.feed == window.feed
+                && rival.to > to
+                && asked.after(WINDOW) >= as_of
+                && asked <= now
+        };
+        if rival.is_some_and(is_ahead) {
+            return;
+        }
+        // Who loses the race lost it to somebody who asked as late; the next answer is published too.
+        let version = there.map(|(_, version)| version);
+        let value = [&code[..], &text[..]].concat();
+        if board.write(&self.window, &value, version) == Written::Done {
+            self.seen = Some(code);
+        }
+    }
+
+    fn open(&self, code: &[u8], text: &[u8]) -> Option<Window> {
+        // In constant time: a forger who measures must not learn a code byte by byte.
+        HMAC::verify(text, self.key, code.try_into().ok()?).then_some(())?;
+        serde_json::from_slice(text).ok()
+    }
+}
+
+/// The first bytes, with zeros in place of those that are missing.
+fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut first = [0; N];
+    first.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    first
+}
