@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// The members of a record, in their order.
-pub const MEMBERS: [&str; 40] = [
+pub const MEMBERS: [&str; 41] = [
     "v",
     "time",
     "decision",
@@ -42,6 +42,7 @@ pub const MEMBERS: [&str; 40] = [
     "revocation_source",
     "upstream",
     "node",
+    "stream",
     "request_body",
     "response_body",
     "start",
@@ -53,7 +54,10 @@ pub const MEMBERS: [&str; 40] = [
 ];
 
 /// The members of the objects in a record, in their orders.
-const INNER: [&[&str]; 2] = [&["seq", "prev", "hash"], &["sha256", "bytes", "complete", "content"]];
+const INNER: [&[&str]; 2] = [
+    &["seq", "prev", "hash"],
+    &["sha256", "bytes", "complete", "headers", "content", "truncated", "withheld"],
+];
 
 /// A JSON value that keeps the order of its objects' members. A record has no fractions.
 #[derive(Debug, Clone, PartialEq, Eq)]

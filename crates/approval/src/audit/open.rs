@@ -91,6 +91,7 @@ impl Open {
 fn key(record: &Record<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     record.chain.hash(&mut hasher);
+    record.stream.hash(&mut hasher);
     record.time.hash(&mut hasher);
     record.request_id.hash(&mut hasher);
     record.method.hash(&mut hasher);

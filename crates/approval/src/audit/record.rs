@@ -48,6 +48,8 @@ pub struct Record<'a> {
     pub request_id: Option<Text<'a>>,
     /// What the record is about.
     pub phase: Phase,
+    /// Envoy's number of the request in its VM.
+    pub stream: Option<u64>,
     /// The record that the stream left when it began.
     pub start: Option<Start>,
     /// The record's number among those of its grant in its chain, from 1.

@@ -115,7 +115,8 @@ impl Vm {
         record += r#""duration_ms":12,"bytes_received":0,"bytes_sent":345,"#;
         record += r#""bytes_after_revocation":null,"expires_in_s":1799,"epoch":null,"#;
         record += r#""epoch_age_ms":null,"revocation_source":"introspection","#;
-        record += &format!(r#""upstream":"10.1.0.2:8080","node":"gate-1",{start}"#);
+        record += r#""upstream":"10.1.0.2:8080","node":"gate-1","#;
+        record += &format!(r#""stream":{request},{start}"#);
         record += &format!(r#""grant_seq":{},"chain":"{}","#, or_null(grant_seq), self.chain);
         if !sealed {
             return record + r#""seq":null,"prev":null,"hash":null}"#;

@@ -1,6 +1,7 @@
 //! `breakglass audit`: the real binary on logs.
 
 mod carriers;
+mod documented;
 mod export;
 mod independent;
 mod log;
