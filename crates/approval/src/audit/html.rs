@@ -14,7 +14,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 const STYLE: &str = "
 :root { color-scheme: light; font: 14px/1.45 system-ui, sans-serif; color: #1a1a1a; }
-body { max-width: 75rem; margin: 2rem auto; padding: 0 1.5rem; }
+body { max-width: 90rem; margin: 2rem auto; padding: 0 1.5rem; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 p.meta { color: #555; margin: .25rem 0 1rem; }
 .verdicts { display: flex; gap: 1rem; flex-wrap: wrap; }
@@ -23,7 +23,7 @@ p.meta { color: #555; margin: .25rem 0 1rem; }
 .good { border-left-color: #1a7f37; } .bad { border-left-color: #cf222e; }
 table { border-collapse: collapse; width: 100%; font-size: .85rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid #ddd; }
-td, dd { overflow-wrap: anywhere; } th { background: #f3f3f3; }
+td, dd { overflow-wrap: anywhere; } td.whole { white-space: nowrap; } th { background: #f3f3f3; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 tr.deny td:nth-child(2), tr.cut td:nth-child(2) { color: #cf222e; font-weight: 600; }
 tr.changed td { background: #ffebe9; }
@@ -137,8 +137,8 @@ fn table(calls: &[Value]) -> Markup {
             thead {
                 tr {
                     @for name in [
-                        "Time", "Decision", "Reason", "Who", "Grant", "Method", "Host", "Path", "Status",
-                        "Sent", "After revocation", "ms", "Where",
+                        "Time", "Decision", "Reason", "Who", "Grant", "Request", "Status", "Sent",
+                        "After revocation", "ms", "Where",
                     ] {
                         th { (name) }
                     }
@@ -150,20 +150,28 @@ fn table(calls: &[Value]) -> Markup {
                     @let intact = call.get("intact") == Some(&Value::Bool(true));
                     @let ended = record("phase") == "end";
                     tr class=(format!("{} {}", class(call), if intact { "" } else { "changed" })) {
-                        td { (record("time")) }
+                        td.whole { (record("time")) }
                         td { (record("decision")) @if !ended { " (no end)" } }
                         td { (record("reason")) } td { (record("subject")) }
-                        td { (record("grant")) } td { (record("method")) }
-                        td { (record("host")) } td { (record("path")) }
+                        td { (record("grant")) }
+                        td { (record("method")) " " (record("host")) (record("path")) }
                         td.number { (record("status")) } td.number { (record("bytes_sent")) }
                         td.number { (record("bytes_after_revocation")) }
                         td.number { (record("duration_ms")) }
-                        td { (at(call, "/file")) ":" (at(call, "/line")) @if !intact { " changed" } }
+                        td {
+                            (file_name(&at(call, "/file"))) ":" (at(call, "/line"))
+                            @if !intact { " changed" }
+                        }
                     }
                 }
             }
         }
     }
+}
+
+/// The last part of a path: the whole one is under "What was read".
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// The word for a decision, where it is one of ours: never the log's own.

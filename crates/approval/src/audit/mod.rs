@@ -8,22 +8,29 @@
 //! chain    numbers and links per chain -> findings
 //! verify   all of it, against heads    -> verdict
 //! report   records about one thing     -> JSON, html
+//! tail     a log that is being written -> paint
+//! export   records for other systems   -> ocsf, ecs
 //! ```
 
 pub mod canonical;
 pub mod chain;
 pub mod digest;
+pub mod ecs;
+pub mod export;
 pub mod finding;
 pub mod grants;
 pub mod heads;
 pub mod html;
 pub mod line;
+pub mod ocsf;
 pub mod open;
+pub mod paint;
 pub mod read;
 pub mod record;
 pub mod report;
 pub mod run;
 pub mod source;
 pub mod starts;
+pub mod tail;
 pub mod verdict;
 pub mod verify;

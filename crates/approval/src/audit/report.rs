@@ -110,7 +110,7 @@ impl Collector {
 fn once(calls: Vec<Call>) -> Vec<Call> {
     let key = |call: &Call| {
         let part = |name| call.record.get(name).cloned().unwrap_or_default().to_string();
-        [part("chain"), part("time"), part("request_id"), part("path"), part("grant")]
+        [part("chain"), part("stream"), part("time"), part("request_id"), part("path")]
     };
     let is_end = |call: &Call| text(call, "phase") == "end";
     let ended: HashSet<[String; 5]> = calls.iter().filter(|call| is_end(call)).map(key).collect();

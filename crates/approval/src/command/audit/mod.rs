@@ -1,8 +1,10 @@
 //! `breakglass audit`: reads the records in Envoy's access logs.
 
+mod export;
 mod heads;
 mod input;
 mod report;
+mod tail;
 mod verify;
 
 use crate::client::{Failure, Settings};
@@ -24,6 +26,12 @@ enum Verb {
     /// print.
     #[command(after_help = verify::HELP)]
     Report(report::Args),
+    /// Show the records of a log, and then those that come, through rotation.
+    #[command(after_help = crate::exit::HELP)]
+    Tail(tail::Args),
+    /// Print the records in the form of another system, one a line.
+    #[command(after_help = crate::exit::HELP)]
+    Export(export::Args),
     /// Print what proxies reported of their chains, for `--heads` later.
     #[command(after_help = crate::exit::HELP)]
     Heads(heads::Args),
@@ -33,6 +41,8 @@ pub(crate) fn run(args: Args, settings: &Settings, terminal: Terminal) -> Result
     match args.verb {
         Verb::Verify(args) => verify::run(&args, settings, terminal),
         Verb::Report(args) => report::run(&args, settings, terminal),
+        Verb::Tail(args) => tail::run(&args, terminal),
+        Verb::Export(args) => export::run(&args, terminal),
         Verb::Heads(args) => heads::run(&args, settings, terminal),
     }
 }

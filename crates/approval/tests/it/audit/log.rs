@@ -90,12 +90,12 @@ impl Vm {
             .unwrap_or_default();
         let grant = or_null(call.grant.map(quoted));
         let mut record = format!(
-            r#"{{"v":1,"time":"2026-11-22T02:{:02}:{:02}.{:03}Z","decision":"{}","reason":"{}","#,
+            r#"{{"v":1,"time":"2026-11-22T02:{:02}:{:02}.{:03}Z","decision":{},"reason":{},"#,
             13 + request / 60_000,
             request / 1000 % 60,
             request % 1000,
-            call.decision,
-            call.reason
+            quoted(call.decision),
+            quoted(call.reason)
         );
         record += &format!(
             r#""grant":{grant},"subject":{},"issuer":"https://approvals.internal","#,
@@ -115,7 +115,8 @@ impl Vm {
         record += r#""duration_ms":12,"bytes_received":0,"bytes_sent":345,"#;
         record += r#""bytes_after_revocation":null,"expires_in_s":1799,"epoch":null,"#;
         record += r#""epoch_age_ms":null,"revocation_source":"introspection","#;
-        record += &format!(r#""upstream":"10.1.0.2:8080","node":"gate-1",{start}"#);
+        record += r#""upstream":"10.1.0.2:8080","node":"gate-1","#;
+        record += &format!(r#""stream":{request},{start}"#);
         record += &format!(r#""grant_seq":{},"chain":"{}","#, or_null(grant_seq), self.chain);
         if !sealed {
             return record + r#""seq":null,"prev":null,"hash":null}"#;

@@ -1,0 +1,113 @@
+//! `breakglass audit verify`: lines per second against `sha256sum` on the same file, and memory on
+//! a short and a long log.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a measurement that cannot be made must end, and real time is the point"
+)]
+#![expect(dead_code, reason = "the tests use more of it")]
+
+#[path = "../tests/it/audit/log.rs"]
+mod log;
+
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use log::{END, Vm, heads, wrapped};
+
+/// As many workers as a small gateway has.
+const CHAINS: [char; 4] = ['a', 'b', 'c', 'd'];
+
+const ROUNDS: usize = 3;
+
+fn main() {
+    let mut numbers = std::env::args().filter_map(|argument| argument.parse::<usize>().ok());
+    let lines = numbers.next().unwrap_or(1_000_000);
+    let long = numbers.next().unwrap_or(lines / 10);
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let log = folder.path().join("access.log");
+    let known = folder.path().join("heads.json");
+
+    for (what, shape) in [("records alone", None), ("in Envoy's JSON", Some(wrapped as Shape))] {
+        let mut file = BufWriter::new(fs::File::create(&log).unwrap());
+        write(&mut file, lines, shape, &known);
+        file.into_inner().unwrap().sync_all().unwrap();
+        let megabytes = fs::metadata(&log).unwrap().len() as f64 / 1e6;
+        // In turn, because the machine's speed drifts; the best of each, because it is shared.
+        let mut best = [f64::MAX; 2];
+        for _ in 0..ROUNDS {
+            let (verified, _) = run(verify(&known).arg(&log), None);
+            let (summed, _) = run(Command::new("sha256sum").arg(&log), None);
+            best = [best[0].min(verified.as_secs_f64()), best[1].min(summed.as_secs_f64())];
+        }
+        println!("{lines} lines, {megabytes:.0} MB, {what}, best of {ROUNDS}:");
+        println!("  audit verify  {:6.2} s  {:9.0} lines/s", best[0], lines as f64 / best[0]);
+        println!("  sha256sum     {:6.2} s  {:9.0} lines/s", best[1], lines as f64 / best[1]);
+        println!("  ratio         {:6.2}", best[0] / best[1]);
+    }
+    fs::remove_file(&log).unwrap();
+
+    println!("memory, resident, at most:");
+    for count in [lines, long] {
+        // Heads are known before the log is: once for them, and once more for the log.
+        write(&mut std::io::sink(), count, None, &known);
+        let (time, kib) = run(verify(&known).arg("-").stdin(Stdio::piped()), Some(count));
+        println!("  {count:9} lines  {kib:7} KiB  ({:.0} s)", time.as_secs_f64());
+    }
+}
+
+type Shape = fn(&str) -> String;
+
+/// Writes a log, and what the proxies would have reported of it.
+fn write(to: &mut impl Write, lines: usize, shape: Option<Shape>, known: &Path) {
+    let mut vms = CHAINS.map(Vm::new);
+    for line in 0..lines {
+        let record = vms[line % CHAINS.len()].write(&END);
+        let record = shape.map_or(record.clone(), |shape| shape(&record));
+        writeln!(to, "{record}").unwrap();
+    }
+    fs::write(known, heads(&vms).to_string()).unwrap();
+}
+
+fn verify(known: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_breakglass"));
+    command.args(["audit", "verify", "--heads"]).arg(known);
+    command
+}
+
+/// Runs it, feeds it a log of this many lines, and returns how long it took and how much memory
+/// it had at most, in KiB.
+fn run(command: &mut Command, feed: Option<usize>) -> (Duration, u64) {
+    let start = Instant::now();
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    let mut highest = 0;
+    if let Some(lines) = feed {
+        let mut pipe = BufWriter::new(child.stdin.take().unwrap());
+        let mut vms = CHAINS.map(Vm::new);
+        for line in 0..lines {
+            writeln!(pipe, "{}", vms[line % CHAINS.len()].write(&END)).unwrap();
+            if line % 10_000 == 0 {
+                highest = highest.max(resident(&child));
+            }
+        }
+        highest = highest.max(resident(&child));
+        drop(pipe);
+    }
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status}");
+    (start.elapsed(), highest)
+}
+
+/// The most that it had so far, by the kernel's account.
+fn resident(child: &Child) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}

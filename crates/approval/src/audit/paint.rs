@@ -1,0 +1,76 @@
+//! A record as one line for people.
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+use crate::text::misleads;
+
+/// Writes records, in colour or not.
+#[derive(Debug, Clone, Copy)]
+pub struct Painter {
+    /// Whether colours reach somebody.
+    pub colour: bool,
+}
+
+impl Painter {
+    /// The line for a record. `intact` is whether its hash is that of its text.
+    #[must_use]
+    pub fn line(self, record: &Value, intact: bool) -> String {
+        let text = |name: &str| plain(record.get(name).unwrap_or(&Value::Null));
+        let decision = text("decision");
+        let style = match decision.as_str() {
+            "allow" => AnsiColor::Green.on_default(),
+            "deny" => AnsiColor::Red.on_default(),
+            "cut" => AnsiColor::Magenta.on_default().bold(),
+            "shadow_deny" => AnsiColor::Yellow.on_default(),
+            _ => Style::new(),
+        };
+        let faint = Style::new().dimmed();
+        let bold = Style::new().bold();
+        let mut line = format!(
+            "{} {} {} {} {} {} {}{} {} {}",
+            self.paint(faint, &text("time")),
+            self.paint(style, &format!("{decision:<5}")),
+            text("reason"),
+            self.paint(bold, &text("subject")),
+            text("method"),
+            text("status"),
+            text("host"),
+            text("path"),
+            self.paint(faint, &text("grant")),
+            self.paint(faint, &text("incident")),
+        );
+        match text("phase").as_str() {
+            "start" => line.push_str(" (begins)"),
+            "decision" => line.push_str(" (no end yet)"),
+            _ => {
+                line = format!("{line} {} ms {} bytes", text("duration_ms"), text("bytes_sent"));
+            }
+        }
+        if let Some(bytes) = record.get("bytes_after_revocation").and_then(Value::as_u64) {
+            line = format!("{line}, {bytes} after revocation");
+        }
+        if !intact {
+            let alarm = AnsiColor::Red.on_default().bold().invert();
+            line = format!(
+                "{line} {}",
+                self.paint(alarm, "CHANGED: its hash is not that of its text")
+            );
+        }
+        line
+    }
+
+    fn paint(self, style: Style, text: &str) -> String {
+        if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+/// A value that does nothing to a terminal.
+fn plain(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    text.chars().map(|c| if misleads(c) { '\u{fffd}' } else { c }).collect()
+}
