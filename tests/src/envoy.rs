@@ -28,7 +28,7 @@ const GIVEN: &str = "envoy.yaml";
 const CRASHES: [&str; 3] = ["Caught Segmentation fault", "Caught Aborted", "assert failure"];
 
 /// What it does not contain either, unless a VM was made to panic.
-const PANICS: [&str; 2] = ["panicked at", "RuntimeError"];
+const PANICS: [&str; 3] = ["panicked at", "RuntimeError", "RangeError"];
 
 /// A running Envoy. Dropping it ends it and fails the test if it was not healthy to the end.
 pub struct Envoy {
@@ -142,6 +142,13 @@ impl Envoy {
     #[must_use]
     pub fn log(&self) -> String {
         log(self.directory.path())
+    }
+
+    /// Whether a VM has failed, by what Envoy logged.
+    #[must_use]
+    pub fn has_failed_vms(&self) -> bool {
+        let log = self.log();
+        PANICS.iter().any(|panic| log.contains(panic))
     }
 
     /// The access log's record of a request, as soon as there is one.
