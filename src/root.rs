@@ -33,8 +33,8 @@ const SOON: Duration = Duration::from_millis(1);
 const MAX_STEPS: usize = 64;
 
 /// The largest answer that is read, in bytes: a feed with 100,000 revocations has about 7 MiB, and
-/// what is larger would cost a worker more memory and time than it may.
-const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// Envoy takes no answer that is larger than this.
+const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
 /// What the root context shares with the requests of its thread.
 pub(crate) struct Shared {

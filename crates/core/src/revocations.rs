@@ -5,7 +5,7 @@
 //! question. A revocation that is known stays known until its token is void: no answer, however old,
 //! forged or reset, makes a revoked grant stand again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,13 @@ use crate::sharing::Window;
 use crate::worker::TICK;
 
 /// The most revocations that are known at a time: beyond it an answer is no answer, and the
-/// knowledge goes stale. At about a hundred bytes each this is a tenth of what a VM may hold.
-const MAX_REVOCATIONS: usize = 1_000_000;
+/// knowledge goes stale. At about 330 bytes each (`scripts/bench revocations`) this is an eighth of
+/// what a VM may hold; an answer with so many has about 30 MiB, which is what Envoy takes for one.
+const MAX_REVOCATIONS: usize = 400_000;
+
+/// How much longer than a token can count its revocation is remembered: a clock that was set forward,
+/// and is set back, must not bring a revoked token back.
+const REMEMBER: Duration = Duration::from_secs(10 * 60);
 
 /// The first wait after a poll that failed; it doubles up to [`LAST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_millis(200);
@@ -68,12 +73,20 @@ struct Asked {
 /// What an answer of the feed taught.
 #[derive(Debug)]
 pub(crate) struct Learnt {
-    /// The grants that were not known to be revoked.
-    pub(crate) new: HashSet<Box<str>>,
-    /// The epoch that was known before, if the answer went on from there.
-    pub(crate) after: Option<u64>,
-    /// All that was in the answer, if it moved the position.
-    pub(crate) moved: Option<Vec<Revoked>>,
+    /// Whether a grant is known to be revoked that was not.
+    pub(crate) is_new: bool,
+    pub(crate) recent: Recent,
+}
+
+/// How an answer moved the position, for those who follow.
+#[derive(Debug)]
+pub(crate) enum Recent {
+    /// Not at all.
+    Nothing,
+    /// From this epoch on, by these.
+    After(u64, Vec<Revoked>),
+    /// By all there is: who is behind must ask for itself.
+    Everything,
 }
 
 /// The knowledge of one VM.
@@ -179,19 +192,23 @@ impl Revocations {
         self.has_gap = false;
         let rest = if moved { now.after(SETTLE) } else { asked.at.after(MIN_POLL_INTERVAL) };
         self.next_poll = Some(rest);
-        let new = self.add(&news.revoked);
-        let after = asked.after.filter(|_| !news.reset);
-        Some(Learnt { new, after, moved: moved.then_some(news.revoked) })
+        let recent = match asked.after.filter(|_| !news.reset) {
+            _ if !moved => Recent::Nothing,
+            Some(after) => Recent::After(after, news.revoked.clone()),
+            None => Recent::Everything,
+        };
+        Some(Learnt { is_new: self.add(news.revoked), recent })
     }
 
-    /// Another VM of this proxy has learnt something. The grants that were not known to be revoked.
-    pub(crate) fn follow(&mut self, window: &Window, now: Instant) -> HashSet<Box<str>> {
-        let Some((epoch, feed)) = &mut self.position else { return HashSet::new() };
+    /// Another VM of this proxy has learnt something. Whether a grant is known to be revoked that was
+    /// not.
+    pub(crate) fn follow(&mut self, window: Window, now: Instant) -> bool {
+        let Some((epoch, feed)) = &mut self.position else { return false };
         self.has_gap = *feed != window.feed || *epoch < window.from;
         let known = self.revoked.len().saturating_add(window.revoked.len());
         let bounded = known <= MAX_REVOCATIONS && window.revoked.iter().all(is_bounded);
         if self.has_gap || !bounded || window.to < *epoch {
-            return HashSet::new();
+            return false;
         }
         *epoch = window.to;
         let as_of = Instant::from_millis(window.as_of);
@@ -199,17 +216,15 @@ impl Revocations {
         if as_of <= now && self.as_of.is_none_or(|known| known < as_of || now < known) {
             self.as_of = Some(as_of);
         }
-        self.add(&window.revoked)
+        self.add(window.revoked)
     }
 
-    fn add(&mut self, revoked: &[Revoked]) -> HashSet<Box<str>> {
-        let mut new = HashSet::new();
-        for Revoked { jti, exp } in revoked {
-            if self.revoked.insert(jti.clone(), *exp).is_none() {
-                new.insert(jti.clone());
-            }
-        }
-        new
+    /// Whether one of these was not known.
+    fn add(&mut self, revoked: Vec<Revoked>) -> bool {
+        let known = self.revoked.len();
+        self.revoked.reserve(revoked.len());
+        self.revoked.extend(revoked.into_iter().map(|Revoked { jti, exp }| (jti, exp)));
+        self.revoked.len() > known
     }
 
     /// A poll came to nothing.
@@ -226,7 +241,8 @@ impl Revocations {
         let due = self.purged_at.is_none_or(|last| now.since(last) >= PURGE_INTERVAL);
         if due {
             self.purged_at = Some(now);
-            self.revoked.retain(|_, exp| now < Instant::from_seconds(*exp).after(MAX_CLOCK_SKEW));
+            let void = |exp| Instant::from_seconds(exp).after(MAX_CLOCK_SKEW);
+            self.revoked.retain(|_, exp| now < void(*exp).after(REMEMBER));
         }
     }
 

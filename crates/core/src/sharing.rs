@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::instant::Instant;
-use crate::revocations::Revoked;
+use crate::revocations::{Recent, Revoked};
 
 /// How long a lease counts without being renewed: how soon another VM polls when this one is gone.
 /// A tick renews it, so it outlives a worker that is busy for a while.
@@ -152,12 +152,12 @@ impl Sharing {
         Some(window)
     }
 
-    /// This VM learnt something by a poll of its own: all that came after an epoch that it knew, or
-    /// all there is.
-    pub(crate) fn learnt(&mut self, after: Option<u64>, revoked: Vec<Revoked>, now: Instant) {
-        match after {
-            Some(after) => self.recent.push_back((now, after, revoked)),
-            None => self.recent.clear(),
+    /// This VM learnt something by a poll of its own.
+    pub(crate) fn learnt(&mut self, recent: Recent, now: Instant) {
+        match recent {
+            Recent::Nothing => {}
+            Recent::After(after, revoked) => self.recent.push_back((now, after, revoked)),
+            Recent::Everything => self.recent.clear(),
         }
     }
 

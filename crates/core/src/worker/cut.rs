@@ -1,7 +1,6 @@
 //! Ending what was allowed: when its grant is revoked, when a new configuration no longer covers it,
 //! and when its token is void.
 
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::audit::{Decision, RevocationSource, Ruled, Standing};
@@ -67,14 +66,7 @@ impl Worker {
     }
 
     /// Ends the requests under grants that are revoked, those that still wait among them.
-    pub(super) fn cut_revoked(
-        &mut self,
-        revoked: &HashSet<Box<str>>,
-        now: Instant,
-    ) -> Vec<(StreamId, Step)> {
-        if revoked.is_empty() {
-            return Vec::new();
-        }
+    pub(super) fn cut_revoked(&mut self, now: Instant) -> Vec<(StreamId, Step)> {
         let skew = self.config.clock_skew;
         let (mut running, mut waiting) = (Vec::new(), Vec::new());
         for (id, stream) in &self.streams {
@@ -85,7 +77,7 @@ impl Worker {
                     Token::Nothing | Token::Duplicated => None,
                 },
             };
-            if !token.is_some_and(|token| revoked.contains(token.claims().jti.as_str())) {
+            if !token.is_some_and(|token| self.revocations.is_revoked(&token.claims().jti)) {
                 continue;
             }
             match stream {
@@ -98,11 +90,16 @@ impl Worker {
             .filter_map(|id| Some((id, self.condemn(id, DenyReason::Revoked, now)?)))
             .collect();
         for id in waiting {
-            let Some(waiting) = self.take_waiting(id) else { continue };
-            let certificate = waiting.certificate.clone();
-            steps.push((id, self.decide(id, *waiting, &|| certificate.clone(), now)));
+            steps.extend(self.decide_again(id, now).map(|step| (id, step)));
         }
         steps
+    }
+
+    /// Decides once more about a request that waits.
+    fn decide_again(&mut self, stream: StreamId, now: Instant) -> Option<Step> {
+        let waiting = self.take_waiting(stream)?;
+        let certificate = waiting.certificate.clone();
+        Some(self.decide(stream, *waiting, &|| certificate.clone(), now))
     }
 
     /// Ends the requests whose time is up.
@@ -112,11 +109,14 @@ impl Worker {
             && end <= now
         {
             self.deadlines.pop_first();
-            let reason = match self.streams.get(&stream) {
-                Some(Stream::Decided(running)) => running.end.map(|(_, reason)| reason),
-                Some(Stream::Waiting(_)) | None => None,
+            let step = match self.streams.get(&stream) {
+                Some(Stream::Decided(running)) => {
+                    running.end.and_then(|(_, reason)| self.cut(stream, reason, now))
+                }
+                // Its token is void now, which the decision says.
+                Some(Stream::Waiting(_)) => self.decide_again(stream, now),
+                None => None,
             };
-            let step = reason.and_then(|reason| self.cut(stream, reason, now));
             steps.extend(step.map(|step| (stream, step)));
         }
         steps

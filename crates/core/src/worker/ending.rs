@@ -44,22 +44,26 @@ impl Worker {
 
     /// Takes a request that waits, and only such a one: what was decided meanwhile stays.
     pub(super) fn take_waiting(&mut self, stream: StreamId) -> Option<Box<Waiting>> {
-        match self.streams.remove(&stream)? {
-            Stream::Waiting(waiting) => Some(waiting),
-            decided @ Stream::Decided(_) => {
-                self.streams.insert(stream, decided);
-                None
-            }
+        match self.streams.get(&stream)? {
+            Stream::Decided(_) => None,
+            Stream::Waiting(_) => match self.take(stream)? {
+                Stream::Waiting(waiting) => Some(waiting),
+                Stream::Decided(_) => None,
+            },
         }
     }
 
     /// Takes a request out of all that is kept of requests.
     pub(super) fn take(&mut self, stream: StreamId) -> Option<Stream> {
         let taken = self.streams.remove(&stream)?;
-        if let Stream::Decided(running) = &taken
-            && let Some((end, _)) = running.end
-        {
+        let end = match &taken {
+            Stream::Decided(running) => running.end.map(|(end, _)| end),
+            Stream::Waiting(waiting) => waiting.void_at,
+        };
+        if let Some(end) = end {
             self.deadlines.remove(&(end, stream));
+        }
+        if let Stream::Decided(running) = &taken {
             let arrived = running.decided.ruled.arrived;
             self.starts.remove(&(arrived.after(self.config.audit.start_after), stream));
         }

@@ -28,13 +28,9 @@ impl Worker {
     pub(super) fn share(&mut self, board: &dyn Board, now: Instant) -> Vec<(StreamId, Step)> {
         let Some(sharing) = &mut self.sharing else { return Vec::new() };
         self.leads = sharing.leads(board, now);
-        let steps = match sharing.news(board) {
-            Some(window) => {
-                let revoked = self.revocations.follow(&window, now);
-                self.cut_revoked(&revoked, now)
-            }
-            None => Vec::new(),
-        };
+        let window = sharing.news(board);
+        let is_new = window.is_some_and(|window| self.revocations.follow(window, now));
+        let steps = if is_new { self.cut_revoked(now) } else { Vec::new() };
         if std::mem::take(&mut self.has_news)
             && let Some(sharing) = &mut self.sharing
             && let Some((epoch, feed, as_of)) = self.revocations.position()
@@ -59,14 +55,12 @@ impl Worker {
         };
         self.counters.call("feed", if learnt.is_some() { "ok" } else { "failed" });
         self.poll(now);
-        let Some(Learnt { new, after, moved }) = learnt else { return Vec::new() };
+        let Some(Learnt { is_new, recent }) = learnt else { return Vec::new() };
         if let Some(sharing) = &mut self.sharing {
             self.has_news = true;
-            if let Some(revoked) = moved {
-                sharing.learnt(after, revoked, now);
-            }
+            sharing.learnt(recent, now);
         }
-        self.cut_revoked(&new, now)
+        if is_new { self.cut_revoked(now) } else { Vec::new() }
     }
 
     /// Reports the head of the audit chain, if it is time.

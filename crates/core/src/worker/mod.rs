@@ -103,6 +103,8 @@ struct Waiting {
     traffic: Rc<Traffic>,
     /// The headers that the record of a body may need.
     kept: Headers,
+    /// When its token is void, once that is known.
+    void_at: Option<Instant>,
 }
 
 /// A request that was decided.
@@ -204,6 +206,7 @@ impl Worker {
             answers: Answers::default(),
             traffic: Rc::clone(traffic),
             kept: headers.of(&config.kept_headers),
+            void_at: None,
         };
         self.decide(stream, waiting, &|| attributes.client_certificate(), now)
     }
@@ -322,6 +325,9 @@ impl Worker {
                 };
                 self.calls.wait(stream, question, token, not_before);
                 waiting.certificate = certificate();
+                let known = self.memory.token(token, now, config.clock_skew);
+                waiting.void_at = known.map(|known| known.void_at(config.clock_skew));
+                self.deadlines.extend(waiting.void_at.map(|at| (at, stream)));
                 self.streams.insert(stream, Stream::Waiting(Box::new(waiting)));
                 Step::Wait
             }

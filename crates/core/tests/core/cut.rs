@@ -156,6 +156,33 @@ fn a_withdrawn_scope_is_let_finish_too() {
 }
 
 #[test]
+fn what_waits_ends_when_its_token_does() {
+    let mut patient = asking_config();
+    patient["revocation"]["introspection"]["timeout"] = json!("30s");
+    let mut stage = Stage::new(&patient);
+    let short = Key::new(1).sign(&with(claims(), json!({"exp": NOW + 8})));
+    assert!(matches!(stage.request(1, &Request::under(&short)), Step::Wait));
+    let call = stage.call();
+    stage.wait_millis(12_999);
+    assert!(stage.ended().is_empty());
+    stage.wait_millis(1);
+    assert_refused(&one(stage.ended()), "token_expired");
+    assert!(stage.answer(&call, 200, &json!({"active": true})).is_empty(), "too late");
+    assert_eq!(stage.logged(1).unwrap()["decision"], "deny");
+}
+
+#[test]
+fn a_revoked_token_stays_revoked_though_the_clock_was_wrong_for_a_while() {
+    let (mut stage, call) = fed(&with(feeding_config(), json!({"clock_skew": "60s"})));
+    revoke(&mut stage, &call, "grant-1");
+    // Ten minutes ahead, past the end of the token, and back.
+    stage.wait_millis(800_000 + 600_000);
+    stage.tick();
+    stage.now = breakglass_core::instant::Instant::from_seconds(NOW + 1);
+    assert_refused(&stage.request(1, &request("grant-1")), "revoked");
+}
+
+#[test]
 fn shadow_mode_lets_run_what_a_new_configuration_withdraws() {
     let (mut stage, _call) = fed(&with(feeding_config(), json!({"enforcement": "shadow"})));
     assert_permitted(&stage.request(1, &request("grant-1")));
