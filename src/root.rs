@@ -168,6 +168,17 @@ impl Context for Root {
         self.apply(steps, &shared);
         self.wake_if_needed(&shared);
     }
+
+    /// A new configuration has come in place of this one's, and its last request is over; or Envoy
+    /// ends.
+    fn on_done(&mut self) -> bool {
+        if let Some(shared) = &self.shared
+            && let Ok(worker) = shared.worker.try_borrow()
+        {
+            worker.end(&host::SharedData);
+        }
+        true
+    }
 }
 
 impl Root {

@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::process::Running;
+
 /// How many connections there are at a time: enough that the worker never waits for the load.
 const CONNECTIONS: usize = 8;
 
@@ -19,6 +21,13 @@ pub(crate) fn run(to: SocketAddr, request: &[u8], time: Duration) -> u32 {
             (0..CONNECTIONS).map(|_| scope.spawn(move || connection(to, request, end))).collect();
         connections.into_iter().map(|connection| connection.join().unwrap()).sum()
     })
+}
+
+/// The CPU time that Envoy uses for a request, in microseconds.
+pub(crate) fn cost(envoy: &Running, request: &[u8], time: Duration) -> f64 {
+    let before = envoy.process().cpu();
+    let requests = run(envoy.address(), request, time);
+    (envoy.process().cpu() - before).as_secs_f64() * 1e6 / f64::from(requests)
 }
 
 fn connection(to: SocketAddr, request: &[u8], end: Instant) -> u32 {

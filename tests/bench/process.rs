@@ -1,4 +1,4 @@
-//! An Envoy to measure.
+//! What is measured: an Envoy, and any process as the kernel sees it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -7,30 +7,56 @@ use std::time::Duration;
 
 use breakglass_tests::artefacts;
 use breakglass_tests::client::get;
-use breakglass_tests::keys::Key;
+use breakglass_tests::stats::Stats;
 use breakglass_tests::wait::until;
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::variants::Variant;
+/// A process of which the kernel keeps account.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Process(pub(crate) u32);
 
-/// An Envoy under load; it ends when this is dropped.
+impl Process {
+    /// The CPU time that it has used so far, all threads together.
+    pub(crate) fn cpu(self) -> Duration {
+        // `schedstat` counts nanoseconds, where `stat` counts ticks of ten milliseconds.
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.0)).unwrap();
+        let nanoseconds = tasks
+            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
+            .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
+            .sum();
+        Duration::from_nanos(nanoseconds)
+    }
+
+    /// Its resident memory.
+    pub(crate) fn resident_kib(self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most resident memory that it ever had.
+    pub(crate) fn peak_kib(self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+/// A running Envoy; it ends when this is dropped.
 pub(crate) struct Running {
     child: Child,
     _directory: TempDir,
+    admin: SocketAddr,
     address: SocketAddr,
-    pub(crate) request: Vec<u8>,
 }
 
 impl Running {
-    pub(crate) fn start(
-        variant: Variant,
-        key: &Key,
-        approvals: SocketAddr,
-        workers: u32,
-    ) -> Running {
+    pub(crate) fn start(bootstrap: &Value, workers: usize) -> Running {
         let directory = TempDir::new().unwrap();
-        let bootstrap = variant.bootstrap(key, approvals).to_string();
-        fs::write(directory.path().join("envoy.json"), bootstrap).unwrap();
+        fs::write(directory.path().join("envoy.json"), bootstrap.to_string()).unwrap();
         let log = fs::File::create(directory.path().join("envoy.log")).unwrap();
         let child = Command::new(artefacts::envoy())
             .args(["--config-path", "envoy.json", "--admin-address-path", "admin.txt"])
@@ -54,29 +80,20 @@ impl Running {
             let port = u16::try_from(address).ok().filter(|_| ready.status == 200)?;
             Some(SocketAddr::from(([127, 0, 0, 1], port)))
         });
-        Running { child, _directory: directory, address, request: variant.request(key) }
+        Running { child, _directory: directory, admin, address }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The CPU time that it has used so far, all threads together.
-    pub(crate) fn cpu(&self) -> Duration {
-        // `schedstat` counts nanoseconds, where `stat` counts ticks of ten milliseconds.
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let nanoseconds = tasks
-            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
-            .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
-            .sum();
-        Duration::from_nanos(nanoseconds)
+    pub(crate) fn process(&self) -> Process {
+        Process(self.child.id())
     }
 
-    /// Its resident memory.
-    pub(crate) fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+    /// Envoy's own counters and gauges, now.
+    pub(crate) fn stats(&self) -> Stats {
+        Stats::parse(&String::from_utf8_lossy(&get("/stats").send(self.admin).body))
     }
 }
 

@@ -58,10 +58,7 @@ impl Variant {
             .unwrap();
         let wasm = manager["http_filters"][0].clone();
         let router = manager["http_filters"].as_array().unwrap().last().unwrap().clone();
-        manager["route_config"]["virtual_hosts"][0]["routes"] = json!([{
-            "name": "orders", "match": {"prefix": "/"},
-            "direct_response": {"status": 200, "body": {"inline_string": "ok"}},
-        }]);
+        manager["route_config"]["virtual_hosts"][0]["routes"] = direct_response();
         manager["http_filters"] = match self {
             Variant::Plain => json!([router]),
             Variant::Untouched | Variant::Cached => json!([wasm, router]),
@@ -69,12 +66,25 @@ impl Variant {
         };
         manager["access_log"] = match self {
             Variant::Plain => json!([]),
-            Variant::Untouched | Variant::Cached => access_log(&json!({"text_format_source":
-                    {"inline_string": "%FILTER_STATE(wasm.breakglass:PLAIN)%\n"}})),
+            Variant::Untouched | Variant::Cached => audit_log(),
             Variant::Native => access_log(&json!({"json_format": native_record()})),
         };
         bootstrap
     }
+}
+
+/// Envoy answers by itself, so that no upstream is measured.
+pub(crate) fn direct_response() -> Value {
+    json!([{
+        "name": "orders", "match": {"prefix": "/"},
+        "direct_response": {"status": 200, "body": {"inline_string": "ok"}},
+    }])
+}
+
+/// An access log of the audit records.
+pub(crate) fn audit_log() -> Value {
+    access_log(&json!({"text_format_source":
+        {"inline_string": "%FILTER_STATE(wasm.breakglass:PLAIN)%\n"}}))
 }
 
 fn jwt_authn(key: &Key) -> Value {

@@ -33,10 +33,10 @@ fn a_thousand_streams_under_one_grant_end_in_one_go_and_no_other_does() {
     let connections: Vec<_> =
         (0..(MANY - ALONE) / TOGETHER).map(|_| Connection::open(to)).collect();
     // A stream of another grant on a connection on which all others end.
-    let neighbour = Live::share(&connections[0], &other).begun();
+    let neighbour = Live::share(&connections[0], Kind::Http2, &other).begun();
     let mut streams: Vec<_> = connections
         .iter()
-        .flat_map(|connection| (0..TOGETHER).map(|_| Live::share(connection, &token)))
+        .flat_map(|connection| (0..TOGETHER).map(|_| Live::share(connection, Kind::Quiet, &token)))
         .collect();
     streams.extend((0..ALONE).map(|_| Live::begin(Kind::Download, to, &token)));
     let streams: Vec<_> = streams.into_iter().map(Live::begun).collect();

@@ -47,7 +47,10 @@ fn assert_cut_in_time(gate: &Gate, streams: &[Live], from: Duration, reason: &st
         let took = end.at.checked_sub(from).unwrap();
         assert!(took <= CUT, "{:?} took {took:?}", stream.kind);
         let status = if stream.kind == Kind::WebSocket { 101 } else { 200 };
-        assert_cut(&gate.envoy.record(&stream.id), reason, status);
+        let record = gate.envoy.record(&stream.id);
+        assert_cut(&record, reason, status);
+        let after = record.audit().unwrap().of("bytes_after_revocation").clone();
+        assert_eq!(after.is_u64(), reason == "revoked", "{after}");
     }
 }
 

@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use breakglass_core::config::Config;
 use breakglass_core::reason::DenyReason;
-use breakglass_tests::artefacts::root;
+use breakglass_tests::artefacts::{self, root};
+use breakglass_tests::manifests;
 use breakglass_tests::policy::PROXY_TOKEN;
 use breakglass_tests::record::Audit;
 use serde_json::{Value, json};
@@ -22,7 +24,7 @@ fn documents() -> Vec<PathBuf> {
         let files = fs::read_dir(root().join(folder)).unwrap().map(|file| file.unwrap().path());
         files.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect::<Vec<_>>()
     };
-    let found = ["", "docs", "envoy"].iter().flat_map(|folder| in_folder(folder));
+    let found = ["", "docs", "docs/install", "envoy"].iter().flat_map(|folder| in_folder(folder));
     found.map(|path| path.strip_prefix(root()).unwrap().to_owned()).collect()
 }
 
@@ -98,34 +100,16 @@ fn every_configuration_in_the_documents_is_one() {
     assert!(examples > 0, "there are examples");
 }
 
-/// The configurations of the filter in an Envoy configuration, as it would get them.
-fn filters(envoy: &Value) -> Vec<Value> {
-    let here = match (&envoy["root_id"], &envoy["configuration"]) {
-        (Value::String(_), configuration) if configuration.is_object() => {
-            vec![match &configuration["value"] {
-                Value::String(text) => serde_json::from_str(text).unwrap(),
-                value => value.clone(),
-            }]
-        }
-        _ => Vec::new(),
-    };
-    let below: Vec<&Value> = match envoy {
-        Value::Array(items) => items.iter().collect(),
-        Value::Object(members) => members.values().collect(),
-        _ => Vec::new(),
-    };
-    here.into_iter().chain(below.into_iter().flat_map(filters)).collect()
-}
-
 #[test]
 fn every_configuration_in_envoy_is_one() {
-    for file in fs::read_dir(root().join("envoy")).unwrap().map(|file| file.unwrap().path()) {
-        if file.extension().is_some_and(|kind| kind == "yaml") {
-            let found = filters(&yaml(&read(&file)));
-            assert!(!found.is_empty(), "{} configures the filter", file.display());
-            found.iter().for_each(|filter| accepted(&file.display().to_string(), filter));
+    let mut found = 0;
+    for file in manifests::files("envoy") {
+        for filter in manifests::objects(&file).iter().flat_map(manifests::filters) {
+            accepted(&file.display().to_string(), &filter);
+            found += 1;
         }
     }
+    assert!(found >= 5, "{found} files configure the filter");
 }
 
 #[test]
@@ -235,6 +219,45 @@ fn every_script_that_is_named_exists() {
             assert!(exists, "{}: scripts/{name}", path.display());
         }
     }
+}
+
+#[test]
+fn every_file_of_envoy_that_is_named_exists() {
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
+    let mut named = 0;
+    for path in documents() {
+        let text = read(&path);
+        for (at, _) in text.match_indices("envoy/") {
+            let before = text[..at].chars().next_back().unwrap_or(' ');
+            let rest = text[at..].split(|c| !is_path(c)).next().unwrap();
+            let name = rest.trim_end_matches(['.', '/']);
+            if !is_path(before) {
+                assert!(root().join(name).exists(), "{}: {name}", path.display());
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 20, "{named} are named");
+}
+
+#[test]
+fn every_command_that_needs_no_more_than_breakglass_and_envoy_runs() {
+    let tools = tempfile::TempDir::new().unwrap();
+    for (name, tool) in [("breakglass", artefacts::binary()), ("envoy", artefacts::envoy())] {
+        std::os::unix::fs::symlink(tool, tools.path().join(name)).unwrap();
+    }
+    let path = format!("{}:/usr/bin:/bin", tools.path().display());
+    let mut commands = 0;
+    for document in documents() {
+        for block in blocks(&read(&document), "sh run") {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-ec", &block]).current_dir(root()).env_clear().env("PATH", &path);
+            let ran = shell.output().unwrap();
+            assert!(ran.status.success(), "{}: {block}\n{ran:?}", document.display());
+            commands += 1;
+        }
+    }
+    assert!(commands >= 3, "{commands} commands were run");
 }
 
 /// A configuration in which every object that a field can be in is there.
@@ -366,9 +389,14 @@ fn the_members_of_a_rule_are_described() {
 #[test]
 fn every_reason_has_an_end_to_end_test() {
     let mut tests = String::new();
-    for file in fs::read_dir(root().join("tests/e2e")).unwrap().map(|file| file.unwrap().path()) {
-        if file.file_name().is_some_and(|name| name != "docs.rs") {
-            tests.push_str(&read(file));
+    let mut folders = vec![root().join("tests/e2e")];
+    while let Some(folder) = folders.pop() {
+        for file in fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+            if file.is_dir() {
+                folders.push(file);
+            } else if file.file_name().is_some_and(|name| name != "docs.rs") {
+                tests.push_str(&read(file));
+            }
         }
     }
     for reason in DenyReason::ALL {

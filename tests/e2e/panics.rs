@@ -48,7 +48,7 @@ fn the_other_tests_would_notice_a_vm_that_dies() {
         assert_eq!(answer.status, if when == "request" { 503 } else { 200 });
         until("the VM to be gone", || (gate.send(&get("/v1/orders")).status == 503).then_some(()));
         let noticed = panic::catch_unwind(AssertUnwindSafe(|| gate.has_its_first_vms()));
-        assert!(noticed.is_err(), "{:?}", gate.envoy.stats());
+        assert!(noticed.is_err(), "{when}");
     }
 }
 
@@ -97,6 +97,7 @@ fn an_idle_stream_ends_with_its_grant_although_its_vm_is_dead() {
     assert_eq!(record.details(), "upstream_max_stream_duration_reached");
     let audit = record.audit().unwrap();
     assert!(audit.is_complete(), "{}", audit.text);
+    assert_eq!(audit.text_of("phase"), Some("decision"));
     assert_eq!(audit.text_of("decision"), Some("allow"));
     assert_eq!(audit.text_of("reason"), Some("permit"));
     assert_eq!(*audit.of("status"), Value::Null);

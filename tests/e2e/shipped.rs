@@ -1,12 +1,14 @@
 //! The configuration that `envoy/` ships: every Envoy takes it as it is, and it does what it says.
 
 use std::fs;
+use std::time::Duration;
 
 use breakglass_tests::artefacts;
 use breakglass_tests::client::{get, request};
 use breakglass_tests::envoy::Envoy;
 use breakglass_tests::gate::{Gate, Plan};
-use breakglass_tests::tokens::Mint;
+use breakglass_tests::live::{Kind, Live};
+use breakglass_tests::tokens::{Mint, now};
 use breakglass_tests::wait::until;
 use serde_json::json;
 
@@ -87,4 +89,18 @@ fn the_shipped_configuration_logs_the_record_and_labels_the_counters() {
         let page = gate.envoy.admin("/stats/prometheus").body;
         String::from_utf8_lossy(&page).lines().any(|found| found == line).then_some(())
     });
+}
+
+#[test]
+fn the_shipped_configuration_closes_what_is_cut_at_once() {
+    let gate = gate();
+    let ready = || gate.send(&get("/v1/orders").token(token(&gate).sign())).status == 200;
+    until("the keys", || ready().then_some(()));
+    // With the shipped `clock_skew` of 5 s it is void in two seconds.
+    let ends = now() - 3;
+    let token = token(&gate).claim("iat", ends - 60).claim("exp", ends).sign();
+    let stream = Live::begin(Kind::Download, gate.envoy.address(), &token);
+    let took = stream.ended().at.checked_sub(Duration::from_secs(ends + 5)).unwrap();
+    println!("the shipped configuration: a download ended {took:?} after its grant");
+    assert!(took <= Duration::from_millis(250), "{took:?}");
 }

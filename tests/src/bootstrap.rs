@@ -19,6 +19,9 @@ pub enum Delivery {
     Extension,
 }
 
+/// What begins so has a tenth of a second for its answer.
+pub const HURRIED: &str = "/v1/orders/hurried/items";
+
 /// The form in which Envoy hands the filter's configuration over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -265,8 +268,10 @@ fn cluster(name: &str, endpoint: SocketAddr, same_protocol: bool) -> Value {
 
 fn routes() -> Value {
     let route = |name: &str, prefix: &str| json!({"name": name, "match": {"prefix": prefix}, "route": {"cluster": "upstream"}});
+    let mut hurried = route("hurried", HURRIED);
+    hurried["route"]["timeout"] = json!("0.1s");
     json!({"name": "local", "virtual_hosts": [{"name": "all", "domains": ["*"],
-        "routes": [route("orders", "/v1/orders"), route("rest", "/"),
+        "routes": [hurried, route("orders", "/v1/orders"), route("rest", "/"),
             json!({"name": "options", "match": {"path": "*"}, "route": {"cluster": "upstream"}})]}]})
 }
 

@@ -1,11 +1,12 @@
-//! Certificates for tests of tokens that are bound to one (RFC 8705).
+//! Certificates: of clients, for tests of tokens that are bound to one (RFC 8705), and of workloads
+//! in a mesh.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -56,6 +57,25 @@ impl Authority {
         Identity { certificate, key }
     }
 
+    /// Certifies a workload by its SPIFFE id, as a mesh's authority does.
+    ///
+    /// # Panics
+    /// When `id` is not a URI.
+    #[must_use]
+    pub fn workload(&self, id: &str) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.subject_alt_names.push(SanType::URI(id.try_into().unwrap()));
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity { certificate, key }
+    }
+
+    /// Its own certificate, as PEM.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
     /// Writes what an Envoy listener needs: `ca.pem`, `gate.pem`, `gate.key`.
     ///
     /// # Panics
@@ -101,6 +121,12 @@ impl Identity {
     #[must_use]
     pub fn thumbprint(&self) -> String {
         base64url(digest(&SHA256, self.certificate.der()).as_ref())
+    }
+
+    /// The certificate and the key, as PEM.
+    #[must_use]
+    pub fn pem(&self) -> (String, String) {
+        (self.certificate.pem(), self.key.serialize_pem())
     }
 
     fn der(&self) -> CertificateDer<'static> {

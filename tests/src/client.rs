@@ -24,7 +24,7 @@ pub struct Request {
 }
 
 /// An id that no other request has.
-pub(crate) fn new_id() -> String {
+pub fn new_id() -> String {
     static IDS: AtomicU64 = AtomicU64::new(1);
     format!("request-{}", IDS.fetch_add(1, Ordering::Relaxed))
 }

@@ -28,7 +28,7 @@ const GIVEN: &str = "envoy.yaml";
 const CRASHES: [&str; 3] = ["Caught Segmentation fault", "Caught Aborted", "assert failure"];
 
 /// What it does not contain either, unless a VM was made to panic.
-const PANICS: [&str; 2] = ["panicked at", "RuntimeError"];
+const PANICS: [&str; 3] = ["panicked at", "RuntimeError", "RangeError"];
 
 /// A running Envoy. Dropping it ends it and fails the test if it was not healthy to the end.
 pub struct Envoy {
@@ -144,12 +144,25 @@ impl Envoy {
         log(self.directory.path())
     }
 
+    /// Whether a VM has failed, by what Envoy logged.
+    #[must_use]
+    pub fn has_failed_vms(&self) -> bool {
+        let log = self.log();
+        PANICS.iter().any(|panic| log.contains(panic))
+    }
+
     /// The access log's record of a request, as soon as there is one.
     #[must_use]
     pub fn record(&self, request_id: &str) -> Record {
         until(&format!("the access log's record of {request_id}"), || {
             self.records().into_iter().find(|record| record.request_id() == Some(request_id))
         })
+    }
+
+    /// The access log.
+    #[must_use]
+    pub fn access_log(&self) -> PathBuf {
+        self.directory.path().join("access.log")
     }
 
     /// All records so far.
@@ -160,6 +173,13 @@ impl Envoy {
         // The last line may still be on its way.
         let complete = |line: &str| line.ends_with('\n').then(|| Record::parse(line));
         text.split_inclusive('\n').filter_map(complete).collect()
+    }
+
+    /// What is in a log of its configuration's own so far, by the log's name.
+    #[must_use]
+    pub fn log_file(&self, name: &str) -> String {
+        let bytes = fs::read(self.directory.path().join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Replaces the filter's configuration in a running Envoy; whether and when it takes it is

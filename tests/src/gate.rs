@@ -210,8 +210,10 @@ impl Gate {
         self.has_its_first_vms();
     }
 
-    /// No VM was replaced: nothing that came so far made one fail.
+    /// No VM failed or was replaced: nothing that came so far made one fail.
     pub fn has_its_first_vms(&self) {
+        // One that failed a moment ago is replaced with the next request only.
+        assert!(!self.envoy.has_failed_vms(), "a VM has failed");
         let stats = self.envoy.stats();
         assert_eq!(stats.vm_reloads(), 0, "a VM had to be reloaded");
         if self.delivery == Delivery::Static {

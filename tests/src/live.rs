@@ -75,6 +75,8 @@ pub enum Kind {
     Events,
     /// A body over HTTP/2.
     Http2,
+    /// Headers over HTTP/2, with nothing behind them: a stream that costs nobody anything.
+    Quiet,
     /// A WebSocket.
     WebSocket,
     /// A gRPC call that goes both ways.
@@ -82,7 +84,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// All that something comes of.
     pub const ALL: [Kind; 5] =
         [Kind::Download, Kind::Events, Kind::Http2, Kind::WebSocket, Kind::Grpc];
 }
@@ -126,6 +128,25 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Sends a request: its status.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    #[must_use]
+    pub fn send(&self, id: &str, path: &str, token: &str) -> u16 {
+        let builder = Request::builder().uri(format!("http://orders.internal{path}"));
+        let builder = builder.header("x-request-id", id).header("x-breakglass-token", token);
+        let answer = self.0.clone().send_request(builder.body(nothing()).unwrap());
+        runtime().block_on(async {
+            let answer = answer.await.expect("an answer");
+            let status = answer.status().as_u16();
+            answer.into_body().collect().await.expect("a body");
+            status
+        })
+    }
+}
+
 impl Live {
     /// Opens a stream under a token and waits until it has begun.
     ///
@@ -145,7 +166,9 @@ impl Live {
                     let request = head.body(nothing())?;
                     read(sender.send_request(request).await?, &received).await
                 }
-                Kind::Http2 => over(Connection::connect(to).await?, head, &received).await,
+                Kind::Http2 | Kind::Quiet => {
+                    over(Connection::connect(to).await?, head, &received).await
+                }
                 Kind::Grpc => {
                     let (messages, body) = Channel::new(1);
                     tokio::spawn(send_messages(messages));
@@ -159,17 +182,13 @@ impl Live {
         .begun()
     }
 
-    /// Opens a stream over HTTP/2 on a connection that others use too; it may not have begun yet.
+    /// Opens a stream of `kind`, [`Kind::Http2`] or [`Kind::Quiet`], on a connection that others use
+    /// too; it may not have begun yet.
     #[must_use]
-    pub fn share(connection: &Connection, token: &str) -> Live {
-        let head = new_id();
-        let (id, connection) = (head.clone(), connection.clone());
-        let head = request(Kind::Http2, &head, token);
-        Live::started(
-            Kind::Http2,
-            id,
-            |received| async move { over(connection, head, &received).await },
-        )
+    pub fn share(connection: &Connection, kind: Kind, token: &str) -> Live {
+        let (id, connection) = (new_id(), connection.clone());
+        let head = request(kind, &id, token);
+        Live::started(kind, id, |received| async move { over(connection, head, &received).await })
     }
 
     fn started<F>(kind: Kind, id: String, run: impl FnOnce(Arc<AtomicU64>) -> F) -> Live
@@ -236,6 +255,7 @@ fn request(kind: Kind, id: &str, token: &str) -> http::request::Builder {
     let (method, path) = match kind {
         Kind::Download | Kind::Http2 => ("GET", format!("/v1/orders{TRICKLING}")),
         Kind::Events => ("GET", format!("/v1/orders{EVENTS}")),
+        Kind::Quiet => ("GET", format!("/v1/orders{SILENT}")),
         Kind::WebSocket => ("GET", format!("/v1/orders{SOCKET}")),
         Kind::Grpc => ("POST", format!("/test.Orders{WATCH}")),
     };
@@ -245,7 +265,7 @@ fn request(kind: Kind, id: &str, token: &str) -> http::request::Builder {
     let builder = match kind {
         Kind::Download | Kind::Events => builder.uri(path).header("host", host),
         Kind::WebSocket => builder.uri(format!("ws://{host}{path}")),
-        Kind::Http2 => builder.uri(format!("http://{host}{path}")),
+        Kind::Http2 | Kind::Quiet => builder.uri(format!("http://{host}{path}")),
         Kind::Grpc => builder
             .uri(format!("http://{host}{path}"))
             .header("content-type", "application/grpc")

@@ -21,6 +21,9 @@ use crate::wait::until;
 /// Somebody who may ask for access, and approve nothing.
 pub const COLLEAGUE: &str = "carol@example.com";
 
+/// Somebody who may audit, and nothing else.
+pub const AUDITOR: &str = "erin@example.com";
+
 /// What can be asked for: the name, and the longest grant.
 const SCOPES: [(&str, &str); 6] = [
     ("orders:read", "1h"),
@@ -72,6 +75,7 @@ impl Service {
             (SUBJECT, r#"["oncall"]"#),
             (APPROVER, r#"["oncall", "commanders"]"#),
             (COLLEAGUE, r#"["oncall"]"#),
+            (AUDITOR, r#"["security"]"#),
         ] {
             let made = service.command(&["keygen", "api-token", "--json"]).output().unwrap();
             let made = Ran::from(made).json();
@@ -100,7 +104,7 @@ impl Service {
         let scopes: String = SCOPES.iter().map(scope).collect();
         let text = format!(
             "listen = \"127.0.0.1:0\"\nissuer = \"{ISSUER}\"\ndatabase = \"approvals.db\"\n\
-             key_directory = \"keys\"\n{people}[[proxies]]\nname = \"gate-test\"\n\
+             key_directory = \"keys\"\nauditors = [\"security\"]\n{people}[[proxies]]\nname = \"gate-test\"\n\
              token_sha256 = \"{sha256}\"\n{scopes}"
         );
         fs::write(self.path("config.toml"), text).unwrap();
@@ -215,12 +219,51 @@ impl Service {
         self.metric("breakglass_feed_hanging_polls ")
     }
 
+    /// How many requests it answered, by endpoint, by its own count.
+    #[must_use]
+    pub fn answered(&self) -> BTreeMap<String, u64> {
+        let mut answered = BTreeMap::new();
+        for line in self.metrics().lines() {
+            let counted = line.strip_prefix(r#"breakglass_http_requests_total{endpoint=""#);
+            let Some((endpoint, rest)) = counted.and_then(|rest| rest.split_once('"')) else {
+                continue;
+            };
+            *answered.entry(endpoint.to_owned()).or_default() += value(rest);
+        }
+        answered
+    }
+
     /// The sum of the metrics whose lines begin so.
     fn metric(&self, beginning: &str) -> u64 {
-        let page = self.get("/metrics").body;
-        let count = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
-        let page = String::from_utf8_lossy(&page);
-        page.lines().filter(|line| line.starts_with(beginning)).filter_map(count).sum()
+        self.metrics().lines().filter(|line| line.starts_with(beginning)).map(value).sum()
+    }
+
+    fn metrics(&self) -> String {
+        String::from_utf8_lossy(&self.get("/metrics").body).into_owned()
+    }
+
+    /// The API token of one of the people.
+    ///
+    /// # Panics
+    /// When nobody is called so.
+    #[must_use]
+    pub fn credential(&self, person: &str) -> &str {
+        self.credentials.get(person).expect("one of the people")
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.child.as_ref().expect("a running service").id()
+    }
+
+    /// Its database, for whoever wants to bring it into a state that takes long to reach.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.path("approvals.db")
     }
 
     /// Fetches a page of the service's.
@@ -248,9 +291,8 @@ impl Service {
     }
 
     fn as_person(&self, mut command: Command, person: &str) -> Command {
-        let credential = self.credentials.get(person).expect("one of the people");
         command.env("BREAKGLASS_URL", format!("http://{}", self.address));
-        command.env("BREAKGLASS_API_TOKEN", credential).stdin(Stdio::null());
+        command.env("BREAKGLASS_API_TOKEN", self.credential(person)).stdin(Stdio::null());
         command
     }
 }
@@ -268,6 +310,11 @@ impl Drop for Service {
             assert!(!log.contains("panicked at"), "the service's log says:\n{log}");
         }
     }
+}
+
+/// The value at the end of a line of `/metrics`.
+fn value(line: &str) -> u64 {
+    line.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
 impl From<Output> for Ran {

@@ -1,6 +1,5 @@
 //! The API behind the gate: it answers with what it saw, and remembers it.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +19,9 @@ use crate::runtime::runtime;
 
 /// A request whose path ends with this is never answered.
 pub const HANGING: &str = "/hangs";
+
+/// A request whose path ends with this is answered by the end of the connection.
+pub const RESETTING: &str = "/resets";
 
 /// A request as the upstream saw it.
 #[derive(Debug, Clone)]
@@ -114,7 +116,7 @@ async fn serve(listener: TcpListener, seen: Arc<Mutex<Vec<Seen>>>) {
 async fn answer(
     request: Request<Incoming>,
     seen: Arc<Mutex<Vec<Seen>>>,
-) -> Result<Response<Body>, Infallible> {
+) -> Result<Response<Body>, &'static str> {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let fields = |map: &HeaderMap| {
         map.iter().map(|(k, v)| (k.to_string(), text(v.as_bytes()))).collect::<Vec<_>>()
@@ -135,10 +137,14 @@ async fn answer(
         one.body_bytes = body.to_bytes().len();
     }
     let hangs = one.path.ends_with(HANGING);
+    let resets = one.path.ends_with(RESETTING);
     let is_grpc =
         one.header("content-type").is_some_and(|kind| kind.starts_with("application/grpc"));
     let content = Full::from(one.json().to_string());
     seen.lock().unwrap().push(one);
+    if resets {
+        return Err("the upstream breaks the connection");
+    }
     if hangs {
         std::future::pending::<()>().await;
     }

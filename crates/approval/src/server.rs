@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::app::App;
@@ -20,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Serves until `stop` is ready, then lets the answers under way finish, and closes the database.
 ///
 /// # Errors
-/// When the socket fails.
+/// When the socket fails, or the system gives no threads.
 pub async fn serve(
     app: App,
     listener: TcpListener,
@@ -30,12 +31,18 @@ pub async fn serve(
     let watch = tokio::spawn(watch_keys(app.clone()));
     let fresh = tokio::spawn(keep_fresh(app.clone()));
     let stopping = app.clone();
-    let server = axum::serve(listener, router(app.clone())).with_graceful_shutdown(async move {
+    let stop = async move {
         stop.await;
         stopping.stop();
         // The receiver is gone only when the server has ended by itself.
         let _ = stopped.send(());
-    });
+    };
+    // Connections, and the polls that hang on them, have threads of their own: see `router`.
+    let connections =
+        Builder::new_multi_thread().thread_name("connections").enable_all().build()?;
+    let router = router(app.clone(), &Handle::current());
+    let server = axum::serve(listener, router).with_graceful_shutdown(stop);
+    let server = connections.spawn(server.into_future());
     let overtime = async {
         if grace_begins.await.is_ok() {
             tokio::time::sleep(GRACE).await;
@@ -44,7 +51,7 @@ pub async fn serve(
         }
     };
     let result = tokio::select! {
-        result = server => result,
+        result = server => result.unwrap_or_else(|error| Err(io::Error::other(error))),
         () = overtime => {
             tracing::warn!("some clients did not let go; closing anyway");
             Ok(())
@@ -52,6 +59,7 @@ pub async fn serve(
     };
     watch.abort();
     fresh.abort();
+    connections.shutdown_background();
     app.store().close().await;
     result
 }

@@ -128,6 +128,16 @@ impl Sharing {
         }
     }
 
+    /// Gives this VM's lease up, if it has one: the next one need not wait until it has run out.
+    pub(crate) fn resign(&self, board: &dyn Board) {
+        if let Some((value, version)) = board.read(&self.lease)
+            && value.starts_with(&self.me)
+        {
+            // Whoever is refused here was overtaken, and has none.
+            let _ = board.write(&self.lease, &[], Some(version));
+        }
+    }
+
     /// The window, if there is one that was not read yet.
     pub(crate) fn news(&mut self, board: &dyn Board) -> Option<Window> {
         let (value, _) = board.read(&self.window)?;

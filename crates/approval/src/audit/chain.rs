@@ -7,7 +7,8 @@
 //! 2. A number that is taken by the same record is a duplicate, but for a start.
 //! 3. By another one: of the two the one is forged that the next record does not name.
 //! 4. In one file a chain's records come in their order, starts excepted: Envoy's worker writes
-//!    them so.
+//!    them so. What the filter ends in one callback, it ends one inside the other, and Envoy writes
+//!    the last of them first: such a block of refusals comes backwards.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -28,6 +29,9 @@ const MAX_RUNS: usize = 16_384;
 /// How many numbers of changed records are kept.
 const MAX_CHANGED: usize = 100_000;
 
+/// How far apart two requests may have ended that were ended in one callback, in milliseconds.
+const AT_ONCE_MS: u64 = 500;
+
 /// One chain.
 #[derive(Debug)]
 pub struct Chain {
@@ -40,10 +44,30 @@ pub struct Chain {
     changed: BTreeSet<u64>,
     /// Those that are not what the proxy reported.
     contradicted: BTreeMap<u64, (Digest, Place)>,
-    /// The last record that is no start: its number and place.
-    latest: Option<(u64, Place)>,
+    /// The last record that is no start.
+    latest: Option<Latest>,
     /// How many records of it are in the log.
     pub records: u64,
+}
+
+/// A record that was read.
+#[derive(Debug, Clone, Copy)]
+struct Latest {
+    seq: u64,
+    place: Place,
+    /// When the filter ended the request, in milliseconds; nothing if it did not.
+    ended_at: Option<i64>,
+}
+
+impl Latest {
+    /// Whether a record with this number, ended then, was ended inside this one.
+    fn encloses(&self, seq: u64, ended_at: Option<i64>) -> bool {
+        let at_once = self
+            .ended_at
+            .zip(ended_at)
+            .is_some_and(|(this, that)| this.abs_diff(that) <= AT_ONCE_MS);
+        at_once && seq.checked_add(1) == Some(self.seq)
+    }
 }
 
 impl Chain {
@@ -70,13 +94,14 @@ impl Chain {
         }
     }
 
-    /// A record. Returns whether it is a new one.
+    /// A record. `ended_at` is [`super::record::Record::ended_at`]. Returns whether it is a new one.
     pub fn sealed(
         &mut self,
         seal: Seal,
         phase: Phase,
         place: Place,
         head: Option<&Head>,
+        ended_at: Option<i64>,
         findings: &mut Findings,
     ) -> bool {
         let Seal { seq, prev, hash } = seal;
@@ -97,7 +122,7 @@ impl Chain {
             self.starts.open(seq, Began { hash, place, seen: true, before: None });
         }
         if new && phase == Phase::End {
-            self.check_order(seq, place, findings);
+            self.check_order(seq, place, ended_at, findings);
         }
         new
     }
@@ -149,16 +174,23 @@ impl Chain {
         true
     }
 
-    fn check_order(&mut self, seq: u64, place: Place, findings: &mut Findings) {
-        if let Some((before, at)) = self.latest
-            && at.file == place.file
-            && seq < before
+    fn check_order(
+        &mut self,
+        seq: u64,
+        place: Place,
+        ended_at: Option<i64>,
+        findings: &mut Findings,
+    ) {
+        let before = self.latest.filter(|before| before.place.file == place.file);
+        if let Some(before) = before
+            && seq < before.seq
+            && !before.encloses(seq, ended_at)
         {
-            let detail = format!("record {seq} comes after record {before}");
-            let found = Finding::at(Kind::Reordered, place, detail).see(at);
+            let detail = format!("record {seq} comes after record {}", before.seq);
+            let found = Finding::at(Kind::Reordered, place, detail).see(before.place);
             findings.add(found.of(self.id, seq, seq));
         }
-        self.latest = Some((seq, place));
+        self.latest = Some(Latest { seq, place, ended_at });
     }
 
     /// Puts a record into its place. Returns whether the place was free.

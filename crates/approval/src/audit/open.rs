@@ -93,9 +93,5 @@ fn key(record: &Record<'_>) -> u64 {
     record.chain.hash(&mut hasher);
     record.stream.hash(&mut hasher);
     record.time.hash(&mut hasher);
-    record.request_id.hash(&mut hasher);
-    record.method.hash(&mut hasher);
-    record.path.hash(&mut hasher);
-    record.grant.hash(&mut hasher);
     hasher.finish()
 }

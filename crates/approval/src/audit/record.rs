@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::digest::{ChainId, Digest};
+use crate::clock::parse_rfc3339;
 
 /// The version of the record's form that this program knows.
 pub const VERSION: u32 = 1;
@@ -48,6 +49,11 @@ pub struct Record<'a> {
     pub request_id: Option<Text<'a>>,
     /// What the record is about.
     pub phase: Phase,
+    /// What was decided.
+    #[serde(borrow)]
+    pub decision: Text<'a>,
+    /// From the beginning of the request to its log, in milliseconds.
+    pub duration_ms: Option<u64>,
     /// Envoy's number of the request in its VM.
     pub stream: Option<u64>,
     /// The record that the stream left when it began.
@@ -102,6 +108,15 @@ pub enum InvalidRecord {
 }
 
 impl Record<'_> {
+    /// When the filter ended the request by an answer of its own, in milliseconds since 1970;
+    /// nothing if it did not.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<i64> {
+        let duration = self.duration_ms.filter(|_| matches!(&*self.decision.0, "cut" | "deny"))?;
+        let began = parse_rfc3339(&self.time.0)?;
+        began.millis().checked_add(i64::try_from(duration).ok()?)
+    }
+
     /// The seal; nothing for the first record of a request, which has none.
     ///
     /// # Errors

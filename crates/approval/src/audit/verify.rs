@@ -183,7 +183,8 @@ impl Checking<'_> {
         {
             count = 1;
         }
-        if chain.sealed(seal, record.phase, place, head, &mut self.findings) {
+        let ended_at = record.ended_at();
+        if chain.sealed(seal, record.phase, place, head, ended_at, &mut self.findings) {
             count = usize::saturating_add(count, 1);
         }
         if let (Some(grant), Some(number)) = (&record.grant, record.grant_seq) {

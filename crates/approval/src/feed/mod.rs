@@ -103,6 +103,9 @@ impl Feed {
 
     /// Makes sure that the database was looked at a short time ago.
     ///
+    /// All come here one by one, in their order, and a look that is under way ends first: so those
+    /// who come back for more news are spread out by the looks of those who revoke.
+    ///
     /// # Errors
     /// A refusal if the database cannot be read.
     pub async fn freshen(&self, store: &Store, now: Moment) -> Result<(), Problem> {

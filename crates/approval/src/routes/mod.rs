@@ -1,6 +1,7 @@
 //! The interface: one file per endpoint. Who may call it is in the signature of its handler
 //! (`AsPerson`, `AsProxy`); health, keys and metrics are for anybody.
 
+mod apart;
 mod approve;
 mod body;
 mod cancel;
@@ -30,6 +31,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
+use tokio::runtime::Handle;
 
 use crate::app::App;
 use crate::clock::Moment;
@@ -44,12 +46,14 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for an endpoint on which one may wait.
 const LONG_TIMEOUT: Duration = Duration::from_secs(10 + MAX_WAIT_S.unsigned_abs());
 
-/// The whole interface.
-pub fn router(app: App) -> Router {
+/// The whole interface. All of it but the feed is done on `runtime`, wherever its connections are
+/// served: when thousands of polls are woken at once, a revocation must not stand in their queue.
+pub fn router(app: App, runtime: &Handle) -> Router {
+    let apart = from_fn_with_state(runtime.clone(), apart::run);
     let waits = Router::new()
-        .route("/v1/requests/{id}", get(show::handler))
+        .route("/v1/requests/{id}", get(show::handler).layer(apart.clone()))
         // Revoking everything may take a while too.
-        .route("/v1/revocations", get(feed::handler).post(kill::handler));
+        .route("/v1/revocations", post(kill::handler).layer(apart.clone()).get(feed::handler));
     // The counts of many grants are larger than any other body.
     let heads =
         get(heads::list).post(heads::report).layer(DefaultBodyLimit::max(MAX_HEADS_BODY_BYTES));
@@ -70,6 +74,7 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::handler))
         .route("/openapi.json", get(openapi::handler));
+    let answers = answers.layer(apart);
     waits
         .layer(from_fn(|request, next| observe::timeout(LONG_TIMEOUT, request, next)))
         .merge(answers.layer(from_fn(|request, next| observe::timeout(TIMEOUT, request, next))))

@@ -17,6 +17,7 @@ use breakglass_approval::store::Store;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 use tower::ServiceExt;
 
 /// 2026-11-22T02:13:00Z
@@ -172,7 +173,7 @@ impl Service {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = router(self.app.clone()).oneshot(request).await.unwrap();
+        let response = router(self.app.clone(), &Handle::current()).oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = to_bytes(response.into_body(), 1 << 24).await.unwrap();
         let body = serde_json::from_slice(&bytes)

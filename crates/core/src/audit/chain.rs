@@ -42,6 +42,8 @@ const MAX_GRANTS: usize = 100_000;
 pub(crate) struct Link {
     /// The number of the record in its chain.
     pub(crate) seq: u64,
+    /// The hash of the record before it; null in the first.
+    pub(crate) prev: Option<String>,
     /// Its hash.
     pub(crate) hash: String,
 }
@@ -139,12 +141,13 @@ impl Chain {
         let prev = self.head.take();
         let seq = prev.as_ref().map_or(0, |link| link.seq).saturating_add(1);
         let grant_seq = claims.map(|claims| self.count(claims, seq));
-        let prev = prev.as_ref().map(|link| link.hash.as_str());
-        Seal { grant_seq, chain: &self.id, seq: Some(seq), prev }.append_to(&mut record);
+        let prev = prev.map(|link| link.hash);
+        let seal = Seal { grant_seq, chain: &self.id, seq: Some(seq), prev: prev.as_deref() };
+        seal.append_to(&mut record);
         let mut hash = Hash::new();
         hash.update(&record);
         hash.update("}");
-        let link = Link { seq, hash: hex::lower(&hash.finalize()) };
+        let link = Link { seq, prev, hash: hex::lower(&hash.finalize()) };
         record.push_str(r#","hash":""#);
         record.push_str(&link.hash);
         record.push_str("\"}");

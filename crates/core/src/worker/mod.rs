@@ -267,6 +267,13 @@ impl Worker {
         Tick { calls, steps, counters: self.counters.take() }
     }
 
+    /// This worker is at its end: another VM polls the feed, if this one did.
+    pub fn end(&self, board: &dyn Board) {
+        if let Some(sharing) = &self.sharing {
+            sharing.resign(board);
+        }
+    }
+
     /// Whether a tick has something to do: the sooner it comes, the shorter a request waits, and the
     /// sooner others learn what this VM has learnt.
     #[must_use]

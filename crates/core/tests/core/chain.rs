@@ -101,7 +101,7 @@ fn a_stream_that_runs_for_long_leaves_a_link_and_its_end_names_it() {
     assert_eq!(started["hash"], hash(start));
     assert!(stage.tick().steps.is_empty(), "once");
     let ended = read(&text(&mut stage, 1));
-    assert_eq!(ended["start"], json!({"seq": 2, "hash": started["hash"]}));
+    assert_eq!(ended["start"], json!({"seq": 2, "prev": started["prev"], "hash": started["hash"]}));
     assert_eq!((&ended["seq"], &ended["prev"]), (&json!(3), &started["hash"]));
     assert_eq!(ended["grant_seq"], 3);
 }

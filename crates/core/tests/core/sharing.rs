@@ -96,6 +96,17 @@ fn others_are_as_fresh_as_the_one_that_polls() {
 }
 
 #[test]
+fn another_takes_over_at_once_from_one_that_ends() {
+    let (mut vms, _) = proxy(3);
+    let gone = vms.remove(0);
+    // One that does not poll has nothing to give up.
+    vms[1].worker.end(&*vms[1].board);
+    assert!(ticks(&mut vms, 100).is_empty());
+    gone.worker.end(&*gone.board);
+    assert_eq!(tick(&mut vms).len(), 1, "one VM asks for all");
+}
+
+#[test]
 fn another_takes_over_from_one_that_is_gone() {
     let (mut vms, _call) = proxy(3);
     let mut left = vms.split_off(1);

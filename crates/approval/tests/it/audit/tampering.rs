@@ -256,6 +256,28 @@ fn swapped_lines_are_reordered() {
 }
 
 #[test]
+fn what_was_cut_in_one_callback_comes_backwards_and_nothing_else_may() {
+    for (decision, reason, code) in
+        [("cut", "revoked", 0), ("deny", "revoked", 0), ("allow", "permit", 4)]
+    {
+        let mut log = Log::new();
+        let ended = Call { decision, reason, ..END };
+        let mut block: Vec<String> = (0..5).map(|_| log.vms[0].write(&ended)).collect();
+        block.reverse();
+        log.lines.extend(block);
+        log.lines.extend(log.vms[0].ends(2));
+        assert_eq!(log.verify().code, code, "{decision}");
+    }
+    let mut log = Log::new();
+    let mut block: Vec<String> =
+        (0..3).map(|_| log.vms[0].write(&Call { decision: "cut", ..END })).collect();
+    block.swap(0, 2);
+    block.swap(0, 1);
+    log.lines.extend(block);
+    assert_eq!(log.verify().code, 4, "neither forwards nor backwards");
+}
+
+#[test]
 fn a_duplicated_line_is_found_near_and_far() {
     let mut log = Log::new();
     log.lines.insert(12, log.lines[10].clone());

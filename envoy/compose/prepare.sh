@@ -1,0 +1,67 @@
+#!/bin/bash
+# Makes, once, what the stack needs: an API token each for alice, bob and the proxy, and the service's
+# configuration, which has their digests only.
+set -euo pipefail
+umask 077
+config=/var/lib/breakglass-config/config.toml
+[ ! -e "$config" ] || exit 0
+
+# member NAME: a member of one line of JSON with nothing but text in it, on stdin.
+member() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
+
+# keep FILE: makes a token, keeps it there, and prints its digest.
+keep() {
+  local made
+  made=$(breakglass keygen api-token --json 2>/dev/null)
+  member token <<<"$made" >"$1"
+  member token_sha256 <<<"$made"
+}
+
+alice=$(keep /var/lib/breakglass-people/alice.token)
+bob=$(keep /var/lib/breakglass-people/bob.token)
+proxy=$(keep /var/lib/breakglass-proxy/token)
+
+cat >"$config.part" <<TOML
+listen = "0.0.0.0:8300"
+issuer = "https://approvals.internal"
+database = "/var/lib/breakglass/approvals.db"
+key_directory = "/var/lib/breakglass/keys"
+
+[[people]]
+name = "alice@example.com"
+token_sha256 = "$alice"
+groups = ["oncall"]
+roles = ["oncall"]
+
+[[people]]
+name = "bob@example.com"
+token_sha256 = "$bob"
+groups = ["incident-commanders"]
+
+[[proxies]]
+name = "gate-1"
+token_sha256 = "$proxy"
+
+[[scopes]]
+name = "orders:read"
+audience = "payments-prod"
+requesters = ["oncall"]
+approvers = ["incident-commanders"]
+max_duration = "1h"
+
+[[scopes]]
+name = "orders:write"
+audience = "payments-prod"
+requesters = ["oncall"]
+approvers = ["incident-commanders"]
+max_duration = "30m"
+
+[[scopes]]
+name = "admin:read"
+audience = "payments-prod"
+requesters = ["oncall"]
+approvers = ["incident-commanders"]
+max_duration = "30m"
+TOML
+breakglass serve --check --config "$config.part" >/dev/null
+mv "$config.part" "$config"
