@@ -150,6 +150,11 @@ fn nothing_in_a_log_gets_into_the_page_as_markup() {
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{page}");
     assert!(page.contains("\u{27e8}U+202E\u{27e9}"), "what turns text is shown");
     assert!(page.contains("default-src 'none'"), "nothing runs, nothing is loaded");
+    assert_only_our_tags(&page);
+}
+
+/// Nothing but the template's own elements, and none that does anything.
+fn assert_only_our_tags(page: &str) {
     for tag in page.split('<').skip(1).map(|rest| rest.split('>').next().unwrap()) {
         let name = tag.split_whitespace().next().unwrap_or_default().trim_start_matches('/');
         let known = [
@@ -159,4 +164,24 @@ fn nothing_in_a_log_gets_into_the_page_as_markup() {
         assert!(known.contains(&name), "{tag}");
         assert!(!tag.contains("onclick") && !tag.contains("onerror"), "{tag}");
     }
+}
+
+#[test]
+fn nothing_that_the_service_says_gets_into_the_page_as_markup() {
+    let server = Server::start();
+    // The service refuses what turns text, and nothing else.
+    let hostile = HOSTILE.trim_end_matches('\u{202e}');
+    let request = ["request", "--scope", "orders:read", "--reason", hostile, "--incident", hostile];
+    let id = server.run("alice", &request).done().trim().to_owned();
+    server.run("carol", &["deny", &id, "--reason", hostile]).done();
+    let folder = Folder::new();
+    let log = folder.lines("access.log", &Vm::new('a').ends(1));
+    let page = folder.file("page.html", "");
+    let (page_name, log) = (page.to_str().unwrap(), log.to_str().unwrap());
+    let arguments = ["audit", "report", "--incident", hostile, "--html", page_name, log];
+    let ran = server.run("grace", &arguments);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.matches("&lt;script&gt;alert(1)").count() > 3, "{page}");
+    assert_only_our_tags(&page);
 }
