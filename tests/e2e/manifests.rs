@@ -64,7 +64,7 @@ fn strict(schema: &mut Value) {
     members.get_mut("items").into_iter().for_each(strict);
 }
 
-fn complaints(object: &Value) -> Vec<String> {
+pub(crate) fn complaints(object: &Value) -> Vec<String> {
     let schema = schema(object).unwrap_or_else(|| panic!("no schema for {}", object["kind"]));
     let validator = jsonschema::validator_for(&schema).unwrap();
     let complaint =

@@ -126,6 +126,12 @@ impl Envoy {
         self.listener
     }
 
+    /// Where its admin interface is.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// A page of the admin interface.
     #[must_use]
     pub fn admin(&self, page: &str) -> Answer {
