@@ -12,6 +12,7 @@
 mod allow;
 mod bodies;
 mod calls;
+mod carriers;
 mod config;
 mod counters;
 mod crowds;
