@@ -28,6 +28,7 @@ mod host;
 mod hostile;
 mod istio;
 mod istio_alternatives;
+mod losses;
 mod manifests;
 mod observability;
 mod outage;
