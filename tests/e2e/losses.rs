@@ -133,10 +133,19 @@ fn what_a_full_disk_swallows_is_reported_as_lost_and_nothing_else() {
 }
 
 #[test]
-fn what_is_lost_while_the_collector_is_gone_is_reported_as_lost_and_nothing_else() {
+fn what_is_lost_while_an_access_log_service_is_gone_is_reported_as_lost_and_nothing_else() {
+    while_gone("grpc-1.36");
+}
+
+#[test]
+fn what_is_lost_while_an_opentelemetry_collector_is_gone_is_reported_as_lost_and_nothing_else() {
+    while_gone("opentelemetry-1.36");
+}
+
+fn while_gone(name: &'static str) {
     let service = Service::start();
     let directory = TempDir::new().unwrap();
-    let mut carrier = Carrier::of("grpc-1.36", directory.path());
+    let mut carrier = Carrier::of(name, directory.path());
     // Envoy gives up on what it cannot deliver with each flush, however long the collector is gone.
     let mut carried = Carried::start(&service, &mut carrier, |configuration| {
         *common(configuration, "buffer_flush_interval") = json!("0.1s");
@@ -145,7 +154,7 @@ fn what_is_lost_while_the_collector_is_gone_is_reported_as_lost_and_nothing_else
     carried.until_brought();
     carried.collector().stop();
     carried.send(10);
-    carried.send_until("cluster.audit-collector-grpc-1.36.upstream_cx_connect_fail");
+    carried.send_until(&format!("cluster.audit-collector-{name}.upstream_cx_connect_fail"));
     carried.collector().start_again();
     until("a record to arrive again", || {
         let before = carried.brought().len();
@@ -167,9 +176,8 @@ fn what_does_not_fit_while_the_collector_hangs_is_reported_as_lost_and_nothing_e
     let service = Service::start();
     let directory = TempDir::new().unwrap();
     let mut carrier = Carrier::of("grpc-1.36", directory.path());
-    // The stream's window is also how much Envoy keeps for it: 16 MiB, if nothing is said. With the
-    // smallest that may be, and a small buffer, a hundred records are too many instead of ten
-    // thousand.
+    // The stream's window is also how much Envoy keeps for it: with the smallest that may be, and a
+    // small buffer, a hundred records are too many instead of ten thousand.
     let mut carried = Carried::start(&service, &mut carrier, |configuration| {
         *common(configuration, "buffer_size_bytes") = json!(4096);
         let options = &mut configuration["clusters"][0]["typed_extension_protocol_options"];
