@@ -102,7 +102,7 @@ struct SmallDisk<'a>(&'a Path);
 impl SmallDisk<'_> {
     fn mount(at: &Path) -> SmallDisk<'_> {
         mount("tmpfs", at, "tmpfs", MountFlags::empty(), c"size=128k")
-            .expect("root may mount a file system: run this test as root");
+            .unwrap_or_else(|error| panic!("mounting a file system, which takes root: {error}"));
         SmallDisk(at)
     }
 }
