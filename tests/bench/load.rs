@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::process::Running;
+use crate::variants::BODY_END;
 
 /// How many connections there are at a time: enough that the worker never waits for the load.
 const CONNECTIONS: usize = 8;
@@ -38,8 +39,7 @@ fn connection(to: SocketAddr, request: &[u8], end: Instant) -> u32 {
     while Instant::now() < end {
         stream.write_all(request).unwrap();
         let mut filled = 0;
-        // The direct response has the body `ok` and ends with it.
-        while !buffer[..filled].ends_with(b"\r\n\r\nok") {
+        while !buffer[..filled].ends_with(BODY_END.as_bytes()) {
             let read = stream.read(&mut buffer[filled..]).unwrap();
             assert!(read > 0, "closed after {}", String::from_utf8_lossy(&buffer[..filled]));
             filled += read;

@@ -16,22 +16,34 @@ pub(crate) enum Variant {
     Plain,
     /// breakglass, and a request without a token.
     Untouched,
+    /// breakglass with a cached token, and no access log: the record is made, and goes nowhere.
+    Unlogged,
     /// breakglass with a cached token, its audit record in the access log.
     Cached,
+    /// The same with the digests of both bodies in it.
+    Digested,
     /// Envoy's own: `jwt_authn` with its token cache, `rbac` on method, path and scope, and an
     /// access log with the same facts.
     Native,
 }
 
 impl Variant {
-    pub(crate) const ALL: [Variant; 4] =
-        [Variant::Plain, Variant::Untouched, Variant::Cached, Variant::Native];
+    pub(crate) const ALL: [Variant; 6] = [
+        Variant::Plain,
+        Variant::Untouched,
+        Variant::Unlogged,
+        Variant::Cached,
+        Variant::Digested,
+        Variant::Native,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Variant::Plain => "no filter",
             Variant::Untouched => "breakglass, no token",
+            Variant::Unlogged => "breakglass, cached token",
             Variant::Cached => "breakglass, cached token, audited",
+            Variant::Digested => ".. with digests of bodies",
             Variant::Native => "jwt_authn + rbac, audited",
         }
     }
@@ -41,7 +53,7 @@ impl Variant {
         let request = get("/v1/orders/17");
         match self {
             Variant::Plain | Variant::Untouched => request.bytes(),
-            Variant::Cached | Variant::Native => {
+            Variant::Unlogged | Variant::Cached | Variant::Digested | Variant::Native => {
                 request.token(Mint::new(key).scope("orders:read").issued(0, 3600).sign()).bytes()
             }
         }
@@ -51,6 +63,10 @@ impl Variant {
         let mut filter = standard(&[key]);
         // One question to the approval service, and then its answer from the cache.
         filter["revocation"]["introspection"]["cache"] = json!("1h");
+        if self == Variant::Digested {
+            filter["scopes"][0]["request_body"] = json!("digest");
+            filter["scopes"][0]["response_body"] = json!("digest");
+        }
         let settings = Settings::new(Some(filter.to_string()), approvals, approvals);
         let mut bootstrap = settings.bootstrap("/dev".as_ref());
         let manager = bootstrap
@@ -61,23 +77,30 @@ impl Variant {
         manager["route_config"]["virtual_hosts"][0]["routes"] = direct_response();
         manager["http_filters"] = match self {
             Variant::Plain => json!([router]),
-            Variant::Untouched | Variant::Cached => json!([wasm, router]),
             Variant::Native => json!([jwt_authn(key), rbac(), router]),
+            _ => json!([wasm, router]),
         };
         manager["access_log"] = match self {
-            Variant::Plain => json!([]),
-            Variant::Untouched | Variant::Cached => audit_log(),
+            Variant::Plain | Variant::Unlogged => json!([]),
+            Variant::Untouched | Variant::Cached | Variant::Digested => audit_log(),
             Variant::Native => access_log(&json!({"json_format": native_record()})),
         };
         bootstrap
     }
 }
 
+/// How the body of the direct response ends: as no line of the headers does.
+pub(crate) const BODY_END: &str = "ok\n";
+
+/// How long it is.
+const BODY_BYTES: usize = 1024;
+
 /// Envoy answers by itself, so that no upstream is measured.
 pub(crate) fn direct_response() -> Value {
+    let body = format!("{BODY_END:x>BODY_BYTES$}");
     json!([{
         "name": "orders", "match": {"prefix": "/"},
-        "direct_response": {"status": 200, "body": {"inline_string": "ok"}},
+        "direct_response": {"status": 200, "body": {"inline_string": body}},
     }])
 }
 

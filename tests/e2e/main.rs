@@ -12,6 +12,7 @@
 mod allow;
 mod bodies;
 mod calls;
+mod carriers;
 mod config;
 mod counters;
 mod crowds;
@@ -27,6 +28,7 @@ mod host;
 mod hostile;
 mod istio;
 mod istio_alternatives;
+mod losses;
 mod manifests;
 mod observability;
 mod outage;

@@ -248,6 +248,10 @@ impl Drop for Envoy {
         let panics: &[&str] = if self.settings.panicking { &[] } else { &PANICS };
         let crash = CRASHES.iter().chain(panics).find(|crash| log.contains(**crash));
         assert!(crash.is_none(), "Envoy's log says {crash:?}:\n{log}");
+        // Whatever the test looked at: no record may be other than docs/ promises.
+        for audit in self.records().iter().filter_map(Record::audit) {
+            assert!(audit.is_complete(), "an audit record as docs/audit.md has it: {}", audit.text);
+        }
     }
 }
 

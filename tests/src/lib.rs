@@ -22,6 +22,7 @@ pub mod bootstrap;
 pub mod certificates;
 pub mod client;
 mod clock;
+pub mod collector;
 mod endless;
 pub mod envoy;
 pub mod gate;

@@ -1,6 +1,18 @@
 //! What Envoy's access log says about one request, the filter's audit record included.
 
+use std::fs;
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
 use serde_json::Value;
+
+use crate::artefacts::root;
+
+/// The form that docs/ promises.
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
+    let schema = fs::read_to_string(root().join("docs/audit-record.schema.json")).unwrap();
+    jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap()
+});
 
 /// One line of the access log that [`crate::bootstrap`] asks for.
 #[derive(Debug, Clone)]
@@ -140,7 +152,7 @@ impl Audit {
         self.of(member).as_str()
     }
 
-    /// Whether every member is there, once, and in order.
+    /// Whether every member is there, once, and in order, and of the form that the schema says.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let Some(there) = self.json.as_object() else { return false };
@@ -153,6 +165,6 @@ impl Audit {
             rest = found.and_then(|at| rest.get(at..)).unwrap_or("");
             found.is_some()
         });
-        in_order && there.len() == members.count()
+        in_order && there.len() == members.count() && SCHEMA.is_valid(&self.json)
     }
 }

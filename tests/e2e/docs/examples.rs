@@ -7,10 +7,10 @@ use breakglass_tests::artefacts::{binary, filter, root};
 use breakglass_tests::certificates::Authority;
 use breakglass_tests::envoy::Envoy;
 use breakglass_tests::manifests::objects;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::blocks::marked;
+use super::blocks::{Block, marked};
 use super::{accepted, yaml};
 use crate::manifests::complaints;
 
@@ -31,6 +31,25 @@ fn every_json_in_the_documents_can_be_read() {
     }
 }
 
+/// Envoy takes envoy/envoy.yaml with these fields put into one of its objects; with a field that it
+/// does not know there it would not.
+fn taken_by_envoy(example: &Block, place: &str, fields: &Value) {
+    let validate = |fields: &Value| {
+        let mut bootstrap = objects("envoy/envoy.yaml").remove(0);
+        let object = bootstrap.pointer_mut(place).unwrap().as_object_mut().unwrap();
+        object.extend(fields.as_object().unwrap().clone());
+        let module = filter();
+        Envoy::validate(
+            &bootstrap.to_string().replace("dist/breakglass.wasm", module.to_str().unwrap()),
+        )
+    };
+    let (content, log) = validate(fields);
+    assert!(content, "{}: {log}", example.document.display());
+    let mut wrong = fields.clone();
+    wrong["no_such_field"] = json!(1);
+    assert!(!validate(&wrong).0, "{place} is an object of Envoy's");
+}
+
 #[test]
 fn envoy_takes_every_part_of_a_cluster_in_the_documents() {
     let examples = marked("yaml cluster");
@@ -38,26 +57,22 @@ fn envoy_takes_every_part_of_a_cluster_in_the_documents() {
     let directory = TempDir::new().unwrap();
     let authority = directory.path().join("authority.pem");
     fs::write(&authority, Authority::new().pem()).unwrap();
-    for example in examples {
-        let mut part = yaml(&example.text);
+    let file =
+        "/transport_socket/typed_config/common_tls_context/validation_context/trusted_ca/filename";
+    for example in &examples {
+        let mut fields = yaml(&example.text);
         // The only file that it names is not everywhere.
-        let trusted = part
-            .pointer_mut("/transport_socket/typed_config/common_tls_context/validation_context/trusted_ca/filename");
-        *trusted.expect("TLS is verified") = authority.to_str().unwrap().into();
-        let mut bootstrap = objects("envoy/envoy.yaml").remove(0);
-        let clusters = bootstrap.pointer_mut("/static_resources/clusters").unwrap();
-        let mut clusters = clusters.as_array_mut().unwrap().iter_mut();
-        let cluster = clusters.find(|cluster| cluster["name"] == "approvals").unwrap();
-        for (field, value) in part.as_object().unwrap() {
-            cluster[field] = value.clone();
-        }
-        let text =
-            bootstrap.to_string().replace("dist/breakglass.wasm", filter().to_str().unwrap());
-        let (content, log) = Envoy::validate(&text);
-        assert!(content, "{}: {log}", example.document.display());
-        let wrong = text.replace("\"sni\"", "\"snj\"");
-        assert!(!Envoy::validate(&wrong).0, "a field that Envoy does not know is found");
+        *fields.pointer_mut(file).expect("TLS is verified") = authority.to_str().unwrap().into();
+        taken_by_envoy(example, "/static_resources/clusters/1", &fields);
     }
+}
+
+#[test]
+fn envoy_takes_every_part_of_a_connection_manager_in_the_documents() {
+    let examples = marked("yaml connection manager");
+    assert!(!examples.is_empty());
+    let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+    examples.iter().for_each(|example| taken_by_envoy(example, manager, &yaml(&example.text)));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::refusal::refuse;
 use crate::request::Facts;
 use crate::step::{Refusal, Step};
 
-use super::{CLIENT_GONE, Past, Running, Stream, Waiting, Worker, deny};
+use super::{CLIENT_GONE, Past, Running, Stream, Waiting, Worker, ruling::ruled};
 
 impl Worker {
     /// What this worker ordered for a request could not be done: the request is refused, whatever
@@ -30,7 +30,7 @@ impl Worker {
         let refusal = refuse(&denial, &facts, &self.config);
         let record = self.keep(
             stream,
-            deny(denial, Decision::Deny, facts, arrived),
+            ruled(denial, Decision::Deny, facts, arrived),
             traffic,
             Past::default(),
         );

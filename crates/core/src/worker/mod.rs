@@ -6,28 +6,26 @@
 mod cut;
 mod ending;
 mod learn;
+mod ruling;
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::audit::{Chain, Decided, Decision, Link, Phase, Record, Ruled};
+use crate::audit::{Chain, Decided, Decision, Link};
 use crate::bodies::Traffic;
 use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
-use crate::config::{Config, Enforcement};
+use crate::config::Config;
 use crate::counters::{CounterName, Counters};
-use crate::decision::{
-    Allowance, Answers, Bench, Denial, Question, Ruling, Token, decide, needs_token,
-};
+use crate::decision::{Answers, Bench, Question, Ruling, Token, decide, needs_token};
 use crate::headers::Headers;
-use crate::instant::{Instant, millis};
+use crate::instant::Instant;
 use crate::memory::Memory;
 use crate::reason::DenyReason;
-use crate::refusal::refuse;
 use crate::request::{Attributes, Facts, Presented, Seen};
 use crate::revocations::Revocations;
 use crate::sharing::{Board, Sharing};
-use crate::step::{Pass, Permit, Step};
+use crate::step::{Pass, Step};
 use crate::token::KeyRing;
 
 /// How often time passes for a worker. What one VM of a proxy knows, the others know a tick later.
@@ -333,103 +331,4 @@ impl Worker {
             }
         }
     }
-
-    fn permit(
-        &mut self,
-        stream: StreamId,
-        mut waiting: Waiting,
-        allowance: Allowance,
-        now: Instant,
-    ) -> Step {
-        let Allowance { reason, token, scope, rule, standing } = allowance;
-        if let Some(scope) = self.config.scopes.get(&scope) {
-            waiting.traffic.watch(&scope.request_body, &scope.response_body, &waiting.kept);
-        }
-        let claims = token.claims();
-        let void_at = token.void_at(self.config.clock_skew);
-        let remaining = void_at.since(now).saturating_add(BACKSTOP_DELAY);
-        let set = vec![
-            (GRANT_HEADER, claims.jti.clone()),
-            (SUBJECT_HEADER, header_text(&claims.sub)),
-            (STREAM_DURATION_HEADER, millis(remaining).max(1).to_string()),
-        ];
-        let remove = std::mem::take(&mut waiting.facts.remove);
-        let ruled = Ruled {
-            arrived: waiting.arrived,
-            decision: Decision::Allow,
-            reason: reason.code(),
-            token: Some(token),
-            scope: Some(scope),
-            rule: Some(rule),
-            standing: Some(standing),
-            facts: waiting.facts,
-        };
-        let record = self.keep(stream, ruled, waiting.traffic, Past::default());
-        Step::Permit(Permit { remove, set, record })
-    }
-
-    fn deny(&mut self, stream: StreamId, waiting: Waiting, denial: Denial) -> Step {
-        let Waiting { mut facts, arrived, traffic, .. } = waiting;
-        match self.config.enforcement {
-            Enforcement::Enforce => {
-                let refusal = refuse(&denial, &facts, &self.config);
-                let ruled = deny(denial, Decision::Deny, facts, arrived);
-                let record = self.keep(stream, ruled, traffic, Past::default());
-                Step::Refuse(refusal, record)
-            }
-            Enforcement::Shadow => {
-                let remove = std::mem::take(&mut facts.remove);
-                let ruled = deny(denial, Decision::ShadowDeny, facts, arrived);
-                let record = self.keep(stream, ruled, traffic, Past::default());
-                Step::Pass(Pass { remove, record: Some(record) })
-            }
-        }
-    }
-
-    /// Counts and keeps what was decided, for the final record. The first record.
-    fn keep(&mut self, stream: StreamId, ruled: Ruled, traffic: Rc<Traffic>, past: Past) -> Record {
-        self.counters.decision(ruled.decision.word(), ruled.reason);
-        let end = match (ruled.decision, &ruled.token) {
-            (Decision::Allow, Some(token)) => {
-                Some((token.void_at(self.config.clock_skew), DenyReason::TokenExpired))
-            }
-            _ => None,
-        };
-        self.deadlines.extend(end.map(|(at, _)| (at, stream)));
-        let starts = end.map(|_| (ruled.arrived.after(self.config.audit.start_after), stream));
-        self.starts.extend(starts);
-        let decided = Decided::new(ruled, &self.config);
-        let node = self.identity.node.as_deref();
-        let (record, _) = decided.record(stream, node, &Phase::Decision, &mut self.chain);
-        let running = Running { decided, end, traffic, past };
-        self.streams.insert(stream, Stream::Decided(Box::new(running)));
-        record
-    }
-}
-
-fn deny(denial: Denial, decision: Decision, facts: Facts, arrived: Instant) -> Ruled {
-    Ruled {
-        arrived,
-        decision,
-        reason: denial.reason.code(),
-        token: denial.token,
-        scope: denial.scope,
-        rule: denial.rule,
-        standing: denial.standing,
-        facts,
-    }
-}
-
-/// A claim as a header value: visible ASCII as it is, everything else, and `%`, percent-encoded
-/// (RFC 3986 section 2.1).
-fn header_text(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_graphic() && byte != b'%' {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
