@@ -6,9 +6,7 @@
 //! 1. A number that is free is taken: alone, at the end of a run, or between two.
 //! 2. A number that is taken by the same record is a duplicate, but for a start.
 //! 3. By another one: of the two the one is forged that the next record does not name.
-//! 4. In one file a chain's records come in their order, starts excepted: Envoy's worker writes
-//!    them so. What the filter ends in one callback, it ends one inside the other, and Envoy writes
-//!    the last of them first: such a block of refusals comes backwards.
+//! 4. In one file a chain's records come in their order ([`super::order`]), starts excepted.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,6 +14,7 @@ use super::digest::{ChainId, Digest};
 use super::finding::{Finding, Findings, Kind, Place};
 use super::grants::Grants;
 use super::heads::Head;
+use super::order::Read;
 use super::record::{Phase, Seal, Start};
 use super::run::{Judgement, Link, Prev, Run};
 use super::starts::{Began, Starts};
@@ -28,9 +27,6 @@ const MAX_RUNS: usize = 16_384;
 
 /// How many numbers of changed records are kept.
 const MAX_CHANGED: usize = 100_000;
-
-/// How far apart two requests may have ended that were ended in one callback, in milliseconds.
-const AT_ONCE_MS: u64 = 500;
 
 /// One chain.
 #[derive(Debug)]
@@ -45,29 +41,9 @@ pub struct Chain {
     /// Those that are not what the proxy reported.
     contradicted: BTreeMap<u64, (Digest, Place)>,
     /// The last record that is no start.
-    latest: Option<Latest>,
+    latest: Option<Read>,
     /// How many records of it are in the log.
     pub records: u64,
-}
-
-/// A record that was read.
-#[derive(Debug, Clone, Copy)]
-struct Latest {
-    seq: u64,
-    place: Place,
-    /// When the filter ended the request, in milliseconds; nothing if it did not.
-    ended_at: Option<i64>,
-}
-
-impl Latest {
-    /// Whether a record with this number, ended then, was ended inside this one.
-    fn encloses(&self, seq: u64, ended_at: Option<i64>) -> bool {
-        let at_once = self
-            .ended_at
-            .zip(ended_at)
-            .is_some_and(|(this, that)| this.abs_diff(that) <= AT_ONCE_MS);
-        at_once && seq.checked_add(1) == Some(self.seq)
-    }
 }
 
 impl Chain {
@@ -122,7 +98,7 @@ impl Chain {
             self.starts.open(seq, Began { hash, place, seen: true, before: None });
         }
         if new && phase == Phase::End {
-            self.check_order(seq, place, ended_at, findings);
+            self.check_order(Read { seq, place, ended_at }, findings);
         }
         new
     }
@@ -174,23 +150,13 @@ impl Chain {
         true
     }
 
-    fn check_order(
-        &mut self,
-        seq: u64,
-        place: Place,
-        ended_at: Option<i64>,
-        findings: &mut Findings,
-    ) {
-        let before = self.latest.filter(|before| before.place.file == place.file);
-        if let Some(before) = before
-            && seq < before.seq
-            && !before.encloses(seq, ended_at)
-        {
-            let detail = format!("record {seq} comes after record {}", before.seq);
-            let found = Finding::at(Kind::Reordered, place, detail).see(before.place);
-            findings.add(found.of(self.id, seq, seq));
+    fn check_order(&mut self, read: Read, findings: &mut Findings) {
+        if let Some(before) = self.latest.filter(|before| !before.may_precede(&read)) {
+            let detail = format!("record {} comes after record {}", read.seq, before.seq);
+            let found = Finding::at(Kind::Reordered, read.place, detail).see(before.place);
+            findings.add(found.of(self.id, read.seq, read.seq));
         }
-        self.latest = Some(Latest { seq, place, ended_at });
+        self.latest = Some(read);
     }
 
     /// Puts a record into its place. Returns whether the place was free.

@@ -24,6 +24,7 @@ pub mod html;
 pub mod line;
 pub mod ocsf;
 pub mod open;
+pub mod order;
 pub mod paint;
 pub mod read;
 pub mod record;
