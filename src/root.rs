@@ -235,7 +235,7 @@ impl RootContext for Root {
             "breakglass {} configured: {} issuers, {} scopes, {:?}",
             env!("CARGO_PKG_VERSION"),
             config.issuers.len(),
-            config.scopes.len(),
+            config.scopes.iter().count(),
             config.enforcement,
         );
         let Some(id) = host::random() else {

@@ -3,7 +3,6 @@
 
 mod blocks;
 mod commands;
-mod defaults;
 mod examples;
 mod session;
 
@@ -71,8 +70,19 @@ fn yaml(text: &str) -> Value {
     serde_yaml_ng::from_str(text).unwrap_or_else(|error| panic!("{error} in\n{text}"))
 }
 
-/// The filter takes this configuration.
+/// What docs/configuration.schema.json has against a configuration of the filter.
+fn schema_complaints(filter: &Value) -> Vec<String> {
+    let schema: Value = serde_json::from_str(&read("docs/configuration.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    validator
+        .iter_errors(filter)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect()
+}
+
+/// The filter takes this configuration, and so does its schema.
 fn accepted(what: &str, filter: &Value) {
+    assert_eq!(schema_complaints(filter), Vec::<String>::new(), "{what}");
     let environment = |_: &str| Some(PROXY_TOKEN.to_owned());
     if let Err(errors) = Config::parse(filter.to_string().as_bytes(), &environment) {
         let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
@@ -207,135 +217,31 @@ fn every_file_of_envoy_that_is_named_exists() {
     assert!(named > 20, "{named} are named");
 }
 
-/// A configuration in which every object that a field can be in is there.
-fn full() -> Value {
-    let mut filter = yaml(&block("docs/configuration.md", "yaml filter").text);
-    filter["issuers"][0]["jwks"]["inline"] = json!({"keys": []});
-    filter["revocation"]["credential"] = json!({});
-    filter["scopes"][0]["request_body"] = json!({"capture": {}});
-    filter
-}
-
-/// Where the tables of a heading have their fields.
-const TABLES: [(&str, &str); 6] = [
-    ("### `issuers` (required)", "/issuers/0"),
-    ("### `token_sources`", "/token_sources/0"),
-    ("### The rest", ""),
-    ("### `scopes` (required)", "/scopes/0"),
-    ("### `revocation` (required)", "/revocation"),
-    ("### `audit`", "/audit"),
-];
-
-/// The fields that a table's row is about, as JSON pointers: `a.b.c`, `d` is short for `a.b.c`,
-/// `a.b.d`.
-fn fields_of(place: &str, cell: &str) -> Vec<String> {
-    let mut group = String::new();
-    let mut fields = Vec::new();
-    for (index, name) in words(cell).into_iter().enumerate() {
-        let name = match (index, name.rsplit_once('.')) {
-            (0, Some((parent, _))) => {
-                group = format!("{parent}.");
-                name.to_owned()
-            }
-            (0, None) => name.to_owned(),
-            (_, _) => format!("{group}{name}"),
+#[test]
+fn the_schema_of_the_configuration_knows_what_is_missing_and_what_is_too_much() {
+    let example = yaml(&block("docs/configuration.md", "yaml filter").text);
+    let complaints = |pointer: &str, member: &str, value: Option<Value>| {
+        let mut filter = example.clone();
+        let object = filter.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+        match value {
+            Some(value) => object.insert(member.to_owned(), value),
+            None => object.remove(member),
         };
-        fields.push(format!("{place}/{}", name.replace('.', "/")));
-    }
-    fields
-}
-
-/// The fields of the tables, as JSON pointers.
-fn documented_fields() -> Vec<String> {
-    let text = read("docs/configuration.md");
-    let of_row = |(heading, place): (&str, &'static str)| {
-        let rows = rows(&text, heading).into_iter();
-        rows.flat_map(move |row| fields_of(place, &row[0])).collect::<Vec<_>>()
+        schema_complaints(&filter)
     };
-    TABLES.into_iter().flat_map(of_row).collect()
-}
-
-/// What the filter says of a configuration with this place set to something that no field takes.
-fn complaints(pointer: &str) -> Vec<String> {
-    let mut filter = full();
-    let (parent, member) = pointer.rsplit_once('/').unwrap();
-    let place = filter.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer} has a place"));
-    place[member] = json!({"no such member": true});
-    let errors = Config::parse(filter.to_string().as_bytes(), &|_| None).unwrap_err();
-    errors.iter().map(ToString::to_string).collect()
-}
-
-#[test]
-fn every_field_in_the_tables_is_known_to_the_filter() {
-    let path = |pointer: &str| {
-        let path = pointer.trim_start_matches('/').replace('/', ".");
-        path.replace("issuers.0", "issuers[0]")
-            .replace("sources.0", "sources[0]")
-            .replace("scopes.0", "scopes[0]")
-    };
-    let unknown = |pointer: &str| {
-        let known_by =
-            |error: &String| error.starts_with(&format!("{}: unknown field", path(pointer)));
-        complaints(pointer).iter().any(known_by)
-    };
-    assert!(unknown("/issuers/0/nonsense"), "{:?}", complaints("/issuers/0/nonsense"));
-    let fields = documented_fields();
-    assert!(fields.len() > 35, "{fields:?}");
-    for field in fields {
-        assert!(!unknown(&field), "{field}: {:?}", complaints(&field));
-    }
-}
-
-/// The fields that the filter knows in an object, by its own word. (A key set is not one of them:
-/// unknown members of it are ignored, RFC 7517 section 5.)
-fn known_fields(place: &str) -> Vec<String> {
-    let complaints = complaints(&format!("{place}/nonsense"));
-    let list = complaints
-        .iter()
-        .find_map(|error| error.split_once("nonsense: unknown field; the fields here are "));
-    let (_, list) = list.unwrap_or_else(|| panic!("{place}: {complaints:?}"));
-    list.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()
-}
-
-#[test]
-fn every_field_that_the_filter_knows_is_in_the_tables() {
-    let documented = documented_fields();
-    for place in [
-        "",
-        "/issuers/0",
-        "/issuers/0/jwks",
-        "/issuers/0/jwks/remote",
-        "/token_sources/0",
-        "/scopes/0",
-        "/scopes/0/require",
-        "/scopes/0/request_body",
-        "/scopes/0/request_body/capture",
-        "/revocation",
-        "/revocation/introspection",
-        "/revocation/credential",
-        "/revocation/feed",
-        "/audit",
-        "/audit/heads",
+    assert_eq!(schema_complaints(&example), Vec::<String>::new());
+    for (pointer, member, value) in [
+        ("", "issuers", None),
+        ("", "enforcment", Some(json!("enforce"))),
+        ("", "enforcement", Some(json!("dry-run"))),
+        ("", "max_token_bytes", Some(json!(100))),
+        ("/scopes/0", "paths", Some(json!([]))),
+        ("/scopes/0/require", "max_auth_age", Some(json!("soon"))),
+        ("/scopes/1/request_body", "captured", Some(json!({}))),
+        ("/revocation/feed", "cluster", None),
     ] {
-        for name in known_fields(place) {
-            let field = format!("{place}/{name}");
-            // It has a row, its members have rows, or it has a table of its own.
-            let known = documented.contains(&field)
-                || documented.iter().any(|one| one.starts_with(&format!("{field}/")))
-                || TABLES
-                    .iter()
-                    .any(|(_, table)| *table == field || *table == format!("{field}/0"));
-            assert!(known, "{field} is in no table");
-        }
+        assert!(!complaints(pointer, member, value).is_empty(), "{pointer}/{member}");
     }
-}
-
-#[test]
-fn the_members_of_a_rule_are_described() {
-    let text = read("docs/configuration.md");
-    let described = text.lines().find(|line| line.starts_with("A rule has ")).unwrap();
-    assert_eq!(known_fields("/protected/0"), words(described));
-    assert_eq!(known_fields("/ceiling/0"), words(described));
 }
 
 #[test]

@@ -91,12 +91,12 @@ fn find(config: &Config, digest: &Digest) -> Option<Caller> {
     let same = |other: &Digest| bool::from(digest.ct_eq(other));
     let mut found = None;
     for person in &config.people {
-        if same(&person.token) {
+        if same(&person.token_sha256) {
             found = Some(Caller::Person(Arc::clone(person)));
         }
     }
     for proxy in &config.proxies {
-        if same(&proxy.token) {
+        if same(&proxy.token_sha256) {
             found = Some(Caller::Proxy(Arc::clone(proxy)));
         }
     }

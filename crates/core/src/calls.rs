@@ -161,7 +161,7 @@ impl Calls {
                 (Question::Keys(issuer), _) => config
                     .issuers
                     .get(*issuer)
-                    .and_then(|issuer| issuer.remote.as_ref())
+                    .and_then(|issuer| issuer.jwks.remote.as_ref())
                     .map(|remote| keys_call(*id, remote)),
                 (Question::Standing { .. }, Some(token)) => {
                     let wanted = open.waiting.iter().any(|stream| still_waits(*stream));
@@ -211,13 +211,14 @@ impl Calls {
 }
 
 fn keys_call(id: CallId, remote: &RemoteJwks) -> Call {
+    let Endpoint { cluster, authority, path } = &remote.endpoint;
     Call {
         id,
-        cluster: remote.cluster.clone(),
+        cluster: cluster.clone(),
         headers: vec![
             (":method", "GET".to_owned()),
-            (":path", remote.path.clone()),
-            (":authority", remote.authority.clone()),
+            (":path", path.clone()),
+            (":authority", authority.clone()),
             ("accept", "application/jwk-set+json, application/json".to_owned()),
         ],
         body: Vec::new(),

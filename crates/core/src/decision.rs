@@ -323,7 +323,7 @@ fn covering_scope<'a>(
         }
     }
     Err(denial.unwrap_or_else(|| Denial {
-        ask_for: config.scopes.values().find_map(covers).map(|(scope, _)| scope.name.clone()),
+        ask_for: config.scopes.iter().find_map(covers).map(|(scope, _)| scope.name.clone()),
         ..Denial::under(DenyReason::OutOfScope, token)
     }))
 }

@@ -5,6 +5,7 @@
 //! [`step::Step`]s, which the filter turns into Envoy's actions.
 //!
 //! - [`config`]: what an operator wrote, as types that need no further check.
+//! - [`schema`]: how such types say what they take, are read, and described.
 //! - [`token`], [`claims`]: from bytes in a header to a token that can be believed.
 //! - [`policy`]: hosts, methods, paths, and what covers them.
 //! - `decision`: the rules in their order; the only place that makes a permit.
@@ -30,6 +31,7 @@ pub mod reason;
 mod refusal;
 mod request;
 mod revocations;
+pub mod schema;
 pub mod sharing;
 pub mod step;
 pub mod token;
@@ -38,11 +40,5 @@ pub mod worker;
 pub use counters::CounterName;
 pub use request::{Attributes, spoofed_trailers};
 
-/// The attribute `test` of the engine that runs the tests: the machine's own, or a wasm engine.
 #[cfg(test)]
-mod testing {
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) use core::prelude::v1::test;
-    #[cfg(target_arch = "wasm32")]
-    pub(crate) use wasm_bindgen_test::wasm_bindgen_test as test;
-}
+mod testing;

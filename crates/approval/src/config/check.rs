@@ -2,34 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use super::reader::Errors;
+use breakglass_core::schema::Place;
+
 use super::{Config, Digest, Person, Scope};
 
 /// Names and credentials must be unique: two people with one token would be one person who can
 /// approve their own request.
-pub(super) fn unique(config: &Config, errors: &mut Errors) {
+pub(super) fn unique(config: &Config, place: &Place<'_>) -> Option<()> {
+    let mut clean = Some(());
     let mut names = BTreeMap::new();
     let mut tokens: BTreeMap<Digest, String> = BTreeMap::new();
-    let people = config.people.iter().map(|person| (&person.name, person.token));
-    let proxies = config.proxies.iter().map(|proxy| (&proxy.name, proxy.token));
-    let paths = (0..config.people.len())
-        .map(|index| format!("people[{index}]"))
-        .chain((0..config.proxies.len()).map(|index| format!("proxies[{index}]")));
-    for ((name, token), path) in people.chain(proxies).zip(paths) {
-        if let Some(first) = names.insert(name.clone(), path.clone()) {
-            errors.add(format!("{path}.name"), format!("`{name}` is also the name of {first}"));
+    let people = config.people.iter().map(|person| (&person.name, person.token_sha256));
+    let proxies = config.proxies.iter().map(|proxy| (&proxy.name, proxy.token_sha256));
+    let places = (0..config.people.len())
+        .map(|index| ("people", index))
+        .chain((0..config.proxies.len()).map(|index| ("proxies", index)));
+    for ((name, token), (list, index)) in people.chain(proxies).zip(places) {
+        let (place, entry) = (place.field(list).item(index), format!("{list}[{index}]"));
+        if let Some(first) = names.insert(name, entry.clone()) {
+            clean = place.field("name").error(format!("`{name}` is also the name of {first}"));
         }
-        if let Some(first) = tokens.insert(token, path.clone()) {
-            errors.add(format!("{path}.token_sha256"), format!("also the credential of {first}"));
+        if let Some(first) = tokens.insert(token, entry) {
+            clean = place.field("token_sha256").error(format!("also the credential of {first}"));
         }
     }
     let mut scopes = BTreeMap::new();
     for (index, scope) in config.scopes.iter().enumerate() {
         if let Some(first) = scopes.insert(&scope.name, index) {
             let detail = format!("`{}` is also the name of scopes[{first}]", scope.name);
-            errors.add(format!("scopes[{index}].name"), detail);
+            clean = place.field("scopes").item(index).field("name").error(detail);
         }
     }
+    clean
 }
 
 pub(super) fn warnings(config: &Config) -> Vec<String> {

@@ -1,80 +1,110 @@
 //! The configuration of `breakglass serve`: parsed once into values that cannot be wrong.
 //!
 //! Unknown fields and empty lists are errors, all errors are reported together, and a scope that
-//! nobody could approve is a warning here and a refusal when it is asked for.
+//! nobody could approve is a warning here and a refusal when it is asked for. What is said here of a
+//! field is what docs/approval-service.md says of it: its table is made of these types.
 
 mod check;
-mod parse;
-mod reader;
+mod read;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use reader::InvalidField;
+use breakglass_core::json::Json;
+use breakglass_core::object;
+use breakglass_core::schema::{
+    ConfigError, Object, Place, Reader, Reading, list, object, or, or_none, parsed, required,
+};
+
+use read::{address, bounded_duration, digest, distinct, issuer, name, path, scope_name};
 
 /// The SHA-256 of an API token.
 pub type Digest = [u8; 32];
 
-/// How the service is set up.
-#[derive(Debug)]
-pub struct Config {
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// Who it says it is: the `iss` of every token.
-    pub issuer: String,
-    /// The database file.
-    pub database: PathBuf,
-    /// Where the signing keys are.
-    pub key_directory: PathBuf,
-    /// How long a request waits for a decision, in seconds.
-    pub pending_lifetime: i64,
-    /// Who may ask, approve and revoke.
-    pub people: Vec<Arc<Person>>,
-    /// Who may introspect and read the feed.
-    pub proxies: Vec<Arc<Proxy>>,
-    /// The groups whose members may audit.
-    pub auditors: Vec<String>,
-    /// What can be asked for.
-    pub scopes: Vec<Scope>,
+object! {
+    /// How the service is set up.
+    #[derive(Debug)]
+    pub struct Config {
+        /// Where it listens: address and port; port 0 takes a free one (`--ready-file` receives the URL).
+        pub listen: SocketAddr = required(parsed("address", address)),
+        /// Who it says it is: the `iss` of every token, and the filter's `issuers[].issuer`.
+        pub issuer: String = required(parsed("URL", issuer)),
+        /// The SQLite file, made at the first start for its owner alone.
+        pub database: PathBuf = required(parsed("path", path)),
+        /// Where the private signing keys are, one file each, mode 0600; the first is made at the first
+        /// start.
+        pub key_directory: PathBuf = required(parsed("path", path)),
+        /// How long a request waits for a decision, at most a day. The default is long enough to wake
+        /// somebody, and short enough that no forgotten request is approved the next morning.
+        pub pending_lifetime: i64 = or("15m", parsed("duration", bounded_duration)),
+        /// The groups whose members may read everything that an auditor needs. Without it nobody may.
+        pub auditors: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
+        /// Who may ask, approve and revoke.
+        pub people: Vec<Arc<Person>> = required(list(object::<Person>().and_then(|one, _| Some(Arc::new(one))))),
+        /// Who may ask about grants, read the feed of revocations and report the heads of audit chains, and
+        /// nothing else.
+        pub proxies: Vec<Arc<Proxy>> = or_none(list(object::<Proxy>().and_then(|one, _| Some(Arc::new(one))))),
+        /// What can be asked for.
+        pub scopes: Vec<Scope> = required(list(object())),
+    }
 }
 
-/// A person, known by an API token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
-    /// The `sub` of this person's tokens.
-    pub name: String,
-    /// The digest of the API token.
-    pub token: Digest,
-    /// What the scopes' `requesters` and `approvers` refer to; also in the token.
-    pub groups: Vec<String>,
-    /// In the token, for the filter's `require.roles`.
-    pub roles: Vec<String>,
+impl Object for Config {
+    fn check(&self, place: &Place<'_>) -> Option<()> {
+        check::unique(self, place)
+    }
 }
 
-/// A proxy, known by an API token: it may ask whether a grant holds, and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proxy {
-    /// What the log calls it.
-    pub name: String,
-    /// The digest of the API token.
-    pub token: Digest,
+object! {
+    /// A person, known by an API token.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Person {
+        /// The `sub` of this person's tokens.
+        pub name: String = required(parsed("name", name)),
+        /// The digest of the API token (`breakglass keygen api-token`).
+        pub token_sha256: Digest = required(parsed("SHA-256 in hexadecimal digits", digest)),
+        /// What `requesters`, `approvers` and `auditors` refer to; also in the token.
+        pub groups: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
+        /// The token's `roles`, for the filter's `require.roles`.
+        pub roles: Vec<String> = or_none(list(parsed("role", name)).and_then(distinct)),
+    }
 }
 
-/// A scope that can be asked for. What it reaches is the filter's configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope {
-    /// Its name, as the filter knows it.
-    pub name: String,
-    /// The environment it is for: the `aud` of the token.
-    pub audience: String,
-    /// The groups whose members may ask for it.
-    pub requesters: Vec<String>,
-    /// The groups whose members may approve it for somebody else.
-    pub approvers: Vec<String>,
-    /// The longest grant, in seconds.
-    pub max_duration: i64,
+impl Object for Person {}
+
+object! {
+    /// A proxy, known by an API token: it can never ask for access, approve or revoke.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Proxy {
+        /// What the log calls it.
+        pub name: String = required(parsed("name", name)),
+        /// The digest of its API token.
+        pub token_sha256: Digest = required(parsed("SHA-256 in hexadecimal digits", digest)),
+    }
 }
+
+impl Object for Proxy {}
+
+object! {
+    /// A scope that can be asked for. What it reaches is in the filter's configuration, under the same
+    /// name.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Scope {
+        /// Its name, as the filter knows it.
+        pub name: String = required(parsed("scope name", scope_name)),
+        /// The environment it is for: the `aud` of the token. All scopes of a request have one.
+        pub audience: String = required(parsed("name", name)),
+        /// The groups whose members may ask for it.
+        pub requesters: Vec<String> = required(list(parsed("group", name)).and_then(distinct)),
+        /// The groups whose members may approve it for somebody else.
+        pub approvers: Vec<String> = required(list(parsed("group", name)).and_then(distinct)),
+        /// The longest grant, at most a day.
+        pub max_duration: i64 = required(parsed("duration", bounded_duration)),
+    }
+}
+
+impl Object for Scope {}
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +117,7 @@ pub enum InvalidConfig {
     NotToml(String),
     /// Fields are wrong: all of them.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Fields(Vec<InvalidField>),
+    Fields(Vec<ConfigError>),
 }
 
 impl Config {
@@ -106,10 +136,9 @@ impl Config {
     /// # Errors
     /// [`InvalidConfig`] says everything that is wrong with it.
     pub fn parse(text: &str) -> Result<Config, InvalidConfig> {
-        let table: toml::Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| InvalidConfig::NotToml(error.to_string()))?;
-        parse::config(table).map_err(InvalidConfig::Fields)
+        let table: Json =
+            toml::from_str(text).map_err(|error| InvalidConfig::NotToml(error.to_string()))?;
+        Reading::new().read(&object(), &table).map_err(InvalidConfig::Fields)
     }
 
     /// What is valid and yet will not work, in words for the operator.

@@ -1,10 +1,14 @@
 //! The configuration: everything that is wrong with it, at once.
 
 use breakglass_approval::config::{Config, InvalidConfig};
+use breakglass_core::schema::{Object, reference, with_generated};
 
 use crate::service::config;
 
 const EXAMPLE: &str = include_str!("../../breakglass.example.toml");
+
+const EMPTY: &str = "an empty list never means all: name at least one, or leave the field out if it is \
+    optional";
 
 fn errors(text: &str) -> Vec<String> {
     match Config::parse(text) {
@@ -58,14 +62,15 @@ fn a_field_that_is_missing_or_an_empty_list_is_an_error() {
     assert_eq!(
         found,
         [
-            "listen: missing",
-            "issuer: missing",
-            "database: missing",
-            "key_directory: missing",
-            "people: expected at least one item, got an empty list",
-            "proxies: expected at least one item, got an empty list",
-            "scopes[0]: expected a table, got a value of type integer",
-            "colour: unknown field",
+            "listen: is required",
+            "issuer: is required",
+            "database: is required",
+            "key_directory: is required",
+            &format!("people: {EMPTY}"),
+            &format!("proxies: {EMPTY}"),
+            "scopes[0]: expected an object, found a number",
+            "colour: unknown field; the fields here are `auditors`, `database`, `issuer`, \
+             `key_directory`, `listen`, `pending_lifetime`, `people`, `proxies`, `scopes`",
         ]
     );
     for field in ["requesters", "approvers"] {
@@ -76,7 +81,7 @@ fn a_field_that_is_missing_or_an_empty_list_is_an_error() {
             &format!("{field} = []"),
             1,
         );
-        let expected = format!("scopes[0].{field}: expected at least one item, got an empty list");
+        let expected = format!("scopes[0].{field}: {EMPTY}");
         assert_eq!(errors(&text), [expected]);
     }
 }
@@ -117,4 +122,16 @@ fn warns_of_a_scope_that_nobody_else_could_approve() {
     let warnings = Config::parse(&nobody).unwrap().warnings();
     assert_eq!(warnings.len(), 2);
     assert!(warnings[0].ends_with("nobody is in a group that may ask for it"), "{warnings:?}");
+}
+
+#[test]
+fn the_documented_fields_are_those_of_the_types() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/approval-service.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let made = with_generated(&document, "fields", &reference(&Config::describe())).unwrap();
+    if std::env::var_os("BREAKGLASS_GENERATE").is_some() {
+        std::fs::write(path, &made).unwrap();
+    } else {
+        assert!(document == made, "docs/approval-service.md is out of date: run scripts/generate");
+    }
 }

@@ -4,50 +4,77 @@ use std::rc::Rc;
 
 use crate::bodies::{BodyAudit, Capture, Redaction};
 use crate::json::Json;
+use crate::object;
+use crate::schema::{
+    Object, Place, Reader, Takes, list, number, object, or, or_none, parsed, required, text,
+};
 
 use super::source::header_name;
-use super::{Fields, Place, list, number, parsed, text};
 
 /// The most that can be kept of a body, in bytes: a record is one line in a log.
 const MAX_CAPTURE_BYTES: u64 = 16 * 1024;
-
-/// How much is kept of a body, unless the scope says otherwise, in bytes.
-const DEFAULT_CAPTURE_BYTES: u64 = 1024;
 
 /// The headers that carry credentials: no record has them.
 const SECRET_HEADERS: [&str; 5] =
     ["authorization", "cookie", "proxy-authorization", "set-cookie", "x-breakglass-token"];
 
-/// Reads `"none"`, `"digest"`, or an object that says what is captured.
-pub(crate) fn body_audit<'a>(json: &'a Json, place: &Place<'a>) -> Option<BodyAudit> {
-    match json.as_str() {
-        Some("none") => Some(BodyAudit::None),
-        Some("digest") => Some(BodyAudit::Digest),
-        None if json.as_object().is_some() => {
-            let mut fields = Fields::open(json, place)?;
-            let capture = fields.required("capture", capture);
-            fields.close()?;
-            Some(BodyAudit::Capture(Rc::new(capture?)))
+/// `"none"`, `"digest"`, or an object that says what is captured.
+#[derive(Debug)]
+pub(crate) struct BodyAuditReader;
+
+/// See [`BodyAuditReader`].
+pub(crate) const fn body_audit() -> BodyAuditReader {
+    BodyAuditReader
+}
+
+impl Reader for BodyAuditReader {
+    type Value = BodyAudit;
+
+    fn read(&self, json: &Json, place: &Place<'_>) -> Option<BodyAudit> {
+        match json {
+            Json::String(word) if word == "none" => Some(BodyAudit::None),
+            Json::String(word) if word == "digest" => Some(BodyAudit::Digest),
+            Json::Object(_) => {
+                let Recorded { capture } = object().read(json, place)?;
+                let Captured { max_bytes, redact, headers } = capture;
+                Some(BodyAudit::Capture(Rc::new(Capture { max_bytes, redact, headers })))
+            }
+            _ => place.error(r#"expected "none", "digest", or {"capture": {...}}"#),
         }
-        _ => place.error(r#"expected "none", "digest", or {"capture": {...}}"#),
+    }
+
+    fn takes(&self) -> Takes {
+        let words = Takes::Words(vec!["none", "digest"]);
+        Takes::Either(vec![words, object::<Recorded>().takes()])
     }
 }
 
-fn capture<'a>(json: &'a Json, place: &Place<'a>) -> Option<Capture> {
-    let mut fields = Fields::open(json, place)?;
-    let max_bytes = fields.or("max_bytes", DEFAULT_CAPTURE_BYTES, number(1, MAX_CAPTURE_BYTES));
-    let redact = fields.or("redact", Redaction::default(), redaction);
-    let headers = fields.or("headers", Vec::new(), list(parsed(kept_header)));
-    fields.close()?;
-    Some(Capture {
-        max_bytes: usize::try_from(max_bytes?).ok()?,
-        redact: redact?,
-        headers: headers?,
-    })
+object! {
+    /// What is recorded of a body.
+    struct Recorded {
+        /// How the body begins, and its digest.
+        capture: Captured = required(object()),
+    }
 }
 
-fn redaction<'a>(json: &'a Json, place: &Place<'a>) -> Option<Redaction> {
-    let rules = list(text)(json, place)?;
+impl Object for Recorded {}
+
+object! {
+    /// How much is kept of a body, and what never is.
+    struct Captured {
+        /// How much is kept of the beginning, in bytes.
+        max_bytes: usize = or(1024, number(1, MAX_CAPTURE_BYTES)),
+        /// JSON members that are taken out: by name, wherever they are and without regard to case, or,
+        /// with a slash before them, by JSON pointer (RFC 6901).
+        redact: Redaction = or_none(list(text()).and_then(redaction)),
+        /// The headers that are kept, but those that carry credentials.
+        headers: Vec<String> = or_none(list(parsed("header name", kept_header))),
+    }
+}
+
+impl Object for Captured {}
+
+fn redaction(rules: Vec<String>, place: &Place<'_>) -> Option<Redaction> {
     Redaction::parse(rules).map_or_else(|message| place.error(message), Some)
 }
 

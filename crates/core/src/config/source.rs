@@ -1,51 +1,48 @@
 //! `token_sources`: where a token may be.
 
 use crate::json::Json;
+use crate::object;
+use crate::schema::{Object, Place, boolean, optional, or, parsed, required};
 
-use super::{Fields, Place, boolean, list, parsed};
-
-/// The header that is ours alone.
-pub(crate) const DEDICATED_HEADER: &str = "x-breakglass-token";
-
-/// A header that may carry a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenSource {
-    /// The header's name, in lower case.
-    pub header: String,
-    /// The authentication scheme before the token (RFC 9110 section 11.1), in lower case. A header
-    /// with a scheme is shared with others: a token in it that is not ours stays untouched.
-    pub scheme: Option<String>,
-    /// Whether the upstream may see the token.
-    pub forward: bool,
-}
-
-impl Default for TokenSource {
-    fn default() -> TokenSource {
-        TokenSource { header: DEDICATED_HEADER.to_owned(), scheme: None, forward: false }
+object! {
+    /// The headers that may carry a token. Without `token_sources`, the header of its own is one.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct TokenSource {
+        /// The header's name, in whatever case.
+        pub header: String = required(parsed("header name", header_name)),
+        /// The authentication scheme before the token (RFC 9110 section 11.1); required with
+        /// `authorization`. A header with a scheme is shared: a token in it whose `typ` and `iss` do not
+        /// belong to one configured issuer is somebody else's, and stays untouched.
+        pub scheme: Option<String> = optional("none", parsed("scheme", scheme)),
+        /// Whether the upstream may see the token.
+        pub forward: bool = or(false, boolean()),
     }
 }
 
-pub(super) fn read_all<'a>(json: &'a Json, place: &Place<'a>) -> Option<Vec<TokenSource>> {
-    let sources = list(read)(json, place)?;
+impl Object for TokenSource {
+    fn check(&self, place: &Place<'_>) -> Option<()> {
+        if self.header == "authorization" && self.scheme.is_none() {
+            return place
+                .field("scheme")
+                .error("is required with `authorization`, such as \"Bearer\"");
+        }
+        Some(())
+    }
+}
+
+/// The header that is ours alone, as a configuration would name it.
+pub(super) fn dedicated() -> Json {
+    Json::Object([("header".to_owned(), Json::from("x-breakglass-token"))].into())
+}
+
+/// No header is a source twice.
+pub(super) fn distinct(sources: Vec<TokenSource>, place: &Place<'_>) -> Option<Vec<TokenSource>> {
     for (index, source) in sources.iter().enumerate() {
         if sources.iter().take(index).any(|earlier| earlier.header == source.header) {
             return place.item(index).field("header").error("is listed twice");
         }
     }
     Some(sources)
-}
-
-fn read<'a>(json: &'a Json, place: &Place<'a>) -> Option<TokenSource> {
-    let mut fields = Fields::open(json, place)?;
-    let header = fields.required("header", parsed(header_name));
-    let scheme = fields.optional("scheme", parsed(scheme));
-    let forward = fields.or("forward", false, boolean);
-    fields.close()?;
-    let (header, scheme) = (header?, scheme?);
-    if header == "authorization" && scheme.is_none() {
-        return place.field("scheme").error("is required with `authorization`, such as \"Bearer\"");
-    }
-    Some(TokenSource { header, scheme, forward: forward? })
 }
 
 /// A header name in lower case (RFC 9110 section 5.1).

@@ -18,6 +18,6 @@ pub use method::{OVERRIDE_HEADERS, is_method};
 pub use path::{AmbiguousPath, PlainPath};
 pub use readings::Readings;
 pub use rule::{Rule, Sighting};
-pub use scope::{Holder, Requirements, Scope, Unmet};
+pub use scope::{Holder, Requirements, Scope, Scopes, Unmet};
 pub use source::SourceAddress;
 pub use template::PathTemplate;

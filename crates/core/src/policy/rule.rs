@@ -1,16 +1,38 @@
 //! `protected` and `ceiling`: rules that refuse, so they match whatever could be meant.
 
-use crate::config::{Fields, Place, list, parsed};
-use crate::json::Json;
+use crate::object;
+use crate::schema::{Object, Place, list, optional, parsed};
 
 use super::{HostName, HostPattern, PathTemplate, Readings, is_method};
 
-/// A set of requests to refuse. What it does not name, it does not ask about; it names something.
-#[derive(Debug)]
-pub struct Rule {
-    hosts: Option<Vec<HostPattern>>,
-    methods: Option<Vec<String>>,
-    paths: Option<Vec<PathTemplate>>,
+object! {
+    /// Rules that refuse: a rule names hosts, methods, paths, at least one of them; what it does not
+    /// name, it does not ask about.
+    ///
+    /// They match whatever could be meant: any reading of the path (decoded, with dot segments resolved,
+    /// parameters dropped, ...), any method that an override header names, without regard to case, and
+    /// `/x/**` covers `/x` and `/x/` too. A path that is too long and too odd to read in every way counts
+    /// as covered.
+    #[derive(Debug)]
+    pub struct Rule {
+        /// Exact, or `*.suffix` for everything below the suffix; without port.
+        hosts: Option<Vec<HostPattern>> =
+            optional("any", list(parsed("host pattern", HostPattern::parse))),
+        /// In upper case.
+        methods: Option<Vec<String>> = optional("any", list(parsed("method", method))),
+        /// Templates, as in `scopes`.
+        paths: Option<Vec<PathTemplate>> =
+            optional("any", list(parsed("path template", PathTemplate::parse))),
+    }
+}
+
+impl Object for Rule {
+    fn check(&self, place: &Place<'_>) -> Option<()> {
+        if self.hosts.is_none() && self.methods.is_none() && self.paths.is_none() {
+            return place.error("expected at least one of `hosts`, `methods`, `paths`");
+        }
+        Some(())
+    }
 }
 
 /// What a request could mean to an upstream.
@@ -25,20 +47,6 @@ pub struct Sighting<'a> {
 }
 
 impl Rule {
-    /// Reads a rule from the configuration.
-    pub(crate) fn read<'a>(json: &'a Json, place: &Place<'a>) -> Option<Rule> {
-        let mut fields = Fields::open(json, place)?;
-        let hosts = fields.optional("hosts", list(parsed(HostPattern::parse)));
-        let methods = fields.optional("methods", list(parsed(method)));
-        let paths = fields.optional("paths", list(parsed(PathTemplate::parse)));
-        fields.close()?;
-        let rule = Rule { hosts: hosts?, methods: methods?, paths: paths? };
-        if rule.hosts.is_none() && rule.methods.is_none() && rule.paths.is_none() {
-            return place.error("expected at least one of `hosts`, `methods`, `paths`");
-        }
-        Some(rule)
-    }
-
     /// Whether the rule covers a request in any of its meanings.
     #[must_use]
     pub fn covers(&self, request: &Sighting<'_>) -> bool {

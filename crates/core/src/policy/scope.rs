@@ -1,48 +1,73 @@
 //! `scopes`: what a grant can open, and what its holder must bring.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use crate::bodies::BodyAudit;
 use crate::claims::Claims;
-use crate::config::{
-    Fields, OnUnavailable, Place, body_audit, boolean, list, on_unavailable, one_of, parsed,
-    positive_duration, text,
-};
+use crate::config::{OnUnavailable, UNAVAILABLE, body_audit};
 use crate::instant::Instant;
-use crate::json::Json;
 use crate::reason::DenyReason;
+use crate::schema::{
+    Object, Place, boolean, duration, list, one_of, optional, or, or_empty, parsed, required, text,
+};
+use crate::{object, schema};
 
 use super::rule::method;
 use super::source::parse_network;
 use super::{HostName, HostPattern, PathTemplate, PlainPath, SourceAddress};
 
-/// A named set of hosts, routes, methods and paths.
-#[derive(Debug)]
-pub struct Scope {
-    /// The name, as tokens carry it.
-    pub name: String,
-    /// The hosts; `None` is every host.
-    pub hosts: Option<Vec<HostPattern>>,
-    /// The Envoy route names; `None` is every route.
-    pub routes: Option<Vec<String>>,
-    /// The methods, compared byte by byte.
-    pub methods: Vec<String>,
-    /// The paths.
-    pub paths: Vec<PathTemplate>,
-    /// What the holder must bring.
-    pub require: Requirements,
-    /// What happens when nobody can say whether the grant still stands, in place of the
-    /// configuration's own.
-    pub on_unavailable: Option<OnUnavailable>,
-    /// How long what runs may go on when its grant is revoked or its scope withdrawn (`cut: finish`);
-    /// `None` ends it at once.
-    pub drain: Option<Duration>,
-    /// What is recorded of request bodies.
-    pub request_body: BodyAudit,
-    /// What is recorded of response bodies.
-    pub response_body: BodyAudit,
+object! {
+    /// What a grant can open, and what its holder must bring. No two have the same `name`.
+    ///
+    /// All requirements of one covering scope must be met; requirements are never put together from two.
+    /// Under a token a path that can be read in two ways is refused before any scope is looked at; see
+    /// `ambiguous_path` in [reasons.md](reasons.md).
+    #[derive(Debug)]
+    pub struct Scope {
+        /// One word of visible ASCII, as in the token's `scope`.
+        pub name: String = required(parsed("scope name", scope_name)),
+        /// Exact, or `*.suffix` for everything below the suffix; without port.
+        pub hosts: Option<Vec<HostPattern>> =
+            optional("any", list(parsed("host pattern", HostPattern::parse))),
+        /// Envoy route names.
+        pub routes: Option<Vec<String>> = optional("any", list(parsed("route name", any_text))),
+        /// In upper case, compared byte by byte.
+        pub methods: Vec<String> = required(list(parsed("method", method))),
+        /// Templates: `{name}` is exactly one segment that is not empty, `**` only as the last segment is
+        /// one or more of the rest. Matched byte by byte, without the query.
+        pub paths: Vec<PathTemplate> =
+            required(list(parsed("path template", PathTemplate::parse))),
+        /// What the holder must bring, all of it.
+        pub require: Requirements = or_empty(schema::object()),
+        /// What happens when nobody can say whether a grant still stands.
+        pub on_unavailable: Option<OnUnavailable> =
+            optional("that of `revocation`", one_of(UNAVAILABLE)),
+        /// What becomes of running requests when their grant is revoked or a new configuration withdraws
+        /// the scope: `"at_once"` ends them, `"finish"` lets them end by themselves. New requests are
+        /// refused either way.
+        cut: Cut = or("at_once", one_of(&[("at_once", Cut::AtOnce), ("finish", Cut::Finish)])),
+        /// How long they may go on then; never past the end of the token. Only with `cut: "finish"`.
+        drain: Option<Duration> = optional("`\"30s\"` with `finish`",
+            duration().at_most(MAX_DRAIN, "what is revoked must end")),
+        /// What is recorded of the request bodies of permits; see [audit.md](audit.md#bodies).
+        pub request_body: BodyAudit = or("none", body_audit()),
+        /// What is recorded of the response bodies of permits.
+        pub response_body: BodyAudit = or("none", body_audit()),
+    }
+}
+
+impl Object for Scope {
+    fn check(&self, place: &Place<'_>) -> Option<()> {
+        if self.cut == Cut::AtOnce && self.drain.is_some() {
+            return place
+                .field("drain")
+                .error("expected `cut: \"finish\"` beside it: what is cut at once has no time");
+        }
+        Some(())
+    }
 }
 
 /// How long what runs may go on under `cut: finish`, unless the scope says otherwise.
@@ -58,25 +83,72 @@ enum Cut {
     Finish,
 }
 
-const CUTS: &[(&str, Cut)] = &[("at_once", Cut::AtOnce), ("finish", Cut::Finish)];
+object! {
+    /// What the holder of a token must bring, all of it.
+    #[derive(Debug)]
+    pub struct Requirements {
+        /// Any of these must be in `roles`.
+        pub roles: Option<Vec<String>> = optional("none", list(text())),
+        /// All of these must be in `amr` (RFC 8176).
+        pub amr: Option<Vec<String>> = optional("none", list(text())),
+        /// Any of these must be `acr`.
+        pub acr: Option<Vec<String>> = optional("none", list(text())),
+        /// The longest time since `auth_time`.
+        pub max_auth_age: Option<Duration> = optional("none", duration()),
+        /// Any of these must hold Envoy's `source.address`.
+        pub source_cidrs: Option<Vec<IpNet>> =
+            optional("none", list(parsed("network", parse_network))),
+        /// The longest `exp - iat` for this scope.
+        pub max_lifetime: Option<Duration> = optional("none", duration()),
+        /// `true`: the token must be bound to the client's certificate (`cnf`, RFC 8705). A token that is
+        /// bound counts with its certificate only, either way.
+        pub sender_constrained: bool = or(false, boolean()),
+    }
+}
 
-/// What the holder of a token must bring, all of it.
-#[derive(Debug, Default)]
-pub struct Requirements {
-    /// Any of these roles.
-    pub roles: Option<Vec<String>>,
-    /// All of these authentication methods (RFC 8176).
-    pub amr: Option<Vec<String>>,
-    /// Any of these authentication context classes.
-    pub acr: Option<Vec<String>>,
-    /// The longest time since the holder authenticated.
-    pub max_auth_age: Option<Duration>,
-    /// Any of these networks must hold the client's address.
-    pub source_cidrs: Option<Vec<IpNet>>,
-    /// The longest `exp - iat`.
-    pub max_lifetime: Option<Duration>,
-    /// Whether the token must be bound to the client's certificate (RFC 8705).
-    pub sender_constrained: bool,
+impl Object for Requirements {}
+
+/// The scopes of a configuration.
+#[derive(Debug)]
+pub struct Scopes {
+    by_name: BTreeMap<String, Scope>,
+    kept_headers: BTreeSet<String>,
+}
+
+impl Scopes {
+    /// No two of them have one name.
+    pub(crate) fn named(scopes: Vec<Scope>, place: &Place<'_>) -> Option<Scopes> {
+        let mut by_name = BTreeMap::new();
+        let mut clean = Some(());
+        for (index, scope) in scopes.into_iter().enumerate() {
+            let name = scope.name.clone();
+            if by_name.insert(name.clone(), scope).is_some() {
+                let place = place.item(index).field("name");
+                clean = place.error(format!("another scope is called `{name}` too"));
+            }
+        }
+        clean?;
+        let kept_headers =
+            by_name.values().flat_map(|scope| scope.request_body.headers()).collect();
+        Some(Scopes { by_name, kept_headers })
+    }
+
+    /// The scope called `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Scope> {
+        self.by_name.get(name)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
+        self.by_name.values()
+    }
+
+    /// The request headers that some scope's record of a body needs, in lower case.
+    #[must_use]
+    pub fn kept_headers(&self) -> &BTreeSet<String> {
+        &self.kept_headers
+    }
 }
 
 /// What the requirements are held against.
@@ -102,41 +174,14 @@ pub struct Unmet {
 }
 
 impl Scope {
-    /// Reads a scope from the configuration.
-    pub(crate) fn read<'a>(json: &'a Json, place: &Place<'a>) -> Option<Scope> {
-        let mut fields = Fields::open(json, place)?;
-        let name = fields.required("name", parsed(scope_name));
-        let hosts = fields.optional("hosts", list(parsed(HostPattern::parse)));
-        let routes = fields.optional("routes", list(text));
-        let methods = fields.required("methods", list(parsed(method)));
-        let paths = fields.required("paths", list(parsed(PathTemplate::parse)));
-        let require = fields.or("require", Requirements::default(), Requirements::read);
-        let on_unavailable = fields.optional("on_unavailable", on_unavailable);
-        let cut = fields.or("cut", Cut::AtOnce, one_of(CUTS));
-        let drain = fields.optional("drain", drain);
-        let request_body = fields.or("request_body", BodyAudit::None, body_audit);
-        let response_body = fields.or("response_body", BodyAudit::None, body_audit);
-        fields.close()?;
-        Some(Scope {
-            name: name?,
-            hosts: hosts?,
-            routes: routes?,
-            methods: methods?,
-            paths: paths?,
-            require: require?,
-            on_unavailable: on_unavailable?,
-            request_body: request_body?,
-            response_body: response_body?,
-            drain: match (cut?, drain?) {
-                (Cut::AtOnce, None) => None,
-                (Cut::AtOnce, Some(_)) => {
-                    return place.field("drain").error(
-                        "expected `cut: \"finish\"` beside it: what is cut at once has no time",
-                    );
-                }
-                (Cut::Finish, drain) => Some(drain.unwrap_or(DEFAULT_DRAIN)),
-            },
-        })
+    /// How long what runs may go on when its grant is revoked or its scope withdrawn; `None` ends it at
+    /// once.
+    #[must_use]
+    pub fn drain(&self) -> Option<Duration> {
+        match self.cut {
+            Cut::AtOnce => None,
+            Cut::Finish => Some(self.drain.unwrap_or(DEFAULT_DRAIN)),
+        }
     }
 
     /// The path template that covers the request, if the scope does.
@@ -162,27 +207,6 @@ impl Scope {
 }
 
 impl Requirements {
-    fn read<'a>(json: &'a Json, place: &Place<'a>) -> Option<Requirements> {
-        let mut fields = Fields::open(json, place)?;
-        let roles = fields.optional("roles", list(text));
-        let amr = fields.optional("amr", list(text));
-        let acr = fields.optional("acr", list(text));
-        let max_auth_age = fields.optional("max_auth_age", positive_duration);
-        let source_cidrs = fields.optional("source_cidrs", list(parsed(parse_network)));
-        let max_lifetime = fields.optional("max_lifetime", positive_duration);
-        let sender_constrained = fields.or("sender_constrained", false, boolean);
-        fields.close()?;
-        Some(Requirements {
-            roles: roles?,
-            amr: amr?,
-            acr: acr?,
-            max_auth_age: max_auth_age?,
-            source_cidrs: source_cidrs?,
-            max_lifetime: max_lifetime?,
-            sender_constrained: sender_constrained?,
-        })
-    }
-
     /// Holds the requirements against a holder; the certificate is not among them.
     ///
     /// # Errors
@@ -242,13 +266,8 @@ impl Requirements {
     }
 }
 
-/// A drain time: from a millisecond to [`MAX_DRAIN`].
-fn drain(json: &Json, place: &Place<'_>) -> Option<Duration> {
-    let drain = positive_duration(json, place)?;
-    if drain > MAX_DRAIN {
-        return place.error("expected at most 10m: what is revoked must end");
-    }
-    Some(drain)
+fn any_text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
 }
 
 /// A scope name: one word of visible ASCII without quotes or backslash (RFC 6749 section 3.3).

@@ -59,8 +59,8 @@ impl KeyRing {
             .issuers
             .iter()
             .map(|issuer| IssuerKeys {
-                inline: issuer.inline.clone(),
-                remote: issuer.remote.clone().map(|remote| Source {
+                inline: issuer.jwks.inline.clone(),
+                remote: issuer.jwks.remote.clone().map(|remote| Source {
                     remote,
                     keys: None,
                     next_fetch: None,

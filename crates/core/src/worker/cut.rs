@@ -8,6 +8,7 @@ use crate::calls::StreamId;
 use crate::config::{Config, Enforcement};
 use crate::decision::{Allowance, Denial, Token, still_covers};
 use crate::instant::Instant;
+use crate::policy::Scope;
 use crate::reason::DenyReason;
 use crate::refusal::refuse;
 use crate::request::Facts;
@@ -131,8 +132,7 @@ impl Worker {
             running.past.until_revoked.get_or_insert(running.traffic.total());
         }
         let scope = running.decided.ruled.scope.as_ref();
-        let drain =
-            scope.and_then(|name| self.config.scopes.get(name)).and_then(|scope| scope.drain);
+        let drain = scope.and_then(|name| self.config.scopes.get(name)).and_then(Scope::drain);
         let Some(drain) = drain else { return self.cut(stream, reason, now) };
         let sooner = now.after(drain);
         if sooner < end {

@@ -203,7 +203,7 @@ impl Worker {
             certificate: None,
             answers: Answers::default(),
             traffic: Rc::clone(traffic),
-            kept: headers.of(&config.kept_headers),
+            kept: headers.of(config.scopes.kept_headers()),
             void_at: None,
         };
         self.decide(stream, waiting, &|| attributes.client_certificate(), now)

@@ -63,6 +63,30 @@ fn takes_the_smallest_configuration_and_the_largest() {
 }
 
 #[test]
+fn takes_every_object_with_nothing_but_what_it_requires() {
+    let endpoint = json!({"cluster": "approvals", "authority": "approvals.internal", "path": "/x"});
+    let least = json!({
+        "issuers": [{"issuer": "https://approvals.internal", "audiences": ["payments-prod"],
+            "jwks": {"remote": endpoint}}],
+        "token_sources": [{"header": "x-breakglass-token"}],
+        "scopes": [{"name": "orders:read", "methods": ["GET"], "paths": ["/v1/orders"],
+            "require": {}, "request_body": {"capture": {}}, "response_body": {"capture": {}}}],
+        "revocation": {"feed": endpoint, "introspection": endpoint,
+            "credential": {"env": "BREAKGLASS_PROXY_TOKEN"}},
+        "audit": {"heads": endpoint},
+    });
+    assert_eq!(wrong(&least), [""; 0]);
+    // What is left out is what the default says, as if it were written.
+    let defaults = json!({"token_sources": [{"header": "x-breakglass-token", "forward": false}],
+        "max_token_bytes": 8192, "clock_skew": "5s", "enforcement": "enforce",
+        "unauthenticated": "pass"});
+    let reading = |config: &Value| format!("{:?}", parse(config).unwrap());
+    assert_eq!(reading(&least), reading(&with(least.clone(), defaults)));
+    let without_sources = with(least.clone(), json!({"token_sources": null}));
+    assert_eq!(reading(&without_sources), reading(&least));
+}
+
+#[test]
 fn names_every_wrong_field_at_once() {
     let broken = json!({
         "issuers": [{"issuer": "", "audiences": [], "algorithms": ["none"], "max_lifetime": "soon",

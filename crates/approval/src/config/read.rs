@@ -1,0 +1,72 @@
+//! What the texts in a configuration must be.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use breakglass_core::schema::Place;
+
+use super::Digest;
+use crate::limits::MAX_GRANT_S;
+use crate::{duration, text};
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("expected an address such as `127.0.0.1:8300`, got `{text}`"))
+}
+
+pub(super) fn name(name: &str) -> Result<String, String> {
+    text::name(name).map(|()| name.to_owned())
+}
+
+pub(super) fn scope_name(name: &str) -> Result<String, String> {
+    text::scope(name).map(|()| name.to_owned())
+}
+
+pub(super) fn issuer(url: &str) -> Result<String, String> {
+    text::scope(url)?;
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    if rest.is_none_or(str::is_empty) {
+        return Err(format!("expected a URL such as `https://approvals.internal`, got `{url}`"));
+    }
+    Ok(url.to_owned())
+}
+
+pub(super) fn path(path: &str) -> Result<PathBuf, String> {
+    Ok(path.into())
+}
+
+/// In seconds.
+pub(super) fn bounded_duration(text: &str) -> Result<i64, String> {
+    let seconds = duration::parse(text).map_err(|error| format!("{error}, got `{text}`"))?;
+    if seconds > MAX_GRANT_S {
+        return Err(format!("expected at most {}, got `{text}`", duration::format(MAX_GRANT_S)));
+    }
+    Ok(seconds)
+}
+
+/// A wrong digest is never echoed: somebody may have put the token itself here.
+pub(super) fn digest(hex: &str) -> Result<Digest, String> {
+    let expected = "expected the SHA-256 of the API token as 64 hexadecimal digits \
+                    (`breakglass keygen api-token` prints both)";
+    let nibble =
+        |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let bytes: Option<Vec<u8>> = hex
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => Some(nibble(*high)?.checked_shl(4)? | nibble(*low)?),
+            _ => None,
+        })
+        .collect();
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| expected.to_owned())
+}
+
+/// No name is in a list twice.
+pub(super) fn distinct(names: Vec<String>, place: &Place<'_>) -> Option<Vec<String>> {
+    let mut clean = Some(());
+    for (index, name) in names.iter().enumerate() {
+        if names.iter().take(index).any(|earlier| earlier == name) {
+            clean = place.item(index).error("named twice");
+        }
+    }
+    clean.map(|()| names)
+}

@@ -1,0 +1,144 @@
+//! What an object of a configuration may hold, written once.
+//!
+//! [`object!`](crate::object) makes a type, its reader and its description of one definition, so that
+//! what is documented is what is read. A field is a [`Member`] (it must be there, or what it is
+//! without), and holds what a [`Reader`] takes. Every error is reported with the path of its field, and
+//! the reading goes on: only when nothing was reported does a value exist.
+
+mod describe;
+mod json_schema;
+mod markdown;
+mod member;
+mod place;
+mod reader;
+
+pub use describe::{Description, Field, Presence, Takes};
+pub use json_schema::json_schema;
+pub use markdown::{reference, with_generated};
+pub use member::{Fields, Member, flat, optional, or, or_empty, or_none, required};
+pub use place::{ConfigError, Place, Reading};
+pub use reader::{Reader, boolean, duration, list, number, object, one_of, parsed, text};
+
+/// What [`object!`](crate::object) makes.
+pub trait Members: Sized {
+    /// The name of the type.
+    const NAME: &'static str;
+
+    /// Its documentation.
+    const ABOUT: &'static str;
+
+    /// Reads every field. `None` if one of them is wrong, and then that was reported.
+    fn read_members(fields: &mut Fields<'_>) -> Option<Self>;
+
+    /// Adds every field, in the order of the definition.
+    fn describe_members(fields: &mut Vec<Field>);
+}
+
+/// An object of a configuration.
+pub trait Object: Members {
+    /// What its fields have to be to one another: reports what is wrong, at `place` or below it.
+    /// `None` if anything is.
+    fn check(&self, place: &Place<'_>) -> Option<()> {
+        let _ = place;
+        Some(())
+    }
+
+    /// What it may hold.
+    #[must_use]
+    fn describe() -> Description {
+        let mut fields = Vec::new();
+        Self::describe_members(&mut fields);
+        Description { name: Self::NAME, about: Self::ABOUT, fields }
+    }
+}
+
+/// What [`object!`](crate::object) calls: its arguments say by the type of the field what is described.
+#[doc(hidden)]
+pub fn describe_member<T, M: Member<Value = T>>(
+    member: &M,
+    name: &'static str,
+    about: &'static str,
+    fields: &mut Vec<Field>,
+) {
+    member.describe(name, about, fields);
+}
+
+/// Defines an object of a configuration: a struct in which each field says what it takes.
+///
+/// The documentation of the struct and its fields is that of the configuration too: it is for whoever
+/// writes one. The struct still needs an `impl Object`, where its check is, if it has one.
+///
+/// ```
+/// use std::time::Duration;
+/// use breakglass_core::object;
+/// use breakglass_core::json::Json;
+/// use breakglass_core::schema::{self, Object, Reader, duration, or, required, text};
+///
+/// object! {
+///     /// Whom to call.
+///     #[derive(Debug)]
+///     pub struct Contact {
+///         /// Who it is.
+///         pub name: String = required(text()),
+///         /// How long to let it ring.
+///         pub patience: Duration = or("30s", duration()),
+///     }
+/// }
+/// impl Object for Contact {}
+///
+/// let json = Json::parse(br#"{"name": "alice"}"#).unwrap();
+/// let contact = schema::Reading::new().read(&schema::object::<Contact>(), &json).unwrap();
+/// assert_eq!((contact.name.as_str(), contact.patience.as_secs()), ("alice", 30));
+/// assert_eq!(Contact::describe().fields[1].about.trim(), "How long to let it ring.");
+/// ```
+#[macro_export]
+macro_rules! object {
+    (
+        $(#[$($about:tt)*])*
+        $visibility:vis struct $name:ident {
+            $(
+                $(#[$($doc:tt)*])*
+                $field_visibility:vis $field:ident: $type:ty = $member:expr
+            ),* $(,)?
+        }
+    ) => {
+        $(#[$($about)*])*
+        $visibility struct $name {
+            $( $(#[$($doc)*])* $field_visibility $field: $type, )*
+        }
+
+        impl $crate::schema::Members for $name {
+            const NAME: &'static str = stringify!($name);
+            const ABOUT: &'static str = concat!($($crate::documentation!($($about)*)),*);
+
+            fn read_members(fields: &mut $crate::schema::Fields<'_>) -> Option<Self> {
+                // All of them, before the first that failed counts; and at once, so that no field has the
+                // name of a function that a later one calls.
+                let ($($field,)*): ($(Option<$type>,)*) =
+                    ($($crate::schema::Member::read(&$member, stringify!($field), fields),)*);
+                Some($name { $( $field: $field?, )* })
+            }
+
+            fn describe_members(fields: &mut Vec<$crate::schema::Field>) {
+                $( $crate::schema::describe_member::<$type, _>(
+                    &$member,
+                    stringify!($field),
+                    concat!($($crate::documentation!($($doc)*)),*),
+                    fields,
+                ); )*
+            }
+        }
+    };
+}
+
+/// The text of a documentation attribute; nothing of any other.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! documentation {
+    (doc = $text:literal) => {
+        concat!($text, "\n")
+    };
+    ($($other:tt)*) => {
+        ""
+    };
+}
