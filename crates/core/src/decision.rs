@@ -281,7 +281,9 @@ fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
         return None;
     }
     let mut methods = vec![facts.method.as_slice()];
-    methods.extend(facts.overrides.iter().map(Vec::as_slice));
+    // Of a list of methods some take the first.
+    let overrides = facts.overrides.iter().flat_map(|value| value.split(|byte| *byte == b','));
+    methods.extend(overrides.map(<[u8]>::trim_ascii));
     let paths = Readings::of(&facts.path);
     let sighting = Sighting { host: facts.host.as_ref(), methods: &methods, paths: &paths };
     rules.iter().find(|rule| rule.covers(&sighting))

@@ -69,11 +69,11 @@ impl<'h> Seen<'h> {
                 None if is_ours(name) => seen.ours.push(name),
                 None => {}
             }
-            let overrides = OVERRIDE_HEADERS.iter().any(|header| header.as_bytes() == name)
+            let overrides = OVERRIDE_HEADERS.iter().any(|header| reads_as(name, header.as_bytes()))
                 && !config
                     .harmless_method_overrides
                     .iter()
-                    .any(|harmless| harmless.as_bytes() == name);
+                    .any(|harmless| reads_as(name, harmless.as_bytes()));
             if overrides {
                 seen.overrides.push(value);
             }
@@ -101,13 +101,15 @@ impl<'h> Seen<'h> {
     }
 }
 
-/// Whether a header may only ever be set by us. Some upstreams read `_` as `-`, so both are one.
+/// Whether a header may only ever be set by us.
 fn is_ours(name: &[u8]) -> bool {
-    name.len() >= OUR_PREFIX.len()
-        && name.iter().zip(OUR_PREFIX).all(|(given, ours)| match given {
-            b'_' => *ours == b'-',
-            _ => given.eq_ignore_ascii_case(ours),
-        })
+    name.get(..OUR_PREFIX.len()).is_some_and(|start| reads_as(start, OUR_PREFIX))
+}
+
+/// Whether an upstream may take one header name for the other: some read `_` as `-`.
+fn reads_as(name: &[u8], other: &[u8]) -> bool {
+    let read = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    name.len() == other.len() && name.iter().map(read).eq(other.iter().map(read))
 }
 
 /// The token in a header's value, if it is meant for us. In a header of our own everything is. In a

@@ -50,8 +50,18 @@ fn a_request_without_a_token_is_refused_where_one_is_needed() {
     {
         assert_refused(&decide(&protected, &Request::new(method, path)), "token_missing");
     }
-    let overridden = Request::new("POST", "/x").header("x-http-method-override", "delete");
-    assert_refused(&decide(&protected, &overridden), "token_missing");
+    // Some upstreams read `_` as `-`, and some take the first of a list.
+    for (name, value) in [
+        ("x-http-method-override", "delete"),
+        ("x_http_method_override", "delete"),
+        ("x-http_method-override", "DELETE"),
+        ("x-method-override", " DELETE\t"),
+        ("x-http-method", "DELETE, GET"),
+        ("x-http-method", "get,delete"),
+    ] {
+        let overridden = Request::new("POST", "/x").header(name, value);
+        assert_refused(&decide(&protected, &overridden), "token_missing");
+    }
     assert_eq!(reason(&decide(&protected, &Request::new("GET", "/x"))), "no_token");
 }
 
