@@ -408,3 +408,18 @@ fn an_unverified_claim_is_in_no_record_and_no_answer() {
         assert!(!text.contains("mallory") && !text.contains("forged") && !text.contains(&forged));
     }
 }
+
+#[test]
+fn a_scope_that_asks_for_a_certificate_does_not_keep_another_one_from_covering() {
+    let scope = |name: &str, bound: bool| {
+        json!({"name": name, "methods": ["GET"], "paths": ["/v1/orders"],
+            "require": {"sender_constrained": bound}})
+    };
+    let config = with(config(), json!({"scopes": [scope("bound", true), scope("free", false)]}));
+    for scopes in ["free bound", "bound free"] {
+        let step = decide(&config, &Request::under(&token(json!({"scope": scopes}))));
+        assert_permitted(&step);
+    }
+    let step = decide(&config, &Request::under(&token(json!({"scope": "bound"}))));
+    assert_refused(&step, "sender_mismatch");
+}
