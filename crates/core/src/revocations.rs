@@ -223,7 +223,11 @@ impl Revocations {
     fn add(&mut self, revoked: Vec<Revoked>) -> bool {
         let known = self.revoked.len();
         self.revoked.reserve(revoked.len());
-        self.revoked.extend(revoked.into_iter().map(|Revoked { jti, exp }| (jti, exp)));
+        for Revoked { jti, exp } in revoked {
+            // Who says an earlier end does not make it be forgotten sooner.
+            let end = self.revoked.entry(jti).or_default();
+            *end = exp.max(*end);
+        }
         self.revoked.len() > known
     }
 

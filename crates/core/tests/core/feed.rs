@@ -316,3 +316,17 @@ fn a_hundred_thousand_revocations_are_known() {
     assert_refused(&stage.request(1, &Request::under(&last)), "revoked");
     assert_permitted(&stage.request(2, &Request::under(&token("grant-1"))));
 }
+
+#[test]
+fn an_earlier_end_does_not_make_a_revocation_be_forgotten() {
+    let (mut stage, call) = fed(&feeding_config());
+    stage.answer(&call, 200, &news(8, &["grant-1"]));
+    let call = next(&mut stage);
+    let ended = json!({"epoch": 9, "revoked": [{"jti": "grant-1", "exp": 1}], "reset": true,
+        "feed": "f1"});
+    stage.answer(&call, 200, &ended);
+    stage.wait_millis(61_000);
+    let call = stage.call();
+    stage.answer(&call, 200, &news(9, &[]));
+    assert_refused(&stage.request(1, &Request::under(&token("grant-1"))), "revoked");
+}
