@@ -205,9 +205,7 @@ impl Revocations {
     pub(crate) fn follow(&mut self, window: Window, now: Instant) -> bool {
         let Some((epoch, feed)) = &mut self.position else { return false };
         self.has_gap = *feed != window.feed || *epoch < window.from;
-        let known = self.revoked.len().saturating_add(window.revoked.len());
-        let bounded = known <= MAX_REVOCATIONS && window.revoked.iter().all(is_bounded);
-        if self.has_gap || !bounded || window.to < *epoch {
+        if self.has_gap || window.to < *epoch || !fits(&self.revoked, &window.revoked) {
             return false;
         }
         *epoch = window.to;
@@ -252,8 +250,7 @@ impl Revocations {
 
     fn read(&mut self, body: &[u8], asked: Asked) -> Option<(Asked, News)> {
         let news: News = serde_json::from_slice(body).ok()?;
-        let known = self.revoked.len().saturating_add(news.revoked.len());
-        if known > MAX_REVOCATIONS || !news.revoked.iter().all(is_bounded) {
+        if !fits(&self.revoked, &news.revoked) {
             return None;
         }
         let feed_fits = news.feed.as_ref().is_none_or(|feed| feed.len() <= MAX_NAME_BYTES);
@@ -286,6 +283,12 @@ fn lateness(config: &Config) -> Duration {
 }
 
 fn is_bounded(entry: &Revoked) -> bool {
+/// Whether these can be known as well. One that is known already takes no more room.
+fn fits(known: &HashMap<Box<str>, u64>, revoked: &[Revoked]) -> bool {
+    let new = revoked.iter().filter(|entry| !known.contains_key(&entry.jti)).count();
+    revoked.iter().all(is_bounded) && known.len().saturating_add(new) <= MAX_REVOCATIONS
+}
+
     !entry.jti.is_empty() && entry.jti.len() <= MAX_NAME_BYTES && entry.exp <= LAST_INSTANT
 }
 

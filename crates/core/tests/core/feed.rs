@@ -330,3 +330,20 @@ fn an_earlier_end_does_not_make_a_revocation_be_forgotten() {
     stage.answer(&call, 200, &news(9, &[]));
     assert_refused(&stage.request(1, &Request::under(&token("grant-1"))), "revoked");
 }
+
+#[test]
+fn revocations_that_are_known_and_told_again_count_once() {
+    let (mut stage, call) = fed(&feeding_config());
+    let revoked: Vec<String> = (0..200_001)
+        .map(|number| format!(r#"{{"jti":"g{number}","exp":{}}}"#, NOW + 800))
+        .collect();
+    let answer =
+        format!(r#"{{"epoch":200001,"revoked":[{}],"reset":true,"feed":"f1"}}"#, revoked.join(","));
+    let answer = Answer::Response { status: 200, body: answer.as_bytes() };
+    stage.worker.answer(call.id, &answer, stage.now);
+    stage.wait_millis(3_000);
+    let call = stage.call();
+    stage.worker.answer(call.id, &answer, stage.now);
+    stage.wait_millis(9_000);
+    assert_permitted(&stage.request(1, &Request::under(&token("grant-1"))));
+}
