@@ -146,7 +146,8 @@ impl Revocations {
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         // A clock that was set back must not keep the feed from being asked.
         let set_back = self.as_of.is_some_and(|as_of| now < as_of);
-        self.asked.is_none() && (set_back || self.next_poll.is_none_or(|due| now >= due))
+        let rests = |due: Instant| now < due && due <= now.after(LAST_RETRY);
+        self.asked.is_none() && (set_back || !self.next_poll.is_some_and(rests))
     }
 
     /// Whether what others share is not enough: it does not go on from what is known, or it is late.
@@ -282,13 +283,13 @@ fn lateness(config: &Config) -> Duration {
     wait(config).saturating_mul(9).checked_div(4).unwrap_or_default()
 }
 
-fn is_bounded(entry: &Revoked) -> bool {
 /// Whether these can be known as well. One that is known already takes no more room.
 fn fits(known: &HashMap<Box<str>, u64>, revoked: &[Revoked]) -> bool {
     let new = revoked.iter().filter(|entry| !known.contains_key(&entry.jti)).count();
     revoked.iter().all(is_bounded) && known.len().saturating_add(new) <= MAX_REVOCATIONS
 }
 
+fn is_bounded(entry: &Revoked) -> bool {
     !entry.jti.is_empty() && entry.jti.len() <= MAX_NAME_BYTES && entry.exp <= LAST_INSTANT
 }
 

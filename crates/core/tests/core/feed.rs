@@ -347,3 +347,23 @@ fn revocations_that_are_known_and_told_again_count_once() {
     stage.wait_millis(9_000);
     assert_permitted(&stage.request(1, &Request::under(&token("grant-1"))));
 }
+
+#[test]
+fn a_clock_that_is_set_back_does_not_keep_the_feed_from_being_asked() {
+    let hour_before = |now: Instant| Instant::from_millis(now.as_millis() - 3_600_000);
+    // Before the first answer.
+    let mut stage = Stage::new(&feeding_config());
+    let call = stage.call();
+    stage.fail(&call);
+    stage.now = hour_before(stage.now);
+    let call = stage.call();
+    stage.answer(&call, 200, &everything(7, &[]));
+    // After one that is older than the step back.
+    let call = next(&mut stage);
+    stage.fail(&call);
+    stage.wait_millis(2 * 3_600_000);
+    let call = stage.call();
+    stage.fail(&call);
+    stage.now = hour_before(stage.now);
+    stage.call();
+}
