@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Number;
 
 /// The members of a record, in their order.
 pub const MEMBERS: [&str; 41] = [
@@ -59,7 +60,7 @@ const INNER: [&[&str]; 2] = [
     &["sha256", "bytes", "complete", "headers", "content", "truncated", "withheld"],
 ];
 
-/// A JSON value that keeps the order of its objects' members. A record has no fractions.
+/// A JSON value that keeps the order of its objects' members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
     /// `null`
@@ -70,8 +71,8 @@ pub enum Tree {
     Integer(i64),
     /// A larger one.
     Large(u64),
-    /// A fraction: not in a record, but perhaps beside one.
-    Fraction,
+    /// A number that no record has: it is kept, so that the hash tells that it was put in.
+    Other(Number),
     /// Text.
     Text(String),
     /// A list.
@@ -127,7 +128,8 @@ fn sort(members: &mut [(String, Tree)], order: &[&str]) {
 impl Serialize for Tree {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Tree::Null | Tree::Fraction => serializer.serialize_unit(),
+            Tree::Null => serializer.serialize_unit(),
+            Tree::Other(value) => value.serialize(serializer),
             Tree::Bool(value) => serializer.serialize_bool(*value),
             Tree::Integer(value) => serializer.serialize_i64(*value),
             Tree::Large(value) => serializer.serialize_u64(*value),
@@ -170,8 +172,10 @@ impl<'de> Deserialize<'de> for Tree {
                 Ok(i64::try_from(value).map_or(Tree::Large(value), Tree::Integer))
             }
 
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Tree, E> {
-                Ok(Tree::Fraction)
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Tree, E> {
+                Number::from_f64(value)
+                    .map(Tree::Other)
+                    .ok_or_else(|| E::custom("a number that is not finite"))
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Tree, E> {

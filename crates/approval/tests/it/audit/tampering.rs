@@ -382,3 +382,16 @@ fn reports_that_contradict_each_other_are_found_whichever_the_log_has() {
     log.heads["heads"].as_array_mut().unwrap().push(late.head());
     log.verify().is(0, &[], &[]);
 }
+
+#[test]
+fn a_null_that_became_a_fraction_is_a_change() {
+    for number in ["0.5", "-0", "1e9"] {
+        let mut log = Log::new();
+        let null = "\"bytes_after_revocation\":null";
+        assert!(log.lines[10].contains(null));
+        let number = format!("\"bytes_after_revocation\":{number}");
+        log.lines[10] = log.lines[10].replace(null, &number);
+        let verified = log.verify();
+        assert_eq!(verified.code & 4, 4, "{number}: {:#}", verified.json);
+    }
+}
