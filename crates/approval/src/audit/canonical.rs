@@ -112,17 +112,18 @@ impl Tree {
 }
 
 /// Sorts the members whose place is known; another one goes where the one before it goes.
-fn sort(members: &mut [(String, Tree)], order: &[&str]) {
+fn sort(members: &mut Vec<(String, Tree)>, order: &[&str]) {
     let mut last = 0;
-    let mut places: Vec<(String, usize)> = Vec::with_capacity(members.len());
-    for (name, _) in members.iter() {
-        last = order.iter().position(|known| known == name).unwrap_or(last);
-        places.push((name.clone(), last));
-    }
+    let mut placed: Vec<(usize, (String, Tree))> = members
+        .drain(..)
+        .map(|member| {
+            last = order.iter().position(|known| *known == member.0).unwrap_or(last);
+            (last, member)
+        })
+        .collect();
     // Stable: among equals what was first stays first.
-    members.sort_by_key(|(name, _)| {
-        places.iter().find(|(known, _)| known == name).map(|(_, place)| *place)
-    });
+    placed.sort_by_key(|(place, _)| *place);
+    members.extend(placed.into_iter().map(|(_, member)| member));
 }
 
 impl Serialize for Tree {
@@ -227,5 +228,12 @@ mod tests {
     fn leaves_what_is_canonical_as_it_is() {
         let record = r#"{"v":1,"time":"\b\t\n\f\r\"\\\u0000\u001f","added":-1,"seq":1,"hash":"h"}"#;
         assert_eq!(canonical(record), record);
+    }
+
+    #[test]
+    fn many_members_do_not_take_long() {
+        let members: String = (0..200_000).map(|number| format!("\"{number}\":0,")).collect();
+        let text = format!("{{{members}\"v\":1}}");
+        assert_eq!(canonical(&text).len(), text.len());
     }
 }
