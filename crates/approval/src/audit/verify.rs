@@ -179,7 +179,7 @@ impl Checking<'_> {
         let head = self.heads.and_then(|heads| heads.chain(record.chain));
         let mut count = 0;
         if let (Phase::End, Some(start)) = (record.phase, record.start)
-            && chain.began(start, place, head, &mut self.findings)
+            && chain.began(start, seal.seq, place, head, &mut self.findings)
         {
             count = 1;
         }
