@@ -21,6 +21,10 @@ use crate::worker::TICK;
 /// what a VM may hold; an answer with so many has about 30 MiB, which is what Envoy takes for one.
 const MAX_REVOCATIONS: usize = 400_000;
 
+/// The largest epoch: no service has a larger one (SQLite's own largest number), or can be asked what
+/// comes after it.
+const MAX_EPOCH: u64 = i64::MAX.unsigned_abs();
+
 /// How much longer than a token can count its revocation is remembered: a clock that was set forward,
 /// and is set back, must not bring a revoked token back.
 const REMEMBER: Duration = Duration::from_secs(10 * 60);
@@ -251,7 +255,7 @@ impl Revocations {
 
     fn read(&mut self, body: &[u8], asked: Asked) -> Option<(Asked, News)> {
         let news: News = serde_json::from_slice(body).ok()?;
-        if !fits(&self.revoked, &news.revoked) {
+        if news.epoch > MAX_EPOCH || !fits(&self.revoked, &news.revoked) {
             return None;
         }
         let feed_fits = news.feed.as_ref().is_none_or(|feed| feed.len() <= MAX_NAME_BYTES);

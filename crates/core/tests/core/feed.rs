@@ -367,3 +367,18 @@ fn a_clock_that_is_set_back_does_not_keep_the_feed_from_being_asked() {
     stage.now = hour_before(stage.now);
     stage.call();
 }
+
+#[test]
+fn an_epoch_that_no_service_can_be_asked_about_is_no_answer() {
+    let mut stage = Stage::new(&feeding_config());
+    let call = stage.call();
+    stage.answer(&call, 200, &everything(u64::MAX, &[]));
+    stage.wait_millis(200);
+    let call = stage.call();
+    assert!(!path(&call).contains("after="), "{}", path(&call));
+    let (mut stage, call) = fed(&feeding_config());
+    stage.answer(&call, 200, &news(1 << 63, &[]));
+    stage.wait_millis(200);
+    let call = stage.call();
+    assert!(path(&call).contains("after=7"), "{}", path(&call));
+}
