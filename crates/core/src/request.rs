@@ -101,6 +101,20 @@ impl<'h> Seen<'h> {
     }
 }
 
+impl Seen<'_> {
+    /// The headers with a token of ours that the upstream may not see: that of the source that
+    /// `decides`, and any other one.
+    pub(crate) fn hidden(&self, config: &Config, decides: Option<usize>) -> Vec<String> {
+        let sources = config.token_sources.iter().enumerate();
+        let hidden = sources.filter(|(index, source)| {
+            let mut values = self.sources.iter().filter(|(of, _)| of == index);
+            let is_ours = |(_, value): &(usize, &[u8])| our_token(source, value, config).is_some();
+            !source.forward && (decides == Some(*index) || values.any(is_ours))
+        });
+        hidden.map(|(_, source)| source.header.clone()).collect()
+    }
+}
+
 /// Whether a header may only ever be set by us.
 fn is_ours(name: &[u8]) -> bool {
     name.get(..OUR_PREFIX.len()).is_some_and(|start| reads_as(start, OUR_PREFIX))

@@ -423,3 +423,25 @@ fn a_scope_that_asks_for_a_certificate_does_not_keep_another_one_from_covering()
     let step = decide(&config, &Request::under(&token(json!({"scope": "bound"}))));
     assert_refused(&step, "sender_mismatch");
 }
+
+#[test]
+fn no_token_of_ours_reaches_the_upstream_whichever_decides() {
+    let config = |forward: bool| {
+        with(
+            config(),
+            json!({"token_sources": [{"header": "x-breakglass-token"},
+                {"header": "authorization", "scheme": "Bearer", "forward": forward}]}),
+        )
+    };
+    let removed = |config: &Value, bearer: &str| {
+        let request =
+            Request::under(&token(json!({}))).header("authorization", format!("Bearer {bearer}"));
+        let step = decide(config, &request);
+        let Step::Permit(permit) = step else { panic!("{step:?}") };
+        permit.remove().to_vec()
+    };
+    let other = token(json!({"jti": "grant-2"}));
+    assert_eq!(removed(&config(false), &other), ["x-breakglass-token", "authorization"]);
+    assert_eq!(removed(&config(true), &other), ["x-breakglass-token"]);
+    assert_eq!(removed(&config(false), "somebody-elses"), ["x-breakglass-token"]);
+}
