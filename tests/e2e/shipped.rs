@@ -65,7 +65,14 @@ fn the_shipped_configuration_opens_what_is_closed_to_a_permit_only() {
     assert_eq!(status(get("/health")), 200);
     assert_eq!(status(get("/admin/users")), 401);
     assert_eq!(status(get("/x/../admin/users")), 401);
-    assert_eq!(status(get("/v1/orders/1%2f2").token(token(&gate).sign())), 400);
+    // However it is spelt: whoever wrote it so is told how to write it.
+    for spelling in ["/v1%2forders/17", "/v1%2Forders", "/v1%5corders"] {
+        assert_eq!(status(get(spelling)), 307, "{spelling}");
+    }
+    for spelling in ["/V1/orders/17", "/v1/%6frders/17", "/v1//orders"] {
+        assert_eq!(status(get(spelling)), 403, "{spelling}");
+    }
+    assert_eq!(status(get("/v1/orders/1;2").token(token(&gate).sign())), 400);
     let write = || request("POST", "/v1/orders").body("{}");
     let writer = token(&gate).scope("orders:write");
     assert_eq!(status(write().token(writer.sign())), 403);

@@ -11,6 +11,7 @@ use crate::decision::Question;
 use crate::instant::Instant;
 use crate::introspection;
 use crate::revocations::poll_timeout;
+use crate::token::MIN_FETCH_INTERVAL;
 
 /// The id of a request's stream, as Envoy numbers its contexts in one VM.
 pub type StreamId = u32;
@@ -154,7 +155,7 @@ impl Calls {
         let mut calls = Vec::new();
         self.open.retain(|id, open| {
             let State::Queued { detail, not_before } = &open.state else { return true };
-            if now < *not_before {
+            if !is_due(*not_before, now) {
                 return true;
             }
             let call = match (&open.question, detail) {
@@ -205,9 +206,15 @@ impl Calls {
 
     /// Whether some call could be sent now.
     pub(crate) fn has_queued(&self, now: Instant) -> bool {
-        let sendable = |open: &Open| matches!(open.state, State::Queued { not_before, .. } if not_before <= now);
+        let sendable = |open: &Open| matches!(open.state, State::Queued { not_before, .. } if is_due(not_before, now));
         self.open.values().any(sendable)
     }
+}
+
+/// Whether a call may be sent. A clock that was set back must not keep it from being sent: nothing
+/// is queued for longer than this.
+fn is_due(not_before: Instant, now: Instant) -> bool {
+    now >= not_before || now.after(MIN_FETCH_INTERVAL) < not_before
 }
 
 fn keys_call(id: CallId, remote: &RemoteJwks) -> Call {

@@ -194,8 +194,8 @@ fn decide_with_token(
     }
     let path = PlainPath::parse(&facts.path)
         .map_err(|_| Denial::under(DenyReason::AmbiguousPath, &token))?;
-    let (scope, rule) = covering_scope(config, &token, facts, &path, now)?;
-    check_sender(scope, &token, certificate)?;
+    let is_sender = |scope: &Scope| is_sender(scope, &token, certificate);
+    let (scope, rule) = covering_scope(config, &token, facts, &path, &is_sender, now)?;
     let (verdict, standing) = standing(bench, &token, answers)?;
     let unavailable = scope.on_unavailable.unwrap_or(config.revocation.on_unavailable);
     let reason = match (verdict, unavailable) {
@@ -234,10 +234,13 @@ pub(crate) fn still_covers(
     facts: &Facts,
     now: Instant,
 ) -> bool {
+    // A token that is bound was let through with its certificate only.
+    let bound = token.claims().cnf.is_some();
+    let is_sender = |scope: &Scope| bound || !scope.require.sender_constrained;
     config.issuers.iter().any(|known| known.issuer == issuer)
         && covering_rule(&config.ceiling, facts).is_none()
         && PlainPath::parse(&facts.path)
-            .is_ok_and(|path| covering_scope(config, token, facts, &path, now).is_ok())
+            .is_ok_and(|path| covering_scope(config, token, facts, &path, &is_sender, now).is_ok())
 }
 
 /// Rule 2: from the cache, or by verification; its time is judged either way.
@@ -281,18 +284,21 @@ fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
         return None;
     }
     let mut methods = vec![facts.method.as_slice()];
-    methods.extend(facts.overrides.iter().map(Vec::as_slice));
+    // Of a list of methods some take the first.
+    let overrides = facts.overrides.iter().flat_map(|value| value.split(|byte| *byte == b','));
+    methods.extend(overrides.map(<[u8]>::trim_ascii));
     let paths = Readings::of(&facts.path);
     let sighting = Sighting { host: facts.host.as_ref(), methods: &methods, paths: &paths };
     rules.iter().find(|rule| rule.covers(&sighting))
 }
 
-/// Rules 5 and 6, but for the certificate.
+/// Rules 5 and 6. `is_sender` says whether the client is whom a scope takes the token from.
 fn covering_scope<'a>(
     config: &'a Config,
     token: &Rc<VerifiedToken>,
     facts: &Facts,
     path: &PlainPath<'_>,
+    is_sender: &dyn Fn(&Scope) -> bool,
     now: Instant,
 ) -> Result<(&'a Scope, String), Denial> {
     let method = std::str::from_utf8(&facts.method).unwrap_or_default();
@@ -311,7 +317,13 @@ fn covering_scope<'a>(
     for (scope, rule) in granted.filter_map(covers) {
         let rule = rule.as_str().to_owned();
         match scope.require.check(&holder, now) {
-            Ok(()) => return Ok((scope, rule)),
+            Ok(()) if is_sender(scope) => return Ok((scope, rule)),
+            Ok(()) => {
+                denial.get_or_insert_with(|| Denial {
+                    scope: Some(scope.name.clone()),
+                    ..Denial::under(DenyReason::SenderMismatch, token)
+                });
+            }
             Err(unmet) => {
                 denial.get_or_insert_with(|| Denial {
                     scope: Some(scope.name.clone()),
@@ -330,21 +342,15 @@ fn covering_scope<'a>(
 
 /// A token that is bound to a certificate counts with this certificate only, whatever the scope
 /// says; a scope that asks for a bound token takes no other (RFC 8705 section 3).
-fn check_sender(
+fn is_sender(
     scope: &Scope,
-    token: &Rc<VerifiedToken>,
+    token: &VerifiedToken,
     certificate: &dyn Fn() -> Option<Vec<u8>>,
-) -> Result<(), Denial> {
-    let bound = token.claims().cnf.as_ref();
-    let matches = match bound {
+) -> bool {
+    match &token.claims().cnf {
         Some(cnf) => certificate().is_some_and(|digest| cnf.is_of_certificate(&digest)),
         None => !scope.require.sender_constrained,
-    };
-    if matches {
-        return Ok(());
     }
-    let scope = Some(scope.name.clone());
-    Err(Denial { scope, ..Denial::under(DenyReason::SenderMismatch, token) })
 }
 
 /// Rule 7: what is known about the grant, and from where.

@@ -69,11 +69,11 @@ impl<'h> Seen<'h> {
                 None if is_ours(name) => seen.ours.push(name),
                 None => {}
             }
-            let overrides = OVERRIDE_HEADERS.iter().any(|header| header.as_bytes() == name)
+            let overrides = OVERRIDE_HEADERS.iter().any(|header| reads_as(name, header.as_bytes()))
                 && !config
                     .harmless_method_overrides
                     .iter()
-                    .any(|harmless| harmless.as_bytes() == name);
+                    .any(|harmless| reads_as(name, harmless.as_bytes()));
             if overrides {
                 seen.overrides.push(value);
             }
@@ -101,13 +101,29 @@ impl<'h> Seen<'h> {
     }
 }
 
-/// Whether a header may only ever be set by us. Some upstreams read `_` as `-`, so both are one.
+impl Seen<'_> {
+    /// The headers with a token of ours that the upstream may not see: that of the source that
+    /// `decides`, and any other one.
+    pub(crate) fn hidden(&self, config: &Config, decides: Option<usize>) -> Vec<String> {
+        let sources = config.token_sources.iter().enumerate();
+        let hidden = sources.filter(|(index, source)| {
+            let mut values = self.sources.iter().filter(|(of, _)| of == index);
+            let is_ours = |(_, value): &(usize, &[u8])| our_token(source, value, config).is_some();
+            !source.forward && (decides == Some(*index) || values.any(is_ours))
+        });
+        hidden.map(|(_, source)| source.header.clone()).collect()
+    }
+}
+
+/// Whether a header may only ever be set by us.
 fn is_ours(name: &[u8]) -> bool {
-    name.len() >= OUR_PREFIX.len()
-        && name.iter().zip(OUR_PREFIX).all(|(given, ours)| match given {
-            b'_' => *ours == b'-',
-            _ => given.eq_ignore_ascii_case(ours),
-        })
+    name.get(..OUR_PREFIX.len()).is_some_and(|start| reads_as(start, OUR_PREFIX))
+}
+
+/// Whether an upstream may take one header name for the other: some read `_` as `-`.
+fn reads_as(name: &[u8], other: &[u8]) -> bool {
+    let read = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    name.len() == other.len() && name.iter().map(read).eq(other.iter().map(read))
 }
 
 /// The token in a header's value, if it is meant for us. In a header of our own everything is. In a

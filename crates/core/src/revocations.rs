@@ -21,6 +21,10 @@ use crate::worker::TICK;
 /// what a VM may hold; an answer with so many has about 30 MiB, which is what Envoy takes for one.
 const MAX_REVOCATIONS: usize = 400_000;
 
+/// The largest epoch: no service has a larger one (SQLite's own largest number), or can be asked what
+/// comes after it.
+const MAX_EPOCH: u64 = i64::MAX.unsigned_abs();
+
 /// How much longer than a token can count its revocation is remembered: a clock that was set forward,
 /// and is set back, must not bring a revoked token back.
 const REMEMBER: Duration = Duration::from_secs(10 * 60);
@@ -146,7 +150,8 @@ impl Revocations {
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         // A clock that was set back must not keep the feed from being asked.
         let set_back = self.as_of.is_some_and(|as_of| now < as_of);
-        self.asked.is_none() && (set_back || self.next_poll.is_none_or(|due| now >= due))
+        let rests = |due: Instant| now < due && due <= now.after(LAST_RETRY);
+        self.asked.is_none() && (set_back || !self.next_poll.is_some_and(rests))
     }
 
     /// Whether what others share is not enough: it does not go on from what is known, or it is late.
@@ -205,9 +210,7 @@ impl Revocations {
     pub(crate) fn follow(&mut self, window: Window, now: Instant) -> bool {
         let Some((epoch, feed)) = &mut self.position else { return false };
         self.has_gap = *feed != window.feed || *epoch < window.from;
-        let known = self.revoked.len().saturating_add(window.revoked.len());
-        let bounded = known <= MAX_REVOCATIONS && window.revoked.iter().all(is_bounded);
-        if self.has_gap || !bounded || window.to < *epoch {
+        if self.has_gap || window.to < *epoch || !fits(&self.revoked, &window.revoked) {
             return false;
         }
         *epoch = window.to;
@@ -223,7 +226,11 @@ impl Revocations {
     fn add(&mut self, revoked: Vec<Revoked>) -> bool {
         let known = self.revoked.len();
         self.revoked.reserve(revoked.len());
-        self.revoked.extend(revoked.into_iter().map(|Revoked { jti, exp }| (jti, exp)));
+        for Revoked { jti, exp } in revoked {
+            // Who says an earlier end does not make it be forgotten sooner.
+            let end = self.revoked.entry(jti).or_default();
+            *end = exp.max(*end);
+        }
         self.revoked.len() > known
     }
 
@@ -248,8 +255,7 @@ impl Revocations {
 
     fn read(&mut self, body: &[u8], asked: Asked) -> Option<(Asked, News)> {
         let news: News = serde_json::from_slice(body).ok()?;
-        let known = self.revoked.len().saturating_add(news.revoked.len());
-        if known > MAX_REVOCATIONS || !news.revoked.iter().all(is_bounded) {
+        if news.epoch > MAX_EPOCH || !fits(&self.revoked, &news.revoked) {
             return None;
         }
         let feed_fits = news.feed.as_ref().is_none_or(|feed| feed.len() <= MAX_NAME_BYTES);
@@ -279,6 +285,12 @@ pub(crate) fn wait(config: &Config) -> Duration {
 /// is, which is two waits, and less than `max_staleness`, which is two and a half.
 fn lateness(config: &Config) -> Duration {
     wait(config).saturating_mul(9).checked_div(4).unwrap_or_default()
+}
+
+/// Whether these can be known as well. One that is known already takes no more room.
+fn fits(known: &HashMap<Box<str>, u64>, revoked: &[Revoked]) -> bool {
+    let new = revoked.iter().filter(|entry| !known.contains_key(&entry.jti)).count();
+    revoked.iter().all(is_bounded) && known.len().saturating_add(new) <= MAX_REVOCATIONS
 }
 
 fn is_bounded(entry: &Revoked) -> bool {

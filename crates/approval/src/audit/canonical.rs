@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Number;
 
 /// The members of a record, in their order.
 pub const MEMBERS: [&str; 41] = [
@@ -59,7 +60,7 @@ const INNER: [&[&str]; 2] = [
     &["sha256", "bytes", "complete", "headers", "content", "truncated", "withheld"],
 ];
 
-/// A JSON value that keeps the order of its objects' members. A record has no fractions.
+/// A JSON value that keeps the order of its objects' members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
     /// `null`
@@ -70,8 +71,8 @@ pub enum Tree {
     Integer(i64),
     /// A larger one.
     Large(u64),
-    /// A fraction: not in a record, but perhaps beside one.
-    Fraction,
+    /// A number that no record has: it is kept, so that the hash tells that it was put in.
+    Other(Number),
     /// Text.
     Text(String),
     /// A list.
@@ -111,23 +112,25 @@ impl Tree {
 }
 
 /// Sorts the members whose place is known; another one goes where the one before it goes.
-fn sort(members: &mut [(String, Tree)], order: &[&str]) {
+fn sort(members: &mut Vec<(String, Tree)>, order: &[&str]) {
     let mut last = 0;
-    let mut places: Vec<(String, usize)> = Vec::with_capacity(members.len());
-    for (name, _) in members.iter() {
-        last = order.iter().position(|known| known == name).unwrap_or(last);
-        places.push((name.clone(), last));
-    }
+    let mut placed: Vec<(usize, (String, Tree))> = members
+        .drain(..)
+        .map(|member| {
+            last = order.iter().position(|known| *known == member.0).unwrap_or(last);
+            (last, member)
+        })
+        .collect();
     // Stable: among equals what was first stays first.
-    members.sort_by_key(|(name, _)| {
-        places.iter().find(|(known, _)| known == name).map(|(_, place)| *place)
-    });
+    placed.sort_by_key(|(place, _)| *place);
+    members.extend(placed.into_iter().map(|(_, member)| member));
 }
 
 impl Serialize for Tree {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Tree::Null | Tree::Fraction => serializer.serialize_unit(),
+            Tree::Null => serializer.serialize_unit(),
+            Tree::Other(value) => value.serialize(serializer),
             Tree::Bool(value) => serializer.serialize_bool(*value),
             Tree::Integer(value) => serializer.serialize_i64(*value),
             Tree::Large(value) => serializer.serialize_u64(*value),
@@ -170,8 +173,10 @@ impl<'de> Deserialize<'de> for Tree {
                 Ok(i64::try_from(value).map_or(Tree::Large(value), Tree::Integer))
             }
 
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Tree, E> {
-                Ok(Tree::Fraction)
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Tree, E> {
+                Number::from_f64(value)
+                    .map(Tree::Other)
+                    .ok_or_else(|| E::custom("a number that is not finite"))
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Tree, E> {
@@ -223,5 +228,12 @@ mod tests {
     fn leaves_what_is_canonical_as_it_is() {
         let record = r#"{"v":1,"time":"\b\t\n\f\r\"\\\u0000\u001f","added":-1,"seq":1,"hash":"h"}"#;
         assert_eq!(canonical(record), record);
+    }
+
+    #[test]
+    fn many_members_do_not_take_long() {
+        let members: String = (0..200_000).map(|number| format!("\"{number}\":0,")).collect();
+        let text = format!("{{{members}\"v\":1}}");
+        assert_eq!(canonical(&text).len(), text.len());
     }
 }

@@ -35,6 +35,9 @@ pub struct Chain {
     runs: BTreeMap<u64, Run>,
     recent: VecDeque<Link>,
     starts: Starts,
+    /// The starts up to the head for which nobody speaks but an end after it, which anybody who has the
+    /// log can write; and where that is.
+    unproven: BTreeMap<u64, Place>,
     /// The grants.
     pub grants: Grants,
     changed: BTreeSet<u64>,
@@ -55,6 +58,7 @@ impl Chain {
             runs: BTreeMap::new(),
             recent: VecDeque::new(),
             starts: Starts::default(),
+            unproven: BTreeMap::new(),
             grants: Grants::default(),
             changed: BTreeSet::new(),
             contradicted: BTreeMap::new(),
@@ -103,11 +107,12 @@ impl Chain {
         new
     }
 
-    /// An end that names the record of its stream's start. Returns whether only the end speaks
-    /// for it.
+    /// The end with the number `end`, which names the record of its stream's start. Returns whether
+    /// only the end speaks for it.
     pub fn began(
         &mut self,
         start: Start,
+        end: u64,
         place: Place,
         head: Option<&Head>,
         findings: &mut Findings,
@@ -126,8 +131,13 @@ impl Chain {
         let prev = if seq == 1 { Prev::First } else { prev };
         let link = Link { seq, prev, hash, place, linked: true };
         let before = self.run_ending(seq.saturating_sub(1)).map(|run| run.last.hash);
+        let unproven = head.is_some_and(|head| seq <= head.last() && head.last() < end);
+        if unproven && self.unproven.len() >= MAX_CHANGED {
+            return false;
+        }
         let new = self.holds(seq).is_none() && self.place(link, head, findings);
         if new {
+            self.unproven.extend(unproven.then_some((seq, place)));
             self.starts.vouched(seq, Began { hash, place, seen: false, before });
         }
         new
@@ -147,6 +157,9 @@ impl Chain {
             found(Kind::BrokenLink, "it does not name the hash of the record before it");
         }
         began.seen = true;
+        if began.hash == link.hash {
+            self.unproven.remove(&seq);
+        }
         true
     }
 
@@ -351,6 +364,10 @@ impl Chain {
         }
         for (run, next) in runs.values().zip(runs.values().skip(1)) {
             self.missing(run, next, findings);
+        }
+        for (seq, place) in &self.unproven {
+            let detail = "it is nowhere, and no proxy has reported the end that calls it its start";
+            findings.add(Finding::at(Kind::Missing, *place, detail).of(self.id, *seq, *seq));
         }
         if let Some((seq, (_, place))) = self.contradicted.first_key_value() {
             let before = head.and_then(|head| head.hashes.range(..*seq).next_back());

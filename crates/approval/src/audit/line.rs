@@ -5,9 +5,12 @@
 //! 2. Where there is none, but a word that only a record has, the line is taken apart: its JSON was
 //!    written anew, or a string in a string holds the record.
 //! 3. What begins as a record and cannot be read is one that was damaged.
+//! 4. With a key the line is JSON, or damaged. What a client has put into another member of it is not
+//!    looked at, whatever it looks like: only [`WRAPPERS`] are opened.
 
 use memchr::memmem::find;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::canonical::{MEMBERS, Tree};
 use super::record::{Record, digest};
@@ -23,6 +26,9 @@ const TELLTALE: &str = "grant_seq";
 
 /// What a record begins with, as far as nothing else does: a line that was cut after it is known.
 const OPENINGS: [&str; 2] = ["{\"v\":1,\"time\":\"", "{\\\"v\\\":1,\\\"time\\\":\\\""];
+
+/// The members in which a container runtime or a collector puts a whole line.
+const WRAPPERS: [&str; 2] = ["log", "message"];
 
 /// Strings in strings in strings: deeper is no carrier.
 const MAX_DEPTH: u32 = 4;
@@ -54,7 +60,7 @@ impl Finder {
     /// Calls `each` for every record in `line`, and returns how many times it did.
     pub fn records(&self, line: &str, each: &mut dyn FnMut(Found<'_>)) -> usize {
         let mut search = Search { key: self.key.as_deref(), each, found: 0 };
-        search.text(line, 0);
+        search.line(line, 0);
         search.found
     }
 }
@@ -70,6 +76,28 @@ impl Search<'_> {
     fn give(&mut self, found: Found<'_>) {
         self.found = self.found.saturating_add(1);
         (self.each)(found);
+    }
+
+    /// A line, perhaps one in another one.
+    fn line(&mut self, line: &str, depth: u32) {
+        let before = self.found;
+        if self.key.is_none() || serde_json::from_str::<IgnoredAny>(line).is_ok() {
+            self.text(line, depth);
+            // What is damaged under the key was found.
+            if self.key.is_some() {
+                return;
+            }
+        }
+        if depth == 0 {
+            self.nothing_since(before, line);
+        }
+    }
+
+    /// A text in which nothing was found may be what is left of a record.
+    fn nothing_since(&mut self, before: usize, text: &str) {
+        if self.found == before && may_be_damaged(text) {
+            self.give(Found::Damaged("it has parts of a record".to_owned()));
+        }
     }
 
     fn text(&mut self, text: &str, depth: u32) {
@@ -145,10 +173,16 @@ impl Search<'_> {
                 }
             }
             Tree::List(items) => items.into_iter().for_each(|item| self.walk(item, key, depth)),
-            Tree::Text(text) => {
-                let key = if wanted { self.key.take() } else { None };
+            Tree::Text(text) if wanted => {
+                let (before, key) = (self.found, self.key.take());
                 self.text(&text, depth.saturating_add(1));
-                self.key = self.key.or(key);
+                if key.is_some() {
+                    self.nothing_since(before, &text);
+                }
+                self.key = key;
+            }
+            Tree::Text(text) if key.is_some_and(|key| WRAPPERS.contains(&key)) => {
+                self.line(&text, depth.saturating_add(1));
             }
             _ => (),
         }
@@ -173,9 +207,8 @@ impl Search<'_> {
     }
 }
 
-/// Whether a line without a record may be what is left of one.
-#[must_use]
-pub fn may_be_damaged(line: &str) -> bool {
+/// Whether a text without a record may be what is left of one.
+fn may_be_damaged(line: &str) -> bool {
     has(line, TELLTALE) || OPENINGS.iter().any(|opening| has(line, opening))
 }
 

@@ -8,7 +8,7 @@ use super::chain::Chain;
 use super::digest::ChainId;
 use super::finding::{Class, Finding, Findings, Kind, Place};
 use super::heads::Heads;
-use super::line::{Finder, Found, may_be_damaged};
+use super::line::{Finder, Found};
 use super::open::Open;
 use super::read::Read;
 use super::record::{Phase, Record};
@@ -144,9 +144,6 @@ impl Checking<'_> {
             }
             Found::Damaged(error) => damage = Some(error),
         });
-        if found == 0 && may_be_damaged(text) {
-            damage = Some("it has parts of a record".to_owned());
-        }
         let cut = damage.is_some()
             || (found == 0 && text.starts_with('{') && serde_json::from_str::<Any>(text).is_err());
         if !whole && cut {
@@ -179,7 +176,7 @@ impl Checking<'_> {
         let head = self.heads.and_then(|heads| heads.chain(record.chain));
         let mut count = 0;
         if let (Phase::End, Some(start)) = (record.phase, record.start)
-            && chain.began(start, place, head, &mut self.findings)
+            && chain.began(start, seal.seq, place, head, &mut self.findings)
         {
             count = 1;
         }

@@ -13,8 +13,8 @@ impl HostName {
         let (host, port) = match authority.strip_prefix('[') {
             Some(rest) => {
                 let (address, port) = rest.split_once(']')?;
-                address.parse::<std::net::Ipv6Addr>().ok()?;
-                (format!("[{}]", address.to_ascii_lowercase()), port)
+                // One address has many spellings; it is written in one.
+                (format!("[{}]", address.parse::<std::net::Ipv6Addr>().ok()?), port)
             }
             None => {
                 let end = authority.find(':').unwrap_or(authority.len());
@@ -153,7 +153,8 @@ mod tests {
         assert!(!covers("orders.internal", "x.orders.internal"));
         assert!(covers("*.internal", "orders.internal") && covers("*.internal", "a.b.internal"));
         assert!(!covers("*.internal", "internal") && !covers("*.internal", "xinternal"));
-        assert!(covers("[::1]", "[::1]:80"));
+        assert!(covers("[::1]", "[::1]:80") && covers("[::1]", "[0:0::0001]"));
+        assert!(covers("[2001:db8:0::1]", "[2001:DB8::1]"));
         for pattern in ["", "*", "*.", "*.*.x", "https://x", "x:80", "x/y", "*.[::1]"] {
             assert!(HostPattern::parse(pattern).is_err(), "{pattern}");
         }

@@ -15,6 +15,7 @@ mod unverified;
 mod verify;
 
 pub use algorithm::Algorithm;
+pub(crate) use keyring::MIN_FETCH_INTERVAL;
 pub use keyring::{KeyRing, Lookup};
 pub use keys::{InvalidJwks, KeySet};
 pub use signature::{PublicKey, ValidSignature};

@@ -193,9 +193,7 @@ impl Worker {
             return Step::Pass(Pass { remove: facts.remove, record: None });
         }
         facts.ask(attributes);
-        if let Some(source) = source.filter(|source| !source.forward) {
-            facts.remove.push(source.header.clone());
-        }
+        facts.remove.extend(seen.hidden(&config, forwarded));
         let waiting = Waiting {
             arrived: now,
             token,

@@ -1,5 +1,6 @@
 //! Requests that wait: for keys, and for the approval service.
 
+use breakglass_core::instant::Instant;
 use breakglass_core::step::Step;
 use serde_json::{Value, json};
 
@@ -333,4 +334,17 @@ fn what_happened_is_counted() {
         ]
     );
     assert!(stage.tick().counters.is_empty());
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_keep_keys_from_being_fetched() {
+    let mut stage = Stage::new(&fetching_config());
+    let call = stage.call();
+    stage.answer(&call, 200, &json!({"keys": [Key::new(1).jwk()]}));
+    let rotated = Key::new(2).sign(&claims());
+    assert!(matches!(stage.request(1, &Request::under(&rotated)), Step::Wait));
+    stage.now = Instant::from_millis(stage.now.as_millis() - 3_600_000);
+    let call = stage.call();
+    let steps = stage.answer(&call, 200, &json!({"keys": [Key::new(2).jwk()]}));
+    assert_eq!(steps.len(), 1);
 }

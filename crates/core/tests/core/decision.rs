@@ -50,8 +50,18 @@ fn a_request_without_a_token_is_refused_where_one_is_needed() {
     {
         assert_refused(&decide(&protected, &Request::new(method, path)), "token_missing");
     }
-    let overridden = Request::new("POST", "/x").header("x-http-method-override", "delete");
-    assert_refused(&decide(&protected, &overridden), "token_missing");
+    // Some upstreams read `_` as `-`, and some take the first of a list.
+    for (name, value) in [
+        ("x-http-method-override", "delete"),
+        ("x_http_method_override", "delete"),
+        ("x-http_method-override", "DELETE"),
+        ("x-method-override", " DELETE\t"),
+        ("x-http-method", "DELETE, GET"),
+        ("x-http-method", "get,delete"),
+    ] {
+        let overridden = Request::new("POST", "/x").header(name, value);
+        assert_refused(&decide(&protected, &overridden), "token_missing");
+    }
     assert_eq!(reason(&decide(&protected, &Request::new("GET", "/x"))), "no_token");
 }
 
@@ -397,4 +407,41 @@ fn an_unverified_claim_is_in_no_record_and_no_answer() {
     for text in [record, &body] {
         assert!(!text.contains("mallory") && !text.contains("forged") && !text.contains(&forged));
     }
+}
+
+#[test]
+fn a_scope_that_asks_for_a_certificate_does_not_keep_another_one_from_covering() {
+    let scope = |name: &str, bound: bool| {
+        json!({"name": name, "methods": ["GET"], "paths": ["/v1/orders"],
+            "require": {"sender_constrained": bound}})
+    };
+    let config = with(config(), json!({"scopes": [scope("bound", true), scope("free", false)]}));
+    for scopes in ["free bound", "bound free"] {
+        let step = decide(&config, &Request::under(&token(json!({"scope": scopes}))));
+        assert_permitted(&step);
+    }
+    let step = decide(&config, &Request::under(&token(json!({"scope": "bound"}))));
+    assert_refused(&step, "sender_mismatch");
+}
+
+#[test]
+fn no_token_of_ours_reaches_the_upstream_whichever_decides() {
+    let config = |forward: bool| {
+        with(
+            config(),
+            json!({"token_sources": [{"header": "x-breakglass-token"},
+                {"header": "authorization", "scheme": "Bearer", "forward": forward}]}),
+        )
+    };
+    let removed = |config: &Value, bearer: &str| {
+        let request =
+            Request::under(&token(json!({}))).header("authorization", format!("Bearer {bearer}"));
+        let step = decide(config, &request);
+        let Step::Permit(permit) = step else { panic!("{step:?}") };
+        permit.remove().to_vec()
+    };
+    let other = token(json!({"jti": "grant-2"}));
+    assert_eq!(removed(&config(false), &other), ["x-breakglass-token", "authorization"]);
+    assert_eq!(removed(&config(true), &other), ["x-breakglass-token"]);
+    assert_eq!(removed(&config(false), "somebody-elses"), ["x-breakglass-token"]);
 }

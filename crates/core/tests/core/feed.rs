@@ -316,3 +316,69 @@ fn a_hundred_thousand_revocations_are_known() {
     assert_refused(&stage.request(1, &Request::under(&last)), "revoked");
     assert_permitted(&stage.request(2, &Request::under(&token("grant-1"))));
 }
+
+#[test]
+fn an_earlier_end_does_not_make_a_revocation_be_forgotten() {
+    let (mut stage, call) = fed(&feeding_config());
+    stage.answer(&call, 200, &news(8, &["grant-1"]));
+    let call = next(&mut stage);
+    let ended = json!({"epoch": 9, "revoked": [{"jti": "grant-1", "exp": 1}], "reset": true,
+        "feed": "f1"});
+    stage.answer(&call, 200, &ended);
+    stage.wait_millis(61_000);
+    let call = stage.call();
+    stage.answer(&call, 200, &news(9, &[]));
+    assert_refused(&stage.request(1, &Request::under(&token("grant-1"))), "revoked");
+}
+
+#[test]
+fn revocations_that_are_known_and_told_again_count_once() {
+    let (mut stage, call) = fed(&feeding_config());
+    let revoked: Vec<String> = (0..200_001)
+        .map(|number| format!(r#"{{"jti":"g{number}","exp":{}}}"#, NOW + 800))
+        .collect();
+    let answer =
+        format!(r#"{{"epoch":200001,"revoked":[{}],"reset":true,"feed":"f1"}}"#, revoked.join(","));
+    let answer = Answer::Response { status: 200, body: answer.as_bytes() };
+    stage.worker.answer(call.id, &answer, stage.now);
+    stage.wait_millis(3_000);
+    let call = stage.call();
+    stage.worker.answer(call.id, &answer, stage.now);
+    stage.wait_millis(9_000);
+    assert_permitted(&stage.request(1, &Request::under(&token("grant-1"))));
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_keep_the_feed_from_being_asked() {
+    let hour_before = |now: Instant| Instant::from_millis(now.as_millis() - 3_600_000);
+    // Before the first answer.
+    let mut stage = Stage::new(&feeding_config());
+    let call = stage.call();
+    stage.fail(&call);
+    stage.now = hour_before(stage.now);
+    let call = stage.call();
+    stage.answer(&call, 200, &everything(7, &[]));
+    // After one that is older than the step back.
+    let call = next(&mut stage);
+    stage.fail(&call);
+    stage.wait_millis(2 * 3_600_000);
+    let call = stage.call();
+    stage.fail(&call);
+    stage.now = hour_before(stage.now);
+    stage.call();
+}
+
+#[test]
+fn an_epoch_that_no_service_can_be_asked_about_is_no_answer() {
+    let mut stage = Stage::new(&feeding_config());
+    let call = stage.call();
+    stage.answer(&call, 200, &everything(u64::MAX, &[]));
+    stage.wait_millis(200);
+    let call = stage.call();
+    assert!(!path(&call).contains("after="), "{}", path(&call));
+    let (mut stage, call) = fed(&feeding_config());
+    stage.answer(&call, 200, &news(1 << 63, &[]));
+    stage.wait_millis(200);
+    let call = stage.call();
+    assert!(path(&call).contains("after=7"), "{}", path(&call));
+}

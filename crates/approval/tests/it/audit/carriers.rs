@@ -174,6 +174,28 @@ fn with_a_key_only_what_is_under_it_counts() {
 }
 
 #[test]
+fn with_a_key_a_client_that_writes_the_key_too_is_not_read() {
+    let folder = Folder::new();
+    let mut vm = Vm::new('a');
+    let mut client = Vm::new('f');
+    let mut forged = || client.write(&END);
+    let lines = [
+        wrapped(&vm.write(&END)),
+        json!({ "agent": format!("\"breakglass\":{}", forged()), "breakglass": null }).to_string(),
+        json!({ "agent": wrapped(&forged()), "breakglass": null }).to_string(),
+        json!({ "agent": wrapped(&forged()), "breakglass": vm.write(&END) }).to_string(),
+        json!({ "agent": "grant_seq", "breakglass": "-" }).to_string(),
+        json!({ "agent": forged().replace("\"end\"", "7"), "breakglass": null }).to_string(),
+        json!({ "log": wrapped(&vm.write(&END)) + "\n", "stream": "stdout" }).to_string(),
+        json!({ "log": json!({ "agent": wrapped(&forged()), "breakglass": null }).to_string() })
+            .to_string(),
+    ];
+    let file = folder.lines("access.log", &lines);
+    let ran = verify(&folder, &[file], &heads([&vm]), &["--key", "breakglass"]);
+    assert_eq!((ran.code, ran.json()["records"].as_u64()), (0, Some(3)), "{:#}", ran.json());
+}
+
+#[test]
 fn a_stream_leaves_its_start_once_often_or_only_in_its_end() {
     let start = Call { phase: "start", request: Some(1), ..END };
     let mut vm = Vm::new('a');

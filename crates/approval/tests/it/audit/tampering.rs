@@ -382,3 +382,31 @@ fn reports_that_contradict_each_other_are_found_whichever_the_log_has() {
     log.heads["heads"].as_array_mut().unwrap().push(late.head());
     log.verify().is(0, &[], &[]);
 }
+
+#[test]
+fn a_null_that_became_a_fraction_is_a_change() {
+    for number in ["0.5", "-0", "1e9"] {
+        let mut log = Log::new();
+        let null = "\"bytes_after_revocation\":null";
+        assert!(log.lines[10].contains(null));
+        let number = format!("\"bytes_after_revocation\":{number}");
+        log.lines[10] = log.lines[10].replace(null, &number);
+        let verified = log.verify();
+        assert_eq!(verified.code & 4, 4, "{number}: {:#}", verified.json);
+    }
+}
+
+#[test]
+fn an_end_that_nobody_reported_does_not_stand_for_a_record_that_was_deleted() {
+    let mut log = Log::new();
+    let deleted = log.lines.remove(10);
+    let deleted: Value = serde_json::from_str(&deleted).unwrap();
+    let start = Some((5, deleted["hash"].as_str().unwrap().to_owned()));
+    let mut forger = log.vms[1].clone();
+    log.lines.push(forger.write(&Call { start, ..END }));
+    log.verify().is(5, &[], &[("missing", 41, "b", 5)]);
+    // Once it is reported, the chain that the proxy reported says so.
+    log.vms[1] = forger;
+    log.heads = heads(&log.vms);
+    log.verify().is(0, &[], &[]);
+}
