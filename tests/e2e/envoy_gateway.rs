@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 /// The order in which Envoy Gateway puts filters by itself, as far as it matters here.
 const ORDER: [&str; 6] = ["health_check", "cors", "ext_authz", "jwt_authn", "wasm", "rbac"];
 
+/// What Envoy Gateway calls the one extension of the policy.
+const EXTENSION: &str = "envoyextensionpolicy/payments/breakglass/wasm/0";
+
 /// The filters in Envoy Gateway's order, after the moves that an EnvoyProxy asks for.
 fn order(proxy: &Value) -> Vec<String> {
     let mut names = ORDER.map(|name| format!("envoy.filters.http.{name}")).to_vec();
@@ -40,7 +43,7 @@ fn wasm(extension: &Value) -> Value {
         "root_id": extension["rootID"],
         "fail_open": extension["failOpen"],
         "vm_config": {
-            "vm_id": "envoyextensionpolicy/payments/breakglass/wasm/0",
+            "vm_id": EXTENSION,
             "runtime": "envoy.wasm.runtime.v8",
             "code": {"local": {"filename": artefacts::filter()}},
             "environment_variables": {"host_env_keys": extension["env"]["hostKeys"]},
@@ -54,8 +57,9 @@ fn gate(service: &Service) -> Gate {
     let proxy = objects("envoy/gateway/envoyproxy.yaml").remove(0);
     let policy = objects("envoy/gateway/envoyextensionpolicy.yaml").remove(0);
     Plan::asking(service).start_with(|settings| {
-        let filters = order(&proxy).into_iter().filter_map(|name| {
-            (name == "envoy.filters.http.wasm").then(|| {
+        let name = format!("envoy.filters.http.wasm/{EXTENSION}");
+        let filters = order(&proxy).into_iter().filter_map(|kind| {
+            (kind == "envoy.filters.http.wasm").then(|| {
                 let kind = "envoy.extensions.filters.http.wasm.v3.Wasm";
                 let mut made = filter(&name, kind, wasm(&policy["spec"]["wasm"][0]));
                 // In the chain of every listener, and in force on the routes of the target.
@@ -68,7 +72,7 @@ fn gate(service: &Service) -> Gate {
             "config": {}});
         let route = json!({"name": "orders", "match": {"prefix": "/"},
             "route": {"cluster": "upstream"},
-            "typed_per_filter_config": {"envoy.filters.http.wasm": on}});
+            "typed_per_filter_config": {&*name: on}});
         let off = json!({"name": "other", "match": {"prefix": "/other/"},
             "route": {"cluster": "upstream"}});
         let format = json!({

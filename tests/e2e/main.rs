@@ -15,6 +15,7 @@ mod calls;
 mod carriers;
 mod config;
 mod counters;
+mod crd_rules;
 mod crowds;
 mod cuts;
 mod docs;

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// Every object in `envoy/` with its file: what has a kind.
-fn all() -> Vec<(PathBuf, Value)> {
+pub(crate) fn all() -> Vec<(PathBuf, Value)> {
     let in_file = |file: PathBuf| {
         let objects = objects(&file).into_iter().filter(|object| object["kind"].is_string());
         objects.map(|object| (file.clone(), object)).collect::<Vec<_>>()
@@ -28,8 +28,18 @@ fn all() -> Vec<(PathBuf, Value)> {
     files("envoy").into_iter().flat_map(in_file).collect()
 }
 
+/// The schemas of the custom resources that are used here, each with its kind.
+pub(crate) fn schemas() -> Vec<Value> {
+    let folder = fs::read_dir(root().join("tests/fixtures/schemas")).unwrap();
+    let files = folder.map(|file| file.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+        .map(|path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap())
+        .collect()
+}
+
 /// The schema of a custom resource, if it is one of those that are used here.
-fn schema(object: &Value) -> Option<Value> {
+pub(crate) fn schema(object: &Value) -> Option<Value> {
     let is_kind = |schema: &Value| {
         let version = format!(
             "{}/{}",
@@ -38,12 +48,7 @@ fn schema(object: &Value) -> Option<Value> {
         );
         object["apiVersion"] == version && object["kind"] == schema["kind"]
     };
-    let folder = fs::read_dir(root().join("tests/fixtures/schemas")).unwrap();
-    let files = folder.map(|file| file.unwrap().path());
-    let mut schemas = files
-        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
-        .map(|path| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap());
-    let mut schema = schemas.find(is_kind)?["schema"].take();
+    let mut schema = schemas().into_iter().find(is_kind)?["schema"].take();
     for member in ["apiVersion", "kind", "metadata"] {
         schema["properties"].as_object_mut().unwrap().entry(member).or_insert(json!({}));
     }

@@ -1,6 +1,7 @@
 //! What the compose stack's dashboard and alerts ask for is what the filter and the service count.
 //! (`scripts/test-compose` asks a real Prometheus.)
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use breakglass_core::reason::DenyReason;
@@ -12,11 +13,14 @@ use breakglass_tests::service::Service;
 use breakglass_tests::wait::until;
 use serde_json::Value;
 
+fn dashboard() -> Value {
+    let path = root().join("envoy/compose/grafana/dashboards/breakglass.json");
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
 /// Every query: those of the dashboard, and those of the rules.
 fn queries() -> Vec<String> {
-    let dashboard =
-        fs::read(root().join("envoy/compose/grafana/dashboards/breakglass.json")).unwrap();
-    let dashboard: Value = serde_json::from_slice(&dashboard).unwrap();
+    let dashboard = dashboard();
     let rules = objects("envoy/compose/rules.yaml").remove(0);
     let mut found = Vec::new();
     expressions(&dashboard, &mut found);
@@ -76,5 +80,76 @@ fn every_reason_that_is_asked_for_is_one() {
                 assert!(known.contains(&reason) || is_permit, "{reason} in `{query}`");
             }
         }
+    }
+}
+
+#[test]
+fn the_dashboard_is_made_as_grafana_documents_it() {
+    let dashboard = dashboard();
+    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).unwrap().to_owned();
+    assert!(text(&dashboard["uid"]).len() <= 40);
+    text(&dashboard["title"]);
+    assert!(dashboard["schemaVersion"].is_u64() && dashboard["time"]["from"].is_string());
+    let sources = provisioned("datasources/prometheus.yaml")["datasources"].take();
+    let sources: Vec<_> = sources.as_array().unwrap().iter().map(reference).collect();
+    let (mut ids, mut titles, mut cells) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let title = text(&panel["title"]);
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title}: its id is another's");
+        assert!(titles.insert(title.clone()), "{title}: its title is another's");
+        assert!(["stat", "timeseries"].contains(&&*text(&panel["type"])), "{title}");
+        text(&panel["fieldConfig"]["defaults"]["unit"]);
+        let [x, y, w, h] = ["x", "y", "w", "h"].map(|at| panel["gridPos"][at].as_u64().unwrap());
+        assert!(w > 0 && h > 0 && x + w <= 24, "{title}: the grid has 24 columns");
+        for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
+            assert!(cells.insert(cell), "{title}: it lies over another");
+        }
+        let mut letters = BTreeSet::new();
+        for target in panel["targets"].as_array().unwrap() {
+            assert!(letters.insert(text(&target["refId"])), "{title}: two targets have one refId");
+            text(&target["expr"]);
+            text(&target["legendFormat"]);
+            // A target without a source asks its panel's.
+            let source = target.get("datasource").unwrap_or(&panel["datasource"]);
+            assert!(sources.contains(&reference(source)), "{title}: nobody provides {source}");
+        }
+        assert!(!letters.is_empty(), "{title}: it asks for nothing");
+    }
+}
+
+/// How a panel names a source, and how a source names itself.
+fn reference(source: &Value) -> (String, String) {
+    let member = |name: &str| source[name].as_str().unwrap().to_owned();
+    (member("type"), member("uid"))
+}
+
+fn provisioned(file: &str) -> Value {
+    let mut objects = objects(format!("envoy/compose/grafana/provisioning/{file}"));
+    assert_eq!((objects.len(), &objects[0]["apiVersion"]), (1, &Value::from(1)), "{file}");
+    objects.remove(0)
+}
+
+#[test]
+fn grafana_finds_the_dashboard_and_its_source_in_the_compose_stack() {
+    let compose = objects("envoy/docker-compose.yaml").remove(0);
+    let services = &compose["services"];
+    let mounts = services["grafana"]["volumes"].as_array().unwrap().iter();
+    let mounts: Vec<_> = mounts.map(|mount| mount.as_str().unwrap()).collect();
+    let at = |source: &str, place: &str| {
+        mounts.contains(&&*format!("./compose/grafana/{source}:{place}:ro"))
+    };
+    assert!(at("provisioning", "/etc/grafana/provisioning"), "{mounts:?}");
+    let providers = provisioned("dashboards/breakglass.yaml")["providers"].take();
+    for provider in providers.as_array().unwrap() {
+        assert_eq!(provider["type"], "file");
+        assert!(at("dashboards", provider["options"]["path"].as_str().unwrap()), "{provider}");
+    }
+    let sources = provisioned("datasources/prometheus.yaml")["datasources"].take();
+    for source in sources.as_array().unwrap() {
+        let address = source["url"].as_str().unwrap().strip_prefix("http://").unwrap();
+        let (host, port) = address.split_once(':').unwrap();
+        let ports = services[host]["ports"].as_array().unwrap_or_else(|| panic!("no {host}"));
+        let inside = |mapped: &Value| mapped.as_str().unwrap().ends_with(&format!(":{port}"));
+        assert!(ports.iter().any(inside), "{address}: {ports:?}");
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::artefacts::root;
@@ -16,13 +17,15 @@ pub fn objects(path: impl AsRef<Path>) -> Vec<Value> {
     let path = root().join(path);
     let text = fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()));
-    let documents = serde_yaml_ng::Deserializer::from_str(&text);
-    documents
-        .map(|document| {
-            serde::Deserialize::deserialize(document)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-        })
-        .collect()
+    read(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The objects in a text.
+///
+/// # Errors
+/// When it is not YAML.
+pub fn read(text: &str) -> Result<Vec<Value>, serde_yaml_ng::Error> {
+    serde_yaml_ng::Deserializer::from_str(text).map(Deserialize::deserialize).collect()
 }
 
 /// Every file below a folder that ends in `.yaml`, by its path from the root of the repository.
@@ -67,7 +70,8 @@ pub fn filters(object: &Value) -> Vec<Value> {
     here.chain(below.into_iter().flat_map(filters)).collect()
 }
 
-/// What a kustomization makes: its resources in order, in its namespace, patched.
+/// What a kustomization makes: its resources in order, in its namespace, patched. `scripts/test
+/// kustomize` compares it with what kubectl makes.
 ///
 /// Only what the shipped ones use is understood: `resources`, `namespace`, and `patches` whose
 /// operations (RFC 6902) replace what is there. The Secrets of a `secretGenerator` are not made.
