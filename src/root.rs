@@ -95,13 +95,14 @@ impl Root {
     /// Carries out the steps of requests that have waited, as many as one callback may; the others
     /// are for the next tick.
     fn apply(&mut self, steps: Vec<(StreamId, Step)>, shared: &Shared) {
-        // An end counts over what was decided before: a request must not go on and be ended in one
+        // An end counts over what else was decided: a request must not go on and be ended in one
         // callback.
         let ends = |step: &Step| matches!(step, Step::Refuse(..));
         let ended: HashSet<StreamId> =
             steps.iter().filter(|(_, step)| ends(step)).map(|(stream, _)| *stream).collect();
         self.steps.retain(|(earlier, _)| !ended.contains(earlier));
-        self.steps.extend(steps);
+        let counts = |(stream, step): &(StreamId, Step)| ends(step) || !ended.contains(stream);
+        self.steps.extend(steps.into_iter().filter(counts));
         for _ in 0..MAX_STEPS {
             let Some((stream, step)) = self.steps.pop_front() else { break };
             // A stream that is gone has nothing left to do.
