@@ -22,7 +22,7 @@ use crate::problem::Problem;
 use crate::store::{Head, HeadFilter, ReportedHead, Reporter};
 use crate::text;
 
-/// How many heads one answer lists.
+/// The most heads that one answer lists.
 const PAGE: i64 = 1000;
 
 /// Members that this version does not know are no error: the filter may be newer, and a head that
@@ -133,7 +133,7 @@ pub(super) async fn list(
     });
     errors.finish()?;
     let now = app.now()?;
-    let heads = app
+    let (heads, more) = app
         .store()
         .heads(HeadFilter {
             after: parameters.after,
@@ -143,8 +143,7 @@ pub(super) async fn list(
             limit: PAGE,
         })
         .await?;
-    let full = i64::try_from(heads.len()).is_ok_and(|count| count >= PAGE);
-    let next = heads.last().filter(|_| full).map(|head| head.id);
+    let next = heads.last().filter(|_| more).map(|head| head.id);
     let heads: Vec<Value> = heads.into_iter().map(view).collect();
     let answer = json!({ "as_of": rfc3339(now.seconds()), "heads": heads, "next": next });
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))

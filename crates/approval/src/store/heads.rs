@@ -1,11 +1,17 @@
 //! The heads of the proxies' audit chains: what was reported, kept as it came.
 
+use std::collections::BTreeMap;
+
+use futures_util::TryStreamExt as _;
 use sqlx::types::Json;
 use sqlx::{Sqlite, Transaction};
-use std::collections::BTreeMap;
 
 use super::{Store, StoreError, exactly_one};
 use crate::clock::Moment;
+
+/// About how much is read for one page, in bytes. One head can have as many grants as a report holds:
+/// a thousand of them would be a gigabyte.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Who reports.
 #[derive(Debug, Clone, Copy)]
@@ -129,12 +135,15 @@ impl Store {
         Ok(reported)
     }
 
-    /// The heads that `filter` lets through.
+    /// The first heads that `filter` lets through, and whether there are more.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
-    pub async fn heads(&self, filter: HeadFilter<'_>) -> Result<Vec<ReportedHead>, StoreError> {
-        Ok(sqlx::query_as(
+    pub async fn heads(
+        &self,
+        filter: HeadFilter<'_>,
+    ) -> Result<(Vec<ReportedHead>, bool), StoreError> {
+        let mut found = sqlx::query_as::<_, ReportedHead>(
             "SELECT * FROM audit_heads
              WHERE id > ?1 AND (?2 IS NULL OR reported_at_ms >= ?2)
                AND (?3 IS NULL OR chain = ?3) AND (?4 IS NULL OR node = ?4)
@@ -144,9 +153,18 @@ impl Store {
         .bind(filter.since.map(Moment::millis))
         .bind(filter.chain)
         .bind(filter.node)
-        .bind(filter.limit)
-        .fetch_all(&self.pool)
-        .await?)
+        .bind(filter.limit.saturating_add(1))
+        .fetch(&self.pool);
+        let (mut heads, mut bytes) = (Vec::new(), 0_usize);
+        while let Some(head) = found.try_next().await? {
+            let full = i64::try_from(heads.len()).is_ok_and(|count| count >= filter.limit);
+            if full || bytes > PAGE_BYTES {
+                return Ok((heads, true));
+            }
+            bytes = head.grants.keys().map(String::len).fold(bytes, usize::saturating_add);
+            heads.push(head);
+        }
+        Ok((heads, false))
     }
 }
 

@@ -196,3 +196,24 @@ async fn heads_are_append_only() {
         assert!(error.to_string().contains("append-only"), "{sql}: {error}");
     }
 }
+
+#[tokio::test]
+async fn a_page_is_bounded_however_large_the_reports_were() {
+    let service = Service::start().await;
+    let grants: Value =
+        (0..20_000).map(|number| (format!("grant_{number:030}"), Value::from(1))).collect();
+    for seq in 1..=9 {
+        let mut large = head(seq, 'a');
+        large["grants"] = grants.clone();
+        report(&service, "n1", large).await;
+    }
+    let (mut after, mut seqs) = (Value::from(0), Vec::new());
+    while after != Value::Null {
+        let page = service.get("grace", &format!("/v1/audit/heads?after={after}")).await.ok();
+        assert!(page.to_string().len() < 6 * 1024 * 1024);
+        let heads = page["heads"].as_array().unwrap();
+        seqs.extend(heads.iter().map(|head| head["seq"].as_i64().unwrap()));
+        after = page["next"].clone();
+    }
+    assert_eq!(seqs, (1..=9).collect::<Vec<_>>());
+}
