@@ -280,8 +280,9 @@ fn verified(
 
 /// The rule that covers the request in one of its meanings.
 fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
-    if rules.is_empty() {
-        return None;
+    // A tunnel (RFC 9110 section 9.3.6) carries whatever requests the client likes.
+    if rules.is_empty() || facts.method == b"CONNECT" {
+        return rules.first();
     }
     let mut methods = vec![facts.method.as_slice()];
     // Of a list of methods some take the first.

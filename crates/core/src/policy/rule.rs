@@ -12,7 +12,7 @@ object! {
     /// They match whatever could be meant: any reading of the path (decoded, with dot segments resolved,
     /// parameters dropped, ...), any method that an override header names, without regard to case, and
     /// `/x/**` covers `/x` and `/x/` too. A path that is too long and too odd to read in every way counts
-    /// as covered.
+    /// as covered, and so does a `CONNECT`, whose tunnel can carry any request.
     #[derive(Debug)]
     pub struct Rule {
         /// Exact, or `*.suffix` for everything below the suffix; without port.

@@ -46,7 +46,7 @@ fn a_request_without_a_token_is_refused_where_one_is_needed() {
         {"paths": ["/admin/**"]}, {"methods": ["DELETE"], "hosts": ["orders.internal"]}]}),
     );
     for (method, path) in
-        [("GET", "/admin"), ("GET", "/Admin/x"), ("GET", "/pub/%2e%2e/admin/x"), ("DELETE", "/x")]
+        [("GET", "/admin"), ("GET", "/Admin/x"), ("GET", "/pub/%2e%2e/admin/x"), ("DELETE", "/x"), ("CONNECT", "")]
     {
         assert_refused(&decide(&protected, &Request::new(method, path)), "token_missing");
     }
