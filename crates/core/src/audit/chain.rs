@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use hmac_sha256::Hash;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::claims::Claims;
 use crate::hex;
@@ -133,10 +133,8 @@ impl Chain {
         let grant_seq = claims.map(|claims| self.count(claims, seq));
         let prev = prev.map(|link| link.hash);
         record.add(&Seal { grant_seq, chain: &self.id, seq: Some(seq), prev: prev.as_deref() });
-        let mut hash = Hash::new();
-        hash.update(record.text());
-        hash.update("}");
-        let link = self.head.insert(Link { seq, prev, hash: hex::lower(&hash.finalize()) });
+        let hash = Sha256::new().chain_update(record.text()).chain_update("}").finalize();
+        let link = self.head.insert(Link { seq, prev, hash: hex::lower(&hash) });
         record.close(&[r#","hash":""#, &link.hash, "\"}"].concat())
     }
 
