@@ -48,15 +48,14 @@ pub(crate) fn configuration(size: usize) -> Result<Vec<u8>, HostError> {
 
 /// The name of this proxy.
 pub(crate) fn node_id() -> Option<String> {
-    let id = property(&["xds", "node", "id"]).or_else(|| property(&["node", "id"]))?;
+    let id = property(b"xds\0node\0id").or_else(|| property(b"node\0id"))?;
     String::from_utf8(id).ok()
 }
 
 /// What tells this filter, under whichever configuration, from others in the same VM.
 pub(crate) fn plugin() -> String {
-    let parts = [&["plugin_name"], &["plugin_root_id"], &["listener_direction"]];
-    let parts: Vec<Vec<u8>> =
-        parts.iter().map(|part| property(*part).unwrap_or_default()).collect();
+    let parts: [&[u8]; 3] = [b"plugin_name", b"plugin_root_id", b"listener_direction"];
+    let parts = parts.map(|part| property(part).unwrap_or_default());
     String::from_utf8_lossy(&parts.join(&0)).into_owned()
 }
 
@@ -206,9 +205,9 @@ pub(crate) fn add(counter: u32, count: u64) -> Result<(), HostError> {
 /// How the current request ended; only when it is logged.
 pub(crate) fn outcome() -> Outcome {
     Outcome {
-        status: number(&["response", "code"]),
-        response_flags: number(&["response", "flags"]),
-        upstream: property(&["upstream", "address"]),
+        status: number(b"response\0code"),
+        response_flags: number(b"response\0flags"),
+        upstream: property(b"upstream\0address"),
     }
 }
 
@@ -217,15 +216,15 @@ pub(crate) struct CurrentRequest;
 
 impl Attributes for CurrentRequest {
     fn source_address(&self) -> Option<Vec<u8>> {
-        property(&["source", "address"])
+        property(b"source\0address")
     }
 
     fn route_name(&self) -> Option<Vec<u8>> {
-        property(&["xds", "route_name"])
+        property(b"xds\0route_name")
     }
 
     fn client_certificate(&self) -> Option<Vec<u8>> {
-        property(&["connection", "sha256_peer_certificate_digest"])
+        property(b"connection\0sha256_peer_certificate_digest")
     }
 
     fn is_decided(&self) -> bool {
@@ -233,12 +232,13 @@ impl Attributes for CurrentRequest {
     }
 }
 
-/// One of Envoy's attributes; `None` if it is not there, or empty.
-fn property(path: &[&str]) -> Option<Vec<u8>> {
-    ffi::property(path.join("\0").as_bytes()).ok().filter(|value| !value.is_empty())
+/// One of Envoy's attributes, by its path with a NUL between the parts; `None` if it is not there, or
+/// empty.
+fn property(path: &[u8]) -> Option<Vec<u8>> {
+    ffi::property(path).ok().filter(|value| !value.is_empty())
 }
 
 /// An attribute that is a number: eight bytes, little-endian.
-fn number(path: &[&str]) -> Option<u64> {
+fn number(path: &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(property(path)?.try_into().ok()?))
 }

@@ -9,15 +9,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use hmac_sha256::Hash;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::claims::Claims;
 use crate::hex;
 use crate::instant::Instant;
 
-use super::Record;
-use super::record::{json, members};
+use super::record::{Object, Record};
 
 /// How long after the end of a grant the number of its records is remembered. What runs when a grant
 /// ends is cut, and recorded soon after.
@@ -61,14 +60,6 @@ pub(super) struct Seal<'a> {
     seq: Option<u64>,
     /// The hash of the record before it; null in the first.
     prev: Option<&'a str>,
-}
-
-impl Seal<'_> {
-    /// Goes on with an object that is not closed yet.
-    fn append_to(&self, record: &mut String) {
-        record.push(',');
-        record.push_str(members(&json(self)));
-    }
 }
 
 /// One worker's chain.
@@ -129,30 +120,27 @@ impl Chain {
         }
     }
 
-    /// Ends a record that is no link. `record` is an object without its closing brace.
-    pub(crate) fn mark(&self, mut record: String) -> Record {
-        Seal { grant_seq: None, chain: &self.id, seq: None, prev: None }.append_to(&mut record);
-        record.push_str(r#","hash":null}"#);
-        record
+    /// Ends a record that is no link.
+    pub(super) fn mark(&self, mut record: Object) -> Record {
+        record.add(&Seal { grant_seq: None, chain: &self.id, seq: None, prev: None });
+        record.close(r#","hash":null}"#)
     }
 
-    /// Ends a record that is the next link. `record` is an object without its closing brace.
-    pub(crate) fn seal(&mut self, mut record: String, claims: Option<&Claims>) -> (Record, Link) {
+    /// Ends a record that is the next link, which is the head then.
+    pub(super) fn seal(&mut self, mut record: Object, claims: Option<&Claims>) -> Record {
         let prev = self.head.take();
         let seq = prev.as_ref().map_or(0, |link| link.seq).saturating_add(1);
         let grant_seq = claims.map(|claims| self.count(claims, seq));
         let prev = prev.map(|link| link.hash);
-        let seal = Seal { grant_seq, chain: &self.id, seq: Some(seq), prev: prev.as_deref() };
-        seal.append_to(&mut record);
-        let mut hash = Hash::new();
-        hash.update(&record);
-        hash.update("}");
-        let link = Link { seq, prev, hash: hex::lower(&hash.finalize()) };
-        record.push_str(r#","hash":""#);
-        record.push_str(&link.hash);
-        record.push_str("\"}");
-        self.head = Some(link.clone());
-        (record, link)
+        record.add(&Seal { grant_seq, chain: &self.id, seq: Some(seq), prev: prev.as_deref() });
+        let hash = Sha256::new().chain_update(record.text()).chain_update("}").finalize();
+        let link = self.head.insert(Link { seq, prev, hash: hex::lower(&hash) });
+        record.close(&[r#","hash":""#, &link.hash, "\"}"].concat())
+    }
+
+    /// The latest record's place.
+    pub(crate) fn head(&self) -> Option<&Link> {
+        self.head.as_ref()
     }
 
     /// Counts a record of a grant: its number among them.

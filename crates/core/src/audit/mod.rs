@@ -14,8 +14,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub(crate) use chain::{Chain, Link};
-pub use record::VERSION;
 pub(crate) use record::{Decided, Phase};
+pub use record::{Record, VERSION};
 
 use serde::Serialize;
 
@@ -23,9 +23,6 @@ use crate::bodies::Traffic;
 use crate::instant::Instant;
 use crate::request::Facts;
 use crate::token::VerifiedToken;
-
-/// One record, as JSON without line breaks.
-pub type Record = String;
 
 /// The word for what was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -11,8 +11,9 @@ use crate::bodies::BodyRecord;
 use crate::calls::StreamId;
 use crate::config::Config;
 use crate::instant::{Instant, millis};
+use crate::policy::SourceAddress;
 
-use super::{Chain, Decision, End, Link, Record, RevocationSource, Ruled};
+use super::{Chain, Decision, End, Link, RevocationSource, Ruled};
 
 /// The version of the record's form: it changes when a member is renamed, removed or means
 /// something else, not when one is added.
@@ -21,8 +22,12 @@ pub const VERSION: u32 = 1;
 /// The longest value that a client chose, in bytes.
 const MAX_VALUE_BYTES: usize = 1024;
 
-/// About as long as half a record is, in bytes.
-const TYPICAL_BYTES: usize = 512;
+/// About as long as the members are that are known at the decision, and those after them, in bytes.
+const HEAD_BYTES: usize = 1024;
+const TAIL_BYTES: usize = 1024;
+
+/// One record, as JSON without line breaks.
+pub type Record = String;
 
 /// When in the life of a request a record is written.
 #[derive(Debug)]
@@ -59,7 +64,7 @@ impl Phase<'_> {
 #[derive(Debug)]
 pub(crate) struct Decided {
     pub(crate) ruled: Ruled,
-    head: String,
+    head: Object,
 }
 
 /// The first members, in the order in which they are written: known at the decision.
@@ -101,7 +106,8 @@ struct Head<'a> {
     /// Envoy's route name.
     route: Option<Cow<'a, str>>,
     /// The client's address.
-    source_ip: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    source_ip: Option<SourceAddress>,
     /// `x-request-id`.
     request_id: Option<Cow<'a, str>>,
 }
@@ -158,7 +164,8 @@ impl Decided {
         let breakglass = claims.map(|claims| &claims.breakglass);
         let host = facts.host.as_ref().map(|host| host.as_str().as_bytes());
         let path = facts.path.split(|byte| *byte == b'?').next().unwrap_or_default();
-        let head = json(&Head {
+        let mut head = Object::open(HEAD_BYTES);
+        head.add(&Head {
             v: VERSION,
             time: ruled.arrived.rfc3339(),
             decision: ruled.decision,
@@ -176,20 +183,20 @@ impl Decided {
             host: bounded(host.unwrap_or(&facts.authority)),
             path: bounded(path),
             route: facts.route.as_ref().map(|route| bounded(route.as_bytes())),
-            source_ip: facts.source.map(|source| source.to_text()),
+            source_ip: facts.source,
             request_id: (!facts.request_id.is_empty()).then(|| bounded(&facts.request_id)),
         });
         Decided { head, ruled }
     }
 
-    /// A record of this request. What is sealed gets its place in the chain.
+    /// A record of this request. What is sealed is the head of the chain then.
     pub(crate) fn record(
         &self,
         stream: StreamId,
         node: Option<&str>,
         phase: &Phase<'_>,
         chain: &mut Chain,
-    ) -> (Record, Option<Link>) {
+    ) -> Record {
         let ruled = &self.ruled;
         let (end, start) = match phase {
             Phase::End(end, start) => (Some(*end), start.as_ref()),
@@ -199,7 +206,8 @@ impl Decided {
         let (request_body, response_body) =
             end.map(|end| end.traffic.records()).unwrap_or_default();
         let claims = ruled.token.as_ref().map(|token| token.claims());
-        let tail = json(&Tail {
+        let mut record = self.head.copy(TAIL_BYTES);
+        record.add(&Tail {
             phase: phase.word(),
             status: outcome.and_then(|outcome| outcome.status).filter(|status| *status > 0),
             response_flags: outcome.and_then(|outcome| outcome.response_flags).map(flags_text),
@@ -221,32 +229,53 @@ impl Decided {
             response_body,
             start,
         });
-        let mut record = String::with_capacity(TYPICAL_BYTES.saturating_mul(3));
-        record.push('{');
-        record.push_str(members(&self.head));
-        record.push(',');
-        record.push_str(members(&tail));
         match phase {
-            Phase::Decision => (chain.mark(record), None),
-            Phase::Start | Phase::End(..) => {
-                let (record, link) = chain.seal(record, claims);
-                (record, Some(link))
-            }
+            Phase::Decision => chain.mark(record),
+            Phase::Start | Phase::End(..) => chain.seal(record, claims),
         }
     }
 }
 
-/// The members of an object in JSON: what is between its braces.
-pub(super) fn members(object: &str) -> &str {
-    object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default()
-}
+/// A JSON object that is not closed yet, in one buffer from its first member to its last.
+#[derive(Debug)]
+pub(super) struct Object(Vec<u8>);
 
-/// An object as JSON. Nothing in it can fail to be written.
-pub(super) fn json(members: &impl Serialize) -> String {
-    let mut text = Vec::with_capacity(TYPICAL_BYTES);
-    match serde_json::to_writer(&mut text, members) {
-        Ok(()) => String::from_utf8(text).unwrap_or_default(),
-        Err(_) => String::new(),
+impl Object {
+    fn open(capacity: usize) -> Object {
+        Object(Vec::with_capacity(capacity))
+    }
+
+    /// The same members, with room for `more` bytes.
+    fn copy(&self, more: usize) -> Object {
+        let mut copy = Object::open(self.0.len().saturating_add(more));
+        copy.0.extend_from_slice(&self.0);
+        copy
+    }
+
+    /// Goes on with the members of a struct, of which there is at least one. Nothing in ours can fail
+    /// to be written.
+    pub(super) fn add(&mut self, members: &impl Serialize) {
+        let start = self.0.len();
+        if serde_json::to_writer(&mut self.0, members).is_err() {
+            self.0.truncate(start);
+            return;
+        }
+        // What was written is `{..}`: its closing brace comes last, and a comma goes on.
+        self.0.pop();
+        if let Some(brace) = self.0.get_mut(start).filter(|_| start > 0) {
+            *brace = b',';
+        }
+    }
+
+    /// What was written so far.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The whole, with this at its end.
+    pub(super) fn close(mut self, end: &str) -> Record {
+        self.0.extend_from_slice(end.as_bytes());
+        String::from_utf8(self.0).unwrap_or_default()
     }
 }
 

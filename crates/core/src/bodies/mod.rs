@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use hmac_sha256::Hash;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 pub use redact::Redaction;
 pub use traffic::Traffic;
@@ -83,7 +83,7 @@ pub(crate) struct Captured {
 
 /// One body on its way.
 struct Watch {
-    hash: Hash,
+    hash: Sha256,
     bytes: u64,
     capture: Option<Capturing>,
 }
@@ -117,7 +117,7 @@ impl Watch {
                 beginning: Vec::new(),
             }),
         };
-        Some(Watch { hash: Hash::new(), bytes: 0, capture })
+        Some(Watch { hash: Sha256::new(), bytes: 0, capture })
     }
 
     fn chunk(&mut self, bytes: &[u8]) {
@@ -132,7 +132,7 @@ impl Watch {
     /// `total` bytes have passed, and these are `all` there are.
     fn record(&self, total: u64, all: bool) -> BodyRecord {
         BodyRecord {
-            sha256: crate::hex::lower(&self.hash.finalize()),
+            sha256: crate::hex::lower(&self.hash.clone().finalize()),
             bytes: self.bytes,
             // Bytes that could not be read are not in the digest.
             complete: all && self.bytes == total,

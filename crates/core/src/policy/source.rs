@@ -3,10 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
+use serde::Serialize;
 
 /// The downstream address, as Envoy sees it (after its own treatment of `x-forwarded-for` and the
-/// PROXY protocol). An IPv4 address that is written as IPv6 is the IPv4 address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// PROXY protocol). An IPv4 address that is written as IPv6 is the IPv4 address. It is recorded
+/// without port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SourceAddress(IpAddr);
 
 impl SourceAddress {
@@ -21,12 +23,6 @@ impl SourceAddress {
     #[must_use]
     pub fn is_in(&self, network: &IpNet) -> bool {
         network.contains(&self.0)
-    }
-
-    /// The address without port.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        self.0.to_string()
     }
 }
 

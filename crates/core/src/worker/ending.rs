@@ -91,8 +91,7 @@ impl Worker {
         let Past { until_revoked, start } = past;
         let end = End { outcome: outcome(), traffic: &traffic, until_revoked, logged: now };
         let (node, phase) = (self.identity.node.as_deref(), Phase::End(&end, start));
-        let (record, _) = decided.record(stream, node, &phase, &mut self.chain);
-        Some(record)
+        Some(decided.record(stream, node, &phase, &mut self.chain))
     }
 
     /// The records of the requests that have run for long: their ends may never be logged.
@@ -104,9 +103,8 @@ impl Worker {
             self.starts.pop_first();
             let Some(Stream::Decided(running)) = self.streams.get_mut(&stream) else { continue };
             let node = self.identity.node.as_deref();
-            let (record, link) =
-                running.decided.record(stream, node, &Phase::Start, &mut self.chain);
-            running.past.start = link;
+            let record = running.decided.record(stream, node, &Phase::Start, &mut self.chain);
+            running.past.start = self.chain.head().cloned();
             steps.push((stream, Step::Note(record)));
         }
         steps

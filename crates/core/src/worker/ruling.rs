@@ -91,7 +91,7 @@ impl Worker {
         self.starts.extend(starts);
         let decided = Decided::new(ruled, &self.config);
         let node = self.identity.node.as_deref();
-        let (record, _) = decided.record(stream, node, &Phase::Decision, &mut self.chain);
+        let record = decided.record(stream, node, &Phase::Decision, &mut self.chain);
         let running = Running { decided, end, traffic, past };
         self.streams.insert(stream, Stream::Decided(Box::new(running)));
         record
