@@ -45,9 +45,13 @@ fn a_request_without_a_token_is_refused_where_one_is_needed() {
         json!({"protected": [
         {"paths": ["/admin/**"]}, {"methods": ["DELETE"], "hosts": ["orders.internal"]}]}),
     );
-    for (method, path) in
-        [("GET", "/admin"), ("GET", "/Admin/x"), ("GET", "/pub/%2e%2e/admin/x"), ("DELETE", "/x"), ("CONNECT", "")]
-    {
+    for (method, path) in [
+        ("GET", "/admin"),
+        ("GET", "/Admin/x"),
+        ("GET", "/pub/%2e%2e/admin/x"),
+        ("DELETE", "/x"),
+        ("CONNECT", ""),
+    ] {
         assert_refused(&decide(&protected, &Request::new(method, path)), "token_missing");
     }
     // Some upstreams read `_` as `-`, and some take the first of a list.
