@@ -1,8 +1,11 @@
 //! Paths that can be read in two ways: refused under a token, and no way around `protected`.
 
-use breakglass_tests::client::{get, request};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+use breakglass_tests::client::{Answer, connect, get, request};
 use breakglass_tests::gate::{Gate, Plan};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Under `/v1/**`, so that nothing but the ambiguity refuses them.
 const AMBIGUOUS: [&str; 30] = [
@@ -170,6 +173,53 @@ fn what_only_looks_like_what_is_protected_passes() {
     {
         gate.passes(&get(path));
     }
+}
+
+/// A gate that ends tunnels itself: what comes through one goes to the upstream as it is.
+fn ending_tunnels(plan: Plan) -> Gate {
+    plan.start_with(|settings| {
+        let mut bootstrap = settings.bootstrap(Path::new(""));
+        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        let manager = bootstrap.pointer_mut(manager).unwrap();
+        manager["upgrade_configs"] = json!([{"upgrade_type": "CONNECT"}]);
+        let ends = json!([{"upgrade_type": "CONNECT", "connect_config": {}}]);
+        let tunnel = json!({"name": "tunnel", "match": {"connect_matcher": {}},
+            "route": {"cluster": "upstream", "upgrade_configs": ends}});
+        let routes = &mut manager["route_config"]["virtual_hosts"][0]["routes"];
+        routes.as_array_mut().unwrap().insert(0, tunnel);
+        bootstrap.to_string()
+    })
+}
+
+/// Opens a tunnel; the head of the answer.
+fn open_tunnel(connection: &mut impl BufRead, to: &mut impl Write) -> String {
+    to.write_all(b"CONNECT orders.internal:80 HTTP/1.1\r\nhost: orders.internal:80\r\n\r\n")
+        .unwrap();
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && connection.read_line(&mut head).unwrap() > 0 {}
+    head
+}
+
+#[test]
+fn no_tunnel_leads_to_what_is_protected() {
+    let unprotected = |filter: &mut Value| {
+        filter.as_object_mut().unwrap().remove("protected");
+    };
+    let gate = ending_tunnels(Plan::standard().filter(unprotected));
+    let connection = connect(gate.envoy.address());
+    let mut answers = BufReader::new(&connection);
+    let head = open_tunnel(&mut answers, &mut &connection);
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let inside = get("/admin/users");
+    (&connection).write_all(&inside.bytes()).unwrap();
+    assert_eq!(Answer::read(&mut answers, "GET").unwrap().status, 200);
+    assert_eq!(gate.upstream.saw(&inside.id).unwrap().path, "/admin/users");
+
+    let gate = ending_tunnels(Plan::standard());
+    let connection = connect(gate.envoy.address());
+    let head = open_tunnel(&mut BufReader::new(&connection), &mut &connection);
+    assert!(head.starts_with("HTTP/1.1 401"), "{head}");
+    gate.still_serves();
 }
 
 #[test]
