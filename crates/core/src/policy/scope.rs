@@ -33,7 +33,7 @@ object! {
         pub hosts: Option<Vec<HostPattern>> =
             optional("any", list(parsed("host pattern", HostPattern::parse))),
         /// Envoy route names.
-        pub routes: Option<Vec<String>> = optional("any", list(parsed("route name", any_text))),
+        pub routes: Option<Vec<String>> = optional("any", list(parsed("route name", |name| Ok(name.to_owned())))),
         /// In upper case, compared byte by byte.
         pub methods: Vec<String> = required(list(parsed("method", method))),
         /// Templates: `{name}` is exactly one segment that is not empty, `**` only as the last segment is
@@ -264,10 +264,6 @@ impl Requirements {
         });
         amr && acr && age
     }
-}
-
-fn any_text(text: &str) -> Result<String, String> {
-    Ok(text.to_owned())
 }
 
 /// A scope name: one word of visible ASCII without quotes or backslash (RFC 6749 section 3.3).
