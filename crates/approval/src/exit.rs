@@ -20,6 +20,10 @@ pub enum Exit {
     Incomplete,
     /// 6: both.
     BrokenAndIncomplete,
+    /// 7: nothing was read that could have been checked.
+    NothingChecked,
+    /// 8: what was asked about is nowhere.
+    NothingFound,
 }
 
 /// What `--help` says about them.
@@ -54,6 +58,8 @@ impl From<Exit> for ExitCode {
             Exit::Broken => 4,
             Exit::Incomplete => 5,
             Exit::BrokenAndIncomplete => 6,
+            Exit::NothingChecked => 7,
+            Exit::NothingFound => 8,
         })
     }
 }

@@ -16,6 +16,8 @@ pub enum Class {
     Integrity,
     /// Something that was written is not in the log, or nobody can know whether it is.
     Completeness,
+    /// What a pipeline does to a log without losing or changing anything. No verdict depends on it.
+    Note,
 }
 
 /// What was found.

@@ -6,14 +6,17 @@
 //!
 //! - `record`: what is in a record, and in which order.
 //! - `chain`: what makes it a link.
+//! - `chain_id`: whose chain an id names.
 
 mod chain;
+mod chain_id;
 mod record;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 pub(crate) use chain::{Chain, Link};
+pub use chain_id::ChainKey;
 pub(crate) use record::{Decided, Phase};
 pub use record::{Record, VERSION};
 
