@@ -1,12 +1,16 @@
-//! One chain: its numbers, links and starts, in memory that does not grow with the log.
+//! One chain: its numbers, links and starts.
 //!
-//! What is kept is runs of records that follow each other (one, where nothing is missing), the
-//! last few records to compare a second one with, and the streams that have begun.
+//! What is kept is runs of records that follow each other (one, where nothing is missing) with eight
+//! bytes a record, the last few records to say where they are, and the streams that have begun.
 //!
 //! 1. A number that is free is taken: alone, at the end of a run, or between two.
-//! 2. A number that is taken by the same record is a duplicate, but for a start.
+//! 2. A number that is taken by the same record is a copy, which a start may be.
 //! 3. By another one: of the two the one is forged that the next record does not name.
 //! 4. In one file a chain's records come in their order ([`super::order`]), starts excepted.
+//! 5. What comes after the last head is vouched for by nobody: it may be young, or the heads stopped.
+//!
+//! Copies and another order are what pipelines make of a log; they change no verdict, whichever way the
+//! records come.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,14 +20,17 @@ use super::grants::Grants;
 use super::heads::Head;
 use super::order::Read;
 use super::record::{Phase, Seal, Start};
-use super::run::{Judgement, Link, Prev, Run};
+use super::run::{Break, Fingerprints, Judgement, Link, Prev, Run};
 use super::starts::{Began, Starts};
 
-/// How many of the latest records a second one with the same number is compared with.
+/// Of how many of the latest records it is known where they are, for a second one with the same number.
 const RECENT: usize = 256;
 
 /// How many runs are kept: a log with more holes is reported from the front.
-const MAX_RUNS: usize = 16_384;
+const MAX_RUNS: usize = 1_000_000;
+
+/// How many broken links are kept until the end, in case the right record before them still comes.
+const MAX_BREAKS: usize = 100_000;
 
 /// How many numbers of changed records are kept.
 const MAX_CHANGED: usize = 100_000;
@@ -32,8 +39,11 @@ const MAX_CHANGED: usize = 100_000;
 #[derive(Debug)]
 pub struct Chain {
     id: ChainId,
-    runs: BTreeMap<u64, Run>,
+    fingerprints: Fingerprints,
+    runs: BTreeMap<u64, Box<Run>>,
     recent: VecDeque<Link>,
+    /// The records that do not name the one before them, by number.
+    breaks: BTreeMap<u64, Break>,
     starts: Starts,
     /// The starts up to the head for which nobody speaks but an end after it, which anybody who has the
     /// log can write; and where that is.
@@ -45,24 +55,38 @@ pub struct Chain {
     contradicted: BTreeMap<u64, (Digest, Place)>,
     /// The last record that is no start.
     latest: Option<Read>,
+    /// What comes after the last head.
+    unvouched: Unvouched,
     /// How many records of it are in the log.
     pub records: u64,
+}
+
+/// The records that no head vouches for.
+#[derive(Debug, Default)]
+pub struct Unvouched {
+    /// There was time to report these: how many, the first and the last number, and where the first is.
+    old: Option<(u64, u64, u64, Place)>,
+    /// These are too young: how many, and where the first is.
+    young: Option<(u64, Place)>,
 }
 
 impl Chain {
     /// A chain of which nothing is known.
     #[must_use]
-    pub fn new(id: ChainId) -> Chain {
+    pub fn new(id: ChainId, head: Option<&Head>, fingerprints: Fingerprints) -> Chain {
         Chain {
             id,
+            fingerprints,
             runs: BTreeMap::new(),
             recent: VecDeque::new(),
+            breaks: BTreeMap::new(),
             starts: Starts::default(),
             unproven: BTreeMap::new(),
-            grants: Grants::default(),
+            grants: head.map(|head| Grants::new(&head.excused_grants)).unwrap_or_default(),
             changed: BTreeSet::new(),
             contradicted: BTreeMap::new(),
             latest: None,
+            unvouched: Unvouched::default(),
             records: 0,
         }
     }
@@ -130,7 +154,7 @@ impl Chain {
         let prev = prev.map_or(Prev::Unknown, Prev::Hash);
         let prev = if seq == 1 { Prev::First } else { prev };
         let link = Link { seq, prev, hash, place, linked: true };
-        let before = self.run_ending(seq.saturating_sub(1)).map(|run| run.last.hash);
+        let before = run_ending(&mut self.runs, seq.saturating_sub(1)).map(|run| run.last.hash);
         let unproven = head.is_some_and(|head| seq <= head.last() && head.last() < end);
         if unproven && self.unproven.len() >= MAX_CHANGED {
             return false;
@@ -187,22 +211,25 @@ impl Chain {
         self.remember(link);
         let reported = |seq| head.and_then(|head| head.hash(seq));
         let mut judgements = Vec::new();
-        let first = match self.run_ending(seq.saturating_sub(1)) {
+        let fingerprints = &self.fingerprints;
+        let fingerprint = fingerprints.of(link.hash);
+        let first = match run_ending(&mut self.runs, seq.saturating_sub(1)) {
             Some(run) if seq > 1 => {
-                judgements.extend(run.settle(Some(link.prev), reported(run.last.seq)));
-                run.extend(link);
+                let reported = reported(run.last.seq);
+                judgements.extend(run.settle(Some(link.prev), reported, fingerprints));
+                run.extend(link, fingerprint);
                 run.first.seq
             }
             _ => {
-                self.runs.insert(seq, Run::new(link));
+                self.runs.insert(seq, Box::new(Run::new(link, fingerprint)));
                 seq
             }
         };
         if let Some(next) = self.runs.remove(&seq.saturating_add(1))
             && let Some(run) = self.runs.get_mut(&first)
         {
-            judgements.extend(run.settle(Some(next.first.prev), reported(seq)));
-            judgements.extend(run.join(next));
+            judgements.extend(run.settle(Some(next.first.prev), reported(seq), fingerprints));
+            judgements.extend(run.join(*next));
         }
         self.report(judgements, findings);
         if self.runs.len() > MAX_RUNS {
@@ -211,39 +238,59 @@ impl Chain {
         true
     }
 
-    /// Another record has its number.
+    /// Its number is taken.
     fn taken(&mut self, first: u64, link: Link, findings: &mut Findings) {
         let Link { seq, hash, place, .. } = link;
         let known = self.recent.iter().rev().find(|known| known.seq == seq);
-        let same = known.map(|known| known.hash == hash);
         let other = known.map(|known| known.place);
+        let fingerprint = self.fingerprints.of(hash);
         let Some(run) = self.runs.get_mut(&first) else { return };
-        let (kind, detail) = match same {
-            Some(false) if run.last.seq == seq => {
+        let (kind, detail) = match run.fingerprint(seq) {
+            Some(known) if known == fingerprint => {
+                (Kind::Duplicated, format!("record {seq} is there twice"))
+            }
+            Some(_) if run.last.seq == seq => {
                 run.contest(link);
                 self.remember(link);
                 return;
             }
-            Some(false) => (Kind::Forged, "the record after it names another one".to_owned()),
-            Some(true) => (Kind::Duplicated, format!("record {seq} is there twice")),
+            Some(_) => {
+                let next = seq.saturating_add(1);
+                if self.breaks.get(&next).is_some_and(|next| next.prev == Prev::Hash(hash)) {
+                    // It is the right one, which the record after it names.
+                    run.correct(link, fingerprint);
+                    self.corrected(next, link, findings);
+                    return;
+                }
+                (Kind::Forged, "the record after it names another one".to_owned())
+            }
             None => (
-                Kind::Duplicated,
-                format!("there was a record {seq} before, too far back to be compared"),
+                Kind::Missing,
+                "it comes after too many holes to be compared with the records beside it"
+                    .to_owned(),
             ),
         };
         let found = Finding { other, ..Finding::at(kind, place, detail) };
         findings.add(found.of(self.id, seq, seq));
     }
 
+    /// The record before `next` is this one, and the one that took its place before is forged.
+    fn corrected(&mut self, next: u64, link: Link, findings: &mut Findings) {
+        self.remember(link);
+        let Some(Break { before, .. }) = self.breaks.remove(&next) else { return };
+        let detail = "the chain goes on from another record with its number";
+        let found = match before {
+            Some(before) => Finding::at(Kind::Forged, before, detail).see(link.place),
+            None => Finding::nowhere(Kind::Forged, detail),
+        };
+        findings.add(found.of(self.id, link.seq, link.seq));
+        self.contradicted.remove(&link.seq);
+    }
+
     /// The first number of the run that has this one.
     fn holds(&self, seq: u64) -> Option<u64> {
         let (first, run) = self.runs.range(..=seq).next_back()?;
         (seq <= run.last.seq).then_some(*first)
-    }
-
-    fn run_ending(&mut self, seq: u64) -> Option<&mut Run> {
-        let (_, run) = self.runs.range_mut(..=seq).next_back()?;
-        (run.last.seq == seq).then_some(run)
     }
 
     fn remember(&mut self, link: Link) {
@@ -255,14 +302,13 @@ impl Chain {
 
     fn report(&mut self, judgements: Vec<Judgement>, findings: &mut Findings) {
         for judgement in judgements {
-            let (kind, place, other, detail) = match judgement {
-                Judgement::Broken(place) => (
-                    Kind::BrokenLink,
-                    place,
-                    None,
-                    "it does not name the hash of the record before it",
-                ),
-                Judgement::Forged { place, hash, right, certain } => {
+            match judgement {
+                // The record before it may still come.
+                Judgement::Broken(broken) if self.breaks.len() < MAX_BREAKS => {
+                    self.breaks.insert(broken.seq, broken);
+                }
+                Judgement::Broken(broken) => self.broken(broken, findings),
+                Judgement::Forged { seq, place, hash, right, certain } => {
                     self.contradicted.retain(|_, (other, _)| *other != hash);
                     let detail = if certain {
                         "the chain goes on from another record with its number"
@@ -270,35 +316,35 @@ impl Chain {
                         "there is another record with its number; which of them is the right one \
                          cannot be told"
                     };
-                    (Kind::Forged, place, Some(right), detail)
+                    let found = Finding::at(Kind::Forged, place, detail).see(right);
+                    findings.add(found.of(self.id, seq, seq));
                 }
-            };
-            let link = self.recent.iter().rev().find(|link| link.place == place);
-            findings.add(Finding {
-                chain: Some(self.id),
-                numbers: link.map(|link| (link.seq, link.seq)),
-                other,
-                ..Finding::at(kind, place, detail)
-            });
+            }
         }
+    }
+
+    fn broken(&self, Break { seq, place, .. }: Break, findings: &mut Findings) {
+        let detail = "it does not name the hash of the record before it";
+        findings.add(Finding::at(Kind::BrokenLink, place, detail).of(self.id, seq, seq));
     }
 
     /// Too many holes: the first one will not be filled any more.
     fn close_first_hole(&mut self, findings: &mut Findings) {
         let Some((key, mut run)) = self.runs.pop_first() else { return };
-        let judgements = run.settle(None, None);
+        let judgements = run.settle(None, None, &self.fingerprints);
         self.report(judgements, findings);
         if let Some((_, next)) = self.runs.pop_first() {
-            self.missing(&run, &next, findings);
-            run.absorb(next);
+            self.missing(&run, &next, 0, findings);
+            run.absorb(*next);
             self.runs.insert(key, run);
         }
     }
 
     /// The numbers between two runs.
-    fn missing(&self, run: &Run, next: &Run, findings: &mut Findings) {
+    fn missing(&self, run: &Run, next: &Run, excused: u64, findings: &mut Findings) {
         let (before, after) = (run.last, next.first);
-        let (first, last) = (before.seq.saturating_add(1), after.seq.saturating_sub(1));
+        let first = before.seq.max(excused).saturating_add(1);
+        let last = after.seq.saturating_sub(1);
         for (first, last) in self.without_changed(first, last) {
             let detail = "they come before this line, and are nowhere";
             let found = Finding::at(Kind::Missing, after.place, detail).see(before.place);
@@ -333,37 +379,102 @@ impl Chain {
         Some((*first, run.last.seq, run.last.place))
     }
 
-    /// Whether every number up to the last is there, and to the last that was reported.
+    /// Whether every number that must be there is, up to the last that was reported.
     #[must_use]
     pub fn is_whole(&self, head: Option<&Head>) -> bool {
         let reported = head.map_or(0, Head::last);
-        let reaches = self.ends().is_some_and(|(first, last, _)| first == 1 && last >= reported);
+        let first_expected = head.map_or(0, |head| head.excused).saturating_add(1);
+        let reaches =
+            self.ends().is_some_and(|(first, last, _)| first <= first_expected && last >= reported);
         reaches && self.runs.len() == 1 && self.changed.is_empty()
     }
 
-    /// The log is over: what is missing now stays missing. `since` excuses the beginning of a chain
-    /// that began before it.
-    pub fn finish(&mut self, head: Option<&Head>, since: Option<&str>, findings: &mut Findings) {
+    /// The first and the last number of each part that a head vouches for: a head does so for the record
+    /// that it names, and through the links for those before it, up to a hole.
+    #[must_use]
+    pub fn vouched(&self, head: Option<&Head>) -> Vec<(u64, u64)> {
+        let Some(head) = head else { return Vec::new() };
+        let parts =
+            self.runs.values().filter_map(|run| Some((run.first.seq, vouched_to(run, head)?)));
+        parts.collect()
+    }
+
+    /// A record that no head reaches. `is_old`: there was time to report it before the heads were read.
+    pub fn unvouched(&mut self, seq: u64, place: Place, is_old: bool) {
+        let Unvouched { old, young } = &mut self.unvouched;
+        if is_old {
+            let (count, first, last, place) = old.unwrap_or((0, seq, seq, place));
+            *old = Some((count.saturating_add(1), first.min(seq), last.max(seq), place));
+        } else {
+            let (count, place) = young.unwrap_or((0, place));
+            *young = Some((count.saturating_add(1), place));
+        }
+    }
+
+    /// Says what no head vouches for, of a chain that was reported or not.
+    pub fn tell_unvouched(&self, head: Option<&Head>, findings: &mut Findings) {
+        if let Some((count, first, last, place)) = self.unvouched.old {
+            let found = match head {
+                Some(head) => Finding::at(
+                    Kind::Unvouched,
+                    place,
+                    format!(
+                        "{count} records come after record {}, the last one that was reported, at {}; \
+                         they were to be reported within seconds",
+                        head.last(),
+                        head.seen(),
+                    ),
+                )
+                .of(self.id, first, last),
+                None => {
+                    let place = self.ends().map_or(place, |(.., place)| place);
+                    let found = Finding::at(Kind::UnreportedChain, place, "no proxy reported it");
+                    Finding { chain: Some(self.id), ..found }
+                }
+            };
+            findings.add(found);
+        }
+        if let Some((count, place)) = self.unvouched.young {
+            let detail = format!("{count} records are younger than the heads");
+            let found = Finding::at(Kind::NotYetReported, place, detail);
+            findings.add_times(Finding { chain: Some(self.id), ..found }, count);
+        }
+    }
+
+    /// The log is over: what is missing now stays missing, but for what was reported before the log
+    /// begins ([`Head::excused`]).
+    pub fn finish(&mut self, head: Option<&Head>, findings: &mut Findings) {
         let mut runs = std::mem::take(&mut self.runs);
         for run in runs.values_mut() {
             let reported = head.and_then(|head| head.hash(run.last.seq));
-            let judgements = run.settle(None, reported);
+            let judgements = run.settle(None, reported, &self.fingerprints);
             self.report(judgements, findings);
         }
+        for broken in std::mem::take(&mut self.breaks).into_values() {
+            self.broken(broken, findings);
+        }
+        let excused = head.map_or(0, |head| head.excused);
         if let Some(first) = runs.values().next() {
-            let excused = match (head, since) {
-                (Some(head), Some(since)) => head.began_before(since),
-                _ => false,
-            };
             let last = first.first.seq.saturating_sub(1);
-            for (from, to) in if excused { Vec::new() } else { self.without_changed(1, last) } {
+            for (from, to) in self.without_changed(excused.saturating_add(1), last) {
                 let detail = "the chain's first records are not there";
                 let place = first.first.place;
                 findings.add(Finding::at(Kind::Missing, place, detail).of(self.id, from, to));
             }
         }
         for (run, next) in runs.values().zip(runs.values().skip(1)) {
-            self.missing(run, next, findings);
+            self.missing(run, next, excused, findings);
+            // Where the hole between the two is excused, nothing else says that no head vouches for these.
+            if let Some(head) = head.filter(|_| next.first.seq <= excused.saturating_add(1)) {
+                let first =
+                    vouched_to(run, head).map_or(run.first.seq, |last| last.saturating_add(1));
+                if first <= run.last.seq {
+                    let detail =
+                        "what comes after them is not in the log, so that no head vouches for them";
+                    let found = Finding::at(Kind::Unvouched, run.last.place, detail);
+                    findings.add(found.of(self.id, first, run.last.seq));
+                }
+            }
         }
         for (seq, place) in &self.unproven {
             let detail = "it is nowhere, and no proxy has reported the end that calls it its start";
@@ -387,10 +498,23 @@ impl Chain {
         }
         self.runs = runs;
         if let (Some(head), Some((_, last, place))) = (head, self.ends()) {
-            for (first, last) in self.without_changed(last.saturating_add(1), head.last()) {
-                let detail = format!("the proxy reported record {last} at {}", head.reported_at);
+            let first = last.max(excused).saturating_add(1);
+            for (first, last) in self.without_changed(first, head.last()) {
+                let detail = format!("the proxy reported record {last} by {}", head.seen());
                 findings.add(Finding::at(Kind::CutTail, place, detail).of(self.id, first, last));
             }
         }
     }
+}
+
+/// The run whose last record has this number.
+fn run_ending(runs: &mut BTreeMap<u64, Box<Run>>, seq: u64) -> Option<&mut Run> {
+    let (_, run) = runs.range_mut(..=seq).next_back()?;
+    (run.last.seq == seq).then_some(run)
+}
+
+/// The highest number of the run that was reported.
+fn vouched_to(run: &Run, head: &Head) -> Option<u64> {
+    let (seq, _) = head.hashes.range(run.first.seq..=run.last.seq).next_back()?;
+    Some(*seq)
 }

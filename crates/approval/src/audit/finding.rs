@@ -40,6 +40,8 @@ pub enum Kind {
     NotAsReported,
     /// A record after the one that the proxy reported as the chain's last.
     AfterEnd,
+    /// A record without a seal that is at odds with the sealed record of its stream.
+    Contradicted,
     /// Numbers of a chain that no record has.
     Missing,
     /// The proxy reported more records than the log has.
@@ -56,21 +58,32 @@ pub enum Kind {
     Truncated,
     /// A grant has fewer records than its own numbers say, and no number of the chain is missing.
     GrantShort,
+    /// Records that no head vouches for, although there was time to report them.
+    Unvouched,
+    /// A chain is no longer reported, while another one of the same Envoy process is.
+    HeadStale,
+    /// A chain is reported by a proxy that it does not belong to, and by no other.
+    DisputedHead,
+    /// Records that are too young to have been reported.
+    NotYetReported,
+    /// Reports of a chain by a proxy that it does not belong to, beside those of its own.
+    DisputedReport,
+    /// Records of chains of other nodes than the one that was asked for.
+    OtherNode,
 }
 
 impl Kind {
-    /// What it says something about.
+    /// What it says something about, where the log need not be as its proxies wrote it ([`Findings::new`]).
     #[must_use]
     pub fn class(self) -> Class {
         match self {
             Kind::Changed
             | Kind::Damaged
-            | Kind::Reordered
-            | Kind::Duplicated
             | Kind::Forged
             | Kind::BrokenLink
             | Kind::NotAsReported
-            | Kind::AfterEnd => Class::Integrity,
+            | Kind::AfterEnd
+            | Kind::Contradicted => Class::Integrity,
             Kind::Missing
             | Kind::CutTail
             | Kind::AbsentChain
@@ -78,7 +91,15 @@ impl Kind {
             | Kind::EndUnknown
             | Kind::NoEnd
             | Kind::Truncated
-            | Kind::GrantShort => Class::Completeness,
+            | Kind::GrantShort
+            | Kind::Unvouched
+            | Kind::HeadStale
+            | Kind::DisputedHead => Class::Completeness,
+            Kind::Reordered
+            | Kind::Duplicated
+            | Kind::NotYetReported
+            | Kind::DisputedReport
+            | Kind::OtherNode => Class::Note,
         }
     }
 
@@ -94,6 +115,7 @@ impl Kind {
             Kind::BrokenLink => "broken_link",
             Kind::NotAsReported => "not_as_reported",
             Kind::AfterEnd => "after_end",
+            Kind::Contradicted => "contradicted",
             Kind::Missing => "missing",
             Kind::CutTail => "cut_tail",
             Kind::AbsentChain => "absent_chain",
@@ -102,6 +124,12 @@ impl Kind {
             Kind::NoEnd => "no_end",
             Kind::Truncated => "truncated",
             Kind::GrantShort => "grant_short",
+            Kind::Unvouched => "unvouched",
+            Kind::HeadStale => "head_stale",
+            Kind::DisputedHead => "disputed_head",
+            Kind::NotYetReported => "not_yet_reported",
+            Kind::DisputedReport => "disputed_report",
+            Kind::OtherNode => "other_node",
         }
     }
 }
@@ -169,15 +197,35 @@ impl Finding {
 /// All that was found.
 #[derive(Debug, Default)]
 pub struct Findings {
+    strict: bool,
     listed: BTreeMap<Kind, Vec<Finding>>,
     counts: BTreeMap<Kind, u64>,
 }
 
 impl Findings {
+    /// Nothing yet. `strict`: the log is the file that the proxy wrote, as it wrote it, so copies of lines
+    /// and another order are breaches of its integrity.
+    #[must_use]
+    pub fn new(strict: bool) -> Findings {
+        Findings { strict, ..Findings::default() }
+    }
+
+    fn class(&self, kind: Kind) -> Class {
+        match kind {
+            Kind::Reordered | Kind::Duplicated if self.strict => Class::Integrity,
+            other => other.class(),
+        }
+    }
+
     /// Adds one.
     pub fn add(&mut self, finding: Finding) {
+        self.add_times(finding, 1);
+    }
+
+    /// Adds one that stands for this many.
+    pub fn add_times(&mut self, finding: Finding, times: u64) {
         let count = self.counts.entry(finding.kind).or_default();
-        *count = count.saturating_add(1);
+        *count = count.saturating_add(times);
         let listed = self.listed.entry(finding.kind).or_default();
         if listed.len() < MAX_LISTED {
             listed.push(finding);
@@ -187,7 +235,7 @@ impl Findings {
     /// Those of a class, in the order of their places.
     #[must_use]
     pub fn of(&self, class: Class) -> Vec<&Finding> {
-        let listed = self.listed.iter().filter(|(kind, _)| kind.class() == class);
+        let listed = self.listed.iter().filter(|(kind, _)| self.class(**kind) == class);
         let mut found: Vec<&Finding> = listed.flat_map(|(_, found)| found).collect();
         // What has no place comes last.
         found.sort_by_key(|found| (found.place.is_none(), found.place, found.chain));
@@ -197,13 +245,13 @@ impl Findings {
     /// How many there are of each kind of a class, those that are not listed included.
     #[must_use]
     pub fn counts(&self, class: Class) -> BTreeMap<&'static str, u64> {
-        let counts = self.counts.iter().filter(|(kind, _)| kind.class() == class);
+        let counts = self.counts.iter().filter(|(kind, _)| self.class(**kind) == class);
         counts.map(|(kind, count)| (kind.word(), *count)).collect()
     }
 
     /// Whether there is none of a class.
     #[must_use]
     pub fn none(&self, class: Class) -> bool {
-        self.counts.keys().all(|kind| kind.class() != class)
+        self.counts.keys().all(|kind| self.class(*kind) != class)
     }
 }

@@ -1,143 +1,412 @@
 //! What proxies reported of their chains, as the approval service gives it.
+//!
+//! - A chain belongs to one reporter: the proxy whose credential its id commits to, or else whoever
+//!   reported it first. What another one reports of it is disputed, and decides nothing.
+//! - What was reported before [`Window::since`] need not be in the log.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::io::Read;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::digest::{ChainId, Digest};
-use crate::clock::parse_rfc3339;
+use crate::clock::{Moment, parse_rfc3339, rfc3339};
+
+/// A report says when it came in whole seconds: it may have come this much later, in milliseconds.
+const REPORTED_MS: i64 = 999;
+
+/// Which reports are asked about.
+#[derive(Debug, Clone, Default)]
+pub struct Window {
+    /// What was reported before need not be in the log.
+    pub since: Option<Moment>,
+    /// Only the chains of this node.
+    pub node: Option<String>,
+}
 
 /// The heads of all chains.
 #[derive(Debug, Default)]
 pub struct Heads {
-    /// By chain.
-    pub chains: HashMap<ChainId, Head>,
+    window: Window,
+    /// The chains by their rightful reporters' word, those of other nodes among them.
+    chains: HashMap<ChainId, Head>,
+    /// What others reported of chains.
+    disputed: BTreeMap<ChainId, Disputed>,
     /// When they were read, RFC 3339: the latest of the pages.
     pub as_of: Option<String>,
 }
 
-/// What was reported of one chain.
+/// How it is known that the reporter of a chain is the proxy that writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// Its id commits to the reporter's credential.
+    Proven,
+    /// Nobody reported it before.
+    FirstReport,
+    /// It belongs to another proxy.
+    Disputed,
+}
+
+impl Proof {
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Proof::Proven => "proven",
+            Proof::FirstReport => "first_report",
+            Proof::Disputed => "disputed",
+        }
+    }
+}
+
+/// What was reported of one chain, by the proxy that it belongs to.
 #[derive(Debug, Clone)]
 pub struct Head {
+    /// The name of the reporter's credential.
+    pub reporter: String,
+    /// How it is known that the chain is the reporter's.
+    pub proof: Proof,
     /// By which node.
     pub node: String,
-    /// When the chain began.
+    /// In which Envoy process, where the filter says so.
+    pub process: Option<String>,
+    /// When the chain began, by the proxy's clock.
     pub began: String,
-    /// When the last report came.
-    pub reported_at: String,
+    /// When the newest head was last reported.
+    pub seen_at: Moment,
     /// The number at which it ended, where it did.
     pub ended: Option<u64>,
-    /// Every reported hash, by number. Two for one number where reports contradict each other.
-    pub hashes: BTreeMap<u64, Vec<Digest>>,
+    /// Every reported hash, by number.
+    pub hashes: BTreeMap<u64, Digest>,
+    /// The numbers for which the reporter told more than one hash.
+    pub ambiguous: BTreeMap<u64, Vec<Digest>>,
     /// How many records each grant has.
     pub grants: BTreeMap<String, u64>,
+    /// Up to which number records need not be in the log: the highest that was reported before the
+    /// log begins.
+    pub excused: u64,
+    /// How many of each grant's records need not be in the log.
+    pub excused_grants: BTreeMap<String, u64>,
 }
 
-/// A page of the service's answer.
-#[derive(Deserialize)]
-struct Page {
-    as_of: String,
-    heads: Vec<Reported>,
+/// What others reported of a chain.
+#[derive(Debug, Clone)]
+pub struct Disputed {
+    /// The name of the credential that reported it last.
+    pub reporter: String,
+    /// Whose chain it is, where that is known.
+    pub owner: Option<String>,
+    /// The highest number in these reports.
+    pub last: u64,
+    /// How many reports there are.
+    pub reports: u64,
 }
 
+/// One report of one chain.
 #[derive(Deserialize)]
 struct Reported {
     reported_at: String,
+    #[serde(default)]
+    seen_at: Option<String>,
+    #[serde(default)]
+    proxy: String,
     node: String,
+    #[serde(default)]
+    process: Option<String>,
     chain: ChainId,
     seq: u64,
     hash: Digest,
     began: String,
     ended: bool,
     grants: BTreeMap<String, u64>,
+    /// Absent in what an earlier version of the service told.
+    #[serde(default)]
+    proof: Option<Proof>,
+    #[serde(default)]
+    owner: Option<String>,
 }
 
 impl Heads {
-    /// Adds a page of the answer of `GET /v1/audit/heads`.
+    /// No heads yet.
+    #[must_use]
+    pub fn new(window: Window) -> Heads {
+        Heads { window, ..Heads::default() }
+    }
+
+    /// Adds a page of the answer of `GET /v1/audit/heads`, head by head as it is read.
     ///
     /// # Errors
     /// What is not as expected.
-    pub fn add(&mut self, page: Value) -> Result<(), serde_json::Error> {
-        let page: Page = serde_json::from_value(page)?;
-        self.as_of = self.as_of.take().max(Some(page.as_of));
-        for reported in page.heads {
-            self.reported(reported);
+    pub fn read(&mut self, page: impl Read) -> Result<(), serde_json::Error> {
+        let mut deserializer = serde_json::Deserializer::from_reader(page);
+        PageSeed(self).deserialize(&mut deserializer)?;
+        deserializer.end()
+    }
+
+    /// The same of a page in memory.
+    ///
+    /// # Errors
+    /// What is not as expected.
+    pub fn add(&mut self, page: &serde_json::Value) -> Result<(), serde_json::Error> {
+        PageSeed(self).deserialize(page)
+    }
+
+    fn reported(&mut self, reported: Reported) -> Result<(), String> {
+        let instant = |text: &str| {
+            parse_rfc3339(text).ok_or_else(|| format!("expected an RFC 3339 instant, got `{text}`"))
+        };
+        let reported_at = instant(&reported.reported_at)?;
+        let seen_at = reported.seen_at.as_deref().map(instant).transpose()?.unwrap_or(reported_at);
+        let Reported { chain, proxy, seq, proof, owner, .. } = &reported;
+        let known = self.chains.get(chain);
+        let proof = proof.unwrap_or(match known {
+            Some(head) if head.reporter != *proxy => Proof::Disputed,
+            _ => Proof::FirstReport,
+        });
+        let usurps = known.is_some_and(|head| head.reporter != *proxy);
+        if proof == Proof::Disputed || (usurps && proof == Proof::FirstReport) {
+            let owner = owner.clone().or_else(|| known.map(|head| head.reporter.clone()));
+            self.dispute(*chain, proxy.clone(), owner, *seq);
+            return Ok(());
         }
+        // The id proves what the first report only claimed.
+        if usurps && let Some(claimed) = self.chains.remove(chain) {
+            let last = claimed.last();
+            self.dispute(*chain, claimed.reporter, Some(proxy.clone()), last);
+        }
+        let before = self.window.since.is_some_and(|since| {
+            reported_at.millis().saturating_add(REPORTED_MS) <= since.millis()
+        });
+        let head = self.chains.entry(*chain).or_insert_with(|| Head::new(&reported, proof));
+        head.add(reported, seen_at, before);
         Ok(())
     }
 
-    fn reported(&mut self, reported: Reported) {
-        let Reported { reported_at, node, chain, seq, hash, began, ended, grants } = reported;
-        let head = self.chains.entry(chain).or_insert_with(|| Head {
-            node,
-            began,
-            reported_at: String::new(),
-            ended: None,
-            hashes: BTreeMap::new(),
-            grants: BTreeMap::new(),
-        });
-        head.reported_at = reported_at.max(std::mem::take(&mut head.reported_at));
-        if ended {
-            head.ended = Some(head.ended.map_or(seq, |known| known.min(seq)));
-        }
-        let hashes = head.hashes.entry(seq).or_default();
-        if !hashes.contains(&hash) {
-            hashes.push(hash);
-        }
-        for (grant, count) in grants {
-            let known = head.grants.entry(grant).or_default();
-            *known = count.max(*known);
-        }
+    fn dispute(&mut self, chain: ChainId, reporter: String, owner: Option<String>, seq: u64) {
+        let none = Disputed { reporter: String::new(), owner: None, last: 0, reports: 0 };
+        let disputed = self.disputed.entry(chain).or_insert(none);
+        disputed.reporter = reporter;
+        disputed.owner = owner.or(disputed.owner.take());
+        disputed.last = disputed.last.max(seq);
+        disputed.reports = disputed.reports.saturating_add(1);
     }
 
-    /// Forgets the chains of other nodes.
-    pub fn only_node(&mut self, node: &str) {
-        self.chains.retain(|_, head| head.node == node);
-    }
-
-    /// Forgets the chains that were last reported before this instant.
-    pub fn only_since(&mut self, instant: &str) {
-        let since = parse_rfc3339(instant);
-        self.chains.retain(|_, head| parse_rfc3339(&head.reported_at) >= since);
-    }
-
-    /// The chain, where a proxy reported it.
+    /// The chain, where its own proxy reported it.
     #[must_use]
     pub fn chain(&self, chain: ChainId) -> Option<&Head> {
         self.chains.get(&chain)
     }
+
+    /// Whether the chain is one of another node than the one that was asked for.
+    #[must_use]
+    pub fn is_elsewhere(&self, chain: ChainId) -> bool {
+        self.chains.get(&chain).is_some_and(|head| !self.is_asked_for(head))
+    }
+
+    fn is_asked_for(&self, head: &Head) -> bool {
+        self.window.node.as_ref().is_none_or(|node| *node == head.node)
+    }
+
+    /// The chains that were asked for, by id.
+    #[must_use]
+    pub fn expected(&self) -> Vec<(ChainId, &Head)> {
+        let asked_for = self.chains.iter().filter(|(_, head)| self.is_asked_for(head));
+        let mut expected: Vec<_> = asked_for.map(|(id, head)| (*id, head)).collect();
+        expected.sort_unstable_by_key(|(id, _)| *id);
+        expected
+    }
+
+    /// What others reported of chains, by id.
+    pub fn disputed(&self) -> impl Iterator<Item = (ChainId, &Disputed)> {
+        self.disputed.iter().map(|(id, disputed)| (*id, disputed))
+    }
+
+    /// When they were read.
+    #[must_use]
+    pub fn judged_at(&self) -> Option<Moment> {
+        self.as_of.as_deref().and_then(parse_rfc3339)
+    }
+
+    /// When the newest of the heads that were asked for was last reported.
+    #[must_use]
+    pub fn newest(&self) -> Option<Moment> {
+        let asked_for = self.chains.values().filter(|head| self.is_asked_for(head));
+        asked_for.map(|head| head.seen_at).max()
+    }
+
+    /// The chains that fell silent while another one of the same Envoy process was still reported, each
+    /// with when that one was. `silence` is how long a chain of a living VM is silent at most, in
+    /// milliseconds.
+    #[must_use]
+    pub fn stale(&self, silence: i64) -> Vec<(ChainId, &Head, Moment)> {
+        // Another proxy can name this process too; what it says of it is not about this one.
+        let envoy = |head: &'_ Head| Some((head.reporter.clone(), head.process.clone()?));
+        let mut newest: HashMap<(String, String), Moment> = HashMap::new();
+        for head in self.chains.values() {
+            if let Some(envoy) = envoy(head) {
+                let known = newest.entry(envoy).or_insert(head.seen_at);
+                *known = head.seen_at.max(*known);
+            }
+        }
+        let since = self.window.since;
+        let stale = self.expected().into_iter().filter_map(|(id, head)| {
+            let newest = *newest.get(&envoy(head)?)?;
+            let silent = newest.millis().saturating_sub(head.seen_at.millis()) > silence;
+            let asked_for = since.is_none_or(|since| head.seen_at >= since);
+            (silent && asked_for && head.ended.is_none()).then_some((id, head, newest))
+        });
+        stale.collect()
+    }
 }
 
 impl Head {
+    fn new(reported: &Reported, proof: Proof) -> Head {
+        Head {
+            reporter: reported.proxy.clone(),
+            proof,
+            node: reported.node.clone(),
+            process: reported.process.clone(),
+            began: reported.began.clone(),
+            seen_at: Moment::from_millis(i64::MIN),
+            ended: None,
+            hashes: BTreeMap::new(),
+            ambiguous: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            excused: 0,
+            excused_grants: BTreeMap::new(),
+        }
+    }
+
+    /// One more report. `before`: it came before the log begins.
+    fn add(&mut self, reported: Reported, seen_at: Moment, before: bool) {
+        let Reported { seq, hash, ended, grants, process, .. } = reported;
+        self.seen_at = self.seen_at.max(seen_at);
+        self.process = process.or(self.process.take());
+        if ended {
+            self.ended = Some(self.ended.map_or(seq, |known| known.min(seq)));
+        }
+        let first = *self.hashes.entry(seq).or_insert(hash);
+        if first != hash {
+            let others = self.ambiguous.entry(seq).or_insert_with(|| vec![first]);
+            if !others.contains(&hash) {
+                others.push(hash);
+            }
+        }
+        if before {
+            self.excused = self.excused.max(seq);
+        }
+        for (grant, count) in grants {
+            if before {
+                let known = self.excused_grants.entry(grant.clone()).or_default();
+                *known = count.max(*known);
+            }
+            let known = self.grants.entry(grant).or_default();
+            *known = count.max(*known);
+        }
+    }
+
     /// The highest number that was reported.
     #[must_use]
     pub fn last(&self) -> u64 {
         self.hashes.last_key_value().map_or(0, |(seq, _)| *seq)
     }
 
+    /// Whether the log must have a record of it.
+    #[must_use]
+    pub fn asks_for_records(&self) -> bool {
+        self.last() > self.excused
+    }
+
     /// The hash that was reported for this number, where there is exactly one.
     #[must_use]
     pub fn hash(&self, seq: u64) -> Option<Digest> {
-        match self.hashes.get(&seq).map(Vec::as_slice) {
-            Some([hash]) => Some(*hash),
-            _ => None,
-        }
+        if self.ambiguous.contains_key(&seq) { None } else { self.hashes.get(&seq).copied() }
     }
 
     /// Whether this hash contradicts what was reported for this number.
     #[must_use]
     pub fn contradicts(&self, seq: u64, hash: Digest) -> bool {
         // Where reports contradict each other one of them is contradicted by any log.
-        self.hashes.get(&seq).is_some_and(|hashes| hashes.as_slice() != [hash])
+        self.ambiguous.contains_key(&seq)
+            || self.hashes.get(&seq).is_some_and(|reported| *reported != hash)
     }
 
-    /// Whether the chain began before this instant, as far as both are known.
+    /// When its newest head was last reported, as text.
     #[must_use]
-    pub fn began_before(&self, instant: &str) -> bool {
-        match (parse_rfc3339(&self.began), parse_rfc3339(instant)) {
-            (Some(began), Some(instant)) => began < instant,
-            _ => false,
+    pub fn seen(&self) -> String {
+        rfc3339(self.seen_at.seconds())
+    }
+}
+
+/// Reads a page without keeping it.
+struct PageSeed<'h>(&'h mut Heads);
+
+impl<'de> DeserializeSeed<'de> for PageSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for PageSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object with `as_of` and `heads`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let (mut as_of, mut has_heads) = (None, false);
+        while let Some(name) = members.next_key::<String>()? {
+            match name.as_str() {
+                "as_of" => as_of = Some(members.next_value::<String>()?),
+                "heads" => {
+                    has_heads = true;
+                    members.next_value_seed(ListSeed(self.0))?;
+                }
+                _ => drop(members.next_value::<IgnoredAny>()?),
+            }
         }
+        if !has_heads {
+            return Err(Error::missing_field("heads"));
+        }
+        let as_of = as_of.ok_or_else(|| Error::missing_field("as_of"))?;
+        if parse_rfc3339(&as_of).is_none() {
+            return Err(Error::custom(format!(
+                "as_of: expected an RFC 3339 instant, got `{as_of}`"
+            )));
+        }
+        self.0.as_of = self.0.as_of.take().max(Some(as_of));
+        Ok(())
+    }
+}
+
+/// Reads the list of a page, one head after the other.
+struct ListSeed<'h>(&'h mut Heads);
+
+impl<'de> DeserializeSeed<'de> for ListSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ListSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of heads")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(reported) = items.next_element::<Reported>()? {
+            self.0.reported(reported).map_err(Error::custom)?;
+        }
+        Ok(())
     }
 }

@@ -3,6 +3,8 @@
 //! Whatever is in a log may have been put there by whoever attacks: every value is escaped by the
 //! template, and what would turn or hide text is shown as its code point.
 
+use std::time::Duration;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
@@ -67,6 +69,14 @@ impl Report {
                     h2 { "Requests and approvals" }
                     (requests(report))
                     h2 { "Calls (" (calls.len()) ")" }
+                    @if report.pointer("/nothing_found") == Some(&Value::Bool(true)) {
+                        p { "Nothing was found: neither the service nor the log knows it." }
+                    }
+                    p.meta {
+                        "proven: the record's chain and a report of its proxy vouch for it. "
+                        "sealed: only its own hash does. unproven: it has no seal, and anybody who could write "
+                        "to the log could have written it."
+                    }
                     (table(calls))
                     h2 { "What the check found" }
                     (findings(report))
@@ -80,28 +90,51 @@ impl Report {
 }
 
 fn verdicts(report: &Value) -> Markup {
-    let card = |class: &str, title: &str, meaning: [&str; 2]| {
+    let card = |class: &str, title: &str, meaning: [&str; 3]| {
         let verdict = at(report, &format!("/check/{class}/verdict"));
         let good = verdict == "ok";
         html! {
             div class=(if good { "verdict good" } else { "verdict bad" }) {
                 b { (title) ": " (verdict) }
-                (if good { meaning[0] } else { meaning[1] })
+                (match verdict.as_str() {
+                    "ok" => meaning[0],
+                    "nothing_checked" => "No record was found that could be checked.",
+                    _ => meaning[1],
+                })
+                @if good { " " (meaning[2]) }
             }
         }
     };
     html! {
         div.verdicts {
             (card("integrity", "Integrity", [
-                "Nothing in the log was changed, reordered, duplicated or forged.",
+                "Nothing in the log was changed or forged.",
                 "Something in the log is not what was written: see below.",
+                &proven(report),
             ]))
             (card("completeness", "Completeness", [
-                "Every record that was written is in the log.",
+                "Every record that the proxies had reported is in the log.",
                 "Something is missing, or nobody can know whether it is: see below.",
+                &reach(report),
             ]))
         }
     }
+}
+
+/// Up to when the log is known to be complete: a head says nothing of what comes after it.
+fn reach(report: &Value) -> String {
+    let newest = at(report, "/check/heads/newest");
+    let age = report.pointer("/check/heads/newest_age_s").and_then(Value::as_u64);
+    let age = age.map(|age| humantime::format_duration(Duration::from_secs(age)).to_string());
+    let age = age.map(|age| format!(", {age} before this page was made")).unwrap_or_default();
+    format!("The newest report came at {newest}{age}: what was written later is not vouched for.")
+}
+
+/// How many of the calls are proven.
+fn proven(report: &Value) -> String {
+    let count = |name: &str| report.pointer(name).and_then(Value::as_u64).unwrap_or_default();
+    let (proven, calls) = (count("/summary/proofs/proven"), count("/summary/calls"));
+    format!("{proven} of the {calls} calls below are proven by what the proxies reported.")
 }
 
 fn requests(report: &Value) -> Markup {
@@ -138,7 +171,7 @@ fn table(calls: &[Value]) -> Markup {
                 tr {
                     @for name in [
                         "Time", "Decision", "Reason", "Who", "Grant", "Request", "Status", "Sent",
-                        "After revocation", "ms", "Where",
+                        "After revocation", "ms", "Proof", "Where",
                     ] {
                         th { (name) }
                     }
@@ -147,9 +180,10 @@ fn table(calls: &[Value]) -> Markup {
             tbody {
                 @for call in calls {
                     @let record = |name: &str| at(call, &format!("/record/{name}"));
-                    @let intact = call.get("intact") == Some(&Value::Bool(true));
+                    @let proof = at(call, "/proof");
+                    @let good = ["proven", "sealed"].contains(&proof.as_str());
                     @let ended = record("phase") == "end";
-                    tr class=(format!("{} {}", class(call), if intact { "" } else { "changed" })) {
+                    tr class=(format!("{} {}", class(call), if good { "" } else { "changed" })) {
                         td.whole { (record("time")) }
                         td { (record("decision")) @if !ended { " (no end)" } }
                         td { (record("reason")) } td { (record("subject")) }
@@ -158,10 +192,8 @@ fn table(calls: &[Value]) -> Markup {
                         td.number { (record("status")) } td.number { (record("bytes_sent")) }
                         td.number { (record("bytes_after_revocation")) }
                         td.number { (record("duration_ms")) }
-                        td {
-                            (file_name(&at(call, "/file"))) ":" (at(call, "/line"))
-                            @if !intact { " changed" }
-                        }
+                        td { (proof) }
+                        td { (file_name(&at(call, "/file"))) ":" (at(call, "/line")) }
                     }
                 }
             }
@@ -184,7 +216,7 @@ fn class(call: &Value) -> &'static str {
 }
 
 fn findings(report: &Value) -> Markup {
-    let found: Vec<(&str, &Value)> = ["integrity", "completeness"]
+    let found: Vec<(&str, &Value)> = ["integrity", "completeness", "notes"]
         .into_iter()
         .flat_map(|class| {
             let found = list(report, &format!("/check/{class}/findings"));

@@ -7,6 +7,7 @@
 //! record   members, canonical form     -> sealed as it says, or changed
 //! chain    numbers and links per chain -> findings
 //! verify   all of it, against heads    -> verdict
+//! proof    one record, by the verdict  -> proven, sealed, unproven, or what was found
 //! report   records about one thing     -> JSON, html
 //! tail     a log that is being written -> paint
 //! export   records for other systems   -> ocsf, ecs
@@ -26,6 +27,7 @@ pub mod ocsf;
 pub mod open;
 pub mod order;
 pub mod paint;
+pub mod proof;
 pub mod read;
 pub mod record;
 pub mod report;

@@ -112,9 +112,17 @@ impl Record<'_> {
     /// nothing if it did not.
     #[must_use]
     pub fn ended_at(&self) -> Option<i64> {
-        let duration = self.duration_ms.filter(|_| matches!(&*self.decision.0, "cut" | "deny"))?;
+        self.duration_ms.filter(|_| matches!(&*self.decision.0, "cut" | "deny"))?;
+        self.written_at()
+    }
+
+    /// When it was written, in milliseconds since 1970, by the proxy's clock: at the end of the request, or,
+    /// of a record that has no end, not before the request came.
+    #[must_use]
+    pub fn written_at(&self) -> Option<i64> {
         let began = parse_rfc3339(&self.time.0)?;
-        began.millis().checked_add(i64::try_from(duration).ok()?)
+        let duration = i64::try_from(self.duration_ms.unwrap_or_default()).ok()?;
+        began.millis().checked_add(duration)
     }
 
     /// The seal; nothing for the first record of a request, which has none.

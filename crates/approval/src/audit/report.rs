@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
+use super::proof::{Candidate, PROVEN, Proofs, SEALED, UNPROVEN};
 use super::verdict::Verdict;
 use super::verify::Seen;
 
@@ -44,14 +45,11 @@ impl About {
 
 /// A call: a record of the log that is about it.
 #[derive(Debug, Clone)]
-pub struct Call {
-    /// Its record.
-    pub record: Value,
-    /// The number of its file, in the order of reading.
-    file: u32,
-    line: u64,
-    /// Whether the record is what was written, as far as it says itself.
-    pub intact: bool,
+struct Call {
+    record: Value,
+    candidate: Candidate,
+    /// What is known of it, in a word.
+    proof: &'static str,
 }
 
 /// Collects the calls while the log is read.
@@ -75,9 +73,9 @@ impl Collector {
             && let Ok(record) = serde_json::from_str::<Value>(seen.text)
             && record.get(self.about.member()).and_then(Value::as_str) == Some(self.about.value())
         {
-            let place = seen.place;
-            let (file, line, intact) = (place.file, place.line, seen.intact);
-            self.calls.push(Call { record, file, line, intact });
+            let (place, chain, seq) = (seen.place, seen.record.chain, seen.record.seq);
+            let candidate = Candidate { place, chain, seq, intact: seen.intact };
+            self.calls.push(Call { record, candidate, proof: UNPROVEN });
         }
     }
 
@@ -89,7 +87,12 @@ impl Collector {
     /// The report. `requests` is what the approval service says, `now` RFC 3339.
     #[must_use]
     pub fn finish(self, verdict: &Verdict, requests: Option<Vec<Value>>, now: &str) -> Report {
-        let mut calls = once(self.calls);
+        let proofs = Proofs::new(verdict);
+        let mut calls = self.calls;
+        for call in &mut calls {
+            call.proof = proofs.word(call.candidate);
+        }
+        let mut calls = once(calls);
         calls.sort_by(|left, right| text(left, "time").cmp(text(right, "time")));
         let about = json!({ self.about.member(): self.about.value() });
         let files: Vec<&str> = verdict.files.iter().map(|file| file.name.as_str()).collect();
@@ -98,6 +101,7 @@ impl Collector {
             "v": VERSION,
             "generated_at": now,
             "about": about,
+            "nothing_found": calls.is_empty() && requests.as_ref().is_none_or(Vec::is_empty),
             "requests": requests,
             "summary": summary(&calls),
             "calls": listed,
@@ -106,18 +110,24 @@ impl Collector {
     }
 }
 
-/// Each call once: without copies, and without what was written before its end.
+/// Each call once: without copies, and without what was written before its end. What was found to be
+/// wrong is never left out, and never stands for another one.
 fn once(calls: Vec<Call>) -> Vec<Call> {
     let key = |call: &Call| {
         let part = |name| call.record.get(name).cloned().unwrap_or_default().to_string();
-        [part("chain"), part("stream"), part("time"), part("request_id"), part("path")]
+        [part("chain"), part("stream")]
     };
     let is_end = |call: &Call| text(call, "phase") == "end";
-    let ended: HashSet<[String; 5]> = calls.iter().filter(|call| is_end(call)).map(key).collect();
+    let believed = |call: &Call| [PROVEN, SEALED].contains(&call.proof);
+    let ends = calls.iter().filter(|call| is_end(call) && believed(call));
+    let ended: HashSet<[String; 2]> = ends.map(key).collect();
     let mut seen = HashSet::new();
     calls
         .into_iter()
-        .filter(|call| is_end(call) || !ended.contains(&key(call)))
+        .filter(|call| {
+            let replaced = !is_end(call) && ended.contains(&key(call));
+            !replaced || !(believed(call) || call.proof == UNPROVEN)
+        })
         .filter(|call| seen.insert(call.record.to_string()))
         .collect()
 }
@@ -128,10 +138,11 @@ fn text<'c>(call: &'c Call, name: &str) -> &'c str {
 
 impl Call {
     fn json(&self, files: &[&str]) -> Value {
-        let index = usize::try_from(self.file).unwrap_or(usize::MAX);
+        let Candidate { place, intact, seq, .. } = self.candidate;
+        let index = usize::try_from(place.file).unwrap_or(usize::MAX);
         json!({
-            "file": files.get(index), "line": self.line, "intact": self.intact,
-            "record": self.record,
+            "file": files.get(index), "line": place.line, "intact": intact && seq.is_some(),
+            "proof": self.proof, "record": self.record,
         })
     }
 }
@@ -146,12 +157,19 @@ fn summary(calls: &[Call]) -> Value {
         let numbers = calls.iter().filter_map(|call| call.record.get(name)?.as_u64());
         numbers.fold(0, u64::saturating_add)
     };
+    let mut proofs: BTreeMap<&str, u64> = BTreeMap::new();
+    for call in calls {
+        let count = proofs.entry(call.proof).or_default();
+        *count = count.saturating_add(1);
+    }
+    let changed = calls.iter().filter(|call| !call.candidate.intact);
     let unended = calls.iter().filter(|call| text(call, "phase") != "end").count();
     json!({
         "calls": calls.len(),
         "decisions": decisions,
         "without_end": unended,
-        "not_intact": calls.iter().filter(|call| !call.intact).count(),
+        "not_intact": changed.count(),
+        "proofs": proofs,
         "first": calls.first().map(|call| text(call, "time")),
         "last": calls.last().map(|call| text(call, "time")),
         "bytes_received": sum("bytes_received"),
@@ -173,24 +191,37 @@ impl Report {
             Some(Value::Null) | None => "-".to_owned(),
             Some(other) => other.to_string(),
         };
-        let decisions = self.0.pointer("/summary/decisions").and_then(Value::as_object);
-        let decisions: Vec<String> = decisions
-            .into_iter()
-            .flatten()
-            .map(|(decision, count)| format!("{count} {decision}"))
-            .collect();
+        let counts = |pointer: &str| {
+            let counts = self.0.pointer(pointer).and_then(Value::as_object);
+            let counts =
+                counts.into_iter().flatten().map(|(word, count)| format!("{count} {word}"));
+            counts.collect::<Vec<_>>().join(", ")
+        };
         let requests = self.0.get("requests").and_then(Value::as_array);
+        let nothing = self.found_nothing().then_some(
+            "nothing_found: neither the service nor the log knows it; check how it is spelled",
+        );
         [
             format!("about         {}", at("/about")),
             format!(
                 "requests      {}",
                 requests.map_or("not asked for".to_owned(), |requests| requests.len().to_string())
             ),
-            format!("calls         {} ({})", at("/summary/calls"), decisions.join(", ")),
+            format!("calls         {} ({})", at("/summary/calls"), counts("/summary/decisions")),
+            format!("proof         {}", counts("/summary/proofs")),
             format!("first, last   {}, {}", at("/summary/first"), at("/summary/last")),
             format!("integrity     {}", at("/check/integrity/verdict")),
             format!("completeness  {}", at("/check/completeness/verdict")),
         ]
+        .into_iter()
+        .chain(nothing.map(str::to_owned))
+        .collect::<Vec<_>>()
         .join("\n")
+    }
+
+    /// Whether there is neither a request nor a call: evidence of nothing.
+    #[must_use]
+    pub fn found_nothing(&self) -> bool {
+        self.0.get("nothing_found") == Some(&Value::Bool(true))
     }
 }

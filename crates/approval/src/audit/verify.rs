@@ -1,8 +1,9 @@
 //! Checks a log: reads its files, gives every record to its chain, and compares the chains with
 //! the heads that proxies reported.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::time::Duration;
 
 use super::chain::Chain;
 use super::digest::ChainId;
@@ -12,18 +13,43 @@ use super::line::{Finder, Found};
 use super::open::Open;
 use super::read::Read;
 use super::record::{Phase, Record};
+use super::run::Fingerprints;
 use super::source::{Source, in_order};
-use super::verdict::{ChainSummary, FileSummary, ShortGrant, Verdict};
+use super::verdict::{ChainSummary, FileSummary, HeadsSummary, LastHead, ShortGrant, Verdict};
+use crate::clock::{Moment, rfc3339};
+
+/// How long a chain of a living VM is silent at most: three times what the filter repeats its head after,
+/// in milliseconds.
+const SILENCE_MS: i64 = 3 * 60 * 1000;
+
+/// How long after a record was written it must have been reported, unless something else is asked for.
+pub const UNVOUCHED_AFTER: Duration = Duration::from_secs(10);
 
 /// What is to be checked, and against what.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Check {
     /// How records are found.
     pub finder: Finder,
     /// What the proxies reported.
     pub heads: Option<Heads>,
-    /// The log begins here: what is older need not be in it. RFC 3339.
-    pub since: Option<String>,
+    /// Whether the log must be as its proxies wrote it: without copies, and in their order.
+    pub strict: bool,
+    /// How long after a record was written it must have been reported.
+    pub unvouched_after: Duration,
+    /// When it is checked: how old the heads are.
+    pub now: Option<Moment>,
+}
+
+impl Default for Check {
+    fn default() -> Check {
+        Check {
+            finder: Finder::default(),
+            heads: None,
+            strict: false,
+            unvouched_after: UNVOUCHED_AFTER,
+            now: None,
+        }
+    }
 }
 
 /// A record of the log.
@@ -35,7 +61,7 @@ pub struct Seen<'a> {
     pub text: &'a str,
     /// What it says.
     pub record: &'a Record<'a>,
-    /// Whether it is what was written, as far as it says itself.
+    /// Whether it is what was written, as far as it says itself: true of one without a seal.
     pub intact: bool,
 }
 
@@ -50,10 +76,13 @@ pub struct Unreadable {
 }
 
 struct Checking<'c> {
-    heads: Option<&'c Heads>,
+    check: &'c Check,
+    fingerprints: Fingerprints,
     chains: HashMap<ChainId, Chain>,
     open: Open,
     findings: Findings,
+    /// How many records were judged.
+    checked: u64,
 }
 
 impl Check {
@@ -70,29 +99,61 @@ impl Check {
         let sources =
             in_order(sources, &self.finder).map_err(|(name, error)| Unreadable { name, error })?;
         let mut checking = Checking {
-            heads: self.heads.as_ref(),
+            check: self,
+            fingerprints: Fingerprints::default(),
             chains: HashMap::new(),
-            open: Open::new(sources.len() > 1),
-            findings: Findings::default(),
+            open: Open::default(),
+            findings: Findings::new(self.strict),
+            checked: 0,
         };
         let mut files = Vec::with_capacity(sources.len());
         for (index, source) in sources.iter().enumerate() {
-            let file = u32::try_from(index).unwrap_or(u32::MAX);
             let summary = checking
-                .file(file, source, &self.finder, progress, seen)
+                .file(file_number(index), source, progress, seen)
                 .map_err(|error| Unreadable { name: source.name(), error })?;
             files.push(summary);
         }
-        Ok(checking.finish(files, self.since.as_deref()))
+        checking.look_back(&sources)?;
+        Ok(checking.finish(files))
     }
 }
 
+fn file_number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
 impl Checking<'_> {
+    fn heads(&self) -> Option<&Heads> {
+        self.check.heads.as_ref()
+    }
+
+    /// The decisions whose ends may have been read before them: a log need not be in its order.
+    fn look_back(&mut self, sources: &[Source]) -> Result<(), Unreadable> {
+        for (index, source) in sources.iter().enumerate() {
+            // What came from a pipe is gone.
+            if self.open.is_empty() || *source == Source::Stdin {
+                continue;
+            }
+            let unreadable = |error| Unreadable { name: source.name(), error };
+            let mut lines = source.lines(|_| ()).map_err(unreadable)?;
+            while let Read::Line { number, text, .. } = lines.next().map_err(unreadable)? {
+                let place = Place { file: file_number(index), line: number };
+                self.check.finder.records(text, &mut |found| {
+                    if let Found::Record { text, record, intact } = found
+                        && record.phase != Phase::Decision
+                    {
+                        self.sealed(record, text, intact, place);
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn file(
         &mut self,
         file: u32,
         source: &Source,
-        finder: &Finder,
         progress: &dyn Fn(u64),
         seen: &mut dyn FnMut(Seen<'_>),
     ) -> io::Result<FileSummary> {
@@ -102,7 +163,7 @@ impl Checking<'_> {
             let (number, records) = match lines.next()? {
                 Read::Line { number, text, whole } => {
                     let place = Place { file, line: number };
-                    (number, self.line(place, text, whole, finder, seen))
+                    (number, self.line(place, text, whole, seen))
                 }
                 Read::TooLong { number } => (number, 0),
                 Read::Broken { number, cut } => {
@@ -129,16 +190,16 @@ impl Checking<'_> {
         place: Place,
         text: &str,
         whole: bool,
-        finder: &Finder,
         seen: &mut dyn FnMut(Seen<'_>),
     ) -> u64 {
         let mut damage: Option<String> = None;
         let mut records: u64 = 0;
+        let finder = &self.check.finder;
         let found = finder.records(text, &mut |found| match found {
             Found::Record { text, record, intact } => {
                 records = records.saturating_add(1);
                 seen(Seen { place, text, record, intact });
-                if let Err(error) = self.record(place, record, intact) {
+                if let Err(error) = self.record(place, text, record, intact) {
                     self.findings.add(Finding::at(Kind::Damaged, place, error));
                 }
             }
@@ -157,23 +218,39 @@ impl Checking<'_> {
     }
 
     /// A record, or why a filter would not have written it.
-    fn record(&mut self, place: Place, record: &Record<'_>, intact: bool) -> Result<(), String> {
+    fn record(
+        &mut self,
+        place: Place,
+        text: &str,
+        record: &Record<'_>,
+        intact: bool,
+    ) -> Result<(), String> {
         let seal = record.seal().map_err(|error| error.to_string())?;
+        if self.heads().is_some_and(|heads| heads.is_elsewhere(record.chain)) {
+            let detail = "it is of a chain of another node";
+            self.findings.add(Finding::at(Kind::OtherNode, place, detail));
+            return Ok(());
+        }
+        self.checked = self.checked.saturating_add(1);
         let Some(seal) = seal else {
-            self.open.decided(record, place);
+            self.open.decided(record, text, place);
             return Ok(());
         };
-        let chain = self.chains.entry(record.chain).or_insert_with(|| Chain::new(record.chain));
+        let heads = self.check.heads.as_ref();
+        let head = heads.and_then(|heads| heads.chain(record.chain));
+        let fingerprints = &self.fingerprints;
+        let chain = self
+            .chains
+            .entry(record.chain)
+            .or_insert_with(|| Chain::new(record.chain, head, fingerprints.clone()));
         if !intact {
             let detail = "its hash is not that of its text";
             let found = Finding::at(Kind::Changed, place, detail);
             self.findings.add(found.of(record.chain, seal.seq, seal.seq));
             chain.changed(seal.seq);
-            // The request had an end, whatever it was.
-            self.open.sealed(record);
+            self.sealed(record, text, intact, place);
             return Ok(());
         }
-        let head = self.heads.and_then(|heads| heads.chain(record.chain));
         let mut count = 0;
         if let (Phase::End, Some(start)) = (record.phase, record.start)
             && chain.began(start, seal.seq, place, head, &mut self.findings)
@@ -183,27 +260,48 @@ impl Checking<'_> {
         let ended_at = record.ended_at();
         if chain.sealed(seal, record.phase, place, head, ended_at, &mut self.findings) {
             count = usize::saturating_add(count, 1);
+            if let Some(heads) = heads
+                && head.is_none_or(|head| seal.seq > head.last())
+            {
+                let is_old = is_old(record, heads, self.check.unvouched_after);
+                chain.unvouched(seal.seq, place, is_old);
+            }
         }
         if let (Some(grant), Some(number)) = (&record.grant, record.grant_seq) {
             for _ in 0..count {
                 chain.grants.found(&grant.0, number);
             }
         }
-        self.open.sealed(record);
+        self.sealed(record, text, intact, place);
         Ok(())
     }
 
-    fn finish(mut self, files: Vec<FileSummary>, since: Option<&str>) -> Verdict {
+    /// A record with a seal: what was decided before it has ended, and must agree with it.
+    fn sealed(&mut self, record: &Record<'_>, text: &str, intact: bool, place: Place) {
+        if !intact {
+            self.open.ended(record);
+            return;
+        }
+        for found in self.open.sealed(record, text, place) {
+            self.findings.add(found);
+        }
+    }
+
+    fn finish(mut self, files: Vec<FileSummary>) -> Verdict {
         let mut ids: Vec<ChainId> = self.chains.keys().copied().collect();
         ids.sort_unstable();
         let mut chains = Vec::new();
         let mut short = Vec::new();
         for id in ids {
             if let Some(chain) = self.chains.remove(&id) {
-                chains.extend(self.chain(id, chain, since, &mut short));
+                chains.extend(self.chain(id, chain, &mut short));
             }
         }
-        self.absent(&chains);
+        if let Some(heads) = self.check.heads.as_ref() {
+            self.absent(heads, &chains);
+            self.stale(heads);
+            self.disputed(heads);
+        }
         for decided in std::mem::take(&mut self.open).finish() {
             let id = decided.request_id.as_deref().unwrap_or("without an id");
             let detail = format!("request {id} was decided at {} and has no end", decided.time);
@@ -211,9 +309,9 @@ impl Checking<'_> {
             found.chain = Some(decided.chain);
             self.findings.add(found);
         }
-        let as_of = self.heads.and_then(|heads| heads.as_of.clone());
-        let findings = self.findings;
-        Verdict { files, findings, chains, short, as_of, heads: self.heads.is_some() }
+        let heads = self.heads().map(|heads| HeadsSummary::new(heads, self.check.now));
+        let (findings, checked) = (self.findings, self.checked);
+        Verdict { files, findings, chains, short, heads, checked }
     }
 
     /// A chain at the end of the log; nothing where no record of it is intact.
@@ -221,30 +319,27 @@ impl Checking<'_> {
         &mut self,
         id: ChainId,
         mut chain: Chain,
-        since: Option<&str>,
         short: &mut Vec<ShortGrant>,
     ) -> Option<ChainSummary> {
+        let heads = self.check.heads.as_ref();
         let findings = &mut self.findings;
-        let head = self.heads.and_then(|heads| heads.chain(id));
-        chain.finish(head, since, findings);
+        let head = heads.and_then(|heads| heads.chain(id));
+        chain.finish(head, findings);
         let (first, last, place) = chain.ends()?;
-        let mut unknown = |kind, detail| {
-            let mut found = Finding::at(kind, place, detail);
-            found.chain = Some(id);
-            findings.add(found);
-        };
-        match (self.heads, head) {
-            (None, _) => unknown(Kind::EndUnknown, "without heads nobody knows where it ends"),
-            (Some(_), None) => unknown(Kind::UnreportedChain, "no proxy reported it"),
-            (Some(_), Some(head)) => {
-                for (grant, count) in &head.grants {
-                    chain.grants.reported(grant, *count);
-                }
+        match heads {
+            None => {
+                let detail = "without heads nobody knows where it ends";
+                let found = Finding::at(Kind::EndUnknown, place, detail);
+                findings.add(Finding { chain: Some(id), ..found });
             }
+            Some(_) => chain.tell_unvouched(head, findings),
+        }
+        for (grant, count) in head.map(|head| &head.grants).into_iter().flatten() {
+            chain.grants.reported(grant, *count);
         }
         let whole = chain.is_whole(head);
         for missing in chain.grants.short() {
-            if whole && since.is_none() {
+            if whole {
                 let detail = format!(
                     "grant {}: {} of {} records, and no number is missing",
                     missing.grant, missing.found, missing.expected
@@ -255,27 +350,73 @@ impl Checking<'_> {
             }
             short.push(ShortGrant { chain: id, short: missing });
         }
-        Some(ChainSummary { id, first, last, records: chain.records, head: head.cloned() })
+        let (records, vouched) = (chain.records, chain.vouched(head));
+        let head = head.map(LastHead::new);
+        Some(ChainSummary { id, first, last, records, head, vouched })
     }
 
     /// The chains that were reported, and are nowhere.
-    fn absent(&mut self, chains: &[ChainSummary]) {
-        let Some(heads) = self.heads else { return };
-        let mut absent: Vec<_> = heads
-            .chains
-            .iter()
-            .filter(|(id, _)| chains.iter().all(|chain| chain.id != **id))
-            .collect();
-        absent.sort_by_key(|(id, _)| **id);
-        for (id, head) in absent {
+    fn absent(&mut self, heads: &Heads, chains: &[ChainSummary]) {
+        let there: HashSet<ChainId> = chains.iter().map(|chain| chain.id).collect();
+        for (id, head) in heads.expected() {
+            if there.contains(&id) || !head.asks_for_records() {
+                continue;
+            }
             let detail = format!(
-                "node {} began it at {} and reported it until {}",
-                head.node, head.began, head.reported_at
+                "{} began it on node {} at {} and reported it until {}",
+                head.reporter,
+                head.node,
+                head.began,
+                head.seen(),
             );
             let found = Finding::nowhere(Kind::AbsentChain, detail);
-            self.findings.add(found.of(*id, 1, head.last()));
+            self.findings.add(found.of(id, head.excused.saturating_add(1), head.last()));
         }
     }
+
+    /// The chains that fell silent.
+    fn stale(&mut self, heads: &Heads) {
+        for (id, head, newest) in heads.stale(SILENCE_MS) {
+            let detail = format!(
+                "node {} reported it last at {}, and another chain of the same Envoy process at {}: its VM \
+                 ended without a word, or its reports were held back",
+                head.node,
+                head.seen(),
+                rfc3339(newest.seconds()),
+            );
+            let found = Finding::nowhere(Kind::HeadStale, detail);
+            self.findings.add(Finding { chain: Some(id), ..found });
+        }
+    }
+
+    /// What proxies reported of chains that are not theirs.
+    fn disputed(&mut self, heads: &Heads) {
+        for (id, disputed) in heads.disputed() {
+            if heads.is_elsewhere(id) {
+                continue;
+            }
+            let own = heads.chain(id);
+            let owner = own.map(|head| &head.reporter).or(disputed.owner.as_ref());
+            let detail = format!(
+                "{} reported it up to record {}, and it belongs to {}",
+                disputed.reporter,
+                disputed.last,
+                owner.map_or("another proxy", String::as_str),
+            );
+            let kind = if own.is_some() { Kind::DisputedReport } else { Kind::DisputedHead };
+            let found = Finding::nowhere(kind, detail);
+            self.findings.add_times(Finding { chain: Some(id), ..found }, disputed.reports);
+        }
+    }
+}
+
+/// Whether there was time to report this record before the heads were read.
+fn is_old(record: &Record<'_>, heads: &Heads, unvouched_after: Duration) -> bool {
+    let written_at = record.written_at();
+    let judged_at = heads.judged_at();
+    let (Some(written_at), Some(judged_at)) = (written_at, judged_at) else { return true };
+    let wait = i64::try_from(unvouched_after.as_millis()).unwrap_or(i64::MAX);
+    written_at.saturating_add(wait) < judged_at.millis()
 }
 
 /// Any JSON.

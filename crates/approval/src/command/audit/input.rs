@@ -1,19 +1,20 @@
 //! What the verbs of `breakglass audit` read: files, and the heads to compare them with.
 
 use std::fs;
-use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, IsTerminal};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use crate::audit::heads::Heads;
+use crate::audit::heads::{Heads, Window};
 use crate::audit::line::Finder;
 use crate::audit::source::Source;
 use crate::audit::verdict::Verdict;
 use crate::audit::verify::{Check, Seen};
 use crate::client::{Client, Failure, Settings};
-use crate::clock::parse_rfc3339;
+use crate::clock::{Clock, SystemClock, parse_rfc3339};
 
 /// Which log is read, and what it is checked against.
 #[derive(Debug, clap::Args)]
@@ -27,18 +28,30 @@ pub(super) struct Input {
     #[arg(long, value_name = "URL|FILE")]
     heads: Option<String>,
 
-    /// Expect only the chains of this node.
+    /// Judge only the chains of this node.
     #[arg(long, requires = "heads", value_name = "NODE")]
     node: Option<String>,
 
-    /// The log begins here: chains that began before may lack their first records, and those that
-    /// were last reported before may be absent.
+    /// The log begins here: what was reported before may be absent from it, and nothing else.
     #[arg(long, requires = "heads", value_name = "RFC3339", value_parser = instant)]
     since: Option<String>,
 
     /// Look for records only as the value of the JSON member of this name.
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
+
+    /// The log must be as its proxies wrote it: copies of lines and another order break its integrity.
+    #[arg(long)]
+    strict: bool,
+
+    /// How long after a record was written it must have been reported. A record that was not is `unvouched`,
+    /// unless the heads were read sooner.
+    #[arg(long, requires = "heads", default_value = "10s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    unvouched_after: Duration,
+
+    /// A log without a record, where no head asks for one, is in order.
+    #[arg(long)]
+    pub(super) allow_empty: bool,
 
     /// Show no progress on the terminal.
     #[arg(long)]
@@ -56,8 +69,13 @@ impl Input {
             Some(from) => Some(self.heads(from, settings)?),
             None => None,
         };
-        let finder = Finder { key: self.key.clone() };
-        let check = Check { finder, heads, since: self.since.clone() };
+        let check = Check {
+            finder: Finder { key: self.key.clone() },
+            heads,
+            strict: self.strict,
+            unvouched_after: self.unvouched_after,
+            now: SystemClock.now().ok(),
+        };
         let sources: Vec<Source> = self.files.iter().map(|file| Source::named(file)).collect();
         let bar = self.bar(&sources);
         let verdict = check
@@ -68,24 +86,22 @@ impl Input {
     }
 
     fn heads(&self, from: &str, settings: &Settings) -> Result<Heads, Failure> {
-        let mut heads = Heads::default();
-        let mut add = |page: Value| {
-            heads.add(page).map_err(|error| {
-                Failure::Invalid(format!("{from}: these are not heads of audit chains: {error}"))
-            })
+        let since = self.since.as_deref().and_then(parse_rfc3339);
+        let mut heads = Heads::new(Window { since, node: self.node.clone() });
+        let invalid = |error: serde_json::Error| {
+            Failure::Invalid(format!("{from}: these are not heads of audit chains: {error}"))
         };
         if from.starts_with("https://") || from.starts_with("http://") {
             let settings = Settings { url: Some(from.to_owned()), ..settings.clone() };
             let client = Client::new(&settings)?;
-            pages(&client, self.since.as_deref(), self.node.as_deref(), &mut add)?;
+            // Of all nodes: whose chain a record belongs to is known by its heads.
+            pages(&client, self.since.as_deref(), None, &mut |page| {
+                heads.add(&page).map_err(invalid)
+            })?;
         } else {
-            add(read(Path::new(from))?)?;
-        }
-        if let Some(node) = &self.node {
-            heads.only_node(node);
-        }
-        if let Some(since) = &self.since {
-            heads.only_since(since);
+            let file = fs::File::open(from)
+                .map_err(|error| Failure::Invalid(format!("{from}: {error}")))?;
+            heads.read(BufReader::new(file)).map_err(invalid)?;
         }
         Ok(heads)
     }
@@ -129,12 +145,6 @@ pub(super) fn pages(
             _ => return Ok(()),
         }
     }
-}
-
-fn read(path: &Path) -> Result<Value, Failure> {
-    let invalid = |cause: String| Failure::Invalid(format!("{}: {cause}", path.display()));
-    let text = fs::read_to_string(path).map_err(|error| invalid(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))
 }
 
 /// An instant, as it was given.

@@ -61,7 +61,10 @@ pub(super) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Resul
             .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
     }
     terminal.result(&report.text(), &report.0)?;
-    Ok(exit(&verdict))
+    Ok(match exit(&verdict, args.input.allow_empty) {
+        Exit::Done if report.found_nothing() && !args.input.allow_empty => Exit::NothingFound,
+        other => other,
+    })
 }
 
 impl What {

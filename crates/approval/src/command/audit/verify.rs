@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use crate::audit::finding::Class;
-use crate::audit::verdict::Verdict;
+use crate::audit::verdict::{Conclusion, Verdict};
 use crate::client::{Failure, Settings};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -14,9 +14,10 @@ Exit codes:
   1  failure: the service was unreachable
   2  denied: not an auditor
   3  invalid input: command line, a file that cannot be read
-  4  integrity broken: something was changed, reordered, duplicated or forged
+  4  integrity broken: something was changed or forged
   5  incomplete: something is missing, or nobody can know whether it is (no --heads)
-  6  both";
+  6  both
+  7  nothing was checked: there was no record, and no head asks for one";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -27,15 +28,19 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Result<Exit, Failure> {
     let verdict = args.input.check(settings, &mut |_| ())?;
     terminal.result(&verdict.text(), &verdict.json())?;
-    Ok(exit(&verdict))
+    Ok(exit(&verdict, args.input.allow_empty))
 }
 
 /// The exit code of a verdict.
-pub(super) fn exit(verdict: &Verdict) -> Exit {
-    match (verdict.is_clean(Class::Integrity), verdict.is_clean(Class::Completeness)) {
-        (true, true) => Exit::Done,
-        (false, true) => Exit::Broken,
-        (true, false) => Exit::Incomplete,
-        (false, false) => Exit::BrokenAndIncomplete,
+pub(super) fn exit(verdict: &Verdict, allow_empty: bool) -> Exit {
+    match verdict.conclusion() {
+        Conclusion::Ok => Exit::Done,
+        Conclusion::Broken => Exit::Broken,
+        Conclusion::Incomplete => Exit::Incomplete,
+        Conclusion::BrokenAndIncomplete => Exit::BrokenAndIncomplete,
+        Conclusion::NothingChecked if !allow_empty => Exit::NothingChecked,
+        // What was found beside is no more in order for it.
+        Conclusion::NothingChecked if verdict.is_clean(Class::Completeness) => Exit::Done,
+        Conclusion::NothingChecked => Exit::Incomplete,
     }
 }

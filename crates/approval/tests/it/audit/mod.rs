@@ -1,10 +1,14 @@
 //! `breakglass audit`: the real binary on logs.
 
+mod begins_later;
 mod carriers;
 mod documented;
 mod export;
 mod independent;
 mod log;
+mod nothing;
 mod report;
 mod tail;
 mod tampering;
+mod unsealed;
+mod witnesses;

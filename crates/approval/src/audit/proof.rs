@@ -1,0 +1,76 @@
+//! What is known of one record, once the whole log was judged.
+
+use std::collections::{HashMap, HashSet};
+
+use super::digest::ChainId;
+use super::finding::{Class, Kind, Place};
+use super::verdict::Verdict;
+
+/// The places of the records that something speaks against, and the chains of which everything is in order.
+pub struct Proofs<'v> {
+    verdict: &'v Verdict,
+    refuted: HashMap<Place, Kind>,
+    tainted: HashSet<ChainId>,
+    /// Something was found that is not listed: it could be about any chain.
+    all_tainted: bool,
+}
+
+/// A record, as far as its place in the log goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    /// Where it is.
+    pub place: Place,
+    /// Its chain.
+    pub chain: ChainId,
+    /// Its number; nothing where it has no seal.
+    pub seq: Option<u64>,
+    /// Whether its hash is that of its text.
+    pub intact: bool,
+}
+
+/// The word for a record that its chain and a head vouch for.
+pub const PROVEN: &str = "proven";
+
+/// The word for a record whose hash is that of its text, and for which no head vouches.
+pub const SEALED: &str = "sealed";
+
+/// The word for a record without a seal: anybody who can write to the log can write one.
+pub const UNPROVEN: &str = "unproven";
+
+impl<'v> Proofs<'v> {
+    /// What this verdict knows.
+    #[must_use]
+    pub fn new(verdict: &'v Verdict) -> Proofs<'v> {
+        let found = verdict.findings.of(Class::Integrity);
+        let refuted = found.iter().filter_map(|found| Some((found.place?, found.kind)));
+        let tainted = found.iter().filter(|found| is_about_links(found.kind));
+        let counted: u64 = verdict.findings.counts(Class::Integrity).values().sum();
+        Proofs {
+            verdict,
+            refuted: refuted.collect(),
+            tainted: tainted.filter_map(|found| found.chain).collect(),
+            all_tainted: u64::try_from(found.len()).is_ok_and(|listed| listed < counted),
+        }
+    }
+
+    /// The word for a record: [`PROVEN`], [`SEALED`], [`UNPROVEN`], or that of the finding about it.
+    #[must_use]
+    pub fn word(&self, of: Candidate) -> &'static str {
+        if let Some(kind) = self.refuted.get(&of.place) {
+            return kind.word();
+        }
+        let Some(seq) = of.seq else { return UNPROVEN };
+        if !of.intact {
+            return Kind::Changed.word();
+        }
+        let in_order = !self.all_tainted && !self.tainted.contains(&of.chain);
+        let vouched = || self.verdict.chain(of.chain).is_some_and(|chain| chain.vouches_for(seq));
+        if in_order && vouched() { PROVEN } else { SEALED }
+    }
+}
+
+/// Whether such a finding puts the records beside it in doubt: they are proven through their links. A
+/// record that was changed is a hole, which no proof goes through.
+fn is_about_links(kind: Kind) -> bool {
+    matches!(kind, Kind::Forged | Kind::BrokenLink | Kind::NotAsReported | Kind::AfterEnd)
+}
