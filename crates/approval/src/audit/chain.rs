@@ -255,11 +255,13 @@ impl Chain {
                 return;
             }
             Some(_) => {
-                let next = seq.saturating_add(1);
-                if self.breaks.get(&next).is_some_and(|next| next.prev == Prev::Hash(hash)) {
-                    // It is the right one, which the record after it names.
-                    run.correct(link, fingerprint);
-                    self.corrected(next, link, findings);
+                let next = self.breaks.get(&seq.saturating_add(1));
+                let named = next.filter(|next| next.prev == Prev::Hash(hash));
+                // The record after it names it: it is the right one.
+                if let Some(forged) =
+                    named.map(|next| next.before).or_else(|| run.last_expects(&link))
+                {
+                    self.correct(first, link, forged, findings);
                     return;
                 }
                 (Kind::Forged, "the record after it names another one".to_owned())
@@ -274,17 +276,30 @@ impl Chain {
         findings.add(found.of(self.id, seq, seq));
     }
 
-    /// The record before `next` is this one, and the one that took its place before is forged.
-    fn corrected(&mut self, next: u64, link: Link, findings: &mut Findings) {
+    /// This record is the right one, and the one that took its place before is `forged`.
+    fn correct(&mut self, first: u64, link: Link, forged: Option<Place>, findings: &mut Findings) {
+        let Link { seq, prev, hash, place, .. } = link;
         self.remember(link);
-        let Some(Break { before, .. }) = self.breaks.remove(&next) else { return };
+        self.contradicted.remove(&seq);
+        self.breaks.remove(&seq.saturating_add(1));
+        // What the forged one said of the record before it says nothing any more.
+        let before = self.breaks.remove(&seq).and_then(|broken| broken.before);
+        let Some(run) = self.runs.get_mut(&first) else { return };
+        run.correct(link, self.fingerprints.of(hash));
+        let linked = match (prev, run.fingerprint(seq.saturating_sub(1))) {
+            (Prev::Hash(prev), Some(known)) => self.fingerprints.of(prev) == known,
+            (prev, None) => seq != 1 || prev == Prev::First,
+            (prev, Some(_)) => prev == Prev::Unknown,
+        };
+        if !linked {
+            self.breaks.insert(seq, Break { seq, prev, place, before });
+        }
         let detail = "the chain goes on from another record with its number";
-        let found = match before {
-            Some(before) => Finding::at(Kind::Forged, before, detail).see(link.place),
+        let found = match forged {
+            Some(forged) => Finding::at(Kind::Forged, forged, detail).see(place),
             None => Finding::nowhere(Kind::Forged, detail),
         };
-        findings.add(found.of(self.id, link.seq, link.seq));
-        self.contradicted.remove(&link.seq);
+        findings.add(found.of(self.id, seq, seq));
     }
 
     /// The first number of the run that has this one.
@@ -350,6 +365,19 @@ impl Chain {
             let found = Finding::at(Kind::Missing, after.place, detail).see(before.place);
             findings.add(found.of(self.id, first, last));
         }
+    }
+
+    /// The records of a run before a hole that is excused: nothing else says that no head vouches for them.
+    fn unvouched_before_hole(&self, run: &Run, head: &Head, findings: &mut Findings) {
+        let last = run.last.seq;
+        let first = vouched_to(run, head).map_or(run.first.seq, |last| last.saturating_add(1));
+        // For the start of a stream its end speaks, wherever that is.
+        if first > last || (first == last && self.starts.has_ended(last)) {
+            return;
+        }
+        let detail = "what comes after them is not in the log, so that no head vouches for them";
+        let found = Finding::at(Kind::Unvouched, run.last.place, detail);
+        findings.add(found.of(self.id, first, last));
     }
 
     /// The parts of a range that no changed record says to be.
@@ -464,16 +492,8 @@ impl Chain {
         }
         for (run, next) in runs.values().zip(runs.values().skip(1)) {
             self.missing(run, next, excused, findings);
-            // Where the hole between the two is excused, nothing else says that no head vouches for these.
             if let Some(head) = head.filter(|_| next.first.seq <= excused.saturating_add(1)) {
-                let first =
-                    vouched_to(run, head).map_or(run.first.seq, |last| last.saturating_add(1));
-                if first <= run.last.seq {
-                    let detail =
-                        "what comes after them is not in the log, so that no head vouches for them";
-                    let found = Finding::at(Kind::Unvouched, run.last.place, detail);
-                    findings.add(found.of(self.id, first, run.last.seq));
-                }
+                self.unvouched_before_hole(run, head, findings);
             }
         }
         for (seq, place) in &self.unproven {

@@ -134,6 +134,16 @@ impl Run {
         self.fingerprints.get(index).copied().filter(|known| *known != HOLE)
     }
 
+    /// Whether the last record comes after this one and names it, and not the one that is there. Where the
+    /// one that is there is, if that is known.
+    #[must_use]
+    pub fn last_expects(&self, link: &Link) -> Option<Option<Place>> {
+        let expects = link.seq.checked_add(1) == Some(self.last.seq)
+            && !self.last.linked
+            && self.last.prev == Prev::Hash(link.hash);
+        expects.then(|| self.before.map(|(_, place)| place))
+    }
+
     /// Another record with this number is the right one.
     pub fn correct(&mut self, link: Link, fingerprint: Fingerprint) {
         let index = link.seq.checked_sub(self.base).and_then(|index| usize::try_from(index).ok());
@@ -142,6 +152,13 @@ impl Run {
         }
         if self.first.seq == link.seq {
             self.first = link;
+        }
+        if link.seq.checked_add(1) == Some(self.last.seq) {
+            self.before = Some((link.hash, link.place));
+            self.last.linked = self.last.prev.names(link.hash);
+            for rival in &mut self.rivals {
+                rival.linked = rival.prev.names(link.hash);
+            }
         }
     }
 

@@ -55,6 +55,12 @@ impl Starts {
         }
     }
 
+    /// Whether an end speaks for the start with this number.
+    #[must_use]
+    pub fn has_ended(&self, seq: u64) -> bool {
+        self.ended.contains_key(&seq)
+    }
+
     /// Those whose stream has not.
     pub fn running(&self) -> impl Iterator<Item = (u64, Began)> {
         self.open.iter().map(|(seq, began)| (*seq, *began))
