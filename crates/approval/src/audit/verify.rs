@@ -118,6 +118,18 @@ impl Check {
     }
 }
 
+impl Check {
+    /// Whether there was time to report this record before the heads were read. When it was written, it says
+    /// itself: one from the future is no younger for it.
+    fn is_old(&self, record: &Record<'_>, heads: &Heads) -> bool {
+        let (written_at, judged_at) = (record.written_at(), heads.judged_at());
+        let (Some(written_at), Some(judged_at)) = (written_at, judged_at) else { return true };
+        let wait = i64::try_from(self.unvouched_after.as_millis()).unwrap_or(i64::MAX);
+        let is_ahead = |now: Moment| written_at > now.millis().saturating_add(wait);
+        written_at.saturating_add(wait) < judged_at.millis() || self.now.is_some_and(is_ahead)
+    }
+}
+
 fn file_number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
@@ -136,7 +148,12 @@ impl Checking<'_> {
             }
             let unreadable = |error| Unreadable { name: source.name(), error };
             let mut lines = source.lines(|_| ()).map_err(unreadable)?;
-            while let Read::Line { number, text, .. } = lines.next().map_err(unreadable)? {
+            loop {
+                let (number, text) = match lines.next().map_err(unreadable)? {
+                    Read::Line { number, text, .. } => (number, text),
+                    Read::TooLong { .. } => continue,
+                    Read::Broken { .. } | Read::End => break,
+                };
                 let place = Place { file: file_number(index), line: number };
                 self.check.finder.records(text, &mut |found| {
                     if let Found::Record { text, record, intact } = found
@@ -263,7 +280,7 @@ impl Checking<'_> {
             if let Some(heads) = heads
                 && head.is_none_or(|head| seal.seq > head.last())
             {
-                let is_old = is_old(record, heads, self.check.unvouched_after);
+                let is_old = self.check.is_old(record, heads);
                 chain.unvouched(seal.seq, place, is_old);
             }
         }
@@ -408,15 +425,6 @@ impl Checking<'_> {
             self.findings.add_times(Finding { chain: Some(id), ..found }, disputed.reports);
         }
     }
-}
-
-/// Whether there was time to report this record before the heads were read.
-fn is_old(record: &Record<'_>, heads: &Heads, unvouched_after: Duration) -> bool {
-    let written_at = record.written_at();
-    let judged_at = heads.judged_at();
-    let (Some(written_at), Some(judged_at)) = (written_at, judged_at) else { return true };
-    let wait = i64::try_from(unvouched_after.as_millis()).unwrap_or(i64::MAX);
-    written_at.saturating_add(wait) < judged_at.millis()
 }
 
 /// Any JSON.

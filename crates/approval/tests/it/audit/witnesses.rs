@@ -2,6 +2,7 @@
 //! reported them.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::log::{Call, END, Folder, Vm};
 use crate::process::{Ran, breakglass};
@@ -74,6 +75,21 @@ fn what_no_head_vouches_for_is_a_finding_once_there_was_time_to_report_it() {
         };
         assert_eq!(case.verify(arguments), found, "{ago_ms} {arguments:?}");
     }
+}
+
+#[test]
+fn a_record_from_the_future_is_not_too_young_to_be_reported() {
+    let mut vm = Vm::new('a');
+    let mut lines = vm.ends(5);
+    let head = vm.head();
+    lines.push(vm.write(&END).replace("\"2026-11-22T02:13", "\"2999-11-22T02:13"));
+    // Its hash as whoever writes such a line makes it.
+    let (rest, _) = lines[5].split_once(",\"hash\"").unwrap();
+    let hash = Sha256::digest(format!("{rest}}}"));
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    lines[5] = format!("{rest},\"hash\":\"{hash}\"}}");
+    let found = (5, json!({}), json!({ "unvouched": 1 }), json!({}));
+    assert_eq!(Case::new(lines, vec![head]).verify(&[]), found);
 }
 
 #[test]
