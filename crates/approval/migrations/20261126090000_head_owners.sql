@@ -137,5 +137,6 @@ BEGIN
     FROM audit_reporters reporter
     JOIN json_each(NEW.grants) named
     WHERE reporter.chain = NEW.chain AND reporter.proxy = NEW.proxy AND reporter.node = NEW.node
-    ON CONFLICT (reporter, grant_id) DO UPDATE SET count = max(count, excluded.count);
+    ON CONFLICT (reporter, grant_id) DO UPDATE SET count = excluded.count
+    WHERE excluded.count > count;
 END;

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
+use sha2::block_api::compress256;
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -19,10 +19,22 @@ use crate::config::{Digest, Proxy};
 /// What the key of chain ids is derived with.
 const CONTEXT: &[u8] = b"breakglass chain id 1";
 
+/// The state of SHA-256 before its first block (FIPS 180-4, 5.3.3).
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
 /// HMAC-SHA256 (RFC 2104) with its key already absorbed.
 struct Hmac {
-    inner: Sha256,
-    outer: Sha256,
+    inner: [u32; 8],
+    outer: [u32; 8],
 }
 
 impl Hmac {
@@ -30,15 +42,43 @@ impl Hmac {
         let padded = |pad: u8| {
             let mut block = [pad; 64];
             block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
-            Sha256::new().chain_update(block)
+            after(INITIAL, block)
         };
         Hmac { inner: padded(0x36), outer: padded(0x5c) }
     }
 
-    fn mac(&self, message: &[u8]) -> Digest {
-        let inner = self.inner.clone().chain_update(message).finalize();
-        self.outer.clone().chain_update(inner).finalize().into()
+    /// The HMAC of the message of which this is the [`last_block`].
+    fn mac(&self, message: [u8; 64]) -> Digest {
+        let inner = bytes(after(self.inner, message));
+        bytes(after(self.outer, last_block(&inner)))
     }
+}
+
+fn after(mut state: [u32; 8], block: [u8; 64]) -> [u32; 8] {
+    compress256(&mut state, &[block]);
+    state
+}
+
+/// The last block of a hash that has had one block before: a message of at most 55 bytes, padded.
+fn last_block(message: &[u8]) -> [u8; 64] {
+    let mut block = [0; 64];
+    let padded = message.iter().chain(&[0x80]);
+    block.iter_mut().zip(padded).for_each(|(to, from)| *to = *from);
+    let bits =
+        u64::try_from(message.len()).unwrap_or_default().saturating_add(64).saturating_mul(8);
+    if let Some(length) = block.last_chunk_mut() {
+        *length = bits.to_be_bytes();
+    }
+    block
+}
+
+fn bytes(state: [u32; 8]) -> Digest {
+    let mut digest = [0; 32];
+    digest
+        .iter_mut()
+        .zip(state.map(u32::to_be_bytes).as_flattened())
+        .for_each(|(to, from)| *to = *from);
+    digest
 }
 
 struct Key {
@@ -46,10 +86,26 @@ struct Key {
     hmac: Hmac,
 }
 
+/// An id: the last block of its random half, and the other half.
+struct Id {
+    random: [u8; 64],
+    commitment: [u8; 8],
+}
+
+impl Id {
+    /// Reads 32 hexadecimal digits.
+    fn parse(chain: &str) -> Option<Id> {
+        if chain.len() != 32 {
+            return None;
+        }
+        let id = u128::from_str_radix(chain, 16).ok()?.to_be_bytes();
+        Some(Id { random: last_block(id.first_chunk::<8>()?), commitment: *id.last_chunk()? })
+    }
+}
+
 impl Key {
-    fn made(&self, id: &[u8; 16]) -> bool {
-        let (random, commitment) = id.split_at(8);
-        self.hmac.mac(random).starts_with(commitment)
+    fn made(&self, id: &Id) -> bool {
+        self.hmac.mac(id.random).starts_with(&id.commitment)
     }
 }
 
@@ -67,7 +123,7 @@ impl ChainOwners {
     pub fn new(proxies: &[Arc<Proxy>]) -> ChainOwners {
         let key = |proxy: &Arc<Proxy>| Key {
             proxy: proxy.name.clone(),
-            hmac: Hmac::new(&Hmac::new(&proxy.token_sha256).mac(CONTEXT)),
+            hmac: Hmac::new(&Hmac::new(&proxy.token_sha256).mac(last_block(CONTEXT))),
         };
         let names = proxies.iter().map(|proxy| proxy.name.clone());
         ChainOwners {
@@ -81,7 +137,7 @@ impl ChainOwners {
     #[must_use]
     pub fn proves(&self, proxy: &str, chain: &str) -> bool {
         let key = self.by_proxy.get(proxy).and_then(|index| self.keys.get(*index));
-        key.zip(bytes(chain)).is_some_and(|(key, id)| key.made(&id))
+        key.zip(Id::parse(chain)).is_some_and(|(key, id)| key.made(&id))
     }
 
     /// Tries the keys of all proxies: the chains whose owner is proven, each with its owner's name.
@@ -98,7 +154,7 @@ impl ChainOwners {
             // Held by the search, not by the caller, which can go away before the search ends.
             let _alone = alone;
             let owner = |chain: String| {
-                let id = bytes(&chain)?;
+                let id = Id::parse(&chain)?;
                 let owner = keys.iter().find(|key| key.made(&id))?.proxy.clone();
                 Some((chain, owner))
             };
@@ -106,14 +162,6 @@ impl ChainOwners {
         })
         .await
     }
-}
-
-/// The bytes of an id that is 32 hexadecimal digits.
-fn bytes(chain: &str) -> Option<[u8; 16]> {
-    if chain.len() != 32 {
-        return None;
-    }
-    u128::from_str_radix(chain, 16).ok().map(u128::to_be_bytes)
 }
 
 #[cfg(test)]

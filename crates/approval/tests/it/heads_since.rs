@@ -164,12 +164,12 @@ async fn it_is_listed_for_one_chain_and_for_one_node() {
     assert_eq!(numbers(&format!("&node=n2&chain={}", chain(1))).await, []);
 }
 
-/// What the pages must add up to, worked out from all reports.
-fn expected(
-    reports: &[ReportedHead],
-    since: i64,
-) -> (BTreeMap<(String, String), (i64, BTreeMap<String, i64>)>, Vec<i64>) {
-    let mut before: BTreeMap<(String, String), (i64, BTreeMap<String, i64>)> = BTreeMap::new();
+/// By chain and proxy: the highest number, and the counts of grants.
+type Before = BTreeMap<(String, String), (i64, BTreeMap<String, i64>)>;
+
+/// What the pages must add up to, worked out from all reports: what was before, and the ids of the others.
+fn expected(reports: &[ReportedHead], since: i64) -> (Before, Vec<i64>) {
+    let mut before = Before::new();
     let mut then = Vec::new();
     for report in reports {
         if report.reported_at_ms >= since {
@@ -223,7 +223,7 @@ async fn pages_of_any_size_add_up_to_the_whole_list_without_duplicates() {
             let total = before.len() + then.len();
             assert_eq!(pages, total.div_ceil(limit).max(1), "{seconds} {limit}");
             let (first, second) = heads.split_at(before.len());
-            let found: BTreeMap<_, _> = first
+            let found: Before = first
                 .iter()
                 .map(|head| {
                     let key = (head.chain.clone(), head.proxy.clone());
@@ -237,13 +237,41 @@ async fn pages_of_any_size_add_up_to_the_whole_list_without_duplicates() {
     }
 }
 
+/// Counts from before are worked out from a chain's reports while it goes on: one page reads a bounded number.
+#[tokio::test]
+async fn a_page_reads_a_bounded_number_of_reports() {
+    let service = Service::start().await;
+    sqlx::query(
+        "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 119999)
+         INSERT INTO audit_heads
+             (reported_at_ms, proxy, node, chain, seq, hash, began, ended, grants)
+         SELECT (?1 + n / 1000) * 1000, 'envoy', 'n1', printf('%032x', n % 2), n / 2 + 1,
+             printf('%064x', n), '2026-11-22T02:12:59.5Z', 0, json_object('a', n / 2 + 1)
+         FROM numbers",
+    )
+    .bind(START)
+    .execute(&service.database().await)
+    .await
+    .unwrap();
+    // Each chain has 60,000 reports, and one of them after the instant.
+    let since = Some(Moment::from_seconds(START + 119));
+    let filter = HeadFilter { since, limit: 1000, ..HeadFilter::default() };
+    let first = service.app.store().heads(filter).await.unwrap();
+    assert_eq!(first.heads.len(), 1, "the other chain takes a page of its own");
+    let (pages, heads) = all(&service, filter).await;
+    assert_eq!((pages, heads.len()), (3, 2 + 1000));
+    for head in &heads[..2] {
+        assert_eq!((head.seq, &head.grants), (59_500, &BTreeMap::from([("a".to_owned(), 59_500)])));
+    }
+}
+
 /// The counts of many reports together are more than fits into a page.
 #[tokio::test]
 async fn a_head_with_too_many_grants_for_a_page_is_there_in_parts() {
     let service = Service::start().await;
-    for seq in 1..=8 {
-        let grants: Value = (0..15_000)
-            .map(|number| (format!("grant_{seq}_{number:030}"), Value::from(seq)))
+    for seq in 1..=5 {
+        let grants: Value = (0..4_500)
+            .map(|number| (format!("grant_{seq}_{number:0200}"), Value::from(seq)))
             .collect();
         report(&service, "envoy", "n1", vec![head_of(&chain(1), seq, grants)]).await;
     }
@@ -252,25 +280,29 @@ async fn a_head_with_too_many_grants_for_a_page_is_there_in_parts() {
     // The chain goes on, so that its counts from before are worked out from its reports.
     for going_on in [false, true] {
         if going_on {
-            report(&service, "envoy", "n1", vec![head_of(&chain(1), 9, json!({ "b": 1 }))]).await;
+            report(&service, "envoy", "n1", vec![head_of(&chain(1), 6, json!({ "b": 1 }))]).await;
         }
         let (mut after, mut grants, mut parts) = (Value::from(0), BTreeMap::new(), 0);
+        let mut others = Vec::new();
         while after != Value::Null {
             let query = format!("{}&after={after}", at(10));
             let page = service.get("grace", &format!("/v1/audit/heads{query}")).await.ok();
             assert!(page.to_string().len() <= 4 * 1024 * 1024);
             for head in page["heads"].as_array().unwrap() {
-                if head["chain"] == chain(1) && head["seq"] == 8 {
+                if head["chain"] == chain(1) && head["seq"] == 5 {
                     assert_eq!(head["hash"], hash('a'));
                     parts += 1;
                     for (grant, count) in head["grants"].as_object().unwrap() {
                         assert!(grants.insert(grant.clone(), count.clone()).is_none(), "{grant}");
                     }
+                } else if head["chain"] == chain(2) {
+                    others.push(head["grants"].clone());
                 }
             }
             after = page["next"].clone();
         }
-        assert_eq!((parts, grants.len()), (12, 8 * 15_000));
-        assert_eq!(grants[&format!("grant_8_{:030}", 14_999)], 8);
+        assert_eq!((parts, grants.len()), (3, 5 * 4_500));
+        assert_eq!(others, [json!({ "a": 1 })], "the next chain's are all there, and once");
+        assert_eq!(grants[&format!("grant_5_{:0200}", 4_499)], 5);
     }
 }
