@@ -92,7 +92,7 @@ pub(super) async fn report(
 }
 
 /// The owners of those chains whose ids prove one. The reporter's own key is tried first; all others only for
-/// chains that nobody has reported before: of the others the owner is known.
+/// chains that no proxy has reported before: the owners of the others are known.
 async fn proven_owners(
     app: &App,
     proxy: &str,

@@ -178,7 +178,7 @@ impl Position {
     }
 }
 
-/// One who reported a chain.
+/// A reporter of a chain: a credential and a node.
 #[derive(sqlx::FromRow)]
 struct ChainReporter {
     id: i64,

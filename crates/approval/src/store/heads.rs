@@ -140,7 +140,7 @@ impl Store {
     }
 }
 
-/// Whose chain it is, as of now; none where nobody has reported it: it becomes the reporter's.
+/// The name of the chain's owner; none where no proxy has reported the chain: it becomes the reporter's.
 async fn owner(
     transaction: &mut Transaction<'static, Sqlite>,
     reporter: Reporter<'_>,
@@ -227,8 +227,8 @@ async fn seen_again(
     exactly_one(&result)
 }
 
-/// Which earlier head of the same owner this one contradicts, the worst first. Who is right is not decided
-/// here: the log is.
+/// Which earlier head of the same owner this one contradicts, the worst first. Which of them is right is not
+/// decided here: the log shows it.
 async fn conflict(
     transaction: &mut Transaction<'static, Sqlite>,
     reporter: Reporter<'_>,
