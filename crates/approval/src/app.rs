@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::chain_owners::ChainOwners;
 use crate::clock::{Clock, ClockUnknown, Moment};
 use crate::config::Config;
 use crate::feed::Feed;
@@ -18,6 +19,7 @@ pub struct App(Arc<Parts>);
 
 struct Parts {
     config: Config,
+    chain_owners: ChainOwners,
     store: Store,
     issuer: Issuer,
     clock: Box<dyn Clock>,
@@ -49,13 +51,30 @@ impl App {
     ) -> App {
         let news = watch::Sender::new(News::default());
         let feed = Feed::new(clock.now().ok());
-        App(Arc::new(Parts { config, store, issuer, clock, randomness, metrics, feed, news }))
+        let chain_owners = ChainOwners::new(&config.proxies);
+        App(Arc::new(Parts {
+            config,
+            chain_owners,
+            store,
+            issuer,
+            clock,
+            randomness,
+            metrics,
+            feed,
+            news,
+        }))
     }
 
     /// The configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Whose audit chains are whose.
+    #[must_use]
+    pub fn chain_owners(&self) -> &ChainOwners {
+        &self.0.chain_owners
     }
 
     /// The database.

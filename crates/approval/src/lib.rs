@@ -13,6 +13,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod chain_owners;
 pub mod cli;
 pub mod client;
 pub mod clock;

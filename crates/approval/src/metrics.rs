@@ -72,7 +72,8 @@ impl Metrics {
         )?;
         let heads = counter(
             "breakglass_audit_heads_total",
-            "Heads of audit chains that proxies reported, by result: accepted or conflict.",
+            "Heads of audit chains that proxies reported, by result: accepted, conflict, or disputed \
+             (the chain is another proxy's).",
             &["result"],
         )?;
         let gauge = |name: &str, help: &str| {
@@ -128,10 +129,12 @@ impl Metrics {
         self.feed.with_label_values(&[kind]).inc();
     }
 
-    pub(crate) fn reported(&self, reported: Reported) {
-        let accepted = reported.accepted.saturating_sub(reported.conflicts);
+    pub(crate) fn reported(&self, reported: &Reported) {
+        let Reported { accepted, conflicts, disputed, .. } = *reported;
+        let accepted = accepted.saturating_sub(conflicts).saturating_sub(disputed);
         self.heads.with_label_values(&["accepted"]).inc_by(accepted);
-        self.heads.with_label_values(&["conflict"]).inc_by(reported.conflicts);
+        self.heads.with_label_values(&["conflict"]).inc_by(conflicts);
+        self.heads.with_label_values(&["disputed"]).inc_by(disputed);
     }
 
     /// One more poll hangs, until the value is dropped.

@@ -4,7 +4,7 @@
 //! A head that contradicts an earlier one is kept too, and marked: what came is evidence, and the
 //! log shows who is right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use axum::Json;
 use axum::extract::State;
@@ -19,11 +19,11 @@ use crate::identity::{AsPerson, AsProxy};
 use crate::limits::MAX_HEADS;
 use crate::policy;
 use crate::problem::Problem;
-use crate::store::{Head, HeadFilter, ReportedHead, Reporter};
+use crate::store::{Head, HeadFilter, Proof, ReportedHead, Reporter};
 use crate::text;
 
 /// The most heads that one answer lists.
-const PAGE: i64 = 1000;
+const PAGE: usize = 1000;
 
 /// Members that this version does not know are no error: the filter may be newer, and a head that
 /// is refused is a head that is lost.
@@ -31,6 +31,7 @@ const PAGE: i64 = 1000;
 pub(super) struct Body {
     #[serde(default)]
     node: String,
+    process: Option<String>,
     heads: Vec<HeadBody>,
 }
 
@@ -49,12 +50,15 @@ struct HeadBody {
 pub(super) async fn report(
     State(app): State<App>,
     AsProxy(proxy): AsProxy,
-    JsonBody(Body { node, heads }): JsonBody<Body>,
+    JsonBody(Body { node, process, heads }): JsonBody<Body>,
 ) -> Result<Json<Value>, Problem> {
     let mut errors = FieldErrors::default();
     // An Envoy without a node id is known by its credential.
     let node = if node.is_empty() { proxy.name.clone() } else { node };
     errors.check("node", text::name(&node));
+    if let Some(process) = &process {
+        hex_digits("process", process, 32, &mut errors);
+    }
     if !(1..=MAX_HEADS).contains(&heads.len()) {
         errors.add("heads", format!("expected 1 to {MAX_HEADS} heads, got {}", heads.len()));
     }
@@ -64,27 +68,60 @@ pub(super) async fn report(
     errors.finish()?;
 
     let heads: Vec<Head> = heads.into_iter().map(Head::from).collect();
-    let reporter = Reporter { proxy: &proxy.name, node: &node };
-    let reported = app.store().report_heads(app.now()?, reporter, &heads).await?;
-    app.metrics().reported(reported);
-    if reported.conflicts > 0 {
-        let conflicts = reported.conflicts;
+    let proven = proven_owners(&app, &proxy.name, &heads).await?;
+    let reporter = Reporter { proxy: &proxy.name, node: &node, process: process.as_deref() };
+    let reported = app.store().report_heads(app.now()?, reporter, &heads, &proven).await?;
+    app.metrics().reported(&reported);
+    let (conflicts, disputed) = (reported.conflicts, reported.disputed);
+    if conflicts > 0 {
         tracing::warn!(proxy = proxy.name, node, conflicts, "heads contradict earlier ones");
     }
-    Ok(Json(json!({ "accepted": reported.accepted, "conflicts": reported.conflicts })))
+    if let Some(first) = reported.first_disputed {
+        let (chain, owner) = (first.chain, first.owner);
+        tracing::warn!(
+            proxy = proxy.name,
+            node,
+            disputed,
+            chain,
+            owner,
+            "heads of chains that are another proxy's"
+        );
+    }
+    let conflicts = conflicts.saturating_add(disputed);
+    Ok(Json(json!({ "accepted": reported.accepted, "conflicts": conflicts })))
+}
+
+/// The owners of those chains whose ids prove one. The reporter's own key is tried first; all others only for
+/// chains that no proxy has reported before: the owners of the others are known.
+async fn proven_owners(
+    app: &App,
+    proxy: &str,
+    heads: &[Head],
+) -> Result<HashMap<String, String>, Problem> {
+    let chains: HashSet<&str> = heads.iter().map(|head| head.chain.as_str()).collect();
+    let (own, others): (Vec<&str>, Vec<&str>) =
+        chains.into_iter().partition(|chain| app.chain_owners().proves(proxy, chain));
+    let mut proven: HashMap<String, String> =
+        own.into_iter().map(|chain| (chain.to_owned(), proxy.to_owned())).collect();
+    if !others.is_empty() {
+        let unknown = app.store().unknown_chains(&others).await?;
+        let found = app.chain_owners().search(unknown).await;
+        proven.extend(found.map_err(|error| Problem::internal(&error))?);
+    }
+    Ok(proven)
+}
+
+fn hex_digits(field: &str, text: &str, count: usize, errors: &mut FieldErrors) {
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if text.len() != count || !text.bytes().all(hex) {
+        errors.add(field, format!("expected {count} lower-case hexadecimal digits"));
+    }
 }
 
 impl HeadBody {
     fn check(&self, path: &str, errors: &mut FieldErrors) {
-        let mut digits = |name: &str, text: &str, count: usize| {
-            let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-            if text.len() != count || !text.bytes().all(hex) {
-                let expected = format!("expected {count} lower-case hexadecimal digits");
-                errors.add(format!("{path}.{name}"), expected);
-            }
-        };
-        digits("chain", &self.chain, 32);
-        digits("hash", &self.hash, 64);
+        hex_digits(&format!("{path}.chain"), &self.chain, 32, errors);
+        hex_digits(&format!("{path}.hash"), &self.hash, 64, errors);
         if self.seq < 1 {
             errors.add(format!("{path}.seq"), "expected a number from 1");
         }
@@ -133,7 +170,7 @@ pub(super) async fn list(
     });
     errors.finish()?;
     let now = app.now()?;
-    let (heads, more) = app
+    let page = app
         .store()
         .heads(HeadFilter {
             after: parameters.after,
@@ -143,17 +180,24 @@ pub(super) async fn list(
             limit: PAGE,
         })
         .await?;
-    let next = heads.last().filter(|_| more).map(|head| head.id);
-    let heads: Vec<Value> = heads.into_iter().map(view).collect();
-    let answer = json!({ "as_of": rfc3339(now.seconds()), "heads": heads, "next": next });
+    let heads: Vec<Value> = page.heads.into_iter().map(view).collect();
+    let answer = json!({ "as_of": rfc3339(now.seconds()), "heads": heads, "next": page.next });
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
 fn view(head: ReportedHead) -> Value {
+    let instant = |millis| rfc3339(Moment::from_millis(millis).seconds());
+    let (proof, owner) = match head.proof() {
+        Proof::Proven => ("proven", None),
+        Proof::FirstReport => ("first_report", None),
+        Proof::Disputed(owner) => ("disputed", Some(owner)),
+    };
     json!({
-        "reported_at": rfc3339(Moment::from_millis(head.reported_at_ms).seconds()),
+        "reported_at": instant(head.reported_at_ms),
+        "seen_at": instant(head.seen_at_ms),
         "proxy": head.proxy,
         "node": head.node,
+        "process": head.process,
         "chain": head.chain,
         "seq": head.seq,
         "hash": head.hash,
@@ -161,5 +205,7 @@ fn view(head: ReportedHead) -> Value {
         "ended": head.ended,
         "grants": head.grants,
         "conflict": head.conflict,
+        "proof": proof,
+        "owner": owner,
     })
 }

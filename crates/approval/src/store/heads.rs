@@ -1,17 +1,12 @@
 //! The heads of the proxies' audit chains: what was reported, kept as it came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use futures_util::TryStreamExt as _;
 use sqlx::types::Json;
 use sqlx::{Sqlite, Transaction};
 
 use super::{Store, StoreError, exactly_one};
 use crate::clock::Moment;
-
-/// About how much is read for one page, in bytes. One head can have as many grants as a report holds:
-/// a thousand of them would be a gigabyte.
-const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Who reports.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +15,8 @@ pub struct Reporter<'a> {
     pub proxy: &'a str,
     /// What it calls itself.
     pub node: &'a str,
+    /// The id of its Envoy process: 32 hexadecimal digits. Older filters say none.
+    pub process: Option<&'a str>,
 }
 
 /// How far one chain is.
@@ -40,60 +37,59 @@ pub struct Head {
 }
 
 /// What came of a report.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reported {
     /// Heads that are kept now, those that were known already included.
     pub accepted: u64,
-    /// How many of them contradict an earlier one.
+    /// How many of them contradict an earlier one of the same owner.
     pub conflicts: u64,
+    /// How many of them are of another proxy's chain, those that were known already included.
+    pub disputed: u64,
+    /// The first of these.
+    pub first_disputed: Option<Disputed>,
 }
 
-/// A reported head.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct ReportedHead {
-    /// Its place in the order of arrival.
-    pub id: i64,
-    /// When it came, in milliseconds.
-    pub reported_at_ms: i64,
-    /// Whose credential reported it.
-    pub proxy: String,
-    /// What the proxy calls itself.
-    pub node: String,
+/// A chain that a proxy reported and that is another proxy's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disputed {
     /// The chain.
     pub chain: String,
-    /// The number of the chain's last record.
-    pub seq: i64,
-    /// That record's hash.
-    pub hash: String,
-    /// When the chain began, by the proxy's clock.
-    pub began: String,
-    /// Whether no record will follow.
-    pub ended: bool,
-    /// How many records each grant has in the chain so far, where that had changed.
-    #[sqlx(json)]
-    pub grants: BTreeMap<String, i64>,
-    /// What it contradicts: `other_hash`, `goes_back`, `after_end`, `other_node`.
-    pub conflict: Option<String>,
+    /// The name of the proxy whose chain it is.
+    pub owner: String,
 }
 
-/// Which heads to list, in the order of arrival.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct HeadFilter<'a> {
-    /// After this one.
-    pub after: i64,
-    /// Reported at this moment or later.
-    pub since: Option<Moment>,
-    /// Of this chain.
-    pub chain: Option<&'a str>,
-    /// Of this node.
-    pub node: Option<&'a str>,
-    /// At most this many.
-    pub limit: i64,
+/// What is known of a chain from one reporter.
+#[derive(sqlx::FromRow)]
+struct Known {
+    /// The reporter of this chain.
+    id: i64,
+    /// The highest number that it reported.
+    seq: i64,
+    /// The lowest number at which it said that the chain is over.
+    ended_seq: Option<i64>,
+    /// The head that this one repeats.
+    same: Option<i64>,
+    /// Whether a grant's count is higher than any that it reported.
+    counts_more: bool,
 }
 
 impl Store {
-    /// Keeps a report: all its heads, or none. One that is known already is not kept twice, so
-    /// that a report whose answer was lost can be sent again.
+    /// Those of `chains` that no proxy has reported before.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn unknown_chains(&self, chains: &[&str]) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT named.value FROM json_each(?1) AS named
+             WHERE NOT EXISTS (SELECT 1 FROM audit_chain_owners WHERE chain = named.value)",
+        )
+        .bind(Json(chains))
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Keeps a report: all its heads, or none. `proven` names the owners of those of its chains whose ids
+    /// prove one. A head that is known already is not kept twice: that it was seen again is.
     ///
     /// # Errors
     /// [`StoreError`] if the database refuses it.
@@ -102,116 +98,190 @@ impl Store {
         now: Moment,
         reporter: Reporter<'_>,
         heads: &[Head],
+        proven: &HashMap<String, String>,
     ) -> Result<Reported, StoreError> {
         let mut transaction = self.write().await?;
         let mut reported = Reported::default();
+        let mut owners: HashMap<&str, Option<String>> = HashMap::new();
         for head in heads {
+            let chain = head.chain.as_str();
+            if !owners.contains_key(chain) {
+                let proven = proven.get(chain).map(String::as_str);
+                owners.insert(chain, owner(&mut transaction, reporter, chain, proven).await?);
+            }
+            let owner = owners.get(chain).and_then(Option::as_deref);
+            let owner = owner.filter(|owner| *owner != reporter.proxy);
             reported.accepted = reported.accepted.saturating_add(1);
-            if is_known(&mut transaction, reporter, head).await? {
+            reported.disputed = reported.disputed.saturating_add(u64::from(owner.is_some()));
+            if let (Some(owner), None) = (owner, &reported.first_disputed) {
+                let (chain, owner) = (chain.to_owned(), owner.to_owned());
+                reported.first_disputed = Some(Disputed { chain, owner });
+            }
+            let known = known(&mut transaction, reporter, head).await?;
+            if let Some((Known { id, seq, counts_more: false, .. }, same)) =
+                known.as_ref().and_then(|known| Some((known, known.same?)))
+            {
+                // Only the highest head is ever repeated; a lower one is a report that came late.
+                if head.seq >= *seq {
+                    seen_again(&mut transaction, now, *id, same).await?;
+                }
                 continue;
             }
-            let conflict = conflict(&mut transaction, reporter, head).await?;
-            reported.conflicts = reported.conflicts.saturating_add(u64::from(conflict.is_some()));
-            let result = sqlx::query(
-                "INSERT INTO audit_heads (reported_at_ms, proxy, node, chain, seq, hash, began,
-                    ended, grants, conflict)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            )
-            .bind(now.millis())
-            .bind(reporter.proxy)
-            .bind(reporter.node)
-            .bind(&head.chain)
-            .bind(head.seq)
-            .bind(&head.hash)
-            .bind(&head.began)
-            .bind(head.ended)
-            .bind(Json(&head.grants))
-            .bind(conflict)
-            .execute(&mut *transaction)
-            .await?;
-            exactly_one(&result)?;
+            let conflict = match owner {
+                Some(_) => Some("other_node".to_owned()),
+                None => conflict(&mut transaction, reporter, head, known.as_ref()).await?,
+            };
+            let contradicts = owner.is_none() && conflict.is_some();
+            reported.conflicts = reported.conflicts.saturating_add(u64::from(contradicts));
+            insert(&mut transaction, now, reporter, head, conflict).await?;
         }
         transaction.commit().await?;
         Ok(reported)
     }
-
-    /// The first heads that `filter` lets through, and whether there are more.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database cannot tell.
-    pub async fn heads(
-        &self,
-        filter: HeadFilter<'_>,
-    ) -> Result<(Vec<ReportedHead>, bool), StoreError> {
-        let mut found = sqlx::query_as::<_, ReportedHead>(
-            "SELECT * FROM audit_heads
-             WHERE id > ?1 AND (?2 IS NULL OR reported_at_ms >= ?2)
-               AND (?3 IS NULL OR chain = ?3) AND (?4 IS NULL OR node = ?4)
-             ORDER BY id LIMIT ?5",
-        )
-        .bind(filter.after)
-        .bind(filter.since.map(Moment::millis))
-        .bind(filter.chain)
-        .bind(filter.node)
-        .bind(filter.limit.saturating_add(1))
-        .fetch(&self.pool);
-        let (mut heads, mut bytes) = (Vec::new(), 0_usize);
-        while let Some(head) = found.try_next().await? {
-            let full = i64::try_from(heads.len()).is_ok_and(|count| count >= filter.limit);
-            if full || bytes > PAGE_BYTES {
-                return Ok((heads, true));
-            }
-            bytes = head.grants.keys().map(String::len).fold(bytes, usize::saturating_add);
-            heads.push(head);
-        }
-        Ok((heads, false))
-    }
 }
 
-async fn is_known(
+/// The name of the chain's owner; none where no proxy has reported the chain: it becomes the reporter's.
+async fn owner(
     transaction: &mut Transaction<'static, Sqlite>,
     reporter: Reporter<'_>,
-    head: &Head,
-) -> Result<bool, StoreError> {
+    chain: &str,
+    proven: Option<&str>,
+) -> Result<Option<String>, StoreError> {
+    if let Some(proven) = proven {
+        let known: Option<bool> = sqlx::query_scalar(
+            "SELECT proven FROM audit_chain_owners WHERE chain = ?1 AND owner = ?2",
+        )
+        .bind(chain)
+        .bind(proven)
+        .fetch_optional(&mut **transaction)
+        .await?;
+        let change = match known {
+            Some(true) => None,
+            Some(false) => {
+                Some("UPDATE audit_chain_owners SET proven = 1 WHERE chain = ?1 AND owner = ?2")
+            }
+            None => {
+                Some("INSERT INTO audit_chain_owners (chain, owner, proven) VALUES (?1, ?2, 1)")
+            }
+        };
+        if let Some(change) = change {
+            let result =
+                sqlx::query(change).bind(chain).bind(proven).execute(&mut **transaction).await?;
+            exactly_one(&result)?;
+        }
+    }
+    // The same order as in head_pages.rs: the reporter, if it has proven that it is the owner.
     Ok(sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM audit_heads
-             WHERE chain = ?1 AND seq = ?2 AND hash = ?3 AND ended = ?4 AND grants = ?5
-               AND proxy = ?6 AND node = ?7)",
+        "SELECT owner FROM audit_chain_owners WHERE chain = ?1
+         ORDER BY proven DESC, owner = ?2 DESC, id LIMIT 1",
     )
-    .bind(&head.chain)
-    .bind(head.seq)
-    .bind(&head.hash)
-    .bind(head.ended)
-    .bind(Json(&head.grants))
+    .bind(chain)
     .bind(reporter.proxy)
-    .bind(reporter.node)
-    .fetch_one(&mut **transaction)
+    .fetch_optional(&mut **transaction)
     .await?)
 }
 
-/// What this head contradicts, the worst first. Who is right is not decided here: the log is.
+async fn known(
+    transaction: &mut Transaction<'static, Sqlite>,
+    reporter: Reporter<'_>,
+    head: &Head,
+) -> Result<Option<Known>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT id, seq, ended_seq,
+             (SELECT same.id FROM audit_heads same
+              WHERE same.chain = ?1 AND same.proxy = ?2 AND same.node = ?3 AND same.seq = ?4
+                AND same.hash = ?5 AND same.ended = ?6 AND same.process IS ?7
+              ORDER BY same.reported_at_ms DESC LIMIT 1) AS same,
+             EXISTS (SELECT 1 FROM json_each(?8) AS named
+              WHERE named.value > coalesce((SELECT count FROM audit_reporter_grants
+                  WHERE reporter = audit_reporters.id AND grant_id = named.key), 0))
+                AS counts_more
+         FROM audit_reporters WHERE chain = ?1 AND proxy = ?2 AND node = ?3",
+    )
+    .bind(&head.chain)
+    .bind(reporter.proxy)
+    .bind(reporter.node)
+    .bind(head.seq)
+    .bind(&head.hash)
+    .bind(head.ended)
+    .bind(reporter.process)
+    .bind(Json(&head.grants))
+    .fetch_optional(&mut **transaction)
+    .await?)
+}
+
+async fn seen_again(
+    transaction: &mut Transaction<'static, Sqlite>,
+    now: Moment,
+    reporter: i64,
+    head: i64,
+) -> Result<(), StoreError> {
+    let result = sqlx::query(
+        "UPDATE audit_reporters SET head_id = ?1, seen_at_ms = max(seen_at_ms, ?2) WHERE id = ?3",
+    )
+    .bind(head)
+    .bind(now.millis())
+    .bind(reporter)
+    .execute(&mut **transaction)
+    .await?;
+    exactly_one(&result)
+}
+
+/// Which earlier head of the same owner this one contradicts, the worst first. Which of them is right is not
+/// decided here: the log shows it.
 async fn conflict(
     transaction: &mut Transaction<'static, Sqlite>,
     reporter: Reporter<'_>,
     head: &Head,
+    known: Option<&Known>,
 ) -> Result<Option<String>, StoreError> {
     Ok(sqlx::query_scalar(
         "SELECT CASE
-             WHEN EXISTS (SELECT 1 FROM audit_heads
-                 WHERE chain = ?1 AND (proxy <> ?4 OR node <> ?5)) THEN 'other_node'
-             WHEN EXISTS (SELECT 1 FROM audit_heads
-                 WHERE chain = ?1 AND seq = ?2 AND hash <> ?3) THEN 'other_hash'
-             WHEN EXISTS (SELECT 1 FROM audit_heads
-                 WHERE chain = ?1 AND seq < ?2 AND ended) THEN 'after_end'
-             WHEN EXISTS (SELECT 1 FROM audit_heads
-                 WHERE chain = ?1 AND seq > ?2) THEN 'goes_back'
+             WHEN EXISTS (SELECT 1 FROM audit_reporters
+                 WHERE chain = ?1 AND proxy = ?2 AND node <> ?3) THEN 'other_node'
+             WHEN EXISTS (SELECT 1 FROM audit_heads WHERE chain = ?1 AND proxy = ?2
+                 AND node = ?3 AND seq = ?4 AND hash < ?5) THEN 'other_hash'
+             WHEN EXISTS (SELECT 1 FROM audit_heads WHERE chain = ?1 AND proxy = ?2
+                 AND node = ?3 AND seq = ?4 AND hash > ?5) THEN 'other_hash'
+             WHEN ?6 < ?4 THEN 'after_end'
+             WHEN ?7 > ?4 THEN 'goes_back'
          END",
     )
     .bind(&head.chain)
-    .bind(head.seq)
-    .bind(&head.hash)
     .bind(reporter.proxy)
     .bind(reporter.node)
+    .bind(head.seq)
+    .bind(&head.hash)
+    .bind(known.and_then(|known| known.ended_seq))
+    .bind(known.map(|known| known.seq))
     .fetch_one(&mut **transaction)
     .await?)
+}
+
+async fn insert(
+    transaction: &mut Transaction<'static, Sqlite>,
+    now: Moment,
+    reporter: Reporter<'_>,
+    head: &Head,
+    conflict: Option<String>,
+) -> Result<(), StoreError> {
+    let result = sqlx::query(
+        "INSERT INTO audit_heads (reported_at_ms, proxy, node, process, chain, seq, hash, began,
+            ended, grants, conflict)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )
+    .bind(now.millis())
+    .bind(reporter.proxy)
+    .bind(reporter.node)
+    .bind(reporter.process)
+    .bind(&head.chain)
+    .bind(head.seq)
+    .bind(&head.hash)
+    .bind(&head.began)
+    .bind(head.ended)
+    .bind(Json(&head.grants))
+    .bind(conflict)
+    .execute(&mut **transaction)
+    .await?;
+    exactly_one(&result)
 }

@@ -1,8 +1,10 @@
 //! What the database refuses whatever the program does.
 
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, SqlitePool};
 
-use crate::service::Service;
+use crate::heads::{hash, head, listed};
+use crate::service::{Service, config};
 
 async fn refused(database: &SqlitePool, sql: &str) -> String {
     match sqlx::query(AssertSqlSafe(sql)).execute(database).await {
@@ -160,4 +162,84 @@ async fn a_change_and_its_row_in_the_trail_are_one() {
     };
     assert_eq!(show(waiting).await["state"], "pending");
     assert_eq!(show(id).await["state"], "approved");
+}
+
+/// The service on a database that an earlier version made: `sqlite3 .dump` of it.
+async fn on_database(dump: &'static str) -> Service {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("approvals.db");
+    let made = format!("sqlite://{}?mode=rwc", path.display());
+    let database = SqlitePool::connect(&made).await.unwrap();
+    sqlx::raw_sql(dump).execute(&database).await.unwrap();
+    database.close().await;
+    let text = config(&directory);
+    Service::start_with(directory, &text, MADE + 60).await
+}
+
+/// When the reports in the dump came, in seconds.
+const MADE: i64 = 1_795_684_582;
+
+#[tokio::test]
+async fn the_heads_of_the_version_before_have_owners() {
+    let service = on_database(include_str!("before_owners.sql")).await;
+    let (a, b, made_by_envoy) =
+        ("a".repeat(32), "b".repeat(32), "0001020304050607d3c51138e79a428c".to_owned());
+    let shown = |head: &Value| {
+        ["chain", "proxy", "seq", "conflict", "proof", "owner"].map(|name| head[name].clone())
+    };
+    let heads = listed(&service, "").await;
+    let row = |chain: &str, proxy: &str, seq: i64, conflict: Option<&str>, owner: Option<&str>| {
+        let proof = if owner.is_some() { "disputed" } else { "first_report" };
+        [json!(chain), json!(proxy), json!(seq), json!(conflict), json!(proof), json!(owner)]
+    };
+    assert_eq!(
+        heads.iter().map(shown).collect::<Vec<_>>(),
+        [
+            row(&a, "envoy", 3, None, None),
+            row(&a, "envoy", 5, None, None),
+            row(&a, "envoy", 4, Some("goes_back"), None),
+            row(&a, "other", 9, Some("other_node"), Some("envoy")),
+            row(&b, "envoy", 7, None, None),
+            row(&made_by_envoy, "other", 2, None, None),
+            row(&made_by_envoy, "envoy", 1, Some("other_node"), Some("other")),
+        ]
+    );
+    for head in &heads {
+        assert_eq!((&head["process"], &head["seen_at"]), (&Value::Null, &head["reported_at"]));
+    }
+    // Where each chain was, with the counts of all its reports.
+    let before = listed(&service, "?since=2026-11-27T00:00:00Z").await;
+    assert_eq!(
+        before.iter().map(|head| (&head["seq"], &head["grants"])).collect::<Vec<_>>(),
+        [
+            (&json!(5), &json!({ "g1": 3, "g2": 1, "g3": 1 })),
+            (&json!(9), &json!({ "g1": 9 })),
+            (&json!(7), &json!({})),
+            (&json!(2), &json!({})),
+            (&json!(1), &json!({ "g4": 1 })),
+        ]
+    );
+    // What comes now is judged by what was there: a repeated head, one after the end, and one that proves
+    // whose chain it is.
+    let mut known = head(5, 'b');
+    known["chain"] = json!(a);
+    let mut after_end = head(8, '1');
+    after_end["chain"] = json!(b);
+    let mut own = head(2, '2');
+    own["chain"] = json!(made_by_envoy);
+    let body = json!({ "node": "n1", "heads": [known, after_end, own] });
+    let answer = service.post("envoy", "/v1/audit/heads", body).await.ok();
+    assert_eq!(answer, json!({ "accepted": 3, "conflicts": 1 }));
+    let heads = listed(&service, "").await;
+    assert_eq!(heads.len(), 9);
+    assert_eq!(heads[1]["hash"], hash('b'));
+    assert_ne!(heads[1]["seen_at"], heads[1]["reported_at"]);
+    assert_eq!((&heads[7]["seq"], &heads[7]["conflict"]), (&json!(8), &json!("after_end")));
+    let proofs: Vec<_> =
+        [5, 6, 8].map(|index| (&heads[index]["proof"], &heads[index]["owner"])).into();
+    let (disputed, proven) = (json!("disputed"), json!("proven"));
+    assert_eq!(
+        proofs,
+        [(&disputed, &json!("envoy")), (&proven, &Value::Null), (&proven, &Value::Null)]
+    );
 }

@@ -43,6 +43,6 @@ pub(crate) fn run(args: Args, settings: &Settings, terminal: Terminal) -> Result
         Verb::Report(args) => report::run(&args, settings, terminal),
         Verb::Tail(args) => tail::run(&args, terminal),
         Verb::Export(args) => export::run(&args, terminal),
-        Verb::Heads(args) => heads::run(&args, settings, terminal),
+        Verb::Heads(args) => heads::run(&args, settings),
     }
 }
