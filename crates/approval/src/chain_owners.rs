@@ -4,13 +4,14 @@
 //! from the SHA-256 of the proxy's credential (`breakglass_core::audit::ChainKey` makes the ids). An id that
 //! none of the configured proxies' keys made belongs to an older filter, or to a proxy without a credential.
 //!
-//! Each HMAC is prepared when the configuration is loaded: what is left for one id and one proxy are two
+//! Each key is absorbed when the configuration is loaded: what is left for one id and one proxy are two
 //! compressions of SHA-256, because a report of unknown ids is tried against every proxy.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sha2::block_api::compress256;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -19,76 +20,16 @@ use crate::config::{Digest, Proxy};
 /// What the key of chain ids is derived with.
 const CONTEXT: &[u8] = b"breakglass chain id 1";
 
-/// The state of SHA-256 before its first block (FIPS 180-4, 5.3.3).
-const INITIAL: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
-
-/// HMAC-SHA256 (RFC 2104) with its key already absorbed.
-struct Hmac {
-    inner: [u32; 8],
-    outer: [u32; 8],
-}
-
-impl Hmac {
-    fn new(key: &Digest) -> Hmac {
-        let padded = |pad: u8| {
-            let mut block = [pad; 64];
-            block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
-            after(INITIAL, block)
-        };
-        Hmac { inner: padded(0x36), outer: padded(0x5c) }
-    }
-
-    /// The HMAC of the message of which this is the [`last_block`].
-    fn mac(&self, message: [u8; 64]) -> Digest {
-        let inner = bytes(after(self.inner, message));
-        bytes(after(self.outer, last_block(&inner)))
-    }
-}
-
-fn after(mut state: [u32; 8], block: [u8; 64]) -> [u32; 8] {
-    compress256(&mut state, &[block]);
-    state
-}
-
-/// The last block of a hash that has had one block before: a message of at most 55 bytes, padded.
-fn last_block(message: &[u8]) -> [u8; 64] {
-    let mut block = [0; 64];
-    let padded = message.iter().chain(&[0x80]);
-    block.iter_mut().zip(padded).for_each(|(to, from)| *to = *from);
-    let bits =
-        u64::try_from(message.len()).unwrap_or_default().saturating_add(64).saturating_mul(8);
-    if let Some(length) = block.last_chunk_mut() {
-        *length = bits.to_be_bytes();
-    }
-    block
-}
-
-fn bytes(state: [u32; 8]) -> Digest {
-    let mut digest = [0; 32];
-    digest
-        .iter_mut()
-        .zip(state.map(u32::to_be_bytes).as_flattened())
-        .for_each(|(to, from)| *to = *from);
-    digest
-}
-
+/// One proxy's key.
 struct Key {
     proxy: String,
-    hmac: Hmac,
+    /// With the key absorbed: a copy is all that an id takes.
+    hmac: Hmac<Sha256>,
 }
 
-/// An id: the last block of its random half, and the other half.
+/// An id: its random half, and the half that commits to a key.
 struct Id {
-    random: [u8; 64],
+    random: [u8; 8],
     commitment: [u8; 8],
 }
 
@@ -99,14 +40,27 @@ impl Id {
             return None;
         }
         let id = u128::from_str_radix(chain, 16).ok()?.to_be_bytes();
-        Some(Id { random: last_block(id.first_chunk::<8>()?), commitment: *id.last_chunk()? })
+        Some(Id { random: *id.first_chunk()?, commitment: *id.last_chunk()? })
     }
 }
 
 impl Key {
-    fn made(&self, id: &Id) -> bool {
-        self.hmac.mac(id.random).starts_with(&id.commitment)
+    fn new(proxy: &Proxy) -> Key {
+        let derived = keyed(&proxy.token_sha256).chain_update(CONTEXT).finalize().into_bytes();
+        Key { proxy: proxy.name.clone(), hmac: keyed(&derived.into()) }
     }
+
+    fn made(&self, id: &Id) -> bool {
+        let code = self.hmac.clone().chain_update(id.random).finalize().into_bytes();
+        code.starts_with(&id.commitment)
+    }
+}
+
+/// A key that is shorter than a block is padded with zeros (RFC 2104, section 2).
+fn keyed(key: &Digest) -> Hmac<Sha256> {
+    let mut block = [0; 64];
+    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    Hmac::new(&block.into())
 }
 
 /// The keys of all configured proxies.
@@ -121,13 +75,9 @@ impl ChainOwners {
     /// The keys of these proxies.
     #[must_use]
     pub fn new(proxies: &[Arc<Proxy>]) -> ChainOwners {
-        let key = |proxy: &Arc<Proxy>| Key {
-            proxy: proxy.name.clone(),
-            hmac: Hmac::new(&Hmac::new(&proxy.token_sha256).mac(last_block(CONTEXT))),
-        };
         let names = proxies.iter().map(|proxy| proxy.name.clone());
         ChainOwners {
-            keys: proxies.iter().map(key).collect(),
+            keys: proxies.iter().map(|proxy| Key::new(proxy)).collect(),
             by_proxy: names.zip(0..).collect(),
             search: Arc::default(),
         }

@@ -34,7 +34,7 @@ pub struct Heads {
     chains: HashMap<ChainId, Head>,
     /// What others reported of chains.
     disputed: BTreeMap<ChainId, Disputed>,
-    /// When they were read, RFC 3339: the latest of the pages.
+    /// When they were read, RFC 3339: that of the first page.
     pub as_of: Option<String>,
 }
 
@@ -380,7 +380,8 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
                 "as_of: expected an RFC 3339 instant, got `{as_of}`"
             )));
         }
-        self.0.as_of = self.0.as_of.take().max(Some(as_of));
+        // What was reported until then is on this page and those after it.
+        self.0.as_of.get_or_insert(as_of);
         Ok(())
     }
 }
