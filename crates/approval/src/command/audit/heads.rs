@@ -141,8 +141,8 @@ mod tests {
             json!({ "as_of": "first", "heads": [], "next": null })
         );
         for pages in 1..=3 {
-            let cut =
-                written(&vec![json!({ "as_of": "a", "heads": [{ "seq": 1 }] }); pages], false);
+            let page = json!({ "as_of": "a", "heads": [{ "seq": 1 }], "next": 5 });
+            let cut = written(&vec![page; pages], false);
             assert!(serde_json::from_str::<Value>(&cut).is_err(), "{cut}");
         }
     }
