@@ -136,22 +136,23 @@ impl Heads {
         Heads { window, ..Heads::default() }
     }
 
-    /// Adds a page of the answer of `GET /v1/audit/heads`, head by head as it is read.
+    /// Reads all heads, in the form of a page of the answer of `GET /v1/audit/heads`, one after the other.
     ///
     /// # Errors
     /// What is not as expected.
     pub fn read(&mut self, page: impl Read) -> Result<(), serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_reader(page);
-        PageSeed(self).deserialize(&mut deserializer)?;
-        deserializer.end()
+        let goes_on = PageSeed(self).deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        if goes_on { Err(Error::custom("the list goes on after this page")) } else { Ok(()) }
     }
 
-    /// The same of a page in memory.
+    /// Adds a page of that answer.
     ///
     /// # Errors
     /// What is not as expected.
     pub fn add(&mut self, page: &serde_json::Value) -> Result<(), serde_json::Error> {
-        PageSeed(self).deserialize(page)
+        PageSeed(self).deserialize(page).map(drop)
     }
 
     fn reported(&mut self, reported: Reported) -> Result<(), String> {
@@ -341,26 +342,26 @@ impl Head {
     }
 }
 
-/// Reads a page without keeping it.
+/// Reads a page without keeping it. Returns whether the list goes on after it.
 struct PageSeed<'h>(&'h mut Heads);
 
 impl<'de> DeserializeSeed<'de> for PageSeed<'_> {
-    type Value = ();
+    type Value = bool;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for PageSeed<'_> {
-    type Value = ();
+    type Value = bool;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an object with `as_of` and `heads`")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let (mut as_of, mut has_heads) = (None, false);
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<bool, A::Error> {
+        let (mut as_of, mut has_heads, mut goes_on) = (None, false, false);
         while let Some(name) = members.next_key::<String>()? {
             match name.as_str() {
                 "as_of" => as_of = Some(members.next_value::<String>()?),
@@ -368,6 +369,7 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
                     has_heads = true;
                     members.next_value_seed(ListSeed(self.0))?;
                 }
+                "next" => goes_on = members.next_value::<Option<IgnoredAny>>()?.is_some(),
                 _ => drop(members.next_value::<IgnoredAny>()?),
             }
         }
@@ -382,7 +384,7 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
         }
         // What was reported until then is on this page and those after it.
         self.0.as_of.get_or_insert(as_of);
-        Ok(())
+        Ok(goes_on)
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, Write};
 
 use serde_json::Value;
 
-use super::input::{instant, pages};
+use super::input::{instant, no_page, pages};
 use crate::client::{Client, Failure, Settings};
 use crate::exit::Exit;
 use crate::text::misleads;
@@ -59,7 +59,7 @@ impl<W: Write> Document<W> {
         let heads = page.get("heads").and_then(Value::as_array);
         let next = page.get("next").filter(|next| next.is_i64() || next.is_null());
         let (Some(as_of), Some(heads), Some(next)) = (as_of, heads, next) else {
-            return Err(not_ours());
+            return Err(no_page("heads"));
         };
         if self.state == State::Empty {
             write!(self.to, "{{\"as_of\":{},\"heads\":[", plain(as_of)).map_err(not_written)?;
@@ -75,15 +75,11 @@ impl<W: Write> Document<W> {
 
     fn end(mut self) -> Result<(), Failure> {
         if self.state != State::Whole {
-            return Err(not_ours());
+            return Err(no_page("heads"));
         }
         writeln!(self.to, "\n],\"next\":null}}").map_err(not_written)?;
         self.to.flush().map_err(not_written)
     }
-}
-
-fn not_ours() -> Failure {
-    Failure::Failed("the answer is not a page of heads: is it our service?".to_owned())
 }
 
 fn not_written(error: io::Error) -> Failure {

@@ -138,13 +138,21 @@ pub(super) fn pages(
             }
         }
         let page = client.get(&path)?;
-        let next = page.get("next").and_then(Value::as_i64);
+        let next = page.get("next").cloned();
         each(page)?;
         match next {
-            Some(next) if next > after => after = next,
-            _ => return Ok(()),
+            Some(Value::Null) => return Ok(()),
+            Some(next) if next.as_i64().is_some_and(|next| next > after) => {
+                after = next.as_i64().unwrap_or(after);
+            }
+            _ => return Err(no_page("heads")),
         }
     }
+}
+
+/// The answer is not a part of a list. Taken for its end it would hide what comes after it.
+pub(super) fn no_page(of: &str) -> Failure {
+    Failure::Failed(format!("the answer is not a page of {of}: is it our service?"))
 }
 
 /// An instant, as it was given.

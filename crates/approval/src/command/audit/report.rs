@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::input::Input;
+use super::input::{Input, no_page};
 use super::verify::exit;
 use crate::audit::report::{About, Collector};
 use crate::client::{Client, Failure, Settings, query_value};
@@ -83,12 +83,14 @@ fn requests(client: &Client, about: &About) -> Result<Vec<Value>, Failure> {
     let mut after = String::new();
     loop {
         let mut page = client.get(&format!("{query}&after={}", query_value(&after)))?;
-        if let Some(Value::Array(more)) = page.get_mut("requests") {
-            found.append(more);
-        }
-        match page.get("next").and_then(Value::as_str) {
-            Some(next) if next > after.as_str() => after = next.to_owned(),
-            _ => return Ok(found),
+        let Some(Value::Array(more)) = page.get_mut("requests") else {
+            return Err(no_page("requests"));
+        };
+        found.append(more);
+        match page.get("next") {
+            Some(Value::Null) => return Ok(found),
+            Some(Value::String(next)) if *next > after => after = next.clone(),
+            _ => return Err(no_page("requests")),
         }
     }
 }

@@ -280,4 +280,14 @@ fn heads_that_are_none_are_refused() {
         assert_eq!(ran.code, 3, "{member}: {ran:?}");
         assert!(ran.stderr.contains("these are not heads of audit chains"), "{ran:?}");
     }
+    // One page of several: what the others say is not known.
+    let folder = Folder::new();
+    let log = folder.lines("access.log", &lines);
+    let page = json!({ "as_of": AS_OF, "heads": [vm.head()], "next": 7 });
+    let heads = folder.file("heads.json", page.to_string());
+    let mut command = breakglass();
+    command.args(["audit", "verify", "--heads"]).arg(heads).arg(log);
+    let ran = Ran::from(command.output().unwrap());
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stderr.contains("the list goes on after this page"), "{ran:?}");
 }
