@@ -56,6 +56,10 @@ pub enum Kind {
     Truncated,
     /// A grant has fewer records than its own numbers say, and no number of the chain is missing.
     GrantShort,
+    /// A line that is longer than any that is read: what is in it is not known.
+    TooLong,
+    /// A line that was split on its way, and put together again.
+    Joined,
 }
 
 impl Kind {
@@ -78,7 +82,9 @@ impl Kind {
             | Kind::EndUnknown
             | Kind::NoEnd
             | Kind::Truncated
-            | Kind::GrantShort => Class::Completeness,
+            | Kind::GrantShort
+            | Kind::TooLong => Class::Completeness,
+            Kind::Joined => Class::Note,
         }
     }
 
@@ -102,6 +108,8 @@ impl Kind {
             Kind::NoEnd => "no_end",
             Kind::Truncated => "truncated",
             Kind::GrantShort => "grant_short",
+            Kind::TooLong => "too_long",
+            Kind::Joined => "joined",
         }
     }
 }

@@ -1,8 +1,10 @@
 //! `breakglass audit`: the real binary on logs.
 
 mod carriers;
+mod delivery;
 mod documented;
 mod export;
+mod hostile_lines;
 mod independent;
 mod log;
 mod report;
