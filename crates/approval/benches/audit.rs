@@ -1,5 +1,5 @@
-//! `breakglass audit verify`: lines per second against `sha256sum` on the same file, and memory on
-//! a short and a long log.
+//! `breakglass audit verify`: lines per second against `sha256sum` on the same file, memory on a
+//! short and a long log, and what lines cost that a client made to be costly.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -61,6 +61,75 @@ fn main() {
         let (time, kib) = run(verify(&known).arg("-").stdin(Stdio::piped()), Some(count));
         println!("  {count:9} lines  {kib:7} KiB  ({:.0} s)", time.as_secs_f64());
     }
+    hostile(&log);
+}
+
+/// How long hostile lines are.
+const LENGTHS: [usize; 3] = [64 * 1024, 1024 * 1024, 16 * 1024 * 1024 - 1024];
+
+/// How much a log of them has.
+const HOSTILE_BYTES: usize = 16 * 1024 * 1024;
+
+/// What a client may write, over and over.
+const HOSTILE: [(&str, &str); 7] = [
+    ("openings of objects", "{\"v\":"),
+    ("openings of strings", "\"{\\\"v\\\":"),
+    ("openings and lists", "{\"v\":[1,"),
+    ("beginnings of records", "{\"v\":1,\"time\":\""),
+    ("small objects", "{\"v\":0,\"grant_seq\":1}"),
+    ("brackets", "[[[[grant_seq"),
+    ("quotes and backslashes", "\\\"\\\\\"grant_seq"),
+];
+
+/// Lines of several shapes and lengths, in the text format and in Envoy's JSON, against records.
+fn hostile(log: &Path) {
+    let megabytes = HOSTILE_BYTES as f64 / 1024.0 / 1024.0;
+    let cost = |line: &mut dyn FnMut() -> String| {
+        let mut file = BufWriter::new(fs::File::create(log).unwrap());
+        let mut written = 0;
+        while written < HOSTILE_BYTES - LENGTHS[0] {
+            let line = line();
+            writeln!(file, "{line}").unwrap();
+            written += line.len();
+        }
+        file.into_inner().unwrap().sync_all().unwrap();
+        let best = (0..ROUNDS).map(|_| {
+            let start = Instant::now();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_breakglass"));
+            command.args(["audit", "verify"]).arg(log).stdout(Stdio::null());
+            // It finds what it finds.
+            command.status().unwrap();
+            start.elapsed().as_secs_f64()
+        });
+        best.fold(f64::MAX, f64::min) / megabytes
+    };
+    let mut vm = Vm::new('a');
+    let ordinary = cost(&mut || vm.write(&END));
+    println!("hostile lines, ms per MiB, and times what records cost ({:.1} ms):", ordinary * 1e3);
+    let mut worst: f64 = 0.0;
+    for (what, text) in HOSTILE {
+        for in_json in [false, true] {
+            print!("  {what:22} {}", if in_json { "in JSON" } else { "in text" });
+            for length in LENGTHS {
+                let text = text.repeat(length / text.len());
+                let line = match in_json {
+                    true => wrapped(&text.chars().take(length / 2).collect::<String>()),
+                    false => text,
+                };
+                let per_mib = cost(&mut || line.clone());
+                worst = worst.max(per_mib / ordinary);
+                print!(
+                    "  {:6} KiB {:6.1} ({:4.1})",
+                    length / 1024,
+                    per_mib * 1e3,
+                    per_mib / ordinary
+                );
+            }
+            println!();
+        }
+    }
+    println!("  at most {worst:.1} times what records cost");
+    fs::remove_file(log).unwrap();
 }
 
 type Shape = fn(&str) -> String;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::client::Failure;
-use crate::text::misleads;
+use crate::text::{harmless_json, misleads};
 
 /// Where a command writes.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ impl Terminal {
     pub fn result(self, text: &str, value: &Value) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         let written = if self.json {
-            writeln!(stdout, "{value}")
+            writeln!(stdout, "{}", harmless_json(&value.to_string()))
         } else {
             writeln!(stdout, "{}", visible(text))
         };

@@ -58,6 +58,34 @@ pub fn misleads(character: char) -> bool {
         )
 }
 
+/// Characters that nobody sees: they make two texts look the same that are not.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// The same JSON in characters that do nothing to a terminal, and hide nothing from a reader: in its
+/// strings, others are escaped. Its value stays the same.
+#[must_use]
+pub fn harmless_json(json: &str) -> String {
+    let mut harmless = String::with_capacity(json.len());
+    for character in json.chars() {
+        // JSON has no control characters below U+0020 in its strings; between its tokens they are
+        // white space.
+        if character >= ' ' && (misleads(character) || is_invisible(character)) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                harmless.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            harmless.push(character);
+        }
+    }
+    harmless
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +107,20 @@ mod tests {
         for text in ["orders read", "orders\u{a0}read", ""] {
             assert!(scope(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn harmless_json_has_the_same_value_and_no_character_that_misleads() {
+        let text = "a\u{1b}\u{7f}\u{85}\u{9b}\u{202e}\u{2066}\u{200b}\u{feff}\u{e0041}é😀\n\"\\";
+        let value = serde_json::json!({ text: [text, 1] });
+        for json in [value.to_string(), format!("{value:#}\n")] {
+            let harmless = harmless_json(&json);
+            let shown = |c: char| c == '\n' || !(misleads(c) || is_invisible(c));
+            assert!(harmless.chars().all(shown), "{harmless}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&harmless).unwrap(), value);
+        }
+        assert_eq!(harmless_json("\"\u{9b}\u{e0041}\""), "\"\\u009b\\udb40\\udc41\"");
+        let plain = "{\"a\": [1, \"é😀\"]}\n";
+        assert_eq!(harmless_json(plain), plain);
     }
 }

@@ -60,6 +60,11 @@ const INNER: [&[&str]; 2] = [
     &["sha256", "bytes", "complete", "headers", "content", "truncated", "withheld"],
 ];
 
+/// The place of a member of a record among [`MEMBERS`].
+fn place(name: &str) -> Option<usize> {
+    MEMBERS.iter().position(|member| *member == name)
+}
+
 /// A JSON value that keeps the order of its objects' members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
@@ -82,15 +87,17 @@ pub enum Tree {
 }
 
 impl Tree {
-    /// The member of this name.
+    /// How many of the members of a record it has.
     #[must_use]
-    pub fn member(&self, name: &str) -> Option<&Tree> {
-        match self {
-            Tree::Object(members) => {
-                members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
+    pub fn known_members(&self) -> usize {
+        let Tree::Object(members) = self else { return 0 };
+        let mut known = [false; MEMBERS.len()];
+        for (name, _) in members {
+            if let Some(known) = place(name).and_then(|place| known.get_mut(place)) {
+                *known = true;
             }
-            _ => None,
         }
+        known.iter().filter(|known| **known).count()
     }
 
     /// The canonical text of this record.

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::export::{member, number, put, text};
+use super::export::{Damage, Proof, member, number, put, text};
 
 /// The version of the schema.
 const VERSION: &str = "8.11.0";
 
 /// The document for a record.
 #[must_use]
-pub fn event(record: &Value, raw: &str) -> Value {
+pub fn event(record: &Value, raw: &str, proof: Proof) -> Value {
     let decision = text(record, "decision");
     let allowed = matches!(decision, "allow" | "pass" | "shadow_deny");
     let success = allowed && number(record, "status").is_none_or(|status| status < 400);
@@ -55,7 +55,28 @@ pub fn event(record: &Value, raw: &str) -> Value {
     ] {
         put(&mut event, pointer, value);
     }
+    put(&mut event, "/breakglass/proof", Some(proof.word().into()));
     event
+}
+
+/// The document for what cannot be read: an error of the pipeline, as ECS calls it.
+#[must_use]
+pub fn damage(damage: &Damage<'_>) -> Value {
+    json!({
+        "@timestamp": damage.time,
+        "ecs": { "version": VERSION },
+        "message": damage.message(),
+        "event": {
+            "kind": "pipeline_error",
+            "module": "breakglass",
+            "dataset": "breakglass.audit",
+            "original": damage.raw(),
+        },
+        "error": { "message": damage.reason, "code": damage.finding },
+        "log": { "file": { "path": damage.file } },
+        "observer": { "type": "proxy", "vendor": "breakglass", "product": "breakglass" },
+        "breakglass": damage.own(),
+    })
 }
 
 /// What ECS has no field for, in a field set of our own.

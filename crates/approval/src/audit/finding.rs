@@ -70,6 +70,10 @@ pub enum Kind {
     DisputedReport,
     /// Records of chains of other nodes than the one that was asked for.
     OtherNode,
+    /// A line that is longer than any that is read: what is in it is not known.
+    TooLong,
+    /// A line that was split on its way, and put together again.
+    Joined,
 }
 
 impl Kind {
@@ -94,9 +98,11 @@ impl Kind {
             | Kind::GrantShort
             | Kind::Unvouched
             | Kind::HeadStale
-            | Kind::DisputedHead => Class::Completeness,
+            | Kind::DisputedHead
+            | Kind::TooLong => Class::Completeness,
             Kind::Reordered
             | Kind::Duplicated
+            | Kind::Joined
             | Kind::NotYetReported
             | Kind::DisputedReport
             | Kind::OtherNode => Class::Note,
@@ -130,6 +136,8 @@ impl Kind {
             Kind::NotYetReported => "not_yet_reported",
             Kind::DisputedReport => "disputed_report",
             Kind::OtherNode => "other_node",
+            Kind::TooLong => "too_long",
+            Kind::Joined => "joined",
         }
     }
 }

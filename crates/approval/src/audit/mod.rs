@@ -2,7 +2,9 @@
 //! what is proved here is proved by another reader of the documented form (docs/audit.md).
 //!
 //! ```text
-//! source   files, gzip, lines          -> line with its place
+//! source   files, gzip, zstd           -> lines
+//! files    all of them in their order  -> lines
+//! join     lines that were split       -> line with its place
 //! line     records in a line           -> record's text and members
 //! record   members, canonical form     -> sealed as it says, or changed
 //! chain    numbers and links per chain -> findings
@@ -14,14 +16,17 @@
 //! ```
 
 pub mod canonical;
+mod carrier;
 pub mod chain;
 pub mod digest;
 pub mod ecs;
 pub mod export;
+pub mod files;
 pub mod finding;
 pub mod grants;
 pub mod heads;
 pub mod html;
+pub mod join;
 pub mod line;
 pub mod ocsf;
 pub mod open;
@@ -32,6 +37,7 @@ pub mod read;
 pub mod record;
 pub mod report;
 pub mod run;
+mod scan;
 pub mod source;
 pub mod starts;
 pub mod tail;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::export::{member, number, put, text};
+use super::export::{Damage, Proof, member, number, put, text};
 use crate::clock::parse_rfc3339;
 
 /// The version of the schema.
@@ -14,7 +14,7 @@ const CLASS: u64 = 6003;
 
 /// The event for a record.
 #[must_use]
-pub fn event(record: &Value, raw: &str) -> Value {
+pub fn event(record: &Value, raw: &str, proof: Proof) -> Value {
     let (activity, activity_name) = activity(text(record, "method"));
     let decision = text(record, "decision");
     let allowed = matches!(decision, "allow" | "pass" | "shadow_deny");
@@ -71,7 +71,41 @@ pub fn event(record: &Value, raw: &str) -> Value {
         put(&mut event, "/dst_endpoint/port", port.parse::<u16>().ok().map(Value::from));
     }
     put(&mut event, "/unmapped", Some(unmapped(record)));
+    put(&mut event, "/unmapped/breakglass_proof", Some(proof.word().into()));
     event
+}
+
+/// The event for what cannot be read: a Base Event, because nothing is known of a call.
+#[must_use]
+pub fn damage(damage: &Damage<'_>) -> Value {
+    let time = parse_rfc3339(damage.time).map_or(0, crate::clock::Moment::millis);
+    let mut own = damage.own();
+    if let Value::Object(members) = &mut own {
+        let members = std::mem::take(members).into_iter();
+        own = members.map(|(name, value)| (format!("breakglass_{name}"), value)).collect();
+    }
+    json!({
+        "activity_id": 99,
+        "activity_name": "Damaged audit record",
+        "category_uid": 0,
+        "category_name": "Uncategorized",
+        "class_uid": 0,
+        "class_name": "Base Event",
+        "type_uid": 99,
+        "type_name": "Base Event: Other",
+        "time": time,
+        // Evidence was lost, or somebody took it.
+        "severity_id": 4,
+        "severity": "High",
+        "status_id": 2,
+        "status": "Failure",
+        "status_detail": damage.reason,
+        "status_code": damage.finding,
+        "message": damage.message(),
+        "metadata": product(),
+        "raw_data": damage.raw(),
+        "unmapped": own,
+    })
 }
 
 /// What a method does, as OCSF has it.
@@ -85,18 +119,23 @@ fn activity(method: &str) -> (u64, &'static str) {
     }
 }
 
-fn metadata(record: &Value) -> Value {
-    let mut metadata = json!({
+fn product() -> Value {
+    json!({
         "version": VERSION,
         "product": {
             "name": "breakglass", "vendor_name": "breakglass",
             "version": env!("CARGO_PKG_VERSION"),
         },
-        "profiles": ["security_control"],
         "log_name": "breakglass",
-        "log_version": member(record, "v").unwrap_or_default().to_string(),
-        "original_time": text(record, "time"),
-    });
+    })
+}
+
+fn metadata(record: &Value) -> Value {
+    let mut metadata = product();
+    put(&mut metadata, "/profiles", Some(json!(["security_control"])));
+    let version = member(record, "v").unwrap_or_default().to_string();
+    put(&mut metadata, "/log_version", Some(version.into()));
+    put(&mut metadata, "/original_time", Some(text(record, "time").into()));
     put(&mut metadata, "/uid", member(record, "hash"));
     put(&mut metadata, "/sequence", member(record, "seq"));
     put(&mut metadata, "/correlation_uid", member(record, "grant"));

@@ -3,7 +3,11 @@
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::export::Proof;
 use crate::text::misleads;
+
+/// How much is shown of a line that cannot be read.
+const DAMAGED_CHARACTERS: usize = 200;
 
 /// Writes records, in colour or not.
 #[derive(Debug, Clone, Copy)]
@@ -13,9 +17,9 @@ pub struct Painter {
 }
 
 impl Painter {
-    /// The line for a record. `intact` is whether its hash is that of its text.
+    /// The line for a record.
     #[must_use]
-    pub fn line(self, record: &Value, intact: bool) -> String {
+    pub fn line(self, record: &Value, proof: Proof) -> String {
         let text = |name: &str| plain(record.get(name).unwrap_or(&Value::Null));
         let decision = text("decision");
         let style = match decision.as_str() {
@@ -50,14 +54,30 @@ impl Painter {
         if let Some(bytes) = record.get("bytes_after_revocation").and_then(Value::as_u64) {
             line = format!("{line}, {bytes} after revocation");
         }
-        if !intact {
-            let alarm = AnsiColor::Red.on_default().bold().invert();
-            line = format!(
-                "{line} {}",
-                self.paint(alarm, "CHANGED: its hash is not that of its text")
-            );
+        match proof {
+            Proof::Sealed => (),
+            Proof::Unproven => {
+                let doubt = AnsiColor::Yellow.on_default();
+                line = format!("{line} {}", self.paint(doubt, "unproven: it has no seal"));
+            }
+            Proof::Changed => {
+                let words = "CHANGED: its hash is not that of its text";
+                line = format!("{line} {}", self.alarm(words));
+            }
         }
         line
+    }
+
+    /// The line for what cannot be read: why, and how its text begins.
+    #[must_use]
+    pub fn damage(self, reason: &str, text: &str) -> String {
+        let beginning: String = text.chars().take(DAMAGED_CHARACTERS).map(shown).collect();
+        let reason: String = reason.chars().map(shown).collect();
+        format!("{} {beginning}", self.alarm(&format!("DAMAGED: {reason}:")))
+    }
+
+    fn alarm(self, words: &str) -> String {
+        self.paint(AnsiColor::Red.on_default().bold().invert(), words)
     }
 
     fn paint(self, style: Style, text: &str) -> String {
@@ -72,5 +92,9 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    text.chars().map(|c| if misleads(c) { '\u{fffd}' } else { c }).collect()
+    text.chars().map(shown).collect()
+}
+
+fn shown(character: char) -> char {
+    if misleads(character) { '\u{fffd}' } else { character }
 }

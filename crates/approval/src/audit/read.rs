@@ -1,6 +1,5 @@
 //! Lines of a log: bounded, counted, and with what happened to the last one.
 
-use std::borrow::Cow;
 use std::io::{self, BufRead, ErrorKind};
 
 use memchr::memchr;
@@ -9,15 +8,15 @@ use memchr::memchr;
 /// has no lines at all.
 pub const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 
-/// What came next.
+/// What came next. A hole at the beginning of a line (NUL) is no part of it.
 #[derive(Debug)]
 pub enum Read<'l> {
     /// A line.
     Line {
         /// Its number, from 1.
         number: u64,
-        /// Its text. What is not UTF-8 is U+FFFD.
-        text: &'l str,
+        /// Its bytes. A part of a line need not be UTF-8.
+        bytes: &'l [u8],
         /// Whether it ends with a line break.
         whole: bool,
     },
@@ -41,7 +40,6 @@ pub enum Read<'l> {
 pub struct Lines<R> {
     reader: R,
     line: Vec<u8>,
-    text: String,
     number: u64,
     ended: bool,
 }
@@ -49,7 +47,7 @@ pub struct Lines<R> {
 impl<R: BufRead> Lines<R> {
     /// The lines that `reader` has.
     pub fn new(reader: R) -> Lines<R> {
-        Lines { reader, line: Vec::new(), text: String::new(), number: 0, ended: false }
+        Lines { reader, line: Vec::new(), number: 0, ended: false }
     }
 
     /// The next line.
@@ -84,8 +82,13 @@ impl<R: BufRead> Lines<R> {
                 break false;
             }
             let end = memchr(b'\n', chunk);
-            let part = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
+            let mut part = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
             let used = part.len().saturating_add(usize::from(end.is_some()));
+            // A file that is emptied in its place while the writer keeps its position has a hole.
+            if self.line.is_empty() && !too_long {
+                let hole = part.iter().take_while(|byte| **byte == 0).count();
+                part = part.get(hole..).unwrap_or_default();
+            }
             too_long |= self.line.len().saturating_add(part.len()) > MAX_LINE_BYTES;
             if !too_long {
                 self.line.extend_from_slice(part);
@@ -102,14 +105,8 @@ impl<R: BufRead> Lines<R> {
         if too_long {
             return Ok(Read::TooLong { number });
         }
-        let text = match String::from_utf8_lossy(&self.line) {
-            Cow::Borrowed(text) => text,
-            Cow::Owned(text) => {
-                self.text = text;
-                &self.text
-            }
-        };
-        Ok(Read::Line { number, text, whole })
+        let bytes = &self.line;
+        Ok(Read::Line { number, bytes, whole })
     }
 }
 
@@ -124,7 +121,9 @@ mod tests {
         let mut found = Vec::new();
         loop {
             match lines.next().unwrap() {
-                Read::Line { number, text, whole } => found.push((number, text.to_owned(), whole)),
+                Read::Line { number, bytes, whole } => {
+                    found.push((number, String::from_utf8_lossy(bytes).into_owned(), whole));
+                }
                 Read::TooLong { number } => found.push((number, "too long".to_owned(), true)),
                 Read::Broken { .. } => panic!("it is not compressed"),
                 Read::End => return found,
@@ -138,6 +137,20 @@ mod tests {
         assert_eq!(all(b""), []);
         assert_eq!(all(b"a\n\nb"), [line(1, "a", true), line(2, "", true), line(3, "b", false)]);
         assert_eq!(all(b"\xff\n"), [line(1, "\u{fffd}", true)]);
+    }
+
+    #[test]
+    fn a_hole_before_a_line_is_skipped() {
+        assert_eq!(all(b"\0\0\0a\0b\n"), [(1, "a\0b".to_owned(), true)]);
+        assert_eq!(all(b"a\n\0\0\0\0"), [(1, "a".to_owned(), true)]);
+    }
+
+    /// However long it is: a hole of gigabytes is read as nothing.
+    #[test]
+    fn a_hole_is_no_part_of_the_length_of_a_line() {
+        let mut bytes = vec![0; MAX_LINE_BYTES + 1];
+        bytes.extend_from_slice(b"after\n");
+        assert_eq!(all(&bytes), [(1, "after".to_owned(), true)]);
     }
 
     #[test]

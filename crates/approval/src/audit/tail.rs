@@ -51,7 +51,7 @@ impl Follower {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn lines(&mut self) -> io::Result<Vec<String>> {
+    pub fn lines(&mut self) -> io::Result<Vec<Vec<u8>>> {
         let mut lines = Vec::new();
         self.read(&mut lines)?;
         // What was there is read to its end before another file takes its place.
@@ -63,7 +63,7 @@ impl Follower {
                 .ok();
             self.read(&mut lines)?;
         }
-        Ok(lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect())
+        Ok(lines)
     }
 
     /// Whether another file has the name now, or this one was emptied.
@@ -132,6 +132,11 @@ mod tests {
 
     use super::*;
 
+    fn lines(follower: &mut Follower) -> Vec<String> {
+        let lines = follower.lines().unwrap().into_iter();
+        lines.map(|line| String::from_utf8(line).unwrap()).collect()
+    }
+
     #[test]
     fn follows_what_is_appended_renamed_and_emptied() {
         let folder = tempfile::tempdir().unwrap();
@@ -142,17 +147,17 @@ mod tests {
         };
         append("one\ntwo\nth");
         let mut follower = Follower::open(&path).unwrap();
-        assert_eq!(follower.lines().unwrap(), ["one", "two"]);
+        assert_eq!(lines(&mut follower), ["one", "two"]);
         append("ree\n");
-        assert_eq!(follower.lines().unwrap(), ["three"]);
+        assert_eq!(lines(&mut follower), ["three"]);
         append("four\n");
         fs::rename(&path, folder.path().join("log.1")).unwrap();
-        assert_eq!(follower.lines().unwrap(), ["four"], "before there is a new one");
+        assert_eq!(lines(&mut follower), ["four"], "before there is a new one");
         append("five\n");
-        assert_eq!(follower.lines().unwrap(), ["five"]);
+        assert_eq!(lines(&mut follower), ["five"]);
         fs::write(&path, "6\n").unwrap();
-        assert_eq!(follower.lines().unwrap(), ["6"], "emptied in its place");
-        assert_eq!(follower.lines().unwrap(), [""; 0]);
+        assert_eq!(lines(&mut follower), ["6"], "emptied in its place");
+        assert_eq!(lines(&mut follower), [""; 0]);
     }
 
     #[test]
@@ -162,7 +167,7 @@ mod tests {
         let line = "x".repeat(999);
         let text = format!("{line}\n").repeat(usize::try_from(TAIL_BYTES).unwrap() / 1000 + 100);
         fs::write(&path, text + "last\npart").unwrap();
-        let lines = Follower::open(&path).unwrap().lines().unwrap();
+        let lines = lines(&mut Follower::open(&path).unwrap());
         assert_eq!(lines.last().unwrap(), "last");
         assert!(lines.iter().all(|found| *found == line || found == "last"));
     }

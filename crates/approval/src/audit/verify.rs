@@ -2,16 +2,16 @@
 //! the heads that proxies reported.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
 use std::time::Duration;
 
 use super::chain::Chain;
 use super::digest::ChainId;
+use super::files::{CUT, Next, TOO_LONG, Unreadable, broken, damaged, read};
 use super::finding::{Class, Finding, Findings, Kind, Place};
 use super::heads::Heads;
+use super::join::Line;
 use super::line::{Finder, Found};
 use super::open::Open;
-use super::read::Read;
 use super::record::{Phase, Record};
 use super::run::Fingerprints;
 use super::source::{Source, in_order};
@@ -65,16 +65,6 @@ pub struct Seen<'a> {
     pub intact: bool,
 }
 
-/// A file that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{name}: {error}")]
-pub struct Unreadable {
-    /// Its name.
-    pub name: String,
-    /// Why.
-    pub error: io::Error,
-}
-
 struct Checking<'c> {
     check: &'c Check,
     fingerprints: Fingerprints,
@@ -106,12 +96,16 @@ impl Check {
             findings: Findings::new(self.strict),
             checked: 0,
         };
-        let mut files = Vec::with_capacity(sources.len());
-        for (index, source) in sources.iter().enumerate() {
-            let summary = checking
-                .file(file_number(index), source, progress, seen)
-                .map_err(|error| Unreadable { name: source.name(), error })?;
-            files.push(summary);
+        let mut files: Vec<FileSummary> = sources
+            .iter()
+            .map(|source| FileSummary { name: source.name(), ..FileSummary::default() })
+            .collect();
+        let lines = read(&sources, &self.finder, progress, &mut |next| match next {
+            Next::Line(line) => checking.joined(&line, &mut files, seen),
+            Next::Broken { place, cut } => checking.broken(place, cut),
+        })?;
+        for (file, lines) in files.iter_mut().zip(lines) {
+            file.lines = lines;
         }
         checking.look_back(&sources)?;
         Ok(checking.finish(files))
@@ -141,64 +135,61 @@ impl Checking<'_> {
 
     /// The decisions whose ends may have been read before them: a log need not be in its order.
     fn look_back(&mut self, sources: &[Source]) -> Result<(), Unreadable> {
-        for (index, source) in sources.iter().enumerate() {
-            // What came from a pipe is gone.
-            if self.open.is_empty() || *source == Source::Stdin {
-                continue;
-            }
-            let unreadable = |error| Unreadable { name: source.name(), error };
-            let mut lines = source.lines(|_| ()).map_err(unreadable)?;
-            loop {
-                let (number, text) = match lines.next().map_err(unreadable)? {
-                    Read::Line { number, text, .. } => (number, text),
-                    Read::TooLong { .. } => continue,
-                    Read::Broken { .. } | Read::End => break,
-                };
-                let place = Place { file: file_number(index), line: number };
-                self.check.finder.records(text, &mut |found| {
-                    if let Found::Record { text, record, intact } = found
-                        && record.phase != Phase::Decision
-                    {
-                        self.sealed(record, text, intact, place);
-                    }
-                });
-            }
+        if self.open.is_empty() {
+            return Ok(());
         }
+        // What came from a pipe is gone.
+        let again = sources.iter().enumerate().filter(|(_, source)| **source != Source::Stdin);
+        let (files, again): (Vec<u32>, Vec<Source>) =
+            again.map(|(index, source)| (file_number(index), source.clone())).unzip();
+        let finder = &self.check.finder;
+        read(&again, finder, &|_| (), &mut |next| {
+            let Next::Line(Line { place, text: Some(text), .. }) = next else { return };
+            let index = usize::try_from(place.file).unwrap_or(usize::MAX);
+            let file = files.get(index).copied().unwrap_or(place.file);
+            let place = Place { file, ..place };
+            finder.records(text, &mut |found| {
+                if let Found::Record { text, record, intact } = found
+                    && record.phase != Phase::Decision
+                {
+                    self.sealed(record, text, intact, place);
+                }
+            });
+        })?;
         Ok(())
     }
 
-    fn file(
+    /// A line as it was written, however many it came as.
+    fn joined(
         &mut self,
-        file: u32,
-        source: &Source,
-        progress: &dyn Fn(u64),
+        line: &Line<'_>,
+        files: &mut [FileSummary],
         seen: &mut dyn FnMut(Seen<'_>),
-    ) -> io::Result<FileSummary> {
-        let mut lines = source.lines(progress)?;
-        let mut summary = FileSummary { name: source.name(), ..FileSummary::default() };
-        loop {
-            let (number, records) = match lines.next()? {
-                Read::Line { number, text, whole } => {
-                    let place = Place { file, line: number };
-                    (number, self.line(place, text, whole, seen))
-                }
-                Read::TooLong { number } => (number, 0),
-                Read::Broken { number, cut } => {
-                    let (kind, detail) = if cut {
-                        (Kind::Truncated, "the compressed data ends in its middle")
-                    } else {
-                        (Kind::Damaged, "the compressed data is damaged: the rest is not read")
-                    };
-                    let place = Place { file, line: number };
-                    self.findings.add(Finding::at(kind, place, detail));
-                    return Ok(summary);
-                }
-                Read::End => return Ok(summary),
-            };
-            summary.lines = number;
-            summary.records = summary.records.saturating_add(records);
-            summary.others = summary.others.saturating_add(u64::from(records == 0));
+    ) {
+        let records = match line.text {
+            Some(text) => self.line(line.place, text, line.whole, seen),
+            None => {
+                self.findings.add(Finding::at(Kind::TooLong, line.place, TOO_LONG));
+                0
+            }
+        };
+        if line.parts > 1 && records > 0 {
+            let detail = format!("it was split into {} lines on its way", line.parts);
+            let found = Finding::at(Kind::Joined, line.place, detail);
+            self.findings.add(found.see(line.last));
         }
+        let index = usize::try_from(line.place.file).unwrap_or(usize::MAX);
+        if let Some(summary) = files.get_mut(index) {
+            summary.records = summary.records.saturating_add(records);
+            let others = if records == 0 { line.parts } else { 0 };
+            summary.others = summary.others.saturating_add(others);
+        }
+    }
+
+    /// Compressed data that ends before its end.
+    fn broken(&mut self, place: Place, cut: bool) {
+        let kind = if cut { Kind::Truncated } else { Kind::Damaged };
+        self.findings.add(Finding::at(kind, place, broken(cut)));
     }
 
     /// A line. Returns how many records it has.
@@ -225,11 +216,9 @@ impl Checking<'_> {
         let cut = damage.is_some()
             || (found == 0 && text.starts_with('{') && serde_json::from_str::<Any>(text).is_err());
         if !whole && cut {
-            let detail = "the file ends in the middle of this line";
-            self.findings.add(Finding::at(Kind::Truncated, place, detail));
+            self.findings.add(Finding::at(Kind::Truncated, place, CUT));
         } else if let Some(error) = damage {
-            let detail = format!("it cannot be read as a record any more: {error}");
-            self.findings.add(Finding::at(Kind::Damaged, place, detail));
+            self.findings.add(Finding::at(Kind::Damaged, place, damaged(&error)));
         }
         records
     }

@@ -19,7 +19,7 @@ use crate::clock::{Clock, SystemClock, parse_rfc3339};
 /// Which log is read, and what it is checked against.
 #[derive(Debug, clap::Args)]
 pub(super) struct Input {
-    /// The log: files in any order, plain or gzip; `-` is stdin.
+    /// The log: files in any order, plain, gzip or zstd; `-` is stdin.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 

@@ -30,7 +30,7 @@ enum Verb {
     #[command(after_help = crate::exit::HELP)]
     Tail(tail::Args),
     /// Print the records in the form of another system, one a line.
-    #[command(after_help = crate::exit::HELP)]
+    #[command(after_help = export::HELP)]
     Export(export::Args),
     /// Print what proxies reported of their chains, for `--heads` later.
     #[command(after_help = crate::exit::HELP)]

@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::audit::export::Proof;
+use crate::audit::files::{TOO_LONG, damaged};
+use crate::audit::finding::Place;
+use crate::audit::join::{Joiner, Line};
 use crate::audit::line::{Finder, Found};
 use crate::audit::paint::Painter;
 use crate::audit::tail::{Follower, Last};
 use crate::client::Failure;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
+use crate::text::harmless_json;
 
 /// How often the file is looked at: soon enough for somebody who watches.
 const LOOK: Duration = Duration::from_millis(200);
@@ -40,14 +45,19 @@ pub(super) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
     let finder = Finder { key: args.key.clone() };
     // https://no-color.org
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let painter = Painter { colour: wanted && io::stdout().is_terminal() };
+    let painter = Painter { colour: wanted && !terminal.json && io::stdout().is_terminal() };
     let mut follower = Follower::open(&args.file).map_err(failed)?;
+    let mut lines =
+        Shower { finder: &finder, joiner: Joiner::new(&finder), painter, terminal, at: 0 };
     let mut last = Last::new(args.lines);
     for line in follower.lines().map_err(failed)? {
-        records(&finder, &line, painter, terminal, &mut |shown| last.push(shown));
+        lines.line(&line, &mut |shown| last.push(shown));
+    }
+    if args.no_follow {
+        lines.end(&mut |shown| last.push(shown));
     }
     for shown in last {
-        write(&shown)?;
+        shown.write(terminal)?;
     }
     if args.no_follow {
         return Ok(Exit::Done);
@@ -56,30 +66,95 @@ pub(super) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
         std::thread::sleep(LOOK);
         let mut shown = Vec::new();
         for line in follower.lines().map_err(failed)? {
-            records(&finder, &line, painter, terminal, &mut |one| shown.push(one));
+            lines.line(&line, &mut |one| shown.push(one));
         }
         for one in shown {
-            write(&one)?;
+            one.write(terminal)?;
         }
+    }
+}
+
+/// What is shown of a record, or of what was one.
+struct Shown {
+    stdout: Option<String>,
+    /// Where stdout is for records alone.
+    stderr: Option<String>,
+}
+
+impl Shown {
+    fn write(&self, terminal: Terminal) -> Result<(), Failure> {
+        self.stderr.iter().for_each(|note| terminal.note(note));
+        self.stdout.iter().try_for_each(|line| write(line))
+    }
+}
+
+/// Makes of a log what is shown of it.
+struct Shower<'f> {
+    finder: &'f Finder,
+    joiner: Joiner<'f>,
+    painter: Painter,
+    terminal: Terminal,
+    at: u64,
+}
+
+impl Shower<'_> {
+    fn line(&mut self, bytes: &[u8], each: &mut dyn FnMut(Shown)) {
+        self.at = self.at.saturating_add(1);
+        let place = Place { file: 0, line: self.at };
+        let (finder, painter, terminal) = (self.finder, self.painter, self.terminal);
+        self.joiner.line(place, bytes, true, &mut |line| {
+            records(finder, &line, painter, terminal, each);
+        });
+    }
+
+    /// There is no more.
+    fn end(&mut self, each: &mut dyn FnMut(Shown)) {
+        let (finder, painter, terminal) = (self.finder, self.painter, self.terminal);
+        self.joiner.end(&mut |line| records(finder, &line, painter, terminal, each));
     }
 }
 
 /// The records of a line, each as it is shown.
 fn records(
     finder: &Finder,
-    line: &str,
+    line: &Line<'_>,
     painter: Painter,
     terminal: Terminal,
-    each: &mut dyn FnMut(String),
+    each: &mut dyn FnMut(Shown),
 ) {
-    finder.records(line, &mut |found| {
-        let Found::Record { text, intact, .. } = found else { return };
-        if terminal.json {
-            each(text.to_owned());
-        } else if let Ok(record) = serde_json::from_str::<Value>(text) {
-            each(painter.line(&record, intact));
+    let mut damage = |reason: &str, text: &str| {
+        let line = Some(painter.damage(reason, text));
+        each(match terminal.json {
+            true => Shown { stdout: None, stderr: line },
+            false => Shown { stdout: line, stderr: None },
+        });
+    };
+    let Some(text) = line.text else { return damage(TOO_LONG, "") };
+    let mut damaged_by = None;
+    let mut shown = Vec::new();
+    finder.records(text, &mut |found| match found {
+        Found::Record { text, record, intact } => {
+            let proof = match Proof::of(record, intact) {
+                Ok(proof) => proof,
+                Err(error) => return damaged_by = Some(error),
+            };
+            if let Ok(record) = serde_json::from_str::<Value>(text) {
+                let line = Some(painter.line(&record, proof));
+                shown.push(match terminal.json {
+                    true => Shown {
+                        stdout: Some(harmless_json(text)),
+                        stderr: line.filter(|_| proof == Proof::Changed),
+                    },
+                    false => Shown { stdout: line, stderr: None },
+                });
+            }
         }
+        Found::Damaged(error) => damaged_by = Some(error),
     });
+    if let Some(error) = damaged_by {
+        damage(&damaged(&error), text);
+    }
+    shown.into_iter().for_each(each);
 }
 
 fn write(line: &str) -> Result<(), Failure> {

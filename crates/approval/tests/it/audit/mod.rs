@@ -2,8 +2,10 @@
 
 mod begins_later;
 mod carriers;
+mod delivery;
 mod documented;
 mod export;
+mod hostile_lines;
 mod independent;
 mod log;
 mod matrix;

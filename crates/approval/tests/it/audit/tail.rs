@@ -4,7 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use super::log::{Call, END, Folder, Vm, wrapped};
+use super::export::{HOSTILE, is_harmless};
+use super::log::{Call, END, Folder, Vm, heads, wrapped};
 use crate::process::{Ran, breakglass};
 
 #[test]
@@ -54,8 +55,67 @@ fn what_is_no_terminal_gets_no_colour_and_no_record_steers_one() {
     assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
     assert!(text.contains("orders.internal/\u{fffd}[2J\u{fffd}"), "{text}");
     assert!(text.lines().last().unwrap().contains("CHANGED"), "{text}");
-    assert_eq!(run(&["--json", "-n", "2"]).lines().next().unwrap(), hostile);
+    let json = run(&["--json", "-n", "2"]);
+    let shown = json.lines().next().unwrap();
+    assert_eq!(shown, hostile.replace('\u{202e}', "\\u202e"));
     assert_eq!(run(&["-n", "0"]), "");
+}
+
+#[test]
+fn what_proves_nothing_and_what_is_damaged_is_said_to_be() {
+    let folder = Folder::new();
+    let mut vm = Vm::new('a');
+    let sealed = vm.write(&END);
+    let lines = [
+        sealed.clone(),
+        vm.write(&Call { phase: "decision", ..END }),
+        vm.write(&END).replace("\"GET\"", "\"PUT\""),
+        vm.write(&END).replace("\"status\":200,", "\"status\":\u{202e},"),
+        "no record".to_owned(),
+        format!("2026-11-22T02:13:00.1Z stdout P {}", &sealed[..500]),
+        format!("2026-11-22T02:13:00.1Z stdout F {}", &sealed[500..]),
+    ];
+    let path = folder.lines("access.log", &lines);
+    let run = |arguments: &[&str]| {
+        let mut command = breakglass();
+        command.args(["audit", "tail", "--no-follow"]).args(arguments).arg(&path);
+        Ran::from(command.output().unwrap())
+    };
+    let text = run(&[]).done();
+    let shown: Vec<&str> = text.lines().collect();
+    assert_eq!(shown.len(), 5, "{text}");
+    for (line, words) in [
+        (0, "345 bytes"),
+        (1, "(no end yet) unproven: it has no seal"),
+        (2, "CHANGED: its hash is not that of its text"),
+        (3, "DAMAGED: it cannot be read as a record any more: expected value"),
+        (4, "345 bytes"),
+    ] {
+        assert!(shown[line].contains(words), "{text}");
+    }
+    assert!(!text.contains('\u{202e}') && shown[3].contains("{\"v\":1,\"time\":"), "{text}");
+    // As JSON stdout has the records, and stderr what is to be known of them.
+    let ran = run(&["--json"]);
+    assert_eq!(ran.stdout.lines().count(), 4, "{ran:?}");
+    assert!(ran.stderr.contains("CHANGED") && ran.stderr.contains("DAMAGED"), "{ran:?}");
+    assert_eq!(ran.stderr.lines().count(), 2, "{ran:?}");
+}
+
+#[test]
+fn records_that_were_printed_as_json_verify_when_they_are_read_again() {
+    let folder = Folder::new();
+    let mut vm = Vm::new('a');
+    let mut record = || vm.write(&Call { path: HOSTILE, ..END });
+    let path = folder.lines("access.log", &[record(), wrapped(&record()), record()]);
+    let mut command = breakglass();
+    command.args(["audit", "tail", "--no-follow", "--json"]).arg(&path);
+    let printed = Ran::from(command.output().unwrap()).done();
+    assert!(is_harmless(&printed), "{printed}");
+    let heads = folder.file("heads.json", heads([&vm]).to_string());
+    let mut command = breakglass();
+    command.args(["audit", "verify", "--heads"]).arg(heads).arg(folder.file("printed", printed));
+    let ran = Ran::from(command.output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
 }
 
 /// In a terminal there is colour, unless `NO_COLOR` says otherwise.
