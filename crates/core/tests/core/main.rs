@@ -9,6 +9,7 @@ mod configuration;
 mod cut;
 mod decision;
 mod feed;
+mod heads;
 mod hostile;
 mod refusal;
 mod sharing;
