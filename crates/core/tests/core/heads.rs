@@ -474,9 +474,9 @@ fn no_value_that_another_plugin_can_write_makes_a_head_up() {
         }
         turn += 1;
         let old = seen[turn % seen.len()].clone();
-        if turn % 7 == 0 {
+        if turn.is_multiple_of(7) {
             board.put(&key, &old);
-        } else if turn % 11 == 0 {
+        } else if turn.is_multiple_of(11) {
             let mut text = String::from_utf8_lossy(&old[32..]).into_owned();
             text =
                 text.replace("\"seq\":2", "\"seq\":9").replace("\"ended\":false", "\"ended\":true");
