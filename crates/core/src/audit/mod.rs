@@ -5,10 +5,12 @@
 //! which nothing can be changed or left out unseen.
 //!
 //! - `record`: what is in a record, and in which order.
+//! - `bounded`: how long it can become.
 //! - `chain`: what makes it a link.
 //! - `chain_id`: whose chain an id names.
 //! - `report`: what the approval service is told of chains.
 
+mod bounded;
 mod chain;
 mod chain_id;
 mod record;
@@ -17,6 +19,7 @@ mod report;
 use std::rc::Rc;
 use std::time::Duration;
 
+pub(crate) use bounded::{NODE, beginning};
 pub(crate) use chain::{Chain, Link, REPEAT_INTERVAL, RETRY_INTERVAL};
 pub use chain_id::ChainKey;
 pub(crate) use record::{Decided, Phase};

@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::audit::{Chain, ChainKey, Decided, Decision, Link};
+use crate::audit::{Chain, ChainKey, Decided, Decision, Link, NODE, beginning};
 use crate::bodies::Traffic;
 use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
 use crate::config::Config;
@@ -145,7 +145,9 @@ pub struct Tick {
 impl Worker {
     /// A worker that knows nothing yet.
     #[must_use]
-    pub fn new(config: Config, identity: Identity, now: Instant) -> Worker {
+    pub fn new(config: Config, mut identity: Identity, now: Instant) -> Worker {
+        // The records, the reports and the polls name one node.
+        identity.node = identity.node.map(|node| beginning(&node, NODE).to_owned());
         let sharing = Sharing::new(&config, identity.id);
         Worker {
             keys: KeyRing::new(&config),

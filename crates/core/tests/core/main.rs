@@ -11,6 +11,7 @@ mod decision;
 mod feed;
 mod heads;
 mod hostile;
+mod long_records;
 mod refusal;
 mod sharing;
 mod support;
