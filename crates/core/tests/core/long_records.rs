@@ -38,20 +38,24 @@ fn long_config(ceiling: bool) -> Value {
 
 /// Claims as long as they get: names of quotes, a justification that is all escapes.
 fn long_claims(character: &str) -> Value {
-    let fill = |bytes: usize| character.repeat(bytes / character.len());
+    let text = character.repeat(1024);
+    let mut reason = text.as_str();
+    while reason.len() > 1024 {
+        reason = reason.split_at(reason.len().saturating_sub(character.len())).0;
+    }
     with(
         claims(),
         json!({
             "iss": "\"".repeat(256), "sub": "\\".repeat(256), "jti": "\"".repeat(256),
             "scope": "s".repeat(256),
-            "breakglass": {"reason": fill(1024), "incident": "\"".repeat(256),
+            "breakglass": {"reason": reason, "incident": "\"".repeat(256),
                 "approvers": vec!["\"".repeat(256); 60], "emergency": true},
         }),
     )
 }
 
 fn long_request(token: &str, bytes: &[u8]) -> Request {
-    let long = bytes.repeat(60_000 / bytes.len());
+    let long = bytes.repeat(20_000);
     let request = Request::new("GET", "/v1/orders").header("x-breakglass-token", token);
     let mut request = request
         .header(":method", &long)
