@@ -2,8 +2,7 @@
 //! repeated by one report of one VM, and that a chain says when it has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use breakglass_core::audit::ChainKey;
 use breakglass_tests::approvals::Reply;
@@ -11,7 +10,7 @@ use breakglass_tests::bootstrap::Delivery;
 use breakglass_tests::client::get;
 use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::policy::{PROXY_TOKEN, standard};
-use breakglass_tests::wait::until;
+use breakglass_tests::wait::{timed, until, until_within};
 use serde_json::{Value, json};
 
 use crate::trail;
@@ -116,7 +115,6 @@ fn all_workers_name_one_process_and_one_of_them_repeats_the_heads_of_all() {
     let gate = plan().workers(4).start();
     until_chains(&gate, 4);
     until_said(&gate, &BTreeSet::new());
-    let silent_since = Instant::now();
     let first = reports(&gate);
     let id = text(&first[0], "process").to_owned();
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -127,17 +125,15 @@ fn all_workers_name_one_process_and_one_of_them_repeats_the_heads_of_all() {
         assert!(key.made(&bytes), "{chain}");
     }
     // From here on nothing is new. A minute is what the documents say.
-    let repeats = loop {
-        let repeats: Vec<Value> = reports(&gate).split_off(first.len());
-        let said: BTreeSet<&str> =
-            repeats.iter().flat_map(heads).map(|head| text(head, "chain")).collect();
-        if said.len() == 4 {
-            break repeats;
-        }
-        assert!(silent_since.elapsed() < Duration::from_secs(75), "{repeats:?}");
-        thread::sleep(Duration::from_millis(100));
-    };
-    println!("repeated after {:?}", silent_since.elapsed());
+    let (repeats, took) = timed(|| {
+        until_within(Duration::from_secs(75), "the heads to be repeated", || {
+            let repeats: Vec<Value> = reports(&gate).split_off(first.len());
+            let said: BTreeSet<&str> =
+                repeats.iter().flat_map(heads).map(|head| text(head, "chain")).collect();
+            (said.len() == 4).then_some(repeats)
+        })
+    });
+    println!("repeated after {took:?}");
     assert_eq!(repeats.len(), 1, "{repeats:?}");
     assert_eq!(heads(&repeats[0]).len(), 4, "{repeats:?}");
     let log = logged(&gate);

@@ -132,6 +132,18 @@ impl Proxy {
         reports
     }
 
+    /// Time passes until a report is made: that one, the only one of its tick.
+    fn run_until_repeated(&mut self) -> Report {
+        for _ in 0..A_MINUTE / TICK {
+            let mut reports = self.run(TICK);
+            if let Some(report) = reports.pop() {
+                assert!(reports.is_empty(), "{reports:?} and {report:?}");
+                return report;
+            }
+        }
+        panic!("no head is repeated for a minute");
+    }
+
     /// The chain of a VM.
     fn chain(&mut self, vm: usize) -> String {
         self.record(vm)["chain"].as_str().unwrap().to_owned()
@@ -237,7 +249,7 @@ fn what_waits_while_the_service_is_gone_is_not_repeated_once_its_vm_is_dead() {
     proxy.run(5_000);
     proxy.status = 503;
     // Long enough for every head to be on the board and not to arrive.
-    while proxy.run(TICK).is_empty() {}
+    proxy.run_until_repeated();
     proxy.run(3_000);
     proxy.vms[1] = None;
     proxy.run(6_000);
@@ -251,11 +263,7 @@ fn what_waits_while_the_service_is_gone_is_not_repeated_once_its_vm_is_dead() {
 fn another_vm_reports_when_the_one_that_leads_dies() {
     let mut proxy = Proxy::reported(&reporting_config(), 3);
     proxy.status = 0;
-    let leader = loop {
-        if let [report] = &proxy.run(TICK)[..] {
-            break report.clone();
-        }
-    };
+    let leader = proxy.run_until_repeated();
     proxy.vms[leader.vm] = None;
     proxy.status = 200;
     let reports = proxy.run(7_000);
@@ -267,7 +275,7 @@ fn another_vm_reports_when_the_one_that_leads_dies() {
 fn a_report_for_all_that_does_not_arrive_is_made_again_and_not_by_all() {
     let mut proxy = Proxy::reported(&reporting_config(), 4);
     proxy.status = 500;
-    while proxy.run(TICK).is_empty() {}
+    proxy.run_until_repeated();
     let failing = proxy.run(20_000);
     assert!((10..=25).contains(&failing.len()), "about one each second: {}", failing.len());
     assert!(failing.iter().all(|report| report.chains().len() == 4), "{failing:?}");
@@ -281,7 +289,7 @@ fn a_report_for_all_that_does_not_arrive_is_made_again_and_not_by_all() {
 fn a_report_whose_answer_is_lost_is_made_again() {
     let mut proxy = Proxy::reported(&reporting_config(), 2);
     proxy.status = 0;
-    while proxy.run(TICK).is_empty() {}
+    proxy.run_until_repeated();
     let reports = proxy.run(6_000);
     assert!(!reports.is_empty());
     proxy.status = 200;
