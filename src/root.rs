@@ -77,6 +77,8 @@ pub(crate) struct Root {
     counters: HashMap<String, u32>,
     /// Steps that wait for a callback of their own, in the order in which they were decided.
     steps: VecDeque<(StreamId, Step)>,
+    /// Whether it is at its end, and has asked Envoy for the time to say so.
+    ends: bool,
 }
 
 impl Root {
@@ -89,6 +91,7 @@ impl Root {
             calls: HashMap::new(),
             counters: HashMap::new(),
             steps: VecDeque::new(),
+            ends: false,
         }
     }
 
@@ -171,14 +174,12 @@ impl Context for Root {
     }
 
     /// A new configuration has come in place of this one's, and its last request is over; or Envoy
-    /// ends.
+    /// ends, and then no tick follows. Where the VM itself was replaced, none follows either.
     fn on_done(&mut self) -> bool {
-        if let Some(shared) = &self.shared
-            && let Ok(worker) = shared.worker.try_borrow()
-        {
-            worker.end(&host::SharedData);
-        }
-        true
+        let (Some(shared), Some(now)) = (self.shared.clone(), host::now()) else { return true };
+        let Ok(mut worker) = shared.worker.try_borrow_mut() else { return true };
+        self.ends = !worker.end(&host::SharedData, now);
+        !self.ends
     }
 }
 
@@ -290,6 +291,14 @@ impl RootContext for Root {
         self.count(tick.counters);
         self.apply(steps, &shared);
         self.wake_if_needed(&shared);
+        let is_over = || shared.worker.try_borrow().is_ok_and(|worker| worker.is_over(now));
+        // Not from the answer to a call: Envoy ends the context when this callback is over.
+        if self.ends && is_over() {
+            self.ends = false;
+            if let Err(status) = host::done() {
+                error!("breakglass: a context that is over could not be ended: {status:?}");
+            }
+        }
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {

@@ -20,6 +20,7 @@ impl HostError {
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_continue_stream(stream_type: u32) -> u32;
+    fn proxy_done() -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_get_buffer_bytes(
         buffer: u32,
@@ -105,6 +106,11 @@ fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8
 pub(super) fn continue_stream(stream_type: u32) -> Result<(), HostError> {
     // SAFETY: no memory is shared.
     done(unsafe { proxy_continue_stream(stream_type) })
+}
+
+pub(super) fn done_with_context() -> Result<(), HostError> {
+    // SAFETY: no memory is shared.
+    done(unsafe { proxy_done() })
 }
 
 pub(super) fn define_metric(kind: u32, name: &str) -> Result<u32, HostError> {

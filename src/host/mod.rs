@@ -66,6 +66,10 @@ pub(crate) fn random() -> Option<[u8; 16]> {
     Some(bytes)
 }
 
+/// A version that no value on the board has: Envoy counts them from 1. Envoy compares the version of a
+/// value that is there, so a write that expects this one is made only where none is.
+const NOTHING_THERE: Version = Version::MAX;
+
 /// The board that all VMs with this `vm_id` share: shared data.
 pub(crate) struct SharedData;
 
@@ -75,7 +79,7 @@ impl Board for SharedData {
     }
 
     fn write(&self, key: &str, value: &[u8], expected: Option<Version>) -> Written {
-        match ffi::set_shared_data(key, value, expected.unwrap_or_default()) {
+        match ffi::set_shared_data(key, value, expected.unwrap_or(NOTHING_THERE)) {
             Ok(()) => Written::Done,
             Err(HostError::CAS_MISMATCH) => Written::Conflict,
             Err(_) => Written::Unavailable,
@@ -165,6 +169,11 @@ pub(crate) fn enter(context: u32) -> Result<(), HostError> {
 pub(crate) fn tick_every(period: Duration) -> Result<(), HostError> {
     let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
     ffi::set_tick_period_milliseconds(millis)
+}
+
+/// Tells Envoy that the current root context, which has asked for time when it was to end, is done.
+pub(crate) fn done() -> Result<(), HostError> {
+    ffi::done_with_context()
 }
 
 /// Makes a call; its response comes with the token that is returned. Only for root contexts: a

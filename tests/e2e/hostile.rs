@@ -2,6 +2,7 @@
 //! worker serves the next request, in its first VM: a panic would take it away from everybody. (No
 //! input is known that makes one; what happens after a panic is shown in `panics.rs`.)
 
+use std::fs;
 use std::io::BufReader;
 
 use breakglass_tests::client::{Answer, connect, get, request};
@@ -380,4 +381,41 @@ fn requests_that_are_pipelined_are_decided_one_by_one() {
         assert_eq!(answer.status, status, "{request:?} -> {answer:?}");
     }
     gate.still_serves();
+}
+
+#[test]
+fn the_record_of_a_hostile_request_takes_less_than_a_line_in_the_log_that_envoy_writes() {
+    let gate = Gate::standard();
+    let quotes = "\"".repeat(256);
+    let token = gate
+        .mint()
+        .claim("sub", "\\".repeat(256))
+        .claim(
+            "breakglass",
+            json!({"reason": "\u{1}".repeat(450), "incident": quotes,
+                "approvers": vec![quotes.clone(); 2], "emergency": true}),
+        )
+        .sign();
+    for bytes in [&b"\""[..], b"\\", b"\xff", "\u{e9}".as_bytes()] {
+        let path = [b"/v1/orders/", &bytes.repeat(20_000)[..]].concat();
+        let request = get(path).token(&token);
+        assert_ne!(gate.send(&request).status, 0);
+        gate.still_serves();
+    }
+    let log = fs::read(gate.envoy.access_log()).unwrap();
+    let log = String::from_utf8_lossy(&log);
+    let mut longest = 0;
+    for line in log.lines() {
+        let Some((_, record)) = line.split_once(r#""breakglass":""#) else { continue };
+        // Up to the quote that is not escaped.
+        let mut escaped = false;
+        let end = record.bytes().position(|byte| {
+            let ends = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            ends
+        });
+        longest = longest.max(end.unwrap());
+    }
+    println!("the longest record takes {longest} bytes of its line");
+    assert!((6_000..16 * 1024).contains(&longest), "{longest}");
 }

@@ -25,6 +25,7 @@ mod feed;
 mod grpc_calls;
 mod harness;
 mod headers;
+mod heads;
 mod host;
 mod hostile;
 mod istio;

@@ -46,6 +46,10 @@ pub struct Settings {
     pub own_clock: bool,
     /// Whether the filter is the one that panics when a request says so.
     pub panicking: bool,
+    /// The configuration of the VM, which the filter does not read: another one makes another VM.
+    pub vm: u32,
+    /// How long a listener that was replaced goes on, in seconds; Envoy's own ten minutes without it.
+    pub drain_s: Option<u32>,
     /// The API behind the gate.
     pub upstream: SocketAddr,
     /// The approval service.
@@ -70,6 +74,8 @@ impl Settings {
             forbidden: None,
             own_clock: false,
             panicking: false,
+            vm: 0,
+            drain_s: None,
             upstream,
             approvals,
             concurrency: 1,
@@ -193,6 +199,12 @@ impl Settings {
                 "configuration": self.configuration(),
             },
         });
+        if self.vm > 0 {
+            wasm["config"]["vm_config"]["configuration"] = json!({
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": self.vm.to_string(),
+            });
+        }
         if let Some(forbidden) = self.forbidden {
             wasm["config"]["capability_restriction_config"] = all_but(forbidden);
         }

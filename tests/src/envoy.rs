@@ -76,6 +76,9 @@ impl Envoy {
         let concurrency = settings.concurrency.to_string();
         let mut command = command(directory.path(), configuration);
         command.args(["--admin-address-path", "admin.txt", "--concurrency", &concurrency]);
+        if let Some(seconds) = settings.drain_s {
+            command.args(["--drain-time-s", &seconds.to_string()]);
+        }
         if settings.own_clock {
             clock::install(&mut command, directory.path());
         }
@@ -195,6 +198,15 @@ impl Envoy {
     /// When the configuration is in the bootstrap, which cannot change.
     pub fn update(&mut self, filter: &str) {
         self.replace(Some(filter.to_owned()));
+    }
+
+    /// The same, in VMs of its own.
+    ///
+    /// # Panics
+    /// When the configuration is in the bootstrap, which cannot change.
+    pub fn update_vms(&mut self, filter: &str) {
+        self.settings.vm += 1;
+        self.update(filter);
     }
 
     /// Takes the filter out of a running Envoy, whose listener comes from a file.

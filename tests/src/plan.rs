@@ -26,6 +26,7 @@ pub struct Plan {
     tls: bool,
     panicking: bool,
     own_clock: bool,
+    drain_s: Option<u32>,
     key: Key,
     approvals: FakeApprovals,
     service: Option<SocketAddr>,
@@ -49,6 +50,7 @@ impl Plan {
             tls: false,
             panicking: false,
             own_clock: false,
+            drain_s: None,
             key,
             approvals,
             service: None,
@@ -193,6 +195,13 @@ impl Plan {
         self
     }
 
+    /// A listener that is replaced goes on for so many seconds.
+    #[must_use]
+    pub fn draining_for(mut self, seconds: u32) -> Self {
+        self.drain_s = Some(seconds);
+        self
+    }
+
     /// Starts everything.
     ///
     /// # Panics
@@ -230,6 +239,7 @@ impl Plan {
             tls: self.tls,
             panicking: self.panicking,
             own_clock: self.own_clock,
+            drain_s: self.drain_s,
             ..Settings::new(
                 Some(self.filter.to_string()),
                 upstream.address(),

@@ -14,13 +14,21 @@ const PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # Panics
 /// When that takes longer than any healthy run: the message names `what`.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, look)
+}
+
+/// The same, for what takes its time by itself.
+///
+/// # Panics
+/// When it takes longer than `patience`: the message names `what`.
+pub fn until_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
+        assert!(start.elapsed() < patience, "waited {patience:?} in vain for {what}");
         thread::sleep(PAUSE);
     }
 }

@@ -24,7 +24,7 @@ pub struct CallId(u64);
 /// waits is answered whatever happens.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How long a report of the audit chain's head may take: no request waits for it.
+/// How long a report of heads may take: no request waits for it.
 const HEADS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// An HTTP call to be made through an Envoy cluster.
@@ -72,7 +72,7 @@ struct Open {
 
 #[derive(Debug)]
 enum State {
-    /// The token that is asked about, the query of a poll, the report of a head, or nothing; and when
+    /// The token that is asked about, the query of a poll, the report of heads, or nothing; and when
     /// it may be sent.
     Queued {
         detail: Option<Box<str>>,
@@ -101,7 +101,7 @@ impl Calls {
         not_before: Instant,
     ) {
         let token = match question {
-            Question::Keys(_) | Question::Feed | Question::Heads => None,
+            Question::Keys(_) | Question::Feed | Question::Head | Question::SharedHeads => None,
             Question::Standing { .. } => Some(token),
         };
         self.queue(question, token, not_before).waiting.push(stream);
@@ -117,9 +117,14 @@ impl Calls {
         self.queue(Question::Feed, Some(query.as_bytes()), now);
     }
 
-    /// Queues a report of the audit chain's head, with this body.
-    pub(crate) fn queue_heads(&mut self, report: &str, now: Instant) {
-        self.queue(Question::Heads, Some(report.as_bytes()), now);
+    /// Queues a report of this VM's own head, with this body.
+    pub(crate) fn queue_head(&mut self, report: &str, now: Instant) {
+        self.queue(Question::Head, Some(report.as_bytes()), now);
+    }
+
+    /// Queues a report of the heads of several VMs, with this body.
+    pub(crate) fn queue_shared_heads(&mut self, report: &str, now: Instant) {
+        self.queue(Question::SharedHeads, Some(report.as_bytes()), now);
     }
 
     fn queue(
@@ -175,11 +180,17 @@ impl Calls {
                     let feed = config.revocation.feed.as_ref();
                     feed.map(|feed| feed_call(*id, feed, config, query))
                 }
-                (Question::Heads, Some(report)) => {
+                (Question::Head | Question::SharedHeads, Some(report)) => {
                     let heads = config.audit.heads.as_ref();
                     heads.map(|endpoint| heads_call(*id, endpoint, config, report))
                 }
-                (Question::Standing { .. } | Question::Feed | Question::Heads, None) => None,
+                (
+                    Question::Standing { .. }
+                    | Question::Feed
+                    | Question::Head
+                    | Question::SharedHeads,
+                    None,
+                ) => None,
             };
             let Some(call) = call else { return false };
             open.state = State::Sent { give_up_at: now.after(call.timeout).after(GRACE) };

@@ -75,8 +75,10 @@ pub(crate) enum Question {
     Keys(usize),
     /// The news of the feed.
     Feed,
-    /// Whether the head of the audit chain has arrived. No decision needs it.
-    Heads,
+    /// Whether the head of this VM's audit chain has arrived. No decision needs it.
+    Head,
+    /// Whether the heads of several VMs' chains have arrived. No decision needs it.
+    SharedHeads,
     /// Whether a grant still stands.
     Standing {
         /// The index of the issuer.

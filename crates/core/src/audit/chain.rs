@@ -6,7 +6,7 @@
 //! cut off its end, or write a whole chain anew: so the chain's head goes to the approval service,
 //! which keeps it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::hex;
 use crate::instant::Instant;
 
 use super::record::{Object, Record};
+use super::report::Head;
 
 /// How long after the end of a grant the number of its records is remembered. What runs when a grant
 /// ends is cut, and recorded soon after.
@@ -29,8 +30,12 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 /// seconds.
 const REPORT_INTERVAL: Duration = Duration::from_secs(4);
 
+/// How old the approval service's knowledge of a chain becomes before the same head is reported again.
+/// The time that a report takes comes on top, and the head is to be heard every minute.
+pub(crate) const REPEAT_INTERVAL: Duration = Duration::from_secs(55);
+
 /// How soon a report that did not arrive is sent again.
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The most grants that are counted, lest their number grow without bound between two reports.
 const MAX_GRANTS: usize = 100_000;
@@ -69,13 +74,26 @@ pub(crate) struct Chain {
     began: Instant,
     head: Option<Link>,
     grants: HashMap<String, Count>,
-    /// Up to which record the approval service knows.
-    reported: u64,
-    /// Up to which record it will know when the report that is under way has arrived.
-    reporting: Option<u64>,
+    /// What the approval service knows.
+    known: Known,
+    /// When it last heard of the head that it knows.
+    known_at: Instant,
+    /// What it will know when the report that is under way has arrived.
+    reporting: Option<Known>,
     /// When the next report may be sent.
     next_report: Option<Instant>,
+    /// Whether no record will follow.
+    ended: bool,
     forgot_at: Instant,
+}
+
+/// How much of a chain the approval service knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Known {
+    /// Up to which record.
+    seq: u64,
+    /// Whether it knows that no other one follows.
+    ended: bool,
 }
 
 /// The records of one grant.
@@ -87,24 +105,6 @@ struct Count {
     exp: u64,
 }
 
-/// What the approval service is told.
-#[derive(Serialize)]
-struct Report<'a> {
-    node: &'a str,
-    heads: [Head<'a>; 1],
-}
-
-#[derive(Serialize)]
-struct Head<'a> {
-    chain: &'a str,
-    seq: u64,
-    hash: &'a str,
-    began: String,
-    ended: bool,
-    /// The grants with records since the last report, with the number of all their records.
-    grants: BTreeMap<&'a str, u64>,
-}
-
 impl Chain {
     /// An empty chain. Nobody else's has this id, ever.
     pub(crate) fn new(id: [u8; 16], began: Instant) -> Chain {
@@ -113,11 +113,18 @@ impl Chain {
             began,
             head: None,
             grants: HashMap::new(),
-            reported: 0,
+            known: Known::default(),
+            known_at: began,
             reporting: None,
             next_report: None,
+            ended: false,
             forgot_at: began,
         }
+    }
+
+    /// The id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Ends a record that is no link.
@@ -126,8 +133,12 @@ impl Chain {
         record.close(r#","hash":null}"#)
     }
 
-    /// Ends a record that is the next link, which is the head then.
+    /// Ends a record that is the next link, which is the head then. No link follows the end of the
+    /// chain.
     pub(super) fn seal(&mut self, mut record: Object, claims: Option<&Claims>) -> Record {
+        if self.ended {
+            return self.mark(record);
+        }
         let prev = self.head.take();
         let seq = prev.as_ref().map_or(0, |link| link.seq).saturating_add(1);
         let grant_seq = claims.map(|claims| self.count(claims, seq));
@@ -157,37 +168,93 @@ impl Chain {
         count.records
     }
 
-    /// What is new to the approval service, as the body of a call; `None` if nothing is, or it is not
-    /// time for the next report.
-    pub(crate) fn report(&mut self, node: Option<&str>, now: Instant) -> Option<String> {
-        let head = self.head.as_ref().filter(|head| head.seq > self.reported)?;
+    /// The head, if it is new to the approval service and it is time for a report: it is under way
+    /// then.
+    pub(crate) fn report(&mut self, now: Instant) -> Option<Head> {
+        let is_new = self.knowable().is_some_and(|knowable| knowable != self.known);
+        if is_new && self.may_report(now) { self.send(now) } else { None }
+    }
+
+    /// The head that the approval service knows, if it is time for it to hear of it again: it is under
+    /// way then.
+    pub(crate) fn repeat(&mut self, now: Instant) -> Option<Head> {
+        // A clock that was set back must not keep the head from being repeated.
+        self.known_at = self.known_at.min(now);
+        let due = self.known_at.after(REPEAT_INTERVAL) <= now;
+        if due && self.is_idle() && self.may_report(now) { self.send(now) } else { None }
+    }
+
+    /// Whether the approval service knows all of the chain, and the chain goes on.
+    pub(crate) fn is_idle(&self) -> bool {
+        let all = self.knowable().is_some_and(|knowable| knowable == self.known);
+        all && self.reporting.is_none() && !self.ended
+    }
+
+    /// When the approval service last heard of the head that it knows.
+    pub(crate) fn known_at(&self) -> Instant {
+        self.known_at
+    }
+
+    /// The approval service heard of the head that it knows, by the report of another VM.
+    pub(crate) fn was_repeated(&mut self, now: Instant) {
+        self.known_at = now;
+    }
+
+    /// The head with the grants that the approval service does not know all records of.
+    pub(crate) fn to_report(&self) -> Option<Head> {
+        let head = self.head.as_ref()?;
+        let is_new = |count: &Count| count.latest > self.known.seq;
+        let new =
+            self.grants.iter().filter(|(_, count)| head.seq > self.known.seq && is_new(count));
+        Some(Head {
+            chain: self.id.clone(),
+            seq: head.seq,
+            hash: head.hash.clone(),
+            began: self.began.rfc3339(),
+            ended: self.ended,
+            grants: new.map(|(grant, count)| (grant.clone(), count.records)).collect(),
+        })
+    }
+
+    /// No record will follow. That is reported at once.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+        self.next_report = None;
+    }
+
+    /// Whether the approval service knows that no record will follow, or will never ask for one.
+    pub(crate) fn is_over(&self) -> bool {
+        self.known.ended || (self.ended && self.head.is_none())
+    }
+
+    /// All that can be known of the chain; `None` while it has no record.
+    fn knowable(&self) -> Option<Known> {
+        self.head.as_ref().map(|head| Known { seq: head.seq, ended: self.ended })
+    }
+
+    fn may_report(&self, now: Instant) -> bool {
         // A clock that was set back must not keep a report from being sent.
         let due = |at: Instant| now >= at || now.after(REPORT_INTERVAL) < at;
-        if self.reporting.is_some() || !self.next_report.is_none_or(due) {
-            return None;
-        }
-        let new = self.grants.iter().filter(|(_, count)| count.latest > self.reported);
-        let report = Report {
-            node: node.unwrap_or_default(),
-            heads: [Head {
-                chain: &self.id,
-                seq: head.seq,
-                hash: &head.hash,
-                began: self.began.rfc3339(),
-                ended: false,
-                grants: new.map(|(grant, count)| (grant.as_str(), count.records)).collect(),
-            }],
-        };
-        let body = serde_json::to_string(&report).ok()?;
-        self.reporting = Some(head.seq);
+        self.reporting.is_none() && self.next_report.is_none_or(due)
+    }
+
+    fn send(&mut self, now: Instant) -> Option<Head> {
+        let head = self.to_report()?;
+        self.reporting = self.knowable();
         self.next_report = Some(now.after(REPORT_INTERVAL));
-        Some(body)
+        Some(head)
     }
 
     /// The report that was under way has arrived, or has not; then the next one is sent sooner.
     pub(crate) fn reported(&mut self, arrived: bool, now: Instant) {
         match self.reporting.take() {
-            Some(seq) if arrived => self.reported = seq,
+            Some(known) if arrived => {
+                self.known = known;
+                self.known_at = now;
+                if self.ended {
+                    self.next_report = None;
+                }
+            }
             _ => self.next_report = Some(now.after(RETRY_INTERVAL)),
         }
     }
@@ -200,7 +267,7 @@ impl Chain {
         }
         self.forgot_at = now;
         let lives = |count: &Count| now < Instant::from_seconds(count.exp).after(REMEMBER);
-        let reported = self.reported;
+        let reported = self.known.seq;
         self.grants.retain(|_, count| count.latest > reported || lives(count));
         if self.grants.len() > MAX_GRANTS {
             self.grants.retain(|_, count| lives(count));

@@ -5,20 +5,26 @@
 //! which nothing can be changed or left out unseen.
 //!
 //! - `record`: what is in a record, and in which order.
+//! - `bounded`: how long it can become.
 //! - `chain`: what makes it a link.
 //! - `chain_id`: whose chain an id names.
+//! - `report`: what the approval service is told of chains.
 
+mod bounded;
 mod chain;
 mod chain_id;
 mod record;
+mod report;
 
 use std::rc::Rc;
 use std::time::Duration;
 
-pub(crate) use chain::{Chain, Link};
+pub(crate) use bounded::{NODE, beginning};
+pub(crate) use chain::{Chain, Link, REPEAT_INTERVAL, RETRY_INTERVAL};
 pub use chain_id::ChainKey;
 pub(crate) use record::{Decided, Phase};
 pub use record::{Record, VERSION};
+pub(crate) use report::{Head, report};
 
 use serde::Serialize;
 

@@ -13,14 +13,12 @@ use crate::config::Config;
 use crate::instant::{Instant, millis};
 use crate::policy::SourceAddress;
 
+use super::bounded::{self, beginning, lossy};
 use super::{Chain, Decision, End, Link, RevocationSource, Ruled};
 
 /// The version of the record's form: it changes when a member is renamed, removed or means
 /// something else, not when one is added.
 pub const VERSION: u32 = 1;
-
-/// The longest value that a client chose, in bytes.
-const MAX_VALUE_BYTES: usize = 1024;
 
 /// About as long as the members are that are known at the decision, and those after them, in bytes.
 const HEAD_BYTES: usize = 1024;
@@ -34,8 +32,8 @@ pub type Record = String;
 pub(crate) enum Phase<'a> {
     /// At the decision. It is not sealed, because another one takes its place.
     Decision,
-    /// While it runs, after it has run for a while.
-    Start,
+    /// While it runs, after it has run for a while: now.
+    Start(Instant),
     /// When it was logged; with the record that it left while it ran.
     End(&'a End<'a>, Option<Link>),
 }
@@ -54,7 +52,7 @@ impl Phase<'_> {
     const fn word(&self) -> PhaseWord {
         match self {
             Phase::Decision => PhaseWord::Decision,
-            Phase::Start => PhaseWord::Start,
+            Phase::Start(_) => PhaseWord::Start,
             Phase::End(..) => PhaseWord::End,
         }
     }
@@ -104,7 +102,7 @@ struct Head<'a> {
     /// The request's path, without query.
     path: Cow<'a, str>,
     /// Envoy's route name.
-    route: Option<Cow<'a, str>>,
+    route: Option<&'a str>,
     /// The client's address.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     source_ip: Option<SourceAddress>,
@@ -123,7 +121,7 @@ struct Tail<'a> {
     status: Option<u64>,
     /// Envoy's response flags; `-` for none.
     response_flags: Option<String>,
-    /// From the beginning of the request to its log, in milliseconds.
+    /// From the beginning of the request to its log, or to this record of its start, in milliseconds.
     duration_ms: Option<u64>,
     /// Body bytes from the client.
     bytes_received: Option<u64>,
@@ -170,21 +168,24 @@ impl Decided {
             time: ruled.arrived.rfc3339(),
             decision: ruled.decision,
             reason: ruled.reason,
-            grant: claims.map(|claims| claims.jti.as_str()),
-            subject: claims.map(|claims| claims.sub.as_str()),
-            issuer: issuer.map(|issuer| issuer.issuer.as_str()),
-            incident: breakglass.and_then(|breakglass| breakglass.incident.as_deref()),
-            justification: breakglass.map(|breakglass| breakglass.reason.as_str()),
-            approvers: breakglass.map(|breakglass| breakglass.approvers.as_slice()),
+            grant: claims.map(|claims| name(&claims.jti)),
+            subject: claims.map(|claims| name(&claims.sub)),
+            issuer: issuer.map(|issuer| name(&issuer.issuer)),
+            incident: breakglass.and_then(|breakglass| breakglass.incident.as_deref()).map(name),
+            justification: breakglass
+                .map(|breakglass| beginning(&breakglass.reason, bounded::JUSTIFICATION)),
+            approvers: breakglass
+                .map(|breakglass| bounded::first(&breakglass.approvers, bounded::APPROVERS)),
             emergency: breakglass.map(|breakglass| breakglass.emergency),
-            scope: ruled.scope.as_deref(),
-            rule: ruled.rule.as_deref(),
-            method: bounded(&facts.method),
-            host: bounded(host.unwrap_or(&facts.authority)),
-            path: bounded(path),
-            route: facts.route.as_ref().map(|route| bounded(route.as_bytes())),
+            scope: ruled.scope.as_deref().map(name),
+            rule: ruled.rule.as_deref().map(|rule| beginning(rule, bounded::RULE)),
+            method: lossy(&facts.method, bounded::METHOD),
+            host: lossy(host.unwrap_or(&facts.authority), bounded::HOST),
+            path: lossy(path, bounded::PATH),
+            route: facts.route.as_deref().map(|route| beginning(route, bounded::ROUTE)),
             source_ip: facts.source,
-            request_id: (!facts.request_id.is_empty()).then(|| bounded(&facts.request_id)),
+            request_id: (!facts.request_id.is_empty())
+                .then(|| lossy(&facts.request_id, bounded::REQUEST_ID)),
         });
         Decided { head, ruled }
     }
@@ -200,7 +201,12 @@ impl Decided {
         let ruled = &self.ruled;
         let (end, start) = match phase {
             Phase::End(end, start) => (Some(*end), start.as_ref()),
-            Phase::Decision | Phase::Start => (None, None),
+            Phase::Decision | Phase::Start(_) => (None, None),
+        };
+        let written = match phase {
+            Phase::Decision => None,
+            Phase::Start(now) => Some(*now),
+            Phase::End(end, _) => Some(end.logged),
         };
         let outcome = end.map(|end| &end.outcome);
         let (request_body, response_body) =
@@ -211,7 +217,7 @@ impl Decided {
             phase: phase.word(),
             status: outcome.and_then(|outcome| outcome.status).filter(|status| *status > 0),
             response_flags: outcome.and_then(|outcome| outcome.response_flags).map(flags_text),
-            duration_ms: end.map(|end| millis(end.logged.since(ruled.arrived))),
+            duration_ms: written.map(|written| millis(written.since(ruled.arrived))),
             bytes_received: end.map(|end| end.traffic.received()),
             bytes_sent: end.map(|end| end.traffic.sent()),
             bytes_after_revocation: end.and_then(|end| {
@@ -222,7 +228,9 @@ impl Decided {
             epoch: ruled.standing.and_then(|standing| standing.epoch),
             epoch_age_ms: ruled.standing.and_then(|standing| standing.epoch_age).map(millis),
             revocation_source: ruled.standing.map(|standing| standing.source),
-            upstream: outcome.and_then(|outcome| outcome.upstream.as_deref()).map(bounded),
+            upstream: outcome
+                .and_then(|outcome| outcome.upstream.as_deref())
+                .map(|upstream| lossy(upstream, bounded::UPSTREAM)),
             node,
             stream,
             request_body,
@@ -231,7 +239,7 @@ impl Decided {
         });
         match phase {
             Phase::Decision => chain.mark(record),
-            Phase::Start | Phase::End(..) => chain.seal(record, claims),
+            Phase::Start(_) | Phase::End(..) => chain.seal(record, claims),
         }
     }
 }
@@ -279,9 +287,8 @@ impl Object {
     }
 }
 
-/// Text of at most [`MAX_VALUE_BYTES`] bytes; what is not UTF-8 becomes U+FFFD.
-fn bounded(value: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(value.get(..MAX_VALUE_BYTES).unwrap_or(value))
+fn name(text: &str) -> &str {
+    beginning(text, bounded::NAME)
 }
 
 /// The short names of Envoy's response flags by bit, in the order of Envoy's `CoreResponseFlag`.

@@ -28,8 +28,9 @@ object! {
         pub feed: Option<Feed> = optional("none", object()),
         /// Where to ask about one token (RFC 7662).
         pub introspection: Option<Introspection> = optional("none", object()),
-        /// This proxy's bearer token for both, and for the heads of the audit chains. Without it the
-        /// cluster must authenticate by mTLS.
+        /// This proxy's bearer token for both, and for the heads of the audit chains, whose ids commit to
+        /// it. Without it the cluster must authenticate by mTLS, the workers of an Envoy share nothing, and
+        /// no report names the Envoy process.
         pub credential: Option<Credential> =
             optional("none", object::<Variable>().and_then(Credential::of)),
         /// How old the feed's knowledge may be before it no longer counts.

@@ -103,7 +103,7 @@ impl Worker {
             self.starts.pop_first();
             let Some(Stream::Decided(running)) = self.streams.get_mut(&stream) else { continue };
             let node = self.identity.node.as_deref();
-            let record = running.decided.record(stream, node, &Phase::Start, &mut self.chain);
+            let record = running.decided.record(stream, node, &Phase::Start(now), &mut self.chain);
             running.past.start = self.chain.head().cloned();
             steps.push((stream, Step::Note(record)));
         }

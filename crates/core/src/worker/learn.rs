@@ -63,21 +63,6 @@ impl Worker {
         if is_new { self.cut_revoked(now) } else { Vec::new() }
     }
 
-    /// Reports the head of the audit chain, if it is time.
-    pub(super) fn report(&mut self, now: Instant) {
-        if self.config.audit.heads.is_some()
-            && let Some(report) = self.chain.report(self.identity.node.as_deref(), now)
-        {
-            self.calls.queue_heads(&report, now);
-        }
-    }
-
-    pub(super) fn learn_of_report(&mut self, answer: &Answer<'_>, now: Instant) {
-        let arrived = matches!(answer, Answer::Response { status: 200, .. });
-        self.counters.call("heads", if arrived { "ok" } else { "failed" });
-        self.chain.reported(arrived, now);
-    }
-
     /// Whether the answer brought keys.
     pub(super) fn learn_keys(&mut self, issuer: usize, answer: &Answer<'_>, now: Instant) -> bool {
         let keys = match answer {

@@ -5,6 +5,7 @@
 
 mod cut;
 mod ending;
+mod heads;
 mod learn;
 mod ruling;
 
@@ -12,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::audit::{Chain, Decided, Decision, Link};
+use crate::audit::{Chain, ChainKey, Decided, Decision, Link, NODE, beginning};
 use crate::bodies::Traffic;
 use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
 use crate::config::Config;
@@ -24,7 +25,7 @@ use crate::memory::Memory;
 use crate::reason::DenyReason;
 use crate::request::{Attributes, Facts, Presented, Seen};
 use crate::revocations::Revocations;
-use crate::sharing::{Board, Sharing};
+use crate::sharing::{Board, Process, SharedHeads, Sharing};
 use crate::step::{Pass, Step};
 use crate::token::KeyRing;
 
@@ -60,6 +61,12 @@ pub struct Worker {
     /// `None` where every VM asks for itself.
     sharing: Option<Sharing>,
     chain: Chain,
+    /// `None` where every VM reports its head alone.
+    heads: Option<SharedHeads>,
+    /// `None` where the VMs of a process cannot agree on an id.
+    process: Option<Process>,
+    /// When this worker was at its end.
+    ended_at: Option<Instant>,
     /// Whether it is this VM that polls the feed.
     leads: bool,
     /// Whether the last answer of the feed is still to be shared.
@@ -138,11 +145,16 @@ pub struct Tick {
 impl Worker {
     /// A worker that knows nothing yet.
     #[must_use]
-    pub fn new(config: Config, identity: Identity, now: Instant) -> Worker {
+    pub fn new(config: Config, mut identity: Identity, now: Instant) -> Worker {
+        // The records, the reports and the polls name one node.
+        identity.node = identity.node.map(|node| beginning(&node, NODE).to_owned());
         let sharing = Sharing::new(&config, identity.id);
         Worker {
             keys: KeyRing::new(&config),
-            chain: Chain::new(identity.id, now),
+            chain: Chain::new(chain_id(&config, identity.id), now),
+            heads: SharedHeads::new(&config, identity.id),
+            process: Process::new(&config, identity.id),
+            ended_at: None,
             starts: BTreeSet::new(),
             config: Rc::new(config),
             identity,
@@ -225,8 +237,12 @@ impl Worker {
                 steps = self.learn_news(answer, now);
                 Box::new(|answers| answers.feed = true)
             }
-            Question::Heads => {
+            Question::Head => {
                 self.learn_of_report(answer, now);
+                Box::new(|_| {})
+            }
+            Question::SharedHeads => {
+                self.learn_of_shared_report(answer);
                 Box::new(|_| {})
             }
             Question::Standing { issuer, jti } => {
@@ -247,6 +263,9 @@ impl Worker {
     /// Time has passed: at most [`TICK`] since the last time. `board` is what the VMs of this proxy
     /// share.
     pub fn tick(&mut self, board: &dyn Board, now: Instant) -> Tick {
+        if self.ended_at.is_some() {
+            return self.last_tick(board, now);
+        }
         for issuer in self.keys.due(now) {
             self.calls.queue_keys(issuer, now);
             self.keys.fetch_begins(issuer, now);
@@ -254,7 +273,7 @@ impl Worker {
         self.revocations.purge(now);
         let mut steps = self.share(board, now);
         self.poll(now);
-        self.report(now);
+        self.report(board, now);
         let streams = &self.streams;
         let calls = self.calls.send(&self.config, |stream| streams.contains_key(&stream), now);
         for call in self.calls.overdue(now) {
@@ -264,13 +283,6 @@ impl Worker {
         steps.extend(self.note_starts(now));
         self.chain.forget(now);
         Tick { calls, steps, counters: self.counters.take() }
-    }
-
-    /// This worker is at its end: another VM polls the feed, if this one did.
-    pub fn end(&self, board: &dyn Board) {
-        if let Some(sharing) = &self.sharing {
-            sharing.resign(board);
-        }
     }
 
     /// Whether a tick has something to do: the sooner it comes, the shorter a request waits, and the
@@ -313,7 +325,7 @@ impl Worker {
                         self.poll(now);
                         now
                     }
-                    Question::Standing { .. } | Question::Heads => now,
+                    Question::Standing { .. } | Question::Head | Question::SharedHeads => now,
                 };
                 let token = match &waiting.token {
                     Token::Bytes(bytes) => bytes.as_slice(),
@@ -328,5 +340,15 @@ impl Worker {
                 Step::Wait
             }
         }
+    }
+}
+
+/// The id of a worker's chain: it commits to the credential, if there is one.
+fn chain_id(config: &Config, random: [u8; 16]) -> [u8; 16] {
+    match (&config.revocation.credential, random.first_chunk()) {
+        (Some(credential), Some(random)) => {
+            ChainKey::from_credential(credential.secret()).id(*random)
+        }
+        _ => random,
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use breakglass_core::calls::Call;
 use breakglass_core::instant::Instant;
-use breakglass_core::sharing::{Board, Written};
+use breakglass_core::sharing::Board;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -59,7 +59,7 @@ fn ticks(vms: &mut [Stage], millis: u64) -> Vec<(usize, Call)> {
 }
 
 fn key(board: &Shelf, prefix: &str) -> String {
-    board.0.borrow().keys().find(|key| key.starts_with(prefix)).unwrap().clone()
+    board.key(prefix).unwrap()
 }
 
 #[test]
@@ -98,11 +98,11 @@ fn others_are_as_fresh_as_the_one_that_polls() {
 #[test]
 fn another_takes_over_at_once_from_one_that_ends() {
     let (mut vms, _) = proxy(3);
-    let gone = vms.remove(0);
+    let mut gone = vms.remove(0);
     // One that does not poll has nothing to give up.
-    vms[1].worker.end(&*vms[1].board);
+    assert!(vms[1].end());
     assert!(ticks(&mut vms, 100).is_empty());
-    gone.worker.end(&*gone.board);
+    assert!(gone.end());
     assert_eq!(tick(&mut vms).len(), 1, "one VM asks for all");
 }
 
@@ -202,7 +202,7 @@ fn a_value_that_is_not_ours_teaches_nothing() {
     let at = changed.windows(7).position(|bytes| bytes == b"grant-1").unwrap();
     changed[at + 6] = b'2';
     for forged in [changed, ours[..40].to_vec(), Vec::new(), vec![0; 32], b"{}".to_vec()] {
-        assert_eq!(board.write(&key, &forged, None), Written::Done);
+        board.put(&key, &forged);
         assert!(vms[1].tick().steps.is_empty());
         assert_permitted(&vms[1].request(1, &Request::under(&token("grant-2"))));
         assert_permitted(&vms[1].request(1, &Request::under(&token("grant-1"))));
@@ -219,7 +219,7 @@ fn an_old_value_takes_nothing_back_and_is_not_fresh() {
     vms[0].tick();
     vms[1].tick();
     for _ in 0..400 {
-        board.write(&key, &old, None);
+        board.put(&key, &old);
         let tick = vms[1].tick();
         vms[1].wait_millis(TICK);
         if let [call] = &tick.calls[..] {
@@ -243,7 +243,7 @@ fn a_lease_that_is_forged_keeps_nobody_from_asking_in_time() {
     vm.answer(&call, 200, &answer(7, &[], true));
     for _ in 0..9_500 / TICK {
         let until = vm.now.as_millis() + 500;
-        board.write(&lease, &[&[7; 16][..], &until.to_le_bytes()].concat(), None);
+        board.put(&lease, &[&[7; 16][..], &until.to_le_bytes()].concat());
         if !vm.tick().calls.is_empty() {
             return;
         }

@@ -116,6 +116,17 @@ pub(crate) fn feeding_config() -> Value {
     )
 }
 
+/// The same, but the heads of the audit chains are reported.
+pub(crate) fn reporting_config() -> Value {
+    let heads = json!({"cluster": "approvals", "authority": "approvals.internal",
+        "path": "/v1/audit/heads"});
+    with(
+        config(),
+        json!({"audit": {"heads": heads}, "revocation": {
+        "on_unavailable": "allow", "credential": {"env": "BREAKGLASS_PROXY_TOKEN"}}}),
+    )
+}
+
 /// The same, but the keys are fetched.
 pub(crate) fn fetching_config() -> Value {
     with(
@@ -127,8 +138,11 @@ pub(crate) fn fetching_config() -> Value {
 }
 
 pub(crate) fn parse(config: &Value) -> Result<Config, Vec<ConfigError>> {
-    let environment =
-        |name: &str| (name == "BREAKGLASS_PROXY_TOKEN").then(|| "proxy-secret".to_owned());
+    let environment = |name: &str| match name {
+        "BREAKGLASS_PROXY_TOKEN" => Some("proxy-secret".to_owned()),
+        "OTHER_PROXY_TOKEN" => Some("other-secret".to_owned()),
+        _ => None,
+    };
     Config::parse(config.to_string().as_bytes(), &environment)
 }
 
@@ -206,11 +220,24 @@ impl Board for Shelf {
     fn write(&self, key: &str, value: &[u8], expected: Option<u32>) -> Written {
         let mut values = self.0.borrow_mut();
         let there = values.get(key).map(|(_, version)| *version);
-        if expected.is_some() && expected != there {
+        if expected != there {
             return Written::Conflict;
         }
         values.insert(key.to_owned(), (value.to_vec(), there.unwrap_or_default().wrapping_add(1)));
         Written::Done
+    }
+}
+
+impl Shelf {
+    /// Puts a value there, whatever is there: what another plugin can do.
+    pub(crate) fn put(&self, key: &str, value: &[u8]) {
+        let version = self.read(key).map(|(_, version)| version);
+        assert_eq!(self.write(key, value, version), Written::Done);
+    }
+
+    /// The key of a value, by how it begins.
+    pub(crate) fn key(&self, prefix: &str) -> Option<String> {
+        self.0.borrow().keys().find(|key| key.starts_with(prefix)).cloned()
     }
 }
 
@@ -241,6 +268,11 @@ impl Stage {
 
     pub(crate) fn tick(&mut self) -> Tick {
         self.worker.tick(&*self.board, self.now)
+    }
+
+    /// The VM's configuration was replaced, and its last request is over. Whether it is over now.
+    pub(crate) fn end(&mut self) -> bool {
+        self.worker.end(&*self.board, self.now)
     }
 
     /// The requests that the next tick ends.

@@ -1,24 +1,19 @@
 //! One VM of a proxy polls the feed for all of them.
 //!
-//! The VMs of one Envoy share nothing but a board of values, which every plugin with the same
-//! `vm_id` can read and write. So:
-//!
-//! 1. Who polls is agreed by a lease on the board. It is not authenticated, because nothing depends
-//!    on it but the number of polls: a VM that learns nothing in time asks for itself, whoever holds
-//!    the lease.
-//! 2. What was learnt is published as a [`Window`]: the revocations of the last moments. It is
-//!    authenticated (HMAC-SHA256, RFC 2104) by a key that is derived from this proxy's credential,
-//!    which another plugin does not have. Without a credential nothing is shared.
+//! 1. Which VM polls is agreed by a lease on the board. It is not authenticated, because nothing
+//!    depends on it but the number of polls: a VM that learns nothing in time asks for itself,
+//!    whichever VM holds the lease.
+//! 2. What was learnt is published as a [`Window`]: the revocations of the last moments.
 //! 3. A window says from which epoch to which it goes, for which feed, and as of when. It adds
-//!    revocations and takes none away. An old one that somebody puts back says nothing new, and its
+//!    revocations and takes none away. An old one that an attacker puts back says nothing new, and its
 //!    age is seen; so the worst that a forger can do is to make every VM poll for itself.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hmac_sha256::HMAC;
 use serde::{Deserialize, Serialize};
 
+use super::{Board, BoardKey, Written, first};
 use crate::config::Config;
 use crate::instant::Instant;
 use crate::revocations::{Recent, Revoked};
@@ -32,33 +27,6 @@ const WINDOW: Duration = Duration::from_secs(2);
 
 /// The most revocations in a window. Who needs more asks for itself.
 const MAX_WINDOW: usize = 4096;
-
-/// Bytes of an authentication code.
-const MAC_BYTES: usize = 32;
-
-/// A board of values that all VMs of one proxy read and write, at any time and in any order.
-pub trait Board {
-    /// The value under a key, and which version of it this is.
-    fn read(&self, key: &str) -> Option<(Vec<u8>, Version)>;
-
-    /// Puts a value under a key, if the version there is still the `expected` one; without one,
-    /// whatever is there.
-    fn write(&self, key: &str, value: &[u8], expected: Option<Version>) -> Written;
-}
-
-/// Which version of a value on the board.
-pub type Version = u32;
-
-/// What became of a value for the board.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// It is there.
-    Done,
-    /// Somebody else was first.
-    Conflict,
-    /// There is no board.
-    Unavailable,
-}
 
 /// What a poll brought to the VM that made it, for the others.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,13 +44,13 @@ pub(crate) struct Window {
 /// One VM's part in the sharing.
 #[derive(Debug)]
 pub(crate) struct Sharing {
-    key: [u8; MAC_BYTES],
+    key: BoardKey,
     lease: String,
     window: String,
     /// What tells this VM from the others.
     me: [u8; 16],
     /// The code of the window that was read last.
-    seen: Option<[u8; MAC_BYTES]>,
+    seen: Option<[u8; BoardKey::CODE_BYTES]>,
     /// What this VM learnt in the last moments: when, from which epoch on, and what.
     recent: VecDeque<(Instant, u64, Vec<Revoked>)>,
 }
@@ -94,12 +62,11 @@ impl Sharing {
         let credential = config.revocation.credential.as_ref()?;
         // Two feeds on one board, or two credentials, are two conversations.
         let about = ["breakglass feed 1", &endpoint.cluster, &endpoint.authority, &endpoint.path];
-        let key = HMAC::mac(about.join("\0"), credential.secret());
-        let place = u64::from_le_bytes(first(&HMAC::mac("place", key)));
+        let key = BoardKey::new(credential, &about);
         Some(Sharing {
+            lease: key.place("lease"),
+            window: key.place("feed"),
             key,
-            lease: format!("breakglass.lease.{place:016x}"),
-            window: format!("breakglass.feed.{place:016x}"),
             me,
             seen: None,
             recent: VecDeque::new(),
@@ -141,12 +108,12 @@ impl Sharing {
     /// The window, if there is one that was not read yet.
     pub(crate) fn news(&mut self, board: &dyn Board) -> Option<Window> {
         let (value, _) = board.read(&self.window)?;
-        let (code, text) = value.split_at_checked(MAC_BYTES)?;
+        let code = value.first_chunk()?;
         if self.seen.as_ref().is_some_and(|seen| seen == code) {
             return None;
         }
-        let window = self.open(code, text)?;
-        self.seen = code.try_into().ok();
+        let window = self.open(&value)?;
+        self.seen = Some(*code);
         // What this VM learnt before does not go on to what it learns next.
         self.recent.clear();
         Some(window)
@@ -186,12 +153,9 @@ impl Sharing {
             revoked: self.recent.iter().flat_map(|(.., revoked)| revoked.clone()).collect(),
         };
         let Ok(text) = serde_json::to_vec(&window) else { return };
-        let code = HMAC::mac(&text, self.key);
+        let value = self.key.seal(&text);
         let there = board.read(&self.window);
-        let rival = there.as_ref().and_then(|(value, _)| {
-            let (code, text) = value.split_at_checked(MAC_BYTES)?;
-            self.open(code, text)
-        });
+        let rival = there.as_ref().and_then(|(value, _)| self.open(value));
         // Somebody who asked about as late was told more: that stays.
         let is_ahead = |rival: Window| {
             let asked = Instant::from_millis(rival.as_of);
@@ -205,22 +169,12 @@ impl Sharing {
         }
         // Who loses the race lost it to somebody who asked as late; the next answer is published too.
         let version = there.map(|(_, version)| version);
-        let value = [&code[..], &text[..]].concat();
         if board.write(&self.window, &value, version) == Written::Done {
-            self.seen = Some(code);
+            self.seen = value.first_chunk().copied();
         }
     }
 
-    fn open(&self, code: &[u8], text: &[u8]) -> Option<Window> {
-        // In constant time: a forger who measures must not learn a code byte by byte.
-        HMAC::verify(text, self.key, code.try_into().ok()?).then_some(())?;
-        serde_json::from_slice(text).ok()
+    fn open(&self, value: &[u8]) -> Option<Window> {
+        serde_json::from_slice(self.key.open(value)?).ok()
     }
-}
-
-/// The first bytes, with zeros in place of those that are missing.
-fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut first = [0; N];
-    first.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    first
 }

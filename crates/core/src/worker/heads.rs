@@ -1,0 +1,137 @@
+//! Reporting how far the audit chain is, and saying when it is over.
+
+use std::time::Duration;
+
+use crate::audit::{Head, report};
+use crate::calls::Answer;
+use crate::instant::Instant;
+use crate::sharing::{Board, Idle, ProcessId, SharedHeads};
+
+use super::{Tick, Worker};
+
+/// How long a worker that is at its end tries to say so: what it holds is not freed before.
+const LAST_WORDS: Duration = Duration::from_secs(60);
+
+impl Worker {
+    /// This worker is at its end, and no request is left: another VM polls the feed, if this one did,
+    /// and no record follows in its chain. Whether it is over now: until then it wants ticks, lest the
+    /// approval service never hear that its chain has ended.
+    ///
+    /// Its VM can be gone at once (it is where the VM itself was replaced), so the last head is left
+    /// to the others too.
+    pub fn end(&mut self, board: &dyn Board, now: Instant) -> bool {
+        if let Some(sharing) = &self.sharing {
+            sharing.resign(board);
+        }
+        // Of a request that is not logged yet a record may follow.
+        if self.config.audit.heads.is_none() || !self.streams.is_empty() {
+            return true;
+        }
+        self.ended_at = Some(now);
+        self.chain.end();
+        if let (Some(heads), Some(head)) = (&self.heads, self.chain.to_report()) {
+            heads.end(board, head, now);
+        }
+        self.is_over(now)
+    }
+
+    /// Whether a worker that is at its end has said all that it can.
+    #[must_use]
+    pub fn is_over(&self, now: Instant) -> bool {
+        // A clock that was set back must not keep it.
+        let in_time = |at: Instant| at <= now && now.since(at) < LAST_WORDS;
+        self.chain.is_over() || !self.ended_at.is_some_and(in_time)
+    }
+
+    /// Time has passed for a worker that is at its end.
+    pub(super) fn last_tick(&mut self, board: &dyn Board, now: Instant) -> Tick {
+        self.report_own(board, now);
+        if self.chain.is_over()
+            && let Some(heads) = &self.heads
+        {
+            heads.end_is_known(board, self.chain.id());
+        }
+        let calls = self.calls.send(&self.config, |_| false, now);
+        let mut steps = Vec::new();
+        for call in self.calls.overdue(now) {
+            steps.extend(self.answer(call, &Answer::Failed, now));
+        }
+        Tick { calls, steps, counters: self.counters.take() }
+    }
+
+    /// Reports the head of the audit chain, if it is time, and the idle ones of other VMs, if it is
+    /// this one's turn.
+    pub(super) fn report(&mut self, board: &dyn Board, now: Instant) {
+        if self.config.audit.heads.is_none() {
+            return;
+        }
+        if self.report_own(board, now)
+            && let Some(heads) = &mut self.heads
+        {
+            heads.withdraw(board, self.chain.id());
+        }
+        let alone = match &self.heads {
+            Some(heads) => heads.is_due(now) && self.look(board, now),
+            None => true,
+        };
+        if alone && let Some(head) = self.chain.repeat(now) {
+            self.queue_own(board, head, now);
+        }
+    }
+
+    /// Looks at what the other VMs have put on the board. Whether this one must repeat its head alone.
+    fn look(&mut self, board: &dyn Board, now: Instant) -> bool {
+        let process = self.process_id(board);
+        let idle = self.chain.is_idle().then(|| self.chain.to_report()).flatten();
+        let idle = idle.map(|head| Idle { head, known_at: self.chain.known_at() });
+        let Some(heads) = &mut self.heads else { return false };
+        let look = heads.look(board, idle, process, now);
+        if look.was_reported {
+            self.chain.was_repeated(now);
+        }
+        if let Some(body) = self.body(process, &look.report) {
+            self.calls.queue_shared_heads(&body, now);
+        }
+        look.alone
+    }
+
+    /// Reports the head if it is new. Whether it did.
+    fn report_own(&mut self, board: &dyn Board, now: Instant) -> bool {
+        let Some(head) = self.chain.report(now) else { return false };
+        self.queue_own(board, head, now);
+        true
+    }
+
+    fn queue_own(&mut self, board: &dyn Board, head: Head, now: Instant) {
+        let process = self.process_id(board);
+        if let Some(body) = self.body(process, &[head]) {
+            self.calls.queue_head(&body, now);
+        }
+    }
+
+    fn body(&self, process: Option<ProcessId>, heads: &[Head]) -> Option<String> {
+        let process = process.map(ProcessId::text);
+        let body = report(self.identity.node.as_deref(), process.as_deref(), heads);
+        body.filter(|_| !heads.is_empty())
+    }
+
+    fn process_id(&mut self, board: &dyn Board) -> Option<ProcessId> {
+        self.process.as_mut()?.id(board)
+    }
+
+    pub(super) fn learn_of_report(&mut self, answer: &Answer<'_>, now: Instant) {
+        let arrived = self.has_arrived(answer);
+        self.chain.reported(arrived, now);
+    }
+
+    pub(super) fn learn_of_shared_report(&mut self, answer: &Answer<'_>) {
+        let arrived = self.has_arrived(answer);
+        self.heads.iter_mut().for_each(|heads: &mut SharedHeads| heads.reported(arrived));
+    }
+
+    fn has_arrived(&mut self, answer: &Answer<'_>) -> bool {
+        let arrived = matches!(answer, Answer::Response { status: 200, .. });
+        self.counters.call("heads", if arrived { "ok" } else { "failed" });
+        arrived
+    }
+}
