@@ -184,6 +184,31 @@ fn finals(gate: &Gate) -> Vec<Record> {
 }
 
 #[test]
+fn every_call_in_a_real_log_is_proven_by_what_its_own_proxy_reported() {
+    let service = Service::start();
+    let (gate, ..) = gate(&service, plan(&service).workers(WORKERS));
+    let log = gate.envoy.access_log();
+    let verdict = until_reported(&service, &log);
+    let heads: Vec<&Value> =
+        verdict["chains"].as_array().unwrap().iter().map(|chain| &chain["head"]).collect();
+    assert!(!heads.is_empty());
+    for head in &heads {
+        assert_eq!(head["proof"], "proven", "{head}");
+        assert_eq!(head["process"], heads[0]["process"], "one Envoy is one process");
+        assert_eq!(head["process"].as_str().unwrap().len(), 32, "{head}");
+    }
+    assert_eq!(verdict["checked"], verdict["records"]);
+    let grant = gate.envoy.records()[0].audit().unwrap().text_of("grant").unwrap().to_owned();
+    let (log, url) = (log.to_str().unwrap(), format!("http://{}", service.address()));
+    let about = ["audit", "report", "--grant", &grant, "--heads", &url, log, "--json"];
+    let report = service.run(AUDITOR, &about);
+    assert_eq!(report.code, 0, "{report:?}");
+    let summary = &report.json()["summary"];
+    assert!(summary["calls"].as_u64() > Some(0), "{summary}");
+    assert_eq!(summary["proofs"], json!({"proven": summary["calls"]}));
+}
+
+#[test]
 fn what_is_taken_out_of_a_real_log_or_changed_in_it_is_found() {
     let service = Service::start();
     let (gate, ..) = gate(&service, plan(&service));
