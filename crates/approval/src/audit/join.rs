@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use super::carrier::{Carried, Stream, carried};
 use super::finding::Place;
 use super::line::Finder;
-use super::read::MAX_LINE_BYTES;
-use super::scan::{is_cut, is_object};
+use super::read::{MAX_LINE_BYTES, as_text};
+use super::scan::{is_cut, is_object, is_whole_record};
 
 /// What waits for its rest in all streams together.
 const MAX_OPEN_BYTES: usize = 4 * MAX_LINE_BYTES;
@@ -133,7 +133,7 @@ impl Parts {
     }
 
     fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.bytes)
+        as_text(&self.bytes)
     }
 }
 
@@ -153,8 +153,8 @@ impl<'f> Joiner<'f> {
         // What every line costs is looked at first: most are no part of anything.
         let began = self.tails.is_empty() || self.known(Stream::default()).began;
         if self.held.is_none() && began && whole && carried(bytes).is_none() {
-            let text = String::from_utf8_lossy(bytes);
-            if !is_cut(&text) {
+            let text = as_text(bytes);
+            if is_whole_record(&text) || !is_cut(&text) {
                 return each(Line { place, last: place, text: Some(&text), whole, parts: 1 });
             }
         }
@@ -249,8 +249,7 @@ impl<'f> Joiner<'f> {
             return part.ends;
         }
         let goes_on = self.open.iter().any(|open| open.stream == stream);
-        self.known(stream).lost_breaks
-            || !goes_on && is_object(&String::from_utf8_lossy(&part.content))
+        self.known(stream).lost_breaks || !goes_on && is_object(&as_text(&part.content))
     }
 
     /// Whether so much came of Docker's format without a line break that there are none.

@@ -147,7 +147,7 @@ impl Search<'_> {
     /// Looks at what begins as a record does; in JSON strings too where `escaped` says so.
     fn openings(&mut self, text: &str, escaped: bool) {
         let mut places = Places::new(text, escaped);
-        let mut traces = Traces { text, last: None };
+        let mut traces = Traces { text, telltale: None, last: None };
         let mut skims: [Option<Skim>; 2] = [None, None];
         // What begins before these, as a string or as an object, was looked at.
         let (mut strings, mut objects) = (0, 0);
@@ -165,7 +165,8 @@ impl Search<'_> {
             }
         }
         self.worked(places.work);
-        self.worked(traces.last.map_or(0, |_| text.len()));
+        let searched = traces.telltale.is_some() || traces.last.is_some();
+        self.worked(if searched { text.len() } else { 0 });
     }
 
     /// The object that begins at `at`. Returns its end, where it is one: all in it was looked at, but
@@ -341,17 +342,23 @@ fn is_nothing(text: &str) -> bool {
 /// Where a text has the last of what only a record has.
 struct Traces<'t> {
     text: &'t str,
+    /// The last [`TELLTALE`]: a record has it near its end, so it is soon found.
+    telltale: Option<Option<usize>>,
     last: Option<Option<usize>>,
 }
 
 impl Traces<'_> {
     /// Whether there are any from `at` on.
     fn follow(&mut self, at: usize) -> bool {
-        let last = *self.last.get_or_insert_with(|| {
-            let text = self.text.as_bytes();
-            let words = OPENINGS.iter().chain([&TELLTALE]);
-            words.filter_map(|word| rfind(text, word.as_bytes())).max()
-        });
+        let text = self.text.as_bytes();
+        let find = |word: &str| rfind(text, word.as_bytes());
+        let telltale = *self.telltale.get_or_insert_with(|| find(TELLTALE));
+        if telltale.is_some_and(|telltale| telltale >= at) {
+            return true;
+        }
+        let last = self
+            .last
+            .get_or_insert_with(|| OPENINGS.iter().filter_map(|opening| find(opening)).max());
         last.is_some_and(|last| last >= at)
     }
 }

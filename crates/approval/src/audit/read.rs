@@ -1,5 +1,6 @@
 //! Lines of a log: bounded, counted, and with what happened to the last one.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, ErrorKind};
 
 use memchr::memchr;
@@ -7,6 +8,12 @@ use memchr::memchr;
 /// The longest line that is looked at, in bytes: far above any record, and a bound where a file
 /// has no lines at all.
 pub const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The text of a line: what is not UTF-8 is U+FFFD. Nearly all lines are UTF-8, and that is soon seen.
+#[must_use]
+pub fn as_text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
 
 /// What came next. A hole at the beginning of a line (NUL) is no part of it.
 #[derive(Debug)]
