@@ -62,7 +62,7 @@ fn the_story() {
     assert!(asked.starts_with("req_"), "{asked}");
     let early = service.run(SUBJECT, &["token", &asked]);
     assert_eq!((early.code, early.stdout.as_str()), (2, ""), "{early:?}");
-    let grant = service.run(APPROVER, &["approve", &asked]).done();
+    let grant = service.run(APPROVER, &["approve", &asked, "--yes"]).done();
     assert!(grant.starts_with("grant_"), "{grant}");
     assert_eq!(service.run(COLLEAGUE, &["token", &asked]).code, 2);
     let token = service.run(SUBJECT, &["token", &asked]).done();
@@ -121,7 +121,7 @@ fn the_command_that_a_refusal_names_leads_to_a_token_that_works() {
     let asked = service.paste(SUBJECT, &line).done();
     let view = service.run(APPROVER, &["status", &asked, "--json"]).json();
     assert_eq!(view["incident"], INCIDENT);
-    let grant = service.run(APPROVER, &["approve", &asked]).done();
+    let grant = service.run(APPROVER, &["approve", &asked, "--yes"]).done();
     let token = service.run(SUBJECT, &["token", &asked]).done();
     let allowed = gate.allows(&write(&token));
     tells(&allowed.audit, &grant);
@@ -154,7 +154,7 @@ fn a_shell_can_wait_for_the_token() {
             let listed = service.run(APPROVER, &["status", "--state", "pending", "--json"]).json();
             listed["requests"][0]["id"].as_str().map(str::to_owned)
         });
-        assert_eq!(service.run(APPROVER, &["approve", &asked]).code, 0);
+        assert_eq!(service.run(APPROVER, &["approve", &asked, "--yes"]).code, 0);
         waiting.join().unwrap()
     });
     let (name, token) = printed.split_once(": ").unwrap();
@@ -170,10 +170,10 @@ fn nobody_approves_for_themselves_or_without_being_an_approver() {
     assert_eq!(own.code, 2, "{own:?}");
     assert!(own.stderr.contains("(no_approver)"), "{own:?}");
     let asked = service.run(SUBJECT, &asks).done();
-    let own = service.run(SUBJECT, &["approve", &asked]);
+    let own = service.run(SUBJECT, &["approve", &asked, "--yes"]);
     assert_eq!(own.code, 2, "{own:?}");
     assert!(own.stderr.contains("(self_approval)"), "{own:?}");
-    let other = service.run(COLLEAGUE, &["approve", &asked]);
+    let other = service.run(COLLEAGUE, &["approve", &asked, "--yes"]);
     assert_eq!(other.code, 2, "{other:?}");
     let token = service.run(SUBJECT, &["token", &asked]);
     assert_eq!((token.code, token.stdout.as_str()), (2, ""), "{token:?}");

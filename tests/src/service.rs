@@ -188,7 +188,7 @@ impl Service {
         arguments.extend(["--duration", duration]);
         arguments.extend(scopes.iter().flat_map(|scope| ["--scope", *scope]));
         let request = self.run(SUBJECT, &arguments).done();
-        let grant = self.run(APPROVER, &["approve", &request]).done();
+        let grant = self.run(APPROVER, &["approve", &request, "--yes"]).done();
         (grant, self.run(SUBJECT, &["token", &request]).done())
     }
 

@@ -16,16 +16,25 @@ pub(crate) struct Args {
     #[arg(value_name = "REQUEST")]
     id: String,
 
-    /// Do not ask again on a terminal.
+    /// Do not ask; required where stdin is not a terminal.
     #[arg(long)]
     yes: bool,
 }
 
 pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
     let path = format!("/v1/requests/{}", segment(&args.id)?);
+    // A pipe answers nothing: without a person to ask, the command line has to say yes.
+    let ask = !args.yes;
+    if ask && !stdin().is_terminal() {
+        return Err(Failure::Invalid(format!(
+            "not approved: stdin is not a terminal, so nobody can be asked; read `breakglass status \
+             {id}`, then run `breakglass approve {id} --yes`",
+            id = args.id
+        )));
+    }
     let view = client.get(&path)?;
     terminal.note(&describe(&view));
-    if stdin().is_terminal() && !args.yes && !confirm(terminal) {
+    if ask && !confirm(terminal) {
         return Err(Failure::Failed("not approved: you did not say yes".to_owned()));
     }
     let view = client.post(&format!("{path}/approve"), &json!({}))?;

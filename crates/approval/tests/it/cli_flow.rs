@@ -43,7 +43,7 @@ fn request_wait_prints_the_token_alone_once_it_is_approved() {
         .unwrap();
     let id = pending_id(&server);
 
-    let approved = server.run("carol", &["approve", &id]);
+    let approved = server.run("carol", &["approve", &id, "--yes"]);
     assert_eq!(approved.code, 0, "{approved:?}");
     for shown in
         ["alice", "orders:read, orders:write", "10m", "orders are stuck", "INC-7", "emergency"]
@@ -70,7 +70,7 @@ fn request_prints_the_id_and_token_prints_the_token() {
     let early = server.run("alice", &["token", &id]);
     assert_eq!((early.code, early.stdout.as_str()), (2, ""), "{early:?}");
     assert!(early.stderr.contains("(not_approved)"), "{early:?}");
-    server.run("carol", &["approve", &id]).done();
+    server.run("carol", &["approve", &id, "--yes"]).done();
     let token = server.run("alice", &["token", &id]);
     assert_eq!(token.stderr, "");
     assert_eq!(token.done().trim().split('.').count(), 3);
@@ -113,7 +113,7 @@ fn cancel_takes_it_back() {
     let server = Server::start();
     let id = server.pending();
     assert_eq!(server.run("alice", &["cancel", &id]).done(), "cancelled\n");
-    assert_eq!(server.run("carol", &["approve", &id]).code, 2);
+    assert_eq!(server.run("carol", &["approve", &id, "--yes"]).code, 2);
 }
 
 #[test]
@@ -122,13 +122,13 @@ fn revoke_takes_the_grant_or_its_request() {
     let id = server.pending();
     let none = server.run("alice", &["revoke", &id, "--reason", "done"]);
     assert_eq!(none.code, 3, "{none:?}");
-    let grant = server.run("carol", &["approve", &id]).done();
+    let grant = server.run("carol", &["approve", &id, "--yes"]).done();
     let ran = server.run("alice", &["revoke", grant.trim(), "--reason", "done"]);
     assert_eq!(ran.done(), "revoked\n");
     assert_eq!(server.run("alice", &["token", &id]).code, 2);
 
     let id = server.pending();
-    server.run("carol", &["approve", &id]).done();
+    server.run("carol", &["approve", &id, "--yes"]).done();
     assert_eq!(server.run("carol", &["revoke", &id, "--reason", "done"]).done(), "revoked\n");
     let status = server.run("alice", &["status", &id]);
     assert!(status.done().contains("state     revoked"));
@@ -160,7 +160,7 @@ fn with_json_stdout_is_one_json_value() {
     let request = ["request", "--scope", "orders:read", "--reason", "r"];
     let view = json("alice", &request);
     let id = view["id"].as_str().unwrap();
-    assert_eq!(json("carol", &["approve", id])["state"], "approved");
+    assert_eq!(json("carol", &["approve", id, "--yes"])["state"], "approved");
     let issued = json("alice", &["token", id]);
     assert_eq!(issued["token"].as_str().unwrap().split('.').count(), 3);
     let grant = issued["grant"].as_str().unwrap();

@@ -11,8 +11,8 @@ fn a_refusal_is_2_and_names_its_reason() {
     let server = Server::start();
     let id = server.pending();
     for (who, arguments, reason) in [
-        ("alice", vec!["approve", &id], "self_approval"),
-        ("dave", vec!["approve", &id], "not_involved"),
+        ("alice", vec!["approve", &id, "--yes"], "self_approval"),
+        ("dave", vec!["approve", &id, "--yes"], "not_involved"),
         ("envoy", vec!["status"], "people_only"),
         ("erin", vec!["cancel", &id], "not_the_requester"),
         ("erin", vec!["deny", &id, "--reason", "r"], "not_an_approver"),
@@ -46,8 +46,8 @@ fn what_is_not_valid_is_3() {
         vec!["revoke", "grant_unknown", "--reason", "r"],
         vec!["done"],
         vec!["done", "grant_unknown"],
-        vec!["approve", "req_unknown"],
-        vec!["approve", "../requests"],
+        vec!["approve", "req_unknown", "--yes"],
+        vec!["approve", "../requests", "--yes"],
         vec!["status", "--state", "open"],
         vec!["frobnicate"],
         vec![],
@@ -123,4 +123,21 @@ fn help_names_the_exit_codes() {
         assert!(ran.stdout.contains("2  denied"), "{verb}");
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{verb}");
     }
+}
+
+/// A pipe is no person: whatever it says, only `--yes` approves.
+#[test]
+fn approve_without_a_terminal_takes_yes() {
+    let server = Server::start();
+    let id = server.pending();
+    for input in ["", "n\n", "y\n", "yes\n"] {
+        let path = server.path("answer");
+        fs::write(&path, input).unwrap();
+        let mut command = server.command("carol", &["approve", &id]);
+        let ran = Ran::from(command.stdin(fs::File::open(&path).unwrap()).output().unwrap());
+        assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{input:?}: {ran:?}");
+        assert!(ran.stderr.contains("--yes"), "{ran:?}");
+        assert!(server.run("carol", &["status", &id]).done().contains("state     pending"));
+    }
+    assert!(server.run("carol", &["approve", &id, "--yes"]).done().starts_with("grant_"));
 }

@@ -48,7 +48,7 @@ impl Drop for Proxy {
 /// A grant of alice's that carol has approved, and its request.
 fn grant(server: &Server) -> (String, String) {
     let id = server.pending();
-    let grant = server.run("carol", &["approve", &id]).done();
+    let grant = server.run("carol", &["approve", &id, "--yes"]).done();
     (id, grant.trim().to_owned())
 }
 

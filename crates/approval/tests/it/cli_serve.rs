@@ -41,7 +41,7 @@ fn stops_cleanly_when_told() {
 fn what_was_decided_survives_a_restart() {
     let mut server = Server::start();
     let id = server.pending();
-    server.run("carol", &["approve", &id]).done();
+    server.run("carol", &["approve", &id, "--yes"]).done();
     let before = server.run("alice", &["status", &id, "--json"]).json();
     assert_eq!(server.stop("KILL"), None);
     let directory = std::mem::replace(&mut server.directory, tempfile::tempdir().unwrap());
@@ -114,7 +114,7 @@ fn takes_the_files_that_it_may_have() {
 fn a_running_service_signs_with_a_new_key() {
     let server = Server::start();
     let id = server.pending();
-    server.run("carol", &["approve", &id]).done();
+    server.run("carol", &["approve", &id, "--yes"]).done();
     let keys = server.path("keys");
     let ran = server.run("alice", &["keygen", "signing", "--key-dir", keys.to_str().unwrap()]);
     let kid = ran.done().trim().to_owned();
