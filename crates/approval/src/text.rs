@@ -1,6 +1,7 @@
 //! Bounds on what people type: what is accepted here can be minted, and read by the filter.
 
 use breakglass_core::claims::{MAX_NAME_BYTES, MAX_TEXT_BYTES};
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
 /// Why a text is not accepted, in words that follow the field's name.
 pub type Invalid = String;
@@ -13,13 +14,41 @@ pub fn name(text: &str) -> Result<(), Invalid> {
     line(text, MAX_NAME_BYTES)
 }
 
-/// A scope's name: a [`name`] without white space, because a token lists scopes in one string
+/// A name in the configuration: a [`name`] whose characters can all be seen.
+///
+/// # Errors
+/// Says what is expected instead.
+pub fn configured_name(text: &str) -> Result<(), Invalid> {
+    name(text)?;
+    match text.chars().find(|character| misleads(*character)) {
+        Some(hidden) => {
+            Err(format!("expected characters that can be seen, got U+{:04X}", u32::from(hidden)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// An incident: visible ASCII without blanks, so that it has one spelling.
+///
+/// # Errors
+/// Says what is expected instead.
+pub fn incident(text: &str) -> Result<(), Invalid> {
+    name(text)?;
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(
+            "expected visible ASCII characters without blanks, such as `INC-4711`".to_owned()
+        );
+    }
+    Ok(())
+}
+
+/// A scope's name: a [`configured_name`] without white space, because a token lists scopes in one string
 /// with spaces between them.
 ///
 /// # Errors
 /// Says what is expected instead.
 pub fn scope(text: &str) -> Result<(), Invalid> {
-    name(text)?;
+    configured_name(text)?;
     if text.chars().any(char::is_whitespace) {
         return Err("expected a name without white space".to_owned());
     }
@@ -35,22 +64,37 @@ pub fn reason(text: &str) -> Result<(), Invalid> {
 }
 
 fn line(text: &str, max_bytes: usize) -> Result<(), Invalid> {
-    if text.trim().is_empty() {
-        return Err("expected a text that is not empty".to_owned());
+    if !text.chars().any(says_something) {
+        return Err("expected a text that is not empty and can be seen".to_owned());
     }
     if text.len() > max_bytes {
         return Err(format!("expected at most {max_bytes} bytes, got {}", text.len()));
     }
-    if text.chars().any(misleads) {
+    if text.chars().any(steers) {
         return Err("expected one line without control or text-direction characters".to_owned());
     }
     Ok(())
 }
 
-/// Characters that could show an approver something else than what is asked: control characters
-/// (terminal sequences, line breaks), and those that turn the direction of the text.
+/// Whether a person sees something there: a letter, a digit, a sign. A combining mark alone is not
+/// seen for sure.
+fn says_something(character: char) -> bool {
+    use GeneralCategoryGroup::{Letter, Number, Punctuation, Symbol};
+    !misleads(character)
+        && matches!(character.general_category_group(), Letter | Number | Punctuation | Symbol)
+}
+
+/// The one decision on what a person may be shown: not what steers the terminal or turns the text,
+/// and not what cannot be seen, because it makes two texts look the same that are not. Every output
+/// replaces or escapes it.
 #[must_use]
 pub fn misleads(character: char) -> bool {
+    steers(character) || is_invisible(character)
+}
+
+/// Control characters (terminal sequences, line breaks), and those that turn the direction of the
+/// text: no text that is sent may have them.
+fn steers(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
@@ -58,12 +102,15 @@ pub fn misleads(character: char) -> bool {
         )
 }
 
-/// Characters that nobody sees: they make two texts look the same that are not.
+/// Characters that cannot be seen: Unicode's `Default_Ignorable_Code_Point`, and what fonts leave blank.
 fn is_invisible(character: char) -> bool {
     matches!(
         character,
-        '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        '\u{ad}' | '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}'
+            | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d159}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
     )
 }
 
@@ -75,7 +122,7 @@ pub fn harmless_json(json: &str) -> String {
     for character in json.chars() {
         // JSON has no control characters below U+0020 in its strings; between its tokens they are
         // white space.
-        if character >= ' ' && (misleads(character) || is_invisible(character)) {
+        if character >= ' ' && misleads(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 harmless.push_str(&format!("\\u{unit:04x}"));
             }
@@ -104,6 +151,16 @@ mod tests {
         for text in ["", "  ", "a\nb", "a\u{1b}[2J", "a\u{202e}b", "a\u{2028}b", "\u{7f}"] {
             assert!(reason(text).is_err(), "{text:?}");
         }
+        let unseen =
+            ["\u{200b}", "\u{ad}\u{200d}", "\u{2800}", "\u{3164}\u{a0}", "\u{301}", "\u{fe0f}"];
+        for text in unseen.iter().chain(&["\u{e0041}", "\u{3000}", "\u{1d159}"]) {
+            assert!(reason(text).is_err() && name(text).is_err(), "{text:?}");
+        }
+        assert_eq!(reason("\u{26a0}\u{fe0f} caf\u{65}\u{301}"), Ok(()));
+        assert!(configured_name("al\u{200b}ice").unwrap_err().contains("U+200B"));
+        for text in ["INC 7", "INC-7\u{200b}", "\u{406}NC-7", " INC-7", ""] {
+            assert!(incident(text).is_err(), "{text:?}");
+        }
         for text in ["orders read", "orders\u{a0}read", ""] {
             assert!(scope(text).is_err(), "{text:?}");
         }
@@ -115,7 +172,7 @@ mod tests {
         let value = serde_json::json!({ text: [text, 1] });
         for json in [value.to_string(), format!("{value:#}\n")] {
             let harmless = harmless_json(&json);
-            let shown = |c: char| c == '\n' || !(misleads(c) || is_invisible(c));
+            let shown = |c: char| c == '\n' || !misleads(c);
             assert!(harmless.chars().all(shown), "{harmless}");
             assert_eq!(serde_json::from_str::<serde_json::Value>(&harmless).unwrap(), value);
         }
