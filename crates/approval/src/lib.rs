@@ -22,6 +22,7 @@ pub mod config;
 pub mod duration;
 pub mod exit;
 pub mod feed;
+pub mod folded;
 pub mod identity;
 pub mod issuer;
 pub mod limits;

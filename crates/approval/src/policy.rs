@@ -16,6 +16,7 @@
 
 use crate::config::{Config, Person, Scope};
 use crate::duration;
+use crate::folded::Folded;
 use crate::problem::{FieldProblem, Problem, Reason};
 
 /// What may be submitted.
@@ -76,20 +77,25 @@ pub fn assess(
 /// The names of those who may approve `scopes` for `requester`.
 #[must_use]
 pub fn approvers(config: &Config, requester: &str, scopes: &[String]) -> Vec<String> {
+    let requester = Folded::new(requester);
     config
         .people
         .iter()
-        .filter(|person| may_approve(config, person, requester, scopes))
+        .filter(|person| approves_all(config, person, scopes) && !requester.is(&person.name))
         .map(|person| person.name.clone())
         .collect()
 }
 
-/// Whether `person` may approve `scopes` for `requester`: never for themselves, and only if every
+/// Whether `person` may approve `scopes` for `requester`: never for themselves, in whatever spelling
+/// of their name, and only if every
 /// scope is still known and theirs to approve.
 #[must_use]
 pub fn may_approve(config: &Config, person: &Person, requester: &str, scopes: &[String]) -> bool {
-    person.name != requester
-        && !scopes.is_empty()
+    approves_all(config, person, scopes) && !Folded::new(requester).is(&person.name)
+}
+
+fn approves_all(config: &Config, person: &Person, scopes: &[String]) -> bool {
+    !scopes.is_empty()
         && scopes
             .iter()
             .all(|name| config.scope(name).is_some_and(|scope| scope.may_be_approved_by(person)))

@@ -110,6 +110,16 @@ fn many(args: &Args, client: &Client, terminal: Terminal) -> Result<Value, Failu
         count => format!("; {count} more match that you may not revoke"),
     };
     terminal.note(&format!("{revoked}{rest}; pending requests are not touched"));
+    for alike in answer.get("look_alikes").and_then(Value::as_array).into_iter().flatten() {
+        let count = |name: &str| alike.get(name).and_then(Value::as_u64).unwrap_or(0);
+        // In escapes: what looks the same on a terminal is told apart here.
+        let name = text(alike, "/name").chars().fold(String::new(), escaped);
+        terminal.note(&format!(
+            "  looks alike: \"{name}\": {} revoked, {} that you may not revoke",
+            count("revoked"),
+            count("not_yours")
+        ));
+    }
     terminal.result(&format!("revoked {}", count("revoked")), &answer)?;
     Ok(answer)
 }
@@ -126,4 +136,14 @@ fn grant(client: &Client, id: &str) -> Result<String, Failure> {
         ))),
         grant => Ok(grant.to_owned()),
     }
+}
+
+/// Appends `character`, as `\u{..}` where it is not visible ASCII.
+fn escaped(mut name: String, character: char) -> String {
+    if character.is_ascii_graphic() || character == ' ' {
+        name.push(character);
+    } else {
+        name.extend(character.escape_unicode());
+    }
+    name
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use breakglass_core::schema::Place;
 
+use crate::folded::Folded;
+
 use super::{Config, Digest, Person, Scope};
 
 /// Names and credentials must be unique: two people with one token would be one person who can
 /// approve their own request.
 pub(super) fn unique(config: &Config, place: &Place<'_>) -> Option<()> {
     let mut clean = Some(());
-    let mut names = BTreeMap::new();
+    let mut names: Vec<(&str, Folded, String)> = Vec::new();
     let mut tokens: BTreeMap<Digest, String> = BTreeMap::new();
     let people = config.people.iter().map(|person| (&person.name, person.token_sha256));
     let proxies = config.proxies.iter().map(|proxy| (&proxy.name, proxy.token_sha256));
@@ -19,21 +21,33 @@ pub(super) fn unique(config: &Config, place: &Place<'_>) -> Option<()> {
         .chain((0..config.proxies.len()).map(|index| ("proxies", index)));
     for ((name, token), (list, index)) in people.chain(proxies).zip(places) {
         let (place, entry) = (place.field(list).item(index), format!("{list}[{index}]"));
-        if let Some(first) = names.insert(name, entry.clone()) {
-            clean = place.field("name").error(format!("`{name}` is also the name of {first}"));
+        let folded = Folded::new(name);
+        if let Some(detail) = taken(&names, name, &folded) {
+            clean = place.field("name").error(detail);
         }
+        names.push((name, folded, entry.clone()));
         if let Some(first) = tokens.insert(token, entry) {
             clean = place.field("token_sha256").error(format!("also the credential of {first}"));
         }
     }
-    let mut scopes = BTreeMap::new();
+    let mut scopes: Vec<(&str, Folded, String)> = Vec::new();
     for (index, scope) in config.scopes.iter().enumerate() {
-        if let Some(first) = scopes.insert(&scope.name, index) {
-            let detail = format!("`{}` is also the name of scopes[{first}]", scope.name);
+        let folded = Folded::new(&scope.name);
+        if let Some(detail) = taken(&scopes, &scope.name, &folded) {
             clean = place.field("scopes").item(index).field("name").error(detail);
         }
+        scopes.push((&scope.name, folded, format!("scopes[{index}]")));
     }
     clean
+}
+
+/// Which earlier entry has this name, or one that a person would take for it.
+fn taken(earlier: &[(&str, Folded, String)], name: &str, folded: &Folded) -> Option<String> {
+    let (other, _, entry) = earlier.iter().find(|(_, other, _)| other.same(folded))?;
+    if *other == name {
+        return Some(format!("`{name}` is also the name of {entry}"));
+    }
+    Some(format!("`{name}` looks like `{other}`, the name in {entry}.name: rename one of them"))
 }
 
 pub(super) fn warnings(config: &Config) -> Vec<String> {

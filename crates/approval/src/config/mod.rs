@@ -14,10 +14,13 @@ use std::sync::Arc;
 use breakglass_core::json::Json;
 use breakglass_core::object;
 use breakglass_core::schema::{
-    ConfigError, Object, Place, Reader, Reading, list, object, or, or_none, parsed, required,
+    ConfigError, Object, Place, Reader, Reading, list, object, optional, or, or_none, parsed,
+    required,
 };
 
-use read::{address, bounded_duration, digest, distinct, issuer, name, path, scope_name};
+use regex_lite::Regex;
+
+use read::{address, bounded_duration, digest, distinct, issuer, name, path, pattern, scope_name};
 
 /// The SHA-256 of an API token.
 pub type Digest = [u8; 32];
@@ -40,6 +43,9 @@ object! {
         pub pending_lifetime: i64 = or("15m", parsed("duration", bounded_duration)),
         /// The groups whose members may read everything that an auditor needs. Without it nobody may.
         pub auditors: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
+        /// What an incident must look like: a regular expression for the whole of it. Without it, any
+        /// visible ASCII without blanks.
+        pub incident_pattern: Option<Regex> = optional("none", parsed("regular expression", pattern)),
         /// Who may ask, approve and revoke.
         pub people: Vec<Arc<Person>> = required(list(object::<Person>().and_then(|one, _| Some(Arc::new(one))))),
         /// Who may ask about grants, read the feed of revocations and report the heads of audit chains, and

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use breakglass_core::schema::Place;
+use regex_lite::Regex;
 
 use super::Digest;
 use crate::limits::MAX_GRANT_S;
@@ -14,7 +15,15 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 pub(super) fn name(name: &str) -> Result<String, String> {
-    text::name(name).map(|()| name.to_owned())
+    text::configured_name(name).map(|()| name.to_owned())
+}
+
+/// A pattern is for the whole incident.
+pub(super) fn pattern(text: &str) -> Result<Regex, String> {
+    // By itself first: a `)` must not close the group that is put around it.
+    Regex::new(text)
+        .and_then(|_| Regex::new(&format!("\\A(?:{text})\\z")))
+        .map_err(|error| format!("expected a regular expression such as `INC-[0-9]+`: {error}"))
 }
 
 pub(super) fn scope_name(name: &str) -> Result<String, String> {

@@ -10,6 +10,7 @@ use super::body::Id;
 use super::view::View;
 use crate::app::App;
 use crate::config::Person;
+use crate::folded::Folded;
 use crate::identity::AsPerson;
 use crate::policy;
 use crate::problem::{Problem, Reason};
@@ -42,7 +43,7 @@ pub(super) async fn handler(
 
 fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {
     let config = app.config();
-    if request.requester == person.name {
+    if Folded::new(&request.requester).is(&person.name) {
         return Err(Problem::new(
             Reason::SelfApproval,
             "another person has to approve this request",

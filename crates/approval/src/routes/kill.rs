@@ -2,6 +2,8 @@
 //! all of them, or none.
 //!
 //! 1. Exactly one of `grant`, `subject`, `incident`, `scope`, `all` says what matches.
+//!    `subject`, `incident` and `scope` mean every spelling of the name that a person would take for
+//!    it: `look_alikes` lists the others that were found.
 //! 2. A grant matches if it is approved, not revoked, and not over for longer than a filter's
 //!    clock can be wrong; whether its token was issued makes no difference. Pending requests stay
 //!    as they are: deny them.
@@ -9,6 +11,8 @@
 //!    and tell how many others match; if that is all of them, the answer is no.
 //! 4. `subject` and `all` promise that nothing is left: the caller must have the right to approve
 //!    every scope of every grant that matches and is not the caller's own, or nothing is revoked.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
@@ -18,6 +22,7 @@ use serde_json::{Value, json};
 use super::body::{FieldErrors, JsonBody};
 use crate::app::App;
 use crate::config::Person;
+use crate::folded::Folded;
 use crate::identity::AsPerson;
 use crate::limits::MAX_LISTED_GRANTS;
 use crate::policy;
@@ -52,6 +57,7 @@ pub(super) async fn handler(
         choose(&app, &person, target, &matching.grants)?.map(|grant| grant.jti.clone()).collect();
     let not_yours = matching.grants.len().saturating_sub(grants.len());
     let chosen: Vec<&str> = grants.iter().map(String::as_str).collect();
+    let alike = look_alikes(target, &matching.grants, &chosen);
     let epoch = matching.revoke(now, &chosen, &person.name, &body.reason, target).await?;
     let revoked = grants.len();
     if revoked > 0 {
@@ -64,7 +70,31 @@ pub(super) async fn handler(
         "grants": grants,
         "epoch": epoch,
         "not_yours": not_yours,
+        "look_alikes": alike,
     })))
+}
+
+/// The other spellings of the name that were found, and how many grants of each were revoked.
+fn look_alikes(target: Target<'_>, matching: &[LiveGrant], chosen: &[&str]) -> Vec<Value> {
+    let Some(name) = target.name() else { return Vec::new() };
+    let folded = Folded::new(name);
+    let chosen: BTreeSet<&str> = chosen.iter().copied().collect();
+    let mut found: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for grant in matching {
+        let spellings = target.spellings(grant, &folded);
+        for spelling in spellings.into_iter().filter(|spelling| *spelling != name) {
+            let (revoked, not_yours) = found.entry(spelling).or_default();
+            let count = if chosen.contains(grant.jti.as_str()) { revoked } else { not_yours };
+            *count = count.saturating_add(1);
+        }
+    }
+    found
+        .into_iter()
+        .take(MAX_LISTED_GRANTS)
+        .map(|(spelling, (revoked, not_yours))| {
+            json!({ "name": spelling, "revoked": revoked, "not_yours": not_yours })
+        })
+        .collect()
 }
 
 impl Body {
@@ -135,12 +165,21 @@ fn choose<'g>(
 
 /// Nobody who misspelt a name may believe that something was revoked.
 fn check_spelling(app: &App, target: Target<'_>) -> Result<(), Problem> {
+    let config = app.config();
+    let known = |name: &str, names: &[&String]| {
+        let folded = Folded::new(name);
+        names.iter().any(|other| folded.is(other))
+    };
     let (field, reason, detail) = match target {
-        Target::Scope(name) if app.config().scope(name).is_none() => {
+        Target::Scope(name)
+            if !known(name, &config.scopes.iter().map(|scope| &scope.name).collect::<Vec<_>>()) =>
+        {
             let detail = format!("there is no scope `{name}`, and no grant names it");
             ("scope", Reason::ScopeUnknown, detail)
         }
-        Target::Subject(name) if app.config().person(name).is_none() => {
+        Target::Subject(name)
+            if !known(name, &config.people.iter().map(|one| &one.name).collect::<Vec<_>>()) =>
+        {
             let detail = format!("nobody is called `{name}`, and nobody of that name has a grant");
             ("subject", Reason::InvalidRequest, detail)
         }

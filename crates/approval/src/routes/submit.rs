@@ -52,6 +52,7 @@ pub(super) async fn handler(
 ) -> Result<Created, Problem> {
     let now = app.now()?;
     let ask = Ask::try_from(body)?;
+    check_incident(&app, &ask)?;
     let assessment = policy::assess(app.config(), &person, &ask.scopes, ask.duration_s)?;
     let id = app.randomness().id("req", now);
     prove_mintable(&app, now, &person, &ask, &assessment)?;
@@ -98,7 +99,7 @@ impl TryFrom<Body> for Ask {
         }
         errors.check("reason", text::reason(&reason));
         if let Some(incident) = &incident {
-            errors.check("incident", text::name(incident));
+            errors.check("incident", text::incident(incident));
         }
         let duration_s = duration::parse(&duration).unwrap_or_else(|error| {
             errors.add("duration", error.to_string());
@@ -107,6 +108,17 @@ impl TryFrom<Body> for Ask {
         errors.finish()?;
         Ok(Ask { scopes, reason, incident, duration_s, emergency })
     }
+}
+
+fn check_incident(app: &App, ask: &Ask) -> Result<(), Problem> {
+    let mut errors = FieldErrors::default();
+    if let (Some(pattern), Some(incident)) = (&app.config().incident_pattern, &ask.incident)
+        && !pattern.is_match(incident)
+    {
+        errors
+            .add("incident", "expected an incident that the service's `incident_pattern` matches");
+    }
+    errors.finish()
 }
 
 /// Mints what the token would be and throws it away, so that nobody is woken to approve what then

@@ -5,6 +5,7 @@ use sqlx::{Sqlite, Transaction};
 
 use super::{Store, StoreError, audit};
 use crate::clock::Moment;
+use crate::folded::Folded;
 use crate::limits::CLOCK_SKEW_S;
 
 /// Which grants are meant.
@@ -31,6 +32,8 @@ pub struct LiveGrant {
     pub requester: String,
     /// Who approved it.
     pub approved_by: String,
+    /// Its incident, if one was named.
+    pub incident: Option<String>,
     /// Its scopes.
     #[sqlx(json)]
     pub scopes: Vec<String>,
@@ -57,15 +60,24 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// What a grant has to have: id, incident, scope, subject; any where there is none.
-    fn conditions(self) -> [Option<&'a str>; 4] {
+    /// The name that is meant in every spelling: that of an incident, a scope or a person.
+    #[must_use]
+    pub fn name(self) -> Option<&'a str> {
         match self {
-            Target::All => [None; 4],
-            Target::Grant(jti) => [Some(jti), None, None, None],
-            Target::Incident(incident) => [None, Some(incident), None, None],
-            Target::Scope(scope) => [None, None, Some(scope), None],
-            Target::Subject(subject) => [None, None, None, Some(subject)],
+            Target::All | Target::Grant(_) => None,
+            Target::Incident(name) | Target::Scope(name) | Target::Subject(name) => Some(name),
         }
+    }
+
+    /// How `grant` spells that name: more than once only for scopes that look alike.
+    pub fn spellings<'g>(self, grant: &'g LiveGrant, name: &Folded) -> Vec<&'g str> {
+        let candidates: Vec<&str> = match self {
+            Target::All | Target::Grant(_) => Vec::new(),
+            Target::Incident(_) => grant.incident.as_deref().into_iter().collect(),
+            Target::Scope(_) => grant.scopes.iter().map(String::as_str).collect(),
+            Target::Subject(_) => vec![&grant.requester],
+        };
+        candidates.into_iter().filter(|candidate| name.is(candidate)).collect()
     }
 }
 
@@ -77,22 +89,22 @@ impl Store {
     /// [`StoreError`] if the database cannot tell.
     pub async fn matching(&self, now: Moment, target: Target<'_>) -> Result<Matching, StoreError> {
         let mut transaction = self.write().await?;
-        let mut query = sqlx::query_as(
-            "SELECT jti, requester, approved_by, scopes FROM requests
+        let jti = if let Target::Grant(jti) = target { Some(jti) } else { None };
+        let mut grants: Vec<LiveGrant> = sqlx::query_as(
+            "SELECT jti, requester, approved_by, incident, scopes FROM requests
              WHERE jti IS NOT NULL AND expires_at > ?1
                AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)
                AND (?2 IS NULL OR jti = ?2)
-               AND (?3 IS NULL OR incident = ?3)
-               AND (?4 IS NULL OR EXISTS (
-                   SELECT 1 FROM json_each(scopes) AS named WHERE named.value = ?4))
-               AND (?5 IS NULL OR requester = ?5)
              ORDER BY approved_at, jti",
         )
-        .bind(now.seconds().saturating_sub(CLOCK_SKEW_S));
-        for condition in target.conditions() {
-            query = query.bind(condition);
+        .bind(now.seconds().saturating_sub(CLOCK_SKEW_S))
+        .bind(jti)
+        .fetch_all(&mut *transaction)
+        .await?;
+        // The requester chose the spelling, in a row that may be older than today's bounds.
+        if let Some(name) = target.name().map(Folded::new) {
+            grants.retain(|grant| !target.spellings(grant, &name).is_empty());
         }
-        let grants = query.fetch_all(&mut *transaction).await?;
         Ok(Matching { transaction, grants })
     }
 }

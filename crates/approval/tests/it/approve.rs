@@ -115,3 +115,27 @@ async fn without_a_clock_nothing_is_approved() {
     assert_eq!(service.act("carol", &id, "approve").await.refusal(), (503, "clock_unknown"));
     assert_eq!(service.get("nobody", "/readyz").await.refusal(), (503, "clock_unknown"));
 }
+
+/// The request was made under a spelling that the configuration then had.
+#[tokio::test]
+async fn nobody_approves_their_own_request_under_another_spelling() {
+    for old in ["Carol", "carol ", "c\u{430}rol", "ca\u{200b}rol"] {
+        let service = Service::start().await;
+        let id = service.pending().await;
+        sqlx::query(
+            "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience,
+                 scopes, reason, emergency, duration_s, submitted_at, lapses_at)
+             SELECT 'req_old', ?2, requester_roles, requester_groups, audience, scopes, reason,
+                 emergency, duration_s, submitted_at, lapses_at FROM requests WHERE id = ?1",
+        )
+        .bind(&id)
+        .bind(old)
+        .execute(&service.database().await)
+        .await
+        .unwrap();
+        let answer = service.act("carol", "req_old", "approve").await;
+        assert_eq!(answer.refusal(), (403, "self_approval"), "{old:?}");
+        let view = service.get("carol", "/v1/requests/req_old").await.ok();
+        assert!(!view["approvers"].to_string().contains("carol"), "{view}");
+    }
+}

@@ -173,3 +173,14 @@ fn done_hands_back_the_only_grant_or_the_one_that_is_named() {
     let waiting = server.pending();
     assert_eq!(server.run("alice", &["done", &waiting]).code, 3, "it has no grant");
 }
+
+#[test]
+fn revoke_names_what_looks_alike() {
+    let server = Server::start();
+    let request = ["request", "--scope", "orders:read", "--reason", "r", "--incident", "inc-7"];
+    let id = server.run("alice", &request).done();
+    server.run("carol", &["approve", id.trim(), "--yes"]).done();
+    let ran = server.run("carol", &["revoke", "--incident", "\u{406}NC-7", "--reason", "r"]);
+    assert!(ran.stderr.contains("looks alike: \"inc-7\": 1 revoked, 0 that you"), "{ran:?}");
+    assert_eq!(ran.done(), "revoked 1\n");
+}

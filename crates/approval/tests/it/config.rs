@@ -69,8 +69,8 @@ fn a_field_that_is_missing_or_an_empty_list_is_an_error() {
             &format!("people: {EMPTY}"),
             &format!("proxies: {EMPTY}"),
             "scopes[0]: expected an object, found a number",
-            "colour: unknown field; the fields here are `auditors`, `database`, `issuer`, \
-             `key_directory`, `listen`, `pending_lifetime`, `people`, `proxies`, `scopes`",
+            "colour: unknown field; the fields here are `auditors`, `database`, \
+             `incident_pattern`, `issuer`, `key_directory`, `listen`, `pending_lifetime`, `people`, `proxies`, `scopes`",
         ]
     );
     for field in ["requesters", "approvers"] {
@@ -133,5 +133,38 @@ fn the_documented_fields_are_those_of_the_types() {
         std::fs::write(path, &made).unwrap();
     } else {
         assert!(document == made, "docs/approval-service.md is out of date: run scripts/generate");
+    }
+}
+
+#[test]
+fn names_that_look_alike_are_refused() {
+    for alike in ["Alice@example.com", "alice@example.com ", "\u{430}lice@example.com"] {
+        let text = EXAMPLE.replace("bob@example.com", alike);
+        let expected = format!(
+            "people[1].name: `{alike}` looks like `alice@example.com`, the name in people[0].name: \
+             rename one of them"
+        );
+        assert_eq!(errors(&text), [expected]);
+    }
+    let text = EXAMPLE.replace("envoy-payments-prod", "Bob@Example.com");
+    assert!(errors(&text)[0].starts_with("proxies[0].name: "), "{:?}", errors(&text));
+    let text = EXAMPLE.replace("orders:write", "Orders:read");
+    assert!(errors(&text)[0].starts_with("scopes[1].name: "), "{:?}", errors(&text));
+    let text = EXAMPLE.replace("bob@example.com", "bo\u{200b}b@example.com");
+    assert_eq!(errors(&text).len(), 1);
+    assert!(errors(&text)[0].ends_with("got U+200B"), "{:?}", errors(&text));
+}
+
+#[test]
+fn a_pattern_for_incidents_is_for_the_whole_of_it() {
+    let with = |pattern: &str| format!("incident_pattern = '{pattern}'\n{EXAMPLE}");
+    let pattern = Config::parse(&with("INC-[0-9]+|CHG-1")).unwrap().incident_pattern.unwrap();
+    for (incident, matches) in
+        [("INC-1", true), ("CHG-1", true), ("xINC-1", false), ("INC-1x", false)]
+    {
+        assert_eq!(pattern.is_match(incident), matches, "{incident}");
+    }
+    for pattern in ["INC-(", "a)|(b", "["] {
+        assert!(errors(&with(pattern))[0].starts_with("incident_pattern: "), "{pattern}");
     }
 }

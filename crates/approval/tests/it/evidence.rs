@@ -42,13 +42,13 @@ async fn tells_the_whole_story_of_a_grant() {
 async fn finds_by_incident_and_by_person_in_pages() {
     let service = Service::start().await;
     let body = json!({
-        "scopes": ["orders:read"], "reason": "stuck", "duration": "30m", "incident": "INC 7&8",
+        "scopes": ["orders:read"], "reason": "stuck", "duration": "30m", "incident": "INC+7&8",
     });
     service.post("bob", "/v1/requests", body).await.ok();
     for _ in 0..201 {
         service.pending().await;
     }
-    assert_eq!(evidence(&service, "incident=INC%207%268").await.len(), 1);
+    assert_eq!(evidence(&service, "incident=INC%2B7%268").await.len(), 1);
     assert_eq!(evidence(&service, "subject=bob").await.len(), 1);
     assert_eq!(evidence(&service, "subject=nobody").await.len(), 0);
     let page = service.get("grace", "/v1/audit/requests?subject=alice").await.ok();

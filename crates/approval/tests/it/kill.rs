@@ -20,10 +20,16 @@ async fn revokes_what_matches_in_one_go_and_a_second_time_nothing() {
     service.advance(60);
     let answer = service.kill("carol", json!({ "subject": "alice" })).await.ok();
     expected.sort_unstable();
-    assert_eq!(answer, json!({ "revoked": 3, "grants": expected, "epoch": 3, "not_yours": 0 }));
+    assert_eq!(
+        answer,
+        json!({ "revoked": 3, "grants": expected, "epoch": 3, "not_yours": 0, "look_alikes": [] })
+    );
     assert_eq!(state(&service, "alice", &waiting).await, "pending", "it is not touched");
     let again = service.kill("carol", json!({ "subject": "alice" })).await.ok();
-    assert_eq!(again, json!({ "revoked": 0, "grants": [], "epoch": 3, "not_yours": 0 }));
+    assert_eq!(
+        again,
+        json!({ "revoked": 0, "grants": [], "epoch": 3, "not_yours": 0, "look_alikes": [] })
+    );
     let feed = service.feed("").await.ok();
     let listed: Vec<&Value> =
         feed["revoked"].as_array().unwrap().iter().map(|entry| &entry["jti"]).collect();
@@ -231,4 +237,50 @@ async fn nothing_is_revoked_half_way() {
     let answer = service.kill("carol", json!({ "all": true })).await;
     assert_eq!(answer.refusal(), (500, "internal_error"));
     assert_eq!(service.feed("").await.ok()["epoch"], 0);
+}
+
+/// The requester chose the spelling, and an older version took any.
+#[tokio::test]
+async fn finds_every_spelling_and_names_those_that_are_not_as_asked() {
+    let service = Service::start().await;
+    let (id, _) = service.approved().await;
+    let database = service.database().await;
+    let spellings =
+        ["INC-4711", "inc-4711", "INC-4711 ", "INC-\u{200b}4711", "\u{406}NC-4711", "INC-4712"];
+    for (index, spelling) in spellings.iter().enumerate() {
+        sqlx::query(
+            "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience,
+                 scopes, reason, incident, emergency, duration_s, submitted_at, lapses_at)
+             SELECT 'req_' || ?2, ?4, requester_roles, requester_groups, audience, scopes, reason,
+                 ?3, emergency, duration_s, submitted_at, lapses_at FROM requests WHERE id = ?1",
+        )
+        .bind(&id)
+        .bind(i64::try_from(index).unwrap())
+        .bind(spelling)
+        .bind(if index == 5 { "\u{410}lice" } else { "alice" })
+        .execute(&database)
+        .await
+        .unwrap();
+    }
+    sqlx::query(
+        "UPDATE requests SET approved_at = submitted_at, approved_by = 'carol', jti = 'g_' || id,
+             expires_at = submitted_at + duration_s WHERE jti IS NULL",
+    )
+    .execute(&database)
+    .await
+    .unwrap();
+    let answer = service.kill("carol", json!({ "incident": "INC-4711" })).await.ok();
+    assert_eq!(answer["revoked"], 5, "{answer}");
+    let one = |name: &str| json!({ "name": name, "revoked": 1, "not_yours": 0 });
+    assert_eq!(
+        answer["look_alikes"],
+        json!([one("INC-4711 "), one("INC-\u{200b}4711"), one("inc-4711"), one("\u{406}NC-4711")])
+    );
+    let answer = service.kill("carol", json!({ "scope": "Orders:Read", "grant": null })).await.ok();
+    assert_eq!(
+        answer["look_alikes"],
+        json!([{ "name": "orders:read", "revoked": 2, "not_yours": 0 }])
+    );
+    let answer = service.kill("carol", json!({ "subject": "ALICE" })).await.ok();
+    assert_eq!((&answer["revoked"], &answer["look_alikes"]), (&json!(0), &json!([])));
 }

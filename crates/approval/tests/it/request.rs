@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::service::Service;
+use crate::service::{START, Service, config};
 
 fn ask(scopes: &[&str], duration: &str) -> Value {
     json!({ "scopes": scopes, "reason": "orders are stuck", "duration": duration })
@@ -217,4 +217,33 @@ async fn an_undecided_request_lapses() {
         let answer = service.act(who, &id, verb).await;
         assert_eq!(answer.refusal(), (409, "not_pending"), "{verb}");
     }
+}
+
+#[tokio::test]
+async fn a_reason_that_cannot_be_seen_and_an_incident_with_two_spellings_are_refused() {
+    let service = Service::start().await;
+    let text = format!("incident_pattern = 'INC-[0-9]+'\n{}", config(&service.directory));
+    let service = Service::start_with(service.directory, &text, START).await;
+    let ask = async |reason: &str, incident: &str| {
+        let body = serde_json::json!({
+            "scopes": ["orders:read"], "reason": reason, "duration": "30m", "incident": incident,
+        });
+        service.post("alice", "/v1/requests", body).await
+    };
+    for reason in ["\u{200b}", "\u{2800}", "\u{3164}", "\u{301}", "\u{fe0f}\u{ad}"] {
+        let answer = ask(reason, "INC-7").await;
+        assert_eq!(
+            (answer.refusal(), &answer.body["errors"][0]["field"]),
+            ((400, "invalid_request"), &"reason".into())
+        );
+    }
+    for incident in ["INC 7", "INC-7\u{200b}", "\u{406}NC-7", "INC-7 ", "CHG-7", "INC-7x", ""] {
+        let answer = ask("r", incident).await;
+        assert_eq!(
+            (answer.refusal(), &answer.body["errors"][0]["field"]),
+            ((400, "invalid_request"), &"incident".into()),
+            "{incident:?}"
+        );
+    }
+    ask("r", "INC-7").await.ok();
 }
