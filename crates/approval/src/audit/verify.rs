@@ -310,7 +310,10 @@ impl Checking<'_> {
         }
         for decided in std::mem::take(&mut self.open).finish() {
             let id = decided.request_id.as_deref().unwrap_or("without an id");
-            let detail = format!("request {id} was decided at {} and has no end", decided.time);
+            let detail = format!(
+                "request {id} was decided at {} and has no end; nothing proves it",
+                decided.time
+            );
             let mut found = Finding::at(Kind::NoEnd, decided.place, detail);
             found.chain = Some(decided.chain);
             self.findings.add(found);
