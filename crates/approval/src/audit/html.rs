@@ -193,7 +193,7 @@ fn table(calls: &[Value]) -> Markup {
                         td.number { (record("status")) } td.number { (record("bytes_sent")) }
                         td.number { (record("bytes_after_revocation")) }
                         td.number { (record("duration_ms")) }
-                        td { (proof.replace('_', " ")) }
+                        td.whole { (proof.replace('_', " ")) }
                         td { (file_name(&at(call, "/file"))) ":" (at(call, "/line")) }
                     }
                 }
