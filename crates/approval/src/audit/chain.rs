@@ -22,6 +22,7 @@ use super::order::Read;
 use super::record::{Phase, Seal, Start};
 use super::run::{Break, Fingerprints, Judgement, Link, Prev, Run};
 use super::starts::{Began, Starts};
+use super::unvouched::Unvouched;
 
 /// Of how many of the latest records it is known where they are, for a second one with the same number.
 const RECENT: usize = 256;
@@ -56,18 +57,9 @@ pub struct Chain {
     /// The last record that is no start.
     latest: Option<Read>,
     /// What comes after the last head.
-    unvouched: Unvouched,
+    pub unvouched: Unvouched,
     /// How many records of it are in the log.
     pub records: u64,
-}
-
-/// The records that no head vouches for.
-#[derive(Debug, Default)]
-pub struct Unvouched {
-    /// There was time to report these: how many, the first and the last number, and where the first is.
-    old: Option<(u64, u64, u64, Place)>,
-    /// These are too young: how many, and where the first is.
-    young: Option<(u64, Place)>,
 }
 
 impl Chain {
@@ -86,7 +78,7 @@ impl Chain {
             changed: BTreeSet::new(),
             contradicted: BTreeMap::new(),
             latest: None,
-            unvouched: Unvouched::default(),
+            unvouched: Unvouched::new(id),
             records: 0,
         }
     }
@@ -425,48 +417,6 @@ impl Chain {
         let parts =
             self.runs.values().filter_map(|run| Some((run.first.seq, vouched_to(run, head)?)));
         parts.collect()
-    }
-
-    /// A record that no head reaches. `is_old`: there was time to report it before the heads were read.
-    pub fn unvouched(&mut self, seq: u64, place: Place, is_old: bool) {
-        let Unvouched { old, young } = &mut self.unvouched;
-        if is_old {
-            let (count, first, last, place) = old.unwrap_or((0, seq, seq, place));
-            *old = Some((count.saturating_add(1), first.min(seq), last.max(seq), place));
-        } else {
-            let (count, place) = young.unwrap_or((0, place));
-            *young = Some((count.saturating_add(1), place));
-        }
-    }
-
-    /// Says what no head vouches for, of a chain that was reported or not.
-    pub fn tell_unvouched(&self, head: Option<&Head>, findings: &mut Findings) {
-        if let Some((count, first, last, place)) = self.unvouched.old {
-            let found = match head {
-                Some(head) => Finding::at(
-                    Kind::Unvouched,
-                    place,
-                    format!(
-                        "{count} records come after record {}, the last one that was reported, at {}; \
-                         they were to be reported within seconds",
-                        head.last(),
-                        head.seen(),
-                    ),
-                )
-                .of(self.id, first, last),
-                None => {
-                    let place = self.ends().map_or(place, |(.., place)| place);
-                    let found = Finding::at(Kind::UnreportedChain, place, "no proxy reported it");
-                    Finding { chain: Some(self.id), ..found }
-                }
-            };
-            findings.add(found);
-        }
-        if let Some((count, place)) = self.unvouched.young {
-            let detail = format!("{count} records are younger than the heads");
-            let found = Finding::at(Kind::NotYetReported, place, detail);
-            findings.add_times(Finding { chain: Some(self.id), ..found }, count);
-        }
     }
 
     /// The log is over: what is missing now stays missing, but for what was reported before the log

@@ -211,8 +211,8 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Nothing yet. `strict`: the log is the file that the proxy wrote, as it wrote it, so copies of lines
-    /// and another order are breaches of its integrity.
+    /// Nothing yet. `strict`: the log is the file that the proxy wrote, as it wrote it, so copies of lines,
+    /// another order and lines that were split are breaches of its integrity.
     #[must_use]
     pub fn new(strict: bool) -> Findings {
         Findings { strict, ..Findings::default() }
@@ -220,7 +220,7 @@ impl Findings {
 
     fn class(&self, kind: Kind) -> Class {
         match kind {
-            Kind::Reordered | Kind::Duplicated if self.strict => Class::Integrity,
+            Kind::Reordered | Kind::Duplicated | Kind::Joined if self.strict => Class::Integrity,
             other => other.class(),
         }
     }

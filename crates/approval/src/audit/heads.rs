@@ -5,13 +5,13 @@
 //! - What was reported before [`Window::since`] need not be in the log.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::io::Read;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error};
 
 use super::digest::{ChainId, Digest};
+use super::heads_page::{Page, Reported};
 use crate::clock::{Moment, parse_rfc3339, rfc3339};
 
 /// A report says when it came in whole seconds: it may have come this much later, in milliseconds.
@@ -105,30 +105,6 @@ pub struct Disputed {
     pub reports: u64,
 }
 
-/// One report of one chain.
-#[derive(Deserialize)]
-struct Reported {
-    reported_at: String,
-    #[serde(default)]
-    seen_at: Option<String>,
-    #[serde(default)]
-    proxy: String,
-    node: String,
-    #[serde(default)]
-    process: Option<String>,
-    chain: ChainId,
-    seq: u64,
-    hash: Digest,
-    began: String,
-    ended: bool,
-    grants: BTreeMap<String, u64>,
-    /// Absent in what an earlier version of the service told.
-    #[serde(default)]
-    proof: Option<Proof>,
-    #[serde(default)]
-    owner: Option<String>,
-}
-
 impl Heads {
     /// No heads yet.
     #[must_use]
@@ -142,7 +118,7 @@ impl Heads {
     /// What is not as expected.
     pub fn read(&mut self, page: impl Read) -> Result<(), serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_reader(page);
-        let goes_on = PageSeed(self).deserialize(&mut deserializer)?;
+        let goes_on = Page(self).deserialize(&mut deserializer)?;
         deserializer.end()?;
         if goes_on { Err(Error::custom("the list goes on after this page")) } else { Ok(()) }
     }
@@ -152,10 +128,14 @@ impl Heads {
     /// # Errors
     /// What is not as expected.
     pub fn add(&mut self, page: &serde_json::Value) -> Result<(), serde_json::Error> {
-        PageSeed(self).deserialize(page).map(drop)
+        Page(self).deserialize(page).map(drop)
     }
 
-    fn reported(&mut self, reported: Reported) -> Result<(), String> {
+    /// One report.
+    ///
+    /// # Errors
+    /// What is not as expected.
+    pub(super) fn reported(&mut self, reported: Reported) -> Result<(), String> {
         let instant = |text: &str| {
             parse_rfc3339(text).ok_or_else(|| format!("expected an RFC 3339 instant, got `{text}`"))
         };
@@ -339,77 +319,5 @@ impl Head {
     #[must_use]
     pub fn seen(&self) -> String {
         rfc3339(self.seen_at.seconds())
-    }
-}
-
-/// Reads a page without keeping it. Returns whether the list goes on after it.
-struct PageSeed<'h>(&'h mut Heads);
-
-impl<'de> DeserializeSeed<'de> for PageSeed<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for PageSeed<'_> {
-    type Value = bool;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object with `as_of` and `heads`")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<bool, A::Error> {
-        let (mut as_of, mut has_heads, mut goes_on) = (None, false, false);
-        while let Some(name) = members.next_key::<String>()? {
-            match name.as_str() {
-                "as_of" => as_of = Some(members.next_value::<String>()?),
-                "heads" => {
-                    has_heads = true;
-                    members.next_value_seed(ListSeed(self.0))?;
-                }
-                "next" => goes_on = members.next_value::<Option<IgnoredAny>>()?.is_some(),
-                _ => drop(members.next_value::<IgnoredAny>()?),
-            }
-        }
-        if !has_heads {
-            return Err(Error::missing_field("heads"));
-        }
-        let as_of = as_of.ok_or_else(|| Error::missing_field("as_of"))?;
-        if parse_rfc3339(&as_of).is_none() {
-            return Err(Error::custom(format!(
-                "as_of: expected an RFC 3339 instant, got `{as_of}`"
-            )));
-        }
-        // What was reported until then is on this page and those after it.
-        self.0.as_of.get_or_insert(as_of);
-        Ok(goes_on)
-    }
-}
-
-/// Reads the list of a page, one head after the other.
-struct ListSeed<'h>(&'h mut Heads);
-
-impl<'de> DeserializeSeed<'de> for ListSeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ListSeed<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list of heads")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while let Some(reported) = items.next_element::<Reported>()? {
-            self.0.reported(reported).map_err(Error::custom)?;
-        }
-        Ok(())
     }
 }

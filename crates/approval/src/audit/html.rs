@@ -73,7 +73,8 @@ impl Report {
                         p { "Nothing was found: neither the service nor the log knows it." }
                     }
                     p.meta {
-                        "proven: the record's chain and a report of its proxy vouch for it. "
+                        "proven: the record's chain and a report of its own proxy vouch for it. "
+                        "first report: the same, but nothing proves whose report that is. "
                         "sealed: only its own hash does. unproven: it has no seal, and anybody who could write "
                         "to the log could have written it."
                     }
@@ -181,7 +182,7 @@ fn table(calls: &[Value]) -> Markup {
                 @for call in calls {
                     @let record = |name: &str| at(call, &format!("/record/{name}"));
                     @let proof = at(call, "/proof");
-                    @let good = ["proven", "sealed"].contains(&proof.as_str());
+                    @let good = ["proven", "first_report", "sealed"].contains(&proof.as_str());
                     @let ended = record("phase") == "end";
                     tr class=(format!("{} {}", class(call), if good { "" } else { "changed" })) {
                         td.whole { (record("time")) }
@@ -192,7 +193,7 @@ fn table(calls: &[Value]) -> Markup {
                         td.number { (record("status")) } td.number { (record("bytes_sent")) }
                         td.number { (record("bytes_after_revocation")) }
                         td.number { (record("duration_ms")) }
-                        td { (proof) }
+                        td.whole { (proof.replace('_', " ")) }
                         td { (file_name(&at(call, "/file"))) ":" (at(call, "/line")) }
                     }
                 }
@@ -263,7 +264,10 @@ fn read(report: &Value) -> Markup {
         }
         table {
             thead {
-                tr { th { "Chain" } th { "Node" } th { "In the log" } th { "Reported" } th { "At" } }
+                tr {
+                    th { "Chain" } th { "Node" } th { "In the log" } th { "Reported" } th { "At" }
+                    th { "By" } th { "Whose it is" }
+                }
             }
             tbody {
                 @for chain in list(report, "/check/chains") {
@@ -271,6 +275,8 @@ fn read(report: &Value) -> Markup {
                         td { (at(chain, "/chain")) } td { (at(chain, "/head/node")) }
                         td { (at(chain, "/first_seq")) " to " (at(chain, "/last_seq")) }
                         td.number { (at(chain, "/head/seq")) } td { (at(chain, "/head/reported_at")) }
+                        td { (at(chain, "/head/reporter")) }
+                        td { (at(chain, "/head/proof").replace('_', " ")) }
                     }
                 }
             }

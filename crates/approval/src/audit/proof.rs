@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::digest::ChainId;
 use super::finding::{Class, Kind, Place};
+use super::heads::Proof;
 use super::verdict::Verdict;
 
 /// The places of the records that something speaks against, and the chains of which everything is in order.
@@ -28,8 +29,12 @@ pub struct Candidate {
     pub intact: bool,
 }
 
-/// The word for a record that its chain and a head vouch for.
+/// The word for a record that its chain and a head vouch for, which its own proxy reported.
 pub const PROVEN: &str = "proven";
+
+/// The word for a record that its chain and a head vouch for, of which it is only known that it was the first
+/// to be reported.
+pub const FIRST_REPORT: &str = "first_report";
 
 /// The word for a record whose hash is that of its text, and for which no head vouches.
 pub const SEALED: &str = "sealed";
@@ -53,7 +58,8 @@ impl<'v> Proofs<'v> {
         }
     }
 
-    /// The word for a record: [`PROVEN`], [`SEALED`], [`UNPROVEN`], or that of the finding about it.
+    /// The word for a record: [`PROVEN`], [`FIRST_REPORT`], [`SEALED`], [`UNPROVEN`], or that of the finding
+    /// about it.
     #[must_use]
     pub fn word(&self, of: Candidate) -> &'static str {
         if let Some(kind) = self.refuted.get(&of.place) {
@@ -64,8 +70,12 @@ impl<'v> Proofs<'v> {
             return Kind::Changed.word();
         }
         let in_order = !self.all_tainted && !self.tainted.contains(&of.chain);
-        let vouched = || self.verdict.chain(of.chain).is_some_and(|chain| chain.vouches_for(seq));
-        if in_order && vouched() { PROVEN } else { SEALED }
+        let chain = self.verdict.chain(of.chain).filter(|chain| in_order && chain.vouches_for(seq));
+        match chain.and_then(|chain| chain.head.as_ref()).map(|head| head.proof) {
+            Some(Proof::Proven) => PROVEN,
+            Some(Proof::FirstReport) => FIRST_REPORT,
+            Some(Proof::Disputed) | None => SEALED,
+        }
     }
 }
 

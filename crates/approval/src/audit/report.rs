@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::proof::{Candidate, PROVEN, Proofs, SEALED, UNPROVEN};
+use super::proof::{Candidate, FIRST_REPORT, PROVEN, Proofs, SEALED, UNPROVEN};
 use super::verdict::Verdict;
 use super::verify::Seen;
 
@@ -118,7 +118,7 @@ fn once(calls: Vec<Call>) -> Vec<Call> {
         [part("chain"), part("stream")]
     };
     let is_end = |call: &Call| text(call, "phase") == "end";
-    let believed = |call: &Call| [PROVEN, SEALED].contains(&call.proof);
+    let believed = |call: &Call| [PROVEN, FIRST_REPORT, SEALED].contains(&call.proof);
     let ends = calls.iter().filter(|call| is_end(call) && believed(call));
     let ended: HashSet<[String; 2]> = ends.map(key).collect();
     let mut seen = HashSet::new();

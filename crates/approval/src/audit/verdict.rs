@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::digest::ChainId;
 use super::finding::{Class, Finding, Findings, Place};
 use super::grants::Short;
-use super::heads::{Head, Heads};
+use super::heads::{Head, Heads, Proof};
 use crate::clock::{Moment, rfc3339};
 
 /// The version of the form of the JSON.
@@ -128,6 +128,8 @@ pub struct ChainSummary {
 pub struct LastHead {
     /// The number of the last record.
     pub seq: u64,
+    /// How it is known that the chain is its reporter's.
+    pub proof: Proof,
     json: Value,
 }
 
@@ -141,7 +143,7 @@ impl LastHead {
             "ended": head.ended.is_some(), "reporter": head.reporter, "proof": head.proof.word(),
             "process": head.process,
         });
-        LastHead { seq, json }
+        LastHead { seq, proof: head.proof, json }
     }
 }
 

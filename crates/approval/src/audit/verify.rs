@@ -270,7 +270,7 @@ impl Checking<'_> {
                 && head.is_none_or(|head| seal.seq > head.last())
             {
                 let is_old = self.check.is_old(record, heads);
-                chain.unvouched(seal.seq, place, is_old);
+                chain.unvouched.add(seal.seq, place, is_old);
             }
         }
         if let (Some(grant), Some(number)) = (&record.grant, record.grant_seq) {
@@ -310,7 +310,10 @@ impl Checking<'_> {
         }
         for decided in std::mem::take(&mut self.open).finish() {
             let id = decided.request_id.as_deref().unwrap_or("without an id");
-            let detail = format!("request {id} was decided at {} and has no end", decided.time);
+            let detail = format!(
+                "request {id} was decided at {} and has no end; nothing proves it",
+                decided.time
+            );
             let mut found = Finding::at(Kind::NoEnd, decided.place, detail);
             found.chain = Some(decided.chain);
             self.findings.add(found);
@@ -338,7 +341,7 @@ impl Checking<'_> {
                 let found = Finding::at(Kind::EndUnknown, place, detail);
                 findings.add(Finding { chain: Some(id), ..found });
             }
-            Some(_) => chain.tell_unvouched(head, findings),
+            Some(_) => chain.unvouched.tell(head, place, findings),
         }
         for (grant, count) in head.map(|head| &head.grants).into_iter().flatten() {
             chain.grants.reported(grant, *count);

@@ -40,7 +40,8 @@ pub(super) struct Input {
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
 
-    /// The log must be as its proxies wrote it: copies of lines and another order break its integrity.
+    /// The log must be as its proxies wrote it: copies of lines, another order and lines that were split
+    /// break its integrity.
     #[arg(long)]
     strict: bool,
 

@@ -114,6 +114,10 @@ fn a_join_is_a_note() {
     let notes = verdict.findings.of(Class::Note);
     let places = notes.iter().map(|note| (note.place.unwrap().line, note.other.unwrap().line));
     assert_eq!(places.collect::<Vec<_>>(), [(1, 3), (5, 7)]);
+    // Not where the log must be as its proxies wrote it.
+    let check = Check { strict: true, ..Check::default() };
+    let verdict = check.run(vec![Source::named(&log)], &|_| (), &mut |_| ()).unwrap();
+    assert_eq!(verdict.findings.counts(Class::Integrity), [("joined", 2)].into());
 }
 
 #[test]

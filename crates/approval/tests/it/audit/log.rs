@@ -142,7 +142,7 @@ impl Vm {
             "reported_at": "2026-11-22T02:20:00Z", "proxy": "envoy", "node": "gate-1",
             "chain": self.chain, "seq": self.seq, "hash": self.hash,
             "began": "2026-11-22T02:12:00Z", "ended": false, "grants": self.grants,
-            "conflict": null,
+            "conflict": null, "proof": "proven",
         })
     }
 }

@@ -160,6 +160,13 @@ fn a_report_calls_proven_only_what_a_head_vouches_for() {
         summary["proofs"],
         json!({ "contradicted": 1, "proven": 3, "sealed": 2, "unproven": 1 })
     );
+    // What nothing ties to its proxy but that it was the first to be reported is not proven.
+    log.heads["heads"][0]["proof"] = "first_report".into();
+    let ran = log.run(&["report", "--log-only", "--grant", GRANT], &log.lines[..1]);
+    assert_eq!(proofs(&ran), [proof(1, "sealed", true)]);
+    let mut whole = Vm::new('a');
+    let ran = log.run(&["report", "--log-only", "--grant", GRANT], &whole.ends(3));
+    assert_eq!(ran.json()["summary"]["proofs"], json!({ "first_report": 3 }));
     // Without heads nothing is proven.
     let path = log.folder.lines("access.log", &log.lines[..1]);
     let mut command = breakglass();

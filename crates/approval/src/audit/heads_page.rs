@@ -1,0 +1,107 @@
+//! Reads a page of heads, one after the other: a fleet's are too many to be kept as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::digest::{ChainId, Digest};
+use super::heads::{Heads, Proof};
+use crate::clock::parse_rfc3339;
+
+/// One report of one chain.
+#[derive(Deserialize)]
+pub(super) struct Reported {
+    pub(super) reported_at: String,
+    #[serde(default)]
+    pub(super) seen_at: Option<String>,
+    #[serde(default)]
+    pub(super) proxy: String,
+    pub(super) node: String,
+    #[serde(default)]
+    pub(super) process: Option<String>,
+    pub(super) chain: ChainId,
+    pub(super) seq: u64,
+    pub(super) hash: Digest,
+    pub(super) began: String,
+    pub(super) ended: bool,
+    pub(super) grants: BTreeMap<String, u64>,
+    /// Absent in what an earlier version of the service told.
+    #[serde(default)]
+    pub(super) proof: Option<Proof>,
+    #[serde(default)]
+    pub(super) owner: Option<String>,
+}
+
+/// Reads a page without keeping it. Returns whether the list goes on after it.
+pub(super) struct Page<'h>(pub(super) &'h mut Heads);
+
+impl<'de> DeserializeSeed<'de> for Page<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Page<'_> {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object with `as_of` and `heads`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<bool, A::Error> {
+        let (mut as_of, mut has_heads, mut goes_on) = (None, false, false);
+        while let Some(name) = members.next_key::<String>()? {
+            match name.as_str() {
+                "as_of" => as_of = Some(members.next_value::<String>()?),
+                "heads" => {
+                    has_heads = true;
+                    members.next_value_seed(List(self.0))?;
+                }
+                "next" => goes_on = members.next_value::<Option<IgnoredAny>>()?.is_some(),
+                _ => drop(members.next_value::<IgnoredAny>()?),
+            }
+        }
+        if !has_heads {
+            return Err(Error::missing_field("heads"));
+        }
+        let as_of = as_of.ok_or_else(|| Error::missing_field("as_of"))?;
+        if parse_rfc3339(&as_of).is_none() {
+            return Err(Error::custom(format!(
+                "as_of: expected an RFC 3339 instant, got `{as_of}`"
+            )));
+        }
+        // What was reported until then is on this page and those after it.
+        self.0.as_of.get_or_insert(as_of);
+        Ok(goes_on)
+    }
+}
+
+/// Reads the list of a page, one head after the other.
+struct List<'h>(&'h mut Heads);
+
+impl<'de> DeserializeSeed<'de> for List<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of heads")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(reported) = items.next_element::<Reported>()? {
+            self.0.reported(reported).map_err(Error::custom)?;
+        }
+        Ok(())
+    }
+}
