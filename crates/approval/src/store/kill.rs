@@ -1,8 +1,8 @@
 //! Revokes many grants at once: all that are chosen, or none.
 
 use serde_json::{Value, json};
-use sqlx::{Sqlite, Transaction};
 
+use super::write::Write;
 use super::{Store, StoreError, audit};
 use crate::clock::Moment;
 use crate::limits::CLOCK_SKEW_S;
@@ -40,7 +40,7 @@ pub struct LiveGrant {
 /// other one is approved, until this is dropped or revokes.
 #[derive(Debug)]
 pub struct Matching {
-    transaction: Transaction<'static, Sqlite>,
+    transaction: Write,
     /// The grants, the oldest approval first.
     pub grants: Vec<LiveGrant>,
 }

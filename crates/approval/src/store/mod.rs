@@ -6,6 +6,7 @@
 mod audit;
 mod decisions;
 mod evidence;
+mod fault;
 mod feed;
 mod grants;
 mod head_pages;
@@ -13,6 +14,7 @@ mod heads;
 mod kill;
 mod requests;
 mod row;
+mod write;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -23,10 +25,10 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
 
 pub use decisions::Approval;
 pub use evidence::{About, Step};
+pub use fault::Fault;
 pub use feed::{FeedEntry, FeedHead};
 pub use grants::Revoked;
 pub use head_pages::{HeadFilter, HeadPage, Proof, ReportedHead};
@@ -34,9 +36,11 @@ pub use heads::{Disputed, Head, Reported, Reporter};
 pub use kill::{LiveGrant, Matching, Target};
 pub use requests::{Filter, Submission};
 pub use row::{InvalidState, Request, State};
+use write::{Write, reusable};
 
-/// How long a writer waits for another one: below the time a request may take.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a request waits for the lock, and how long for a connection. A change reads, and then writes: all
+/// its waits together are below the time that a request may take.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +54,17 @@ pub enum StoreError {
     /// A row was to be changed that is not in the state it was to be in: somebody else was first.
     #[error("expected to change one row, changed {0}")]
     RowsAffected(u64),
+}
+
+impl StoreError {
+    /// The storage fault that it is, if it is one.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            StoreError::Database(error) => fault::fault(error),
+            StoreError::Migration(_) | StoreError::RowsAffected(_) => None,
+        }
+    }
 }
 
 /// The database.
@@ -73,9 +88,15 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             // An approval that was answered must survive a power cut.
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            // A statement that changes much has a journal of its own, which would need a directory such as
+            // /tmp that can be written.
+            .pragma("temp_store", "MEMORY");
         let pool = |connections: u32| {
-            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY_TIMEOUT)
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(BUSY_TIMEOUT)
+                .after_release(|connection, _| Box::pin(reusable(connection)))
         };
         let feed = pool(1).connect_lazy_with(options.clone());
         let pool = pool(8).connect_with(options).await?;
@@ -92,7 +113,7 @@ impl Store {
         sqlx::query("SELECT count(*) FROM requests WHERE id = ''")
             .execute(&mut *transaction)
             .await?;
-        Ok(transaction.rollback().await?)
+        transaction.rollback().await
     }
 
     /// Closes it: what is under way ends first.
@@ -101,10 +122,8 @@ impl Store {
         self.pool.close().await;
     }
 
-    /// The write lock is taken at the start: what the transaction then reads cannot be changed by
-    /// another one before it writes.
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.pool.begin_with("BEGIN IMMEDIATE").await
+    async fn write(&self) -> Result<Write, StoreError> {
+        Write::begin(&self.pool).await
     }
 }
 

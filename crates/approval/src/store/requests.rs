@@ -81,7 +81,7 @@ impl Store {
         });
         let entry = Entry { actor: new.requester, action: "submit", request_id: new.id, jti: None };
         append(&mut transaction, now, &entry, &detail).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// The request with this id.

@@ -142,7 +142,10 @@ impl Answer {
 
 impl Service {
     pub(crate) async fn start() -> Service {
-        let directory = tempfile::tempdir().unwrap();
+        Service::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    pub(crate) async fn start_in(directory: TempDir) -> Service {
         let text = config(&directory);
         Service::start_with(directory, &text, START).await
     }

@@ -1,0 +1,186 @@
+//! Storage faults, provoked for real: each is a 503 with its reason, and once it is over everything works
+//! again without a restart. Mounting takes root.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use futures_util::future::join_all;
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
+use serde_json::json;
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::service::{Answer, Service};
+
+/// More than the pool has connections.
+const MANY: usize = 16;
+
+/// Grants of alice's.
+async fn grants(service: &Service) -> Vec<String> {
+    let mut grants = Vec::new();
+    for _ in 0..MANY {
+        grants.push(service.approved().await.1);
+    }
+    grants
+}
+
+async fn revoke_all(service: &Service, grants: &[String]) -> Vec<Answer> {
+    join_all(grants.iter().map(|grant| service.revoke("carol", grant))).await
+}
+
+/// The answer is a refusal for a fault of the storage.
+fn is_refused(answer: &Answer, reason: &str) {
+    assert_eq!(answer.refusal(), (503, reason));
+    let after: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=30).contains(&after), "{answer:?}");
+}
+
+/// Many writes at once succeed, on whatever connections are in the pool.
+async fn works_again(service: &Service, grants: &[String]) {
+    for answer in revoke_all(service, grants).await {
+        answer.ok();
+    }
+    join_all((0..MANY).map(|_| service.pending())).await;
+    let epoch = service.feed("").await.ok()["epoch"].as_u64().unwrap();
+    assert_eq!(epoch, grants.len() as u64);
+}
+
+/// A mount that ends with this.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn tmpfs(at: &Path) -> Mounted {
+        mount("tmpfs", at, "tmpfs", MountFlags::empty(), c"size=96m").unwrap();
+        Mounted(at.to_owned())
+    }
+
+    /// Whatever is opened in the directory from now on cannot be written.
+    fn read_only(at: &Path) -> Mounted {
+        mount_bind(at, at).unwrap();
+        mount_remount(at, MountFlags::BIND | MountFlags::RDONLY, c"").unwrap();
+        Mounted(at.to_owned())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = unmount(&self.0, UnmountFlags::DETACH);
+    }
+}
+
+/// Fills the file system to the last byte.
+fn fill(path: &Path) {
+    let mut ballast = File::create(path).unwrap();
+    let mut size = 1 << 20;
+    while size > 0 {
+        if ballast.write_all(&vec![0; size]).is_err() {
+            size /= 2;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_writes_until_there_is_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let _disk = Mounted::tmpfs(directory.path());
+    let service = Service::start_in(directory).await;
+    let live = grants(&service).await;
+    let waiting = service.pending().await;
+    let ballast = service.directory.path().join("ballast");
+    fill(&ballast);
+    // What the write-ahead log has room for is still done.
+    let path = format!("/v1/requests/{waiting}/deny");
+    let long = json!({ "reason": "x".repeat(1000) });
+    let burst = || join_all((0..MANY).map(|_| service.post("carol", &path, long.clone())));
+    let mut refused = 0;
+    for answer in burst().await {
+        if answer.status == 503 {
+            is_refused(&answer, "storage_full");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+    fs::remove_file(ballast).unwrap();
+    works_again(&service, &live).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_file_system_refuses_writes_until_it_can_be_written() {
+    let service = Service::start().await;
+    let live = grants(&service).await;
+    let read_only = Mounted::read_only(service.directory.path());
+    // Connections from before can still write; all others are opened now.
+    let pending = join_all((0..MANY).map(|_| {
+        service.post(
+            "alice",
+            "/v1/requests",
+            json!({
+                "scopes": ["orders:read"], "reason": "r", "duration": "30m",
+            }),
+        )
+    }));
+    let mut refused = 0;
+    for answer in pending.await {
+        if !answer.status.is_success() {
+            // Connections are opened and closed meanwhile: somebody may wait too long for one.
+            let busy = answer.body["reason"] == "storage_busy";
+            is_refused(&answer, if busy { "storage_busy" } else { "storage_read_only" });
+            refused += usize::from(!busy);
+        }
+    }
+    assert!(refused > 0);
+    // Those that only read stay in the pool.
+    join_all((0..MANY).map(|_| service.get("alice", "/v1/requests"))).await;
+    drop(read_only);
+    works_again(&service, &live).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_be_opened_is_refused_until_it_is_back() {
+    let service = Service::start().await;
+    let live = grants(&service).await;
+    let covered = Mounted::tmpfs(service.directory.path());
+    let mut refused = 0;
+    for answer in revoke_all(&service, &live[..MANY / 2]).await {
+        if !answer.status.is_success() {
+            is_refused(&answer, "storage_io_error");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+    drop(covered);
+    works_again(&service, &live).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_locked_refuses_writes_until_it_is_not() {
+    let service = Service::start().await;
+    let live = grants(&service).await;
+    let path = service.directory.path().join("approvals.db");
+    let url = format!("sqlite://{}", path.display());
+    let mut other = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    for answer in revoke_all(&service, &live).await {
+        is_refused(&answer, "storage_busy");
+    }
+    service.get("alice", "/v1/requests").await.ok();
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    works_again(&service, &live).await;
+}
+
+/// SQLite ends the transaction by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_whose_transaction_sqlite_ended_is_not_used_again() {
+    let service = Service::start().await;
+    let live = grants(&service).await;
+    let database = service.database().await;
+    let trigger =
+        "CREATE TRIGGER ends BEFORE INSERT ON audit BEGIN SELECT RAISE(ROLLBACK, 'ended'); END";
+    sqlx::raw_sql(trigger).execute(&database).await.unwrap();
+    for answer in revoke_all(&service, &live).await {
+        assert_eq!(answer.refusal(), (500, "internal_error"));
+    }
+    sqlx::raw_sql("DROP TRIGGER ends").execute(&database).await.unwrap();
+    works_again(&service, &live).await;
+}
