@@ -78,6 +78,8 @@ pub enum Reason {
     StorageFull,
     /// A file of the database could not be read, written or opened.
     StorageIoError,
+    /// Little space is left on the database's file system: it is kept for revocations.
+    StorageLow,
     /// The database got no memory.
     StorageOutOfMemory,
     /// The database's file cannot be written.
@@ -140,6 +142,7 @@ impl Reason {
             Reason::StorageIoError => {
                 (S::SERVICE_UNAVAILABLE, "storage_io_error", "The storage failed")
             }
+            Reason::StorageLow => (S::SERVICE_UNAVAILABLE, "storage_low", "Little space is left"),
             Reason::StorageOutOfMemory => {
                 (S::SERVICE_UNAVAILABLE, "storage_out_of_memory", "Out of memory")
             }
@@ -166,6 +169,8 @@ impl Reason {
             | Reason::StorageIoError
             | Reason::StorageOutOfMemory
             | Reason::StorageReadOnly => Some("5"),
+            // Somebody has to make room.
+            Reason::StorageLow => Some("30"),
             _ => None,
         }
     }
@@ -224,6 +229,13 @@ impl Problem {
         )
     }
 
+    /// The same refusal after something was done: `done` says what, and comes first.
+    #[must_use]
+    pub fn after(mut self, done: &str) -> Problem {
+        self.detail = format!("{done}: {}", self.detail);
+        self
+    }
+
     /// Why.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -233,6 +245,14 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
+        if matches!(error, StoreError::LowSpace) {
+            tracing::warn!(cause = %error, "request refused");
+            return Problem::new(
+                Reason::StorageLow,
+                "the disk of the database is nearly full, and what is left is kept for revocations; \
+                 tell who runs the service",
+            );
+        }
         let (reason, fault) = match error.fault() {
             None => return Problem::internal(&error),
             Some(Fault::Full) => (Reason::StorageFull, "the disk of the database is full"),

@@ -100,6 +100,7 @@ impl Store {
         heads: &[Head],
         proven: &HashMap<String, String>,
     ) -> Result<Reported, StoreError> {
+        self.check_space()?;
         let mut transaction = self.write().await?;
         let mut reported = Reported::default();
         let mut owners: HashMap<&str, Option<String>> = HashMap::new();

@@ -19,9 +19,10 @@ mod write;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::statvfs;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -33,7 +34,7 @@ pub use feed::{FeedEntry, FeedHead};
 pub use grants::Revoked;
 pub use head_pages::{HeadFilter, HeadPage, Proof, ReportedHead};
 pub use heads::{Disputed, Head, Reported, Reporter};
-pub use kill::{LiveGrant, Matching, Target};
+pub use kill::{LiveGrant, STEP, Step as KillStep, Target};
 pub use requests::{Filter, Submission};
 pub use row::{InvalidState, Request, State};
 use write::{Write, reusable};
@@ -41,6 +42,10 @@ use write::{Write, reusable};
 /// How long a request waits for the lock, and how long for a connection. A change reads, and then writes: all
 /// its waits together are below the time that a request may take.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What is kept free on the database's file system for revocations, in bytes: below it, requests and heads are
+/// refused.
+const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +59,9 @@ pub enum StoreError {
     /// A row was to be changed that is not in the state it was to be in: somebody else was first.
     #[error("expected to change one row, changed {0}")]
     RowsAffected(u64),
+    /// What little space is left is kept for revocations.
+    #[error("the file system of the database has less than {} MiB free", MIN_FREE_BYTES >> 20)]
+    LowSpace,
 }
 
 impl StoreError {
@@ -62,7 +70,7 @@ impl StoreError {
     pub fn fault(&self) -> Option<Fault> {
         match self {
             StoreError::Database(error) => fault::fault(error),
-            StoreError::Migration(_) | StoreError::RowsAffected(_) => None,
+            StoreError::Migration(_) | StoreError::RowsAffected(_) | StoreError::LowSpace => None,
         }
     }
 }
@@ -73,6 +81,7 @@ pub struct Store {
     pool: SqlitePool,
     /// One connection for the feed alone.
     feed: SqlitePool,
+    path: PathBuf,
 }
 
 impl Store {
@@ -101,7 +110,7 @@ impl Store {
         let feed = pool(1).connect_lazy_with(options.clone());
         let pool = pool(8).connect_with(options).await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Store { pool, feed })
+        Ok(Store { pool, feed, path: path.to_owned() })
     }
 
     /// Proves that the database can be read and its write lock be taken.
@@ -120,6 +129,17 @@ impl Store {
     pub async fn close(&self) {
         self.feed.close().await;
         self.pool.close().await;
+    }
+
+    /// Refuses what is not needed to end a grant while there is little space left.
+    fn check_space(&self) -> Result<(), StoreError> {
+        match statvfs(&self.path) {
+            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE_BYTES => {
+                Err(StoreError::LowSpace)
+            }
+            // Where the system cannot tell, the write itself does.
+            _ => Ok(()),
+        }
     }
 
     async fn write(&self) -> Result<Write, StoreError> {

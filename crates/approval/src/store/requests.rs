@@ -53,6 +53,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database refuses it.
     pub async fn submit(&self, now: Moment, new: &Submission<'_>) -> Result<(), StoreError> {
+        self.check_space()?;
         let mut transaction = self.write().await?;
         let result = sqlx::query(
             "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience,

@@ -4,14 +4,17 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
+use breakglass_approval::clock::{Clock, SystemClock};
 use futures_util::future::join_all;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 use serde_json::json;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::service::{Answer, Service};
+use crate::process::Server;
+use crate::service::{Answer, Service, config};
 
 /// More than the pool has connections.
 const MANY: usize = 16;
@@ -182,5 +185,109 @@ async fn a_connection_whose_transaction_sqlite_ended_is_not_used_again() {
         assert_eq!(answer.refusal(), (500, "internal_error"));
     }
     sqlx::raw_sql("DROP TRIGGER ends").execute(&database).await.unwrap();
+    works_again(&service, &live).await;
+}
+
+/// Ten thousand live grants of alice's.
+async fn ten_thousand(service: &Service) {
+    let (id, _) = service.approved().await;
+    let database = service.database().await;
+    sqlx::query(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+         INSERT INTO requests (id, requester, requester_roles, requester_groups, audience, scopes,
+             reason, emergency, duration_s, submitted_at, lapses_at)
+         SELECT 'req_' || i, requester, requester_roles, requester_groups, audience, scopes,
+             reason, emergency, duration_s, submitted_at, lapses_at FROM requests, n WHERE id = ?1",
+    )
+    .bind(&id)
+    .execute(&database)
+    .await
+    .unwrap();
+    sqlx::query(
+        "UPDATE requests SET approved_at = submitted_at, approved_by = 'carol', jti = 'g_' || id,
+             expires_at = submitted_at + duration_s WHERE jti IS NULL",
+    )
+    .execute(&database)
+    .await
+    .unwrap();
+}
+
+/// The row of the trail of the 1,200th revocation cannot be written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_switch_that_fails_half_way_says_so_and_goes_on_the_next_time() {
+    let service = Service::start().await;
+    ten_thousand(&service).await;
+    let database = service.database().await;
+    let trigger = "CREATE TRIGGER full BEFORE INSERT ON audit
+         WHEN json_extract(NEW.detail, '$.epoch') = 1200
+         BEGIN SELECT RAISE(ROLLBACK, 'ended'); END";
+    sqlx::raw_sql(trigger).execute(&database).await.unwrap();
+    let answer = service.kill("carol", json!({ "all": true })).await;
+    assert_eq!(answer.refusal(), (500, "internal_error"));
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(detail.starts_with("1000 grants were revoked, up to epoch 1000, and the rest was not"));
+    let rows =
+        "SELECT (SELECT count(*) FROM revocations), count(*) FROM audit WHERE action = 'revoke'";
+    let counts: (i64, i64) = sqlx::query_as(rows).fetch_one(&database).await.unwrap();
+    assert_eq!(counts, (1000, 1000));
+    assert_eq!(service.feed("").await.ok()["epoch"], 1000);
+    sqlx::raw_sql("DROP TRIGGER full").execute(&database).await.unwrap();
+    let answer = service.kill("carol", json!({ "all": true })).await.ok();
+    assert_eq!((&answer["revoked"], &answer["epoch"]), (&json!(9000), &json!(10000)));
+    let counts: (i64, i64) = sqlx::query_as(rows).fetch_one(&database).await.unwrap();
+    assert_eq!(counts, (10000, 10000));
+}
+
+/// Runs the binary where no directory that SQLite would take for temporary files can be written.
+const NO_TEMPORARY: &str = r#"
+    mount --bind /tmp /tmp && mount --bind "$DATA" "$DATA" && mount -o remount,bind,ro /tmp &&
+    mount --bind /var/tmp /var/tmp && mount -o remount,bind,ro /var/tmp &&
+    cd /proc && exec "$0" "$@""#;
+
+#[test]
+fn ten_thousand_grants_are_revoked_where_no_temporary_directory_can_be_written() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let now = SystemClock.now().unwrap().seconds();
+    let service = runtime.block_on(async {
+        let directory = tempfile::tempdir_in("/tmp").unwrap();
+        let text = config(&directory);
+        let service = Service::start_with(directory, &text, now).await;
+        ten_thousand(&service).await;
+        service.app.store().close().await;
+        service
+    });
+    let text = config(&service.directory);
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", NO_TEMPORARY, env!("CARGO_BIN_EXE_breakglass")])
+        .env("DATA", service.directory.path())
+        .stdin(Stdio::null());
+    let server = Server::start_by(command, service.directory, &text);
+    let answer = server.run("carol", &["--json", "revoke", "--all", "--reason", "keys leaked"]);
+    assert_eq!(answer.code, 0, "{answer:?} {}", server.log());
+    assert_eq!(answer.json()["revoked"], 10000, "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_space_is_kept_for_revocations() {
+    let directory = tempfile::tempdir().unwrap();
+    let _disk = Mounted::tmpfs(directory.path());
+    let service = Service::start_in(directory).await;
+    let live = grants(&service).await;
+    let head = json!({
+        "chain": "0".repeat(32), "seq": 1, "hash": "0".repeat(64), "began": "2026-11-22T02:13:00Z",
+    });
+    let heads = json!({ "heads": [head] });
+    let ask = json!({ "scopes": ["orders:read"], "reason": "r", "duration": "30m" });
+    let ballast = service.directory.path().join("ballast");
+    fs::write(&ballast, vec![0; 40 << 20]).unwrap();
+    let answer = service.post("envoy", "/v1/audit/heads", heads.clone()).await;
+    is_refused(&answer, "storage_low");
+    is_refused(&service.post("alice", "/v1/requests", ask).await, "storage_low");
+    service.revoke("carol", &live[0]).await.ok();
+    let rest = service.kill("carol", json!({ "all": true })).await.ok();
+    assert_eq!(rest["revoked"], live.len() - 1);
+    fs::remove_file(ballast).unwrap();
+    service.post("envoy", "/v1/audit/heads", heads).await.ok();
     works_again(&service, &live).await;
 }
