@@ -113,16 +113,15 @@ impl Store {
         Ok(Store { pool, feed, path: path.to_owned() })
     }
 
-    /// Proves that the database can be read and its write lock be taken.
+    /// Proves that the feed can be read and that a change is kept: it writes to the disk.
     ///
     /// # Errors
     /// [`StoreError`] if not.
     pub async fn probe(&self) -> Result<(), StoreError> {
+        self.feed_head().await?;
         let mut transaction = self.write().await?;
-        sqlx::query("SELECT count(*) FROM requests WHERE id = ''")
-            .execute(&mut *transaction)
-            .await?;
-        transaction.rollback().await
+        sqlx::query("UPDATE feed SET id = id").execute(&mut *transaction).await?;
+        transaction.commit().await
     }
 
     /// Closes it: what is under way ends first.

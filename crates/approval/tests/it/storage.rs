@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use breakglass_approval::clock::{Clock, SystemClock};
 use futures_util::future::join_all;
@@ -12,6 +13,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, 
 use serde_json::json;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
+use tokio::time::Instant;
 
 use crate::process::Server;
 use crate::service::{Answer, Service, config};
@@ -168,6 +170,12 @@ async fn a_database_that_is_locked_refuses_writes_until_it_is_not() {
         is_refused(&answer, "storage_busy");
     }
     service.get("alice", "/v1/requests").await.ok();
+    // Nobody who asks waits for the lock, and others who write are no failure.
+    let start = Instant::now();
+    for answer in join_all((0..1000).map(|_| service.get("nobody", "/readyz"))).await {
+        answer.ok();
+    }
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     works_again(&service, &live).await;
 }
@@ -290,4 +298,20 @@ async fn the_last_space_is_kept_for_revocations() {
     fs::remove_file(ballast).unwrap();
     service.post("envoy", "/v1/audit/heads", heads).await.ok();
     works_again(&service, &live).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_ready_as_long_as_a_write_lasts() {
+    let service = Service::start().await;
+    service.get("nobody", "/readyz").await.ok();
+    let database = service.database().await;
+    let trigger =
+        "CREATE TRIGGER ends BEFORE UPDATE ON feed BEGIN SELECT RAISE(ROLLBACK, 'ended'); END";
+    sqlx::raw_sql(trigger).execute(&database).await.unwrap();
+    service.until_ready(false).await;
+    is_refused(&service.get("nobody", "/readyz").await, "not_ready");
+    sqlx::raw_sql("DROP TRIGGER ends").execute(&database).await.unwrap();
+    service.until_ready(true).await;
+    let grant = service.approved().await.1;
+    works_again(&service, &[grant]).await;
 }
