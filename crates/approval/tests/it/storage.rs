@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use breakglass_approval::clock::{Clock, SystemClock};
+use breakglass_approval::clock::{Clock, Moment, SystemClock};
+use breakglass_approval::problem::Problem;
+use breakglass_approval::store::{Fault, Store, StoreError};
 use futures_util::future::join_all;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 use serde_json::json;
-use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection};
 use tokio::time::Instant;
 
 use crate::process::Server;
-use crate::service::{Answer, Service, config};
+use crate::service::{Answer, START, Service, config};
 
 /// More than the pool has connections.
 const MANY: usize = 16;
@@ -39,6 +41,10 @@ fn is_refused(answer: &Answer, reason: &str) {
     assert_eq!(answer.refusal(), (503, reason));
     let after: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=30).contains(&after), "{answer:?}");
+}
+
+fn is_problem(error: StoreError, reason: &str) {
+    assert_eq!(Problem::from(error).reason().word(), reason);
 }
 
 /// Many writes at once succeed, on whatever connections are in the pool.
@@ -115,29 +121,24 @@ async fn a_read_only_file_system_refuses_writes_until_it_can_be_written() {
     let service = Service::start().await;
     let live = grants(&service).await;
     let read_only = Mounted::read_only(service.directory.path());
-    // Connections from before can still write; all others are opened now.
-    let pending = join_all((0..MANY).map(|_| {
-        service.post(
-            "alice",
-            "/v1/requests",
-            json!({
-                "scopes": ["orders:read"], "reason": "r", "duration": "30m",
-            }),
-        )
-    }));
-    let mut refused = 0;
-    for answer in pending.await {
-        if !answer.status.is_success() {
-            // Connections are opened and closed meanwhile: somebody may wait too long for one.
-            let busy = answer.body["reason"] == "storage_busy";
-            is_refused(&answer, if busy { "storage_busy" } else { "storage_read_only" });
-            refused += usize::from(!busy);
-        }
+    // Connections from before can still write; all of this store's are opened now.
+    let path = service.directory.path().join("approvals.db");
+    let store = Store::open(&path).await.unwrap();
+    let now = Moment::from_seconds(START);
+    let revoke = || join_all(live.iter().map(|grant| store.revoke(now, grant, "carol", "r")));
+    for result in revoke().await {
+        let fault = result.unwrap_err().fault();
+        assert!(matches!(fault, Some(Fault::ReadOnly | Fault::Busy)), "{fault:?}");
     }
-    assert!(refused > 0);
+    let revoked = store.revoke(now, &live[0], "carol", "r").await;
+    is_problem(revoked.unwrap_err(), "storage_read_only");
     // Those that only read stay in the pool.
     join_all((0..MANY).map(|_| service.get("alice", "/v1/requests"))).await;
+    join_all(live.iter().map(|id| store.request(now, id))).await;
     drop(read_only);
+    for result in revoke().await {
+        result.unwrap();
+    }
     works_again(&service, &live).await;
 }
 
@@ -180,20 +181,23 @@ async fn a_database_that_is_locked_refuses_writes_until_it_is_not() {
     works_again(&service, &live).await;
 }
 
-/// SQLite ends the transaction by itself.
+/// SQLite ends the transaction by itself, or leaves it open.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_whose_transaction_sqlite_ended_is_not_used_again() {
-    let service = Service::start().await;
-    let live = grants(&service).await;
-    let database = service.database().await;
-    let trigger =
-        "CREATE TRIGGER ends BEFORE INSERT ON audit BEGIN SELECT RAISE(ROLLBACK, 'ended'); END";
-    sqlx::raw_sql(trigger).execute(&database).await.unwrap();
-    for answer in revoke_all(&service, &live).await {
-        assert_eq!(answer.refusal(), (500, "internal_error"));
+async fn a_connection_whose_transaction_failed_is_not_used_again() {
+    for end in ["ROLLBACK", "ABORT", "FAIL"] {
+        let service = Service::start().await;
+        let live = grants(&service).await;
+        let database = service.database().await;
+        let trigger = format!(
+            "CREATE TRIGGER ends BEFORE INSERT ON audit BEGIN SELECT RAISE({end}, 'ended'); END"
+        );
+        sqlx::raw_sql(AssertSqlSafe(trigger)).execute(&database).await.unwrap();
+        for answer in revoke_all(&service, &live).await {
+            assert_eq!(answer.refusal(), (500, "internal_error"), "{end}");
+        }
+        sqlx::raw_sql("DROP TRIGGER ends").execute(&database).await.unwrap();
+        works_again(&service, &live).await;
     }
-    sqlx::raw_sql("DROP TRIGGER ends").execute(&database).await.unwrap();
-    works_again(&service, &live).await;
 }
 
 /// Ten thousand live grants of alice's.
