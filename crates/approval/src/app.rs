@@ -11,6 +11,7 @@ use crate::feed::Feed;
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
 use crate::random::Randomness;
+use crate::readiness::Readiness;
 use crate::store::Store;
 
 /// The service's parts; a handle that is cheap to clone.
@@ -26,6 +27,7 @@ struct Parts {
     randomness: Randomness,
     metrics: Metrics,
     feed: Feed,
+    readiness: Readiness,
     news: watch::Sender<News>,
 }
 
@@ -61,6 +63,7 @@ impl App {
             randomness,
             metrics,
             feed,
+            readiness: Readiness::new(),
             news,
         }))
     }
@@ -105,6 +108,12 @@ impl App {
     #[must_use]
     pub fn feed(&self) -> &Feed {
         &self.0.feed
+    }
+
+    /// Whether the service can do its work.
+    #[must_use]
+    pub fn readiness(&self) -> &Readiness {
+        &self.0.readiness
     }
 
     /// The present moment.

@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod policy;
 pub mod problem;
 pub mod random;
+pub mod readiness;
 pub mod routes;
 pub mod server;
 pub mod store;

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::clock::ClockUnknown;
-use crate::store::StoreError;
+use crate::store::{Fault, StoreError};
 
 /// Why the answer is no: one word each, stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,18 @@ pub enum Reason {
     ScopeUnknown,
     /// Nobody approves their own request.
     SelfApproval,
+    /// The database is locked, or all connections to it are in use.
+    StorageBusy,
+    /// The database's file system is full.
+    StorageFull,
+    /// A file of the database could not be read, written or opened.
+    StorageIoError,
+    /// Little space is left on the database's file system: it is kept for revocations.
+    StorageLow,
+    /// The database got no memory.
+    StorageOutOfMemory,
+    /// The database's file cannot be written.
+    StorageReadOnly,
     /// It took too long.
     Timeout,
     /// The token would be larger than filters accept.
@@ -125,6 +137,18 @@ impl Reason {
             Reason::SelfApproval => {
                 (S::FORBIDDEN, "self_approval", "Nobody approves their own request")
             }
+            Reason::StorageBusy => (S::SERVICE_UNAVAILABLE, "storage_busy", "The database is busy"),
+            Reason::StorageFull => (S::SERVICE_UNAVAILABLE, "storage_full", "The disk is full"),
+            Reason::StorageIoError => {
+                (S::SERVICE_UNAVAILABLE, "storage_io_error", "The storage failed")
+            }
+            Reason::StorageLow => (S::SERVICE_UNAVAILABLE, "storage_low", "Little space is left"),
+            Reason::StorageOutOfMemory => {
+                (S::SERVICE_UNAVAILABLE, "storage_out_of_memory", "Out of memory")
+            }
+            Reason::StorageReadOnly => {
+                (S::SERVICE_UNAVAILABLE, "storage_read_only", "The database is read-only")
+            }
             Reason::Timeout => (S::SERVICE_UNAVAILABLE, "timeout", "Timeout"),
             Reason::TokenTooLarge => {
                 (S::BAD_REQUEST, "token_too_large", "The token would be too large")
@@ -132,6 +156,22 @@ impl Reason {
             Reason::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")
             }
+        }
+    }
+
+    /// After how many seconds a client may try again, where waiting is all that it can do.
+    fn retry_after(self) -> Option<&'static str> {
+        match self {
+            // A lock is held for moments.
+            Reason::StorageBusy => Some("1"),
+            Reason::NotReady
+            | Reason::StorageFull
+            | Reason::StorageIoError
+            | Reason::StorageOutOfMemory
+            | Reason::StorageReadOnly => Some("5"),
+            // Somebody has to make room.
+            Reason::StorageLow => Some("30"),
+            _ => None,
         }
     }
 
@@ -189,6 +229,13 @@ impl Problem {
         )
     }
 
+    /// The same refusal after something was done: `done` says what, and comes first.
+    #[must_use]
+    pub fn after(mut self, done: &str) -> Problem {
+        self.detail = format!("{done}: {}", self.detail);
+        self
+    }
+
     /// Why.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -198,7 +245,30 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
-        Problem::internal(&error)
+        if matches!(error, StoreError::LowSpace) {
+            tracing::warn!(cause = %error, "request refused");
+            return Problem::new(
+                Reason::StorageLow,
+                "the disk of the database is nearly full, and what is left is kept for revocations; \
+                 tell who runs the service",
+            );
+        }
+        let (reason, fault) = match error.fault() {
+            None => return Problem::internal(&error),
+            Some(Fault::Full) => (Reason::StorageFull, "the disk of the database is full"),
+            Some(Fault::Io) => (Reason::StorageIoError, "the storage of the database failed"),
+            Some(Fault::ReadOnly) => (Reason::StorageReadOnly, "the database cannot be written"),
+            Some(Fault::Busy) => (Reason::StorageBusy, "the database is locked or overloaded"),
+            Some(Fault::OutOfMemory) => (Reason::StorageOutOfMemory, "the database got no memory"),
+        };
+        tracing::error!(cause = %error, reason = reason.word(), "request failed");
+        Problem::new(
+            reason,
+            format!(
+                "{fault}; nothing was changed unless `breakglass status` shows it; try again, and \
+                 if it stays so tell who runs the service"
+            ),
+        )
     }
 }
 
@@ -225,6 +295,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.reason.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+        }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(
                 header::WWW_AUTHENTICATE,

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::app::App;
 use crate::feed::keep_fresh;
+use crate::readiness::keep_probing;
 use crate::routes::router;
 
 /// How often the key directory is looked at: a new key signs within this time.
@@ -30,6 +31,7 @@ pub async fn serve(
     let (stopped, grace_begins) = oneshot::channel();
     let watch = tokio::spawn(watch_keys(app.clone()));
     let fresh = tokio::spawn(keep_fresh(app.clone()));
+    let probing = tokio::spawn(keep_probing(app.clone()));
     let stopping = app.clone();
     let stop = async move {
         stop.await;
@@ -59,6 +61,7 @@ pub async fn serve(
     };
     watch.abort();
     fresh.abort();
+    probing.abort();
     connections.shutdown_background();
     app.store().close().await;
     result

@@ -1,5 +1,6 @@
-//! `GET /healthz`: the process answers. `GET /readyz`: it can do its work, which takes the clock
-//! and a database that can be written.
+//! `GET /healthz`: the process answers. `GET /readyz`: it can do its work, which takes the clock, a feed that
+//! can be read, and a database in which a revocation can be written. Anybody may ask, so nothing is tried for
+//! who asks.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,9 +15,9 @@ pub(super) async fn alive() -> Json<Value> {
 
 pub(super) async fn ready(State(app): State<App>) -> Result<Json<Value>, Problem> {
     app.now()?;
-    app.store().probe().await.map_err(|cause| {
-        tracing::warn!(%cause, "not ready");
-        Problem::new(Reason::NotReady, "the database does not answer; the log has the cause")
-    })?;
+    if !app.readiness().is_ready() {
+        let detail = "the database cannot be read or written; the log has the cause";
+        return Err(Problem::new(Reason::NotReady, detail));
+    }
     Ok(Json(json!({ "status": "ready" })))
 }

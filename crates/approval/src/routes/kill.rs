@@ -1,5 +1,6 @@
-//! `POST /v1/revocations`: the kill switch. Revokes every grant that matches, in one transaction:
-//! all of them, or none.
+//! `POST /v1/revocations`: the kill switch. Revokes every grant that matches, in steps whose work is
+//! bounded. Where a step fails, those before it stay done, and the answer says how many they were: the
+//! same request again does the rest.
 //!
 //! 1. Exactly one of `grant`, `subject`, `incident`, `scope`, `all` says what matches.
 //!    `subject`, `incident` and `scope` mean every spelling of the name that a person would take for
@@ -21,14 +22,18 @@ use serde_json::{Value, json};
 
 use super::body::{FieldErrors, JsonBody};
 use crate::app::App;
+use crate::clock::Moment;
 use crate::config::Person;
 use crate::folded::Folded;
 use crate::identity::AsPerson;
 use crate::limits::MAX_LISTED_GRANTS;
 use crate::policy;
 use crate::problem::{FieldProblem, Problem, Reason};
-use crate::store::{LiveGrant, Target};
+use crate::store::{LiveGrant, STEP, Target};
 use crate::text;
+
+/// How often it looks again for what was approved meanwhile.
+const ROUNDS: u32 = 10;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,19 +57,16 @@ pub(super) async fn handler(
     if let Target::Grant(jti) = target {
         super::grant(&app, now, jti).await?;
     }
-    let matching = app.store().matching(now, target).await?;
-    let mut grants: Vec<String> =
-        choose(&app, &person, target, &matching.grants)?.map(|grant| grant.jti.clone()).collect();
-    let not_yours = matching.grants.len().saturating_sub(grants.len());
-    let chosen: Vec<&str> = grants.iter().map(String::as_str).collect();
-    let alike = look_alikes(target, &matching.grants, &chosen);
-    let epoch = matching.revoke(now, &chosen, &person.name, &body.reason, target).await?;
-    let revoked = grants.len();
-    if revoked > 0 {
-        app.revoked(now, revoked).await;
-    }
+    let mut kill = Kill { app: &app, person: &person, now, target, reason: &body.reason };
+    let mut done = Done::default();
+    let not_yours = match kill.run(&mut done).await {
+        Ok(not_yours) => not_yours,
+        Err(problem) if done.revoked > 0 => return Err(done.half_way(problem)),
+        Err(problem) => return Err(problem),
+    };
+    let alike = done.look_alikes();
+    let Done { revoked, grants, epoch, .. } = done;
     tracing::warn!(revoked, not_yours, actor = person.name, epoch, ?target, "kill switch");
-    grants.truncate(MAX_LISTED_GRANTS);
     Ok(Json(json!({
         "revoked": revoked,
         "grants": grants,
@@ -74,27 +76,103 @@ pub(super) async fn handler(
     })))
 }
 
-/// The other spellings of the name that were found, and how many grants of each were revoked.
-fn look_alikes(target: Target<'_>, matching: &[LiveGrant], chosen: &[&str]) -> Vec<Value> {
-    let Some(name) = target.name() else { return Vec::new() };
-    let folded = Folded::new(name);
-    let chosen: BTreeSet<&str> = chosen.iter().copied().collect();
-    let mut found: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    for grant in matching {
-        let spellings = target.spellings(grant, &folded);
-        for spelling in spellings.into_iter().filter(|spelling| *spelling != name) {
-            let (revoked, not_yours) = found.entry(spelling).or_default();
-            let count = if chosen.contains(grant.jti.as_str()) { revoked } else { not_yours };
-            *count = count.saturating_add(1);
+/// One use of the kill switch.
+struct Kill<'a> {
+    app: &'a App,
+    person: &'a Person,
+    now: Moment,
+    target: Target<'a>,
+    reason: &'a str,
+}
+
+/// What it has done so far.
+#[derive(Default)]
+struct Done {
+    revoked: usize,
+    /// The first of them.
+    grants: Vec<String>,
+    epoch: i64,
+    /// The other spellings of the name, each with how many of its grants were revoked, and how many were not
+    /// because the person may not.
+    alike: BTreeMap<String, (usize, usize)>,
+}
+
+impl Kill<'_> {
+    /// Revokes until nothing is left that matches and that this person may revoke, and returns how many
+    /// grants match that the person may not revoke.
+    async fn run(&mut self, done: &mut Done) -> Result<usize, Problem> {
+        let store = self.app.store();
+        let mut round = 0_u32;
+        loop {
+            let matching = store.matching(self.now, self.target).await?;
+            let chosen = if round == 0 {
+                choose(self.app, self.person, self.target, &matching)?
+            } else {
+                // What was approved meanwhile.
+                chosen(self.app, self.person, self.target, &matching)?
+            };
+            let not_yours = matching.len().saturating_sub(chosen.len());
+            done.spelled(self.target, &matching, &chosen);
+            // An empty step reads the epoch.
+            let steps = chosen.chunks(STEP).chain(chosen.is_empty().then_some(&[][..]));
+            for step in steps {
+                let step = store
+                    .revoke_step(self.now, step, &self.person.name, self.reason, self.target)
+                    .await?;
+                done.epoch = step.epoch;
+                let count = step.revoked.len();
+                done.revoked = done.revoked.saturating_add(count);
+                let room = MAX_LISTED_GRANTS.saturating_sub(done.grants.len());
+                done.grants.extend(step.revoked.into_iter().take(room));
+                if count > 0 {
+                    self.app.revoked(self.now, count).await;
+                }
+            }
+            round = round.saturating_add(1);
+            if chosen.is_empty() || round >= ROUNDS {
+                return Ok(not_yours);
+            }
+            self.now = self.app.now()?;
         }
     }
-    found
-        .into_iter()
-        .take(MAX_LISTED_GRANTS)
-        .map(|(spelling, (revoked, not_yours))| {
-            json!({ "name": spelling, "revoked": revoked, "not_yours": not_yours })
-        })
-        .collect()
+}
+
+impl Done {
+    /// Counts the other spellings among the grants of one round.
+    fn spelled(&mut self, target: Target<'_>, matching: &[LiveGrant], chosen: &[String]) {
+        let Some(name) = target.name() else { return };
+        let folded = Folded::new(name);
+        let chosen: BTreeSet<&String> = chosen.iter().collect();
+        // What is left is found again in each round.
+        self.alike.values_mut().for_each(|(_, not_yours)| *not_yours = 0);
+        for grant in matching {
+            let spellings = target.spellings(grant, &folded);
+            for spelling in spellings.into_iter().filter(|spelling| *spelling != name) {
+                let (revoked, not_yours) = self.alike.entry(spelling.to_owned()).or_default();
+                let count = if chosen.contains(&grant.jti) { revoked } else { not_yours };
+                *count = count.saturating_add(1);
+            }
+        }
+    }
+
+    fn look_alikes(&self) -> Vec<Value> {
+        let found = self.alike.iter().take(MAX_LISTED_GRANTS);
+        found
+            .map(|(spelling, (revoked, not_yours))| {
+                json!({ "name": spelling, "revoked": revoked, "not_yours": not_yours })
+            })
+            .collect()
+    }
+
+    fn half_way(self, problem: Problem) -> Problem {
+        let Done { revoked, epoch, .. } = self;
+        tracing::error!(revoked, epoch, reason = problem.reason().word(), "kill switch half way");
+        problem.after(&format!(
+            "{} revoked, up to epoch {epoch}, and the rest was not: run it again to revoke the rest. \
+             Why it stopped",
+            if revoked == 1 { "1 grant was".to_owned() } else { format!("{revoked} grants were") },
+        ))
+    }
 }
 
 impl Body {
@@ -132,24 +210,17 @@ impl Body {
     }
 }
 
-/// The grants that this person revokes with it.
-fn choose<'g>(
+/// The ids of the grants that this person revokes with it; a refusal where that is none of those that match.
+fn choose(
     app: &App,
     person: &Person,
     target: Target<'_>,
-    matching: &'g [LiveGrant],
-) -> Result<impl Iterator<Item = &'g LiveGrant>, Problem> {
-    let whole = matches!(target, Target::All | Target::Subject(_));
-    if whole {
-        check_rights(app, person, matching)?;
-    }
+    matching: &[LiveGrant],
+) -> Result<Vec<String>, Problem> {
+    let chosen = chosen(app, person, target, matching)?;
     if matching.is_empty() {
         check_spelling(app, target)?;
     }
-    let chosen: Vec<&LiveGrant> = matching
-        .iter()
-        .filter(|grant| whole || policy::may_revoke(app.config(), person, &held(grant)))
-        .collect();
     if chosen.is_empty() && !matching.is_empty() {
         return Err(Problem::new(
             Reason::NotAnApprover,
@@ -160,7 +231,24 @@ fn choose<'g>(
             ),
         ));
     }
-    Ok(chosen.into_iter())
+    Ok(chosen)
+}
+
+fn chosen(
+    app: &App,
+    person: &Person,
+    target: Target<'_>,
+    matching: &[LiveGrant],
+) -> Result<Vec<String>, Problem> {
+    let whole = matches!(target, Target::All | Target::Subject(_));
+    if whole {
+        check_rights(app, person, matching)?;
+    }
+    Ok(matching
+        .iter()
+        .filter(|grant| whole || policy::may_revoke(app.config(), person, &held(grant)))
+        .map(|grant| grant.jti.clone())
+        .collect())
 }
 
 /// Nobody who misspelt a name may believe that something was revoked.

@@ -45,7 +45,7 @@ impl Store {
             jti: Some(approval.jti),
         };
         append(&mut transaction, now, &entry, &json!({})).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Denies a pending request.
@@ -74,7 +74,7 @@ impl Store {
         exactly_one(&result)?;
         let entry = Entry { actor: approver, action: "deny", request_id: id, jti: None };
         append(&mut transaction, now, &entry, &json!({ "reason": reason })).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Takes back a pending request.
@@ -96,6 +96,6 @@ impl Store {
         exactly_one(&result)?;
         let entry = Entry { actor: requester, action: "cancel", request_id: id, jti: None };
         append(&mut transaction, now, &entry, &json!({})).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }

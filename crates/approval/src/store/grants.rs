@@ -53,7 +53,7 @@ impl Store {
             jti: request.jti.as_deref(),
         };
         append(&mut transaction, now, &entry, &json!({ "kid": kid })).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Revokes a grant; a second time, tells of the first, and `false`. A grant that ended longer ago than any
@@ -74,6 +74,7 @@ impl Store {
             .fetch_optional(&mut *transaction)
             .await?;
         if let Some(earlier) = earlier {
+            transaction.rollback().await?;
             return Ok((earlier, false));
         }
         let revoked: Option<Revoked> = sqlx::query_as(

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sqlx::types::Json;
-use sqlx::{Sqlite, Transaction};
 
+use super::write::Write;
 use super::{Store, StoreError, exactly_one};
 use crate::clock::Moment;
 
@@ -100,6 +100,7 @@ impl Store {
         heads: &[Head],
         proven: &HashMap<String, String>,
     ) -> Result<Reported, StoreError> {
+        self.check_space()?;
         let mut transaction = self.write().await?;
         let mut reported = Reported::default();
         let mut owners: HashMap<&str, Option<String>> = HashMap::new();
@@ -142,7 +143,7 @@ impl Store {
 
 /// The name of the chain's owner; none where no proxy has reported the chain: it becomes the reporter's.
 async fn owner(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Write,
     reporter: Reporter<'_>,
     chain: &str,
     proven: Option<&str>,
@@ -182,7 +183,7 @@ async fn owner(
 }
 
 async fn known(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Write,
     reporter: Reporter<'_>,
     head: &Head,
 ) -> Result<Option<Known>, StoreError> {
@@ -211,7 +212,7 @@ async fn known(
 }
 
 async fn seen_again(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Write,
     now: Moment,
     reporter: i64,
     head: i64,
@@ -230,7 +231,7 @@ async fn seen_again(
 /// Which earlier head of the same owner this one contradicts, the worst first. Which of them is right is not
 /// decided here: the log shows it.
 async fn conflict(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Write,
     reporter: Reporter<'_>,
     head: &Head,
     known: Option<&Known>,
@@ -259,7 +260,7 @@ async fn conflict(
 }
 
 async fn insert(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Write,
     now: Moment,
     reporter: Reporter<'_>,
     head: &Head,

@@ -1,8 +1,8 @@
-//! Revokes many grants at once: all that are chosen, or none.
+//! Revokes many grants, in steps whose work is bounded: each is one transaction with its audit rows.
 
 use serde_json::{Value, json};
-use sqlx::{Sqlite, Transaction};
 
+use super::write::Write;
 use super::{Store, StoreError, audit};
 use crate::clock::Moment;
 use crate::folded::Folded;
@@ -39,13 +39,16 @@ pub struct LiveGrant {
     pub scopes: Vec<String>,
 }
 
-/// The grants that a target means, while the write lock is held: none of them changes, and no
-/// other one is approved, until this is dropped or revokes.
-#[derive(Debug)]
-pub struct Matching {
-    transaction: Transaction<'static, Sqlite>,
-    /// The grants, the oldest approval first.
-    pub grants: Vec<LiveGrant>,
+/// The most grants that one step revokes: no other change waits for longer than that takes.
+pub const STEP: usize = 500;
+
+/// What one step did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The grants that it revoked; those that were revoked already are not among them.
+    pub revoked: Vec<String>,
+    /// The latest epoch.
+    pub epoch: i64,
 }
 
 impl<'a> Target<'a> {
@@ -87,8 +90,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
-    pub async fn matching(&self, now: Moment, target: Target<'_>) -> Result<Matching, StoreError> {
-        let mut transaction = self.write().await?;
+    pub async fn matching(
+        &self,
+        now: Moment,
+        target: Target<'_>,
+    ) -> Result<Vec<LiveGrant>, StoreError> {
         let jti = if let Target::Grant(jti) = target { Some(jti) } else { None };
         let mut grants: Vec<LiveGrant> = sqlx::query_as(
             "SELECT jti, requester, approved_by, incident, scopes FROM requests
@@ -99,57 +105,64 @@ impl Store {
         )
         .bind(now.seconds().saturating_sub(CLOCK_SKEW_S))
         .bind(jti)
-        .fetch_all(&mut *transaction)
+        .fetch_all(&self.pool)
         .await?;
         // The requester chose the spelling, in a row that may be older than today's bounds.
         if let Some(name) = target.name().map(Folded::new) {
             grants.retain(|grant| !target.spellings(grant, &name).is_empty());
         }
-        Ok(Matching { transaction, grants })
+        Ok(grants)
     }
-}
 
-impl Matching {
-    /// Revokes `chosen` of them, in this order, and returns the latest epoch.
+    /// Revokes those of `chosen`, at most [`STEP`] grants, that nobody has revoked meanwhile, in this order.
     ///
     /// # Errors
     /// [`StoreError`] if the database does not do all of it: then none of it is done.
-    pub async fn revoke(
-        mut self,
+    pub async fn revoke_step(
+        &self,
         now: Moment,
-        chosen: &[&str],
+        chosen: &[String],
         actor: &str,
         reason: &str,
         target: Target<'_>,
-    ) -> Result<i64, StoreError> {
-        let before = self.epoch().await?;
+    ) -> Result<Step, StoreError> {
+        let mut transaction = self.write().await?;
+        let before = epoch(&mut transaction).await?;
+        let revoked: Vec<String> = sqlx::query_scalar(
+            "SELECT chosen.value FROM json_each(?1) AS chosen
+             WHERE NOT EXISTS (SELECT 1 FROM revocations WHERE jti = chosen.value)
+             ORDER BY chosen.key",
+        )
+        .bind(Value::from(chosen).to_string())
+        .fetch_all(&mut *transaction)
+        .await?;
         let result = sqlx::query(
             "INSERT INTO revocations (jti, revoked_at_ms, revoked_by, reason, expires_at)
              SELECT jti, ?2, ?3, ?4, expires_at
              FROM json_each(?1) AS chosen JOIN requests ON requests.jti = chosen.value
              ORDER BY chosen.key",
         )
-        .bind(Value::from(chosen).to_string())
+        .bind(Value::from(revoked.as_slice()).to_string())
         .bind(now.millis())
         .bind(actor)
         .bind(reason)
-        .execute(&mut *self.transaction)
+        .execute(&mut *transaction)
         .await?;
         let detail = json!({ "reason": reason, "match": target.describe() });
-        let rows = audit::append_revocations(&mut self.transaction, now, before, actor, &detail);
+        let rows = audit::append_revocations(&mut transaction, now, before, actor, &detail);
         for affected in [result.rows_affected(), rows.await?] {
-            if usize::try_from(affected) != Ok(chosen.len()) {
+            if usize::try_from(affected) != Ok(revoked.len()) {
                 return Err(StoreError::RowsAffected(affected));
             }
         }
-        let epoch = self.epoch().await?;
-        self.transaction.commit().await?;
-        Ok(epoch)
+        let epoch = epoch(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(Step { revoked, epoch })
     }
+}
 
-    async fn epoch(&mut self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT coalesce(max(epoch), 0) FROM revocations")
-            .fetch_one(&mut *self.transaction)
-            .await?)
-    }
+async fn epoch(transaction: &mut Write) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar("SELECT coalesce(max(epoch), 0) FROM revocations")
+        .fetch_one(&mut **transaction)
+        .await?)
 }

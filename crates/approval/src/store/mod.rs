@@ -6,6 +6,7 @@
 mod audit;
 mod decisions;
 mod evidence;
+mod fault;
 mod feed;
 mod grants;
 mod head_pages;
@@ -13,30 +14,38 @@ mod heads;
 mod kill;
 mod requests;
 mod row;
+mod write;
 
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::statvfs;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
 
 pub use decisions::Approval;
 pub use evidence::{About, Step};
+pub use fault::Fault;
 pub use feed::{FeedEntry, FeedHead};
 pub use grants::Revoked;
 pub use head_pages::{HeadFilter, HeadPage, Proof, ReportedHead};
 pub use heads::{Disputed, Head, Reported, Reporter};
-pub use kill::{LiveGrant, Matching, Target};
+pub use kill::{LiveGrant, STEP, Step as KillStep, Target};
 pub use requests::{Filter, Submission};
 pub use row::{InvalidState, Request, State};
+use write::{Write, reusable};
 
-/// How long a writer waits for another one: below the time a request may take.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a request waits for the lock, and how long for a connection. A change reads, and then writes: all
+/// its waits together are below the time that a request may take.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What is kept free on the database's file system for revocations, in bytes: below it, requests and heads are
+/// refused.
+const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +59,20 @@ pub enum StoreError {
     /// A row was to be changed that is not in the state it was to be in: somebody else was first.
     #[error("expected to change one row, changed {0}")]
     RowsAffected(u64),
+    /// What little space is left is kept for revocations.
+    #[error("the file system of the database has less than {} MiB free", MIN_FREE_BYTES >> 20)]
+    LowSpace,
+}
+
+impl StoreError {
+    /// The storage fault that it is, if it is one.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            StoreError::Database(error) => fault::fault(error),
+            StoreError::Migration(_) | StoreError::RowsAffected(_) | StoreError::LowSpace => None,
+        }
+    }
 }
 
 /// The database.
@@ -58,6 +81,7 @@ pub struct Store {
     pool: SqlitePool,
     /// One connection for the feed alone.
     feed: SqlitePool,
+    path: PathBuf,
 }
 
 impl Store {
@@ -73,26 +97,31 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             // An approval that was answered must survive a power cut.
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            // A statement that changes much has a journal of its own, which would need a directory such as
+            // /tmp that can be written.
+            .pragma("temp_store", "MEMORY");
         let pool = |connections: u32| {
-            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY_TIMEOUT)
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(BUSY_TIMEOUT)
+                .after_release(|connection, _| Box::pin(reusable(connection)))
         };
         let feed = pool(1).connect_lazy_with(options.clone());
         let pool = pool(8).connect_with(options).await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Store { pool, feed })
+        Ok(Store { pool, feed, path: path.to_owned() })
     }
 
-    /// Proves that the database can be read and its write lock be taken.
+    /// Proves that the feed can be read and that a change is kept: it writes to the disk.
     ///
     /// # Errors
     /// [`StoreError`] if not.
     pub async fn probe(&self) -> Result<(), StoreError> {
+        self.feed_head().await?;
         let mut transaction = self.write().await?;
-        sqlx::query("SELECT count(*) FROM requests WHERE id = ''")
-            .execute(&mut *transaction)
-            .await?;
-        Ok(transaction.rollback().await?)
+        sqlx::query("UPDATE feed SET id = id").execute(&mut *transaction).await?;
+        transaction.commit().await
     }
 
     /// Closes it: what is under way ends first.
@@ -101,10 +130,19 @@ impl Store {
         self.pool.close().await;
     }
 
-    /// The write lock is taken at the start: what the transaction then reads cannot be changed by
-    /// another one before it writes.
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.pool.begin_with("BEGIN IMMEDIATE").await
+    /// Refuses what is not needed to end a grant while there is little space left.
+    fn check_space(&self) -> Result<(), StoreError> {
+        match statvfs(&self.path) {
+            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE_BYTES => {
+                Err(StoreError::LowSpace)
+            }
+            // Where the system cannot tell, the write itself does.
+            _ => Ok(()),
+        }
+    }
+
+    async fn write(&self) -> Result<Write, StoreError> {
+        Write::begin(&self.pool).await
     }
 }
 

@@ -53,6 +53,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database refuses it.
     pub async fn submit(&self, now: Moment, new: &Submission<'_>) -> Result<(), StoreError> {
+        self.check_space()?;
         let mut transaction = self.write().await?;
         let result = sqlx::query(
             "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience,
@@ -81,7 +82,7 @@ impl Store {
         });
         let entry = Entry { actor: new.requester, action: "submit", request_id: new.id, jti: None };
         append(&mut transaction, now, &entry, &detail).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// The request with this id.

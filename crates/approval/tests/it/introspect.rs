@@ -110,6 +110,7 @@ async fn a_service_without_its_database_does_not_answer() {
     let body = format!("token={token}");
     let answer = service.form("envoy", "/oauth2/introspect", &body).await;
     assert_eq!(answer.refusal(), (500, "internal_error"));
+    service.until_ready(false).await;
     assert_eq!(service.get("nobody", "/readyz").await.refusal(), (503, "not_ready"));
     service.get("nobody", "/healthz").await.ok();
 }

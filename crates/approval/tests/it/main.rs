@@ -34,5 +34,6 @@ mod proxies;
 mod request;
 mod revoke;
 mod service;
+mod storage;
 mod store;
 mod token;

@@ -35,9 +35,14 @@ impl Server {
     }
 
     pub(crate) fn start_with(directory: TempDir, config: &str) -> Server {
+        Server::start_by(breakglass(), directory, config)
+    }
+
+    /// A server that this command starts.
+    pub(crate) fn start_by(mut command: Command, directory: TempDir, config: &str) -> Server {
         let at = |name: &str| directory.path().join(name);
         fs::write(at("config.toml"), config).unwrap();
-        let child = breakglass()
+        let child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--config"])
             .arg(at("config.toml"))
             .arg("--ready-file")

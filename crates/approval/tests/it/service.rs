@@ -12,6 +12,7 @@ use breakglass_approval::feed::keep_fresh;
 use breakglass_approval::issuer::{Issuer, KeyDirectory};
 use breakglass_approval::metrics::Metrics;
 use breakglass_approval::random::Randomness;
+use breakglass_approval::readiness::keep_probing;
 use breakglass_approval::routes::router;
 use breakglass_approval::store::Store;
 use serde_json::{Value, json};
@@ -142,7 +143,10 @@ impl Answer {
 
 impl Service {
     pub(crate) async fn start() -> Service {
-        let directory = tempfile::tempdir().unwrap();
+        Service::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    pub(crate) async fn start_in(directory: TempDir) -> Service {
         let text = config(&directory);
         Service::start_with(directory, &text, START).await
     }
@@ -161,6 +165,7 @@ impl Service {
         let metrics = Metrics::new().unwrap();
         let app = App::new(config, store, issuer, Box::new(clock.clone()), randomness, metrics);
         tokio::spawn(keep_fresh(app.clone()));
+        tokio::spawn(keep_probing(app.clone()));
         Service { app, directory, clock }
     }
 
@@ -238,6 +243,17 @@ impl Service {
     pub(crate) async fn kill(&self, who: &str, mut what: Value) -> Answer {
         what["reason"] = json!("keys leaked");
         self.post(who, "/v1/revocations", what).await
+    }
+
+    /// Waits until the service says whether it is ready.
+    pub(crate) async fn until_ready(&self, ready: bool) {
+        for _ in 0..200 {
+            if self.get("nobody", "/readyz").await.status.is_success() == ready {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("ready is not {ready} after 20 s");
     }
 
     /// The value of a counter or gauge.

@@ -1,0 +1,91 @@
+//! Write transactions. A connection goes back to the pool only after its COMMIT or ROLLBACK has succeeded;
+//! in every other case it is closed.
+//!
+//! SQLite ends a transaction by itself when the disk is full, and a failed COMMIT leaves one open: what
+//! state a connection is in after a failure is not worth guessing. Closing it rolls back, and opening
+//! another one takes about a millisecond.
+
+use std::ops::{Deref, DerefMut};
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
+
+use super::StoreError;
+use super::fault::{Fault, fault};
+
+/// A transaction that has the write lock.
+#[derive(Debug)]
+pub(super) struct Write {
+    connection: PoolConnection<Sqlite>,
+    /// COMMIT or ROLLBACK has succeeded.
+    ended: bool,
+}
+
+impl Write {
+    /// Takes the write lock: what the transaction then reads cannot be changed by another one before it
+    /// writes.
+    ///
+    /// A connection that was opened while the file could not be written stays read-only for good, so it is
+    /// closed and another one is tried. After as many as the pool has, it is the file that is read-only.
+    pub(super) async fn begin(pool: &SqlitePool) -> Result<Write, StoreError> {
+        let mut left = pool.options().get_max_connections();
+        loop {
+            let mut write = Write { connection: pool.acquire().await?, ended: false };
+            // BEGIN IMMEDIATE succeeds on a read-only connection; a statement that may write does not.
+            let begun = sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE feed SET id = id WHERE 0")
+                .execute(&mut *write.connection)
+                .await;
+            match begun {
+                Ok(_) => return Ok(write),
+                Err(error) if left > 0 && fault(&error) == Some(Fault::ReadOnly) => {
+                    left = left.saturating_sub(1);
+                    write.connection.close_on_drop();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Makes it last.
+    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("COMMIT").execute(&mut *self.connection).await?;
+        self.ended = true;
+        Ok(())
+    }
+
+    /// Ends it without a change.
+    pub(super) async fn rollback(mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("ROLLBACK").execute(&mut *self.connection).await?;
+        self.ended = true;
+        Ok(())
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl Deref for Write {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+/// Whether a connection that was used may be used again: a ROLLBACK that sqlx queued for a transaction of
+/// reads is done, and the transaction is over.
+pub(super) async fn reusable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
