@@ -57,19 +57,23 @@ async fn works_again(service: &Service, grants: &[String]) {
     assert_eq!(epoch, grants.len() as u64);
 }
 
+fn as_root(mounted: rustix::io::Result<()>) {
+    mounted.unwrap_or_else(|error| panic!("mounting a file system, which takes root: {error}"));
+}
+
 /// A mount that ends with this.
 struct Mounted(PathBuf);
 
 impl Mounted {
     fn tmpfs(at: &Path) -> Mounted {
-        mount("tmpfs", at, "tmpfs", MountFlags::empty(), c"size=96m").unwrap();
+        as_root(mount("tmpfs", at, "tmpfs", MountFlags::empty(), c"size=96m"));
         Mounted(at.to_owned())
     }
 
     /// Whatever is opened in the directory from now on cannot be written.
     fn read_only(at: &Path) -> Mounted {
-        mount_bind(at, at).unwrap();
-        mount_remount(at, MountFlags::BIND | MountFlags::RDONLY, c"").unwrap();
+        as_root(mount_bind(at, at));
+        as_root(mount_remount(at, MountFlags::BIND | MountFlags::RDONLY, c""));
         Mounted(at.to_owned())
     }
 }
