@@ -10,57 +10,29 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use breakglass_core::audit::ChainKey;
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::config::{Digest, Proxy};
-
-/// What the key of chain ids is derived with.
-const CONTEXT: &[u8] = b"breakglass chain id 1";
+use crate::config::Proxy;
 
 /// One proxy's key.
 struct Key {
     proxy: String,
-    /// With the key absorbed: a copy is all that an id takes.
-    hmac: Hmac<Sha256>,
-}
-
-/// An id: its random half, and the half that commits to a key.
-struct Id {
-    random: [u8; 8],
-    commitment: [u8; 8],
-}
-
-impl Id {
-    /// Reads 32 hexadecimal digits.
-    fn parse(chain: &str) -> Option<Id> {
-        if chain.len() != 32 {
-            return None;
-        }
-        let id = u128::from_str_radix(chain, 16).ok()?.to_be_bytes();
-        Some(Id { random: *id.first_chunk()?, commitment: *id.last_chunk()? })
-    }
+    key: ChainKey,
 }
 
 impl Key {
     fn new(proxy: &Proxy) -> Key {
-        let derived = keyed(&proxy.token_sha256).chain_update(CONTEXT).finalize().into_bytes();
-        Key { proxy: proxy.name.clone(), hmac: keyed(&derived.into()) }
-    }
-
-    fn made(&self, id: &Id) -> bool {
-        let code = self.hmac.clone().chain_update(id.random).finalize().into_bytes();
-        code.starts_with(&id.commitment)
+        let key = ChainKey::from_credential_digest(&proxy.token_sha256);
+        Key { proxy: proxy.name.clone(), key }
     }
 }
 
-/// A key that is shorter than a block is padded with zeros (RFC 2104, section 2).
-fn keyed(key: &Digest) -> Hmac<Sha256> {
-    let mut block = [0; 64];
-    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-    Hmac::new(&block.into())
+/// An id from its 32 hexadecimal digits.
+fn parse(chain: &str) -> Option<[u8; 16]> {
+    let id = (chain.len() == 32).then(|| u128::from_str_radix(chain, 16).ok())??;
+    Some(id.to_be_bytes())
 }
 
 /// The keys of all configured proxies.
@@ -87,7 +59,7 @@ impl ChainOwners {
     #[must_use]
     pub fn proves(&self, proxy: &str, chain: &str) -> bool {
         let key = self.by_proxy.get(proxy).and_then(|index| self.keys.get(*index));
-        key.zip(Id::parse(chain)).is_some_and(|(key, id)| key.made(&id))
+        key.zip(parse(chain)).is_some_and(|(key, id)| key.key.made(&id))
     }
 
     /// Tries the keys of all proxies: the chains whose owner is proven, each with its owner's name.
@@ -104,8 +76,8 @@ impl ChainOwners {
             // Held by the search, not by the caller, which can go away before the search ends.
             let _alone = alone;
             let owner = |chain: String| {
-                let id = Id::parse(&chain)?;
-                let owner = keys.iter().find(|key| key.made(&id))?.proxy.clone();
+                let id = parse(&chain)?;
+                let owner = keys.iter().find(|key| key.key.made(&id))?.proxy.clone();
                 Some((chain, owner))
             };
             chains.into_iter().filter_map(owner).collect()
@@ -116,8 +88,6 @@ impl ChainOwners {
 
 #[cfg(test)]
 mod tests {
-    use breakglass_core::audit::ChainKey;
-
     use super::*;
     use crate::identity::digest;
 

@@ -7,7 +7,7 @@
 //! 2. A number that is taken by the same record is a copy, which a start may be.
 //! 3. By another one: of the two the one is forged that the next record does not name.
 //! 4. In one file a chain's records come in their order ([`super::order`]), starts excepted.
-//! 5. What comes after the last head is vouched for by nobody: it may be young, or the heads stopped.
+//! 5. No head vouches for a record after the last one: it is too young, or heads stopped.
 //!
 //! Copies and another order are what pipelines make of a log; they change no verdict, whichever way the
 //! records come.

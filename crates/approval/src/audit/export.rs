@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::finding::Kind;
+use super::proof::{SEALED, UNPROVEN};
 use super::record::Record;
 
 /// How much of a line that cannot be read goes along, in bytes.
@@ -35,9 +37,9 @@ impl Proof {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Proof::Sealed => "sealed",
-            Proof::Unproven => "unproven",
-            Proof::Changed => "changed",
+            Proof::Sealed => SEALED,
+            Proof::Unproven => UNPROVEN,
+            Proof::Changed => Kind::Changed.word(),
         }
     }
 }

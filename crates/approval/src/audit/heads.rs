@@ -1,7 +1,7 @@
 //! What proxies reported of their chains, as the approval service gives it.
 //!
-//! - A chain belongs to one reporter: the proxy whose credential its id commits to, or else whoever
-//!   reported it first. What another one reports of it is disputed, and decides nothing.
+//! - A chain belongs to one reporter: the proxy whose credential its id commits to, or else its first
+//!   reporter. What another one reports of it is disputed, and decides nothing.
 //! - What was reported before [`Window::since`] need not be in the log.
 
 use std::collections::{BTreeMap, HashMap};
@@ -44,7 +44,7 @@ pub struct Heads {
 pub enum Proof {
     /// Its id commits to the reporter's credential.
     Proven,
-    /// Nobody reported it before.
+    /// No proxy reported it before.
     FirstReport,
     /// It belongs to another proxy.
     Disputed,
@@ -148,13 +148,18 @@ impl Heads {
             _ => Proof::FirstReport,
         });
         let usurps = known.is_some_and(|head| head.reporter != *proxy);
+        // A proxy that was renamed proves its chains under either name.
+        let renamed = proof == Proof::Proven && known.is_some_and(|head| head.proof == proof);
         if proof == Proof::Disputed || (usurps && proof == Proof::FirstReport) {
             let owner = owner.clone().or_else(|| known.map(|head| head.reporter.clone()));
             self.dispute(*chain, proxy.clone(), owner, *seq);
             return Ok(());
         }
         // The id proves what the first report only claimed.
-        if usurps && let Some(claimed) = self.chains.remove(chain) {
+        if usurps
+            && !renamed
+            && let Some(claimed) = self.chains.remove(chain)
+        {
             let last = claimed.last();
             self.dispute(*chain, claimed.reporter, Some(proxy.clone()), last);
         }

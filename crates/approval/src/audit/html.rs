@@ -75,8 +75,8 @@ impl Report {
                     p.meta {
                         "proven: the record's chain and a report of its own proxy vouch for it. "
                         "first report: the same, but nothing proves whose report that is. "
-                        "sealed: only its own hash does. unproven: it has no seal, and anybody who could write "
-                        "to the log could have written it."
+                        "sealed: only its own hash does. unproven: it has no seal; write access to the log is "
+                        "enough to make it."
                     }
                     (table(calls))
                     h2 { "What the check found" }

@@ -39,7 +39,7 @@ pub const FIRST_REPORT: &str = "first_report";
 /// The word for a record whose hash is that of its text, and for which no head vouches.
 pub const SEALED: &str = "sealed";
 
-/// The word for a record without a seal: anybody who can write to the log can write one.
+/// The word for a record without a seal: write access to the log is enough to make one.
 pub const UNPROVEN: &str = "unproven";
 
 impl<'v> Proofs<'v> {

@@ -33,8 +33,8 @@ impl Prev {
     }
 }
 
-/// Makes fingerprints of hashes: 64 bits under a random key, so that nobody can look for a record whose
-/// fingerprint is that of another one.
+/// Makes fingerprints of hashes: 64 bits under a random key, so that an attacker cannot search for a record
+/// whose fingerprint is that of another one.
 #[derive(Debug, Clone, Default)]
 pub struct Fingerprints(RandomState);
 
@@ -171,12 +171,6 @@ impl Run {
         if self.rivals.iter().all(|known| known.hash != rival.hash) {
             self.rivals.push(rival);
         }
-    }
-
-    /// Whether a record with this hash is one that the last may be.
-    #[must_use]
-    pub fn may_be_last(&self, hash: Digest) -> bool {
-        self.last.hash == hash || self.rivals.iter().any(|rival| rival.hash == hash)
     }
 
     /// Decides which record is the last one, and says what is wrong with it and the others.

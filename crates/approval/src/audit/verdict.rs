@@ -85,7 +85,7 @@ pub enum Conclusion {
     Ok,
     /// Something is not what was written.
     Broken,
-    /// Something is missing, or nobody can know whether it is.
+    /// Something is missing, or it cannot be known whether anything is.
     Incomplete,
     /// Both.
     BrokenAndIncomplete,

@@ -337,7 +337,7 @@ impl Checking<'_> {
         let (first, last, place) = chain.ends()?;
         match heads {
             None => {
-                let detail = "without heads nobody knows where it ends";
+                let detail = "without heads it is not known where the chain ends";
                 let found = Finding::at(Kind::EndUnknown, place, detail);
                 findings.add(Finding { chain: Some(id), ..found });
             }

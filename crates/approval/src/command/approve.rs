@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Ex
     let ask = !args.yes;
     if ask && !stdin().is_terminal() {
         return Err(Failure::Invalid(format!(
-            "not approved: stdin is not a terminal, so nobody can be asked; read `breakglass status \
+            "not approved: stdin is not a terminal, so the question cannot be asked; read `breakglass status \
              {id}`, then run `breakglass approve {id} --yes`",
             id = args.id
         )));

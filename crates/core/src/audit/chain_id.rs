@@ -4,24 +4,26 @@
 //! derived from the SHA-256 of the proxy's credential, which is all that the approval service has of it. So
 //! the service can tell whose chain an id names, and no other proxy can claim it by reporting first.
 
-use hmac_sha256::HMAC;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 /// Bytes of an id that are random, and bytes that commit to the credential.
 const HALF: usize = 8;
 
 /// Separates this use of the credential's digest from every other one.
-const CONTEXT: &str = "breakglass chain id 1";
+const CONTEXT: &[u8] = b"breakglass chain id 1";
 
-/// What the ids of one proxy's chains are made with, and recognised by.
+/// What the ids of one proxy's chains are made with, and recognised by. The key is absorbed already, so that
+/// an id costs two compressions of SHA-256: the approval service tries the keys of all proxies.
 #[derive(Clone)]
-pub struct ChainKey([u8; 32]);
+pub struct ChainKey(Hmac<Sha256>);
 
 impl ChainKey {
     /// The key for a credential with this SHA-256.
     #[must_use]
     pub fn from_credential_digest(digest: &[u8; 32]) -> ChainKey {
-        ChainKey(HMAC::mac(CONTEXT, digest))
+        let derived = keyed(digest).chain_update(CONTEXT).finalize().into_bytes();
+        ChainKey(keyed(&derived.into()))
     }
 
     /// The key for this credential.
@@ -36,7 +38,8 @@ impl ChainKey {
         let mut id = [0; 16];
         let (left, right) = id.split_at_mut(HALF);
         left.copy_from_slice(&random);
-        right.iter_mut().zip(HMAC::mac(random, self.0)).for_each(|(to, from)| *to = from);
+        let code = self.0.clone().chain_update(random).finalize().into_bytes();
+        right.iter_mut().zip(code).for_each(|(to, from)| *to = from);
         id
     }
 
@@ -47,7 +50,14 @@ impl ChainKey {
     }
 }
 
-/// The key is a secret: whoever has it can make ids in the proxy's name.
+/// A key that is shorter than a block is padded with zeros (RFC 2104, section 2).
+fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
+    let mut block = [0; 64];
+    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    Hmac::new(&block.into())
+}
+
+/// The key is a secret: with it ids can be made in the proxy's name.
 impl std::fmt::Debug for ChainKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("ChainKey")

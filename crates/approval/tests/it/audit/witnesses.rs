@@ -232,6 +232,24 @@ fn without_a_word_of_the_service_a_chain_belongs_to_who_reported_it_first() {
 }
 
 #[test]
+fn a_proxy_that_was_renamed_goes_on_with_its_chain() {
+    let mut vm = Vm::new('a');
+    let mut lines = vm.ends(3);
+    let mut before = vm.head();
+    before["proxy"] = "its former name".into();
+    before["reported_at"] = "2026-11-22T02:12:00Z".into();
+    lines.extend(vm.ends(2));
+    for heads in [vec![before.clone(), vm.head()], vec![vm.head(), before]] {
+        let case = Case::new(lines.clone(), heads.clone());
+        assert_eq!(case.verify(&[]), (0, json!({}), json!({}), json!({})));
+        // What was reported under the former name is still excused, and still vouched for.
+        let case = Case::new(lines[3..].to_vec(), heads);
+        let since = ["--since", "2026-11-22T02:12:30Z"];
+        assert_eq!(case.verify(&since), (0, json!({}), json!({}), json!({})));
+    }
+}
+
+#[test]
 fn a_chain_that_only_another_proxy_reports_is_not_in_order() {
     let mut vm = Vm::new('a');
     let lines = vm.ends(5);
