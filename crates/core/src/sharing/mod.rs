@@ -9,6 +9,7 @@
 //! - `heads`: one VM reports the heads of all idle chains.
 
 mod feed;
+mod head_board;
 mod heads;
 mod process;
 
