@@ -1,6 +1,6 @@
 //! What every endpoint works with.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
@@ -19,8 +19,7 @@ use crate::store::Store;
 pub struct App(Arc<Parts>);
 
 struct Parts {
-    config: Config,
-    chain_owners: ChainOwners,
+    setup: RwLock<Setup>,
     store: Store,
     issuer: Issuer,
     clock: Box<dyn Clock>,
@@ -29,6 +28,20 @@ struct Parts {
     feed: Feed,
     readiness: Readiness,
     news: watch::Sender<News>,
+}
+
+/// What the configuration file says, and what follows from it: a reload replaces all of it at once.
+#[derive(Clone)]
+struct Setup {
+    config: Arc<Config>,
+    chain_owners: Arc<ChainOwners>,
+}
+
+impl Setup {
+    fn new(config: Config) -> Setup {
+        let chain_owners = Arc::new(ChainOwners::new(&config.proxies));
+        Setup { config: Arc::new(config), chain_owners }
+    }
 }
 
 /// What wakes those who wait.
@@ -53,10 +66,8 @@ impl App {
     ) -> App {
         let news = watch::Sender::new(News::default());
         let feed = Feed::new(clock.now().ok());
-        let chain_owners = ChainOwners::new(&config.proxies);
         App(Arc::new(Parts {
-            config,
-            chain_owners,
+            setup: RwLock::new(Setup::new(config)),
             store,
             issuer,
             clock,
@@ -68,16 +79,27 @@ impl App {
         }))
     }
 
-    /// The configuration.
+    /// The configuration as it is now. Who needs several things of it asks once: a reload may come in between.
     #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.0.config
+    pub fn config(&self) -> Arc<Config> {
+        self.setup().config
     }
 
     /// Whose audit chains are whose.
     #[must_use]
-    pub fn chain_owners(&self) -> &ChainOwners {
-        &self.0.chain_owners
+    pub fn chain_owners(&self) -> Arc<ChainOwners> {
+        self.setup().chain_owners
+    }
+
+    /// Takes another configuration: every request that begins from now on sees it.
+    pub fn reconfigure(&self, config: Config) {
+        let setup = Setup::new(config);
+        // It is replaced in one assignment.
+        *self.0.setup.write().unwrap_or_else(PoisonError::into_inner) = setup;
+    }
+
+    fn setup(&self) -> Setup {
+        self.0.setup.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The database.

@@ -38,7 +38,7 @@ impl FromRequestParts<App> for AsPerson {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<AsPerson, Problem> {
-        match caller(parts, app.config())? {
+        match caller(parts, &app.config())? {
             Caller::Person(person) => Ok(AsPerson(person)),
             Caller::Proxy(_) => Err(Problem::new(
                 Reason::PeopleOnly,
@@ -52,7 +52,7 @@ impl FromRequestParts<App> for AsProxy {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<AsProxy, Problem> {
-        match caller(parts, app.config())? {
+        match caller(parts, &app.config())? {
             Caller::Proxy(proxy) => Ok(AsProxy(proxy)),
             Caller::Person(_) => Err(Problem::new(
                 Reason::ProxiesOnly,

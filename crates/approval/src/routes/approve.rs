@@ -38,11 +38,11 @@ pub(super) async fn handler(
     app.changed("approve");
     tracing::info!(request = id, grant = jti, approver = person.name, "approved");
     let request = super::request(&app, now, &id).await?;
-    Ok(Json(View::new(app.config(), request)))
+    Ok(Json(View::new(&app.config(), request)))
 }
 
 fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {
-    let config = app.config();
+    let config = &app.config();
     if Folded::new(&request.requester).is(&person.name) {
         return Err(Problem::new(
             Reason::SelfApproval,

@@ -43,5 +43,5 @@ pub(super) async fn handler(
     app.changed("cancel");
     tracing::info!(request = id, requester = person.name, "cancelled");
     let request = super::request(&app, now, &id).await?;
-    Ok(Json(View::new(app.config(), request)))
+    Ok(Json(View::new(&app.config(), request)))
 }

@@ -36,7 +36,7 @@ pub(super) async fn handler(
         let detail = "this request is yours: `breakglass cancel` takes it back";
         return Err(Problem::new(Reason::NotAnApprover, detail));
     }
-    if !policy::may_refuse(app.config(), &person, &request.scopes) {
+    if !policy::may_refuse(&app.config(), &person, &request.scopes) {
         let detail = "only those who may approve one of its scopes may deny a request";
         return Err(Problem::new(Reason::NotAnApprover, detail));
     }
@@ -54,5 +54,5 @@ pub(super) async fn handler(
     app.changed("deny");
     tracing::info!(request = id, approver = person.name, "denied");
     let request = super::request(&app, now, &id).await?;
-    Ok(Json(View::new(app.config(), request)))
+    Ok(Json(View::new(&app.config(), request)))
 }

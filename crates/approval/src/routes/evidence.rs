@@ -34,7 +34,8 @@ pub(super) async fn handler(
     AsPerson(person): AsPerson,
     QueryString(parameters): QueryString<Parameters>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {
-    policy::check_auditor(app.config(), &person)?;
+    let config = app.config();
+    policy::check_auditor(&config, &person)?;
     let Parameters { grant, incident, subject, after } = parameters;
     let about = About {
         grant: grant.as_deref(),
@@ -68,7 +69,7 @@ pub(super) async fn handler(
                     })
                 })
                 .collect();
-            json!({ "request": View::new(app.config(), request), "trail": steps })
+            json!({ "request": View::new(&config, request), "trail": steps })
         })
         .collect();
     let answer = json!({ "requests": requests, "next": next });

@@ -159,7 +159,7 @@ pub(super) async fn list(
     AsPerson(person): AsPerson,
     QueryString(parameters): QueryString<Parameters>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {
-    policy::check_auditor(app.config(), &person)?;
+    policy::check_auditor(&app.config(), &person)?;
     let mut errors = FieldErrors::default();
     let since = parameters.since.as_deref().and_then(|text| {
         let since = parse_rfc3339(text);

@@ -246,14 +246,14 @@ fn chosen(
     }
     Ok(matching
         .iter()
-        .filter(|grant| whole || policy::may_revoke(app.config(), person, &held(grant)))
+        .filter(|grant| whole || policy::may_revoke(&app.config(), person, &held(grant)))
         .map(|grant| grant.jti.clone())
         .collect())
 }
 
 /// Nobody who misspelt a name may believe that something was revoked.
 fn check_spelling(app: &App, target: Target<'_>) -> Result<(), Problem> {
-    let config = app.config();
+    let config = &app.config();
     let known = |name: &str, names: &[&String]| {
         let folded = Folded::new(name);
         names.iter().any(|other| folded.is(other))
@@ -280,7 +280,7 @@ fn check_rights(app: &App, person: &Person, matching: &[LiveGrant]) -> Result<()
     let mut missing: Vec<&str> = Vec::new();
     let mut grants = 0_usize;
     for grant in matching {
-        let lacks = policy::not_approvable(app.config(), person, &held(grant));
+        let lacks = policy::not_approvable(&app.config(), person, &held(grant));
         grants = grants.saturating_add(usize::from(!lacks.is_empty()));
         missing.extend(lacks);
     }

@@ -41,13 +41,14 @@ pub(super) async fn handler(
     }
     errors.finish()?;
 
+    let config = app.config();
     let scopes = match parameters.mine {
         true => Vec::new(),
-        false => policy::approvable(app.config(), &person),
+        false => policy::approvable(&config, &person),
     };
     let filter = Filter { requester: &person.name, scopes: &scopes, state, limit };
     let requests = app.store().requests(app.now()?, &filter).await?;
     let requests: Vec<View> =
-        requests.into_iter().map(|request| View::new(app.config(), request)).collect();
+        requests.into_iter().map(|request| View::new(&config, request)).collect();
     Ok(Json(json!({ "requests": requests })))
 }

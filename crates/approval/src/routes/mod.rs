@@ -21,6 +21,7 @@ mod observe;
 mod openapi;
 mod proxies;
 mod revoke;
+mod service_trail;
 mod show;
 mod submit;
 mod view;
@@ -67,6 +68,7 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .route("/v1/proxies", get(proxies::handler))
         .route("/v1/audit/heads", heads)
         .route("/v1/audit/requests", get(evidence::handler))
+        .route("/v1/audit/service", get(service_trail::handler))
         .route("/oauth2/introspect", post(introspect::handler))
         .route("/oauth2/revoke", post(oauth_revoke::handler))
         .route("/.well-known/jwks.json", get(jwks::handler))
@@ -114,7 +116,7 @@ fn may_revoke(app: &App, person: &crate::config::Person, grant: &Request) -> boo
         approver: grant.approved_by.as_deref(),
         scopes: &grant.scopes,
     };
-    policy::may_revoke(app.config(), person, &held)
+    policy::may_revoke(&app.config(), person, &held)
 }
 
 /// The refusal for a request that is not pending any more.

@@ -35,7 +35,7 @@ pub(super) async fn handler(
     loop {
         let request = super::request(&app, app.now()?, &id).await?;
         let involved = request.requester == person.name
-            || policy::may_refuse(app.config(), &person, &request.scopes);
+            || policy::may_refuse(&app.config(), &person, &request.scopes);
         if !involved {
             return Err(Problem::new(
                 Reason::NotInvolved,
@@ -45,7 +45,7 @@ pub(super) async fn handler(
         let left = wait.saturating_sub(start.elapsed());
         let stopping = news.borrow_and_update().stopping;
         if request.state != store::State::Pending || left.is_zero() || stopping {
-            return Ok(Json(View::new(app.config(), request)));
+            return Ok(Json(View::new(&app.config(), request)));
         }
         // Either way there is reason to look again.
         let _ = tokio::time::timeout(left.min(LOOK), news.changed()).await;

@@ -53,7 +53,7 @@ pub(super) async fn handler(
     let now = app.now()?;
     let ask = Ask::try_from(body)?;
     check_incident(&app, &ask)?;
-    let assessment = policy::assess(app.config(), &person, &ask.scopes, ask.duration_s)?;
+    let assessment = policy::assess(&app.config(), &person, &ask.scopes, ask.duration_s)?;
     let id = app.randomness().id("req", now);
     prove_mintable(&app, now, &person, &ask, &assessment)?;
 
@@ -75,7 +75,7 @@ pub(super) async fn handler(
     tracing::info!(request = id, requester = person.name, scopes = ?ask.scopes, "submitted");
     let request = super::request(&app, now, &id).await?;
     let location = [(header::LOCATION, format!("/v1/requests/{id}"))];
-    Ok((StatusCode::CREATED, location, Json(View::new(app.config(), request))))
+    Ok((StatusCode::CREATED, location, Json(View::new(&app.config(), request))))
 }
 
 impl TryFrom<Body> for Ask {

@@ -14,6 +14,7 @@ mod heads;
 mod kill;
 mod requests;
 mod row;
+mod service_trail;
 mod write;
 
 use std::fs::OpenOptions;
@@ -37,6 +38,7 @@ pub use heads::{Disputed, Head, Reported, Reporter};
 pub use kill::{LiveGrant, STEP, Step as KillStep, Target};
 pub use requests::{Filter, Submission};
 pub use row::{InvalidState, Request, State};
+pub use service_trail::{Act, SERVICE};
 use write::{Write, reusable};
 
 /// How long a request waits for the lock, and how long for a connection. A change reads, and then writes: all

@@ -75,6 +75,11 @@ async fn answers_have_the_members_that_it_describes() {
     check(&document, "Evidence", &evidence);
     check(&document, "RequestEvidence", &evidence["requests"][0]);
     check(&document, "Step", &evidence["requests"][0]["trail"][0]);
+    let now = service.app.now().unwrap();
+    service.app.store().note_act(now, "carol", "test", &json!({})).await.unwrap();
+    let trail = service.get("grace", "/v1/audit/service").await.ok();
+    check(&document, "ServiceTrail", &trail);
+    check(&document, "Act", &trail["acts"][0]);
     service.pending().await;
     let listed = service.get("alice", "/v1/requests").await.ok();
     check(&document, "Requests", &listed);

@@ -1,0 +1,76 @@
+//! What was done to the service itself: one row for each act, beside the trail of the requests.
+
+use serde_json::Value;
+use sqlx::SqliteConnection;
+
+use super::{Store, StoreError, exactly_one};
+use crate::clock::Moment;
+
+/// An act on the service.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Act {
+    /// Its place: it only grows.
+    pub seq: i64,
+    /// When, in milliseconds.
+    pub at_ms: i64,
+    /// A person's name, or [`SERVICE`].
+    pub actor: String,
+    /// What was done, as a word.
+    pub action: String,
+    /// With what.
+    #[sqlx(json)]
+    pub detail: Value,
+}
+
+/// The actor where the service acted by itself.
+pub const SERVICE: &str = "service";
+
+impl Store {
+    /// Writes an act down that changes nothing else in the database.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database refuses it.
+    pub async fn note_act(
+        &self,
+        now: Moment,
+        actor: &str,
+        action: &'static str,
+        detail: &Value,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        append_act(&mut transaction, now, actor, action, detail).await?;
+        transaction.commit().await
+    }
+
+    /// The acts after `after`, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn acts(&self, after: i64, limit: i64) -> Result<Vec<Act>, StoreError> {
+        Ok(sqlx::query_as("SELECT * FROM service_trail WHERE seq > ?1 ORDER BY seq LIMIT ?2")
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?)
+    }
+}
+
+/// Appends a row to a transaction that changes something.
+pub(super) async fn append_act(
+    connection: &mut SqliteConnection,
+    now: Moment,
+    actor: &str,
+    action: &'static str,
+    detail: &Value,
+) -> Result<(), StoreError> {
+    let result = sqlx::query(
+        "INSERT INTO service_trail (at_ms, actor, action, detail) VALUES (?1, ?2, ?3, ?4)",
+    )
+    .bind(now.millis())
+    .bind(actor)
+    .bind(action)
+    .bind(detail.to_string())
+    .execute(connection)
+    .await?;
+    exactly_one(&result)
+}
