@@ -42,7 +42,7 @@ impl Exit {
         match status {
             200..=299 => Exit::Done,
             401 | 403 | 409 => Exit::Deny,
-            400 | 404 | 405 | 413 | 415 => Exit::Invalid,
+            400 | 404 | 405 | 413 | 415 | 422 => Exit::Invalid,
             _ => Exit::Fail,
         }
     }
@@ -78,6 +78,7 @@ mod tests {
             (404, Exit::Invalid),
             (409, Exit::Deny),
             (413, Exit::Invalid),
+            (422, Exit::Invalid),
             (429, Exit::Fail),
             (500, Exit::Fail),
             (503, Exit::Fail),

@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 use crate::app::App;
 use crate::config::{Config, Digest, Person, Proxy};
 use crate::problem::{Problem, Reason};
+use crate::store::Request;
 
 /// The caller is this person.
 #[derive(Debug, Clone)]
@@ -32,6 +33,20 @@ enum Caller {
 #[must_use]
 pub fn digest(token: &str) -> Digest {
     Sha256::digest(token.as_bytes()).into()
+}
+
+/// What a request keeps of the credential that submitted it: SHA-256 over the configured digest of the token.
+/// A database that is read tells nothing with which anybody could call.
+#[must_use]
+pub fn fingerprint(person: &Person) -> Digest {
+    Sha256::digest(person.token_sha256).into()
+}
+
+/// Whether `person` calls with the credential that submitted `request`. Of a request of an earlier version
+/// nobody knows, and its short life goes on as it began.
+#[must_use]
+pub fn has_submitted(person: &Person, request: &Request) -> bool {
+    request.submitted_with.as_deref().is_none_or(|credential| credential == fingerprint(person))
 }
 
 impl FromRequestParts<App> for AsPerson {

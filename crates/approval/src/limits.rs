@@ -14,6 +14,12 @@ pub const CLOCK_SKEW_S: i64 = 60;
 /// one would be approved and then refused by every proxy.
 pub const MAX_TOKEN_BYTES: usize = 8192;
 
+/// How long a key for repeated submissions counts, in seconds.
+pub const IDEMPOTENCY_S: i64 = 24 * 60 * 60;
+
+/// The longest key for repeated submissions, in bytes.
+pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
+
 /// The most scopes that one request may name: more is not "the narrowest access that helps".
 pub const MAX_SCOPES: usize = 16;
 

@@ -1,7 +1,8 @@
 //! What the service counts, in Prometheus' text format.
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::store::Reported;
@@ -16,8 +17,18 @@ pub struct Metrics {
     changes: IntCounterVec,
     feed: IntCounterVec,
     heads: IntCounterVec,
+    key_files: IntGaugeVec,
     hanging: IntGauge,
     epoch: IntGauge,
+}
+
+/// What an introspection found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Introspected {
+    Active,
+    Inactive,
+    /// The grant holds, and the token is of an audience that is not the proxy's.
+    OtherAudience,
 }
 
 /// What an answer of the feed was.
@@ -57,7 +68,8 @@ impl Metrics {
         )?;
         let introspections = counter(
             "breakglass_introspections_total",
-            "Introspections answered, by result: active or inactive.",
+            "Introspections answered, by result: active, inactive, or other_audience (answered as \
+             inactive: the token is of an audience that is not the proxy's).",
             &["result"],
         )?;
         let changes = counter(
@@ -76,6 +88,14 @@ impl Metrics {
              (the chain is another proxy's).",
             &["result"],
         )?;
+        let key_files = IntGaugeVec::new(
+            Opts::new(
+                "breakglass_signing_key_files",
+                "Files in the key directory, by state: used, or unusable (the log says why).",
+            ),
+            &["state"],
+        )?;
+        registry.register(Box::new(key_files.clone()))?;
         let gauge = |name: &str, help: &str| {
             let gauge = IntGauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
@@ -99,6 +119,7 @@ impl Metrics {
             changes,
             feed,
             heads,
+            key_files,
             hanging,
             epoch,
         })
@@ -110,8 +131,12 @@ impl Metrics {
         self.seconds.with_label_values(&[endpoint]).observe(seconds);
     }
 
-    pub(crate) fn introspected(&self, active: bool) {
-        let result = if active { "active" } else { "inactive" };
+    pub(crate) fn introspected(&self, result: Introspected) {
+        let result = match result {
+            Introspected::Active => "active",
+            Introspected::Inactive => "inactive",
+            Introspected::OtherAudience => "other_audience",
+        };
         self.introspections.with_label_values(&[result]).inc();
     }
 
@@ -141,6 +166,13 @@ impl Metrics {
     pub(crate) fn hangs(&self) -> Hanging {
         self.hanging.inc();
         Hanging(self.hanging.clone())
+    }
+
+    pub(crate) fn key_files(&self, used: usize, unusable: usize) {
+        for (state, count) in [("used", used), ("unusable", unusable)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.key_files.with_label_values(&[state]).set(count);
+        }
     }
 
     pub(crate) fn at_epoch(&self, epoch: i64) {

@@ -24,6 +24,8 @@ pub enum Reason {
     ClockUnknown,
     /// No API token came.
     CredentialMissing,
+    /// Another credential than the one that submitted the request.
+    CredentialChanged,
     /// The API token is nobody's.
     CredentialUnknown,
     /// Longer than a scope allows.
@@ -34,6 +36,8 @@ pub enum Reason {
     GrantRevoked,
     /// There is no such grant.
     GrantUnknown,
+    /// The key of a repeated submission stands for another one.
+    IdempotencyKeyReused,
     /// The service failed.
     InternalError,
     /// A field is missing, of another type, or out of bounds.
@@ -88,6 +92,8 @@ pub enum Reason {
     Timeout,
     /// The token would be larger than filters accept.
     TokenTooLarge,
+    /// As many requests wait for a decision as a person may have.
+    TooManyPending,
     /// The body is of another type.
     UnsupportedMediaType,
 }
@@ -102,6 +108,7 @@ impl Reason {
             }
             Reason::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "Body too large"),
             Reason::ClockUnknown => (S::SERVICE_UNAVAILABLE, "clock_unknown", "Clock unknown"),
+            Reason::CredentialChanged => (S::FORBIDDEN, "credential_changed", "Credential changed"),
             Reason::CredentialMissing => {
                 (S::UNAUTHORIZED, "credential_missing", "Credential missing")
             }
@@ -112,6 +119,9 @@ impl Reason {
             Reason::GrantExpired => (S::CONFLICT, "grant_expired", "The grant has ended"),
             Reason::GrantRevoked => (S::CONFLICT, "grant_revoked", "The grant was revoked"),
             Reason::GrantUnknown => (S::NOT_FOUND, "grant_unknown", "Unknown grant"),
+            Reason::IdempotencyKeyReused => {
+                (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused")
+            }
             Reason::InternalError => {
                 (S::INTERNAL_SERVER_ERROR, "internal_error", "The service failed")
             }
@@ -152,6 +162,9 @@ impl Reason {
             Reason::Timeout => (S::SERVICE_UNAVAILABLE, "timeout", "Timeout"),
             Reason::TokenTooLarge => {
                 (S::BAD_REQUEST, "token_too_large", "The token would be too large")
+            }
+            Reason::TooManyPending => {
+                (S::TOO_MANY_REQUESTS, "too_many_pending", "Too many pending requests")
             }
             Reason::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")

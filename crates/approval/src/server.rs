@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::app::App;
 use crate::feed::keep_fresh;
+use crate::holder_left;
 use crate::readiness::keep_probing;
 use crate::routes::router;
 
@@ -32,6 +33,7 @@ pub async fn serve(
     let watch = tokio::spawn(watch_keys(app.clone()));
     let fresh = tokio::spawn(keep_fresh(app.clone()));
     let probing = tokio::spawn(keep_probing(app.clone()));
+    let leavers = tokio::spawn(holder_left::until_done(app.clone()));
     let stopping = app.clone();
     let stop = async move {
         stop.await;
@@ -62,6 +64,7 @@ pub async fn serve(
     watch.abort();
     fresh.abort();
     probing.abort();
+    leavers.abort();
     connections.shutdown_background();
     app.store().close().await;
     result

@@ -18,6 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::issuer::{Issuer, KeyDirectory};
+use crate::memory_guard::forbid_dumps;
 use crate::metrics::Metrics;
 use crate::random::Randomness;
 use crate::server;
@@ -66,6 +67,7 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
         tracing::warn!("{warning}");
     }
     raise_file_limit();
+    forbid_dumps();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -14,13 +14,15 @@ use std::sync::Arc;
 use breakglass_core::json::Json;
 use breakglass_core::object;
 use breakglass_core::schema::{
-    ConfigError, Object, Place, Reader, Reading, list, object, optional, or, or_none, parsed,
-    required,
+    ConfigError, Object, Place, Reader, Reading, boolean, list, number, object, optional, or,
+    or_none, parsed, required,
 };
 
 use regex_lite::Regex;
 
-use read::{address, bounded_duration, digest, distinct, issuer, name, path, pattern, scope_name};
+use read::{
+    address, bounded_duration, digest, distinct, issuer, name, path, pattern, scope_name, summary,
+};
 
 /// The SHA-256 of an API token.
 pub type Digest = [u8; 32];
@@ -46,6 +48,11 @@ object! {
         /// What an incident must look like: a regular expression for the whole of it. Without it, any
         /// visible ASCII without blanks.
         pub incident_pattern: Option<Regex> = optional("none", parsed("regular expression", pattern)),
+        /// How many requests of one person may wait for a decision at a time.
+        pub max_pending_requests: i64 = or(10, number(1, 1000)),
+        /// Whether people who are no longer among `people` keep the grants that they hold. By default they lose
+        /// them at the start or the reload that takes them out, and their pending requests are cancelled.
+        pub keep_grants_of_leavers: bool = or(false, boolean()),
         /// Who may ask, approve and revoke.
         pub people: Vec<Arc<Person>> = required(list(object::<Person>().and_then(|one, _| Some(Arc::new(one))))),
         /// Who may ask about grants, read the feed of revocations and report the heads of audit chains, and
@@ -87,6 +94,9 @@ object! {
         pub name: String = required(parsed("name", name)),
         /// The digest of its API token.
         pub token_sha256: Digest = required(parsed("SHA-256 in hexadecimal digits", digest)),
+        /// Of which audiences it may introspect tokens: those that it serves. Without it of all, with a
+        /// warning. Keys, feed and heads are the same for every proxy.
+        pub audiences: Option<Vec<String>> = optional("all", list(parsed("audience", name)).and_then(distinct)),
     }
 }
 
@@ -99,6 +109,9 @@ object! {
     pub struct Scope {
         /// Its name, as the filter knows it.
         pub name: String = required(parsed("scope name", scope_name)),
+        /// What its holder may do, as a verb phrase such as `change orders`: for people who look for the scope
+        /// that they need.
+        pub summary: Option<String> = optional("none", parsed("text", summary)),
         /// The environment it is for: the `aud` of the token. All scopes of a request have one.
         pub audience: String = required(parsed("name", name)),
         /// The groups whose members may ask for it.
@@ -163,6 +176,15 @@ impl Config {
     #[must_use]
     pub fn person(&self, name: &str) -> Option<&Arc<Person>> {
         self.people.iter().find(|person| person.name == name)
+    }
+}
+
+impl Proxy {
+    /// Whether this proxy may ask about tokens of one of `audiences`.
+    #[must_use]
+    pub fn serves_any(&self, audiences: &[String]) -> bool {
+        let served = self.audiences.as_ref();
+        served.is_none_or(|served| audiences.iter().any(|audience| served.contains(audience)))
     }
 }
 

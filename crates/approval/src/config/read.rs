@@ -30,6 +30,10 @@ pub(super) fn scope_name(name: &str) -> Result<String, String> {
     text::scope(name).map(|()| name.to_owned())
 }
 
+pub(super) fn summary(text: &str) -> Result<String, String> {
+    text::summary(text).map(|()| text.to_owned())
+}
+
 pub(super) fn issuer(url: &str) -> Result<String, String> {
     text::scope(url)?;
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));

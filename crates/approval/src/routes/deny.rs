@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::body::{FieldErrors, Id, JsonBody};
 use super::view::View;
 use crate::app::App;
+use crate::folded::Folded;
 use crate::identity::AsPerson;
 use crate::policy;
 use crate::problem::{Problem, Reason};
@@ -32,7 +33,7 @@ pub(super) async fn handler(
 
     let now = app.now()?;
     let request = super::request(&app, now, &id).await?;
-    if request.requester == person.name {
+    if Folded::new(&request.requester).is(&person.name) {
         let detail = "this request is yours: `breakglass cancel` takes it back";
         return Err(Problem::new(Reason::NotAnApprover, detail));
     }

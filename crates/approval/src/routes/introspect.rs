@@ -1,6 +1,7 @@
 //! `POST /oauth2/introspect` (RFC 7662): a proxy asks whether a token's grant still holds.
 //!
-//! Whatever is wrong with the token is `active: false` and no more (section 2.2). A failure of the
+//! Whatever is wrong with the token is `active: false` and no more (section 2.2), and so is a token of an
+//! audience that is not the proxy's: it learns nothing of it (sections 2.2 and 4). A failure of the
 //! service is never an answer about the token.
 
 use axum::Json;
@@ -14,6 +15,7 @@ use super::body::FormBody;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::identity::AsProxy;
+use crate::metrics::Introspected;
 use crate::problem::Problem;
 use crate::store::{self, Request};
 
@@ -31,8 +33,14 @@ pub(super) async fn handler(
 ) -> Result<Uncached, Problem> {
     let now = app.now()?;
     let claims = holding(&app, now, &body.token).await?;
-    app.metrics().introspected(claims.is_some());
-    tracing::debug!(proxy = proxy.name, active = claims.is_some(), "introspected");
+    let ours = claims.as_ref().is_none_or(|claims| proxy.serves_any(&claims.aud));
+    app.metrics().introspected(match (&claims, ours) {
+        (None, _) => Introspected::Inactive,
+        (Some(_), true) => Introspected::Active,
+        (Some(_), false) => Introspected::OtherAudience,
+    });
+    let claims = claims.filter(|_| ours);
+    tracing::debug!(proxy = proxy.name, active = claims.is_some(), ours, "introspected");
     let answer = claims.map_or(json!({ "active": false }), |claims| {
         json!({
             "active": true,

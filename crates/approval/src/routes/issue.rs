@@ -1,5 +1,7 @@
 //! `POST /v1/requests/{id}/token`: the requester gets a token of the approved grant, as often as
-//! needed while it holds: always the same `jti`, always the same end.
+//! needed while it holds: always the same `jti`, always the same end. It takes the credential that
+//! submitted the request: whoever has another one under that name, since yesterday or by mistake, asks
+//! again. A token that was issued stays good when the credential is replaced.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +13,7 @@ use super::body::Id;
 use crate::app::App;
 use crate::clock::{Moment, rfc3339};
 use crate::config::Person;
-use crate::identity::AsPerson;
+use crate::identity::{AsPerson, has_submitted};
 use crate::problem::{Problem, Reason};
 use crate::store::{self, Request, StoreError};
 
@@ -35,6 +37,13 @@ pub(super) async fn handler(
         return Err(Problem::new(
             Reason::NotTheRequester,
             "only the requester gets the token of a grant",
+        ));
+    }
+    if !has_submitted(&person, &request) {
+        return Err(Problem::new(
+            Reason::CredentialChanged,
+            "this request was submitted with another API token of yours, and only that one gets its \
+             token: ask again with `breakglass request`",
         ));
     }
     let claims = claims(&app, now, &person, &request)?;

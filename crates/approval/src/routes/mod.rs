@@ -10,6 +10,7 @@ mod evidence;
 mod feed;
 mod heads;
 mod health;
+mod idempotency_key;
 mod introspect;
 mod issue;
 mod jwks;
@@ -21,6 +22,7 @@ mod observe;
 mod openapi;
 mod proxies;
 mod revoke;
+mod scopes;
 mod service_trail;
 mod show;
 mod submit;
@@ -64,6 +66,7 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .route("/v1/requests/{id}/deny", post(deny::handler))
         .route("/v1/requests/{id}/cancel", post(cancel::handler))
         .route("/v1/requests/{id}/token", post(issue::handler))
+        .route("/v1/scopes", get(scopes::handler))
         .route("/v1/grants/{jti}/revoke", post(revoke::handler))
         .route("/v1/proxies", get(proxies::handler))
         .route("/v1/audit/heads", heads)

@@ -7,14 +7,14 @@ use super::{Store, StoreError};
 use crate::clock::Moment;
 
 /// What the evidence is about.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct About<'a> {
+#[derive(Debug, Clone, Copy)]
+pub enum About<'a> {
     /// This grant.
-    pub grant: Option<&'a str>,
-    /// This incident.
-    pub incident: Option<&'a str>,
-    /// What this person asked for.
-    pub subject: Option<&'a str>,
+    Grant(&'a str),
+    /// The incident with these spellings.
+    Incident(&'a [String]),
+    /// What the person with these spellings asked for.
+    Subject(&'a [String]),
 }
 
 /// A row of the trail.
@@ -45,19 +45,40 @@ impl Store {
         after: &str,
         limit: i64,
     ) -> Result<Vec<Request>, StoreError> {
-        Ok(sqlx::query_as(select_requests!(
-            "WHERE (?2 IS NULL OR jti = ?2) AND (?3 IS NULL OR incident = ?3)
-               AND (?4 IS NULL OR requester = ?4) AND id > ?5
-             ORDER BY id LIMIT ?6"
-        ))
-        .bind(now.seconds())
-        .bind(about.grant)
-        .bind(about.incident)
-        .bind(about.subject)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await?)
+        let (query, names) = match about {
+            About::Grant(jti) => (
+                select_requests!("WHERE jti = ?2 AND id > ?3 ORDER BY id LIMIT ?4"),
+                jti.to_owned(),
+            ),
+            // The inner query is a walk of the index of the column.
+            About::Incident(spellings) => (
+                select_requests!(
+                    "WHERE id IN (
+                         SELECT id FROM requests
+                         WHERE incident IN (SELECT value FROM json_each(?2)) AND id > ?3
+                         ORDER BY id LIMIT ?4)
+                     ORDER BY id"
+                ),
+                Value::from(spellings).to_string(),
+            ),
+            About::Subject(spellings) => (
+                select_requests!(
+                    "WHERE id IN (
+                         SELECT id FROM requests
+                         WHERE requester IN (SELECT value FROM json_each(?2)) AND id > ?3
+                         ORDER BY id LIMIT ?4)
+                     ORDER BY id"
+                ),
+                Value::from(spellings).to_string(),
+            ),
+        };
+        Ok(sqlx::query_as(query)
+            .bind(now.seconds())
+            .bind(names)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?)
     }
 
     /// The trail of these requests, in its order.

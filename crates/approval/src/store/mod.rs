@@ -8,10 +8,13 @@ mod decisions;
 mod evidence;
 mod fault;
 mod feed;
+mod folded_names;
 mod grants;
 mod head_pages;
 mod heads;
+mod idempotency;
 mod kill;
+mod leavers;
 mod requests;
 mod row;
 mod service_trail;
@@ -32,11 +35,13 @@ pub use decisions::Approval;
 pub use evidence::{About, Step};
 pub use fault::Fault;
 pub use feed::{FeedEntry, FeedHead};
+pub use folded_names::Kind;
 pub use grants::Revoked;
 pub use head_pages::{HeadFilter, HeadPage, Proof, ReportedHead};
 pub use heads::{Disputed, Head, Reported, Reporter};
+pub use idempotency::{Earlier, Idempotency};
 pub use kill::{LiveGrant, STEP, Step as KillStep, Target};
-pub use requests::{Filter, Submission};
+pub use requests::{Filter, Submission, Submitted};
 pub use row::{InvalidState, Request, State};
 pub use service_trail::{Act, SERVICE};
 use write::{Write, reusable};
@@ -112,6 +117,7 @@ impl Store {
         let feed = pool(1).connect_lazy_with(options.clone());
         let pool = pool(8).connect_with(options).await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
+        folded_names::catch_up(&pool).await?;
         Ok(Store { pool, feed, path: path.to_owned() })
     }
 

@@ -48,6 +48,9 @@ pub struct Request {
     pub denial_reason: Option<String>,
     /// When the requester took it back.
     pub cancelled_at: Option<i64>,
+    /// The credential that submitted it, as [`Submission::credential`](super::Submission::credential); none
+    /// for a request of an earlier version.
+    pub submitted_with: Option<Vec<u8>>,
     /// The revocation's place in the feed.
     pub epoch: Option<i64>,
     /// When the grant was revoked, in milliseconds.

@@ -70,7 +70,8 @@ fn a_field_that_is_missing_or_an_empty_list_is_an_error() {
             &format!("proxies: {EMPTY}"),
             "scopes[0]: expected an object, found a number",
             "colour: unknown field; the fields here are `auditors`, `database`, \
-             `incident_pattern`, `issuer`, `key_directory`, `listen`, `pending_lifetime`, `people`, `proxies`, `scopes`",
+             `incident_pattern`, `issuer`, `keep_grants_of_leavers`, `key_directory`, `listen`, \
+             `max_pending_requests`, `pending_lifetime`, `people`, `proxies`, `scopes`",
         ]
     );
     for field in ["requesters", "approvers"] {

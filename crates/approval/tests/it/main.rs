@@ -9,12 +9,15 @@
 )]
 
 mod approve;
+mod audiences;
 mod audit;
+mod before_people;
 mod cli_flow;
 mod cli_refusals;
 mod cli_revoke;
 mod cli_serve;
 mod config;
+mod credentials;
 mod database;
 mod decide;
 mod evidence;
@@ -28,12 +31,17 @@ mod http;
 mod introspect;
 mod keys;
 mod kill;
+mod leavers;
+mod memory;
+mod names;
 mod openapi;
 mod process;
 mod proxies;
 mod request;
 mod revoke;
+mod scopes;
 mod service;
 mod storage;
 mod store;
+mod submissions;
 mod token;

@@ -75,6 +75,9 @@ async fn answers_have_the_members_that_it_describes() {
     check(&document, "Evidence", &evidence);
     check(&document, "RequestEvidence", &evidence["requests"][0]);
     check(&document, "Step", &evidence["requests"][0]["trail"][0]);
+    let scopes = service.get("alice", "/v1/scopes").await.ok();
+    check(&document, "Scopes", &scopes);
+    check(&document, "Scope", &scopes["scopes"][0]);
     let now = service.app.now().unwrap();
     service.app.store().note_act(now, "carol", "test", &json!({})).await.unwrap();
     let trail = service.get("grace", "/v1/audit/service").await.ok();

@@ -89,9 +89,10 @@ pub(crate) fn config(directory: &TempDir) -> String {
     format!(
         "listen = \"127.0.0.1:0\"\nissuer = \"https://approvals.test\"\n\
          database = \"{at}/approvals.db\"\nkey_directory = \"{at}/keys\"\n\
-         pending_lifetime = \"10m\"\nauditors = [\"auditors\"]\n{people}{proxy}{SCOPES}",
+         pending_lifetime = \"10m\"\nauditors = [\"auditors\"]\nmax_pending_requests = 1000\n\
+         {people}{proxy}{SCOPES}",
         at = directory.path().display(),
-        proxy = entry("proxies", "envoy", ""),
+        proxy = entry("proxies", "envoy", "audiences = [\"prod\", \"staging\"]"),
     )
 }
 

@@ -1,0 +1,66 @@
+//! Who holds or asks for something, and the end of pending requests of people who have left.
+
+use serde_json::json;
+
+use super::audit::{Entry, append};
+use super::row::json as names_json;
+use super::service_trail::SERVICE;
+use super::{Store, StoreError};
+use crate::clock::Moment;
+use crate::limits::CLOCK_SKEW_S;
+
+impl Store {
+    /// The people with a grant that can be revoked, or with a pending request, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn holders(&self, now: Moment) -> Result<Vec<String>, StoreError> {
+        // The conditions are those of the indexes `requests_by_end` and `requests_undecided`.
+        Ok(sqlx::query_scalar(
+            "SELECT requester FROM requests
+             WHERE jti IS NOT NULL AND expires_at > ?1
+               AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)
+             UNION SELECT requester FROM requests
+             WHERE approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL
+               AND lapses_at > ?2
+             ORDER BY requester",
+        )
+        .bind(now.seconds().saturating_sub(CLOCK_SKEW_S))
+        .bind(now.seconds())
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Cancels the pending requests of `people` in the service's name, and returns whose each was.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database does not do all of it: then none of it is done.
+    pub async fn cancel_all(
+        &self,
+        now: Moment,
+        people: &[String],
+        reason: &'static str,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut transaction = self.write().await?;
+        let cancelled: Vec<(String, String)> = sqlx::query_as(
+            "UPDATE requests SET cancelled_at = ?1
+             WHERE requester IN (SELECT value FROM json_each(?2)) AND lapses_at > ?1
+               AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL
+             RETURNING id, requester",
+        )
+        .bind(now.seconds())
+        .bind(names_json(people))
+        .fetch_all(&mut *transaction)
+        .await?;
+        if cancelled.is_empty() {
+            transaction.rollback().await?;
+            return Ok(Vec::new());
+        }
+        for (id, _) in &cancelled {
+            let entry = Entry { actor: SERVICE, action: "cancel", request_id: id, jti: None };
+            append(&mut transaction, now, &entry, &json!({ "reason": reason })).await?;
+        }
+        transaction.commit().await?;
+        Ok(cancelled.into_iter().map(|(_, requester)| requester).collect())
+    }
+}
