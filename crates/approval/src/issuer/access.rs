@@ -2,12 +2,13 @@
 //!
 //! 1. The directory, and each key file, is root's or the service's own. A file of another user is no key, so
 //!    nobody else can add one, whatever the mode of the directory is.
-//! 2. The directory is not writable for all, nor is any directory above it, unless only the owner of an entry can
-//!    rename it there (the sticky bit, as in `/tmp`; it counts above the key directory only).
+//! 2. The directory is not writable for all.
 //! 3. The directory is not writable for its group, unless the service is in that group. That is how Kubernetes
 //!    mounts a volume with `fsGroup` (mode 02775 and the pod's own group). Members of it can take keys away and
 //!    rename them, and neither read nor add one; the log says so.
-//! 4. On a file system that is mounted read-only, modes count for nothing: Kubernetes mounts secrets with 01777.
+//! 4. A directory above it that is writable for all, without the sticky bit, is a warning: some provisioners of
+//!    volumes make such. Whoever can rename the key directory has none of the service's own to put in its place.
+//! 5. On a file system that is mounted read-only, modes count for nothing: Kubernetes mounts secrets with 01777.
 //!
 //! An access control list shows in the mode as rights of the group, and is judged like these.
 
@@ -88,9 +89,9 @@ impl Entry {
         Ok(group)
     }
 
-    /// As a directory above it.
-    fn judge_above(self) -> Result<(), Fault> {
-        if self.writable(ALL_WRITE) && self.mode & STICKY == 0 { Err(Fault::All) } else { Ok(()) }
+    /// As a directory above it: whether any user can rename what is in it.
+    fn is_open(self) -> bool {
+        self.writable(ALL_WRITE) && self.mode & STICKY == 0
     }
 }
 
@@ -115,7 +116,12 @@ pub(super) fn check_directory(path: &Path) -> Result<(), KeyError> {
     };
     let shared = Entry::of(&whole).map_err(failed)?.judge(&us).map_err(|f| refuse(&whole, f))?;
     for above in whole.ancestors().skip(1) {
-        Entry::of(above).map_err(failed)?.judge_above().map_err(|fault| refuse(above, fault))?;
+        if Entry::of(above).is_ok_and(Entry::is_open) {
+            tracing::warn!(
+                path = %above.display(),
+                "any user can rename the key directory, and so take the keys away: `chmod o-w` this one"
+            );
+        }
     }
     if shared {
         tracing::warn!(
@@ -185,10 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn above_it_only_the_owner_of_an_entry_may_rename_it() {
-        let above = |mode| Entry { uid: 7, gid: 7, mode, read_only: false }.judge_above();
-        assert_eq!(above(0o40755), Ok(()));
-        assert_eq!(above(0o41777), Ok(()));
-        assert_eq!(above(0o40777), Err(Fault::All));
+    fn above_it_only_the_owner_of_an_entry_should_rename_it() {
+        let open = |mode, read_only| Entry { uid: 7, gid: 7, mode, read_only }.is_open();
+        assert!(!open(0o40755, false) && !open(0o41777, false) && !open(0o40777, true));
+        assert!(open(0o40777, false));
     }
 }
