@@ -8,7 +8,7 @@ use super::{Store, StoreError};
 use crate::folded::{Folded, tables};
 
 /// How many names one transaction folds anew.
-const STEP: i64 = 1000;
+const STEP: i64 = 10_000;
 
 /// Whose name it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -150,6 +150,30 @@ async fn what_failed_is_done_by_the_next_call() {
     assert!(end_grants(&service.app).await.is_err());
 }
 
+/// To find them takes no look at all that ever was.
+#[tokio::test]
+async fn the_holders_are_found_by_indexes() {
+    let service = Service::start().await;
+    let database = service.database().await;
+    for (index, condition) in [
+        ("requests_by_end", "jti IS NOT NULL AND expires_at > 1"),
+        (
+            "requests_undecided",
+            "approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL AND lapses_at > 1",
+        ),
+        (
+            "requests_undecided (requester=? AND lapses_at>?)",
+            "approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL
+                AND requester = 'a' AND lapses_at > 1",
+        ),
+    ] {
+        let sql = format!("EXPLAIN QUERY PLAN SELECT requester FROM requests WHERE {condition}");
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&database).await.unwrap();
+        assert!(plan.iter().all(|(.., step)| step.contains(index)), "{index}: {plan:?}");
+    }
+}
+
 /// The real process: at its start.
 #[test]
 fn the_start_ends_what_people_hold_who_are_gone() {
