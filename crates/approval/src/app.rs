@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use crate::chain_owners::ChainOwners;
 use crate::clock::{Clock, ClockUnknown, Moment};
 use crate::config::Config;
+use crate::evidence::Evidence;
 use crate::feed::Feed;
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
@@ -21,6 +22,7 @@ pub struct App(Arc<Parts>);
 struct Parts {
     setup: RwLock<Setup>,
     store: Store,
+    evidence: Evidence,
     issuer: Issuer,
     clock: Box<dyn Clock>,
     randomness: Randomness,
@@ -66,9 +68,11 @@ impl App {
     ) -> App {
         let news = watch::Sender::new(News::default());
         let feed = Feed::new(clock.now().ok());
+        let evidence = Evidence::new(&config);
         App(Arc::new(Parts {
             setup: RwLock::new(Setup::new(config)),
             store,
+            evidence,
             issuer,
             clock,
             randomness,
@@ -106,6 +110,12 @@ impl App {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// The evidence database.
+    #[must_use]
+    pub fn evidence(&self) -> &Evidence {
+        &self.0.evidence
     }
 
     /// The signing keys.

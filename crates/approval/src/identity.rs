@@ -3,9 +3,10 @@
 //! A credential is an API token whose SHA-256 is in the configuration. Digests are compared in
 //! constant time, and all of them, so that an answer's time says nothing about any of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use sha2::{Digest as _, Sha256};
@@ -13,6 +14,7 @@ use subtle::ConstantTimeEq;
 
 use crate::app::App;
 use crate::config::{Config, Digest, Person, Proxy};
+use crate::evidence::CallerKind;
 use crate::problem::{Problem, Reason};
 
 /// The caller is this person.
@@ -26,6 +28,33 @@ pub struct AsProxy(pub Arc<Proxy>);
 enum Caller {
     Person(Arc<Person>),
     Proxy(Arc<Proxy>),
+}
+
+impl Caller {
+    fn known(&self) -> KnownCaller {
+        match self {
+            Caller::Person(person) => (CallerKind::Person, person.name.clone()),
+            Caller::Proxy(proxy) => (CallerKind::Proxy, proxy.name.clone()),
+        }
+    }
+}
+
+/// A caller by kind and name.
+pub(crate) type KnownCaller = (CallerKind, String);
+
+/// Where the extractors below leave who is calling, for those around an endpoint: an extension of the request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallerSlot(Arc<OnceLock<KnownCaller>>);
+
+impl CallerSlot {
+    pub(crate) fn get(&self) -> Option<KnownCaller> {
+        self.0.get().cloned()
+    }
+}
+
+/// Who is calling by these headers, where no endpoint has asked.
+pub(crate) fn known(headers: &HeaderMap, config: &Config) -> Option<KnownCaller> {
+    presented(headers).and_then(|token| find(config, &digest(token))).map(|caller| caller.known())
 }
 
 /// The SHA-256 of an API token.
@@ -63,23 +92,31 @@ impl FromRequestParts<App> for AsProxy {
 }
 
 fn caller(parts: &Parts, config: &Config) -> Result<Caller, Problem> {
-    let mut values = parts.headers.get_all(AUTHORIZATION).iter();
-    let token = match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok().and_then(bearer),
-        _ => None,
-    };
-    let Some(token) = token else {
+    let Some(token) = presented(&parts.headers) else {
         return Err(Problem::new(
             Reason::CredentialMissing,
             "send exactly one header `Authorization: Bearer <API token>`",
         ));
     };
-    find(config, &digest(token)).ok_or_else(|| {
+    let caller = find(config, &digest(token)).ok_or_else(|| {
         Problem::new(
             Reason::CredentialUnknown,
             "this API token is nobody's: its SHA-256 is not in the service's configuration",
         )
-    })
+    })?;
+    if let Some(slot) = parts.extensions.get::<CallerSlot>() {
+        // It is filled once: a request has one credential.
+        let _ = slot.0.set(caller.known());
+    }
+    Ok(caller)
+}
+
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(bearer),
+        _ => None,
+    }
 }
 
 fn bearer(value: &str) -> Option<&str> {

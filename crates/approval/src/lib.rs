@@ -20,6 +20,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod duration;
+pub mod evidence;
 pub mod exit;
 pub mod feed;
 pub mod folded;

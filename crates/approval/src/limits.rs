@@ -27,6 +27,16 @@ pub const MAX_HEADS_BODY_BYTES: usize = 1024 * 1024;
 /// The most heads in one report: an Envoy has a chain per worker and configuration.
 pub const MAX_HEADS: usize = 1000;
 
+/// The most grants in one report of heads, all heads together.
+pub const MAX_REPORTED_GRANTS: usize = 50_000;
+
+/// The most new chains that one credential reports in a minute. A fleet that shares one has a new chain for each
+/// worker and configuration.
+pub const MAX_NEW_CHAINS: usize = 5000;
+
+/// The most chains of one credential, each counted for every node that reports it.
+pub const MAX_CHAINS: i64 = 1_000_000;
+
 /// The longest that `?wait=` may ask for, in seconds: below the idle timeouts that proxies
 /// commonly have.
 pub const MAX_WAIT_S: i64 = 60;

@@ -4,7 +4,7 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
-use crate::store::Reported;
+use crate::evidence::{Reported, Taken};
 
 /// The service's counters.
 #[derive(Debug)]
@@ -16,6 +16,9 @@ pub struct Metrics {
     changes: IntCounterVec,
     feed: IntCounterVec,
     heads: IntCounterVec,
+    refused_reports: IntCounterVec,
+    attempts: IntCounterVec,
+    strangers: IntCounterVec,
     hanging: IntGauge,
     epoch: IntGauge,
 }
@@ -76,6 +79,22 @@ impl Metrics {
              (the chain is another proxy's).",
             &["result"],
         )?;
+        let refused_reports = counter(
+            "breakglass_audit_reports_refused_total",
+            "Reports of heads that were refused, by reason; for a quota, by which one.",
+            &["reason"],
+        )?;
+        let attempts = counter(
+            "breakglass_attempts_total",
+            "What known callers were refused and auditors read, by result: row (it is a row of the evidence \
+             database), counted (with others of its minute) or lost.",
+            &["result"],
+        )?;
+        let strangers = counter(
+            "breakglass_strangers_refused_total",
+            "Requests without a known credential that were refused, by status.",
+            &["status"],
+        )?;
         let gauge = |name: &str, help: &str| {
             let gauge = IntGauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
@@ -99,6 +118,9 @@ impl Metrics {
             changes,
             feed,
             heads,
+            refused_reports,
+            attempts,
+            strangers,
             hanging,
             epoch,
         })
@@ -135,6 +157,28 @@ impl Metrics {
         self.heads.with_label_values(&["accepted"]).inc_by(accepted);
         self.heads.with_label_values(&["conflict"]).inc_by(conflicts);
         self.heads.with_label_values(&["disputed"]).inc_by(disputed);
+    }
+
+    pub(crate) fn report_refused(&self, reason: &str) {
+        self.refused_reports.with_label_values(&[reason]).inc();
+    }
+
+    pub(crate) fn attempted(&self, taken: Taken) {
+        // What is lost is counted where it is.
+        let result = match taken {
+            Taken::Row => "row",
+            Taken::Counted => "counted",
+            Taken::Lost => return,
+        };
+        self.attempts.with_label_values(&[result]).inc();
+    }
+
+    pub(crate) fn lost_attempts(&self, count: u64) {
+        self.attempts.with_label_values(&["lost"]).inc_by(count);
+    }
+
+    pub(crate) fn stranger_refused(&self, status: u16) {
+        self.strangers.with_label_values(&[status.to_string().as_str()]).inc();
     }
 
     /// One more poll hangs, until the value is dropped.

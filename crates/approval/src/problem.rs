@@ -28,6 +28,10 @@ pub enum Reason {
     CredentialUnknown,
     /// Longer than a scope allows.
     DurationTooLong,
+    /// The credential has put into the evidence database what it may.
+    EvidenceQuota,
+    /// The evidence database is not open.
+    EvidenceUnavailable,
     /// The grant has ended.
     GrantExpired,
     /// The grant was revoked.
@@ -109,6 +113,12 @@ impl Reason {
                 (S::UNAUTHORIZED, "credential_unknown", "Credential unknown")
             }
             Reason::DurationTooLong => (S::BAD_REQUEST, "duration_too_long", "Duration too long"),
+            Reason::EvidenceQuota => {
+                (S::TOO_MANY_REQUESTS, "evidence_quota", "Too much evidence of one credential")
+            }
+            Reason::EvidenceUnavailable => {
+                (S::SERVICE_UNAVAILABLE, "evidence_unavailable", "No evidence is taken now")
+            }
             Reason::GrantExpired => (S::CONFLICT, "grant_expired", "The grant has ended"),
             Reason::GrantRevoked => (S::CONFLICT, "grant_revoked", "The grant was revoked"),
             Reason::GrantUnknown => (S::NOT_FOUND, "grant_unknown", "Unknown grant"),
@@ -165,12 +175,13 @@ impl Reason {
             // A lock is held for moments.
             Reason::StorageBusy => Some("1"),
             Reason::NotReady
+            | Reason::EvidenceUnavailable
             | Reason::StorageFull
             | Reason::StorageIoError
             | Reason::StorageOutOfMemory
             | Reason::StorageReadOnly => Some("5"),
             // Somebody has to make room.
-            Reason::StorageLow => Some("30"),
+            Reason::EvidenceQuota | Reason::StorageLow => Some("30"),
             _ => None,
         }
     }
@@ -292,6 +303,8 @@ impl IntoResponse for Problem {
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (status, body).into_response();
+        // For those around the endpoint.
+        response.extensions_mut().insert(self.reason);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

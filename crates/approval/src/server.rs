@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -43,6 +44,7 @@ pub async fn serve(
     let connections =
         Builder::new_multi_thread().thread_name("connections").enable_all().build()?;
     let router = router(app.clone(), &Handle::current());
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, router).with_graceful_shutdown(stop);
     let server = connections.spawn(server.into_future());
     let overtime = async {

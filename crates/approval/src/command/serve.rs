@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
@@ -16,6 +17,7 @@ use crate::app::App;
 use crate::client::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::evidence;
 use crate::exit::Exit;
 use crate::issuer::{Issuer, KeyDirectory};
 use crate::metrics::Metrics;
@@ -23,6 +25,9 @@ use crate::random::Randomness;
 use crate::server;
 use crate::store::Store;
 use crate::terminal::Terminal;
+
+/// How long the start waits for the evidence database.
+const EVIDENCE_PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -86,7 +91,11 @@ async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
         write_whole(path, &url)
             .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
     }
-    server::serve(app, listener, stop).await.map_err(failed)?;
+    let upkeep = tokio::spawn(evidence::keep(app.clone()));
+    let served = server::serve(app.clone(), listener, stop).await;
+    upkeep.abort();
+    app.close_evidence().await;
+    served.map_err(failed)?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -105,7 +114,17 @@ async fn assemble(config: Config) -> Result<App, Failure> {
         .await
         .map_err(|error| Failure::Failed(format!("{}: {error}", config.database.display())))?;
     let metrics = Metrics::new().map_err(|error| failed(&error))?;
-    Ok(App::new(config, store, issuer, Box::new(SystemClock), randomness, metrics))
+    let app = App::new(config, store, issuer, Box::new(SystemClock), randomness, metrics);
+    open_evidence(&app).await;
+    Ok(app)
+}
+
+/// Opens the evidence database, if that is a matter of moments. If not, the service begins without it: it is opened
+/// in the background, and a revocation does not wait for it.
+async fn open_evidence(app: &App) {
+    if let Ok(Err(cause)) = tokio::time::timeout(EVIDENCE_PATIENCE, app.open_evidence()).await {
+        tracing::warn!(%cause, "starting without the evidence database");
+    }
 }
 
 /// Each poll that hangs is a file for the system, and the usual soft limit of 1024 is below what

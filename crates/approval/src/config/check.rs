@@ -8,6 +8,14 @@ use crate::folded::Folded;
 
 use super::{Config, Digest, Person, Scope};
 
+/// Evidence in the main database would hold up revocations.
+pub(super) fn evidence(config: &Config, place: &Place<'_>) -> Option<()> {
+    if config.evidence_path() != config.database {
+        return Some(());
+    }
+    place.field("evidence_database").error("expected another file than `database`")
+}
+
 /// Names and credentials must be unique: two people with one token would be one person who can
 /// approve their own request.
 pub(super) fn unique(config: &Config, place: &Place<'_>) -> Option<()> {

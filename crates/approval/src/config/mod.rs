@@ -20,7 +20,9 @@ use breakglass_core::schema::{
 
 use regex_lite::Regex;
 
-use read::{address, bounded_duration, digest, distinct, issuer, name, path, pattern, scope_name};
+use read::{
+    address, bounded_duration, days, digest, distinct, issuer, name, path, pattern, scope_name,
+};
 
 /// The SHA-256 of an API token.
 pub type Digest = [u8; 32];
@@ -35,6 +37,14 @@ object! {
         pub issuer: String = required(parsed("URL", issuer)),
         /// The SQLite file, made at the first start for its owner alone.
         pub database: PathBuf = required(parsed("path", path)),
+        /// The SQLite file for heads of audit chains and refused attempts, made at the first start for its owner
+        /// alone. Evidence has its own, so that it never holds up a revocation.
+        pub evidence_database: Option<PathBuf> = optional("`database` with `-evidence` before its extension", parsed("path", path)),
+        /// How long heads and refused attempts are kept, at least a day. What is older is removed, but for the
+        /// last head of a chain that is still reported.
+        pub evidence_retention: i64 = or("400days", parsed("duration", days)),
+        /// How old a head becomes before only one an hour of its chain is kept, at least a day.
+        pub evidence_thin_after: i64 = or("30days", parsed("duration", days)),
         /// Where the private signing keys are, one file each, mode 0600; the first is made at the first
         /// start.
         pub key_directory: PathBuf = required(parsed("path", path)),
@@ -58,7 +68,7 @@ object! {
 
 impl Object for Config {
     fn check(&self, place: &Place<'_>) -> Option<()> {
-        check::unique(self, place)
+        check::evidence(self, place).and(check::unique(self, place))
     }
 }
 
@@ -145,6 +155,21 @@ impl Config {
         let table: Json =
             toml::from_str(text).map_err(|error| InvalidConfig::NotToml(error.to_string()))?;
         Reading::new().read(&object(), &table).map_err(InvalidConfig::Fields)
+    }
+
+    /// Where the evidence database is.
+    #[must_use]
+    pub fn evidence_path(&self) -> PathBuf {
+        if let Some(path) = &self.evidence_database {
+            return path.clone();
+        }
+        let mut name = self.database.file_stem().unwrap_or_default().to_owned();
+        name.push("-evidence");
+        if let Some(extension) = self.database.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        self.database.with_file_name(name)
     }
 
     /// What is valid and yet will not work, in words for the operator.

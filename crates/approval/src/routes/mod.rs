@@ -3,6 +3,8 @@
 
 mod apart;
 mod approve;
+mod attempted;
+mod attempts;
 mod body;
 mod cancel;
 mod deny;
@@ -66,7 +68,6 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .route("/v1/requests/{id}/token", post(issue::handler))
         .route("/v1/grants/{jti}/revoke", post(revoke::handler))
         .route("/v1/proxies", get(proxies::handler))
-        .route("/v1/audit/heads", heads)
         .route("/v1/audit/requests", get(evidence::handler))
         .route("/v1/audit/service", get(service_trail::handler))
         .route("/oauth2/introspect", post(introspect::handler))
@@ -77,6 +78,12 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .route("/metrics", get(metrics::handler))
         .route("/openapi.json", get(openapi::handler));
     let answers = answers.layer(apart);
+    // Evidence has a thread of its own: see `crate::evidence`.
+    let evidence = Router::new()
+        .route("/v1/audit/heads", heads)
+        .route("/v1/audit/attempts", get(attempts::handler))
+        .layer(from_fn_with_state(app.evidence().runtime(runtime), apart::run));
+    let answers = answers.merge(evidence);
     waits
         .layer(from_fn(|request, next| observe::timeout(LONG_TIMEOUT, request, next)))
         .merge(answers.layer(from_fn(|request, next| observe::timeout(TIMEOUT, request, next))))
@@ -85,6 +92,7 @@ pub fn router(app: App, runtime: &Handle) -> Router {
             Problem::new(Reason::MethodNotAllowed, "this endpoint is for another method")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(app.clone(), attempted::observe))
         .layer(from_fn_with_state(app.clone(), observe::count))
         .with_state(app)
 }

@@ -1,4 +1,5 @@
-//! The database: requests, revocations and the audit trail, on SQLite.
+//! The database: requests, revocations and the audit trail, on SQLite. Heads of audit chains and refused attempts
+//! have another one: [`crate::evidence`].
 //!
 //! Every change of state is one transaction that takes the write lock first, changes exactly one
 //! row or fails, and appends its audit row. Time and ids come in as arguments.
@@ -9,13 +10,11 @@ mod evidence;
 mod fault;
 mod feed;
 mod grants;
-mod head_pages;
-mod heads;
 mod kill;
 mod requests;
 mod row;
 mod service_trail;
-mod write;
+pub(crate) mod write;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -33,8 +32,6 @@ pub use evidence::{About, Step};
 pub use fault::Fault;
 pub use feed::{FeedEntry, FeedHead};
 pub use grants::Revoked;
-pub use head_pages::{HeadFilter, HeadPage, Proof, ReportedHead};
-pub use heads::{Disputed, Head, Reported, Reporter};
 pub use kill::{LiveGrant, STEP, Step as KillStep, Target};
 pub use requests::{Filter, Submission};
 pub use row::{InvalidState, Request, State};
@@ -43,9 +40,9 @@ use write::{Write, reusable};
 
 /// How long a request waits for the lock, and how long for a connection. A change reads, and then writes: all
 /// its waits together are below the time that a request may take.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What is kept free on the database's file system for revocations, in bytes: below it, requests and heads are
+/// What is kept free on the database's file system for revocations, in bytes: below it, requests and evidence are
 /// refused.
 const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -134,13 +131,7 @@ impl Store {
 
     /// Refuses what is not needed to end a grant while there is little space left.
     fn check_space(&self) -> Result<(), StoreError> {
-        match statvfs(&self.path) {
-            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE_BYTES => {
-                Err(StoreError::LowSpace)
-            }
-            // Where the system cannot tell, the write itself does.
-            _ => Ok(()),
-        }
+        check_space(&self.path).map(drop)
     }
 
     async fn write(&self) -> Result<Write, StoreError> {
@@ -148,9 +139,22 @@ impl Store {
     }
 }
 
+/// How much is free on the file system of this database, in bytes; nothing where the system cannot tell: then the
+/// write itself does.
+///
+/// # Errors
+/// [`StoreError::LowSpace`] if what is left is kept for revocations.
+pub(crate) fn check_space(path: &Path) -> Result<Option<u64>, StoreError> {
+    let Ok(disk) = statvfs(path) else { return Ok(None) };
+    match disk.f_bavail.saturating_mul(disk.f_frsize) {
+        free if free < MIN_FREE_BYTES => Err(StoreError::LowSpace),
+        free => Ok(Some(free)),
+    }
+}
+
 /// Makes the file, if it is not there, for its owner alone: it tells who had access to what, and
 /// why. SQLite gives its journal files the same mode.
-fn create_private(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
@@ -158,7 +162,7 @@ fn create_private(path: &Path) -> io::Result<()> {
 }
 
 /// The check that a change of state changed the one row it was about.
-fn exactly_one(result: &sqlx::sqlite::SqliteQueryResult) -> Result<(), StoreError> {
+pub(crate) fn exactly_one(result: &sqlx::sqlite::SqliteQueryResult) -> Result<(), StoreError> {
     match result.rows_affected() {
         1 => Ok(()),
         other => Err(StoreError::RowsAffected(other)),

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use breakglass_approval::app::App;
 use breakglass_approval::clock::{Clock, ClockUnknown, Moment};
 use breakglass_approval::config::Config;
+use breakglass_approval::evidence;
 use breakglass_approval::feed::keep_fresh;
 use breakglass_approval::issuer::{Issuer, KeyDirectory};
 use breakglass_approval::metrics::Metrics;
@@ -164,6 +165,9 @@ impl Service {
         let clock = TestClock(Arc::new(AtomicI64::new(now)));
         let metrics = Metrics::new().unwrap();
         let app = App::new(config, store, issuer, Box::new(clock.clone()), randomness, metrics);
+        // A test can start the service on a file that cannot be opened.
+        let _ = app.evidence().open().await;
+        tokio::spawn(evidence::keep(app.clone()));
         tokio::spawn(keep_fresh(app.clone()));
         tokio::spawn(keep_probing(app.clone()));
         Service { app, directory, clock }
@@ -283,6 +287,12 @@ impl Service {
     /// The database as somebody with the file sees it.
     pub(crate) async fn database(&self) -> SqlitePool {
         let path = self.directory.path().join("approvals.db");
+        SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap()
+    }
+
+    /// The evidence database as somebody with the file sees it.
+    pub(crate) async fn evidence(&self) -> SqlitePool {
+        let path = self.directory.path().join("approvals-evidence.db");
         SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap()
     }
 
