@@ -289,6 +289,9 @@ impl RootContext for Root {
             }
         }
         self.count(tick.counters);
+        for warning in tick.warnings {
+            warn!("breakglass: {warning}");
+        }
         self.apply(steps, &shared);
         self.wake_if_needed(&shared);
         let is_over = || shared.worker.try_borrow().is_ok_and(|worker| worker.is_over(now));

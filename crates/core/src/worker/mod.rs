@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::audit::{Chain, ChainKey, Decided, Decision, Link, NODE, beginning};
+use crate::audit::{Chain, ChainKey, Decided, Decision, Link, NODE, Pages, ReportLimit, beginning};
 use crate::bodies::Traffic;
 use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
 use crate::config::Config;
@@ -61,6 +61,11 @@ pub struct Worker {
     /// `None` where every VM asks for itself.
     sharing: Option<Sharing>,
     chain: Chain,
+    /// The head that is on its way to the approval service.
+    pages: Option<Pages>,
+    report_limit: ReportLimit,
+    /// Whether a report was too large since the last tick.
+    was_too_large: bool,
     /// `None` where every VM reports its head alone.
     heads: Option<SharedHeads>,
     /// `None` where the VMs of a process cannot agree on an id.
@@ -140,6 +145,8 @@ pub struct Tick {
     pub steps: Vec<(StreamId, Step)>,
     /// What happened since the last tick.
     pub counters: Vec<(CounterName, u64)>,
+    /// What is to be logged.
+    pub warnings: Vec<String>,
 }
 
 impl Worker {
@@ -152,6 +159,9 @@ impl Worker {
         Worker {
             keys: KeyRing::new(&config),
             chain: Chain::new(chain_id(&config, identity.id), now),
+            pages: None,
+            report_limit: ReportLimit::new(),
+            was_too_large: false,
             heads: SharedHeads::new(&config, identity.id),
             process: Process::new(&config, identity.id),
             ended_at: None,
@@ -282,7 +292,7 @@ impl Worker {
         steps.extend(self.cut_due(now));
         steps.extend(self.note_starts(now));
         self.chain.forget(now);
-        Tick { calls, steps, counters: self.counters.take() }
+        Tick { calls, steps, counters: self.counters.take(), warnings: self.warnings(now) }
     }
 
     /// Whether a tick has something to do: the sooner it comes, the shorter a request waits, and the
