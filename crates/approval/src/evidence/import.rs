@@ -31,7 +31,7 @@ const TABLES: [(&str, &str); 4] = [
 ];
 
 /// How far the copy is.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 struct Position {
     part: i64,
     after_id: i64,
@@ -42,10 +42,7 @@ struct Position {
 
 /// Returns the id of the last head, if the copy came to its end just now.
 pub(super) async fn run(writer: &SqlitePool, main: &Path) -> Result<Option<i64>, EvidenceError> {
-    let mut position: Position =
-        sqlx::query_as("SELECT part, after_id, after_grant, done, last_head FROM import")
-            .fetch_one(writer)
-            .await?;
+    let mut position = position(&mut *writer.acquire().await?).await?;
     let options =
         SqliteConnectOptions::new().filename(main).read_only(true).busy_timeout(BUSY_TIMEOUT);
     let mut from = SqliteConnection::connect_with(&options).await?;
@@ -62,6 +59,27 @@ pub(super) async fn run(writer: &SqlitePool, main: &Path) -> Result<Option<i64>,
     }
     from.close().await?;
     Ok((!was_done).then_some(position.last_head))
+}
+
+async fn position(connection: &mut SqliteConnection) -> Result<Position, EvidenceError> {
+    Ok(sqlx::query_as("SELECT part, after_id, after_grant, done, last_head FROM import")
+        .fetch_one(connection)
+        .await?)
+}
+
+/// Takes the write lock; nothing where the copy is not at this position any more, because another attempt has moved
+/// it on.
+async fn begin_at(
+    writer: &SqlitePool,
+    expected: &Position,
+) -> Result<Result<Write, Position>, EvidenceError> {
+    let mut transaction = Write::begin(writer).await?;
+    let found = position(&mut transaction).await?;
+    if found == *expected {
+        return Ok(Ok(transaction));
+    }
+    transaction.rollback().await?;
+    Ok(Err(found))
 }
 
 /// Copies a part, and returns how far it is then.
@@ -96,12 +114,15 @@ async fn step(
             part: position.part.saturating_add(1),
             after_id: 0,
             after_grant: String::new(),
-            ..position
+            ..position.clone()
         },
     };
     let values = columns.split(", ").map(|name| format!("?1 ->> '{name}'")).collect::<Vec<_>>();
     let write = format!("INSERT INTO {table} ({columns}) SELECT {}", values.join(", "));
-    let mut transaction = Write::begin(writer).await?;
+    let mut transaction = match begin_at(writer, &position).await? {
+        Ok(transaction) => transaction,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
     for (_, _, row) in &rows {
         let result =
             sqlx::query(AssertSqlSafe(write.clone())).bind(row).execute(&mut *transaction).await?;
@@ -117,8 +138,11 @@ async fn finish(
     from: &mut SqliteConnection,
     position: Position,
 ) -> Result<Position, EvidenceError> {
-    let next = Position { done: true, last_head: last_head(from).await?, ..position };
-    let mut transaction = Write::begin(writer).await?;
+    let next = Position { done: true, last_head: last_head(from).await?, ..position.clone() };
+    let mut transaction = match begin_at(writer, &position).await? {
+        Ok(transaction) => transaction,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
     save(&mut transaction, &next).await?;
     transaction.commit().await?;
     Ok(next)

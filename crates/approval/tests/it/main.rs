@@ -9,6 +9,7 @@
 )]
 
 mod approve;
+mod attempts;
 mod audit;
 mod cli_flow;
 mod cli_refusals;
@@ -18,6 +19,8 @@ mod config;
 mod database;
 mod decide;
 mod evidence;
+mod evidence_database;
+mod evidence_retention;
 mod feed;
 mod feed_load;
 mod heads;

@@ -80,6 +80,10 @@ async fn answers_have_the_members_that_it_describes() {
     let trail = service.get("grace", "/v1/audit/service").await.ok();
     check(&document, "ServiceTrail", &trail);
     check(&document, "Act", &trail["acts"][0]);
+    service.get("alice", "/v1/audit/service").await.refusal();
+    let attempts = crate::attempts::until(&service, |attempts| attempts.len() >= 2).await;
+    check(&document, "Attempt", &attempts[0]);
+    check(&document, "Attempts", &service.get("grace", "/v1/audit/attempts").await.ok());
     service.pending().await;
     let listed = service.get("alice", "/v1/requests").await.ok();
     check(&document, "Requests", &listed);

@@ -89,6 +89,13 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Ends it, and returns what it leaves.
+    pub(crate) fn leave(mut self) -> TempDir {
+        std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap())
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
