@@ -21,6 +21,7 @@ mod decide;
 mod evidence;
 mod evidence_database;
 mod evidence_retention;
+mod evidence_storage;
 mod feed;
 mod feed_load;
 mod heads;
