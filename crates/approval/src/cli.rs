@@ -10,9 +10,19 @@ use crate::command::{
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
 
+/// What a newcomer types first.
+const EXAMPLES: &str = "\
+Examples:
+  breakglass scopes
+  TOKEN=$(breakglass request --scope orders:read --reason 'payments are stuck' --wait)
+  breakglass status --state pending
+  breakglass approve req_01KAN5S3M0W8Z4T2C9X7Y6B5D1
+  breakglass done
+  breakglass revoke --all --reason 'keys leaked' --wait";
+
 /// Emergency, approved, short-lived access to APIs behind Envoy.
 #[derive(Debug, Parser)]
-#[command(name = "breakglass", version, after_help = exit::HELP, propagate_version = true)]
+#[command(name = "breakglass", version, after_help = format!("{EXAMPLES}\n\n{}", exit::HELP), propagate_version = true)]
 struct Cli {
     #[command(flatten)]
     settings: Settings,

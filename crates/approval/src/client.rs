@@ -28,28 +28,43 @@ const TIMEOUT: Duration = Duration::from_secs(45);
 /// An unreachable address is known soon.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest answer that is read: twice what 200 requests take at most, each with all its texts at their bounds.
+/// The longest answer that is read, in bytes: 200 requests with every text at its bound are a few MiB.
 const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The longest page of evidence: heads have a count for each grant.
+/// The longest page of evidence, in bytes: heads have a count for each grant.
 const MAX_PAGE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The environment variable with the API token.
 pub const API_TOKEN_VARIABLE: &str = "BREAKGLASS_API_TOKEN";
 
+/// Under which `--help` lists the settings: after the verb's own options.
+const HELP_HEADING: &str = "Service";
+
 /// How to reach the service.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Settings {
     /// The approval service's URL, such as `https://approvals.internal`.
-    #[arg(long, global = true, env = "BREAKGLASS_URL", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "BREAKGLASS_URL",
+        value_name = "URL",
+        help_heading = HELP_HEADING
+    )]
     pub url: Option<String>,
 
     /// A file with your API token; without it, the environment variable `BREAKGLASS_API_TOKEN`.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = HELP_HEADING)]
     pub api_token_file: Option<PathBuf>,
 
     /// A PEM file with the certificates to trust instead of the public ones.
-    #[arg(long, global = true, env = "BREAKGLASS_CA_FILE", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "BREAKGLASS_CA_FILE",
+        value_name = "FILE",
+        help_heading = HELP_HEADING
+    )]
     pub ca_file: Option<PathBuf>,
 }
 
@@ -168,7 +183,8 @@ impl Client {
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json");
         if let Some(key) = call.key {
-            request = request.header("idempotency-key", key);
+            // A string of structured fields (RFC 9651).
+            request = request.header("idempotency-key", format!("\"{key}\""));
         }
         let request = request
             .body(call.body.map_or_else(String::new, Value::to_string))
@@ -218,8 +234,9 @@ pub fn query_value(text: &str) -> String {
 
 fn api_token(file: Option<&Path>) -> Result<String, Failure> {
     let token = match file {
-        Some(path) => fs::read_to_string(path)
-            .map_err(|error| Failure::Invalid(format!("{}: {error}", path.display())))?,
+        Some(path) => fs::read_to_string(path).map_err(|error| {
+            Failure::Invalid(format!("`--api-token-file`: {}: {error}", path.display()))
+        })?,
         None => std::env::var(API_TOKEN_VARIABLE).unwrap_or_default(),
     };
     let token = token.trim();
@@ -232,7 +249,9 @@ fn api_token(file: Option<&Path>) -> Result<String, Failure> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
-    let invalid = |cause: String| Failure::Invalid(format!("{}: {cause}", path.display()));
+    let invalid = |cause: String| {
+        Failure::Invalid(format!("`--ca-file` or BREAKGLASS_CA_FILE: {}: {cause}", path.display()))
+    };
     let pem = fs::read(path).map_err(|error| invalid(error.to_string()))?;
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {

@@ -16,7 +16,7 @@ pub enum Exit {
     Invalid,
     /// 4: the log is not what was written.
     Broken,
-    /// 5: the log is not complete, or nobody can know.
+    /// 5: the log is not complete, or it cannot be known whether it is.
     Incomplete,
     /// 6: both.
     BrokenAndIncomplete,
@@ -36,9 +36,10 @@ Exit codes:
   0  done
   1  failure: the service was unreachable or failed, what answered is not the service, there was no
      decision in time, some proxy did not confirm in time, or you did not confirm
-  2  denied: the answer is no (denied, forbidden, not an approver, revoked, already decided)
+  2  denied: the answer is no (unknown API token, forbidden, not an approver, denied, revoked,
+     already decided)
   3  invalid input: command line, configuration, unknown id or scope
-  130, 143  interrupted by Ctrl-C or SIGTERM while it waited";
+  130, 143  interrupted by Ctrl-C or SIGTERM while `request --wait` waited";
 
 impl Exit {
     /// The code for an answer of the service with this HTTP status.

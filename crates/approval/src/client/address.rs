@@ -7,6 +7,7 @@ use ureq::http::Uri;
 
 use super::failure::Failure;
 use crate::answer::brief;
+use crate::random::API_TOKEN_PREFIX;
 
 /// The variables that name a proxy, in the order in which the HTTP client reads them.
 const PROXY_VARIABLES: [&str; 6] =
@@ -45,6 +46,9 @@ impl Address {
             return invalid(format!(
                 "{set} a URL without user name and password: your API token is all that the service asks for"
             ));
+        }
+        if text.starts_with(API_TOKEN_PREFIX) {
+            return invalid(format!("{set} the service's URL, got what looks like an API token"));
         }
         let shown = brief(text);
         let Some((scheme, rest)) = text.split_once("://") else {
@@ -147,6 +151,7 @@ mod tests {
             ("ftp://approvals.internal", "with `https://` or `http://`"),
             ("https://alice:secret@approvals.internal", "without user name and password"),
             ("https://approvals.internal?x=1", "without `?`"),
+            ("breakglass_secret", "got what looks like an API token"),
             ("https://", "got `https://`"),
             ("https://:443", "got `https://:443`"),
             ("https://a b", "got `https://a b`"),

@@ -95,7 +95,7 @@ impl Failure {
         match self {
             Failure::Unreachable { cause, .. } => cause.may_pass(),
             Failure::NotOurs { status, .. } => matches!(status, 502..=504),
-            Failure::Refused { status, .. } => *status == 429 || *status >= 500,
+            Failure::Refused { status, .. } => *status >= 500,
             Failure::Invalid(_)
             | Failure::Unsupported { .. }
             | Failure::Mismatch(_)

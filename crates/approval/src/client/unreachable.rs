@@ -42,6 +42,7 @@ enum Kind {
     NoTls(String),
     NoHttp(String),
     Proxy(String),
+    System(String),
     Other(String),
 }
 
@@ -53,17 +54,31 @@ impl Cause {
     /// Whether the same call may be answered a moment later.
     pub(super) fn may_pass(&self) -> bool {
         match &self.kind {
-            Kind::Refused | Kind::NoConnection | Kind::NoAnswer | Kind::Closed | Kind::Proxy(_) => {
-                true
-            }
-            Kind::Other(_) => true,
-            Kind::NoSuchHost | Kind::Certificate(_) | Kind::NoTls(_) | Kind::NoHttp(_) => false,
+            Kind::Refused
+            | Kind::NoConnection
+            | Kind::NoAnswer
+            | Kind::Closed
+            | Kind::Proxy(_)
+            | Kind::System(_) => true,
+            Kind::NoSuchHost
+            | Kind::Certificate(_)
+            | Kind::NoTls(_)
+            | Kind::NoHttp(_)
+            | Kind::Other(_) => false,
         }
+    }
+
+    /// Whether the name of the host could not be resolved: a network that is gone, if it could before.
+    pub(crate) fn is_unresolved(&self) -> bool {
+        matches!(self.kind, Kind::NoSuchHost)
     }
 
     /// Whether the call may have arrived.
     fn may_have_arrived(&self) -> bool {
-        matches!(self.kind, Kind::NoAnswer | Kind::Closed | Kind::NoHttp(_) | Kind::Other(_))
+        matches!(
+            self.kind,
+            Kind::NoAnswer | Kind::Closed | Kind::NoHttp(_) | Kind::System(_) | Kind::Other(_)
+        )
     }
 }
 
@@ -106,6 +121,7 @@ impl From<&Error> for Kind {
             Error::Protocol(_) | Error::LargeResponseHeader(..) | Error::BodyStalled => {
                 Kind::NoHttp(text)
             }
+            Error::Io(_) => Kind::System(text),
             _ => Kind::Other(text),
         }
     }
@@ -128,7 +144,7 @@ impl fmt::Display for Cause {
             Kind::NoConnection => write!(
                 formatter,
                 "no connection within {} s: check the address in `--url` or BREAKGLASS_URL, the network (VPN) \
-                 and firewalls",
+                 and firewalls, and with `https://` whether this port speaks TLS",
                 connect_timeout.as_secs()
             ),
             Kind::NoAnswer => write!(
@@ -152,7 +168,7 @@ impl fmt::Display for Cause {
                  for `https://`"
             ),
             Kind::Proxy(text) => write!(formatter, "the proxy opened no tunnel: {text}"),
-            Kind::Other(text) => write!(formatter, "{text}"),
+            Kind::System(text) | Kind::Other(text) => write!(formatter, "{text}"),
         }?;
         if let Some(proxy) = proxy {
             write!(formatter, " ({proxy})")?;

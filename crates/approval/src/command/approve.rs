@@ -14,7 +14,7 @@ use crate::terminal::Terminal;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The request.
+    /// The request's id; `breakglass status` lists them.
     #[arg(value_name = "REQUEST")]
     id: String,
 

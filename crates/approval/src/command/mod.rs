@@ -11,6 +11,7 @@ mod interrupt;
 pub(crate) mod keygen;
 pub(crate) mod proxies;
 pub(crate) mod request;
+mod retry;
 pub(crate) mod revoke;
 pub(crate) mod scopes;
 pub(crate) mod serve;

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::describe::request as describe;
 use super::interrupt::{Stage, Watch};
+use super::retry::Notes;
 use super::submit::{Ask, Submitted, submit};
 use super::token;
 use super::when::{instant, now};
@@ -20,7 +21,7 @@ use crate::terminal::Terminal;
 const POLL: Duration = Duration::from_secs(25);
 
 /// How much longer than that an answer may take.
-const POLL_SLACK: Duration = Duration::from_secs(20);
+const POLL_SLACK: Duration = Duration::from_secs(10);
 
 /// How long to rest before a service that did not answer is asked again.
 const REST: Duration = Duration::from_secs(1);
@@ -98,7 +99,8 @@ pub(crate) fn run(args: Args, client: &Client, terminal: Terminal) -> Result<Exi
         if terminal.json {
             terminal.result("", &decided.json)?;
         }
-        return Ok(Exit::Deny);
+        // No person has said no: asking again may help.
+        return Ok(if decided.body.state == State::Lapsed { Exit::Fail } else { Exit::Deny });
     };
     terminal.note(&format!(
         "approved by {}; ends at {}",
@@ -126,6 +128,12 @@ fn announce(request: &Request, earlier: bool) -> String {
     )
 }
 
+/// Whether to ask a service again that was reached before.
+fn passes(failure: &Failure) -> bool {
+    let unresolved = matches!(failure, Failure::Unreachable { cause, .. } if cause.is_unresolved());
+    failure.may_pass() || unresolved
+}
+
 /// The request once it is no longer pending.
 fn wait(
     client: &Client,
@@ -135,6 +143,7 @@ fn wait(
 ) -> Result<Whole<Request>, Failure> {
     let start = Instant::now();
     let mut failures = 0_u32;
+    let mut notes = Notes::default();
     loop {
         let left = timeout.map_or(POLL, |timeout| timeout.saturating_sub(start.elapsed()));
         let seconds = left.min(POLL).as_secs();
@@ -147,10 +156,10 @@ fn wait(
             Ok(request) if request.body.state != State::Pending => return Ok(request),
             Ok(_) if seconds == 0 => return Err(Failure::Undecided { id: id.to_owned() }),
             Ok(_) => failures = 0,
-            // A service that restarts is no reason to lose the place in the queue.
-            Err(failure) if failure.may_pass() && failures < RETRIES && seconds != 0 => {
+            // A service that restarts, or a network that is gone for a moment, ends no wait: it was reached before.
+            Err(failure) if passes(&failure) && failures < RETRIES && seconds != 0 => {
                 failures = failures.saturating_add(1);
-                terminal.note(&format!("{failure}; asking again"));
+                notes.tell(&failure, terminal);
                 std::thread::sleep(REST);
             }
             Err(failure) => {

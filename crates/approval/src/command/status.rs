@@ -13,7 +13,7 @@ use crate::terminal::Terminal;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The request; without it, a list, the newest first.
+    /// The request's id; without it, a list, the newest first.
     #[arg(value_name = "REQUEST")]
     id: Option<String>,
 
@@ -74,7 +74,9 @@ fn list(args: &Args, client: &Client) -> Result<Whole<Requests>, Failure> {
     };
     let mut listed = ask(None)?;
     let mut cursors = BTreeSet::new();
-    while let (true, Some(next)) = (args.all, listed.body.next.take()) {
+    while args.all
+        && let Some(next) = listed.body.next.take()
+    {
         let page = ask(Some(&next))?;
         // A list that never ends is none.
         if page.body.requests.is_empty() && page.body.next.is_some() || !cursors.insert(next) {

@@ -2,7 +2,7 @@
 //!
 //! 1. Before: if the caller has the same request pending (scopes, reason, incident, duration, emergency), that
 //!    is the request; approvers are not asked twice. `--again` submits another one. If only the scopes are
-//!    the same, the earlier one is named, and the new one is submitted: it asks for something else.
+//!    the same, or it is about to lapse, it is named, and the new one is submitted.
 //! 2. A failure that may pass is tried again within a time, with the same `Idempotency-Key`. A service that does
 //!    not know the header is asked before each attempt whether the last one arrived.
 
@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::retry::Notes;
 use super::when::{instant, now};
 use crate::answer::{Mismatch, Request, Requests, State, Whole};
 use crate::client::{Client, Failure};
@@ -21,13 +22,16 @@ use crate::random::Randomness;
 use crate::terminal::Terminal;
 
 /// For how long a submission is tried.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long to rest between two attempts.
 const REST: Duration = Duration::from_secs(1);
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(20);
+
+/// With less than this left, in milliseconds, a pending request is not waited for: another one is submitted.
+const SOON_MS: i64 = 60_000;
 
 /// What is asked for.
 #[derive(Debug)]
@@ -54,20 +58,22 @@ pub(super) fn submit(
 ) -> Result<Submitted, Failure> {
     let start = Instant::now();
     let key = key()?;
-    let before = match pending(client) {
-        Ok(before) => before,
-        // It is not needed to ask.
-        Err(Failure::Refused { .. } | Failure::Unreachable { .. }) => Vec::new(),
-        Err(failure) if failure.may_pass() => Vec::new(),
+    // To ask, it is not needed.
+    let needless =
+        |failure: &Failure| failure.may_pass() || matches!(failure, Failure::Refused { .. });
+    let (before, is_complete) = match pending(client) {
+        Ok(before) => (before, true),
+        Err(failure) if needless(&failure) => (Vec::new(), false),
         Err(failure) => return Err(failure),
     };
     if !again {
-        if let Some(request) = before.iter().find(|request| ask.is(&request.body)) {
+        if let Some(request) = before.iter().find(|it| ask.is(&it.body) && !lapses_soon(&it.body)) {
             return Ok(Submitted { request: request.clone(), earlier: true });
         }
         ask.note_alike(&before, terminal);
     }
     let known: BTreeSet<String> = before.into_iter().map(|request| request.body.id).collect();
+    let mut notes = Notes::default();
     loop {
         let result = client.post_within("/v1/requests", &ask.body(), Some(&key), ATTEMPT);
         match result {
@@ -77,11 +83,15 @@ pub(super) fn submit(
                 return Ok(Submitted { request, earlier: false });
             }
             Err(failure) if failure.may_pass() && start.elapsed() < PATIENCE => {
-                terminal.note(&format!("{failure}; trying again"));
+                notes.tell(&failure, terminal);
             }
             Err(failure) => return Err(failure),
         }
         std::thread::sleep(REST);
+        if again && !is_complete {
+            // One that was there before could not be told from this one.
+            continue;
+        }
         let arrived =
             |request: &Whole<Request>| ask.is(&request.body) && !known.contains(&request.body.id);
         if let Some(request) = pending(client).ok().and_then(|list| list.into_iter().find(arrived))
@@ -102,7 +112,7 @@ fn key() -> Result<String, Failure> {
 /// The caller's own requests that can be decided, the newest first.
 fn pending(client: &Client) -> Result<Vec<Whole<Request>>, Failure> {
     let listed: Whole<Requests> =
-        client.get_within("/v1/requests?mine=true&state=pending", ATTEMPT)?;
+        client.get_within("/v1/requests?mine=true&state=pending&limit=200", ATTEMPT)?;
     let json = listed.json.get("requests").and_then(Value::as_array).cloned().unwrap_or_default();
     let requests = listed.body.requests.into_iter().zip(json);
     let requests = requests.filter(|(body, _)| body.state == State::Pending);
@@ -140,15 +150,19 @@ impl Ask {
     /// Names the requests for the same scopes that are pending.
     fn note_alike(&self, before: &[Whole<Request>], terminal: Terminal) {
         for request in before.iter().map(|request| &request.body) {
-            if same_scopes(&self.scopes, &request.scopes) {
-                terminal.note(&format!(
-                    "you already have {id} pending for the same scopes, submitted at {}, with another {}; \
-                     `breakglass cancel {id}` takes it back",
-                    instant(&request.submitted_at, now()),
-                    self.differs(request).join(", "),
-                    id = request.id,
-                ));
+            if !same_scopes(&self.scopes, &request.scopes) {
+                continue;
             }
+            let differs = match self.differs(request).as_slice() {
+                [] => format!("which lapses at {}", instant(&request.lapses_at, now())),
+                members => format!("with another {}", members.join(", ")),
+            };
+            terminal.note(&format!(
+                "you already have {id} pending for the same scopes, submitted at {}, {differs}; \
+                 `breakglass cancel {id}` takes it back",
+                instant(&request.submitted_at, now()),
+                id = request.id,
+            ));
         }
     }
 
@@ -161,6 +175,12 @@ impl Ask {
         let incident = |incident: &Option<String>| incident.clone().unwrap_or_default();
         Mismatch::check("incident", &incident(&self.incident), &incident(&request.incident))
     }
+}
+
+/// Whether it may be over before an approver has read it.
+fn lapses_soon(request: &Request) -> bool {
+    let left = |now: Moment| request.lapses_at.moment().millis().saturating_sub(now.millis());
+    now().is_some_and(|now| left(now) < SOON_MS)
 }
 
 fn same_scopes(left: &[String], right: &[String]) -> bool {

@@ -104,8 +104,11 @@ impl Input {
                 heads.add(&page).map_err(not_ours)
             })?;
         } else {
-            let file = fs::File::open(from)
-                .map_err(|error| Failure::Invalid(format!("{from}: {error}")))?;
+            let file = fs::File::open(from).map_err(|error| {
+                Failure::Invalid(format!(
+                    "--heads: {from}: {error}; the service's URL begins with `https://` or `http://`"
+                ))
+            })?;
             heads.read(BufReader::new(file)).map_err(invalid)?;
         }
         Ok(heads)
