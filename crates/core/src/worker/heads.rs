@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::audit::{Head, report};
+use crate::caller::Caller;
 use crate::calls::Answer;
 use crate::instant::Instant;
 use crate::sharing::{Board, Idle, ProcessId, SharedHeads};
@@ -51,7 +52,8 @@ impl Worker {
         {
             heads.end_is_known(board, self.chain.id());
         }
-        let calls = self.calls.send(&self.config, |_| false, now);
+        let caller = Caller::new(&self.identity, None, &self.config);
+        let calls = self.calls.send(&self.config, &caller, |_| false, now);
         let mut steps = Vec::new();
         for call in self.calls.overdue(now) {
             steps.extend(self.answer(call, &Answer::Failed, now));
@@ -115,7 +117,7 @@ impl Worker {
         body.filter(|_| !heads.is_empty())
     }
 
-    fn process_id(&mut self, board: &dyn Board) -> Option<ProcessId> {
+    pub(super) fn process_id(&mut self, board: &dyn Board) -> Option<ProcessId> {
         self.process.as_mut()?.id(board)
     }
 

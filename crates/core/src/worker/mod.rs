@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use crate::audit::{Chain, ChainKey, Decided, Decision, Link, NODE, beginning};
 use crate::bodies::Traffic;
+use crate::caller::Caller;
 use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
-use crate::config::Config;
+use crate::config::{Config, ConfigDigest};
 use crate::counters::{CounterName, Counters};
 use crate::decision::{Answers, Bench, Question, Ruling, Token, decide, needs_token};
 use crate::headers::Headers;
@@ -89,6 +90,10 @@ pub struct Identity {
     pub node: Option<String>,
     /// What tells this worker from every other one, for ever: random.
     pub id: [u8; 16],
+    /// The filter's version.
+    pub version: &'static str,
+    /// What names its configuration.
+    pub digest: Option<ConfigDigest>,
 }
 
 /// A request that is not over.
@@ -274,8 +279,11 @@ impl Worker {
         let mut steps = self.share(board, now);
         self.poll(now);
         self.report(board, now);
+        let process = if self.calls.has_queued(now) { self.process_id(board) } else { None };
+        let caller = Caller::new(&self.identity, process, &self.config);
         let streams = &self.streams;
-        let calls = self.calls.send(&self.config, |stream| streams.contains_key(&stream), now);
+        let calls =
+            self.calls.send(&self.config, &caller, |stream| streams.contains_key(&stream), now);
         for call in self.calls.overdue(now) {
             steps.extend(self.answer(call, &Answer::Failed, now));
         }
