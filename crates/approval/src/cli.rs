@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
-    approve, audit, cancel, deny, done, keygen, proxies, request, revoke, serve, status, token,
+    approve, audit, cancel, deny, done, keygen, proxies, request, revoke, scopes, serve, status,
+    token,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -26,13 +27,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// List the scopes that you may ask for.
+    #[command(after_help = exit::HELP)]
+    Scopes(scopes::Args),
     /// Ask for access. Prints the request's id; with --wait, the token.
     #[command(after_help = exit::HELP)]
     Request(request::Args),
-    /// Say yes to somebody else's request.
+    /// Approve another person's request.
     #[command(after_help = exit::HELP)]
     Approve(approve::Args),
-    /// Say no to a request.
+    /// Deny a request, with a reason.
     #[command(after_help = exit::HELP)]
     Deny(deny::Args),
     /// Take back your own pending request.
@@ -89,6 +93,7 @@ pub fn main() -> Exit {
 fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
     let client = || Client::new(&cli.settings);
     match cli.verb {
+        Verb::Scopes(args) => scopes::run(&args, &client()?, terminal),
         Verb::Request(args) => request::run(args, &client()?, terminal),
         Verb::Approve(args) => approve::run(&args, &client()?, terminal),
         Verb::Deny(args) => deny::run(&args, &client()?, terminal),

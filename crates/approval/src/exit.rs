@@ -7,8 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0: done.
     Done,
-    /// 1: it failed; trying again may help. The service was unreachable or failed, or when the
-    /// time to wait was over nobody had decided, or some proxy had not confirmed.
+    /// 1: it failed; trying again may help. The service was unreachable, failed, or is not ours; or when the
+    /// time to wait was over there was no decision, or some proxy had not confirmed.
     Fail,
     /// 2: the answer is no. Denied, forbidden, not an approver, revoked, expired, already decided.
     Deny,
@@ -24,16 +24,21 @@ pub enum Exit {
     NothingChecked,
     /// 8: what was asked about is nowhere.
     NothingFound,
+    /// 130: SIGINT (Ctrl-C) came while it waited; what shells say of a command that it ended.
+    Interrupted,
+    /// 143: the same for SIGTERM.
+    Terminated,
 }
 
 /// What `--help` says about them.
 pub const HELP: &str = "\
 Exit codes:
   0  done
-  1  failure: the service was unreachable or failed, nobody decided in time, or some proxy did
-     not confirm in time
+  1  failure: the service was unreachable or failed, what answered is not the service, there was no
+     decision in time, some proxy did not confirm in time, or you did not confirm
   2  denied: the answer is no (denied, forbidden, not an approver, revoked, already decided)
-  3  invalid input: command line, configuration, unknown id or scope";
+  3  invalid input: command line, configuration, unknown id or scope
+  130, 143  interrupted by Ctrl-C or SIGTERM while it waited";
 
 impl Exit {
     /// The code for an answer of the service with this HTTP status.
@@ -48,9 +53,11 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
             Exit::Done => 0,
             Exit::Fail => 1,
             Exit::Deny => 2,
@@ -60,7 +67,15 @@ impl From<Exit> for ExitCode {
             Exit::BrokenAndIncomplete => 6,
             Exit::NothingChecked => 7,
             Exit::NothingFound => 8,
-        })
+            Exit::Interrupted => 130,
+            Exit::Terminated => 143,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
     }
 }
 

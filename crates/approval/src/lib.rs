@@ -6,11 +6,12 @@
 //!
 //! What the service holds to:
 //! 1. What was asked for is frozen at submission, and what was approved is what is issued.
-//! 2. Nobody approves their own request; the database refuses it too.
+//! 2. No person approves their own request; the database refuses it too.
 //! 3. Deadlines are absolute from approval.
 //! 4. Every change of state and its audit row are one transaction.
 //! 5. What cannot be known (the clock, an approver, the database) is a refusal.
 
+pub mod answer;
 pub mod app;
 pub mod audit;
 pub mod chain_owners;

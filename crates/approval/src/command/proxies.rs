@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::terminal::Terminal;
 
 pub(crate) fn run(client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
-    let answer = client.get("/v1/proxies")?;
+    let answer: Value = client.get("/v1/proxies")?;
     let epoch = answer.get("epoch").and_then(Value::as_i64).unwrap_or(0);
     let proxies = answer.get("proxies").and_then(Value::as_array);
     let lines: Vec<String> =

@@ -98,7 +98,7 @@ fn many(args: &Args, client: &Client, terminal: Terminal) -> Result<Value, Failu
     if let (true, Some(body)) = (*all, body.as_object_mut()) {
         body.insert("all".to_owned(), json!(true));
     }
-    let answer = client.post("/v1/revocations", &body)?;
+    let answer: Value = client.post("/v1/revocations", &body)?;
     let count = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or(0);
     let revoked = match count("revoked") {
         0 => "no grant matches: nothing was revoked".to_owned(),

@@ -46,7 +46,8 @@ pub(super) async fn handler(
         true => Vec::new(),
         false => policy::approvable(&config, &person),
     };
-    let filter = Filter { requester: &person.name, scopes: &scopes, state, limit };
+    let everyone = !parameters.mine && policy::check_auditor(&config, &person).is_ok();
+    let filter = Filter { requester: &person.name, scopes: &scopes, everyone, state, limit };
     let requests = app.store().requests(app.now()?, &filter).await?;
     let requests: Vec<View> =
         requests.into_iter().map(|request| View::new(&config, request)).collect();

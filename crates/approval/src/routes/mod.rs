@@ -30,11 +30,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::http::HeaderValue;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::runtime::Handle;
 
 use crate::app::App;
+use crate::client::VERSION_HEADER;
 use crate::clock::Moment;
 use crate::limits::{MAX_BODY_BYTES, MAX_HEADS_BODY_BYTES, MAX_WAIT_S};
 use crate::policy;
@@ -86,7 +89,15 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(app.clone(), observe::count))
+        .layer(map_response(say_version))
         .with_state(app)
+}
+
+/// Each answer says whose it is. `server` would not do: proxies put their own name there.
+async fn say_version(mut response: Response) -> Response {
+    let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+    response.headers_mut().insert(VERSION_HEADER, version);
+    response
 }
 
 /// The request with this id.

@@ -34,18 +34,20 @@ pub(super) async fn handler(
     let start = Instant::now();
     loop {
         let request = super::request(&app, app.now()?, &id).await?;
-        let involved = request.requester == person.name
-            || policy::may_refuse(&app.config(), &person, &request.scopes);
-        if !involved {
+        let config = app.config();
+        let sees = request.requester == person.name
+            || policy::may_refuse(&config, &person, &request.scopes)
+            || policy::check_auditor(&config, &person).is_ok();
+        if !sees {
             return Err(Problem::new(
                 Reason::NotInvolved,
-                "only the requester and those who may approve one of its scopes see a request",
+                "only the requester, those who may approve one of its scopes, and auditors see a request",
             ));
         }
         let left = wait.saturating_sub(start.elapsed());
         let stopping = news.borrow_and_update().stopping;
         if request.state != store::State::Pending || left.is_zero() || stopping {
-            return Ok(Json(View::new(&app.config(), request)));
+            return Ok(Json(View::new(&config, request)));
         }
         // Either way there is reason to look again.
         let _ = tokio::time::timeout(left.min(LOOK), news.changed()).await;

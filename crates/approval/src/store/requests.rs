@@ -41,6 +41,8 @@ pub struct Filter<'a> {
     pub requester: &'a str,
     /// .. and those that name one of these scopes.
     pub scopes: &'a [String],
+    /// .. or of all requesters, for an auditor.
+    pub everyone: bool,
     /// In this state only.
     pub state: Option<State>,
     /// At most this many.
@@ -120,7 +122,7 @@ impl Store {
     ) -> Result<Vec<Request>, StoreError> {
         Ok(sqlx::query_as(select_requests!(
             "WHERE (?2 IS NULL OR state = ?2)
-               AND (requester = ?3 OR EXISTS (
+               AND (?6 OR requester = ?3 OR EXISTS (
                    SELECT 1 FROM json_each(scopes) AS named
                    WHERE named.value IN (SELECT value FROM json_each(?4))))
              ORDER BY submitted_at DESC, id DESC LIMIT ?5"
@@ -130,6 +132,7 @@ impl Store {
         .bind(filter.requester)
         .bind(row::json(filter.scopes))
         .bind(filter.limit)
+        .bind(filter.everyone)
         .fetch_all(&self.pool)
         .await?)
     }

@@ -71,9 +71,10 @@ impl Server {
         Ran::from(self.command(who, arguments).output().unwrap())
     }
 
-    /// A pending request of alice's.
+    /// A new pending request of alice's.
     pub(crate) fn pending(&self) -> String {
-        let arguments = ["request", "--scope", "orders:read", "--reason", "orders are stuck"];
+        let arguments =
+            ["request", "--scope", "orders:read", "--reason", "orders are stuck", "--again"];
         self.run("alice", &arguments).done().trim().to_owned()
     }
 

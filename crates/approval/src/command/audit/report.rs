@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::input::{Input, no_page};
 use super::verify::exit;
+use crate::answer::{EvidencePage, Mismatch, Whole};
 use crate::audit::report::{About, Collector};
 use crate::client::{Client, Failure, Settings, query_value};
 use crate::clock::{Clock, SystemClock, rfc3339};
@@ -82,15 +83,21 @@ fn requests(client: &Client, about: &About) -> Result<Vec<Value>, Failure> {
     let mut found = Vec::new();
     let mut after = String::new();
     loop {
-        let mut page = client.get(&format!("{query}&after={}", query_value(&after)))?;
-        let Some(Value::Array(more)) = page.get_mut("requests") else {
-            return Err(no_page("requests"));
-        };
-        found.append(more);
-        match page.get("next") {
-            Some(Value::Null) => return Ok(found),
-            Some(Value::String(next)) if *next > after => after = next.clone(),
-            _ => return Err(no_page("requests")),
+        let mut page: Whole<EvidencePage> =
+            client.page(&format!("{query}&after={}", query_value(&after)))?;
+        if let About::Grant(asked) = about {
+            for evidence in &page.body.requests {
+                let grant = evidence.request.grant.as_ref().map(|grant| grant.id.as_str());
+                Mismatch::check("grant", asked, grant.unwrap_or_default())?;
+            }
+        }
+        if let Some(Value::Array(more)) = page.json.get_mut("requests") {
+            found.append(more);
+        }
+        match page.body.next {
+            None => return Ok(found),
+            Some(next) if next > after => after = next,
+            Some(_) => return Err(no_page("requests")),
         }
     }
 }
