@@ -66,6 +66,10 @@ pub enum Reason {
     PeopleOnly,
     /// A person's credential where a proxy's is needed.
     ProxiesOnly,
+    /// The proxy is not gone.
+    ProxyAlive,
+    /// There is no such proxy.
+    ProxyUnknown,
     /// There is no such request.
     RequestUnknown,
     /// There is no such scope.
@@ -132,6 +136,8 @@ impl Reason {
             Reason::NotTheRequester => (S::FORBIDDEN, "not_the_requester", "Not the requester"),
             Reason::PeopleOnly => (S::FORBIDDEN, "people_only", "People only"),
             Reason::ProxiesOnly => (S::FORBIDDEN, "proxies_only", "Proxies only"),
+            Reason::ProxyAlive => (S::CONFLICT, "proxy_alive", "The proxy is alive"),
+            Reason::ProxyUnknown => (S::NOT_FOUND, "proxy_unknown", "Unknown proxy"),
             Reason::RequestUnknown => (S::NOT_FOUND, "request_unknown", "Unknown request"),
             Reason::ScopeUnknown => (S::BAD_REQUEST, "scope_unknown", "Unknown scope"),
             Reason::SelfApproval => {

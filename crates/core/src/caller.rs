@@ -44,6 +44,7 @@ impl<'a> Caller<'a> {
             ("breakglass-version", self.identity.version.to_owned()),
             ("breakglass-max-staleness", format_duration(self.config.revocation.max_staleness)),
             ("breakglass-cache", format_duration(introspection_counts(self.config))),
+            ("breakglass-clock-skew", format_duration(self.config.clock_skew)),
             ("breakglass-on-unavailable", on_unavailable.to_owned()),
         ];
         headers.extend(self.name());

@@ -5,6 +5,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
 use breakglass_core::claims::Claims;
 use serde::Deserialize;
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use super::body::FormBody;
 use crate::app::App;
 use crate::clock::Moment;
+use crate::feed::About;
 use crate::identity::AsProxy;
 use crate::problem::Problem;
 use crate::store::{self, Request};
@@ -27,9 +29,12 @@ type Uncached = ([(HeaderName, &'static str); 1], Json<Value>);
 pub(super) async fn handler(
     State(app): State<App>,
     AsProxy(proxy): AsProxy,
+    parts: Parts,
     FormBody(body): FormBody<Body>,
 ) -> Result<Uncached, Problem> {
     let now = app.now()?;
+    // What it is told counts for a while there, whatever that is.
+    app.feed().nodes().introspected(now, &proxy.name, &About::read(&parts));
     let claims = holding(&app, now, &body.token).await?;
     app.metrics().introspected(claims.is_some());
     tracing::debug!(proxy = proxy.name, active = claims.is_some(), "introspected");

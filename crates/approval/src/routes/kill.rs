@@ -13,7 +13,7 @@
 //! 4. `subject` and `all` promise that nothing is left: the caller must have the right to approve
 //!    every scope of every grant that matches and is not the caller's own, or nothing is revoked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use axum::Json;
 use axum::extract::State;
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::body::{FieldErrors, JsonBody};
 use crate::app::App;
-use crate::clock::Moment;
+use crate::clock::{Moment, rfc3339};
 use crate::config::Person;
 use crate::folded::Folded;
 use crate::identity::AsPerson;
@@ -65,7 +65,7 @@ pub(super) async fn handler(
         Err(problem) => return Err(problem),
     };
     let alike = done.look_alikes();
-    let Done { revoked, grants, epoch, .. } = done;
+    let Done { revoked, grants, epoch, latest_end, first_approval, .. } = done;
     tracing::warn!(revoked, not_yours, actor = person.name, epoch, ?target, "kill switch");
     Ok(Json(json!({
         "revoked": revoked,
@@ -73,6 +73,8 @@ pub(super) async fn handler(
         "epoch": epoch,
         "not_yours": not_yours,
         "look_alikes": alike,
+        "latest_expires_at": latest_end.map(rfc3339),
+        "earliest_approved_at": first_approval.map(rfc3339),
     })))
 }
 
@@ -92,6 +94,10 @@ struct Done {
     /// The first of them.
     grants: Vec<String>,
     epoch: i64,
+    /// When the last of them would have ended, and when the first was approved: until when, and since when,
+    /// something can run under them.
+    latest_end: Option<i64>,
+    first_approval: Option<i64>,
     /// The other spellings of the name, each with how many of its grants were revoked, and how many were not
     /// because the person may not.
     alike: BTreeMap<String, (usize, usize)>,
@@ -120,6 +126,7 @@ impl Kill<'_> {
                     .revoke_step(self.now, step, &self.person.name, self.reason, self.target)
                     .await?;
                 done.epoch = step.epoch;
+                done.spans(&matching, &step.revoked);
                 let count = step.revoked.len();
                 done.revoked = done.revoked.saturating_add(count);
                 let room = MAX_LISTED_GRANTS.saturating_sub(done.grants.len());
@@ -138,6 +145,16 @@ impl Kill<'_> {
 }
 
 impl Done {
+    /// Notes when those that one step revoked were approved and would have ended.
+    fn spans(&mut self, matching: &[LiveGrant], revoked: &[String]) {
+        let revoked: HashSet<&str> = revoked.iter().map(String::as_str).collect();
+        for grant in matching.iter().filter(|grant| revoked.contains(grant.jti.as_str())) {
+            self.latest_end = self.latest_end.max(Some(grant.expires_at));
+            let first = self.first_approval.unwrap_or(grant.approved_at);
+            self.first_approval = Some(first.min(grant.approved_at));
+        }
+    }
+
     /// Counts the other spellings among the grants of one round.
     fn spelled(&mut self, target: Target<'_>, matching: &[LiveGrant], chosen: &[String]) {
         let Some(name) = target.name() else { return };

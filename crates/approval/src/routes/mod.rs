@@ -8,6 +8,7 @@ mod cancel;
 mod deny;
 mod evidence;
 mod feed;
+mod forget_proxy;
 mod heads;
 mod health;
 mod introspect;
@@ -69,6 +70,7 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .route("/v1/requests/{id}/token", post(issue::handler))
         .route("/v1/grants/{jti}/revoke", post(revoke::handler))
         .route("/v1/proxies", get(proxies::handler))
+        .route("/v1/proxies/{id}/forget", post(forget_proxy::handler))
         .route("/v1/audit/heads", heads)
         .route("/v1/audit/requests", get(evidence::handler))
         .route("/v1/audit/service", get(service_trail::handler))

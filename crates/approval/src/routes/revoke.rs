@@ -49,6 +49,7 @@ pub(super) async fn handler(
         },
         "epoch": revoked.epoch,
         "expires_at": rfc3339(revoked.expires_at),
+        "approved_at": grant.approved_at.map(rfc3339),
     })))
 }
 

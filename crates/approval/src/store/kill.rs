@@ -37,6 +37,10 @@ pub struct LiveGrant {
     /// Its scopes.
     #[sqlx(json)]
     pub scopes: Vec<String>,
+    /// Its end.
+    pub expires_at: i64,
+    /// When it was approved.
+    pub approved_at: i64,
 }
 
 /// The most grants that one step revokes: no other change waits for longer than that takes.
@@ -97,7 +101,7 @@ impl Store {
     ) -> Result<Vec<LiveGrant>, StoreError> {
         let jti = if let Target::Grant(jti) = target { Some(jti) } else { None };
         let mut grants: Vec<LiveGrant> = sqlx::query_as(
-            "SELECT jti, requester, approved_by, incident, scopes FROM requests
+            "SELECT jti, requester, approved_by, incident, scopes, expires_at, approved_at FROM requests
              WHERE jti IS NOT NULL AND expires_at > ?1
                AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)
                AND (?2 IS NULL OR jti = ?2)
@@ -112,6 +116,21 @@ impl Store {
             grants.retain(|grant| !target.spellings(grant, &name).is_empty());
         }
         Ok(grants)
+    }
+
+    /// The grants under which something may still run at a proxy that is cut off: those that are not over, also
+    /// where they are revoked.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn running(&self, now: Moment) -> Result<Vec<LiveGrant>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT jti, requester, approved_by, incident, scopes, expires_at, approved_at FROM requests
+             WHERE jti IS NOT NULL AND expires_at > ?1 ORDER BY approved_at, jti",
+        )
+        .bind(now.seconds().saturating_sub(CLOCK_SKEW_S))
+        .fetch_all(&self.pool)
+        .await?)
     }
 
     /// Revokes those of `chosen`, at most [`STEP`] grants, that nobody has revoked meanwhile, in this order.

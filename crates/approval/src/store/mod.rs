@@ -120,7 +120,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if not.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.feed_head().await?;
+        self.feed_head(0).await?;
         let mut transaction = self.write().await?;
         sqlx::query("UPDATE feed SET id = id").execute(&mut *transaction).await?;
         transaction.commit().await

@@ -42,11 +42,13 @@ async fn who_knows_nothing_gets_all_of_it_in_order_and_then_what_is_new() {
     let all = answer.ok();
     let feed = all["feed"].as_str().unwrap().to_owned();
     assert_eq!(feed.len(), 32, "{feed}");
+    let tag = all["tag"].as_str().unwrap();
+    assert!(tag.len() == 16 && tag.bytes().all(|byte| byte.is_ascii_hexdigit()), "{tag}");
     let exp = START + 1800;
     assert_eq!(
         all,
         json!({
-            "epoch": 2, "reset": true, "feed": feed,
+            "epoch": 2, "reset": true, "feed": feed, "tag": tag,
             "revoked": [{ "jti": second, "exp": exp }, { "jti": first, "exp": exp }],
         })
     );

@@ -20,6 +20,7 @@ mod decide;
 mod evidence;
 mod feed;
 mod feed_load;
+mod feed_tags;
 mod heads;
 mod heads_document;
 mod heads_owner;

@@ -14,6 +14,7 @@ async fn an_approver_revokes_and_a_second_time_tells_of_the_first() {
         first,
         json!({
             "grant": jti, "epoch": 1, "expires_at": "2026-11-22T02:43:00Z",
+            "approved_at": "2026-11-22T02:13:00Z",
             "revoked": { "by": "frank", "at": "2026-11-22T02:14:00Z", "reason": "laptop lost" },
         })
     );
