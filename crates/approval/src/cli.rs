@@ -53,7 +53,7 @@ enum Verb {
     Revoke(revoke::Args),
     /// List the proxies that read the feed of revocations, and how far each has read.
     #[command(after_help = exit::HELP)]
-    Proxies,
+    Proxies(proxies::Args),
     /// Show one request, or list those you may see.
     #[command(after_help = exit::HELP)]
     Status(status::Args),
@@ -100,7 +100,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Cancel(args) => cancel::run(&args, &client()?, terminal),
         Verb::Token(args) => token::run(&args, &client()?, terminal),
         Verb::Done(args) => done::run(&args, &client()?, terminal),
-        Verb::Proxies => proxies::run(&client()?, terminal),
+        Verb::Proxies(args) => proxies::run(&args, &client()?, terminal),
         Verb::Revoke(args) => revoke::run(&args, &client()?, terminal),
         Verb::Status(args) => status::run(&args, &client()?, terminal),
         Verb::Audit(args) => audit::run(args, &cli.settings, terminal),

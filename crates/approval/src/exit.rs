@@ -24,6 +24,9 @@ pub enum Exit {
     NothingChecked,
     /// 8: what was asked about is nowhere.
     NothingFound,
+    /// 9: revoked, and some proxy that has not confirmed is gone or cut off: it refuses new requests by itself,
+    /// and what already ran there may run on.
+    CutOff,
     /// 130: SIGINT (Ctrl-C) came while it waited; what shells say of a command that it ended.
     Interrupted,
     /// 143: the same for SIGTERM.
@@ -38,6 +41,8 @@ Exit codes:
      decision in time, some proxy did not confirm in time, or you did not confirm
   2  denied: the answer is no (denied, forbidden, not an approver, revoked, already decided)
   3  invalid input: command line, configuration, unknown id or scope
+  9  revoked, and every proxy that did not confirm is gone or cut off: it refuses new requests by
+     itself, and streams may run there until the grants end
   130, 143  interrupted by Ctrl-C or SIGTERM while it waited";
 
 impl Exit {
@@ -67,6 +72,7 @@ impl Exit {
             Exit::BrokenAndIncomplete => 6,
             Exit::NothingChecked => 7,
             Exit::NothingFound => 8,
+            Exit::CutOff => 9,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
         }

@@ -6,6 +6,7 @@
 
 mod audit;
 mod request;
+mod revocation;
 mod scopes;
 mod token;
 
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 pub use audit::{Evidence, EvidencePage, HeadsPage, Step};
 pub use request::{Grant, Refusal, Request, Requests, State};
+pub use revocation::{Forgotten, Gone, Killed, LookAlike, Proxies, Proxy, Revoked};
 pub use scopes::{Scope, Scopes};
 pub use token::Issued;
 

@@ -1,22 +1,8 @@
 //! Requests in words.
 
-use serde_json::Value;
-
 use super::when::{instant, relative};
 use crate::answer::{Refusal, Request, State, one_line};
 use crate::clock::Moment;
-
-/// A member of an answer as text; nothing where it is not there.
-pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// A list in an answer as text.
-pub(crate) fn list(value: &Value, pointer: &str) -> String {
-    let items = value.pointer(pointer).and_then(Value::as_array);
-    let items: Vec<&str> = items.into_iter().flatten().filter_map(Value::as_str).collect();
-    items.join(", ")
-}
 
 /// A request, one line for each thing that an approver has to know. `now` is for times such as `in 12 min`; without
 /// it there are none.
@@ -101,7 +87,7 @@ fn refusal(refusal: Option<&Refusal>, now: Option<Moment>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::answer::{Answer as _, Whole};

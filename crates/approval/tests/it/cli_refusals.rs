@@ -41,7 +41,6 @@ fn what_is_not_valid_is_3() {
         vec!["revoke", "grant_x", "--all", "--reason", "r"],
         vec!["revoke", "--subject", "alice", "--incident", "INC-7", "--reason", "r"],
         vec!["revoke", "--all"],
-        vec!["revoke", "--all", "--reason", "r", "--timeout", "1s"],
         vec!["revoke", "--scope", "orders:delete", "--reason", "r"],
         vec!["revoke", "grant_unknown", "--reason", "r"],
         vec!["done"],

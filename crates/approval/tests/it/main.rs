@@ -11,6 +11,7 @@
 mod approve;
 mod audit;
 mod cli_flow;
+mod cli_receipt;
 mod cli_refusals;
 mod cli_revoke;
 mod cli_serve;
