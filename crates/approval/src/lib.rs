@@ -20,6 +20,7 @@ pub mod client;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod database_lock;
 pub mod duration;
 pub mod exit;
 pub mod feed;

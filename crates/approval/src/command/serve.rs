@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::client::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::database_lock::DatabaseLock;
 use crate::exit::Exit;
 use crate::issuer::{Issuer, KeyDirectory};
 use crate::metrics::Metrics;
@@ -77,10 +78,14 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
 async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
     let stop = stop_signal().map_err(|error| Failure::Failed(error.to_string()))?;
     let address = args.listen.unwrap_or(config.listen);
+    // Before the database is opened, and until the process has ended.
+    let mut lock = lock(&config)?;
+    lock.describe(&address.to_string());
     let app = assemble(config).await?;
     let failed = |error: io::Error| Failure::Failed(format!("{address}: {error}"));
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+    lock.describe(&url);
     tracing::info!(url, version = env!("CARGO_PKG_VERSION"), "listening");
     if let Some(path) = &args.ready_file {
         write_whole(path, &url)
@@ -89,6 +94,12 @@ async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
     server::serve(app, listener, stop).await.map_err(failed)?;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn lock(config: &Config) -> Result<DatabaseLock, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
+    let now = SystemClock.now().map_err(|error| failed(&error))?;
+    DatabaseLock::take(&config.database, now).map_err(|error| failed(&error))
 }
 
 async fn assemble(config: Config) -> Result<App, Failure> {

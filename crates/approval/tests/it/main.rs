@@ -30,6 +30,7 @@ mod http;
 mod introspect;
 mod keys;
 mod kill;
+mod one_process;
 mod openapi;
 mod process;
 mod proxies;

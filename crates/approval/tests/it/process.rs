@@ -82,6 +82,10 @@ impl Server {
         fs::read_to_string(self.path("log")).unwrap()
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks the server to stop, and returns its exit code.
     pub(crate) fn stop(&mut self, signal: &str) -> Option<i32> {
         let id = self.child.id().to_string();
