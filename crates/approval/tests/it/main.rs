@@ -10,10 +10,16 @@
 
 mod approve;
 mod audit;
+mod auditors;
+mod cli_answers;
 mod cli_flow;
+mod cli_list;
+mod cli_matrix;
+mod cli_reach;
 mod cli_refusals;
 mod cli_revoke;
 mod cli_serve;
+mod cli_submit;
 mod config;
 mod database;
 mod decide;
@@ -34,6 +40,7 @@ mod proxies;
 mod request;
 mod revoke;
 mod service;
+mod stand_in;
 mod storage;
 mod store;
 mod token;
