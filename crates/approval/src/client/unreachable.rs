@@ -128,7 +128,7 @@ impl fmt::Display for Cause {
             Kind::NoConnection => write!(
                 formatter,
                 "no connection within {} s: check the address in `--url` or BREAKGLASS_URL, the network (VPN) \
-                 and firewalls",
+                 and firewalls, and with `https://` whether this port speaks TLS",
                 connect_timeout.as_secs()
             ),
             Kind::NoAnswer => write!(

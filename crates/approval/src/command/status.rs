@@ -74,7 +74,9 @@ fn list(args: &Args, client: &Client) -> Result<Whole<Requests>, Failure> {
     };
     let mut listed = ask(None)?;
     let mut cursors = BTreeSet::new();
-    while let (true, Some(next)) = (args.all, listed.body.next.take()) {
+    while args.all
+        && let Some(next) = listed.body.next.take()
+    {
         let page = ask(Some(&next))?;
         // A list that never ends is none.
         if page.body.requests.is_empty() && page.body.next.is_some() || !cursors.insert(next) {

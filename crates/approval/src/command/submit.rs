@@ -57,7 +57,7 @@ pub(super) fn submit(
     let before = match pending(client) {
         Ok(before) => before,
         // It is not needed to ask.
-        Err(Failure::Refused { .. } | Failure::Unreachable { .. }) => Vec::new(),
+        Err(Failure::Refused { .. }) => Vec::new(),
         Err(failure) if failure.may_pass() => Vec::new(),
         Err(failure) => return Err(failure),
     };

@@ -10,11 +10,17 @@
 
 mod approve;
 mod audit;
+mod auditors;
+mod cli_answers;
 mod cli_flow;
+mod cli_list;
+mod cli_matrix;
+mod cli_reach;
 mod cli_receipt;
 mod cli_refusals;
 mod cli_revoke;
 mod cli_serve;
+mod cli_submit;
 mod config;
 mod database;
 mod decide;
@@ -37,6 +43,7 @@ mod proxies;
 mod request;
 mod revoke;
 mod service;
+mod stand_in;
 mod storage;
 mod store;
 mod token;
