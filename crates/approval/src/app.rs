@@ -5,14 +5,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 
 use crate::chain_owners::ChainOwners;
-use crate::clock::{Clock, ClockUnknown, Moment};
+use crate::clock::Moment;
 use crate::config::Config;
 use crate::feed::Feed;
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
+use crate::problem::Problem;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::store::Store;
+use crate::timekeeper::Timekeeper;
 
 /// The service's parts; a handle that is cheap to clone.
 #[derive(Clone)]
@@ -22,7 +24,7 @@ struct Parts {
     setup: RwLock<Setup>,
     store: Store,
     issuer: Issuer,
-    clock: Box<dyn Clock>,
+    timekeeper: Timekeeper,
     randomness: Randomness,
     metrics: Metrics,
     feed: Feed,
@@ -60,17 +62,17 @@ impl App {
         config: Config,
         store: Store,
         issuer: Issuer,
-        clock: Box<dyn Clock>,
+        timekeeper: Timekeeper,
         randomness: Randomness,
         metrics: Metrics,
     ) -> App {
         let news = watch::Sender::new(News::default());
-        let feed = Feed::new(clock.now().ok());
+        let feed = Feed::new(Some(timekeeper.now()));
         App(Arc::new(Parts {
             setup: RwLock::new(Setup::new(config)),
             store,
             issuer,
-            clock,
+            timekeeper,
             randomness,
             metrics,
             feed,
@@ -138,12 +140,32 @@ impl App {
         &self.0.readiness
     }
 
-    /// The present moment.
+    /// The clock, and what is believed of it.
+    #[must_use]
+    pub fn timekeeper(&self) -> &Timekeeper {
+        &self.0.timekeeper
+    }
+
+    /// The present moment as the service believes it: for what only reads, writes down or ends. It is there
+    /// also where the clock is wrong.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.0.timekeeper.now()
+    }
+
+    /// The present moment, for what opens access: requests, approvals, tokens.
     ///
     /// # Errors
-    /// [`ClockUnknown`] if the clock cannot be believed.
-    pub fn now(&self) -> Result<Moment, ClockUnknown> {
-        self.0.clock.now()
+    /// A refusal while the clock is not believed.
+    pub fn trusted_now(&self) -> Result<Moment, Problem> {
+        self.0.timekeeper.trusted_now()
+    }
+
+    /// The earliest time that it could be: what decides whether a grant is over that is to be revoked, and
+    /// whether a revocation is still listed.
+    #[must_use]
+    pub fn floor(&self) -> Moment {
+        self.0.timekeeper.floor()
     }
 
     /// Told of every change from now on.
@@ -165,10 +187,10 @@ impl App {
 
     /// Tells those who wait of `count` revocations. When it is done, the feed lists them: who has
     /// an answer about a revocation finds it there.
-    pub(crate) async fn revoked(&self, now: Moment, count: usize) {
+    pub(crate) async fn revoked(&self, count: usize) {
         self.changed_many("revoke", count);
         // A failure is in the log, and no reason to call the revocation one.
-        let _ = self.0.feed.look(&self.0.store, now).await;
+        let _ = self.0.feed.look(&self.0.store, self.floor()).await;
     }
 
     /// Lets those who wait have their answer, because the service ends.

@@ -9,7 +9,8 @@
 //! 2. Nobody approves their own request; the database refuses it too.
 //! 3. Deadlines are absolute from approval.
 //! 4. Every change of state and its audit row are one transaction.
-//! 5. What cannot be known (the clock, an approver, the database) is a refusal.
+//! 5. What cannot be known (the clock, an approver, the database) is a refusal. A revocation is never refused
+//!    because of the clock.
 
 pub mod app;
 pub mod audit;
@@ -33,6 +34,8 @@ pub mod random;
 pub mod readiness;
 pub mod routes;
 pub mod server;
+mod service_metrics;
 pub mod store;
 pub mod terminal;
 pub mod text;
+pub mod timekeeper;

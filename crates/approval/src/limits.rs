@@ -10,6 +10,12 @@ pub const MAX_GRANT_S: i64 = 24 * 60 * 60;
 /// its end, because a filter whose clock is slow may still honour it.
 pub const CLOCK_SKEW_S: i64 = 60;
 
+/// How far the service's wall clock may be from the time that it believes, in seconds: further, and it was
+/// stepped. What has a later time than now by no more than this is of now.
+///
+/// INVARIANT (clock-step): the same number is in the SQL of `store`.
+pub const MAX_CLOCK_STEP_S: i64 = 5;
+
 /// The largest token that is minted, in bytes: the filter's default `max_token_bytes`. A larger
 /// one would be approved and then refused by every proxy.
 pub const MAX_TOKEN_BYTES: usize = 8192;

@@ -4,6 +4,7 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+use crate::service_metrics::ServiceMetrics;
 use crate::store::Reported;
 
 /// The service's counters.
@@ -18,6 +19,7 @@ pub struct Metrics {
     heads: IntCounterVec,
     hanging: IntGauge,
     epoch: IntGauge,
+    service: ServiceMetrics,
 }
 
 /// What an answer of the feed was.
@@ -91,6 +93,7 @@ impl Metrics {
             &["endpoint"],
         )?;
         registry.register(Box::new(seconds.clone()))?;
+        let service = ServiceMetrics::register(&registry)?;
         Ok(Metrics {
             registry,
             requests,
@@ -101,6 +104,7 @@ impl Metrics {
             heads,
             hanging,
             epoch,
+            service,
         })
     }
 
@@ -145,6 +149,11 @@ impl Metrics {
 
     pub(crate) fn at_epoch(&self, epoch: i64) {
         self.epoch.set(epoch);
+    }
+
+    /// What is counted of the service itself.
+    pub(crate) fn service(&self) -> &ServiceMetrics {
+        &self.service
     }
 
     /// All of it as text.

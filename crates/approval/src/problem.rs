@@ -10,7 +10,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::clock::ClockUnknown;
 use crate::store::{Fault, StoreError};
 
 /// Why the answer is no: one word each, stable.
@@ -20,7 +19,9 @@ pub enum Reason {
     AudiencesDiffer,
     /// The body is larger than any valid one.
     BodyTooLarge,
-    /// The clock cannot be believed.
+    /// The clock was set, and nobody has said that the new time is right.
+    ClockStepped,
+    /// The clock says nothing that could be a time.
     ClockUnknown,
     /// No API token came.
     CredentialMissing,
@@ -30,6 +31,8 @@ pub enum Reason {
     DurationTooLong,
     /// The grant has ended.
     GrantExpired,
+    /// The grant was approved at a time that has not come: a clock was wrong.
+    GrantNotBegun,
     /// The grant was revoked.
     GrantRevoked,
     /// There is no such grant.
@@ -101,6 +104,7 @@ impl Reason {
                 (S::BAD_REQUEST, "audiences_differ", "One environment per request")
             }
             Reason::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "Body too large"),
+            Reason::ClockStepped => (S::SERVICE_UNAVAILABLE, "clock_stepped", "Clock stepped"),
             Reason::ClockUnknown => (S::SERVICE_UNAVAILABLE, "clock_unknown", "Clock unknown"),
             Reason::CredentialMissing => {
                 (S::UNAUTHORIZED, "credential_missing", "Credential missing")
@@ -109,6 +113,7 @@ impl Reason {
                 (S::UNAUTHORIZED, "credential_unknown", "Credential unknown")
             }
             Reason::DurationTooLong => (S::BAD_REQUEST, "duration_too_long", "Duration too long"),
+            Reason::GrantNotBegun => (S::CONFLICT, "grant_not_begun", "The grant has not begun"),
             Reason::GrantExpired => (S::CONFLICT, "grant_expired", "The grant has ended"),
             Reason::GrantRevoked => (S::CONFLICT, "grant_revoked", "The grant was revoked"),
             Reason::GrantUnknown => (S::NOT_FOUND, "grant_unknown", "Unknown grant"),
@@ -169,8 +174,8 @@ impl Reason {
             | Reason::StorageIoError
             | Reason::StorageOutOfMemory
             | Reason::StorageReadOnly => Some("5"),
-            // Somebody has to make room.
-            Reason::StorageLow => Some("30"),
+            // Somebody has to make room, or to set the clock.
+            Reason::StorageLow | Reason::ClockStepped | Reason::ClockUnknown => Some("30"),
             _ => None,
         }
     }
@@ -269,13 +274,6 @@ impl From<StoreError> for Problem {
                  if it stays so tell who runs the service"
             ),
         )
-    }
-}
-
-impl From<ClockUnknown> for Problem {
-    fn from(error: ClockUnknown) -> Problem {
-        tracing::error!(cause = %error, "request refused");
-        Problem::new(Reason::ClockUnknown, "the service's clock is wrong; tell who runs it")
     }
 }
 

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::feed::keep_fresh;
 use crate::readiness::keep_probing;
 use crate::routes::router;
+use crate::timekeeper::{self, keep_time};
 
 /// How often the key directory is looked at: a new key signs within this time.
 const KEY_WATCH: Duration = Duration::from_secs(1);
@@ -32,6 +33,7 @@ pub async fn serve(
     let watch = tokio::spawn(watch_keys(app.clone()));
     let fresh = tokio::spawn(keep_fresh(app.clone()));
     let probing = tokio::spawn(keep_probing(app.clone()));
+    let time = tokio::spawn(keep_time(app.clone()));
     let stopping = app.clone();
     let stop = async move {
         stop.await;
@@ -62,7 +64,9 @@ pub async fn serve(
     watch.abort();
     fresh.abort();
     probing.abort();
+    time.abort();
     connections.shutdown_background();
+    timekeeper::stop(&app).await;
     app.store().close().await;
     result
 }

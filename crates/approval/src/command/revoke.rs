@@ -77,6 +77,10 @@ fn one(id: &str, reason: &str, client: &Client, terminal: Terminal) -> Result<Va
     let grant = grant(client, segment(id)?)?;
     let revoked = end(client, &grant, reason)?;
     terminal.note(&format!("revoked 1 grant, {grant}, at {}", text(&revoked, "/revoked/at")));
+    if revoked.get("had_ended").and_then(Value::as_bool) == Some(true) {
+        let end = text(&revoked, "/expires_at");
+        terminal.note(&format!("  by the service's clock it had ended at {end}"));
+    }
     terminal.result("revoked", &revoked)?;
     Ok(revoked)
 }
@@ -110,6 +114,10 @@ fn many(args: &Args, client: &Client, terminal: Terminal) -> Result<Value, Failu
         count => format!("; {count} more match that you may not revoke"),
     };
     terminal.note(&format!("{revoked}{rest}; pending requests are not touched"));
+    if count("had_ended") > 0 {
+        terminal
+            .note(&format!("  {} of them had ended by the service's clock", count("had_ended")));
+    }
     for alike in answer.get("look_alikes").and_then(Value::as_array).into_iter().flatten() {
         let count = |name: &str| alike.get(name).and_then(Value::as_u64).unwrap_or(0);
         // In escapes: what looks the same on a terminal is told apart here.

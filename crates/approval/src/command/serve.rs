@@ -14,7 +14,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::app::App;
 use crate::client::Failure;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::issuer::{Issuer, KeyDirectory};
@@ -23,6 +23,7 @@ use crate::random::Randomness;
 use crate::server;
 use crate::store::Store;
 use crate::terminal::Terminal;
+use crate::timekeeper::Timekeeper;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -41,6 +42,11 @@ pub(crate) struct Args {
     /// Check the configuration, say what is wrong with it, and end.
     #[arg(long)]
     check: bool,
+
+    /// Believe the clock of this machine from now on, where the service found it set. For one start: not for a
+    /// unit file or a manifest.
+    #[arg(long)]
+    accept_clock: bool,
 
     /// How much to log, on stderr: error, warn, info, debug.
     #[arg(long, env = "BREAKGLASS_LOG", default_value = "info", value_name = "LEVEL")]
@@ -77,7 +83,7 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
 async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
     let stop = stop_signal().map_err(|error| Failure::Failed(error.to_string()))?;
     let address = args.listen.unwrap_or(config.listen);
-    let app = assemble(config).await?;
+    let app = assemble(config, args.accept_clock).await?;
     let failed = |error: io::Error| Failure::Failed(format!("{address}: {error}"));
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let url = format!("http://{}", listener.local_addr().map_err(failed)?);
@@ -91,21 +97,24 @@ async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn assemble(config: Config) -> Result<App, Failure> {
+async fn assemble(config: Config, accept_clock: bool) -> Result<App, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
     let randomness = Randomness::from_system().map_err(|error| failed(&error))?;
-    let now = SystemClock.now().map_err(|error| failed(&error))?;
+    let store = Store::open(&config.database)
+        .await
+        .map_err(|error| Failure::Failed(format!("{}: {error}", config.database.display())))?;
+    let timekeeper = Timekeeper::open(Box::new(SystemClock), &store, accept_clock)
+        .await
+        .map_err(|error| failed(&error))?;
+    let now = timekeeper.now();
     let keys = KeyDirectory::new(&config.key_directory);
     if !config.key_directory.is_dir() || keys.names().map_err(|error| failed(&error))?.is_empty() {
         let kid = keys.add(now, &randomness).map_err(|error| failed(&error))?;
         tracing::info!(kid, "made the first signing key");
     }
     let issuer = Issuer::new(&config.issuer, keys).map_err(|error| failed(&error))?;
-    let store = Store::open(&config.database)
-        .await
-        .map_err(|error| Failure::Failed(format!("{}: {error}", config.database.display())))?;
     let metrics = Metrics::new().map_err(|error| failed(&error))?;
-    Ok(App::new(config, store, issuer, Box::new(SystemClock), randomness, metrics))
+    Ok(App::new(config, store, issuer, timekeeper, randomness, metrics))
 }
 
 /// Each poll that hangs is a file for the system, and the usual soft limit of 1024 is below what

@@ -179,10 +179,8 @@ pub async fn keep_fresh(app: App) {
     loop {
         // Before the look, so that no change falls between the two.
         news.borrow_and_update();
-        if let Ok(now) = app.now() {
-            // A failure is in the log; who asks meanwhile is refused.
-            let _ = app.feed().look(app.store(), now).await;
-        }
+        // A failure is in the log; who asks meanwhile is refused.
+        let _ = app.feed().look(app.store(), app.floor()).await;
         let _ = tokio::time::timeout(LOOK, news.changed()).await;
     }
 }

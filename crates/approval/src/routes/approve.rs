@@ -21,7 +21,7 @@ pub(super) async fn handler(
     AsPerson(person): AsPerson,
     Id(id): Id,
 ) -> Result<Json<View>, Problem> {
-    let now = app.now()?;
+    let now = app.trusted_now()?;
     let request = super::request(&app, now, &id).await?;
     check(&app, &person, &request)?;
 

@@ -30,7 +30,7 @@ pub(super) async fn handler(
     errors.check("reason", text::reason(&body.reason));
     errors.finish()?;
 
-    let now = app.now()?;
+    let now = app.now();
     let request = super::request(&app, now, &id).await?;
     if request.requester == person.name {
         let detail = "this request is yours: `breakglass cancel` takes it back";

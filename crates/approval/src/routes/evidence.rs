@@ -49,7 +49,7 @@ pub(super) async fn handler(
     }
     errors.finish()?;
 
-    let requests = app.store().evidence(app.now()?, about, &after, PAGE).await?;
+    let requests = app.store().evidence(app.now(), about, &after, PAGE).await?;
     let ids: Vec<String> = requests.iter().map(|request| request.id.clone()).collect();
     let trail = app.store().trail(&ids).await?;
     let full = i64::try_from(ids.len()).is_ok_and(|count| count >= PAGE);

@@ -54,15 +54,15 @@ pub(super) async fn handler(
     let start = Instant::now();
     // Before the first look, so that no change falls between the two.
     let mut changes = app.feed().changes();
-    app.feed().freshen(app.store(), app.now()?).await?;
+    app.feed().freshen(app.store(), app.floor()).await?;
     if app.feed().place(after, feed.as_deref()) == Place::Ahead {
-        app.feed().look(app.store(), app.now()?).await?;
+        app.feed().look(app.store(), app.floor()).await?;
     }
     let acknowledged = match app.feed().place(after, feed.as_deref()) {
         Place::Behind(epoch) | Place::Current(epoch) => epoch,
         Place::Nowhere | Place::Ahead => 0,
     };
-    let _here = Here::new(&app, proxy, node, acknowledged)?;
+    let _here = Here::new(&app, proxy, node, acknowledged);
     loop {
         changes.borrow_and_update();
         let place = app.feed().place(after, feed.as_deref());
@@ -71,7 +71,7 @@ pub(super) async fn handler(
         }
         let left = wait.saturating_sub(start.elapsed());
         if left.is_zero() || app.is_stopping() {
-            app.feed().freshen(app.store(), app.now()?).await?;
+            app.feed().freshen(app.store(), app.floor()).await?;
             return answer(&app, app.feed().place(after, feed.as_deref()));
         }
         let _hangs = app.metrics().hangs();
@@ -81,7 +81,7 @@ pub(super) async fn handler(
 }
 
 fn answer(app: &App, place: Place) -> Result<Answer, Problem> {
-    let body = app.feed().answer(app.now()?, place).map_err(|error| Problem::internal(&error))?;
+    let body = app.feed().answer(app.floor(), place).map_err(|error| Problem::internal(&error))?;
     app.metrics().fed(match place {
         Place::Behind(_) => Fed::News,
         Place::Current(_) => Fed::Timeout,
@@ -99,15 +99,14 @@ struct Here {
 }
 
 impl Here {
-    fn new(app: &App, proxy: Arc<Proxy>, node: String, epoch: i64) -> Result<Here, Problem> {
-        app.feed().nodes().arrive(app.now()?, &proxy.name, &node, epoch);
-        Ok(Here { app: app.clone(), proxy, node })
+    fn new(app: &App, proxy: Arc<Proxy>, node: String, epoch: i64) -> Here {
+        app.feed().nodes().arrive(app.now(), &proxy.name, &node, epoch);
+        Here { app: app.clone(), proxy, node }
     }
 }
 
 impl Drop for Here {
     fn drop(&mut self) {
-        let now = self.app.now().ok();
-        self.app.feed().nodes().leave(now, &self.proxy.name, &self.node);
+        self.app.feed().nodes().leave(Some(self.app.now()), &self.proxy.name, &self.node);
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn report(
     let heads: Vec<Head> = heads.into_iter().map(Head::from).collect();
     let proven = proven_owners(&app, &proxy.name, &heads).await?;
     let reporter = Reporter { proxy: &proxy.name, node: &node, process: process.as_deref() };
-    let reported = app.store().report_heads(app.now()?, reporter, &heads, &proven).await?;
+    let reported = app.store().report_heads(app.now(), reporter, &heads, &proven).await?;
     app.metrics().reported(&reported);
     let (conflicts, disputed) = (reported.conflicts, reported.disputed);
     if conflicts > 0 {
@@ -169,7 +169,7 @@ pub(super) async fn list(
         since
     });
     errors.finish()?;
-    let now = app.now()?;
+    let now = app.now();
     let page = app
         .store()
         .heads(HeadFilter {

@@ -11,11 +11,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::FormBody;
+use super::has_begun;
 use crate::app::App;
-use crate::clock::Moment;
 use crate::identity::AsProxy;
 use crate::problem::Problem;
 use crate::store::{self, Request};
+use crate::timekeeper::Doubt;
 
 #[derive(Deserialize)]
 pub(super) struct Body {
@@ -29,8 +30,7 @@ pub(super) async fn handler(
     AsProxy(proxy): AsProxy,
     FormBody(body): FormBody<Body>,
 ) -> Result<Uncached, Problem> {
-    let now = app.now()?;
-    let claims = holding(&app, now, &body.token).await?;
+    let claims = holding(&app, &body.token).await?;
     app.metrics().introspected(claims.is_some());
     tracing::debug!(proxy = proxy.name, active = claims.is_some(), "introspected");
     let answer = claims.map_or(json!({ "active": false }), |claims| {
@@ -48,10 +48,16 @@ pub(super) async fn handler(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
-async fn holding(app: &App, now: Moment, token: &str) -> Result<Option<Claims>, Problem> {
-    let Some(claims) = app.issuer().read(token, now) else { return Ok(None) };
-    let Some(grant) = app.store().grant(now, &claims.jti).await? else { return Ok(None) };
-    Ok(is_of(&claims, &grant).then_some(claims))
+/// A grant holds if it does by the wall clock and by the believed time: while the two differ, one of them is
+/// wrong.
+async fn holding(app: &App, token: &str) -> Result<Option<Claims>, Problem> {
+    let reading = app.timekeeper().reading();
+    let Some(wall) = reading.wall else { return Err(Doubt::Unknown.into()) };
+    let Some(claims) = app.issuer().read(token, reading.floor) else { return Ok(None) };
+    let found = app.store().grant(reading.latest(), &claims.jti).await?;
+    let Some(grant) = found else { return Ok(None) };
+    let begun = has_begun(&grant, wall.min(reading.believed));
+    Ok((begun && is_of(&claims, &grant)).then_some(claims))
 }
 
 /// Whether the token is one of this grant, and the grant holds. The signature says as much; a

@@ -29,7 +29,7 @@ pub(super) async fn handler(
     AsPerson(person): AsPerson,
     Id(id): Id,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Issued>), Problem> {
-    let now = app.now()?;
+    let now = app.trusted_now()?;
     let request = super::request(&app, now, &id).await?;
     if request.requester != person.name {
         return Err(Problem::new(
@@ -65,6 +65,16 @@ fn claims(app: &App, now: Moment, person: &Person, request: &Request) -> Result<
     else {
         return Err(no_grant(request));
     };
+    if !super::has_begun(request, now) {
+        return Err(Problem::new(
+            Reason::GrantNotBegun,
+            format!(
+                "this grant was approved while the service's clock was wrong, and begins at {}: ask again with \
+                 `breakglass request`",
+                rfc3339(request.approved_at.unwrap_or_default())
+            ),
+        ));
+    }
     let instant = |seconds: i64| u64::try_from(seconds).map_err(|error| Problem::internal(&error));
     // What was approved, less what the person has lost since.
     let kept = |then: &[String], now: &[String]| {
@@ -74,7 +84,8 @@ fn claims(app: &App, now: Moment, person: &Person, request: &Request) -> Result<
         iss: app.issuer().name().to_owned(),
         sub: request.requester.clone(),
         aud: vec![request.audience.clone()],
-        iat: instant(now.seconds())?,
+        // A filter honours no token before its `iat`, and so no grant before its approval.
+        iat: instant(now.seconds().max(request.approved_at.unwrap_or_default()))?,
         nbf: None,
         exp: instant(expires_at)?,
         jti: jti.clone(),

@@ -47,7 +47,7 @@ pub(super) async fn handler(
         false => policy::approvable(&config, &person),
     };
     let filter = Filter { requester: &person.name, scopes: &scopes, state, limit };
-    let requests = app.store().requests(app.now()?, &filter).await?;
+    let requests = app.store().requests(app.now(), &filter).await?;
     let requests: Vec<View> =
         requests.into_iter().map(|request| View::new(&config, request)).collect();
     Ok(Json(json!({ "requests": requests })))

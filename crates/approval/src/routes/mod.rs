@@ -10,6 +10,7 @@ mod evidence;
 mod feed;
 mod heads;
 mod health;
+mod health_detail;
 mod introspect;
 mod issue;
 mod jwks;
@@ -36,7 +37,7 @@ use tokio::runtime::Handle;
 
 use crate::app::App;
 use crate::clock::Moment;
-use crate::limits::{MAX_BODY_BYTES, MAX_HEADS_BODY_BYTES, MAX_WAIT_S};
+use crate::limits::{MAX_BODY_BYTES, MAX_CLOCK_STEP_S, MAX_HEADS_BODY_BYTES, MAX_WAIT_S};
 use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store::Request;
@@ -107,6 +108,12 @@ async fn grant(app: &App, now: Moment, jti: &str) -> Result<Request, Problem> {
             "there is no grant with this id: `breakglass status` lists those you may see",
         )
     })
+}
+
+/// Whether the grant was approved by `now`: a clock that was wrong may have dated it later.
+fn has_begun(grant: &Request, now: Moment) -> bool {
+    let begins = grant.approved_at.map(|at| at.saturating_sub(MAX_CLOCK_STEP_S));
+    begins.is_some_and(|begins| begins <= now.seconds())
 }
 
 /// Whether `person` may revoke `grant`.

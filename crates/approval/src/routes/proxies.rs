@@ -16,7 +16,7 @@ pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(_): AsPerson,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {
-    let now = app.now()?;
+    let now = app.now();
     app.feed().freshen(app.store(), now).await?;
     let nodes = app.feed().nodes();
     let proxies: Vec<Value> = nodes

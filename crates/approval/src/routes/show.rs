@@ -33,7 +33,7 @@ pub(super) async fn handler(
     let mut news = app.news();
     let start = Instant::now();
     loop {
-        let request = super::request(&app, app.now()?, &id).await?;
+        let request = super::request(&app, app.now(), &id).await?;
         let involved = request.requester == person.name
             || policy::may_refuse(&app.config(), &person, &request.scopes);
         if !involved {

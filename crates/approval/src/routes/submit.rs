@@ -50,7 +50,7 @@ pub(super) async fn handler(
     AsPerson(person): AsPerson,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Created, Problem> {
-    let now = app.now()?;
+    let now = app.trusted_now()?;
     let ask = Ask::try_from(body)?;
     check_incident(&app, &ask)?;
     let assessment = policy::assess(&app.config(), &person, &ask.scopes, ask.duration_s)?;

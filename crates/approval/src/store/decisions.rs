@@ -28,7 +28,7 @@ impl Store {
         let result = sqlx::query(
             "UPDATE requests
              SET approved_at = ?2, approved_by = ?3, jti = ?4, expires_at = ?2 + duration_s
-             WHERE id = ?1 AND lapses_at > ?2
+             WHERE id = ?1 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
                AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
         )
         .bind(approval.id)
@@ -62,7 +62,7 @@ impl Store {
         let mut transaction = self.write().await?;
         let result = sqlx::query(
             "UPDATE requests SET denied_at = ?2, denied_by = ?3, denial_reason = ?4
-             WHERE id = ?1 AND lapses_at > ?2
+             WHERE id = ?1 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
                AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
         )
         .bind(id)
@@ -85,7 +85,7 @@ impl Store {
         let mut transaction = self.write().await?;
         let result = sqlx::query(
             "UPDATE requests SET cancelled_at = ?2
-             WHERE id = ?1 AND requester = ?3 AND lapses_at > ?2
+             WHERE id = ?1 AND requester = ?3 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
                AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
         )
         .bind(id)

@@ -37,6 +37,8 @@ pub struct LiveGrant {
     /// Its scopes.
     #[sqlx(json)]
     pub scopes: Vec<String>,
+    /// Its end.
+    pub expires_at: i64,
 }
 
 /// The most grants that one step revokes: no other change waits for longer than that takes.
@@ -85,25 +87,30 @@ impl<'a> Target<'a> {
 }
 
 impl Store {
-    /// The grants that `target` means: approved, not revoked, and not over for longer than a
-    /// filter's clock can be wrong. Whether a token was issued makes no difference.
+    /// The grants that `target` means: approved, not revoked, and at `floor`, the earliest that it could be,
+    /// not over for longer than a filter's clock can be wrong. One that is named by its id may be over.
+    /// Whether a token was issued makes no difference.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
     pub async fn matching(
         &self,
-        now: Moment,
+        floor: Moment,
         target: Target<'_>,
     ) -> Result<Vec<LiveGrant>, StoreError> {
-        let jti = if let Target::Grant(jti) = target { Some(jti) } else { None };
+        let ended = floor.seconds().saturating_sub(CLOCK_SKEW_S);
+        let (jti, ended) = match target {
+            Target::Grant(jti) => (Some(jti), i64::MIN),
+            _ => (None, ended),
+        };
         let mut grants: Vec<LiveGrant> = sqlx::query_as(
-            "SELECT jti, requester, approved_by, incident, scopes FROM requests
+            "SELECT jti, requester, approved_by, incident, scopes, expires_at FROM requests
              WHERE jti IS NOT NULL AND expires_at > ?1
                AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)
                AND (?2 IS NULL OR jti = ?2)
              ORDER BY approved_at, jti",
         )
-        .bind(now.seconds().saturating_sub(CLOCK_SKEW_S))
+        .bind(ended)
         .bind(jti)
         .fetch_all(&self.pool)
         .await?;

@@ -4,6 +4,7 @@
 //! row or fails, and appends its audit row. Time and ids come in as arguments.
 
 mod audit;
+mod clock;
 mod decisions;
 mod evidence;
 mod fault;
@@ -28,6 +29,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+pub use clock::ClockRow;
 pub use decisions::Approval;
 pub use evidence::{About, Step};
 pub use fault::Fault;

@@ -131,7 +131,8 @@ macro_rules! select_requests {
                     CASE
                         WHEN denied_at IS NOT NULL THEN 'denied'
                         WHEN cancelled_at IS NOT NULL THEN 'cancelled'
-                        WHEN approved_at IS NULL AND lapses_at <= ?1 THEN 'lapsed'
+                        WHEN approved_at IS NULL AND (lapsed_at IS NOT NULL OR lapses_at <= ?1
+                            OR submitted_at > ?1 + 5) THEN 'lapsed'
                         WHEN approved_at IS NULL THEN 'pending'
                         WHEN revoked_at_ms IS NOT NULL THEN 'revoked'
                         WHEN requests.expires_at <= ?1 THEN 'expired'

@@ -185,9 +185,9 @@ async fn it_is_for_proxies_and_says_what_is_wrong() {
     }
 }
 
-/// Nobody hears "nothing new" from a service that cannot know.
+/// Nobody hears "nothing new" from a service that cannot know. A wrong clock is no reason for silence.
 #[tokio::test]
-async fn without_its_database_or_clock_there_is_no_answer() {
+async fn without_its_database_there_is_no_answer_and_without_its_clock_there_is() {
     let service = Service::start().await;
     let database = service.database().await;
     let answer = hanging(&service, "?after=0&wait=2s", async {
@@ -201,5 +201,5 @@ async fn without_its_database_or_clock_there_is_no_answer() {
     let service = Service::start().await;
     service.feed("?after=0").await.ok();
     service.lose_the_clock();
-    assert_eq!(service.feed("?after=0").await.refusal(), (503, "clock_unknown"));
+    service.feed("?after=0").await.ok();
 }

@@ -75,7 +75,7 @@ async fn answers_have_the_members_that_it_describes() {
     check(&document, "Evidence", &evidence);
     check(&document, "RequestEvidence", &evidence["requests"][0]);
     check(&document, "Step", &evidence["requests"][0]["trail"][0]);
-    let now = service.app.now().unwrap();
+    let now = service.app.now();
     service.app.store().note_act(now, "carol", "test", &json!({})).await.unwrap();
     let trail = service.get("grace", "/v1/audit/service").await.ok();
     check(&document, "ServiceTrail", &trail);
@@ -88,6 +88,13 @@ async fn answers_have_the_members_that_it_describes() {
     }
     check(&document, "Jwks", &service.get("nobody", "/.well-known/jwks.json").await.ok());
     check(&document, "Status", &service.get("nobody", "/readyz").await.ok());
+    check(&document, "Health", &service.get("nobody", "/healthz").await.ok());
+    check(&document, "Health", &service.get("grace", "/healthz?detail=1").await.ok());
+    let (_, jti) = service.approved().await;
+    service.approved().await;
+    service.advance(1800);
+    check(&document, "Revoked", &service.revoke("carol", &jti).await.ok());
+    check(&document, "Killed", &service.kill("carol", json!({ "all": true })).await.ok());
     let refused = service.post("alice", "/v1/requests", json!({})).await;
     check(&document, "Problem", &refused.body);
     check(&document, "FieldProblem", &refused.body["errors"][0]);
