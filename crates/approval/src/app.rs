@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
+use crate::reload::Reloads;
 use crate::store::Store;
 use crate::timekeeper::Timekeeper;
 
@@ -25,6 +26,7 @@ struct Parts {
     store: Store,
     issuer: Issuer,
     timekeeper: Timekeeper,
+    reloads: Reloads,
     randomness: Randomness,
     metrics: Metrics,
     feed: Feed,
@@ -67,12 +69,14 @@ impl App {
         metrics: Metrics,
     ) -> App {
         let news = watch::Sender::new(News::default());
-        let feed = Feed::new(Some(timekeeper.now()));
+        let now = timekeeper.now();
+        let feed = Feed::new(Some(now));
         App(Arc::new(Parts {
             setup: RwLock::new(Setup::new(config)),
             store,
             issuer,
             timekeeper,
+            reloads: Reloads::new(now),
             randomness,
             metrics,
             feed,
@@ -93,11 +97,13 @@ impl App {
         self.setup().chain_owners
     }
 
-    /// Takes another configuration: every request that begins from now on sees it.
+    /// Takes another configuration: every request that begins from now on sees it. Who waits looks again.
     pub fn reconfigure(&self, config: Config) {
         let setup = Setup::new(config);
         // It is replaced in one assignment.
         *self.0.setup.write().unwrap_or_else(PoisonError::into_inner) = setup;
+        self.0.news.send_modify(|news| news.changes = news.changes.wrapping_add(1));
+        self.0.feed.wake();
     }
 
     fn setup(&self) -> Setup {
@@ -144,6 +150,12 @@ impl App {
     #[must_use]
     pub fn timekeeper(&self) -> &Timekeeper {
         &self.0.timekeeper
+    }
+
+    /// How the configuration came to be what it is.
+    #[must_use]
+    pub fn reloads(&self) -> &Reloads {
+        &self.0.reloads
     }
 
     /// The present moment as the service believes it: for what only reads, writes down or ends. It is there

@@ -62,6 +62,53 @@ impl FromRequestParts<App> for AsProxy {
     }
 }
 
+/// An entry of the configuration by which a caller is known.
+pub trait Known {
+    /// Its name.
+    fn name(&self) -> &str;
+    /// The digest of its API token.
+    fn token_sha256(&self) -> &Digest;
+}
+
+impl Known for Person {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn token_sha256(&self) -> &Digest {
+        &self.token_sha256
+    }
+}
+
+impl Known for Proxy {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn token_sha256(&self) -> &Digest {
+        &self.token_sha256
+    }
+}
+
+/// The entry of `caller` as the configuration has it now: for a caller that has waited, because the
+/// configuration may have been replaced meanwhile.
+///
+/// # Errors
+/// A refusal if the caller's name or credential is not there any more.
+pub fn still_configured<T: Known>(entries: &[Arc<T>], caller: &T) -> Result<Arc<T>, Problem> {
+    let same = |entry: &&Arc<T>| {
+        entry.name() == caller.name() && entry.token_sha256() == caller.token_sha256()
+    };
+    entries.iter().find(same).cloned().ok_or_else(unknown_credential)
+}
+
+fn unknown_credential() -> Problem {
+    Problem::new(
+        Reason::CredentialUnknown,
+        "this API token is nobody's: its SHA-256 is not in the service's configuration",
+    )
+}
+
 fn caller(parts: &Parts, config: &Config) -> Result<Caller, Problem> {
     let mut values = parts.headers.get_all(AUTHORIZATION).iter();
     let token = match (values.next(), values.next()) {
@@ -74,12 +121,7 @@ fn caller(parts: &Parts, config: &Config) -> Result<Caller, Problem> {
             "send exactly one header `Authorization: Bearer <API token>`",
         ));
     };
-    find(config, &digest(token)).ok_or_else(|| {
-        Problem::new(
-            Reason::CredentialUnknown,
-            "this API token is nobody's: its SHA-256 is not in the service's configuration",
-        )
-    })
+    find(config, &digest(token)).ok_or_else(unknown_credential)
 }
 
 fn bearer(value: &str) -> Option<&str> {

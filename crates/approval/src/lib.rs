@@ -32,6 +32,7 @@ pub mod policy;
 pub mod problem;
 pub mod random;
 pub mod readiness;
+pub mod reload;
 pub mod routes;
 pub mod server;
 mod service_metrics;

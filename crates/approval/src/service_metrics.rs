@@ -1,6 +1,6 @@
-//! What is counted of the service itself: its clock.
+//! What is counted of the service itself: its clock, and its configuration.
 
-use prometheus::{IntCounter, IntGauge, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::timekeeper::Timekeeper;
 
@@ -10,6 +10,8 @@ pub(crate) struct ServiceMetrics {
     clock_believed: IntGauge,
     clock_ahead: IntGauge,
     clock_steps: IntCounter,
+    reloads: IntCounterVec,
+    reload_succeeded: IntGauge,
 }
 
 impl ServiceMetrics {
@@ -33,7 +35,20 @@ impl ServiceMetrics {
             "How often the wall clock was found set, or unreadable, since the start.",
         )?;
         registry.register(Box::new(clock_steps.clone()))?;
-        Ok(ServiceMetrics { clock_believed, clock_ahead, clock_steps })
+        let reloads = IntCounterVec::new(
+            Opts::new(
+                "breakglass_config_reloads_total",
+                "Reloads of the configuration, by result: applied or failed.",
+            ),
+            &["result"],
+        )?;
+        registry.register(Box::new(reloads.clone()))?;
+        let reload_succeeded = gauge(
+            "breakglass_config_last_reload_successful",
+            "0 where the configuration file could not be applied when it was last read.",
+        )?;
+        reload_succeeded.set(1);
+        Ok(ServiceMetrics { clock_believed, clock_ahead, clock_steps, reloads, reload_succeeded })
     }
 
     /// Takes what the timekeeper says now.
@@ -45,5 +60,11 @@ impl ServiceMetrics {
         });
         self.clock_ahead.set(ahead);
         self.clock_steps.inc_by(timekeeper.steps().saturating_sub(self.clock_steps.get()));
+    }
+
+    pub(crate) fn reloaded(&self, applied: bool) {
+        let result = if applied { "applied" } else { "failed" };
+        self.reloads.with_label_values(&[result]).inc();
+        self.reload_succeeded.set(i64::from(applied));
     }
 }

@@ -1,7 +1,6 @@
 //! `breakglass serve`: runs the approval service.
 
 use std::fs;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use crate::app::App;
@@ -20,6 +19,7 @@ use crate::exit::Exit;
 use crate::issuer::{Issuer, KeyDirectory};
 use crate::metrics::Metrics;
 use crate::random::Randomness;
+use crate::reload::{self, ConfigFile, keep_reloading};
 use crate::server;
 use crate::store::Store;
 use crate::terminal::Terminal;
@@ -54,8 +54,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
-    let config = Config::load(&args.config)
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(error.to_string()))?;
+    let signals = {
+        let _runtime = runtime.enter();
+        Signals::take().map_err(|error| Failure::Failed(error.to_string()))?
+    };
+    let file = ConfigFile::read(&args.config)
         .map_err(|error| Failure::Invalid(format!("the configuration is not valid:\n{error}")))?;
+    let config = &file.config;
     if args.check {
         let warnings = config.warnings();
         let text = ["valid".to_owned()].into_iter().chain(warnings.clone()).collect::<Vec<_>>();
@@ -72,18 +81,16 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
         tracing::warn!("{warning}");
     }
     raise_file_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Failed(error.to_string()))?;
-    runtime.block_on(serve(args, config))?;
+    runtime.block_on(serve(args, file, signals))?;
     Ok(Exit::Done)
 }
 
-async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
-    let stop = stop_signal().map_err(|error| Failure::Failed(error.to_string()))?;
-    let address = args.listen.unwrap_or(config.listen);
-    let app = assemble(config, args.accept_clock).await?;
+async fn serve(args: &Args, file: ConfigFile, signals: Signals) -> Result<(), Failure> {
+    let address = args.listen.unwrap_or(file.config.listen);
+    let digest = file.digest;
+    let app = assemble(file.config, args.accept_clock).await?;
+    app.reloads().started_with(digest);
+    reload::applied(&app, None, &app.config()).await;
     let failed = |error: io::Error| Failure::Failed(format!("{address}: {error}"));
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let url = format!("http://{}", listener.local_addr().map_err(failed)?);
@@ -92,7 +99,11 @@ async fn serve(args: &Args, config: Config) -> Result<(), Failure> {
         write_whole(path, &url)
             .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
     }
-    server::serve(app, listener, stop).await.map_err(failed)?;
+    let Signals { hangup, terminate, interrupt } = signals;
+    let reloading = tokio::spawn(keep_reloading(app.clone(), args.config.clone(), hangup));
+    let served = server::serve(app, listener, stop(terminate, interrupt)).await.map_err(failed);
+    reloading.abort();
+    served?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -128,17 +139,31 @@ fn raise_file_limit() {
     }
 }
 
-/// SIGTERM and SIGINT from now on, also those that come before anybody waits.
-fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-    })
+/// The signals that the service takes, also those that come before anybody waits for them.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on none of them ends the process by itself.
+    fn take() -> io::Result<Signals> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// Ready when the service is told to stop.
+async fn stop(mut terminate: Signal, mut interrupt: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
 }
 
 /// Who waits for the file sees all of it or nothing.

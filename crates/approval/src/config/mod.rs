@@ -8,7 +8,7 @@ mod check;
 mod read;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use breakglass_core::json::Json;
@@ -127,16 +127,6 @@ pub enum InvalidConfig {
 }
 
 impl Config {
-    /// Reads the file at `path`.
-    ///
-    /// # Errors
-    /// [`InvalidConfig`] says everything that is wrong with it.
-    pub fn load(path: &Path) -> Result<Config, InvalidConfig> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| InvalidConfig::Unreadable(path.to_owned(), error))?;
-        Config::parse(&text)
-    }
-
     /// Reads a configuration from TOML.
     ///
     /// # Errors

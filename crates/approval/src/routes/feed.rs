@@ -18,7 +18,7 @@ use super::body::{FieldErrors, QueryString, wait};
 use crate::app::App;
 use crate::config::Proxy;
 use crate::feed::Place;
-use crate::identity::AsProxy;
+use crate::identity::{AsProxy, still_configured};
 use crate::metrics::Fed;
 use crate::problem::Problem;
 use crate::text;
@@ -62,9 +62,10 @@ pub(super) async fn handler(
         Place::Behind(epoch) | Place::Current(epoch) => epoch,
         Place::Nowhere | Place::Ahead => 0,
     };
-    let _here = Here::new(&app, proxy, node, acknowledged);
+    let _here = Here::new(&app, Arc::clone(&proxy), node, acknowledged);
     loop {
         changes.borrow_and_update();
+        still_configured(&app.config().proxies, &proxy)?;
         let place = app.feed().place(after, feed.as_deref());
         if !matches!(place, Place::Current(_)) {
             return answer(&app, place);

@@ -7,7 +7,7 @@ use crate::clock::{Moment, rfc3339};
 use crate::timekeeper::Doubt;
 
 pub(super) fn of(app: &App) -> Value {
-    json!({ "status": "ok", "clock": clock(app) })
+    json!({ "status": "ok", "clock": clock(app), "configuration": app.reloads().view() })
 }
 
 fn clock(app: &App) -> Value {

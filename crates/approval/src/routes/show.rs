@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant};
 use super::body::{Id, QueryString, wait};
 use super::view::View;
 use crate::app::App;
-use crate::identity::AsPerson;
+use crate::identity::{AsPerson, still_configured};
 use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store;
@@ -34,8 +34,10 @@ pub(super) async fn handler(
     let start = Instant::now();
     loop {
         let request = super::request(&app, app.now(), &id).await?;
+        let config = app.config();
+        let person = still_configured(&config.people, &person)?;
         let involved = request.requester == person.name
-            || policy::may_refuse(&app.config(), &person, &request.scopes);
+            || policy::may_refuse(&config, &person, &request.scopes);
         if !involved {
             return Err(Problem::new(
                 Reason::NotInvolved,
@@ -45,7 +47,7 @@ pub(super) async fn handler(
         let left = wait.saturating_sub(start.elapsed());
         let stopping = news.borrow_and_update().stopping;
         if request.state != store::State::Pending || left.is_zero() || stopping {
-            return Ok(Json(View::new(&app.config(), request)));
+            return Ok(Json(View::new(&config, request)));
         }
         // Either way there is reason to look again.
         let _ = tokio::time::timeout(left.min(LOOK), news.changed()).await;

@@ -35,6 +35,7 @@ mod kill;
 mod openapi;
 mod process;
 mod proxies;
+mod reload;
 mod request;
 mod revoke;
 mod service;

@@ -103,6 +103,11 @@ impl Server {
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
     }
 
+    /// Whether it runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Stops it by this signal, and returns its directory for the next one.
     pub(crate) fn leave(mut self, signal: &str) -> TempDir {
         self.stop(signal);
