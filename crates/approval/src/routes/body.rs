@@ -105,7 +105,12 @@ impl FieldErrors {
     }
 
     pub(super) fn finish(self) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(Problem::fields(self.0)) }
+        if self.0.is_empty() { Ok(()) } else { Err(self.into_problem()) }
+    }
+
+    /// The refusal.
+    pub(super) fn into_problem(self) -> Problem {
+        Problem::fields(self.0)
     }
 }
 

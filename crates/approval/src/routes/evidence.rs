@@ -14,10 +14,11 @@ use crate::clock::{Moment, rfc3339};
 use crate::identity::AsPerson;
 use crate::policy;
 use crate::problem::Problem;
-use crate::store::About;
+use crate::store::{About, Evidence, EvidencePage, Step};
 
-/// How many requests one answer lists.
-const PAGE: i64 = 200;
+/// How many requests one answer lists, fewer where their trails are long: then the last one is the first of the
+/// next page again, with the rest of its trail.
+const PAGE: usize = 200;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,41 +38,36 @@ pub(super) async fn handler(
     let config = app.config();
     policy::check_auditor(&config, &person)?;
     let Parameters { grant, incident, subject, after } = parameters;
-    let about = About {
-        grant: grant.as_deref(),
-        incident: incident.as_deref(),
-        subject: subject.as_deref(),
-    };
-    let mut errors = FieldErrors::default();
-    let named = [about.grant, about.incident, about.subject].into_iter().flatten().count();
-    if named != 1 {
+    let named = [
+        grant.as_deref().map(About::Grant),
+        incident.as_deref().map(About::Incident),
+        subject.as_deref().map(About::Subject),
+    ];
+    let mut named = named.into_iter().flatten();
+    let (Some(about), None) = (named.next(), named.next()) else {
+        let mut errors = FieldErrors::default();
         errors.add("grant", "expected exactly one of `grant`, `incident`, `subject`");
-    }
-    errors.finish()?;
+        return Err(errors.into_problem());
+    };
 
-    let requests = app.store().evidence(app.now()?, about, &after, PAGE).await?;
-    let ids: Vec<String> = requests.iter().map(|request| request.id.clone()).collect();
-    let trail = app.store().trail(&ids).await?;
-    let full = i64::try_from(ids.len()).is_ok_and(|count| count >= PAGE);
-    let next = ids.last().filter(|_| full).cloned();
+    let EvidencePage { requests, next } =
+        app.store().evidence(app.now()?, about, &after, PAGE).await?;
     let requests: Vec<Value> = requests
         .into_iter()
-        .map(|request| {
-            let steps: Vec<Value> = trail
-                .iter()
-                .filter(|step| step.request_id == request.id)
-                .map(|step| {
-                    json!({
-                        "at": rfc3339(Moment::from_millis(step.at_ms).seconds()),
-                        "actor": step.actor,
-                        "action": step.action,
-                        "detail": step.detail,
-                    })
-                })
-                .collect();
+        .map(|Evidence { request, trail }| {
+            let steps: Vec<Value> = trail.into_iter().map(step).collect();
             json!({ "request": View::new(&config, request), "trail": steps })
         })
         .collect();
     let answer = json!({ "requests": requests, "next": next });
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
+}
+
+fn step(step: Step) -> Value {
+    json!({
+        "at": rfc3339(Moment::from_millis(step.at_ms).seconds()),
+        "actor": step.actor,
+        "action": step.action,
+        "detail": step.detail,
+    })
 }

@@ -50,7 +50,7 @@ pub(super) async fn handler(
 
 async fn holding(app: &App, now: Moment, token: &str) -> Result<Option<Claims>, Problem> {
     let Some(claims) = app.issuer().read(token, now) else { return Ok(None) };
-    let Some(grant) = app.store().grant(now, &claims.jti).await? else { return Ok(None) };
+    let Some(grant) = app.store().introspected(now, &claims.jti).await? else { return Ok(None) };
     Ok(is_of(&claims, &grant).then_some(claims))
 }
 

@@ -35,11 +35,13 @@ pub(super) async fn handler(
     loop {
         let request = super::request(&app, app.now()?, &id).await?;
         let involved = request.requester == person.name
-            || policy::may_refuse(&app.config(), &person, &request.scopes);
+            || policy::may_refuse(&app.config(), &person, &request.scopes)
+            || policy::check_auditor(&app.config(), &person).is_ok();
         if !involved {
             return Err(Problem::new(
                 Reason::NotInvolved,
-                "only the requester and those who may approve one of its scopes see a request",
+                "only the requester, those who may approve one of its scopes, and auditors see a \
+                 request",
             ));
         }
         let left = wait.saturating_sub(start.elapsed());

@@ -233,7 +233,7 @@ impl Store {
     /// [`StoreError`] if the database cannot tell.
     pub async fn heads(&self, filter: HeadFilter<'_>) -> Result<HeadPage, StoreError> {
         // One transaction: all of a page is as of one moment.
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.lists.begin().await?;
         let mut page = HeadPage::default();
         let Some(since) = filter.since else {
             page.next = reports(&mut transaction, &filter, filter.after, &mut page).await?;

@@ -84,7 +84,7 @@ impl Store {
              WHERE NOT EXISTS (SELECT 1 FROM audit_chain_owners WHERE chain = named.value)",
         )
         .bind(Json(chains))
-        .fetch_all(&self.pool)
+        .fetch_all(&self.lookups)
         .await?)
     }
 

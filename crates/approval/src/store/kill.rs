@@ -84,6 +84,19 @@ impl<'a> Target<'a> {
     }
 }
 
+/// Selects grants that are not revoked.
+macro_rules! select_live {
+    ($condition:literal) => {
+        concat!(
+            "SELECT jti, requester, approved_by, incident, scopes FROM requests
+             WHERE jti IS NOT NULL AND ",
+            $condition,
+            " AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)
+             ORDER BY approved_at, jti"
+        )
+    };
+}
+
 impl Store {
     /// The grants that `target` means: approved, not revoked, and not over for longer than a
     /// filter's clock can be wrong. Whether a token was issued makes no difference.
@@ -95,18 +108,15 @@ impl Store {
         now: Moment,
         target: Target<'_>,
     ) -> Result<Vec<LiveGrant>, StoreError> {
-        let jti = if let Target::Grant(jti) = target { Some(jti) } else { None };
-        let mut grants: Vec<LiveGrant> = sqlx::query_as(
-            "SELECT jti, requester, approved_by, incident, scopes FROM requests
-             WHERE jti IS NOT NULL AND expires_at > ?1
-               AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)
-               AND (?2 IS NULL OR jti = ?2)
-             ORDER BY approved_at, jti",
-        )
-        .bind(now.seconds().saturating_sub(CLOCK_SKEW_S))
-        .bind(jti)
-        .fetch_all(&self.pool)
-        .await?;
+        let (query, jti) = match target {
+            Target::Grant(jti) => (select_live!("jti = ?2 AND expires_at > ?1"), Some(jti)),
+            _ => (select_live!("expires_at > ?1"), None),
+        };
+        let mut grants: Vec<LiveGrant> = sqlx::query_as(query)
+            .bind(now.seconds().saturating_sub(CLOCK_SKEW_S))
+            .bind(jti)
+            .fetch_all(&self.lookups)
+            .await?;
         // The requester chose the spelling, in a row that may be older than today's bounds.
         if let Some(name) = target.name().map(Folded::new) {
             grants.retain(|grant| !target.spellings(grant, &name).is_empty());

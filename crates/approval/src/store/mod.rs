@@ -12,6 +12,7 @@ mod grants;
 mod head_pages;
 mod heads;
 mod kill;
+mod lists;
 mod requests;
 mod row;
 mod service_trail;
@@ -29,14 +30,15 @@ use sqlx::sqlite::{
 };
 
 pub use decisions::Approval;
-pub use evidence::{About, Step};
+pub use evidence::{About, Evidence, EvidencePage, Step};
 pub use fault::Fault;
 pub use feed::{FeedEntry, FeedHead};
 pub use grants::Revoked;
 pub use head_pages::{HeadFilter, HeadPage, Proof, ReportedHead};
 pub use heads::{Disputed, Head, Reported, Reporter};
 pub use kill::{LiveGrant, STEP, Step as KillStep, Target};
-pub use requests::{Filter, Submission};
+pub use lists::{Filter, RequestPage, Visible};
+pub use requests::Submission;
 pub use row::{InvalidState, Request, State};
 pub use service_trail::{Act, SERVICE};
 use write::{Write, reusable};
@@ -44,6 +46,12 @@ use write::{Write, reusable};
 /// How long a request waits for the lock, and how long for a connection. A change reads, and then writes: all
 /// its waits together are below the time that a request may take.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How many connections each kind of work has at most: see [`Store`]. A connection is a thread and about 2 MiB.
+const WRITES: u32 = 8;
+const LOOKUPS: u32 = 4;
+const INTROSPECTION: u32 = 4;
+const LISTS: u32 = 2;
 
 /// What is kept free on the database's file system for revocations, in bytes: below it, requests and heads are
 /// refused.
@@ -80,7 +88,14 @@ impl StoreError {
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: SqlitePool,
+    /// For transactions that write. One at a time has the lock, and the others wait on their connections.
+    writes: SqlitePool,
+    /// For what a person's decision needs: single requests, and what the kill switch matches.
+    lookups: SqlitePool,
+    /// For introspection alone.
+    introspection: SqlitePool,
+    /// For lists and evidence: whatever they take, they take it from each other.
+    lists: SqlitePool,
     /// One connection for the feed alone.
     feed: SqlitePool,
     path: PathBuf,
@@ -103,16 +118,29 @@ impl Store {
             // A statement that changes much has a journal of its own, which would need a directory such as
             // /tmp that can be written.
             .pragma("temp_store", "MEMORY");
-        let pool = |connections: u32| {
-            SqlitePoolOptions::new()
+        // The threads have the names of the pools, as `top -H` shows them.
+        let pool = |name: &'static str, connections: u32| {
+            let pool = SqlitePoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(BUSY_TIMEOUT)
-                .after_release(|connection, _| Box::pin(reusable(connection)))
+                .after_release(|connection, _| Box::pin(reusable(connection)));
+            (pool, options.clone().thread_name(move |id| format!("{name}-{id}")))
         };
-        let feed = pool(1).connect_lazy_with(options.clone());
-        let pool = pool(8).connect_with(options).await?;
-        sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Store { pool, feed, path: path.to_owned() })
+        let reads = |name: &'static str, connections: u32| {
+            let (pool, options) = pool(name, connections);
+            pool.connect_lazy_with(options)
+        };
+        let (writes, options) = pool("writes", WRITES);
+        let writes = writes.connect_with(options).await?;
+        sqlx::migrate!("./migrations").run(&writes).await?;
+        Ok(Store {
+            writes,
+            lookups: reads("lookups", LOOKUPS),
+            introspection: reads("introspection", INTROSPECTION),
+            lists: reads("lists", LISTS),
+            feed: reads("feed", 1),
+            path: path.to_owned(),
+        })
     }
 
     /// Proves that the feed can be read and that a change is kept: it writes to the disk.
@@ -128,8 +156,9 @@ impl Store {
 
     /// Closes it: what is under way ends first.
     pub async fn close(&self) {
-        self.feed.close().await;
-        self.pool.close().await;
+        for pool in [&self.feed, &self.lists, &self.introspection, &self.lookups, &self.writes] {
+            pool.close().await;
+        }
     }
 
     /// Refuses what is not needed to end a grant while there is little space left.
@@ -144,7 +173,7 @@ impl Store {
     }
 
     async fn write(&self) -> Result<Write, StoreError> {
-        Write::begin(&self.pool).await
+        Write::begin(&self.writes).await
     }
 }
 

@@ -1,9 +1,10 @@
 //! Submitting and finding requests.
 
 use serde_json::json;
+use sqlx::SqlitePool;
 
 use super::audit::{Entry, append};
-use super::row::{self, Request, State, select_requests};
+use super::row::{self, Request, select_requests};
 use super::{Store, StoreError, exactly_one};
 use crate::clock::Moment;
 
@@ -32,19 +33,6 @@ pub struct Submission<'a> {
     pub duration_s: i64,
     /// How long it waits for a decision, in seconds.
     pub pending_lifetime_s: i64,
-}
-
-/// Which requests to list: the newest first.
-#[derive(Debug)]
-pub struct Filter<'a> {
-    /// Those that this person submitted ..
-    pub requester: &'a str,
-    /// .. and those that name one of these scopes.
-    pub scopes: &'a [String],
-    /// In this state only.
-    pub state: Option<State>,
-    /// At most this many.
-    pub limit: i64,
 }
 
 impl Store {
@@ -93,7 +81,7 @@ impl Store {
         Ok(sqlx::query_as(select_requests!("WHERE id = ?2"))
             .bind(now.seconds())
             .bind(id)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.lookups)
             .await?)
     }
 
@@ -102,35 +90,27 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
     pub async fn grant(&self, now: Moment, jti: &str) -> Result<Option<Request>, StoreError> {
-        Ok(sqlx::query_as(select_requests!("WHERE jti = ?2"))
-            .bind(now.seconds())
-            .bind(jti)
-            .fetch_optional(&self.pool)
-            .await?)
+        grant(&self.lookups, now, jti).await
     }
 
-    /// The requests that `filter` lets through.
+    /// What introspection asks: the request whose grant has this id. It has connections of its own: no person's
+    /// question and no list takes them.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
-    pub async fn requests(
+    pub async fn introspected(
         &self,
         now: Moment,
-        filter: &Filter<'_>,
-    ) -> Result<Vec<Request>, StoreError> {
-        Ok(sqlx::query_as(select_requests!(
-            "WHERE (?2 IS NULL OR state = ?2)
-               AND (requester = ?3 OR EXISTS (
-                   SELECT 1 FROM json_each(scopes) AS named
-                   WHERE named.value IN (SELECT value FROM json_each(?4))))
-             ORDER BY submitted_at DESC, id DESC LIMIT ?5"
-        ))
-        .bind(now.seconds())
-        .bind(filter.state.map(State::word))
-        .bind(filter.requester)
-        .bind(row::json(filter.scopes))
-        .bind(filter.limit)
-        .fetch_all(&self.pool)
-        .await?)
+        jti: &str,
+    ) -> Result<Option<Request>, StoreError> {
+        grant(&self.introspection, now, jti).await
     }
+}
+
+async fn grant(pool: &SqlitePool, now: Moment, jti: &str) -> Result<Option<Request>, StoreError> {
+    Ok(sqlx::query_as(select_requests!("WHERE jti = ?2"))
+        .bind(now.seconds())
+        .bind(jti)
+        .fetch_optional(pool)
+        .await?)
 }
