@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::store::Store;
+use crate::waits::Waits;
 
 /// The service's parts; a handle that is cheap to clone.
 #[derive(Clone)]
@@ -28,6 +29,7 @@ struct Parts {
     feed: Feed,
     readiness: Readiness,
     news: watch::Sender<News>,
+    waits: Waits,
 }
 
 /// What the configuration file says, and what follows from it: a reload replaces all of it at once.
@@ -76,6 +78,7 @@ impl App {
             feed,
             readiness: Readiness::new(),
             news,
+            waits: Waits::default(),
         }))
     }
 
@@ -152,9 +155,16 @@ impl App {
         self.0.news.subscribe()
     }
 
-    /// Tells those who wait, and counts it.
-    pub(crate) fn changed(&self, action: &'static str) {
+    /// Who waits for which request.
+    #[must_use]
+    pub fn waits(&self) -> &Waits {
+        &self.0.waits
+    }
+
+    /// Tells those who wait of a change of this request, and counts it.
+    pub(crate) fn changed(&self, action: &'static str, request: &str) {
         self.changed_many(action, 1);
+        self.0.waits.wake(request);
     }
 
     /// Tells those who wait of `count` changes at once, and counts them.
@@ -175,6 +185,7 @@ impl App {
     pub fn stop(&self) {
         self.0.news.send_modify(|news| news.stopping = true);
         self.0.feed.wake();
+        self.0.waits.wake_all();
     }
 
     /// Whether the service is about to end.

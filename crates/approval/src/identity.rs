@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 
 use crate::app::App;
 use crate::config::{Config, Digest, Person, Proxy};
+use crate::connections::{self, Known};
 use crate::problem::{Problem, Reason};
 
 /// The caller is this person.
@@ -74,12 +75,19 @@ fn caller(parts: &Parts, config: &Config) -> Result<Caller, Problem> {
             "send exactly one header `Authorization: Bearer <API token>`",
         ));
     };
-    find(config, &digest(token)).ok_or_else(|| {
+    let caller = find(config, &digest(token)).ok_or_else(|| {
         Problem::new(
             Reason::CredentialUnknown,
             "this API token is nobody's: its SHA-256 is not in the service's configuration",
         )
-    })
+    })?;
+    if let Some(connection) = parts.extensions.get::<connections::Caller>() {
+        connection.is(match &caller {
+            Caller::Person(_) => Known::Person,
+            Caller::Proxy(proxy) => Known::Proxy(&proxy.name),
+        })?;
+    }
+    Ok(caller)
 }
 
 fn bearer(value: &str) -> Option<&str> {

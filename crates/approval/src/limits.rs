@@ -41,3 +41,10 @@ pub const MAX_NODES: usize = 10_000;
 
 /// The most ids that the answer of the kill switch lists.
 pub const MAX_LISTED_GRANTS: usize = 1000;
+
+/// The most waits for a decision (`GET /v1/requests/{id}?wait=`) of one person at a time: more than a person has
+/// terminals.
+pub const MAX_WAITS_PER_PERSON: usize = 20;
+
+/// The most of them of all people together.
+pub const MAX_WAITS: usize = 6000;

@@ -18,6 +18,8 @@ pub struct Metrics {
     heads: IntCounterVec,
     hanging: IntGauge,
     epoch: IntGauge,
+    waiting: IntGauge,
+    connections: ConnectionMetrics,
 }
 
 /// What an answer of the feed was.
@@ -35,6 +37,49 @@ pub(crate) struct Hanging(IntGauge);
 impl Drop for Hanging {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+/// What is counted of connections.
+#[derive(Debug, Clone)]
+pub struct ConnectionMetrics {
+    pub(crate) open: IntGauge,
+    closed: IntCounterVec,
+}
+
+/// Why the service closed a connection, or refused one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closed {
+    Idle,
+    SlowHead,
+    SlowBody,
+    AnswerNotRead,
+    GaveWay,
+    NoPlace,
+    NoPlaceForAddress,
+    NoPlaceForProxy,
+    NoFile,
+}
+
+impl Closed {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Closed::Idle => "idle",
+            Closed::SlowHead => "slow_head",
+            Closed::SlowBody => "slow_body",
+            Closed::AnswerNotRead => "answer_not_read",
+            Closed::GaveWay => "gave_way",
+            Closed::NoPlace => "no_place",
+            Closed::NoPlaceForAddress => "no_place_for_address",
+            Closed::NoPlaceForProxy => "no_place_for_proxy",
+            Closed::NoFile => "no_file",
+        }
+    }
+}
+
+impl ConnectionMetrics {
+    pub(crate) fn closed(&self, why: Closed) {
+        self.closed.with_label_values(&[why.word()]).inc();
     }
 }
 
@@ -83,6 +128,17 @@ impl Metrics {
         };
         let hanging = gauge("breakglass_feed_hanging_polls", "Polls that wait for news now.")?;
         let epoch = gauge("breakglass_feed_epoch", "The latest epoch that this process knows.")?;
+        let waiting = gauge("breakglass_waiting_requests", "People who wait for a decision now.")?;
+        let connections = ConnectionMetrics {
+            open: gauge("breakglass_connections", "Connections that are open now.")?,
+            closed: counter(
+                "breakglass_connections_closed_total",
+                "Connections that the service closed or refused, and requests of proxies that it refused, \
+                 by reason: idle, slow_head, slow_body, answer_not_read, gave_way (to another one), no_place, \
+                 no_place_for_address, no_place_for_proxy, no_file (the system gives none).",
+                &["reason"],
+            )?,
+        };
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "breakglass_http_request_duration_seconds",
@@ -101,6 +157,8 @@ impl Metrics {
             heads,
             hanging,
             epoch,
+            waiting,
+            connections,
         })
     }
 
@@ -145,6 +203,17 @@ impl Metrics {
 
     pub(crate) fn at_epoch(&self, epoch: i64) {
         self.epoch.set(epoch);
+    }
+
+    /// So many wait for a decision.
+    pub(crate) fn waits(&self, waiting: usize) {
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// Those of connections.
+    #[must_use]
+    pub fn connections(&self) -> ConnectionMetrics {
+        self.connections.clone()
     }
 
     /// All of it as text.

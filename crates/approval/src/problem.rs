@@ -88,6 +88,10 @@ pub enum Reason {
     Timeout,
     /// The token would be larger than filters accept.
     TokenTooLarge,
+    /// There is no place for another connection, or for another request of a proxy.
+    TooManyConnections,
+    /// The person waits in too many places.
+    TooManyWaits,
     /// The body is of another type.
     UnsupportedMediaType,
 }
@@ -153,6 +157,10 @@ impl Reason {
             Reason::TokenTooLarge => {
                 (S::BAD_REQUEST, "token_too_large", "The token would be too large")
             }
+            Reason::TooManyConnections => {
+                (S::SERVICE_UNAVAILABLE, "too_many_connections", "Too many connections")
+            }
+            Reason::TooManyWaits => (S::TOO_MANY_REQUESTS, "too_many_waits", "Too many waits"),
             Reason::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")
             }
@@ -165,6 +173,8 @@ impl Reason {
             // A lock is held for moments.
             Reason::StorageBusy => Some("1"),
             Reason::NotReady
+            | Reason::TooManyConnections
+            | Reason::TooManyWaits
             | Reason::StorageFull
             | Reason::StorageIoError
             | Reason::StorageOutOfMemory

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use breakglass_core::json::Json;
 use breakglass_core::object;
 use breakglass_core::schema::{
-    ConfigError, Object, Place, Reader, Reading, list, object, optional, or, or_none, parsed,
-    required,
+    ConfigError, Object, Place, Reader, Reading, list, number, object, optional, or, or_none,
+    parsed, required,
 };
 
 use regex_lite::Regex;
@@ -46,6 +46,12 @@ object! {
         /// What an incident must look like: a regular expression for the whole of it. Without it, any
         /// visible ASCII without blanks.
         pub incident_pattern: Option<Regex> = optional("none", parsed("regular expression", pattern)),
+        /// The most connections at a time, fewer where the system gives fewer files. Three fifths of them can
+        /// be polls of proxies that hang.
+        pub max_connections: usize = or(16_384, number(64, 1_000_000)),
+        /// The most connections of one peer address (of one network of 64 bits, where it is IPv6) at a time.
+        /// A proxy in front of the service is one address for all.
+        pub max_connections_per_address: Option<usize> = optional("three quarters of `max_connections`", number(1, 1_000_000)),
         /// Who may ask, approve and revoke.
         pub people: Vec<Arc<Person>> = required(list(object::<Person>().and_then(|one, _| Some(Arc::new(one))))),
         /// Who may ask about grants, read the feed of revocations and report the heads of audit chains, and

@@ -35,7 +35,7 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("approve");
+    app.changed("approve", &id);
     tracing::info!(request = id, grant = jti, approver = person.name, "approved");
     let request = super::request(&app, now, &id).await?;
     Ok(Json(View::new(&app.config(), request)))

@@ -51,7 +51,7 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("deny");
+    app.changed("deny", &id);
     tracing::info!(request = id, approver = person.name, "denied");
     let request = super::request(&app, now, &id).await?;
     Ok(Json(View::new(&app.config(), request)))

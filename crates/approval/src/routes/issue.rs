@@ -47,7 +47,7 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("issue_token");
+    app.changed("issue_token", &id);
     tracing::info!(request = id, grant = claims.jti, kid = minted.kid, "token issued");
     let issued = Issued {
         token: minted.token,

@@ -71,7 +71,7 @@ pub(super) async fn handler(
         pending_lifetime_s: app.config().pending_lifetime,
     };
     app.store().submit(now, &submission).await?;
-    app.changed("submit");
+    app.changed("submit", &id);
     tracing::info!(request = id, requester = person.name, scopes = ?ask.scopes, "submitted");
     let request = super::request(&app, now, &id).await?;
     let location = [(header::LOCATION, format!("/v1/requests/{id}"))];

@@ -70,7 +70,7 @@ fn a_field_that_is_missing_or_an_empty_list_is_an_error() {
             &format!("proxies: {EMPTY}"),
             "scopes[0]: expected an object, found a number",
             "colour: unknown field; the fields here are `auditors`, `database`, \
-             `incident_pattern`, `issuer`, `key_directory`, `listen`, `pending_lifetime`, `people`, `proxies`, `scopes`",
+             `incident_pattern`, `issuer`, `key_directory`, `listen`, `max_connections`, `max_connections_per_address`, `pending_lifetime`, `people`, `proxies`, `scopes`",
         ]
     );
     for field in ["requesters", "approvers"] {

@@ -15,6 +15,7 @@ use breakglass_approval::random::Randomness;
 use breakglass_approval::readiness::keep_probing;
 use breakglass_approval::routes::router;
 use breakglass_approval::store::Store;
+use breakglass_approval::waits::keep_awake;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use tempfile::TempDir;
@@ -166,6 +167,7 @@ impl Service {
         let app = App::new(config, store, issuer, Box::new(clock.clone()), randomness, metrics);
         tokio::spawn(keep_fresh(app.clone()));
         tokio::spawn(keep_probing(app.clone()));
+        tokio::spawn(keep_awake(app.clone()));
         Service { app, directory, clock }
     }
 
