@@ -19,6 +19,7 @@ mod connections;
 mod database;
 mod decide;
 mod evidence;
+mod faults;
 mod feed;
 mod feed_load;
 mod heads;
