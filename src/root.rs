@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use breakglass_core::calls::{Answer, CallId, StreamId};
-use breakglass_core::config::Config;
+use breakglass_core::config::{Config, ConfigDigest};
 use breakglass_core::instant::Instant;
 use breakglass_core::step::Step;
 use breakglass_core::worker::{Identity, TICK, Worker};
@@ -244,9 +244,15 @@ impl RootContext for Root {
             error!("breakglass: the host has no random numbers");
             return false;
         };
+        let identity = Identity {
+            node: host::node_id(),
+            id,
+            version: env!("CARGO_PKG_VERSION"),
+            digest: ConfigDigest::of(&text),
+        };
         // Without a clock nothing is decided, and there is no record to chain.
         let now = host::now().unwrap_or(Instant::from_millis(0));
-        let worker = Worker::new(config, Identity { node: host::node_id(), id }, now);
+        let worker = Worker::new(config, identity, now);
         self.plugin = host::plugin();
         LATEST.with_borrow_mut(|latest| {
             latest.insert(self.plugin.clone(), Rc::clone(worker.config()))
@@ -289,6 +295,9 @@ impl RootContext for Root {
             }
         }
         self.count(tick.counters);
+        for warning in tick.warnings {
+            warn!("breakglass: {warning}");
+        }
         self.apply(steps, &shared);
         self.wake_if_needed(&shared);
         let is_over = || shared.worker.try_borrow().is_ok_and(|worker| worker.is_over(now));

@@ -41,6 +41,7 @@ groups = ["incident-commanders"]
 [[proxies]]
 name = "gate-1"
 token_sha256 = "$proxy"
+audiences = ["payments-prod"]
 
 [[scopes]]
 name = "orders:read"

@@ -1,7 +1,9 @@
 //! The feed of revocations: nobody is asked while it is fresh, and what runs under a revoked or
 //! expired grant is cut.
 
+use std::fs;
 use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use breakglass_tests::approvals::{FEED, INTROSPECTION, Reply};
 use breakglass_tests::client::get;
 use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::live::TRICKLING;
+use breakglass_tests::relay::Relay;
+use breakglass_tests::service::Service;
 use breakglass_tests::tokens::now;
 use breakglass_tests::upstream::HANGING;
 use breakglass_tests::wait::{timed, until};
@@ -179,6 +183,46 @@ fn a_feed_that_goes_silent_is_stale_in_time_and_recovers_by_itself() {
         until("the feed to be back", || (gate.send(&request()).status == 200).then_some(()));
     });
     assert!(took < Duration::from_secs(7), "{took:?}");
+}
+
+/// A backup is restored while the proxy cannot reach the service, and the epoch that it knows is given again.
+#[test]
+fn an_epoch_that_a_restored_service_gives_again_hides_no_revocation() {
+    let mut service = Service::start();
+    let relay = Relay::start(service.address());
+    let gate = Plan::following(&service, "4s").through(relay.address()).workers(2).start();
+    let grants: Vec<(String, String)> =
+        (0..4).map(|_| service.grant(&["orders:read"], "10m")).collect();
+    let status = |index: usize| gate.send(&get("/v1/orders/17").token(&grants[index].1)).status;
+    until("the workers to know the feed", || (0..8).all(|_| status(3) == 200).then_some(()));
+    service.revoke(&grants[0].0);
+    service.kill();
+    let backup = service.database().with_extension("backup");
+    let files = ["", "-wal"];
+    let file = |base: &Path, suffix: &str| PathBuf::from(format!("{}{suffix}", base.display()));
+    for suffix in files {
+        let _ = fs::copy(file(&service.database(), suffix), file(&backup, suffix));
+    }
+    service.start_again();
+    service.revoke(&grants[1].0);
+    until("the revocation to be known", || (0..8).all(|_| status(1) == 401).then_some(()));
+    relay.lose_packets();
+    service.kill();
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(file(&service.database(), suffix));
+        let _ = fs::copy(file(&backup, suffix), file(&service.database(), suffix));
+    }
+    service.start_again();
+    // Epoch 2 once more.
+    service.revoke(&grants[2].0);
+    relay.deliver_packets();
+    until("what was revoked under the same number", || {
+        (0..8).all(|_| status(2) == 401).then_some(())
+    });
+    gate.refuses(&get("/v1/orders/17").token(&grants[2].1), 401, "revoked");
+    gate.refuses(&get("/v1/orders/17").token(&grants[0].1), 401, "revoked");
+    gate.refuses(&get("/v1/orders/17").token(&grants[1].1), 401, "revoked");
+    gate.allows(&get("/v1/orders/17").token(&grants[3].1));
 }
 
 /// Asserts what the access log says of a request that was allowed and then cut.

@@ -38,6 +38,7 @@ mod panics;
 mod paths;
 mod presentation;
 mod rbac;
+mod receipts;
 mod requirements;
 mod revocation;
 mod revoke;

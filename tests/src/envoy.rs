@@ -135,6 +135,12 @@ impl Envoy {
         self.admin
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.child.0.id()
+    }
+
     /// A page of the admin interface.
     #[must_use]
     pub fn admin(&self, page: &str) -> Answer {

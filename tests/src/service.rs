@@ -185,7 +185,8 @@ impl Service {
     #[must_use]
     pub fn grant(&self, scopes: &[&str], duration: &str) -> (String, String) {
         let mut arguments = vec!["request", "--reason", "orders are stuck", "--incident", "INC-42"];
-        arguments.extend(["--duration", duration]);
+        // Tests ask for the same at the same time.
+        arguments.extend(["--duration", duration, "--again"]);
         arguments.extend(scopes.iter().flat_map(|scope| ["--scope", *scope]));
         let request = self.run(SUBJECT, &arguments).done();
         let grant = self.run(APPROVER, &["approve", &request, "--yes"]).done();

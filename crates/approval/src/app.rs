@@ -5,14 +5,19 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 
 use crate::chain_owners::ChainOwners;
-use crate::clock::{Clock, ClockUnknown, Moment};
+use crate::clock::Moment;
 use crate::config::Config;
+use crate::evidence::Evidence;
 use crate::feed::Feed;
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
+use crate::problem::Problem;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
+use crate::reload::Reloads;
 use crate::store::Store;
+use crate::timekeeper::Timekeeper;
+use crate::waits::Waits;
 
 /// The service's parts; a handle that is cheap to clone.
 #[derive(Clone)]
@@ -21,13 +26,16 @@ pub struct App(Arc<Parts>);
 struct Parts {
     setup: RwLock<Setup>,
     store: Store,
+    evidence: Evidence,
     issuer: Issuer,
-    clock: Box<dyn Clock>,
+    timekeeper: Timekeeper,
+    reloads: Reloads,
     randomness: Randomness,
     metrics: Metrics,
     feed: Feed,
     readiness: Readiness,
     news: watch::Sender<News>,
+    waits: Waits,
 }
 
 /// What the configuration file says, and what follows from it: a reload replaces all of it at once.
@@ -60,22 +68,27 @@ impl App {
         config: Config,
         store: Store,
         issuer: Issuer,
-        clock: Box<dyn Clock>,
+        timekeeper: Timekeeper,
         randomness: Randomness,
         metrics: Metrics,
     ) -> App {
         let news = watch::Sender::new(News::default());
-        let feed = Feed::new(clock.now().ok());
+        let now = timekeeper.now();
+        let feed = Feed::new(Some(now));
+        let evidence = Evidence::new(&config);
         App(Arc::new(Parts {
             setup: RwLock::new(Setup::new(config)),
             store,
+            evidence,
             issuer,
-            clock,
+            timekeeper,
+            reloads: Reloads::new(now),
             randomness,
             metrics,
             feed,
             readiness: Readiness::new(),
             news,
+            waits: Waits::default(),
         }))
     }
 
@@ -91,11 +104,14 @@ impl App {
         self.setup().chain_owners
     }
 
-    /// Takes another configuration: every request that begins from now on sees it.
+    /// Takes another configuration: every request that begins from now on sees it. Who waits looks again.
     pub fn reconfigure(&self, config: Config) {
         let setup = Setup::new(config);
         // It is replaced in one assignment.
         *self.0.setup.write().unwrap_or_else(PoisonError::into_inner) = setup;
+        self.0.news.send_modify(|news| news.changes = news.changes.wrapping_add(1));
+        self.0.feed.wake();
+        self.0.waits.wake_all();
     }
 
     fn setup(&self) -> Setup {
@@ -106,6 +122,12 @@ impl App {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// The evidence database.
+    #[must_use]
+    pub fn evidence(&self) -> &Evidence {
+        &self.0.evidence
     }
 
     /// The signing keys.
@@ -138,12 +160,38 @@ impl App {
         &self.0.readiness
     }
 
-    /// The present moment.
+    /// The clock, and what is believed of it.
+    #[must_use]
+    pub fn timekeeper(&self) -> &Timekeeper {
+        &self.0.timekeeper
+    }
+
+    /// How the configuration came to be what it is.
+    #[must_use]
+    pub fn reloads(&self) -> &Reloads {
+        &self.0.reloads
+    }
+
+    /// The present moment as the service believes it: for what only reads, writes down or ends. It is there
+    /// also where the clock is wrong.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.0.timekeeper.now()
+    }
+
+    /// The present moment, for what opens access: requests, approvals, tokens.
     ///
     /// # Errors
-    /// [`ClockUnknown`] if the clock cannot be believed.
-    pub fn now(&self) -> Result<Moment, ClockUnknown> {
-        self.0.clock.now()
+    /// A refusal while the clock is not believed.
+    pub fn trusted_now(&self) -> Result<Moment, Problem> {
+        self.0.timekeeper.trusted_now()
+    }
+
+    /// The earliest time that it could be: what decides whether a grant is over that is to be revoked, and
+    /// whether a revocation is still listed.
+    #[must_use]
+    pub fn floor(&self) -> Moment {
+        self.0.timekeeper.floor()
     }
 
     /// Told of every change from now on.
@@ -152,9 +200,16 @@ impl App {
         self.0.news.subscribe()
     }
 
-    /// Tells those who wait, and counts it.
-    pub(crate) fn changed(&self, action: &'static str) {
+    /// Who waits for which request.
+    #[must_use]
+    pub fn waits(&self) -> &Waits {
+        &self.0.waits
+    }
+
+    /// Tells those who wait of a change of this request, and counts it.
+    pub(crate) fn changed(&self, action: &'static str, request: &str) {
         self.changed_many(action, 1);
+        self.0.waits.wake(request);
     }
 
     /// Tells those who wait of `count` changes at once, and counts them.
@@ -165,16 +220,17 @@ impl App {
 
     /// Tells those who wait of `count` revocations. When it is done, the feed lists them: who has
     /// an answer about a revocation finds it there.
-    pub(crate) async fn revoked(&self, now: Moment, count: usize) {
+    pub(crate) async fn revoked(&self, count: usize) {
         self.changed_many("revoke", count);
         // A failure is in the log, and no reason to call the revocation one.
-        let _ = self.0.feed.look(&self.0.store, now).await;
+        let _ = self.0.feed.look(&self.0.store, self.floor()).await;
     }
 
     /// Lets those who wait have their answer, because the service ends.
     pub fn stop(&self) {
         self.0.news.send_modify(|news| news.stopping = true);
         self.0.feed.wake();
+        self.0.waits.wake_all();
     }
 
     /// Whether the service is about to end.

@@ -94,7 +94,11 @@ mod tests {
     fn owners(count: usize) -> ChainOwners {
         let proxy = |number| {
             let name = format!("envoy-{number}");
-            Arc::new(Proxy { token_sha256: digest(&format!("token-{name}")), name })
+            Arc::new(Proxy {
+                token_sha256: digest(&format!("token-{name}")),
+                name,
+                audiences: None,
+            })
         };
         ChainOwners::new(&(0..count).map(proxy).collect::<Vec<_>>())
     }

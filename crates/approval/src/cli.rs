@@ -4,14 +4,25 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
-    approve, audit, cancel, deny, done, keygen, proxies, request, revoke, serve, status, token,
+    approve, audit, cancel, deny, done, keygen, proxies, request, revoke, scopes, serve, status,
+    token,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
 
+/// What a newcomer types first.
+const EXAMPLES: &str = "\
+Examples:
+  breakglass scopes
+  TOKEN=$(breakglass request --scope orders:read --reason 'payments are stuck' --wait)
+  breakglass status --state pending
+  breakglass approve req_01KAN5S3M0W8Z4T2C9X7Y6B5D1
+  breakglass done
+  breakglass revoke --all --reason 'keys leaked' --wait";
+
 /// Emergency, approved, short-lived access to APIs behind Envoy.
 #[derive(Debug, Parser)]
-#[command(name = "breakglass", version, after_help = exit::HELP, propagate_version = true)]
+#[command(name = "breakglass", version, after_help = format!("{EXAMPLES}\n\n{}", exit::HELP), propagate_version = true)]
 struct Cli {
     #[command(flatten)]
     settings: Settings,
@@ -26,13 +37,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// List the scopes that you may ask for.
+    #[command(after_help = exit::HELP)]
+    Scopes(scopes::Args),
     /// Ask for access. Prints the request's id; with --wait, the token.
     #[command(after_help = exit::HELP)]
     Request(request::Args),
-    /// Say yes to somebody else's request.
+    /// Approve another person's request.
     #[command(after_help = exit::HELP)]
     Approve(approve::Args),
-    /// Say no to a request.
+    /// Deny a request, with a reason.
     #[command(after_help = exit::HELP)]
     Deny(deny::Args),
     /// Take back your own pending request.
@@ -49,7 +63,7 @@ enum Verb {
     Revoke(revoke::Args),
     /// List the proxies that read the feed of revocations, and how far each has read.
     #[command(after_help = exit::HELP)]
-    Proxies,
+    Proxies(proxies::Args),
     /// Show one request, or list those you may see.
     #[command(after_help = exit::HELP)]
     Status(status::Args),
@@ -89,13 +103,14 @@ pub fn main() -> Exit {
 fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
     let client = || Client::new(&cli.settings);
     match cli.verb {
+        Verb::Scopes(args) => scopes::run(&args, &client()?, terminal),
         Verb::Request(args) => request::run(args, &client()?, terminal),
         Verb::Approve(args) => approve::run(&args, &client()?, terminal),
         Verb::Deny(args) => deny::run(&args, &client()?, terminal),
         Verb::Cancel(args) => cancel::run(&args, &client()?, terminal),
         Verb::Token(args) => token::run(&args, &client()?, terminal),
         Verb::Done(args) => done::run(&args, &client()?, terminal),
-        Verb::Proxies => proxies::run(&client()?, terminal),
+        Verb::Proxies(args) => proxies::run(&args, &client()?, terminal),
         Verb::Revoke(args) => revoke::run(&args, &client()?, terminal),
         Verb::Status(args) => status::run(&args, &client()?, terminal),
         Verb::Audit(args) => audit::run(args, &cli.settings, terminal),

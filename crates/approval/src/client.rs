@@ -1,15 +1,26 @@
 //! Talks to the service for the command line.
 
+mod address;
+mod failure;
+mod response;
+mod unreachable;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{Method, Request};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use crate::exit::Exit;
+use crate::answer::Answer;
+use address::Address;
+pub use failure::Failure;
+use response::Head;
+pub(crate) use response::VERSION_HEADER;
+pub use unreachable::Cause;
+use unreachable::Route;
 
 /// Above the longest wait that is asked of the service, and its own timeout.
 const TIMEOUT: Duration = Duration::from_secs(45);
@@ -17,99 +28,64 @@ const TIMEOUT: Duration = Duration::from_secs(45);
 /// An unreachable address is known soon.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The longest answer that is read, in bytes: 200 requests with every text at its bound are a few MiB.
+const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The longest page of evidence, in bytes: heads have a count for each grant.
+const MAX_PAGE_BYTES: u64 = 64 * 1024 * 1024;
+
 /// The environment variable with the API token.
 pub const API_TOKEN_VARIABLE: &str = "BREAKGLASS_API_TOKEN";
+
+/// Under which `--help` lists the settings: after the verb's own options.
+const HELP_HEADING: &str = "Service";
 
 /// How to reach the service.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Settings {
-    /// The service's URL.
-    #[arg(long, global = true, env = "BREAKGLASS_URL", value_name = "URL")]
+    /// The approval service's URL, such as `https://approvals.internal`.
+    #[arg(
+        long,
+        global = true,
+        env = "BREAKGLASS_URL",
+        value_name = "URL",
+        help_heading = HELP_HEADING
+    )]
     pub url: Option<String>,
 
     /// A file with your API token; without it, the environment variable `BREAKGLASS_API_TOKEN`.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = HELP_HEADING)]
     pub api_token_file: Option<PathBuf>,
 
     /// A PEM file with the certificates to trust instead of the public ones.
-    #[arg(long, global = true, env = "BREAKGLASS_CA_FILE", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "BREAKGLASS_CA_FILE",
+        value_name = "FILE",
+        help_heading = HELP_HEADING
+    )]
     pub ca_file: Option<PathBuf>,
-}
-
-/// Why a command ended without its result.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// What was given is not valid.
-    #[error("{0}")]
-    Invalid(String),
-    /// The answer did not come, or is not one of our service's.
-    #[error("{url}: {cause}")]
-    Unreachable {
-        /// What was asked.
-        url: String,
-        /// What went wrong.
-        cause: String,
-    },
-    /// The service refused.
-    #[error("{}", .problem.get("detail").and_then(Value::as_str).unwrap_or("the service refused"))]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// The problem document.
-        problem: Value,
-    },
-    /// The result could not be written.
-    #[error("stdout: {0}")]
-    Output(String),
-    /// It failed on this machine.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl Failure {
-    /// The exit code for it.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
-        match self {
-            Failure::Invalid(_) => Exit::Invalid,
-            Failure::Refused { status, .. } => Exit::of_status(*status),
-            Failure::Unreachable { .. } | Failure::Output(_) | Failure::Failed(_) => Exit::Fail,
-        }
-    }
-
-    /// The stable word, where the service gave one.
-    #[must_use]
-    pub fn reason(&self) -> Option<&str> {
-        match self {
-            Failure::Refused { problem, .. } => problem.get("reason").and_then(Value::as_str),
-            _ => None,
-        }
-    }
-
-    /// The failure as JSON.
-    #[must_use]
-    pub fn json(&self) -> Value {
-        match self {
-            Failure::Refused { problem, .. } => problem.clone(),
-            other => json!({ "reason": other.word(), "detail": other.to_string() }),
-        }
-    }
-
-    fn word(&self) -> &'static str {
-        match self {
-            Failure::Invalid(_) => "invalid_input",
-            Failure::Unreachable { .. } => "unreachable",
-            Failure::Refused { .. } => "refused",
-            Failure::Output(_) | Failure::Failed(_) => "failed",
-        }
-    }
 }
 
 /// A client of one service.
 pub struct Client {
     agent: Agent,
-    url: String,
+    address: Address,
+    route: Route,
     token: String,
+}
+
+/// One call.
+struct Call<'a> {
+    method: Method,
+    path: &'a str,
+    body: Option<&'a Value>,
+    /// The same for each attempt of one submission.
+    key: Option<&'a str>,
+    timeout: Duration,
+    /// The longest answer that is read, in bytes.
+    limit: u64,
 }
 
 impl Client {
@@ -118,18 +94,13 @@ impl Client {
     /// # Errors
     /// [`Failure::Invalid`] says which setting is missing or wrong.
     pub fn new(settings: &Settings) -> Result<Client, Failure> {
-        let url = settings.url.as_deref().map(|url| url.trim_end_matches('/')).unwrap_or_default();
-        if !url.starts_with("https://") && !url.starts_with("http://") {
-            return Err(Failure::Invalid(
-                "set `--url` or BREAKGLASS_URL to the service's URL, such as \
-                 `https://approvals.internal`"
-                    .to_owned(),
-            ));
-        }
+        let address = Address::parse(settings.url.as_deref())?;
+        let way = address.way()?;
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_resolve(Some(CONNECT_TIMEOUT))
+            .proxy(way.proxy)
             // The credential goes to the service that was named, and to no other.
             .max_redirects(0);
         if let Some(path) = &settings.ca_file {
@@ -137,53 +108,98 @@ impl Client {
             config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
         }
         let token = api_token(settings.api_token_file.as_deref())?;
-        Ok(Client { agent: config.build().into(), url: url.to_owned(), token })
+        let route = Route {
+            authority: address.authority.clone(),
+            proxy: way.words,
+            ca_file: settings.ca_file.clone(),
+            connect_timeout: CONNECT_TIMEOUT,
+            timeout: TIMEOUT,
+        };
+        Ok(Client { agent: config.build().into(), address, route, token })
     }
 
     /// Asks for `path`.
     ///
     /// # Errors
-    /// [`Failure`] if there is no answer, or the answer is no.
-    pub fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.call(Method::GET, path, None)
+    /// [`Failure`] if there is no answer, it is not one of our service's, or it is no.
+    pub fn get<T: Answer>(&self, path: &str) -> Result<T, Failure> {
+        self.get_within(path, TIMEOUT)
+    }
+
+    /// Asks for `path`, and waits for the answer this long.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is no answer, it is not one of our service's, or it is no.
+    pub fn get_within<T: Answer>(&self, path: &str, timeout: Duration) -> Result<T, Failure> {
+        let method = Method::GET;
+        self.call(&Call { method, path, body: None, key: None, timeout, limit: MAX_ANSWER_BYTES })
+    }
+
+    /// Asks for a page of evidence, which may be longer than other answers.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is no answer, it is not one of our service's, or it is no.
+    pub fn page<T: Answer>(&self, path: &str) -> Result<T, Failure> {
+        let (method, timeout) = (Method::GET, TIMEOUT);
+        self.call(&Call { method, path, body: None, key: None, timeout, limit: MAX_PAGE_BYTES })
     }
 
     /// Sends `body` to `path`.
     ///
     /// # Errors
-    /// [`Failure`] if there is no answer, or the answer is no.
-    pub fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        self.call(Method::POST, path, Some(body))
+    /// [`Failure`] if there is no answer, it is not one of our service's, or it is no.
+    pub fn post<T: Answer>(&self, path: &str, body: &Value) -> Result<T, Failure> {
+        self.post_within(path, body, None, TIMEOUT)
     }
 
-    fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        let url = format!("{}{path}", self.url);
-        let unreachable = |cause: String| Failure::Unreachable { url: url.clone(), cause };
-        let request = Request::builder()
-            .method(method)
+    /// Sends `body` to `path`, and waits for the answer this long. `key` is the `Idempotency-Key`: a service that
+    /// knows it does the work of calls with the same key once.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is no answer, it is not one of our service's, or it is no.
+    pub fn post_within<T: Answer>(
+        &self,
+        path: &str,
+        body: &Value,
+        key: Option<&str>,
+        timeout: Duration,
+    ) -> Result<T, Failure> {
+        let (method, body) = (Method::POST, Some(body));
+        self.call(&Call { method, path, body, key, timeout, limit: MAX_ANSWER_BYTES })
+    }
+
+    fn call<T: Answer>(&self, call: &Call<'_>) -> Result<T, Failure> {
+        let url = format!("{}{}", self.address.url, call.path);
+        let unreachable = |error: &ureq::Error| {
+            let route = Route { timeout: call.timeout, ..self.route.clone() };
+            let changes = call.method != Method::GET;
+            Failure::Unreachable { url: url.clone(), cause: Cause::new(error, route, changes) }
+        };
+        let mut request = Request::builder()
+            .method(call.method.clone())
             .uri(&url)
-            .header("accept", "application/json")
+            .header("accept", "application/json, application/problem+json")
+            .header("user-agent", concat!("breakglass/", env!("CARGO_PKG_VERSION")))
             .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json")
-            .body(body.map_or_else(String::new, Value::to_string))
+            .header("content-type", "application/json");
+        if let Some(key) = call.key {
+            // A string of structured fields (RFC 9651).
+            request = request.header("idempotency-key", format!("\"{key}\""));
+        }
+        let request = request
+            .body(call.body.map_or_else(String::new, Value::to_string))
             .map_err(|error| Failure::Invalid(format!("{url}: {error}")))?;
-        let mut response =
-            self.agent.run(request).map_err(|error| unreachable(error.to_string()))?;
-        let status = response.status().as_u16();
-        let text =
-            response.body_mut().read_to_string().map_err(|error| unreachable(error.to_string()))?;
-        let answer: Value = serde_json::from_str(&text).map_err(|_| {
-            unreachable(format!("status {status} without JSON: is it our service?"))
-        })?;
-        if Exit::of_status(status) == Exit::Done {
-            return Ok(answer);
+        let request =
+            self.agent.configure_request(request).timeout_global(Some(call.timeout)).build();
+        let response = self.agent.run(request).map_err(|error| unreachable(&error))?;
+        let head = Head::new(url.clone(), &response);
+        head.check_redirect()?;
+        let body = response.into_body().into_with_config().limit(call.limit).read_to_vec();
+        match body {
+            Ok(body) => head.answer(&body),
+            Err(ureq::Error::BodyExceedsLimit(limit)) => Err(head.too_long(limit)),
+            Err(error) => Err(unreachable(&error)),
         }
-        if answer.get("reason").and_then(Value::as_str).is_none() {
-            return Err(unreachable(format!(
-                "status {status} without a reason: is it our service?"
-            )));
-        }
-        Err(Failure::Refused { status, problem: answer })
     }
 }
 
@@ -218,8 +234,9 @@ pub fn query_value(text: &str) -> String {
 
 fn api_token(file: Option<&Path>) -> Result<String, Failure> {
     let token = match file {
-        Some(path) => fs::read_to_string(path)
-            .map_err(|error| Failure::Invalid(format!("{}: {error}", path.display())))?,
+        Some(path) => fs::read_to_string(path).map_err(|error| {
+            Failure::Invalid(format!("`--api-token-file`: {}: {error}", path.display()))
+        })?,
         None => std::env::var(API_TOKEN_VARIABLE).unwrap_or_default(),
     };
     let token = token.trim();
@@ -232,7 +249,9 @@ fn api_token(file: Option<&Path>) -> Result<String, Failure> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
-    let invalid = |cause: String| Failure::Invalid(format!("{}: {cause}", path.display()));
+    let invalid = |cause: String| {
+        Failure::Invalid(format!("`--ca-file` or BREAKGLASS_CA_FILE: {}: {cause}", path.display()))
+    };
     let pem = fs::read(path).map_err(|error| invalid(error.to_string()))?;
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -37,18 +38,26 @@ impl Moment {
     }
 }
 
-/// The clock cannot be believed: nothing that has a deadline can be decided.
+/// The wall clock says nothing that could be a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the clock of this machine is outside the years 1970 to 9999")]
 pub struct ClockUnknown;
 
-/// Tells the time.
+/// Tells the time, in two ways.
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment.
+    /// The present moment by the wall clock, which can be set. Whether it is believed, the
+    /// [`Timekeeper`](crate::timekeeper::Timekeeper) says.
     ///
     /// # Errors
-    /// [`ClockUnknown`] where the time is not known: a refusal, never a guess.
+    /// [`ClockUnknown`] where it says nothing.
     fn now(&self) -> Result<Moment, ClockUnknown>;
+
+    /// Milliseconds since the machine was booted, sleep included: nobody can set it.
+    fn steady(&self) -> i64;
+
+    /// The id of this boot of the machine: steady times of two boots cannot be compared. Nothing where it
+    /// is not known.
+    fn boot(&self) -> Option<String>;
 }
 
 /// The machine's clock.
@@ -63,6 +72,16 @@ impl Clock for SystemClock {
             return Err(ClockUnknown);
         }
         i64::try_from(since.as_millis()).map(Moment).map_err(|_| ClockUnknown)
+    }
+
+    fn steady(&self) -> i64 {
+        let since = clock_gettime(ClockId::Boottime);
+        since.tv_sec.saturating_mul(1000).saturating_add(since.tv_nsec / 1_000_000)
+    }
+
+    fn boot(&self) -> Option<String> {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(id.trim().to_owned()).filter(|id| !id.is_empty())
     }
 }
 
@@ -112,5 +131,8 @@ mod tests {
     #[test]
     fn the_machine_knows_the_time() {
         assert!(SystemClock.now().unwrap() > Moment::from_seconds(1_700_000_000));
+        let (first, second) = (SystemClock.steady(), SystemClock.steady());
+        assert!(0 < first && first <= second);
+        assert_eq!(SystemClock.boot(), SystemClock.boot());
     }
 }

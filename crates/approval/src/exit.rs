@@ -7,8 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0: done.
     Done,
-    /// 1: it failed; trying again may help. The service was unreachable or failed, or when the
-    /// time to wait was over nobody had decided, or some proxy had not confirmed.
+    /// 1: it failed; trying again may help. The service was unreachable, failed, or is not ours; or when the
+    /// time to wait was over there was no decision, or some proxy had not confirmed.
     Fail,
     /// 2: the answer is no. Denied, forbidden, not an approver, revoked, expired, already decided.
     Deny,
@@ -16,7 +16,7 @@ pub enum Exit {
     Invalid,
     /// 4: the log is not what was written.
     Broken,
-    /// 5: the log is not complete, or nobody can know.
+    /// 5: the log is not complete, or it cannot be known whether it is.
     Incomplete,
     /// 6: both.
     BrokenAndIncomplete,
@@ -24,16 +24,27 @@ pub enum Exit {
     NothingChecked,
     /// 8: what was asked about is nowhere.
     NothingFound,
+    /// 9: revoked, and some proxy that has not confirmed is gone or cut off: it refuses new requests by itself,
+    /// and what already ran there may run on.
+    CutOff,
+    /// 130: SIGINT (Ctrl-C) came while it waited; what shells say of a command that it ended.
+    Interrupted,
+    /// 143: the same for SIGTERM.
+    Terminated,
 }
 
 /// What `--help` says about them.
 pub const HELP: &str = "\
 Exit codes:
   0  done
-  1  failure: the service was unreachable or failed, nobody decided in time, or some proxy did
-     not confirm in time
-  2  denied: the answer is no (denied, forbidden, not an approver, revoked, already decided)
-  3  invalid input: command line, configuration, unknown id or scope";
+  1  failure: the service was unreachable or failed, what answered is not the service, there was no
+     decision in time, some proxy did not confirm in time, or you did not confirm
+  2  denied: the answer is no (unknown API token, forbidden, not an approver, denied, revoked,
+     already decided)
+  3  invalid input: command line, configuration, unknown id or scope
+  9  revoked, and every proxy that did not confirm is gone or cut off: it refuses new requests by
+     itself, and streams may run there until the grants end
+  130, 143  interrupted by Ctrl-C or SIGTERM while it waited";
 
 impl Exit {
     /// The code for an answer of the service with this HTTP status.
@@ -42,15 +53,17 @@ impl Exit {
         match status {
             200..=299 => Exit::Done,
             401 | 403 | 409 => Exit::Deny,
-            400 | 404 | 405 | 413 | 415 => Exit::Invalid,
+            400 | 404 | 405 | 413 | 415 | 422 => Exit::Invalid,
             _ => Exit::Fail,
         }
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
             Exit::Done => 0,
             Exit::Fail => 1,
             Exit::Deny => 2,
@@ -60,7 +73,16 @@ impl From<Exit> for ExitCode {
             Exit::BrokenAndIncomplete => 6,
             Exit::NothingChecked => 7,
             Exit::NothingFound => 8,
-        })
+            Exit::CutOff => 9,
+            Exit::Interrupted => 130,
+            Exit::Terminated => 143,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
     }
 }
 
@@ -78,6 +100,7 @@ mod tests {
             (404, Exit::Invalid),
             (409, Exit::Deny),
             (413, Exit::Invalid),
+            (422, Exit::Invalid),
             (429, Exit::Fail),
             (500, Exit::Fail),
             (503, Exit::Fail),

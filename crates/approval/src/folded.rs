@@ -9,6 +9,17 @@ use crate::text;
 /// Folding what was folded changes nothing after this many rounds; more would be a fault in the tables.
 const ROUNDS: usize = 4;
 
+/// The version of the rules in this file: grows with each change after which a name folds to something else.
+const RULES: u32 = 1;
+
+/// What the result of folding depends on besides the name, as text: forms of another version are made anew.
+#[must_use]
+pub fn tables() -> String {
+    let (major, minor, patch) = unicode_normalization::UNICODE_VERSION;
+    let looks = unicode_security::UNICODE_VERSION;
+    format!("{RULES}/{major}.{minor}.{patch}/{}.{}.{}", looks.0, looks.1, looks.2)
+}
+
 /// A name without what does not tell it apart: white space around it, characters that cannot be
 /// seen, compatibility forms, case, and letters that look alike in Unicode's table of confusables.
 ///
@@ -35,6 +46,12 @@ impl Folded {
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         self.same(&Folded::new(name))
+    }
+
+    /// Both keys, for a database: the one that folds case first, and the one that folds looks first.
+    #[must_use]
+    pub fn keys(&self) -> [&str; 2] {
+        [&self.case_first, &self.looks_first]
     }
 
     /// Whether both are spellings of one name.

@@ -3,9 +3,10 @@
 //! A credential is an API token whose SHA-256 is in the configuration. Digests are compared in
 //! constant time, and all of them, so that an answer's time says nothing about any of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use sha2::{Digest as _, Sha256};
@@ -13,7 +14,10 @@ use subtle::ConstantTimeEq;
 
 use crate::app::App;
 use crate::config::{Config, Digest, Person, Proxy};
+use crate::connections::{self, Known as Peer};
+use crate::evidence::CallerKind;
 use crate::problem::{Problem, Reason};
+use crate::store::Request;
 
 /// The caller is this person.
 #[derive(Debug, Clone)]
@@ -28,10 +32,51 @@ enum Caller {
     Proxy(Arc<Proxy>),
 }
 
+impl Caller {
+    fn known(&self) -> KnownCaller {
+        match self {
+            Caller::Person(person) => (CallerKind::Person, person.name.clone()),
+            Caller::Proxy(proxy) => (CallerKind::Proxy, proxy.name.clone()),
+        }
+    }
+}
+
+/// A caller by kind and name.
+pub(crate) type KnownCaller = (CallerKind, String);
+
+/// Where the extractors below leave who is calling, for those around an endpoint: an extension of the request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallerSlot(Arc<OnceLock<KnownCaller>>);
+
+impl CallerSlot {
+    pub(crate) fn get(&self) -> Option<KnownCaller> {
+        self.0.get().cloned()
+    }
+}
+
+/// Who is calling by these headers, where no endpoint has asked.
+pub(crate) fn known(headers: &HeaderMap, config: &Config) -> Option<KnownCaller> {
+    presented(headers).and_then(|token| find(config, &digest(token))).map(|caller| caller.known())
+}
+
 /// The SHA-256 of an API token.
 #[must_use]
 pub fn digest(token: &str) -> Digest {
     Sha256::digest(token.as_bytes()).into()
+}
+
+/// What a request keeps of the credential that submitted it: SHA-256 over the configured digest of the token.
+/// A database that is read tells nothing with which anybody could call.
+#[must_use]
+pub fn fingerprint(person: &Person) -> Digest {
+    Sha256::digest(person.token_sha256).into()
+}
+
+/// Whether `person` calls with the credential that submitted `request`. Of a request of an earlier version
+/// nobody knows, and its short life goes on as it began.
+#[must_use]
+pub fn has_submitted(person: &Person, request: &Request) -> bool {
+    request.submitted_with.as_deref().is_none_or(|credential| credential == fingerprint(person))
 }
 
 impl FromRequestParts<App> for AsPerson {
@@ -62,24 +107,80 @@ impl FromRequestParts<App> for AsProxy {
     }
 }
 
-fn caller(parts: &Parts, config: &Config) -> Result<Caller, Problem> {
-    let mut values = parts.headers.get_all(AUTHORIZATION).iter();
-    let token = match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok().and_then(bearer),
-        _ => None,
+/// An entry of the configuration by which a caller is known.
+pub trait Known {
+    /// Its name.
+    fn name(&self) -> &str;
+    /// The digest of its API token.
+    fn token_sha256(&self) -> &Digest;
+}
+
+impl Known for Person {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn token_sha256(&self) -> &Digest {
+        &self.token_sha256
+    }
+}
+
+impl Known for Proxy {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn token_sha256(&self) -> &Digest {
+        &self.token_sha256
+    }
+}
+
+/// The entry of `caller` as the configuration has it now: for a caller that has waited, because the
+/// configuration may have been replaced meanwhile.
+///
+/// # Errors
+/// A refusal if the caller's name or credential is not there any more.
+pub fn still_configured<T: Known>(entries: &[Arc<T>], caller: &T) -> Result<Arc<T>, Problem> {
+    let same = |entry: &&Arc<T>| {
+        entry.name() == caller.name() && entry.token_sha256() == caller.token_sha256()
     };
-    let Some(token) = token else {
+    entries.iter().find(same).cloned().ok_or_else(unknown_credential)
+}
+
+fn unknown_credential() -> Problem {
+    Problem::new(
+        Reason::CredentialUnknown,
+        "this API token is nobody's: its SHA-256 is not in the service's configuration",
+    )
+}
+
+fn caller(parts: &Parts, config: &Config) -> Result<Caller, Problem> {
+    let Some(token) = presented(&parts.headers) else {
         return Err(Problem::new(
             Reason::CredentialMissing,
             "send exactly one header `Authorization: Bearer <API token>`",
         ));
     };
-    find(config, &digest(token)).ok_or_else(|| {
-        Problem::new(
-            Reason::CredentialUnknown,
-            "this API token is nobody's: its SHA-256 is not in the service's configuration",
-        )
-    })
+    let caller = find(config, &digest(token)).ok_or_else(unknown_credential)?;
+    if let Some(slot) = parts.extensions.get::<CallerSlot>() {
+        // It is filled once: a request has one credential.
+        let _ = slot.0.set(caller.known());
+    }
+    if let Some(connection) = parts.extensions.get::<connections::Caller>() {
+        connection.is(match &caller {
+            Caller::Person(_) => Peer::Person,
+            Caller::Proxy(proxy) => Peer::Proxy(&proxy.name),
+        })?;
+    }
+    Ok(caller)
+}
+
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(bearer),
+        _ => None,
+    }
 }
 
 fn bearer(value: &str) -> Option<&str> {

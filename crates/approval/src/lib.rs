@@ -6,11 +6,13 @@
 //!
 //! What the service holds to:
 //! 1. What was asked for is frozen at submission, and what was approved is what is issued.
-//! 2. Nobody approves their own request; the database refuses it too.
+//! 2. No person approves their own request; the database refuses it too.
 //! 3. Deadlines are absolute from approval.
 //! 4. Every change of state and its audit row are one transaction.
-//! 5. What cannot be known (the clock, an approver, the database) is a refusal.
+//! 5. What cannot be known (the clock, an approver, the database) is a refusal. A revocation is never refused
+//!    because of the clock.
 
+pub mod answer;
 pub mod app;
 pub mod audit;
 pub mod chain_owners;
@@ -19,20 +21,30 @@ pub mod client;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod connections;
+pub mod database_lock;
 pub mod duration;
+pub mod evidence;
 pub mod exit;
 pub mod feed;
 pub mod folded;
+pub mod holder_left;
 pub mod identity;
 pub mod issuer;
 pub mod limits;
+pub mod memory_guard;
 pub mod metrics;
+pub mod near;
 pub mod policy;
 pub mod problem;
 pub mod random;
 pub mod readiness;
+pub mod reload;
 pub mod routes;
 pub mod server;
+mod service_metrics;
 pub mod store;
 pub mod terminal;
 pub mod text;
+pub mod timekeeper;
+pub mod waits;

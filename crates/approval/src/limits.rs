@@ -10,9 +10,21 @@ pub const MAX_GRANT_S: i64 = 24 * 60 * 60;
 /// its end, because a filter whose clock is slow may still honour it.
 pub const CLOCK_SKEW_S: i64 = 60;
 
+/// How far the service's wall clock may be from the time that it believes, in seconds: further, and it was
+/// stepped. What has a later time than now by no more than this is of now.
+///
+/// INVARIANT (clock-step): the same number is in the SQL of `store`.
+pub const MAX_CLOCK_STEP_S: i64 = 5;
+
 /// The largest token that is minted, in bytes: the filter's default `max_token_bytes`. A larger
 /// one would be approved and then refused by every proxy.
 pub const MAX_TOKEN_BYTES: usize = 8192;
+
+/// How long a key for repeated submissions counts, in seconds.
+pub const IDEMPOTENCY_S: i64 = 24 * 60 * 60;
+
+/// The longest key for repeated submissions, in bytes.
+pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
 /// The most scopes that one request may name: more is not "the narrowest access that helps".
 pub const MAX_SCOPES: usize = 16;
@@ -26,6 +38,16 @@ pub const MAX_HEADS_BODY_BYTES: usize = 1024 * 1024;
 
 /// The most heads in one report: an Envoy has a chain per worker and configuration.
 pub const MAX_HEADS: usize = 1000;
+
+/// The most grants in one report of heads, all heads together.
+pub const MAX_REPORTED_GRANTS: usize = 50_000;
+
+/// The most new chains that one credential reports in a minute. A fleet that shares one has a new chain for each
+/// worker and configuration.
+pub const MAX_NEW_CHAINS: usize = 5000;
+
+/// The most chains of one credential, each counted for every node that reports it.
+pub const MAX_CHAINS: i64 = 1_000_000;
 
 /// The longest that `?wait=` may ask for, in seconds: below the idle timeouts that proxies
 /// commonly have.
@@ -41,3 +63,10 @@ pub const MAX_NODES: usize = 10_000;
 
 /// The most ids that the answer of the kill switch lists.
 pub const MAX_LISTED_GRANTS: usize = 1000;
+
+/// The most waits for a decision (`GET /v1/requests/{id}?wait=`) of one person at a time: more than a person has
+/// terminals.
+pub const MAX_WAITS_PER_PERSON: usize = 20;
+
+/// The most of them of all people together.
+pub const MAX_WAITS: usize = 6000;

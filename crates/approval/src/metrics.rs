@@ -1,10 +1,12 @@
 //! What the service counts, in Prometheus' text format.
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
-use crate::store::Reported;
+use crate::evidence::{Reported, Taken};
+use crate::service_metrics::ServiceMetrics;
 
 /// The service's counters.
 #[derive(Debug)]
@@ -16,8 +18,24 @@ pub struct Metrics {
     changes: IntCounterVec,
     feed: IntCounterVec,
     heads: IntCounterVec,
+    key_files: IntGaugeVec,
+    refused_reports: IntCounterVec,
+    attempts: IntCounterVec,
+    strangers: IntCounterVec,
     hanging: IntGauge,
     epoch: IntGauge,
+    waiting: IntGauge,
+    connections: ConnectionMetrics,
+    service: ServiceMetrics,
+}
+
+/// What an introspection found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Introspected {
+    Active,
+    Inactive,
+    /// The grant holds, and the token is of an audience that is not the proxy's.
+    OtherAudience,
 }
 
 /// What an answer of the feed was.
@@ -35,6 +53,49 @@ pub(crate) struct Hanging(IntGauge);
 impl Drop for Hanging {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+/// What is counted of connections.
+#[derive(Debug, Clone)]
+pub struct ConnectionMetrics {
+    pub(crate) open: IntGauge,
+    closed: IntCounterVec,
+}
+
+/// Why the service closed a connection, or refused one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closed {
+    Idle,
+    SlowHead,
+    SlowBody,
+    AnswerNotRead,
+    GaveWay,
+    NoPlace,
+    NoPlaceForAddress,
+    NoPlaceForProxy,
+    NoFile,
+}
+
+impl Closed {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Closed::Idle => "idle",
+            Closed::SlowHead => "slow_head",
+            Closed::SlowBody => "slow_body",
+            Closed::AnswerNotRead => "answer_not_read",
+            Closed::GaveWay => "gave_way",
+            Closed::NoPlace => "no_place",
+            Closed::NoPlaceForAddress => "no_place_for_address",
+            Closed::NoPlaceForProxy => "no_place_for_proxy",
+            Closed::NoFile => "no_file",
+        }
+    }
+}
+
+impl ConnectionMetrics {
+    pub(crate) fn closed(&self, why: Closed) {
+        self.closed.with_label_values(&[why.word()]).inc();
     }
 }
 
@@ -57,7 +118,8 @@ impl Metrics {
         )?;
         let introspections = counter(
             "breakglass_introspections_total",
-            "Introspections answered, by result: active or inactive.",
+            "Introspections answered, by result: active, inactive, or other_audience (answered as \
+             inactive: the token is of an audience that is not the proxy's).",
             &["result"],
         )?;
         let changes = counter(
@@ -76,6 +138,30 @@ impl Metrics {
              (the chain is another proxy's).",
             &["result"],
         )?;
+        let key_files = IntGaugeVec::new(
+            Opts::new(
+                "breakglass_signing_key_files",
+                "Files in the key directory, by state: used, or unusable (the log says why).",
+            ),
+            &["state"],
+        )?;
+        registry.register(Box::new(key_files.clone()))?;
+        let refused_reports = counter(
+            "breakglass_audit_reports_refused_total",
+            "Reports of heads that were refused, by reason; for a quota, by which one.",
+            &["reason"],
+        )?;
+        let attempts = counter(
+            "breakglass_attempts_total",
+            "What known callers were refused and auditors read, by result: row (it is a row of the evidence \
+             database), counted (with others of its minute) or lost.",
+            &["result"],
+        )?;
+        let strangers = counter(
+            "breakglass_strangers_refused_total",
+            "Requests without a known credential that were refused, by status.",
+            &["status"],
+        )?;
         let gauge = |name: &str, help: &str| {
             let gauge = IntGauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
@@ -83,6 +169,17 @@ impl Metrics {
         };
         let hanging = gauge("breakglass_feed_hanging_polls", "Polls that wait for news now.")?;
         let epoch = gauge("breakglass_feed_epoch", "The latest epoch that this process knows.")?;
+        let waiting = gauge("breakglass_waiting_requests", "People who wait for a decision now.")?;
+        let connections = ConnectionMetrics {
+            open: gauge("breakglass_connections", "Connections that are open now.")?,
+            closed: counter(
+                "breakglass_connections_closed_total",
+                "Connections that the service closed or refused, and requests of proxies that it refused, \
+                 by reason: idle, slow_head, slow_body, answer_not_read, gave_way (to another one), no_place, \
+                 no_place_for_address, no_place_for_proxy, no_file (the system gives none).",
+                &["reason"],
+            )?,
+        };
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "breakglass_http_request_duration_seconds",
@@ -91,6 +188,7 @@ impl Metrics {
             &["endpoint"],
         )?;
         registry.register(Box::new(seconds.clone()))?;
+        let service = ServiceMetrics::register(&registry)?;
         Ok(Metrics {
             registry,
             requests,
@@ -99,8 +197,15 @@ impl Metrics {
             changes,
             feed,
             heads,
+            key_files,
+            refused_reports,
+            attempts,
+            strangers,
             hanging,
             epoch,
+            waiting,
+            connections,
+            service,
         })
     }
 
@@ -110,8 +215,12 @@ impl Metrics {
         self.seconds.with_label_values(&[endpoint]).observe(seconds);
     }
 
-    pub(crate) fn introspected(&self, active: bool) {
-        let result = if active { "active" } else { "inactive" };
+    pub(crate) fn introspected(&self, result: Introspected) {
+        let result = match result {
+            Introspected::Active => "active",
+            Introspected::Inactive => "inactive",
+            Introspected::OtherAudience => "other_audience",
+        };
         self.introspections.with_label_values(&[result]).inc();
     }
 
@@ -137,14 +246,59 @@ impl Metrics {
         self.heads.with_label_values(&["disputed"]).inc_by(disputed);
     }
 
+    pub(crate) fn report_refused(&self, reason: &str) {
+        self.refused_reports.with_label_values(&[reason]).inc();
+    }
+
+    pub(crate) fn attempted(&self, taken: Taken) {
+        // What is lost is counted where it is.
+        let result = match taken {
+            Taken::Row => "row",
+            Taken::Counted => "counted",
+            Taken::Lost => return,
+        };
+        self.attempts.with_label_values(&[result]).inc();
+    }
+
+    pub(crate) fn lost_attempts(&self, count: u64) {
+        self.attempts.with_label_values(&["lost"]).inc_by(count);
+    }
+
+    pub(crate) fn stranger_refused(&self, status: u16) {
+        self.strangers.with_label_values(&[status.to_string().as_str()]).inc();
+    }
+
     /// One more poll hangs, until the value is dropped.
     pub(crate) fn hangs(&self) -> Hanging {
         self.hanging.inc();
         Hanging(self.hanging.clone())
     }
 
+    pub(crate) fn key_files(&self, used: usize, unusable: usize) {
+        for (state, count) in [("used", used), ("unusable", unusable)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.key_files.with_label_values(&[state]).set(count);
+        }
+    }
+
     pub(crate) fn at_epoch(&self, epoch: i64) {
         self.epoch.set(epoch);
+    }
+
+    /// What is counted of the service itself.
+    pub(crate) fn service(&self) -> &ServiceMetrics {
+        &self.service
+    }
+
+    /// So many wait for a decision.
+    pub(crate) fn waits(&self, waiting: usize) {
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// Those of connections.
+    #[must_use]
+    pub fn connections(&self) -> ConnectionMetrics {
+        self.connections.clone()
     }
 
     /// All of it as text.

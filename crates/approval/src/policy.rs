@@ -17,6 +17,7 @@
 use crate::config::{Config, Person, Scope};
 use crate::duration;
 use crate::folded::Folded;
+use crate::near;
 use crate::problem::{FieldProblem, Problem, Reason};
 
 /// What may be submitted.
@@ -38,14 +39,15 @@ pub fn assess(
     scopes: &[String],
     duration: i64,
 ) -> Result<Assessment, Problem> {
-    let found = find(config, scopes)?;
+    let found = find(config, requester, scopes)?;
     if let Some(scope) = found.iter().find(|scope| !scope.may_be_requested_by(requester)) {
         return Err(Problem::new(
             Reason::NotARequester,
             format!(
-                "you may not ask for `{}`: its requesters are the groups {}",
+                "you may not ask for `{}`: its requesters are the groups {}{}",
                 scope.name,
-                scope.requesters.join(", ")
+                scope.requesters.join(", "),
+                near_names(config, requester, &scope.name)
             ),
         ));
     }
@@ -168,7 +170,11 @@ pub fn approvable(config: &Config, person: &Person) -> Vec<String> {
         .collect()
 }
 
-fn find<'c>(config: &'c Config, names: &[String]) -> Result<Vec<&'c Scope>, Problem> {
+fn find<'c>(
+    config: &'c Config,
+    requester: &Person,
+    names: &[String],
+) -> Result<Vec<&'c Scope>, Problem> {
     let mut found = Vec::with_capacity(names.len());
     let mut unknown = Vec::new();
     for (index, name) in names.iter().enumerate() {
@@ -177,11 +183,20 @@ fn find<'c>(config: &'c Config, names: &[String]) -> Result<Vec<&'c Scope>, Prob
             None => unknown.push(problem(
                 &format!("scopes[{index}]"),
                 Reason::ScopeUnknown,
-                format!("there is no scope `{name}`"),
+                format!("there is no scope `{name}`{}", near_names(config, requester, name)),
             )),
         }
     }
     if unknown.is_empty() { Ok(found) } else { Err(Problem::fields(unknown)) }
+}
+
+/// What else the requester may have meant, in words that follow the name.
+fn near_names(config: &Config, requester: &Person, name: &str) -> String {
+    let near = near::scopes(config, requester, name);
+    if near.is_empty() {
+        return "; `breakglass scopes` lists what you may ask for".to_owned();
+    }
+    format!("; near it, and yours to ask for: `{}`", near.join("`, `"))
 }
 
 fn one_audience(scopes: &[&Scope]) -> Result<String, FieldProblem> {

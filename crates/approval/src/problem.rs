@@ -10,7 +10,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::clock::ClockUnknown;
 use crate::store::{Fault, StoreError};
 
 /// Why the answer is no: one word each, stable.
@@ -20,20 +19,32 @@ pub enum Reason {
     AudiencesDiffer,
     /// The body is larger than any valid one.
     BodyTooLarge,
-    /// The clock cannot be believed.
+    /// The clock was set, and nobody has said that the new time is right.
+    ClockStepped,
+    /// The clock says nothing that could be a time.
     ClockUnknown,
     /// No API token came.
     CredentialMissing,
+    /// Another credential than the one that submitted the request.
+    CredentialChanged,
     /// The API token is nobody's.
     CredentialUnknown,
     /// Longer than a scope allows.
     DurationTooLong,
+    /// The credential has put into the evidence database what it may.
+    EvidenceQuota,
+    /// The evidence database is not open.
+    EvidenceUnavailable,
     /// The grant has ended.
     GrantExpired,
+    /// The grant was approved at a time that has not come: a clock was wrong.
+    GrantNotBegun,
     /// The grant was revoked.
     GrantRevoked,
     /// There is no such grant.
     GrantUnknown,
+    /// The key of a repeated submission stands for another one.
+    IdempotencyKeyReused,
     /// The service failed.
     InternalError,
     /// A field is missing, of another type, or out of bounds.
@@ -66,6 +77,10 @@ pub enum Reason {
     PeopleOnly,
     /// A person's credential where a proxy's is needed.
     ProxiesOnly,
+    /// The proxy is not gone.
+    ProxyAlive,
+    /// There is no such proxy.
+    ProxyUnknown,
     /// There is no such request.
     RequestUnknown,
     /// There is no such scope.
@@ -88,6 +103,12 @@ pub enum Reason {
     Timeout,
     /// The token would be larger than filters accept.
     TokenTooLarge,
+    /// As many requests wait for a decision as a person may have.
+    TooManyPending,
+    /// There is no place for another connection, or for another request of a proxy.
+    TooManyConnections,
+    /// The person waits in too many places.
+    TooManyWaits,
     /// The body is of another type.
     UnsupportedMediaType,
 }
@@ -101,7 +122,9 @@ impl Reason {
                 (S::BAD_REQUEST, "audiences_differ", "One environment per request")
             }
             Reason::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "Body too large"),
+            Reason::ClockStepped => (S::SERVICE_UNAVAILABLE, "clock_stepped", "Clock stepped"),
             Reason::ClockUnknown => (S::SERVICE_UNAVAILABLE, "clock_unknown", "Clock unknown"),
+            Reason::CredentialChanged => (S::FORBIDDEN, "credential_changed", "Credential changed"),
             Reason::CredentialMissing => {
                 (S::UNAUTHORIZED, "credential_missing", "Credential missing")
             }
@@ -109,9 +132,19 @@ impl Reason {
                 (S::UNAUTHORIZED, "credential_unknown", "Credential unknown")
             }
             Reason::DurationTooLong => (S::BAD_REQUEST, "duration_too_long", "Duration too long"),
+            Reason::EvidenceQuota => {
+                (S::TOO_MANY_REQUESTS, "evidence_quota", "Too much evidence of one credential")
+            }
+            Reason::EvidenceUnavailable => {
+                (S::SERVICE_UNAVAILABLE, "evidence_unavailable", "No evidence is taken now")
+            }
+            Reason::GrantNotBegun => (S::CONFLICT, "grant_not_begun", "The grant has not begun"),
             Reason::GrantExpired => (S::CONFLICT, "grant_expired", "The grant has ended"),
             Reason::GrantRevoked => (S::CONFLICT, "grant_revoked", "The grant was revoked"),
             Reason::GrantUnknown => (S::NOT_FOUND, "grant_unknown", "Unknown grant"),
+            Reason::IdempotencyKeyReused => {
+                (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused")
+            }
             Reason::InternalError => {
                 (S::INTERNAL_SERVER_ERROR, "internal_error", "The service failed")
             }
@@ -132,6 +165,8 @@ impl Reason {
             Reason::NotTheRequester => (S::FORBIDDEN, "not_the_requester", "Not the requester"),
             Reason::PeopleOnly => (S::FORBIDDEN, "people_only", "People only"),
             Reason::ProxiesOnly => (S::FORBIDDEN, "proxies_only", "Proxies only"),
+            Reason::ProxyAlive => (S::CONFLICT, "proxy_alive", "The proxy is alive"),
+            Reason::ProxyUnknown => (S::NOT_FOUND, "proxy_unknown", "Unknown proxy"),
             Reason::RequestUnknown => (S::NOT_FOUND, "request_unknown", "Unknown request"),
             Reason::ScopeUnknown => (S::BAD_REQUEST, "scope_unknown", "Unknown scope"),
             Reason::SelfApproval => {
@@ -153,6 +188,13 @@ impl Reason {
             Reason::TokenTooLarge => {
                 (S::BAD_REQUEST, "token_too_large", "The token would be too large")
             }
+            Reason::TooManyPending => {
+                (S::TOO_MANY_REQUESTS, "too_many_pending", "Too many pending requests")
+            }
+            Reason::TooManyConnections => {
+                (S::SERVICE_UNAVAILABLE, "too_many_connections", "Too many connections")
+            }
+            Reason::TooManyWaits => (S::TOO_MANY_REQUESTS, "too_many_waits", "Too many waits"),
             Reason::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")
             }
@@ -165,12 +207,18 @@ impl Reason {
             // A lock is held for moments.
             Reason::StorageBusy => Some("1"),
             Reason::NotReady
+            | Reason::EvidenceUnavailable
+            | Reason::TooManyConnections
+            | Reason::TooManyWaits
             | Reason::StorageFull
             | Reason::StorageIoError
             | Reason::StorageOutOfMemory
             | Reason::StorageReadOnly => Some("5"),
-            // Somebody has to make room.
-            Reason::StorageLow => Some("30"),
+            // There has to be room, or the clock has to be set.
+            Reason::EvidenceQuota
+            | Reason::StorageLow
+            | Reason::ClockStepped
+            | Reason::ClockUnknown => Some("30"),
             _ => None,
         }
     }
@@ -272,13 +320,6 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<ClockUnknown> for Problem {
-    fn from(error: ClockUnknown) -> Problem {
-        tracing::error!(cause = %error, "request refused");
-        Problem::new(Reason::ClockUnknown, "the service's clock is wrong; tell who runs it")
-    }
-}
-
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, reason, title) = self.reason.parts();
@@ -292,6 +333,8 @@ impl IntoResponse for Problem {
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (status, body).into_response();
+        // For those around the endpoint.
+        response.extensions_mut().insert(self.reason);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -11,7 +11,7 @@ use ulid::Ulid;
 use crate::clock::Moment;
 
 /// Before the random part of an API token, so that scanners for leaked secrets know it.
-const API_TOKEN_PREFIX: &str = "breakglass_";
+pub(crate) const API_TOKEN_PREFIX: &str = "breakglass_";
 
 /// The service's random numbers.
 #[derive(Debug)]

@@ -41,20 +41,26 @@ impl Readiness {
     /// Ready: the database was opened just now.
     #[must_use]
     pub fn new() -> Readiness {
-        let now = Instant::now();
+        Readiness::at(Instant::now())
+    }
+
+    fn at(now: Instant) -> Readiness {
         Readiness(Mutex::new(Outcome { at: now, succeeded_at: now, ready: true }))
     }
 
     /// Whether the service can do its work, by the last outcome.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let outcome = self.outcome();
-        outcome.ready && outcome.at.elapsed() < MAX_AGE
+        self.is_ready_at(Instant::now())
     }
 
-    /// Takes an outcome, and returns how long it holds.
-    fn take(&self, result: &Result<(), StoreError>) -> Duration {
-        let now = Instant::now();
+    fn is_ready_at(&self, now: Instant) -> bool {
+        let outcome = self.outcome();
+        outcome.ready && now.saturating_duration_since(outcome.at) < MAX_AGE
+    }
+
+    /// Takes an outcome of `now`, and returns how long it holds.
+    fn take(&self, now: Instant, result: &Result<(), StoreError>) -> Duration {
         let mut outcome = self.outcome();
         outcome.at = now;
         let was_ready = outcome.ready;
@@ -97,10 +103,71 @@ impl Default for Readiness {
 pub async fn keep_probing(app: App) {
     loop {
         let wait = match tokio::time::timeout(LIMIT, app.store().probe()).await {
-            Ok(result) => app.readiness().take(&result),
+            Ok(result) => app.readiness().take(Instant::now(), &result),
             // No outcome: the last one ages.
             Err(_) => AGAIN,
         };
         tokio::time::sleep(wait).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn busy() -> Result<(), StoreError> {
+        Err(sqlx::Error::PoolTimedOut.into())
+    }
+
+    fn failed() -> Result<(), StoreError> {
+        Err(sqlx::Error::Io(std::io::Error::other("disk")).into())
+    }
+
+    #[test]
+    fn a_locked_database_is_no_failure_for_fifteen_seconds() {
+        let start = Instant::now();
+        let readiness = Readiness::at(start);
+        for seconds in 1..15 {
+            let now = start + SECOND * seconds;
+            assert_eq!(readiness.take(now, &busy()), AGAIN);
+            assert!(readiness.is_ready_at(now), "{seconds} s");
+        }
+        let late = start + SECOND * 15;
+        readiness.take(late, &busy());
+        assert!(!readiness.is_ready_at(late));
+        // The lock is free again.
+        let free = late + SECOND;
+        assert_eq!(readiness.take(free, &Ok(())), EVERY);
+        assert!(readiness.is_ready_at(free));
+        // From here on it is fifteen seconds once more.
+        readiness.take(free + SECOND * 14, &busy());
+        assert!(readiness.is_ready_at(free + SECOND * 14));
+    }
+
+    #[test]
+    fn a_lock_does_not_excuse_a_failure_before_it() {
+        let start = Instant::now();
+        let readiness = Readiness::at(start);
+        readiness.take(start + SECOND, &failed());
+        assert!(!readiness.is_ready_at(start + SECOND));
+        readiness.take(start + SECOND * 2, &busy());
+        assert!(!readiness.is_ready_at(start + SECOND * 2));
+    }
+
+    #[test]
+    fn an_outcome_holds_for_less_than_twenty_seconds() {
+        let start = Instant::now();
+        let readiness = Readiness::at(start);
+        let last = start + SECOND * 20;
+        assert!(readiness.is_ready_at(last - Duration::from_millis(1)));
+        assert!(!readiness.is_ready_at(last), "the disk neither answers nor fails");
+        readiness.take(last, &Ok(()));
+        assert!(readiness.is_ready_at(last));
+        // Busy is an outcome too.
+        readiness.take(last + SECOND, &busy());
+        assert!(readiness.is_ready_at(last + SECOND * 20));
+        assert!(!readiness.is_ready_at(last + SECOND * 21));
     }
 }

@@ -29,7 +29,7 @@ impl Terminal {
         written.and_then(|()| stdout.flush()).map_err(|error| Failure::Output(error.to_string()))
     }
 
-    /// Words on stderr. Whether anybody reads them changes nothing.
+    /// Words on stderr. Whether they are read changes nothing.
     pub fn note(self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{}", visible(text));
     }

@@ -55,6 +55,20 @@ pub fn scope(text: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// What a scope is for, in a few words: a [`configured_name`] that may have blanks inside.
+///
+/// # Errors
+/// Says what is expected instead.
+pub fn summary(text: &str) -> Result<(), Invalid> {
+    configured_name(text)?;
+    if text.trim() != text {
+        return Err(
+            "expected a verb phrase such as `change orders`, without blanks around it".to_owned()
+        );
+    }
+    Ok(())
+}
+
 /// A reason: one line that says something.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::caller::Caller;
 use crate::config::{Config, Endpoint, Feed, Introspection, RemoteJwks};
 use crate::decision::Question;
 use crate::instant::Instant;
@@ -154,6 +155,7 @@ impl Calls {
     pub(crate) fn send(
         &mut self,
         config: &Config,
+        caller: &Caller<'_>,
         still_waits: impl Fn(StreamId) -> bool,
         now: Instant,
     ) -> Vec<Call> {
@@ -172,13 +174,19 @@ impl Calls {
                 (Question::Standing { .. }, Some(token)) => {
                     let wanted = open.waiting.iter().any(|stream| still_waits(*stream));
                     let introspection = config.revocation.introspection.as_ref();
-                    introspection
-                        .filter(|_| wanted)
-                        .map(|introspection| introspection_call(*id, introspection, config, token))
+                    introspection.filter(|_| wanted).map(|introspection| {
+                        let mut call = introspection_call(*id, introspection, config, token);
+                        call.headers.extend(caller.name());
+                        call
+                    })
                 }
                 (Question::Feed, Some(query)) => {
                     let feed = config.revocation.feed.as_ref();
-                    feed.map(|feed| feed_call(*id, feed, config, query))
+                    feed.map(|feed| {
+                        let mut call = feed_call(*id, feed, config, query);
+                        call.headers.extend(caller.describe());
+                        call
+                    })
                 }
                 (Question::Head | Question::SharedHeads, Some(report)) => {
                     let heads = config.audit.heads.as_ref();

@@ -15,6 +15,7 @@
 pub mod audit;
 pub mod bodies;
 pub mod cache;
+mod caller;
 pub mod calls;
 pub mod claims;
 pub mod config;

@@ -5,6 +5,7 @@
 //! question. A revocation that is known stays known until its token is void: no answer, however old,
 //! forged or reset, makes a revoked grant stand again.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -57,6 +58,17 @@ struct News {
     reset: bool,
     #[serde(default)]
     feed: Option<String>,
+    #[serde(default)]
+    tag: Option<Box<str>>,
+}
+
+/// A position in the feed: an epoch, and the random tag that the service gave it. The tag tells it from the
+/// same epoch given a second time, by a service that was restored from a backup or has lost commits. An older
+/// service gives none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    pub(crate) epoch: u64,
+    pub(crate) tag: Option<Box<str>>,
 }
 
 /// One revocation.
@@ -67,11 +79,11 @@ pub(crate) struct Revoked {
 }
 
 /// A question to the feed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Asked {
     at: Instant,
-    /// From which epoch on; `None` asks for everything.
-    after: Option<u64>,
+    /// From where on; `None` asks for everything.
+    after: Option<Position>,
 }
 
 /// What an answer of the feed taught.
@@ -87,8 +99,8 @@ pub(crate) struct Learnt {
 pub(crate) enum Recent {
     /// Not at all.
     Nothing,
-    /// From this epoch on, by these.
-    After(u64, Vec<Revoked>),
+    /// From this position on, by these.
+    After(Position, Vec<Revoked>),
     /// By all there is: who is behind must ask for itself.
     Everything,
 }
@@ -99,7 +111,7 @@ pub(crate) struct Revocations {
     /// The `exp` of the token by grant.
     revoked: HashMap<Box<str>, u64>,
     /// The position in the feed, and which feed it is a position in; `None` asks for everything.
-    position: Option<(u64, Option<String>)>,
+    position: Option<(Position, Option<String>)>,
     /// When the question was sent whose answer is the newest.
     as_of: Option<Instant>,
     /// The question that is under way.
@@ -132,13 +144,13 @@ impl Revocations {
 
     /// The position in the feed.
     pub(crate) fn epoch(&self) -> Option<u64> {
-        self.position.as_ref().map(|(epoch, _)| *epoch)
+        self.position.as_ref().map(|(position, _)| position.epoch)
     }
 
     /// The position in the feed, the feed, and since when that is known.
-    pub(crate) fn position(&self) -> Option<(u64, Option<&str>, Instant)> {
-        let (epoch, feed) = self.position.as_ref()?;
-        Some((*epoch, feed.as_deref(), self.as_of?))
+    pub(crate) fn position(&self) -> Option<(&Position, Option<&str>, Instant)> {
+        let (position, feed) = self.position.as_ref()?;
+        Some((position, feed.as_deref(), self.as_of?))
     }
 
     /// How old the knowledge is; `None` if there is none, or if the clock was set back since.
@@ -167,13 +179,16 @@ impl Revocations {
 
     /// A poll is sent: its query.
     pub(crate) fn ask(&mut self, config: &Config, node: Option<&str>, now: Instant) -> String {
-        self.asked = Some(Asked { at: now, after: self.epoch() });
+        let after = self.position.as_ref().map(|(position, _)| position.clone());
+        self.asked = Some(Asked { at: now, after });
         let wait = format_duration(wait(config));
         let mut query = format!("wait={wait}&node={}", encoded(node.unwrap_or("unknown")));
-        if let Some((epoch, feed)) = &self.position {
-            query.push_str(&format!("&after={epoch}"));
-            if let Some(feed) = feed {
-                query.push_str(&format!("&feed={}", encoded(feed)));
+        if let Some((position, feed)) = &self.position {
+            query.push_str(&format!("&after={}", position.epoch));
+            for (name, value) in [("tag", position.tag.as_deref()), ("feed", feed.as_deref())] {
+                if let Some(value) = value {
+                    query.push_str(&format!("&{name}={}", encoded(value)));
+                }
             }
         }
         query
@@ -186,9 +201,11 @@ impl Revocations {
             self.failed(now);
             return None;
         };
+        let told = Position { epoch: news.epoch, tag: news.tag };
         // Others may have told more meanwhile than this answer, which then moves nothing.
-        let known = self.epoch().filter(|_| !news.reset).unwrap_or_default();
-        let position = Some((news.epoch.max(known), news.feed));
+        let further = self.position.as_ref().map(|(known, _)| known);
+        let further = further.filter(|known| !news.reset && known.epoch > told.epoch).cloned();
+        let position = Some((further.unwrap_or(told), news.feed));
         let moved = self.position != position;
         self.position = position;
         let newest = self.as_of.filter(|as_of| !news.reset && *as_of <= now).max(Some(asked.at));
@@ -208,13 +225,17 @@ impl Revocations {
     /// Another VM of this proxy has learnt something. Whether a grant is known to be revoked that was
     /// not.
     pub(crate) fn follow(&mut self, window: Window, now: Instant) -> bool {
-        let Some((epoch, feed)) = &mut self.position else { return false };
-        self.has_gap = *feed != window.feed || *epoch < window.from;
-        if self.has_gap || window.to < *epoch || !fits(&self.revoked, &window.revoked) {
+        let Some((position, feed)) = &mut self.position else { return false };
+        let as_of = Instant::from_millis(window.as_of);
+        let is_behind = window.to.epoch < position.epoch;
+        // A later question that was told less: the service has gone back, and gives these epochs again.
+        let went_back = is_behind && window.to.tag.is_some() && self.as_of < Some(as_of);
+        let goes_on = is_behind || window.goes_on_from(position);
+        self.has_gap = *feed != window.feed || went_back || !goes_on;
+        if self.has_gap || is_behind || !fits(&self.revoked, &window.revoked) {
             return false;
         }
-        *epoch = window.to;
-        let as_of = Instant::from_millis(window.as_of);
+        *position = window.to;
         // Whoever put it up has asked before now, or the clock was set back since.
         if as_of <= now && self.as_of.is_none_or(|known| known < as_of || now < known) {
             self.as_of = Some(as_of);
@@ -232,6 +253,13 @@ impl Revocations {
             *end = exp.max(*end);
         }
         self.revoked.len() > known
+    }
+
+    /// A poll was refused as one that no service can answer. An older service does not know what a newer one
+    /// gave: the next question is the one that every service knows.
+    pub(crate) fn refused(&mut self, now: Instant) {
+        self.position = None;
+        self.failed(now);
     }
 
     /// A poll came to nothing.
@@ -258,13 +286,20 @@ impl Revocations {
         if news.epoch > MAX_EPOCH || !fits(&self.revoked, &news.revoked) {
             return None;
         }
-        let feed_fits = news.feed.as_ref().is_none_or(|feed| feed.len() <= MAX_NAME_BYTES);
+        let fits = |text: Option<&str>| text.is_none_or(|text| text.len() <= MAX_NAME_BYTES);
+        let texts_fit = fits(news.feed.as_deref()) && fits(news.tag.as_deref());
         let feed = self.position.as_ref().and_then(|(_, feed)| feed.as_ref());
         let same_feed = feed.is_none() || feed == news.feed.as_ref();
-        let continues = asked.after.is_some_and(|after| news.epoch >= after) && same_feed;
+        let goes_on = |after: &Position| match news.epoch.cmp(&after.epoch) {
+            Ordering::Less => false,
+            // The same place, unless an older service answers.
+            Ordering::Equal => news.tag.is_none() || news.tag == after.tag || after.tag.is_none(),
+            Ordering::Greater => true,
+        };
+        let continues = asked.after.as_ref().is_some_and(goes_on) && same_feed;
         // Without a reset an answer continues where the question left off. One that does not, or a
         // part where everything was asked for, is no knowledge: the next question asks for everything.
-        if !feed_fits || !(news.reset || continues) {
+        if !texts_fit || !(news.reset || continues) {
             self.position = None;
             return None;
         }

@@ -36,6 +36,10 @@ pub struct Heads {
     disputed: BTreeMap<ChainId, Disputed>,
     /// When they were read, RFC 3339: that of the first page.
     pub as_of: Option<String>,
+    /// Of what was reported before this, one head an hour is kept.
+    pub thinned_before: Option<Moment>,
+    /// What was reported before this is not kept: that there is no head of a chain says nothing then.
+    pub removed_before: Option<Moment>,
 }
 
 /// How it is known that the reporter of a chain is the proxy that writes it.
@@ -105,6 +109,10 @@ pub struct Disputed {
     pub reports: u64,
 }
 
+fn instant(text: &str) -> Result<Moment, String> {
+    parse_rfc3339(text).ok_or_else(|| format!("expected an RFC 3339 instant, got `{text}`"))
+}
+
 impl Heads {
     /// No heads yet.
     #[must_use]
@@ -131,14 +139,23 @@ impl Heads {
         Page(self).deserialize(page).map(drop)
     }
 
+    pub(super) fn thinned(&mut self, before: Option<String>) -> Result<(), String> {
+        let before = before.as_deref().map(instant).transpose()?;
+        self.thinned_before = self.thinned_before.max(before);
+        Ok(())
+    }
+
+    pub(super) fn removed(&mut self, before: Option<String>) -> Result<(), String> {
+        let before = before.as_deref().map(instant).transpose()?;
+        self.removed_before = self.removed_before.max(before);
+        Ok(())
+    }
+
     /// One report.
     ///
     /// # Errors
     /// What is not as expected.
     pub(super) fn reported(&mut self, reported: Reported) -> Result<(), String> {
-        let instant = |text: &str| {
-            parse_rfc3339(text).ok_or_else(|| format!("expected an RFC 3339 instant, got `{text}`"))
-        };
         let reported_at = instant(&reported.reported_at)?;
         let seen_at = reported.seen_at.as_deref().map(instant).transpose()?.unwrap_or(reported_at);
         let Reported { chain, proxy, seq, proof, owner, .. } = &reported;

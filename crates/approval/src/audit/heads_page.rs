@@ -61,6 +61,8 @@ impl<'de> Visitor<'de> for Page<'_> {
                     has_heads = true;
                     members.next_value_seed(List(self.0))?;
                 }
+                "thinned_before" => self.0.thinned(members.next_value()?).map_err(Error::custom)?,
+                "removed_before" => self.0.removed(members.next_value()?).map_err(Error::custom)?,
                 "next" => goes_on = members.next_value::<Option<IgnoredAny>>()?.is_some(),
                 _ => drop(members.next_value::<IgnoredAny>()?),
             }

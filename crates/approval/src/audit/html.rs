@@ -63,6 +63,9 @@ impl Report {
                 body {
                     h1 { (title) }
                     p.meta { "Made by breakglass at " (at(report, "/generated_at")) }
+                    @if self.spellings() != "-" {
+                        p { "Other spellings of the name were found too: " (plain(&self.spellings().into())) }
+                    }
                     (verdicts(report))
                     h2 { "Summary" }
                     (facts(report.get("summary").unwrap_or(&Value::Null)))

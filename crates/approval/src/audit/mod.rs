@@ -40,6 +40,7 @@ pub mod report;
 pub mod run;
 mod scan;
 pub mod source;
+mod spelling;
 pub mod starts;
 pub mod tail;
 pub mod unvouched;

@@ -1,13 +1,18 @@
 //! The evidence of one grant, incident or person: what was asked for and approved, every call with
 //! its outcome, and whether the log can be believed.
+//!
+//! An incident and a person are found in every spelling of the name: `look_alikes` lists the others. A grant's id
+//! is compared byte for byte.
 
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
 use super::proof::{Candidate, FIRST_REPORT, PROVEN, Proofs, SEALED, UNPROVEN};
+use super::spelling::Spelling;
 use super::verdict::Verdict;
 use super::verify::Seen;
+use crate::text::harmless_json;
 
 /// The version of the form of the JSON.
 const VERSION: u32 = 1;
@@ -56,6 +61,8 @@ struct Call {
 #[derive(Debug)]
 pub struct Collector {
     about: About,
+    /// For a name; a grant's id has one spelling.
+    spelling: Option<Spelling>,
     calls: Vec<Call>,
 }
 
@@ -63,25 +70,35 @@ impl Collector {
     /// Nothing yet.
     #[must_use]
     pub fn new(about: About) -> Collector {
-        Collector { about, calls: Vec::new() }
+        let spelling = match &about {
+            About::Grant(_) => None,
+            About::Incident(name) | About::Subject(name) => {
+                Some(Spelling::new(about.member(), name))
+            }
+        };
+        Collector { about, spelling, calls: Vec::new() }
     }
 
     /// A record of the log.
     pub fn seen(&mut self, seen: &Seen<'_>) {
-        // Most records are about something else: this is far cheaper than to take them apart.
-        if self.may_match(seen.text)
-            && let Ok(record) = serde_json::from_str::<Value>(seen.text)
-            && record.get(self.about.member()).and_then(Value::as_str) == Some(self.about.value())
-        {
+        let record = match &mut self.spelling {
+            Some(spelling) => spelling.record(seen.text),
+            None => self.of_grant(seen.text),
+        };
+        if let Some(record) = record {
             let (place, chain, seq) = (seen.place, seen.record.chain, seen.record.seq);
             let candidate = Candidate { place, chain, seq, intact: seen.intact };
             self.calls.push(Call { record, candidate, proof: UNPROVEN });
         }
     }
 
-    fn may_match(&self, text: &str) -> bool {
+    fn of_grant(&self, text: &str) -> Option<Value> {
+        // Most records are about something else: this is far cheaper than to take them apart.
         let value = Value::from(self.about.value()).to_string();
-        memchr::memmem::find(text.as_bytes(), value.as_bytes()).is_some()
+        memchr::memmem::find(text.as_bytes(), value.as_bytes())?;
+        let record: Value = serde_json::from_str(text).ok()?;
+        let named = record.get(self.about.member()).and_then(Value::as_str);
+        (named == Some(self.about.value())).then_some(record)
     }
 
     /// The report. `requests` is what the approval service says, `now` RFC 3339.
@@ -101,6 +118,7 @@ impl Collector {
             "v": VERSION,
             "generated_at": now,
             "about": about,
+            "look_alikes": look_alikes(self.spelling.as_ref(), &self.about, &calls, requests.as_deref()),
             "nothing_found": calls.is_empty() && requests.as_ref().is_none_or(Vec::is_empty),
             "requests": requests,
             "summary": summary(&calls),
@@ -108,6 +126,29 @@ impl Collector {
             "check": verdict.json(),
         }))
     }
+}
+
+/// The other spellings of the name.
+fn look_alikes(
+    spelling: Option<&Spelling>,
+    about: &About,
+    calls: &[Call],
+    requests: Option<&[Value]>,
+) -> Vec<Value> {
+    let Some(spelling) = spelling else { return Vec::new() };
+    let in_request = match about {
+        About::Incident(_) => "/request/incident",
+        About::Grant(_) | About::Subject(_) => "/request/requester",
+    };
+    let requests = requests.unwrap_or_default().iter();
+    let requests = requests.filter_map(|entry| entry.pointer(in_request)?.as_str());
+    let found = spelling.look_alikes(calls.iter().map(|call| text(call, about.member())), requests);
+    found
+        .into_iter()
+        .map(|(name, [calls, requests])| {
+            json!({ "name": name, "calls": calls, "requests": requests })
+        })
+        .collect()
 }
 
 /// Each call once: without copies, and without what was written before its end. What was found to be
@@ -203,6 +244,7 @@ impl Report {
         );
         [
             format!("about         {}", at("/about")),
+            format!("also spelled  {}", self.spellings()),
             format!(
                 "requests      {}",
                 requests.map_or("not asked for".to_owned(), |requests| requests.len().to_string())
@@ -217,6 +259,15 @@ impl Report {
         .chain(nothing.map(str::to_owned))
         .collect::<Vec<_>>()
         .join("\n")
+    }
+
+    /// The other spellings of the name, each in quotes, because they may look the same.
+    pub(super) fn spellings(&self) -> String {
+        let found = self.0.get("look_alikes").and_then(Value::as_array);
+        let names = found.into_iter().flatten().filter_map(|found| found.get("name")?.as_str());
+        let names: Vec<String> =
+            names.map(|name| harmless_json(&Value::from(name).to_string())).collect();
+        if names.is_empty() { "-".to_owned() } else { names.join(", ") }
     }
 
     /// Whether there is neither a request nor a call: evidence of nothing.

@@ -3,6 +3,7 @@
 use super::digest::ChainId;
 use super::finding::{Finding, Findings, Kind, Place};
 use super::heads::Head;
+use crate::clock::{Moment, rfc3339};
 
 /// The records that no head vouches for.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub struct Unvouched {
     old: Option<Old>,
     /// These are too young: how many, and where the first is.
     young: Option<(u64, Place)>,
+    /// Some are from a time of which no heads are kept.
+    removed: Option<Moment>,
 }
 
 /// Records that there was time to report.
@@ -28,7 +31,7 @@ impl Unvouched {
     /// None yet.
     #[must_use]
     pub fn new(chain: ChainId) -> Unvouched {
-        Unvouched { chain, old: None, young: None }
+        Unvouched { chain, old: None, young: None, removed: None }
     }
 
     /// A record that no head reaches. `is_old`: there was time to report it before the heads were read.
@@ -44,6 +47,11 @@ impl Unvouched {
         }
     }
 
+    /// One of them is from before `removed`: what was reported then is not kept.
+    pub fn forgotten(&mut self, removed: Moment) {
+        self.removed = Some(removed);
+    }
+
     /// Says what there is, of a chain that was reported or not; `last` is where its last record is.
     pub fn tell(&self, head: Option<&Head>, last: Place, findings: &mut Findings) {
         match (self.old, head) {
@@ -57,6 +65,16 @@ impl Unvouched {
                 );
                 let found = Finding::at(Kind::Unvouched, old.place, detail);
                 findings.add(found.of(self.chain, old.first, old.last));
+            }
+            (Some(_), None) if self.removed.is_some() => {
+                let removed = self.removed.map_or(0, Moment::seconds);
+                let detail = format!(
+                    "the service keeps nothing that was reported before {}: whether a proxy reported it, and where \
+                     it ends, is not known",
+                    rfc3339(removed),
+                );
+                let found = Finding::at(Kind::EndUnknown, last, detail);
+                findings.add(Finding { chain: Some(self.chain), ..found });
             }
             (Some(_), None) => {
                 let found = Finding::at(Kind::UnreportedChain, last, "no proxy reported it");

@@ -40,6 +40,10 @@ pub struct HeadsSummary {
     pub age_s: Option<i64>,
     /// Whether a head asks for a record.
     pub asks_for_records: bool,
+    /// Of what was reported before this, one head an hour is kept.
+    pub thinned_before: Option<Moment>,
+    /// What was reported before this is not kept.
+    pub removed_before: Option<Moment>,
 }
 
 impl HeadsSummary {
@@ -54,15 +58,34 @@ impl HeadsSummary {
             newest,
             age_s: age.map(|age| age.max(0)),
             asks_for_records: heads.expected().iter().any(|(_, head)| head.asks_for_records()),
+            thinned_before: heads.thinned_before,
+            removed_before: heads.removed_before,
         }
     }
 
     fn json(&self) -> Value {
         let newest = self.newest.map(|newest| rfc3339(newest.seconds()));
-        json!({ "as_of": self.as_of, "newest": newest, "newest_age_s": self.age_s })
+        let instant = |moment: Option<Moment>| moment.map(|moment| rfc3339(moment.seconds()));
+        json!({
+            "as_of": self.as_of, "newest": newest, "newest_age_s": self.age_s,
+            "thinned_before": instant(self.thinned_before),
+            "removed_before": instant(self.removed_before),
+        })
     }
 
     fn text(&self) -> String {
+        let kept = |what: &str, before: Option<Moment>| {
+            before.map(|before| format!("; {what} from before {}", rfc3339(before.seconds())))
+        };
+        let retention = [
+            kept("one an hour is kept", self.thinned_before),
+            kept("none is kept", self.removed_before),
+        ];
+        let retention: String = retention.into_iter().flatten().collect();
+        format!("{}{retention}", self.when())
+    }
+
+    fn when(&self) -> String {
         let as_of = self.as_of.as_deref().unwrap_or("an unknown time");
         let Some(newest) = self.newest else { return format!("as of {as_of}: none were reported") };
         let newest = rfc3339(newest.seconds());

@@ -271,6 +271,12 @@ impl Checking<'_> {
             {
                 let is_old = self.check.is_old(record, heads);
                 chain.unvouched.add(seal.seq, place, is_old);
+                if let (Some(removed), Some(written_at)) =
+                    (heads.removed_before, record.written_at())
+                    && written_at < removed.millis()
+                {
+                    chain.unvouched.forgotten(removed);
+                }
             }
         }
         if let (Some(grant), Some(number)) = (&record.grant, record.grant_seq) {

@@ -1,18 +1,20 @@
-//! `breakglass approve`: shows what is asked, and says yes. What is shown is what is approved: a
-//! request cannot change once it is submitted.
+//! `breakglass approve`: shows what is asked for, and approves it. What is shown is what is approved: a
+//! request cannot change once it is submitted, and an answer that says otherwise is an error.
 
 use std::io::{IsTerminal, stdin};
 
 use serde_json::json;
 
-use super::describe::{request as describe, text};
+use super::describe::request as describe;
+use super::when::{instant, now};
+use crate::answer::{Mismatch, Request, State, Whole};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The request.
+    /// The request's id; `breakglass status` lists them.
     #[arg(value_name = "REQUEST")]
     id: String,
 
@@ -32,14 +34,23 @@ pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Ex
             id = args.id
         )));
     }
-    let view = client.get(&path)?;
-    terminal.note(&describe(&view));
+    let shown: Whole<Request> = client.get(&path)?;
+    shown.body.is(&args.id)?;
+    terminal.note(&describe(&shown.body, now()));
     if ask && !confirm(terminal) {
         return Err(Failure::Failed("not approved: you did not say yes".to_owned()));
     }
-    let view = client.post(&format!("{path}/approve"), &json!({}))?;
-    terminal.note(&format!("approved; ends at {}", text(&view, "/grant/expires_at")));
-    terminal.result(text(&view, "/grant/id"), &view)?;
+    let approved: Whole<Request> = client.post(&format!("{path}/approve"), &json!({}))?;
+    approved.body.is_now(&args.id, &State::Approved)?;
+    approved.body.asks_the_same_as(&shown.body)?;
+    let Some(grant) = &approved.body.grant else {
+        // Cannot be: an approved request without a grant is not read.
+        return Err(
+            Mismatch { member: "grant", expected: "a grant".into(), got: "none".into() }.into()
+        );
+    };
+    terminal.note(&format!("approved; ends at {}", instant(&grant.expires_at, now())));
+    terminal.result(&grant.id, &approved.json)?;
     Ok(Exit::Done)
 }
 

@@ -2,21 +2,23 @@
 
 use serde_json::json;
 
-use super::describe::text;
+use crate::answer::{Request, State, Whole};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The request.
+    /// The request's id; `breakglass status` lists them.
     #[arg(value_name = "REQUEST")]
     id: String,
 }
 
 pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
-    let view = client.post(&format!("/v1/requests/{}/cancel", segment(&args.id)?), &json!({}))?;
+    let path = format!("/v1/requests/{}/cancel", segment(&args.id)?);
+    let cancelled: Whole<Request> = client.post(&path, &json!({}))?;
+    cancelled.body.is_now(&args.id, &State::Cancelled)?;
     terminal.note(&format!("took back {}", args.id));
-    terminal.result(text(&view, "/state"), &view)?;
+    terminal.result(cancelled.body.state.word(), &cancelled.json)?;
     Ok(Exit::Done)
 }

@@ -1,15 +1,15 @@
-//! `breakglass deny`: says no to a request, and why.
+//! `breakglass deny`: denies a request, with a reason.
 
 use serde_json::json;
 
-use super::describe::text;
+use crate::answer::{Request, State, Whole, one_line};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The request.
+    /// The request's id; `breakglass status` lists them.
     #[arg(value_name = "REQUEST")]
     id: String,
 
@@ -20,8 +20,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
     let path = format!("/v1/requests/{}/deny", segment(&args.id)?);
-    let view = client.post(&path, &json!({ "reason": args.reason }))?;
-    terminal.note(&format!("denied {} of {}", args.id, text(&view, "/requester")));
-    terminal.result(text(&view, "/state"), &view)?;
+    let denied: Whole<Request> = client.post(&path, &json!({ "reason": args.reason }))?;
+    denied.body.is_now(&args.id, &State::Denied)?;
+    terminal.note(&format!("denied {} of {}", args.id, one_line(&denied.body.requester)));
+    terminal.result(denied.body.state.word(), &denied.json)?;
     Ok(Exit::Done)
 }

@@ -9,6 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::exit::Exit;
 use crate::identity::digest;
 use crate::issuer::KeyDirectory;
+use crate::memory_guard::forbid_dumps;
 use crate::random::Randomness;
 use crate::terminal::Terminal;
 
@@ -32,6 +33,7 @@ enum What {
 }
 
 pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
+    forbid_dumps();
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
     let randomness = Randomness::from_system().map_err(|error| failed(&error))?;
     match &args.what {

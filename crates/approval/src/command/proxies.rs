@@ -1,19 +1,44 @@
 //! `breakglass proxies`: who reads the feed of revocations, and how far each has read.
 
-use serde_json::Value;
+use serde_json::json;
 
-use super::describe::text;
-use crate::client::{Client, Failure};
+use crate::answer::{Forgotten, Mismatch, Proxies, Proxy, Whole, one_line};
+use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
-pub(crate) fn run(client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
-    let answer = client.get("/v1/proxies")?;
-    let epoch = answer.get("epoch").and_then(Value::as_i64).unwrap_or(0);
-    let proxies = answer.get("proxies").and_then(Value::as_array);
-    let lines: Vec<String> =
-        proxies.into_iter().flatten().map(|proxy| line(proxy, epoch)).collect();
-    let since = text(&answer, "/since");
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Say that a silent proxy is gone for good: no receipt counts it any more.
+    Forget {
+        /// The proxy's id, as `breakglass proxies` lists it.
+        #[arg(value_name = "ID")]
+        id: String,
+
+        /// How you know; the service's trail keeps it.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+    match &args.verb {
+        Some(Verb::Forget { id, reason }) => forget(id, reason, client, terminal),
+        None => list(client, terminal),
+    }
+}
+
+fn list(client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+    let answer: Whole<Proxies> = client.get("/v1/proxies")?;
+    let Proxies { epoch, since, proxies, .. } = &answer.body;
+    let lines: Vec<String> = proxies.iter().map(|proxy| line(proxy, *epoch)).collect();
+    let since = since.as_ref().map_or("an unknown time", |since| since.text());
     terminal.note(&format!("the feed is at epoch {epoch}; proxies are known since {since}"));
     if lines.is_empty() {
         terminal.note("no proxy reads the feed");
@@ -21,20 +46,52 @@ pub(crate) fn run(client: &Client, terminal: Terminal) -> Result<Exit, Failure> 
             return Ok(Exit::Done);
         }
     }
-    terminal.result(&lines.join("\n"), &answer)?;
+    terminal.result(&lines.join("\n"), &answer.json)?;
     Ok(Exit::Done)
 }
 
-fn line(proxy: &Value, latest: i64) -> String {
-    let number = |name: &str| proxy.get(name).and_then(Value::as_i64).unwrap_or(0);
-    let epoch = number("epoch");
+fn forget(id: &str, reason: &str, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+    let path = format!("/v1/proxies/{}/forget", segment(id)?);
+    let answer: Whole<Forgotten> = client.post(&path, &json!({ "reason": reason }))?;
+    Mismatch::check("id", id, &answer.body.id)?;
+    for gone in &answer.body.forgotten {
+        terminal.note(&format!(
+            "{} ({}), last seen at {}, is counted no more, unless it comes back",
+            one_line(&gone.node),
+            one_line(&gone.proxy),
+            gone.last_seen.text()
+        ));
+    }
+    terminal.result("forgotten", &answer.json)?;
+    Ok(Exit::Done)
+}
+
+fn line(proxy: &Proxy, latest: i64) -> String {
+    let epoch = proxy.epoch;
     let behind = match latest.saturating_sub(epoch) {
         ..=0 => "current".to_owned(),
         behind => format!("{behind} behind"),
     };
-    let stale = match number("stale_for_s") {
+    let stale = match proxy.stale_for_s {
         0 => "here".to_owned(),
         seconds => format!("stale for {seconds} s"),
     };
-    format!("{}  {}  epoch {epoch}  {behind}  {stale}", text(proxy, "/node"), text(proxy, "/proxy"))
+    let (node, name) = (one_line(&proxy.node), one_line(&proxy.proxy));
+    let mut line = format!("{node}  {name}  epoch {epoch}  {behind}  {stale}");
+    if let Some(version) = &proxy.version {
+        line.push_str(&format!("  version {}", one_line(version)));
+    }
+    if let Some(since) = &proxy.refuses_new_since {
+        line.push_str(&format!("  refuses new requests since {}", since.text()));
+    }
+    if let Some(until) = &proxy.streams_until {
+        line.push_str(&format!("  streams may run until {}", until.text()));
+    }
+    if proxy.same_node {
+        line.push_str("  shares its node name with another live proxy");
+    }
+    if let Some(id) = &proxy.id {
+        line.push_str(&format!("  {}", one_line(id)));
+    }
+    line
 }

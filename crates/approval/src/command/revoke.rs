@@ -1,10 +1,12 @@
 //! `breakglass revoke`: ends one grant, or all that match, at once. Takes a request's id as well:
 //! in a hurry, any id that is at hand should do.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::confirm;
-use super::describe::text;
+use super::receipt::Awaited;
+use super::until_answered::{Attempts, Deadline};
+use crate::answer::{Killed, Mismatch, Request, Revoked, Whole};
 use crate::client::{Client, Failure, segment};
 use crate::duration;
 use crate::exit::Exit;
@@ -23,10 +25,9 @@ pub(crate) struct Args {
     #[arg(long)]
     wait: bool,
 
-    /// How long to wait at most.
+    /// How long to try until the service has answered, and to wait for the proxies: both together.
     #[arg(
         long,
-        requires = "wait",
         default_value = "30s",
         value_name = "DURATION",
         value_parser = duration::parse
@@ -59,34 +60,59 @@ struct Target {
 }
 
 pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
-    let revoked = match &args.target.id {
-        Some(id) => one(id, &args.reason, client, terminal)?,
-        None => many(args, client, terminal)?,
+    let deadline = Deadline::after(duration::from_seconds(args.timeout));
+    let mut attempts = Attempts::new(deadline, terminal);
+    let awaited = match &args.target.id {
+        Some(id) => one(id, &args.reason, client, &mut attempts, terminal)?,
+        None => many(args, client, &mut attempts, terminal)?,
     };
     if !args.wait {
         return Ok(Exit::Done);
     }
-    let epoch = revoked.get("epoch").and_then(Value::as_i64).ok_or_else(|| {
-        Failure::Failed("the answer names no epoch to wait for: is it our service?".to_owned())
-    })?;
-    confirm::wait(client, epoch, duration::from_seconds(args.timeout), terminal)
+    confirm::wait(client, &awaited, deadline, terminal)
 }
 
 /// Revokes the grant with this id, or that of the request with this id.
-fn one(id: &str, reason: &str, client: &Client, terminal: Terminal) -> Result<Value, Failure> {
-    let grant = grant(client, segment(id)?)?;
-    let revoked = end(client, &grant, reason)?;
-    terminal.note(&format!("revoked 1 grant, {grant}, at {}", text(&revoked, "/revoked/at")));
-    terminal.result("revoked", &revoked)?;
-    Ok(revoked)
+fn one(
+    id: &str,
+    reason: &str,
+    client: &Client,
+    attempts: &mut Attempts,
+    terminal: Terminal,
+) -> Result<Awaited, Failure> {
+    let grant = grant(client, segment(id)?, attempts)?;
+    let revoked = end(client, &grant, reason, attempts)?;
+    let at = revoked.body.revoked.at.text();
+    terminal.note(&format!("revoked 1 grant, {grant}, at {at}"));
+    if revoked.body.had_ended {
+        let end = revoked.body.expires_at.text();
+        terminal.note(&format!("  by the service's clock it had ended at {end}"));
+    }
+    terminal.result("revoked", &revoked.json)?;
+    Ok(Awaited::one(&revoked.body))
 }
 
 /// Ends a grant.
-pub(super) fn end(client: &Client, grant: &str, reason: &str) -> Result<Value, Failure> {
-    client.post(&format!("/v1/grants/{}/revoke", segment(grant)?), &json!({ "reason": reason }))
+pub(super) fn end(
+    client: &Client,
+    grant: &str,
+    reason: &str,
+    attempts: &mut Attempts,
+) -> Result<Whole<Revoked>, Failure> {
+    let path = format!("/v1/grants/{}/revoke", segment(grant)?);
+    let body = json!({ "reason": reason });
+    let revoked: Whole<Revoked> =
+        attempts.call(|timeout| client.post_within(&path, &body, None, timeout))?;
+    Mismatch::check("grant", grant, &revoked.body.grant)?;
+    Ok(revoked)
 }
 
-fn many(args: &Args, client: &Client, terminal: Terminal) -> Result<Value, Failure> {
+fn many(
+    args: &Args,
+    client: &Client,
+    attempts: &mut Attempts,
+    terminal: Terminal,
+) -> Result<Awaited, Failure> {
     let Target { id: _, subject, incident, scope, all } = &args.target;
     let mut body = json!({ "reason": args.reason });
     let named = [("subject", subject), ("incident", incident), ("scope", scope)];
@@ -98,43 +124,52 @@ fn many(args: &Args, client: &Client, terminal: Terminal) -> Result<Value, Failu
     if let (true, Some(body)) = (*all, body.as_object_mut()) {
         body.insert("all".to_owned(), json!(true));
     }
-    let answer = client.post("/v1/revocations", &body)?;
-    let count = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or(0);
-    let revoked = match count("revoked") {
-        0 => "no grant matches: nothing was revoked".to_owned(),
-        1 => "revoked 1 grant".to_owned(),
-        count => format!("revoked {count} grants"),
+    let answer: Whole<Killed> =
+        attempts.call(|timeout| client.post_within("/v1/revocations", &body, None, timeout))?;
+    let killed = &answer.body;
+    let revoked = match (killed.revoked, attempts.is_uncertain) {
+        (0, false) => "no grant matches: nothing was revoked".to_owned(),
+        (0, true) => "no grant is left that matches".to_owned(),
+        (1, _) => "revoked 1 grant".to_owned(),
+        (count, _) => format!("revoked {count} grants"),
     };
-    let rest = match count("not_yours") {
+    let earlier = match attempts.is_uncertain {
+        true => "; an earlier attempt may have revoked others",
+        false => "",
+    };
+    let rest = match killed.not_yours {
         0 => String::new(),
         count => format!("; {count} more match that you may not revoke"),
     };
-    terminal.note(&format!("{revoked}{rest}; pending requests are not touched"));
-    for alike in answer.get("look_alikes").and_then(Value::as_array).into_iter().flatten() {
-        let count = |name: &str| alike.get(name).and_then(Value::as_u64).unwrap_or(0);
+    terminal.note(&format!("{revoked}{earlier}{rest}; pending requests are not touched"));
+    if killed.had_ended > 0 {
+        terminal.note(&format!("  {} of them had ended by the service's clock", killed.had_ended));
+    }
+    for alike in &killed.look_alikes {
         // In escapes: what looks the same on a terminal is told apart here.
-        let name = text(alike, "/name").chars().fold(String::new(), escaped);
+        let name = alike.name.chars().fold(String::new(), escaped);
         terminal.note(&format!(
             "  looks alike: \"{name}\": {} revoked, {} that you may not revoke",
-            count("revoked"),
-            count("not_yours")
+            alike.revoked, alike.not_yours
         ));
     }
-    terminal.result(&format!("revoked {}", count("revoked")), &answer)?;
-    Ok(answer)
+    terminal.result(&format!("revoked {}", killed.revoked), &answer.json)?;
+    Ok(Awaited::many(killed, !attempts.is_uncertain))
 }
 
-fn grant(client: &Client, id: &str) -> Result<String, Failure> {
+fn grant(client: &Client, id: &str, attempts: &mut Attempts) -> Result<String, Failure> {
     if !id.starts_with("req_") {
         return Ok(id.to_owned());
     }
-    let view = client.get(&format!("/v1/requests/{id}"))?;
-    match text(&view, "/grant/id") {
-        "" => Err(Failure::Invalid(format!(
+    let path = format!("/v1/requests/{id}");
+    let request: Whole<Request> = attempts.call(|timeout| client.get_within(&path, timeout))?;
+    request.body.is(id)?;
+    match request.body.grant {
+        Some(grant) => Ok(grant.id),
+        None => Err(Failure::Invalid(format!(
             "{id} is {} and has no grant to revoke",
-            text(&view, "/state")
+            request.body.state.word()
         ))),
-        grant => Ok(grant.to_owned()),
     }
 }
 

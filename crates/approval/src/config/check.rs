@@ -1,12 +1,21 @@
 //! What is wrong between entries: names and credentials given twice, scopes nobody can approve.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use breakglass_core::schema::Place;
 
 use crate::folded::Folded;
+use crate::store::SERVICE;
 
-use super::{Config, Digest, Person, Scope};
+use super::{Config, Digest, Person, Proxy, Scope};
+
+/// Evidence in the main database would hold up revocations.
+pub(super) fn evidence(config: &Config, place: &Place<'_>) -> Option<()> {
+    if config.evidence_path() != config.database {
+        return Some(());
+    }
+    place.field("evidence_database").error("expected another file than `database`")
+}
 
 /// Names and credentials must be unique: two people with one token would be one person who can
 /// approve their own request.
@@ -51,15 +60,72 @@ fn taken(earlier: &[(&str, Folded, String)], name: &str, folded: &Folded) -> Opt
 }
 
 pub(super) fn warnings(config: &Config) -> Vec<String> {
-    config
-        .scopes
+    let scopes = config.scopes.iter().enumerate().filter_map(|(index, scope)| {
+        warning(config, scope).map(|detail| format!("scopes[{index}] (`{}`): {detail}", scope.name))
+    });
+    let proxies = config.proxies.iter().enumerate().flat_map(|(index, proxy)| {
+        let place = format!("proxies[{index}] (`{}`)", proxy.name);
+        audience_warnings(config, proxy).into_iter().map(move |detail| format!("{place}: {detail}"))
+    });
+    let service = Folded::new(SERVICE);
+    let people = config.people.iter().enumerate().filter(|(_, person)| service.is(&person.name));
+    let people = people.map(|(index, person)| {
+        format!(
+            "people[{index}] (`{}`): the trail calls what the service does by itself `{SERVICE}`: \
+             give this person another name",
+            person.name
+        )
+    });
+    scopes.chain(proxies).chain(people).chain(look_alikes(config)).collect()
+}
+
+/// Of which audiences a proxy may introspect tokens, where that is more or less than it can use.
+fn audience_warnings(config: &Config, proxy: &Proxy) -> Vec<String> {
+    let Some(audiences) = &proxy.audiences else {
+        return vec![
+            "it may introspect tokens of every audience: list those that it serves as `audiences`"
+                .to_owned(),
+        ];
+    };
+    audiences
         .iter()
-        .enumerate()
-        .filter_map(|(index, scope)| {
-            warning(config, scope)
-                .map(|detail| format!("scopes[{index}] (`{}`): {detail}", scope.name))
+        .filter(|audience| !config.scopes.iter().any(|scope| scope.audience == **audience))
+        .map(|audience| format!("audiences: no scope is for `{audience}`"))
+        .collect()
+}
+
+/// Groups and audiences that a person would take for one another. Each of them allows what it says and nothing
+/// more, so it is no error; and it is hardly what was meant.
+fn look_alikes(config: &Config) -> Vec<String> {
+    let of_people = config.people.iter().flat_map(|person| &person.groups);
+    let of_scopes =
+        config.scopes.iter().flat_map(|one| one.requesters.iter().chain(&one.approvers));
+    let groups = of_people.chain(of_scopes).chain(&config.auditors);
+    let of_proxies = config.proxies.iter().filter_map(|proxy| proxy.audiences.as_ref()).flatten();
+    let audiences = config.scopes.iter().map(|scope| &scope.audience).chain(of_proxies);
+    let groups: BTreeSet<&String> = groups.collect();
+    let audiences: BTreeSet<&String> = audiences.collect();
+    let pairs = alike(&groups).into_iter().map(|pair| ("groups", pair));
+    pairs
+        .chain(alike(&audiences).into_iter().map(|pair| ("audiences", pair)))
+        .map(|(kind, [one, other])| {
+            format!("the {kind} `{one}` and `{other}` look alike, and are compared byte for byte")
         })
         .collect()
+}
+
+/// Each name with the first one before it that looks like it.
+fn alike<'a>(names: &BTreeSet<&'a String>) -> Vec<[&'a str; 2]> {
+    let mut earlier: Vec<(&str, Folded)> = Vec::new();
+    let mut found = Vec::new();
+    for name in names {
+        let folded = Folded::new(name);
+        if let Some((other, _)) = earlier.iter().find(|(_, other)| other.same(&folded)) {
+            found.push([*other, name.as_str()]);
+        }
+        earlier.push((name, folded));
+    }
+    found
 }
 
 fn warning(config: &Config, scope: &Scope) -> Option<String> {

@@ -8,19 +8,22 @@ mod check;
 mod read;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use breakglass_core::json::Json;
 use breakglass_core::object;
 use breakglass_core::schema::{
-    ConfigError, Object, Place, Reader, Reading, list, object, optional, or, or_none, parsed,
-    required,
+    ConfigError, Object, Place, Reader, Reading, boolean, list, number, object, optional, or,
+    or_none, parsed, required,
 };
 
 use regex_lite::Regex;
 
-use read::{address, bounded_duration, digest, distinct, issuer, name, path, pattern, scope_name};
+use read::{
+    address, bounded_duration, days, digest, distinct, issuer, name, path, pattern, scope_name,
+    summary,
+};
 
 /// The SHA-256 of an API token.
 pub type Digest = [u8; 32];
@@ -35,6 +38,14 @@ object! {
         pub issuer: String = required(parsed("URL", issuer)),
         /// The SQLite file, made at the first start for its owner alone.
         pub database: PathBuf = required(parsed("path", path)),
+        /// The SQLite file for heads of audit chains and refused attempts, made at the first start for its owner
+        /// alone. Evidence has its own, so that it never holds up a revocation.
+        pub evidence_database: Option<PathBuf> = optional("`database` with `-evidence` before its extension", parsed("path", path)),
+        /// How long heads and refused attempts are kept, at least a day. What is older is removed, but for the
+        /// last head of a chain that is still reported.
+        pub evidence_retention: i64 = or("400days", parsed("duration", days)),
+        /// How old a head becomes before only one an hour of its chain is kept, at least a day.
+        pub evidence_thin_after: i64 = or("30days", parsed("duration", days)),
         /// Where the private signing keys are, one file each, mode 0600; the first is made at the first
         /// start.
         pub key_directory: PathBuf = required(parsed("path", path)),
@@ -46,6 +57,17 @@ object! {
         /// What an incident must look like: a regular expression for the whole of it. Without it, any
         /// visible ASCII without blanks.
         pub incident_pattern: Option<Regex> = optional("none", parsed("regular expression", pattern)),
+        /// How many requests of one person may wait for a decision at a time.
+        pub max_pending_requests: i64 = or(10, number(1, 1000)),
+        /// Whether people who are no longer among `people` keep the grants that they hold. By default they lose
+        /// them at the start or the reload that takes them out, and their pending requests are cancelled.
+        pub keep_grants_of_leavers: bool = or(false, boolean()),
+        /// The most connections at a time, fewer where the system gives fewer files. Three fifths of them can
+        /// be polls of proxies that hang.
+        pub max_connections: usize = or(16_384, number(64, 1_000_000)),
+        /// The most connections of one peer address (of one network of 64 bits, where it is IPv6) at a time.
+        /// A proxy in front of the service is one address for all.
+        pub max_connections_per_address: Option<usize> = optional("three quarters of `max_connections`", number(1, 1_000_000)),
         /// Who may ask, approve and revoke.
         pub people: Vec<Arc<Person>> = required(list(object::<Person>().and_then(|one, _| Some(Arc::new(one))))),
         /// Who may ask about grants, read the feed of revocations and report the heads of audit chains, and
@@ -58,7 +80,7 @@ object! {
 
 impl Object for Config {
     fn check(&self, place: &Place<'_>) -> Option<()> {
-        check::unique(self, place)
+        check::evidence(self, place).and(check::unique(self, place))
     }
 }
 
@@ -87,6 +109,9 @@ object! {
         pub name: String = required(parsed("name", name)),
         /// The digest of its API token.
         pub token_sha256: Digest = required(parsed("SHA-256 in hexadecimal digits", digest)),
+        /// Of which audiences it may introspect tokens: those that it serves. Without it of all, with a
+        /// warning. Keys, feed and heads are the same for every proxy.
+        pub audiences: Option<Vec<String>> = optional("all", list(parsed("audience", name)).and_then(distinct)),
     }
 }
 
@@ -99,6 +124,9 @@ object! {
     pub struct Scope {
         /// Its name, as the filter knows it.
         pub name: String = required(parsed("scope name", scope_name)),
+        /// What its holder may do, as a verb phrase such as `change orders`: for people who look for the scope
+        /// that they need.
+        pub summary: Option<String> = optional("none", parsed("text", summary)),
         /// The environment it is for: the `aud` of the token. All scopes of a request have one.
         pub audience: String = required(parsed("name", name)),
         /// The groups whose members may ask for it.
@@ -127,16 +155,6 @@ pub enum InvalidConfig {
 }
 
 impl Config {
-    /// Reads the file at `path`.
-    ///
-    /// # Errors
-    /// [`InvalidConfig`] says everything that is wrong with it.
-    pub fn load(path: &Path) -> Result<Config, InvalidConfig> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| InvalidConfig::Unreadable(path.to_owned(), error))?;
-        Config::parse(&text)
-    }
-
     /// Reads a configuration from TOML.
     ///
     /// # Errors
@@ -145,6 +163,21 @@ impl Config {
         let table: Json =
             toml::from_str(text).map_err(|error| InvalidConfig::NotToml(error.to_string()))?;
         Reading::new().read(&object(), &table).map_err(InvalidConfig::Fields)
+    }
+
+    /// Where the evidence database is.
+    #[must_use]
+    pub fn evidence_path(&self) -> PathBuf {
+        if let Some(path) = &self.evidence_database {
+            return path.clone();
+        }
+        let mut name = self.database.file_stem().unwrap_or_default().to_owned();
+        name.push("-evidence");
+        if let Some(extension) = self.database.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        self.database.with_file_name(name)
     }
 
     /// What is valid and yet will not work, in words for the operator.
@@ -163,6 +196,15 @@ impl Config {
     #[must_use]
     pub fn person(&self, name: &str) -> Option<&Arc<Person>> {
         self.people.iter().find(|person| person.name == name)
+    }
+}
+
+impl Proxy {
+    /// Whether this proxy may ask about tokens of one of `audiences`.
+    #[must_use]
+    pub fn serves_any(&self, audiences: &[String]) -> bool {
+        let served = self.audiences.as_ref();
+        served.is_none_or(|served| audiences.iter().any(|audience| served.contains(audience)))
     }
 }
 

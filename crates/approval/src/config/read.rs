@@ -10,6 +10,9 @@ use super::Digest;
 use crate::limits::MAX_GRANT_S;
 use crate::{duration, text};
 
+/// A hundred years, in seconds.
+const MAX_DAYS_S: i64 = 36_500 * 86_400;
+
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("expected an address such as `127.0.0.1:8300`, got `{text}`"))
 }
@@ -30,6 +33,10 @@ pub(super) fn scope_name(name: &str) -> Result<String, String> {
     text::scope(name).map(|()| name.to_owned())
 }
 
+pub(super) fn summary(text: &str) -> Result<String, String> {
+    text::summary(text).map(|()| text.to_owned())
+}
+
 pub(super) fn issuer(url: &str) -> Result<String, String> {
     text::scope(url)?;
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
@@ -48,6 +55,16 @@ pub(super) fn bounded_duration(text: &str) -> Result<i64, String> {
     let seconds = duration::parse(text).map_err(|error| format!("{error}, got `{text}`"))?;
     if seconds > MAX_GRANT_S {
         return Err(format!("expected at most {}, got `{text}`", duration::format(MAX_GRANT_S)));
+    }
+    Ok(seconds)
+}
+
+/// In seconds, a day or more.
+pub(super) fn days(text: &str) -> Result<i64, String> {
+    let seconds = duration::parse(text).map_err(|error| format!("{error}, got `{text}`"))?;
+    // The upper bound keeps instants within what RFC 3339 can write.
+    if !(86_400..=MAX_DAYS_S).contains(&seconds) {
+        return Err(format!("expected 1day to 36500days, got `{text}`"));
     }
     Ok(seconds)
 }

@@ -6,8 +6,10 @@
 //! 3. An answer is written once for all who ask from the same epoch.
 //! 4. If the database cannot be read, nobody is told that there is no news.
 
+mod about;
 mod list;
 mod nodes;
+mod tags;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,8 +22,9 @@ use crate::app::App;
 use crate::clock::Moment;
 use crate::problem::{Problem, Reason};
 use crate::store::{Store, StoreError};
+pub use about::{About, Bounds, OnUnavailable};
 pub use list::{List, Place};
-pub use nodes::{Known, Nodes};
+pub use nodes::{Key, Known, Nodes, NotForgotten};
 
 /// How often the database is looked at without reason: the news of another process is known
 /// within a second.
@@ -87,10 +90,15 @@ impl Feed {
         self.list().epoch()
     }
 
-    /// Where somebody stands who knows `feed` up to the epoch `after`.
+    /// Where somebody stands who knows `feed` up to the epoch `after`, whose tag is `tag`.
     #[must_use]
-    pub fn place(&self, after: Option<i64>, feed: Option<&str>) -> Place {
-        self.list().place(after, feed)
+    pub fn place(&self, after: Option<i64>, feed: Option<&str>, tag: Option<&str>) -> Place {
+        self.list().place(after, feed, tag)
+    }
+
+    /// The latest end of what was revoked after an epoch and still counts, as a function of the epoch.
+    pub fn ends(&self, now: Moment) -> impl Fn(i64) -> Option<i64> + use<> {
+        self.list().ends(now)
     }
 
     /// The answer for somebody who stands there.
@@ -156,13 +164,15 @@ impl Feed {
     }
 
     async fn read(&self, store: &Store, now: Moment) -> Result<(), StoreError> {
-        let head = store.feed_head().await?;
+        let head = store.feed_head(self.epoch()).await?;
         let from = self.list().reusable(now, &head);
         if from == Some(head.epoch) {
             return Ok(());
         }
         let entries = store.feed_after(now, from.unwrap_or(0)).await?;
-        self.list().add(now, from.is_some(), head, entries);
+        // After the entries: what was committed meanwhile is left for the next look.
+        let tags = store.feed_tags(from.unwrap_or(0), tags::MAX_TAGS).await?;
+        self.list().add(now, from.is_some(), head, entries, tags);
         self.wake();
         Ok(())
     }
@@ -179,10 +189,8 @@ pub async fn keep_fresh(app: App) {
     loop {
         // Before the look, so that no change falls between the two.
         news.borrow_and_update();
-        if let Ok(now) = app.now() {
-            // A failure is in the log; who asks meanwhile is refused.
-            let _ = app.feed().look(app.store(), now).await;
-        }
+        // A failure is in the log; who asks meanwhile is refused.
+        let _ = app.feed().look(app.store(), app.floor()).await;
         let _ = tokio::time::timeout(LOOK, news.changed()).await;
     }
 }

@@ -1,40 +1,115 @@
 //! Who reads the feed, and how far each has read.
 //!
-//! In memory only: it says who is there now, and a record of that is wrong as soon as nobody
-//! updates it. After a restart it is complete within one poll, because every poll ends with the
-//! service and comes back with the epoch that its node has reached.
+//! 1. A proxy is an Envoy process, by the id that its filter says. One that says none (an older filter, or one
+//!    without a credential of its own) is told from others by its node name and its address.
+//! 2. A proxy is here while it waits for news, and lives as long as it polls or introspects. One that is silent
+//!    for longer than it believes what it knows refuses new requests by itself, if it is configured so.
+//! 3. In memory only: it says who is there now, and a record of that is wrong as soon as nobody
+//!    updates it. After a restart it is complete within one poll, because every poll ends with the
+//!    service and comes back with the epoch that its node has reached.
+//! 4. A silent proxy is remembered for as long as what ran there when it fell silent may run; one that does not
+//!    say its bounds, for ten minutes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::clock::Moment;
-use crate::limits::{MAX_NODES, PROXY_FORGOTTEN_S};
+use sha2::{Digest as _, Sha256};
 
-/// The nodes, by credential and name.
+use super::about::{About, Bounds, OnUnavailable};
+use crate::clock::Moment;
+use crate::limits::{CLOCK_SKEW_S, MAX_GRANT_S, MAX_NODES, PROXY_FORGOTTEN_S};
+
+/// For how long a proxy that does not say its bounds counts as alive after a poll, in seconds.
+const UNSAID_PATIENCE_S: i64 = 30;
+
+/// The nodes, by credential and by what tells them apart.
 #[derive(Debug)]
 pub struct Nodes {
     since: Option<Moment>,
-    known: Mutex<HashMap<String, HashMap<String, Node>>>,
+    known: Mutex<Memory>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default)]
+struct Memory {
+    nodes: HashMap<String, HashMap<Key, Node>>,
+    /// The ids of those that were said to be gone.
+    forgotten: HashSet<String>,
+}
+
+/// What tells a proxy from the others with the same credential.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// The id of its process.
+    Process(Box<str>),
+    /// Its name and address.
+    Named(Box<str>, Option<IpAddr>),
+}
+
+#[derive(Debug, Clone)]
 struct Node {
+    name: Box<str>,
+    about: About,
     epoch: i64,
     seen: Moment,
     polls: u32,
 }
 
 /// A node as it is known.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     /// Whose credential it uses.
     pub proxy: String,
     /// What it calls itself.
     pub node: String,
+    /// What names it in a command: the id of its process, or one that was made for it.
+    pub id: String,
+    /// What else it says.
+    pub about: About,
     /// The epoch that it has acknowledged, by asking for what comes after; 0 for none.
     pub epoch: i64,
-    /// When it was last here: now, while it waits for news.
+    /// When it last gave a sign of life: now, while it waits for news.
     pub seen: Moment,
+    /// Whether it waits for news.
+    pub here: bool,
+    /// Whether it is here, or was seen so lately that it may go on by what it knows.
+    pub alive: bool,
+    /// Since when it refuses every new request, because it has heard nothing for longer than it believes what
+    /// it knows.
+    pub refuses_new_since: Option<Moment>,
+    /// Whether another one that lives has the same name.
+    pub same_node: bool,
+}
+
+/// Why a proxy is not forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotForgotten {
+    /// No proxy has this id.
+    Unknown,
+    /// It is alive.
+    Alive,
+}
+
+impl Key {
+    /// The key of a proxy that calls itself `node`.
+    #[must_use]
+    pub fn new(node: &str, about: &About) -> Key {
+        match &about.process {
+            Some(process) => Key::Process(process.clone()),
+            None => Key::Named(node.into(), about.address),
+        }
+    }
+
+    fn id(&self, proxy: &str) -> String {
+        match self {
+            Key::Process(process) => process.to_string(),
+            Key::Named(node, address) => {
+                let address = address.map(|address| address.to_string()).unwrap_or_default();
+                let digest = Sha256::digest([proxy, node, &address].join("\0"));
+                digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+            }
+        }
+    }
 }
 
 impl Nodes {
@@ -50,86 +125,218 @@ impl Nodes {
         self.since
     }
 
-    /// A node begins to wait, and knows the feed up to `epoch`.
-    pub fn arrive(&self, now: Moment, proxy: &str, name: &str, epoch: i64) {
-        let mut known = self.known();
-        let nodes = known.entry(proxy.to_owned()).or_default();
-        if let Some(node) = nodes.get_mut(name) {
-            *node = Node { epoch, seen: now, polls: node.polls.saturating_add(1) };
-            return;
+    /// A node begins to wait, and knows the feed up to `epoch`. Returns its key, by which it leaves.
+    pub fn arrive(&self, now: Moment, proxy: &str, name: &str, about: About, epoch: i64) -> Key {
+        let key = Key::new(name, &about);
+        let mut memory = self.memory();
+        let Memory { nodes, forgotten } = &mut *memory;
+        let nodes = nodes.entry(proxy.to_owned()).or_default();
+        if let Some(node) = nodes.get_mut(&key) {
+            let bounds = weaker(node.about.bounds, about.bounds);
+            node.about = About { bounds, ..about };
+            node.name = name.into();
+            (node.epoch, node.seen) = (epoch, now);
+            node.polls = node.polls.saturating_add(1);
+            return key;
+        }
+        if !forgotten.is_empty() && forgotten.remove(&key.id(proxy)) {
+            tracing::warn!(
+                proxy,
+                node = name,
+                id = key.id(proxy),
+                "a proxy that was said to be gone is back"
+            );
         }
         nodes.retain(|_, node| node.is_remembered(now));
         if nodes.len() >= MAX_NODES {
-            let oldest = nodes.iter().min_by_key(|(_, node)| node.seen).map(|(name, _)| name);
+            let oldest = nodes.iter().min_by_key(|(_, node)| node.seen).map(|(key, _)| key);
             if let Some(oldest) = oldest.cloned() {
                 nodes.remove(&oldest);
             }
         }
-        nodes.insert(name.to_owned(), Node { epoch, seen: now, polls: 1 });
+        nodes.insert(key.clone(), Node { name: name.into(), about, epoch, seen: now, polls: 1 });
+        key
     }
 
     /// It got its answer, or went away. `now` is nothing where the clock cannot be believed.
-    pub fn leave(&self, now: Option<Moment>, proxy: &str, name: &str) {
-        if let Some(node) = self.known().get_mut(proxy).and_then(|nodes| nodes.get_mut(name)) {
+    pub fn leave(&self, now: Option<Moment>, proxy: &str, key: &Key) {
+        if let Some(node) = self.memory().nodes.get_mut(proxy).and_then(|nodes| nodes.get_mut(key))
+        {
             node.polls = node.polls.saturating_sub(1);
             node.seen = now.unwrap_or(node.seen);
+        }
+    }
+
+    /// A proxy asked about a token: a sign of life. Without a process it may be any of those that have none and
+    /// the same address.
+    pub fn introspected(&self, now: Moment, proxy: &str, about: &About) {
+        let mut memory = self.memory();
+        let Some(nodes) = memory.nodes.get_mut(proxy) else { return };
+        if let Some(process) = &about.process {
+            if let Some(node) = nodes.get_mut(&Key::Process(process.clone())) {
+                node.seen = node.seen.max(now);
+            }
+            return;
+        }
+        for (key, node) in nodes {
+            if matches!(key, Key::Named(_, address) if *address == about.address) {
+                node.seen = node.seen.max(now);
+            }
         }
     }
 
     /// All nodes, in order; those that were not seen for long are forgotten.
     #[must_use]
     pub fn list(&self, now: Moment) -> Vec<Known> {
-        let mut known = self.known();
-        for nodes in known.values_mut() {
+        let mut memory = self.memory();
+        for nodes in memory.nodes.values_mut() {
             nodes.retain(|_, node| node.is_remembered(now));
         }
-        let mut list: Vec<Known> = known
+        let all = || memory.nodes.values().flatten().map(|(_, node)| node);
+        let mut alive: HashMap<&str, u32> = HashMap::new();
+        for node in all().filter(|node| node.is_alive(now)) {
+            let count = alive.entry(&node.name).or_default();
+            *count = count.saturating_add(1);
+        }
+        let is_shared = |node: &Node| {
+            node.is_alive(now) && alive.get(&*node.name).is_some_and(|count| *count > 1)
+        };
+        let mut list: Vec<Known> = memory
+            .nodes
             .iter()
             .flat_map(|(proxy, nodes)| {
-                nodes.iter().map(|(name, node)| Known {
+                nodes.iter().map(|(key, node)| Known {
                     proxy: proxy.clone(),
-                    node: name.clone(),
+                    node: node.name.to_string(),
+                    id: key.id(proxy),
+                    about: node.about.clone(),
                     epoch: node.epoch,
                     seen: if node.polls > 0 { now } else { node.seen },
+                    here: node.polls > 0,
+                    alive: node.is_alive(now),
+                    refuses_new_since: node.refuses_new_since(now),
+                    same_node: is_shared(node),
                 })
             })
             .collect();
-        drop(known);
-        list.sort_unstable();
+        drop(memory);
+        list.sort_unstable_by(|a, b| (&a.proxy, &a.node, &a.id).cmp(&(&b.proxy, &b.node, &b.id)));
         list
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<String, HashMap<String, Node>>> {
+    /// The silent proxies with this id.
+    ///
+    /// # Errors
+    /// [`NotForgotten`] where there is none.
+    pub fn silent(&self, now: Moment, id: &str) -> Result<Vec<Known>, NotForgotten> {
+        let mut found: Vec<Known> = self.list(now);
+        found.retain(|known| known.id == id);
+        if found.is_empty() {
+            return Err(NotForgotten::Unknown);
+        }
+        found.retain(|known| !known.alive);
+        if found.is_empty() { Err(NotForgotten::Alive) } else { Ok(found) }
+    }
+
+    /// Forgets one that is gone, unless it has come back meanwhile. Whether it is forgotten.
+    pub fn forget(&self, gone: &Known) -> bool {
+        let mut memory = self.memory();
+        let Some(nodes) = memory.nodes.get_mut(&gone.proxy) else { return false };
+        let before = nodes.len();
+        nodes.retain(|key, node| {
+            key.id(&gone.proxy) != gone.id || node.polls > 0 || node.seen > gone.seen
+        });
+        let is_gone = nodes.len() < before;
+        if is_gone && memory.forgotten.len() < MAX_NODES {
+            memory.forgotten.insert(gone.id.clone());
+        }
+        is_gone
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
         // Each change is one assignment, insertion or removal.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Node {
-    fn is_remembered(self, now: Moment) -> bool {
+    fn is_alive(&self, now: Moment) -> bool {
+        self.polls > 0 || patience_ends(self.seen, self.about.bounds) > now
+    }
+
+    /// Only where it has said that it refuses.
+    fn refuses_new_since(&self, now: Moment) -> Option<Moment> {
+        let bounds = self.about.bounds?;
+        let refuses = bounds.on_unavailable == OnUnavailable::Deny && !self.is_alive(now);
+        refuses.then(|| patience_ends(self.seen, Some(bounds)))
+    }
+
+    fn is_remembered(&self, now: Moment) -> bool {
         let gone = now.seconds().saturating_sub(self.seen.seconds());
-        self.polls > 0 || gone < PROXY_FORGOTTEN_S
+        let kept = match self.about.bounds {
+            Some(_) => MAX_GRANT_S.saturating_add(CLOCK_SKEW_S),
+            None => PROXY_FORGOTTEN_S,
+        };
+        self.polls > 0 || gone < kept
+    }
+}
+
+/// Until when a proxy that was seen then may go on by what it knows.
+fn patience_ends(seen: Moment, bounds: Option<Bounds>) -> Moment {
+    let patience = match bounds {
+        Some(bounds) => i64::try_from(bounds.patience().as_millis()).unwrap_or(i64::MAX),
+        None => UNSAID_PATIENCE_S.saturating_mul(1000),
+    };
+    Moment::from_millis(seen.millis().saturating_add(patience))
+}
+
+/// A process may have several configurations, one of which polls for all of them: the weakest that it has said
+/// counts, until it is another process.
+fn weaker(before: Option<Bounds>, now: Option<Bounds>) -> Option<Bounds> {
+    match (before, now) {
+        (Some(before), Some(now)) => Some(now.or(before)),
+        (one, other) => other.or(one),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn at(seconds: i64) -> Moment {
         Moment::from_seconds(seconds)
     }
 
+    /// What a filter says that believes what it knows for ten seconds.
+    fn said(process: &str, on_unavailable: OnUnavailable) -> About {
+        About {
+            process: Some(process.into()),
+            bounds: Some(Bounds {
+                max_staleness: Duration::from_secs(10),
+                cache: Duration::from_secs(5),
+                clock_skew: Duration::from_secs(5),
+                on_unavailable,
+            }),
+            ..About::default()
+        }
+    }
+
+    fn unsaid() -> About {
+        About::default()
+    }
+
     #[test]
     fn who_waits_is_here_and_who_left_was() {
         let nodes = Nodes::new(None);
-        nodes.arrive(at(0), "p", "a", 7);
+        let key = nodes.arrive(at(0), "p", "a", unsaid(), 7);
         let listed = |now| nodes.list(at(now)).first().map(|node| (node.epoch, node.seen));
         assert_eq!(listed(10_000), Some((7, at(10_000))));
-        nodes.arrive(at(10_000), "p", "a", 8);
-        nodes.leave(Some(at(10_001)), "p", "a");
+        nodes.arrive(at(10_000), "p", "a", unsaid(), 8);
+        nodes.leave(Some(at(10_001)), "p", &key);
         assert_eq!(listed(10_002), Some((8, at(10_002))), "its other poll waits");
-        nodes.leave(Some(at(10_003)), "p", "a");
+        nodes.leave(Some(at(10_003)), "p", &key);
         assert_eq!(listed(10_003 + PROXY_FORGOTTEN_S - 1), Some((8, at(10_003))));
         assert_eq!(listed(10_003 + PROXY_FORGOTTEN_S), None);
     }
@@ -137,15 +344,112 @@ mod tests {
     #[test]
     fn a_proxy_that_makes_up_nodes_pushes_out_its_own() {
         let nodes = Nodes::new(None);
-        nodes.arrive(at(0), "other", "a", 1);
+        nodes.arrive(at(0), "other", "a", unsaid(), 1);
         for index in 0..=MAX_NODES {
             let name = format!("node-{index}");
             let now = at(i64::try_from(index / 1000).unwrap() + 1);
-            nodes.arrive(now, "p", &name, 1);
-            nodes.leave(Some(now), "p", &name);
+            let key = nodes.arrive(now, "p", &name, unsaid(), 1);
+            nodes.leave(Some(now), "p", &key);
         }
         let listed = nodes.list(at(12));
         assert_eq!(listed.len(), MAX_NODES + 1);
         assert_eq!(listed.first().map(|node| node.proxy.as_str()), Some("other"));
+    }
+
+    #[test]
+    fn processes_with_one_name_are_several_and_polls_of_one_are_one() {
+        let nodes = Nodes::new(None);
+        for (process, epoch) in [("1", 5), ("2", 6), ("1", 7)] {
+            nodes.arrive(at(0), "p", "a", said(process, OnUnavailable::Deny), epoch);
+        }
+        let listed = nodes.list(at(0));
+        let seen: Vec<_> =
+            listed.iter().map(|known| (known.id.as_str(), known.epoch, known.same_node)).collect();
+        assert_eq!(seen, [("1", 7, true), ("2", 6, true)]);
+    }
+
+    #[test]
+    fn without_a_process_name_and_address_tell_proxies_apart() {
+        let nodes = Nodes::new(None);
+        let from = |address: &str| About { address: address.parse().ok(), ..unsaid() };
+        for (name, address) in
+            [("a", "192.0.2.1"), ("a", "192.0.2.2"), ("b", "192.0.2.1"), ("a", "192.0.2.1")]
+        {
+            nodes.arrive(at(0), "p", name, from(address), 1);
+        }
+        let listed = nodes.list(at(0));
+        assert_eq!(listed.len(), 3);
+        let shared: Vec<_> = listed.iter().map(|known| known.same_node).collect();
+        assert_eq!(shared, [true, true, false]);
+        let ids: HashSet<_> = listed.iter().map(|known| known.id.len()).collect();
+        assert_eq!(ids, HashSet::from([32]));
+    }
+
+    #[test]
+    fn a_silent_proxy_refuses_new_requests_when_its_patience_is_over() {
+        let nodes = Nodes::new(None);
+        for (process, on_unavailable) in [("1", OnUnavailable::Deny), ("2", OnUnavailable::Allow)] {
+            let key = nodes.arrive(at(0), "p", "a", said(process, on_unavailable), 1);
+            nodes.leave(Some(at(100)), "p", &key);
+        }
+        let refuses = |now| -> Vec<_> {
+            nodes.list(now).iter().map(|known| known.refuses_new_since).collect()
+        };
+        assert_eq!(refuses(Moment::from_millis(114_999)), [None, None]);
+        assert_eq!(refuses(at(115)), [Some(at(115)), None]);
+        nodes.introspected(at(200), "p", &said("1", OnUnavailable::Deny));
+        nodes.introspected(at(300), "other", &said("1", OnUnavailable::Deny));
+        assert_eq!(refuses(at(200)), [None, None], "it asked about a token");
+        assert_eq!(refuses(at(215)), [Some(at(215)), None]);
+        assert_eq!(refuses(at(100 + MAX_GRANT_S)), [Some(at(215)), None], "what ran may run on");
+        assert_eq!(nodes.list(at(200 + MAX_GRANT_S + CLOCK_SKEW_S)), []);
+    }
+
+    #[test]
+    fn a_process_is_as_weak_as_the_weakest_of_its_configurations() {
+        let nodes = Nodes::new(None);
+        for on_unavailable in [OnUnavailable::Allow, OnUnavailable::Deny] {
+            let key = nodes.arrive(at(0), "p", "a", said("1", on_unavailable), 1);
+            nodes.leave(Some(at(0)), "p", &key);
+        }
+        assert_eq!(nodes.list(at(60)).first().map(|known| known.refuses_new_since), Some(None));
+    }
+
+    #[test]
+    fn an_introspection_without_a_process_is_a_sign_of_all_that_it_may_be_of() {
+        let nodes = Nodes::new(None);
+        let about = About { process: None, ..said("", OnUnavailable::Deny) };
+        let elsewhere = About { address: "192.0.2.1".parse().ok(), ..about.clone() };
+        for about in [&about, &elsewhere, &said("1", OnUnavailable::Deny)] {
+            let key = nodes.arrive(at(0), "p", "a", about.clone(), 1);
+            nodes.leave(Some(at(0)), "p", &key);
+        }
+        nodes.introspected(at(60), "p", &about);
+        let listed = nodes.list(at(60));
+        let alive = listed.iter().filter(|known| known.refuses_new_since.is_none());
+        let alive: Vec<_> = alive.map(|known| known.about.clone()).collect();
+        assert_eq!(alive, [about]);
+    }
+
+    #[test]
+    fn only_a_silent_proxy_is_forgotten_and_it_may_come_back() {
+        let nodes = Nodes::new(None);
+        let about = said("1", OnUnavailable::Deny);
+        let key = nodes.arrive(at(0), "p", "a", about.clone(), 1);
+        assert_eq!(nodes.silent(at(1000), "1"), Err(NotForgotten::Alive), "it waits");
+        nodes.leave(Some(at(1000)), "p", &key);
+        assert_eq!(nodes.silent(at(1014), "1"), Err(NotForgotten::Alive));
+        assert_eq!(nodes.silent(at(1015), "2"), Err(NotForgotten::Unknown));
+        let gone = nodes.silent(at(1015), "1").unwrap().remove(0);
+        nodes.arrive(at(1016), "p", "a", about.clone(), 1);
+        assert!(!nodes.forget(&gone), "it has come back");
+        nodes.leave(Some(at(1016)), "p", &key);
+        assert!(!nodes.forget(&gone), "it was there meanwhile");
+        let gone = nodes.silent(at(1100), "1").unwrap().remove(0);
+        assert!(nodes.forget(&gone));
+        assert_eq!(nodes.list(at(1100)), []);
+        assert!(!nodes.forget(&gone));
+        nodes.arrive(at(1200), "p", "a", about, 1);
+        assert_eq!(nodes.list(at(1200)).len(), 1);
     }
 }

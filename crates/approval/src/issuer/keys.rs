@@ -5,12 +5,14 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jwt_simple::prelude::{ES256KeyPair, ES256PublicKey};
+use zeroize::Zeroizing;
 
+use super::access::{check_directory, check_file};
 use crate::clock::Moment;
 use crate::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
 use crate::random::Randomness;
@@ -24,6 +26,26 @@ pub enum KeyError {
     /// Others may read a private key.
     #[error("{path}: others than its owner may read it: `chmod 600` it, or replace the key", path = .0.display())]
     Exposed(PathBuf),
+    /// Others may put keys there.
+    #[error("{path}: {who} can write to it, and so choose the key that signs: `chmod {bits}-w {path}`", path = .path.display())]
+    Writable {
+        /// The key directory, or one above it.
+        path: PathBuf,
+        /// Who.
+        who: String,
+        /// Whose right to write is to be taken, as chmod says it.
+        bits: &'static str,
+    },
+    /// It is another user's.
+    #[error("{path}: expected root or the service's user ({us}) as its owner, got the user {uid}: `chown {us} {path}` if what is there is yours", path = .path.display())]
+    Foreign {
+        /// The key directory, or a file in it.
+        path: PathBuf,
+        /// Whose it is.
+        uid: u32,
+        /// The service's user.
+        us: u32,
+    },
     /// A file holds no ES256 private key, or not the one that its name says.
     #[error("{path}: expected an ES256 private key in PEM whose thumbprint is in the file's name", path = .0.display())]
     Invalid(PathBuf),
@@ -45,9 +67,34 @@ pub(super) struct SigningKey {
 pub(super) struct KeyRing {
     older: Vec<Arc<SigningKey>>,
     signer: Arc<SigningKey>,
+    /// How many key files cannot be used ..
+    unusable: usize,
+    /// .. and of how many of them the key is known from before.
+    kept: usize,
 }
 
 impl KeyRing {
+    /// How many keys there are.
+    pub(super) fn count(&self) -> usize {
+        self.older.len().saturating_add(1)
+    }
+
+    /// How many of them were read before, from a file that cannot be used any more.
+    pub(super) fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// How many key files cannot be used.
+    pub(super) fn unusable(&self) -> usize {
+        self.unusable
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<SigningKey>> {
+        let (created_at, kid) = parts(name)?;
+        let known = self.older.iter().chain([&self.signer]);
+        known.into_iter().find(|key| key.created_at == created_at && key.kid == kid)
+    }
+
     /// The key that signs: the newest.
     pub(super) fn signer(&self) -> &SigningKey {
         &self.signer
@@ -117,7 +164,7 @@ impl KeyDirectory {
         let invalid = |_| KeyError::Invalid(self.0.clone());
         let pair = new_pair(randomness).map_err(invalid)?;
         let kid = pair.public_key().jwk_thumbprint();
-        let pem = pair.to_pem().map_err(invalid)?;
+        let pem = Zeroizing::new(pair.to_pem().map_err(invalid)?);
 
         let name = format!("{created_at}-{kid}.pem");
         let unfinished = self.0.join(format!(".{name}"));
@@ -135,28 +182,52 @@ impl KeyDirectory {
         Ok(kid)
     }
 
-    /// Reads all keys.
+    /// Reads all keys. A file that cannot be used is skipped, and the log says so, as long as there is a good
+    /// one; its key stays where it is `known` from before.
     ///
     /// # Errors
-    /// [`KeyError`] names the file that cannot be used.
-    pub(super) fn read(&self) -> Result<KeyRing, KeyError> {
+    /// [`KeyError`] if others can write to the directory, or for the oldest file where none can be used.
+    pub(super) fn read(&self, known: Option<&KeyRing>) -> Result<KeyRing, KeyError> {
+        check_directory(&self.0)?;
         let mut older = Vec::new();
+        let mut failures = Vec::new();
+        let (mut good, mut kept) = (0_usize, 0_usize);
         for name in self.names()? {
-            older.push(Arc::new(read_key(&self.0.join(&name), &name)?));
+            match read_key(&self.0.join(&name), &name) {
+                Ok(key) => {
+                    good = good.saturating_add(1);
+                    older.push(Arc::new(key));
+                }
+                Err(error) => {
+                    failures.push(error);
+                    if let Some(key) = known.and_then(|known| known.find(&name)) {
+                        kept = kept.saturating_add(1);
+                        older.push(Arc::clone(key));
+                    }
+                }
+            }
+        }
+        let unusable = failures.len();
+        if good == 0 {
+            let first = failures.into_iter().next();
+            return Err(first.unwrap_or_else(|| KeyError::None(self.0.clone())));
+        }
+        for cause in failures {
+            tracing::error!(%cause, "signing key skipped: tokens that only it proves are refused after a restart");
         }
         let signer = older.pop().ok_or_else(|| KeyError::None(self.0.clone()))?;
-        Ok(KeyRing { older, signer })
+        Ok(KeyRing { older, signer, unusable, kept })
     }
 }
 
 fn read_key(path: &Path, name: &str) -> Result<SigningKey, KeyError> {
     let failed = |error| KeyError::Io(path.to_owned(), error);
     let invalid = || KeyError::Invalid(path.to_owned());
-    if fs::metadata(path).map_err(failed)?.mode() & 0o077 != 0 {
-        return Err(KeyError::Exposed(path.to_owned()));
-    }
-    let pem = fs::read_to_string(path).map_err(failed)?;
-    let pair = ES256KeyPair::from_pem(&pem).map_err(|_| invalid())?;
+    check_file(path)?;
+    // The library keeps the key in a form that it zeroes itself when it is dropped.
+    let bytes = Zeroizing::new(fs::read(path).map_err(failed)?);
+    let pem = str::from_utf8(&bytes).map_err(|_| invalid())?;
+    let pair = ES256KeyPair::from_pem(pem).map_err(|_| invalid())?;
     let public = pair.public_key();
     let (created_at, kid) = parts(name).ok_or_else(invalid)?;
     if public.jwk_thumbprint() != kid {
@@ -172,8 +243,9 @@ fn read_key(path: &Path, name: &str) -> Result<SigningKey, KeyError> {
 
 /// A random scalar is out of range once in 2^32 draws for this curve, so a few draws do.
 fn new_pair(randomness: &Randomness) -> Result<ES256KeyPair, jwt_simple::Error> {
-    ES256KeyPair::from_bytes(&randomness.bytes::<32>())
-        .or_else(|_| ES256KeyPair::from_bytes(&randomness.bytes::<32>()))
+    let draw = || Zeroizing::new(randomness.bytes::<32>());
+    ES256KeyPair::from_bytes(draw().as_slice())
+        .or_else(|_| ES256KeyPair::from_bytes(draw().as_slice()))
 }
 
 /// When the key was made and its `kid`, from the file's name.

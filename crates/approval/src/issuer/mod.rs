@@ -1,5 +1,6 @@
 //! Mints tokens, publishes the keys that prove them, and reads its own tokens back.
 
+mod access;
 mod keys;
 
 use std::collections::HashSet;
@@ -57,9 +58,9 @@ impl Issuer {
     /// An issuer called `name` with the keys in `directory`.
     ///
     /// # Errors
-    /// [`KeyError`] if there are none or one cannot be used.
+    /// [`KeyError`] if others can write to the directory, or no key in it can be used.
     pub fn new(name: &str, directory: KeyDirectory) -> Result<Issuer, KeyError> {
-        let ring = RwLock::new(Arc::new(directory.read()?));
+        let ring = RwLock::new(Arc::new(directory.read(None)?));
         Ok(Issuer { name: name.to_owned(), directory, ring })
     }
 
@@ -75,14 +76,22 @@ impl Issuer {
         &self.directory
     }
 
-    /// Reads the keys again. If that fails, those that it has stay in use.
+    /// Reads the keys again. If that fails, those that it has stay in use; so does a key that it has and whose
+    /// file is still there and cannot be used any more.
     ///
     /// # Errors
-    /// [`KeyError`] if there are none or one cannot be used.
+    /// [`KeyError`] if others can write to the directory, or no key in it can be used.
     pub fn reload(&self) -> Result<(), KeyError> {
-        let ring = Arc::new(self.directory.read()?);
+        let ring = Arc::new(self.directory.read(Some(&self.ring()))?);
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
         Ok(())
+    }
+
+    /// How many key files are in use, and how many are there that cannot be used.
+    #[must_use]
+    pub fn key_files(&self) -> (usize, usize) {
+        let ring = self.ring();
+        (ring.count().saturating_sub(ring.kept()), ring.unusable())
     }
 
     /// The public keys (RFC 7517 section 5).

@@ -11,7 +11,7 @@ use super::view::View;
 use crate::app::App;
 use crate::config::Person;
 use crate::folded::Folded;
-use crate::identity::AsPerson;
+use crate::identity::{AsPerson, has_submitted};
 use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store::{self, Approval, Request, StoreError};
@@ -21,7 +21,7 @@ pub(super) async fn handler(
     AsPerson(person): AsPerson,
     Id(id): Id,
 ) -> Result<Json<View>, Problem> {
-    let now = app.now()?;
+    let now = app.trusted_now()?;
     let request = super::request(&app, now, &id).await?;
     check(&app, &person, &request)?;
 
@@ -35,7 +35,7 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("approve");
+    app.changed("approve", &id);
     tracing::info!(request = id, grant = jti, approver = person.name, "approved");
     let request = super::request(&app, now, &id).await?;
     Ok(Json(View::new(&app.config(), request)))
@@ -65,6 +65,13 @@ fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {
     let requester = config.person(&request.requester).ok_or_else(|| {
         Problem::new(Reason::NoLongerAllowed, "the requester is no longer in the configuration")
     })?;
+    if !has_submitted(requester, request) {
+        return Err(Problem::new(
+            Reason::NoLongerAllowed,
+            "the requester has another API token now, and could not get the grant's: deny it, and have \
+             the requester ask again",
+        ));
+    }
     let assessment = policy::assess(config, requester, &request.scopes, request.duration_s)
         .map_err(|problem| {
             let word = problem.reason().word();

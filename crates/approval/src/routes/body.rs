@@ -104,8 +104,17 @@ impl FieldErrors {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn finish(self) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(Problem::fields(self.0)) }
+        if self.0.is_empty() { Ok(()) } else { Err(self.into_problem()) }
+    }
+
+    /// The refusal.
+    pub(super) fn into_problem(self) -> Problem {
+        Problem::fields(self.0)
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) async fn handler(
     AsPerson(person): AsPerson,
     Id(id): Id,
 ) -> Result<Json<View>, Problem> {
-    let now = app.now()?;
+    let now = app.now();
     let request = super::request(&app, now, &id).await?;
     if request.requester != person.name {
         return Err(Problem::new(
@@ -40,7 +40,7 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("cancel");
+    app.changed("cancel", &id);
     tracing::info!(request = id, requester = person.name, "cancelled");
     let request = super::request(&app, now, &id).await?;
     Ok(Json(View::new(&app.config(), request)))

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::body::{FieldErrors, Id, JsonBody};
 use super::view::View;
 use crate::app::App;
+use crate::folded::Folded;
 use crate::identity::AsPerson;
 use crate::policy;
 use crate::problem::{Problem, Reason};
@@ -30,9 +31,9 @@ pub(super) async fn handler(
     errors.check("reason", text::reason(&body.reason));
     errors.finish()?;
 
-    let now = app.now()?;
+    let now = app.now();
     let request = super::request(&app, now, &id).await?;
-    if request.requester == person.name {
+    if Folded::new(&request.requester).is(&person.name) {
         let detail = "this request is yours: `breakglass cancel` takes it back";
         return Err(Problem::new(Reason::NotAnApprover, detail));
     }
@@ -51,7 +52,7 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("deny");
+    app.changed("deny", &id);
     tracing::info!(request = id, approver = person.name, "denied");
     let request = super::request(&app, now, &id).await?;
     Ok(Json(View::new(&app.config(), request)))

@@ -1,15 +1,17 @@
-//! `GET /v1/revocations?after=912&feed=..&wait=25s&node=envoy-1`: a proxy reads the feed, at once
+//! `GET /v1/revocations?after=912&tag=..&feed=..&wait=25s&node=envoy-1`: a proxy reads the feed, at once
 //! where there is something after the epoch that it knows, and otherwise when there is.
 //!
-//! 1. Without `after`, with the id of another feed, or with an epoch that was never given, it gets
-//!    all revocations that count, and `reset`.
+//! 1. Without `after`, with the id of another feed, with an epoch that was never given, or with another
+//!    `tag` than that epoch was given, it gets all revocations that count, and `reset`.
 //! 2. With an epoch before the latest, it gets what came after.
 //! 3. With the latest, it waits.
+//! 4. What it says of itself is in headers: see [`About`].
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -17,8 +19,8 @@ use tokio::time::Instant;
 use super::body::{FieldErrors, QueryString, wait};
 use crate::app::App;
 use crate::config::Proxy;
-use crate::feed::Place;
-use crate::identity::AsProxy;
+use crate::feed::{About, Key, Place};
+use crate::identity::{AsProxy, still_configured};
 use crate::metrics::Fed;
 use crate::problem::Problem;
 use crate::text;
@@ -28,6 +30,7 @@ use crate::text;
 pub(super) struct Parameters {
     after: Option<i64>,
     feed: Option<String>,
+    tag: Option<String>,
     wait: Option<String>,
     #[serde(default)]
     node: String,
@@ -38,9 +41,10 @@ type Answer = ([(HeaderName, &'static str); 2], Bytes);
 pub(super) async fn handler(
     State(app): State<App>,
     AsProxy(proxy): AsProxy,
+    parts: Parts,
     QueryString(parameters): QueryString<Parameters>,
 ) -> Result<Answer, Problem> {
-    let Parameters { after, feed, wait: text, node } = parameters;
+    let Parameters { after, feed, tag, wait: text, node } = parameters;
     let mut errors = FieldErrors::default();
     // An Envoy without a node id is known by its credential.
     let node = if node.is_empty() { proxy.name.clone() } else { node };
@@ -54,25 +58,27 @@ pub(super) async fn handler(
     let start = Instant::now();
     // Before the first look, so that no change falls between the two.
     let mut changes = app.feed().changes();
-    app.feed().freshen(app.store(), app.now()?).await?;
-    if app.feed().place(after, feed.as_deref()) == Place::Ahead {
-        app.feed().look(app.store(), app.now()?).await?;
+    app.feed().freshen(app.store(), app.floor()).await?;
+    let place = || app.feed().place(after, feed.as_deref(), tag.as_deref());
+    if place() == Place::Ahead {
+        app.feed().look(app.store(), app.floor()).await?;
     }
-    let acknowledged = match app.feed().place(after, feed.as_deref()) {
+    let acknowledged = match place() {
         Place::Behind(epoch) | Place::Current(epoch) => epoch,
         Place::Nowhere | Place::Ahead => 0,
     };
-    let _here = Here::new(&app, proxy, node, acknowledged)?;
+    let _here = Here::new(&app, Arc::clone(&proxy), &node, About::read(&parts), acknowledged);
     loop {
         changes.borrow_and_update();
-        let place = app.feed().place(after, feed.as_deref());
-        if !matches!(place, Place::Current(_)) {
-            return answer(&app, place);
+        still_configured(&app.config().proxies, &proxy)?;
+        let now_at = place();
+        if !matches!(now_at, Place::Current(_)) {
+            return answer(&app, now_at);
         }
         let left = wait.saturating_sub(start.elapsed());
         if left.is_zero() || app.is_stopping() {
-            app.feed().freshen(app.store(), app.now()?).await?;
-            return answer(&app, app.feed().place(after, feed.as_deref()));
+            app.feed().freshen(app.store(), app.floor()).await?;
+            return answer(&app, place());
         }
         let _hangs = app.metrics().hangs();
         // Either way there is reason to look again.
@@ -81,7 +87,7 @@ pub(super) async fn handler(
 }
 
 fn answer(app: &App, place: Place) -> Result<Answer, Problem> {
-    let body = app.feed().answer(app.now()?, place).map_err(|error| Problem::internal(&error))?;
+    let body = app.feed().answer(app.floor(), place).map_err(|error| Problem::internal(&error))?;
     app.metrics().fed(match place {
         Place::Behind(_) => Fed::News,
         Place::Current(_) => Fed::Timeout,
@@ -95,19 +101,18 @@ fn answer(app: &App, place: Place) -> Result<Answer, Problem> {
 struct Here {
     app: App,
     proxy: Arc<Proxy>,
-    node: String,
+    key: Key,
 }
 
 impl Here {
-    fn new(app: &App, proxy: Arc<Proxy>, node: String, epoch: i64) -> Result<Here, Problem> {
-        app.feed().nodes().arrive(app.now()?, &proxy.name, &node, epoch);
-        Ok(Here { app: app.clone(), proxy, node })
+    fn new(app: &App, proxy: Arc<Proxy>, node: &str, about: About, epoch: i64) -> Here {
+        let key = app.feed().nodes().arrive(app.now(), &proxy.name, node, about, epoch);
+        Here { app: app.clone(), proxy, key }
     }
 }
 
 impl Drop for Here {
     fn drop(&mut self) {
-        let now = self.app.now().ok();
-        self.app.feed().nodes().leave(now, &self.proxy.name, &self.node);
+        self.app.feed().nodes().leave(Some(self.app.now()), &self.proxy.name, &self.key);
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderName, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 use super::body::{FieldErrors, JsonBody, QueryString};
 use crate::app::App;
 use crate::clock::{Moment, parse_rfc3339, rfc3339};
+use crate::config::Proxy;
+use crate::evidence::{EvidenceError, Head, HeadFilter, Proof, ReportedHead, Reporter};
 use crate::identity::{AsPerson, AsProxy};
-use crate::limits::MAX_HEADS;
+use crate::limits::{MAX_HEADS, MAX_REPORTED_GRANTS};
 use crate::policy;
-use crate::problem::Problem;
-use crate::store::{Head, HeadFilter, Proof, ReportedHead, Reporter};
+use crate::problem::{Problem, Reason};
 use crate::text;
 
 /// The most heads that one answer lists.
@@ -50,8 +51,69 @@ struct HeadBody {
 pub(super) async fn report(
     State(app): State<App>,
     AsProxy(proxy): AsProxy,
-    JsonBody(Body { node, process, heads }): JsonBody<Body>,
+    request: Request,
 ) -> Result<Json<Value>, Problem> {
+    // Of a body that is too large nothing is read but how large it says it is.
+    let bytes = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let bytes = bytes.map(str::to_owned);
+    let mut node = None;
+    let refusal = match take(&app, &proxy, request, &mut node).await {
+        Ok(answer) => return Ok(answer),
+        Err(refusal) => refusal,
+    };
+    let reason = match &refusal {
+        Refusal::Evidence(EvidenceError::Quota(quota)) => quota.word(),
+        Refusal::Evidence(_) | Refusal::Problem(_) => "",
+    };
+    let problem = match refusal {
+        Refusal::Evidence(error) => error.into(),
+        Refusal::Problem(problem) => problem,
+    };
+    let reason = if reason.is_empty() { problem.reason().word() } else { reason };
+    app.metrics().report_refused(reason);
+    // A proxy repeats what was refused.
+    if let Some(unlogged) = app.evidence().logs_refusal(&proxy.name) {
+        tracing::warn!(
+            proxy = proxy.name,
+            node,
+            bytes,
+            reason,
+            unlogged,
+            "report of heads refused"
+        );
+    }
+    Err(problem)
+}
+
+/// Why a report is refused.
+enum Refusal {
+    Evidence(EvidenceError),
+    Problem(Problem),
+}
+
+impl From<EvidenceError> for Refusal {
+    fn from(error: EvidenceError) -> Refusal {
+        Refusal::Evidence(error)
+    }
+}
+
+impl<P: Into<Problem>> From<Unfit<P>> for Refusal {
+    fn from(Unfit(problem): Unfit<P>) -> Refusal {
+        Refusal::Problem(problem.into())
+    }
+}
+
+/// What is wrong with a report, whatever the database says.
+struct Unfit<P>(P);
+
+async fn take(
+    app: &App,
+    proxy: &Proxy,
+    request: Request,
+    known_node: &mut Option<String>,
+) -> Result<Json<Value>, Refusal> {
+    let JsonBody(Body { node, process, heads }) =
+        JsonBody::from_request(request, app).await.map_err(Unfit)?;
     let mut errors = FieldErrors::default();
     // An Envoy without a node id is known by its credential.
     let node = if node.is_empty() { proxy.name.clone() } else { node };
@@ -59,18 +121,27 @@ pub(super) async fn report(
     if let Some(process) = &process {
         hex_digits("process", process, 32, &mut errors);
     }
+    if errors.is_empty() {
+        *known_node = Some(node.clone());
+    }
+    let grants = heads.iter().map(|head| head.grants.len()).fold(0, usize::saturating_add);
+    if grants > MAX_REPORTED_GRANTS {
+        let detail =
+            format!("expected at most {MAX_REPORTED_GRANTS} grants in a report, got {grants}");
+        return Err(Unfit(Problem::new(Reason::BodyTooLarge, detail)).into());
+    }
     if !(1..=MAX_HEADS).contains(&heads.len()) {
         errors.add("heads", format!("expected 1 to {MAX_HEADS} heads, got {}", heads.len()));
     }
     for (index, head) in heads.iter().enumerate() {
         head.check(&format!("heads[{index}]"), &mut errors);
     }
-    errors.finish()?;
+    errors.finish().map_err(Unfit)?;
 
     let heads: Vec<Head> = heads.into_iter().map(Head::from).collect();
-    let proven = proven_owners(&app, &proxy.name, &heads).await?;
+    let proven = proven_owners(app, &proxy.name, &heads).await?;
     let reporter = Reporter { proxy: &proxy.name, node: &node, process: process.as_deref() };
-    let reported = app.store().report_heads(app.now()?, reporter, &heads, &proven).await?;
+    let reported = app.evidence().report_heads(app.now(), reporter, &heads, &proven).await?;
     app.metrics().reported(&reported);
     let (conflicts, disputed) = (reported.conflicts, reported.disputed);
     if conflicts > 0 {
@@ -97,16 +168,16 @@ async fn proven_owners(
     app: &App,
     proxy: &str,
     heads: &[Head],
-) -> Result<HashMap<String, String>, Problem> {
+) -> Result<HashMap<String, String>, Refusal> {
     let chains: HashSet<&str> = heads.iter().map(|head| head.chain.as_str()).collect();
     let (own, others): (Vec<&str>, Vec<&str>) =
         chains.into_iter().partition(|chain| app.chain_owners().proves(proxy, chain));
     let mut proven: HashMap<String, String> =
         own.into_iter().map(|chain| (chain.to_owned(), proxy.to_owned())).collect();
     if !others.is_empty() {
-        let unknown = app.store().unknown_chains(&others).await?;
+        let unknown = app.evidence().unknown_chains(&others).await?;
         let found = app.chain_owners().search(unknown).await;
-        proven.extend(found.map_err(|error| Problem::internal(&error))?);
+        proven.extend(found.map_err(|error| Unfit(Problem::internal(&error)))?);
     }
     Ok(proven)
 }
@@ -168,10 +239,25 @@ pub(super) async fn list(
         }
         since
     });
+    let retention = app.evidence().retention().await?;
+    if let Some(since) = since.filter(|since| retention.blurs(*since)) {
+        // Which head was the last one before it is not known any more.
+        let hour = |millis| rfc3339(Moment::from_millis(millis).seconds());
+        let (before, after) = retention.hours(since);
+        errors.add(
+            "since",
+            format!(
+                "heads from before {} are kept one an hour: expected a full hour, such as `{}` or `{}`",
+                hour(retention.thinned_before_ms),
+                hour(before),
+                hour(after),
+            ),
+        );
+    }
     errors.finish()?;
-    let now = app.now()?;
+    let now = app.now();
     let page = app
-        .store()
+        .evidence()
         .heads(HeadFilter {
             after: parameters.after,
             since,
@@ -181,7 +267,14 @@ pub(super) async fn list(
         })
         .await?;
     let heads: Vec<Value> = page.heads.into_iter().map(view).collect();
-    let answer = json!({ "as_of": rfc3339(now.seconds()), "heads": heads, "next": page.next });
+    let instant = |millis| (millis > 0).then(|| rfc3339(Moment::from_millis(millis).seconds()));
+    let answer = json!({
+        "as_of": rfc3339(now.seconds()),
+        "heads": heads,
+        "next": page.next,
+        "thinned_before": instant(page.retention.thinned_before_ms),
+        "removed_before": instant(page.retention.removed_before_ms),
+    });
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
 }
 

@@ -1,21 +1,26 @@
 //! `POST /oauth2/introspect` (RFC 7662): a proxy asks whether a token's grant still holds.
 //!
-//! Whatever is wrong with the token is `active: false` and no more (section 2.2). A failure of the
+//! Whatever is wrong with the token is `active: false` and no more (section 2.2), and so is a token of an
+//! audience that is not the proxy's: it learns nothing of it (sections 2.2 and 4). A failure of the
 //! service is never an answer about the token.
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
 use breakglass_core::claims::Claims;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::FormBody;
+use super::has_begun;
 use crate::app::App;
-use crate::clock::Moment;
+use crate::feed::About;
 use crate::identity::AsProxy;
+use crate::metrics::Introspected;
 use crate::problem::Problem;
 use crate::store::{self, Request};
+use crate::timekeeper::Doubt;
 
 #[derive(Deserialize)]
 pub(super) struct Body {
@@ -27,12 +32,20 @@ type Uncached = ([(HeaderName, &'static str); 1], Json<Value>);
 pub(super) async fn handler(
     State(app): State<App>,
     AsProxy(proxy): AsProxy,
+    parts: Parts,
     FormBody(body): FormBody<Body>,
 ) -> Result<Uncached, Problem> {
-    let now = app.now()?;
-    let claims = holding(&app, now, &body.token).await?;
-    app.metrics().introspected(claims.is_some());
-    tracing::debug!(proxy = proxy.name, active = claims.is_some(), "introspected");
+    // What it is told counts for a while there, whatever that is.
+    app.feed().nodes().introspected(app.now(), &proxy.name, &About::read(&parts));
+    let claims = holding(&app, &body.token).await?;
+    let ours = claims.as_ref().is_none_or(|claims| proxy.serves_any(&claims.aud));
+    app.metrics().introspected(match (&claims, ours) {
+        (None, _) => Introspected::Inactive,
+        (Some(_), true) => Introspected::Active,
+        (Some(_), false) => Introspected::OtherAudience,
+    });
+    let claims = claims.filter(|_| ours);
+    tracing::debug!(proxy = proxy.name, active = claims.is_some(), ours, "introspected");
     let answer = claims.map_or(json!({ "active": false }), |claims| {
         json!({
             "active": true,
@@ -48,10 +61,16 @@ pub(super) async fn handler(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
-async fn holding(app: &App, now: Moment, token: &str) -> Result<Option<Claims>, Problem> {
-    let Some(claims) = app.issuer().read(token, now) else { return Ok(None) };
-    let Some(grant) = app.store().grant(now, &claims.jti).await? else { return Ok(None) };
-    Ok(is_of(&claims, &grant).then_some(claims))
+/// A grant holds if it does by the wall clock and by the believed time: while the two differ, one of them is
+/// wrong.
+async fn holding(app: &App, token: &str) -> Result<Option<Claims>, Problem> {
+    let reading = app.timekeeper().reading();
+    let Some(wall) = reading.wall else { return Err(Doubt::Unknown.into()) };
+    let Some(claims) = app.issuer().read(token, reading.floor) else { return Ok(None) };
+    let found = app.store().introspected(reading.latest(), &claims.jti).await?;
+    let Some(grant) = found else { return Ok(None) };
+    let begun = has_begun(&grant, wall.min(reading.believed));
+    Ok((begun && is_of(&claims, &grant)).then_some(claims))
 }
 
 /// Whether the token is one of this grant, and the grant holds. The signature says as much; a

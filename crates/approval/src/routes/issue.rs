@@ -1,5 +1,7 @@
 //! `POST /v1/requests/{id}/token`: the requester gets a token of the approved grant, as often as
-//! needed while it holds: always the same `jti`, always the same end.
+//! needed while it holds: always the same `jti`, always the same end. It takes the credential that
+//! submitted the request: whoever has another one under that name, since yesterday or by mistake, asks
+//! again. A token that was issued stays good when the credential is replaced.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +13,7 @@ use super::body::Id;
 use crate::app::App;
 use crate::clock::{Moment, rfc3339};
 use crate::config::Person;
-use crate::identity::AsPerson;
+use crate::identity::{AsPerson, has_submitted};
 use crate::problem::{Problem, Reason};
 use crate::store::{self, Request, StoreError};
 
@@ -29,12 +31,19 @@ pub(super) async fn handler(
     AsPerson(person): AsPerson,
     Id(id): Id,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Issued>), Problem> {
-    let now = app.now()?;
+    let now = app.trusted_now()?;
     let request = super::request(&app, now, &id).await?;
     if request.requester != person.name {
         return Err(Problem::new(
             Reason::NotTheRequester,
             "only the requester gets the token of a grant",
+        ));
+    }
+    if !has_submitted(&person, &request) {
+        return Err(Problem::new(
+            Reason::CredentialChanged,
+            "this request was submitted with another API token of yours, and only that one gets its \
+             token: ask again with `breakglass request`",
         ));
     }
     let claims = claims(&app, now, &person, &request)?;
@@ -47,7 +56,7 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("issue_token");
+    app.changed("issue_token", &id);
     tracing::info!(request = id, grant = claims.jti, kid = minted.kid, "token issued");
     let issued = Issued {
         token: minted.token,
@@ -65,6 +74,16 @@ fn claims(app: &App, now: Moment, person: &Person, request: &Request) -> Result<
     else {
         return Err(no_grant(request));
     };
+    if !super::has_begun(request, now) {
+        return Err(Problem::new(
+            Reason::GrantNotBegun,
+            format!(
+                "this grant was approved while the service's clock was wrong, and begins at {}: ask again with \
+                 `breakglass request`",
+                rfc3339(request.approved_at.unwrap_or_default())
+            ),
+        ));
+    }
     let instant = |seconds: i64| u64::try_from(seconds).map_err(|error| Problem::internal(&error));
     // What was approved, less what the person has lost since.
     let kept = |then: &[String], now: &[String]| {
@@ -74,7 +93,8 @@ fn claims(app: &App, now: Moment, person: &Person, request: &Request) -> Result<
         iss: app.issuer().name().to_owned(),
         sub: request.requester.clone(),
         aud: vec![request.audience.clone()],
-        iat: instant(now.seconds())?,
+        // A filter honours no token before its `iat`, and so no grant before its approval.
+        iat: instant(now.seconds().max(request.approved_at.unwrap_or_default()))?,
         nbf: None,
         exp: instant(expires_at)?,
         jti: jti.clone(),

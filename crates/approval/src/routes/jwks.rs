@@ -14,5 +14,5 @@ const CACHE: &str = "max-age=5";
 pub(super) async fn handler(
     State(app): State<App>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {
-    Ok(([(header::CACHE_CONTROL, CACHE)], Json(app.issuer().jwks(app.now()?))))
+    Ok(([(header::CACHE_CONTROL, CACHE)], Json(app.issuer().jwks(app.floor()))))
 }

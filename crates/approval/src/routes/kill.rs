@@ -5,15 +5,17 @@
 //! 1. Exactly one of `grant`, `subject`, `incident`, `scope`, `all` says what matches.
 //!    `subject`, `incident` and `scope` mean every spelling of the name that a person would take for
 //!    it: `look_alikes` lists the others that were found.
-//! 2. A grant matches if it is approved, not revoked, and not over for longer than a filter's
-//!    clock can be wrong; whether its token was issued makes no difference. Pending requests stay
-//!    as they are: deny them.
+//! 2. A grant matches if it is approved, not revoked, and at the earliest time that it could be not over for
+//!    longer than a filter's clock can be wrong; whether its token was issued makes no difference.
+//!    `had_ended` counts those that are over by our clock, which may be wrong. One that is named by `grant`
+//!    may be over. Pending requests stay as they are: deny them.
 //! 3. `grant`, `incident` and `scope` revoke those grants that the caller could revoke one by one,
 //!    and tell how many others match; if that is all of them, the answer is no.
 //! 4. `subject` and `all` promise that nothing is left: the caller must have the right to approve
-//!    every scope of every grant that matches and is not the caller's own, or nothing is revoked.
+//!    every scope of every grant that matches and is not the caller's own, or nothing is revoked. Of grants
+//!    that match only because our clock may be wrong, those that the caller may not revoke are counted and left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use axum::Json;
 use axum::extract::State;
@@ -22,11 +24,11 @@ use serde_json::{Value, json};
 
 use super::body::{FieldErrors, JsonBody};
 use crate::app::App;
-use crate::clock::Moment;
-use crate::config::Person;
+use crate::clock::rfc3339;
+use crate::config::{Config, Person};
 use crate::folded::Folded;
 use crate::identity::AsPerson;
-use crate::limits::MAX_LISTED_GRANTS;
+use crate::limits::{CLOCK_SKEW_S, MAX_LISTED_GRANTS};
 use crate::policy;
 use crate::problem::{FieldProblem, Problem, Reason};
 use crate::store::{LiveGrant, STEP, Target};
@@ -53,11 +55,11 @@ pub(super) async fn handler(
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Json<Value>, Problem> {
     let target = body.target()?;
-    let now = app.now()?;
+    let now = app.now();
     if let Target::Grant(jti) = target {
         super::grant(&app, now, jti).await?;
     }
-    let mut kill = Kill { app: &app, person: &person, now, target, reason: &body.reason };
+    let kill = Kill { app: &app, person: &person, target, reason: &body.reason };
     let mut done = Done::default();
     let not_yours = match kill.run(&mut done).await {
         Ok(not_yours) => not_yours,
@@ -65,22 +67,35 @@ pub(super) async fn handler(
         Err(problem) => return Err(problem),
     };
     let alike = done.look_alikes();
-    let Done { revoked, grants, epoch, .. } = done;
-    tracing::warn!(revoked, not_yours, actor = person.name, epoch, ?target, "kill switch");
-    Ok(Json(json!({
+    let Done { revoked, had_ended, grants, epoch, latest_end, first_approval, .. } = done;
+    tracing::warn!(
+        revoked,
+        had_ended,
+        not_yours,
+        actor = person.name,
+        epoch,
+        ?target,
+        "kill switch"
+    );
+    let mut answer = json!({
         "revoked": revoked,
         "grants": grants,
         "epoch": epoch,
         "not_yours": not_yours,
         "look_alikes": alike,
-    })))
+        "latest_expires_at": latest_end.map(rfc3339),
+        "earliest_approved_at": first_approval.map(rfc3339),
+    });
+    if let (1.., Some(answer)) = (had_ended, answer.as_object_mut()) {
+        answer.insert("had_ended".to_owned(), json!(had_ended));
+    }
+    Ok(Json(answer))
 }
 
 /// One use of the kill switch.
 struct Kill<'a> {
     app: &'a App,
     person: &'a Person,
-    now: Moment,
     target: Target<'a>,
     reason: &'a str,
 }
@@ -89,9 +104,15 @@ struct Kill<'a> {
 #[derive(Default)]
 struct Done {
     revoked: usize,
+    /// How many of them were over by our clock.
+    had_ended: usize,
     /// The first of them.
     grants: Vec<String>,
     epoch: i64,
+    /// When the last of them would have ended, and when the first was approved: until when, and since when,
+    /// something can run under them.
+    latest_end: Option<i64>,
+    first_approval: Option<i64>,
     /// The other spellings of the name, each with how many of its grants were revoked, and how many were not
     /// because the person may not.
     alike: BTreeMap<String, (usize, usize)>,
@@ -100,44 +121,62 @@ struct Done {
 impl Kill<'_> {
     /// Revokes until nothing is left that matches and that this person may revoke, and returns how many
     /// grants match that the person may not revoke.
-    async fn run(&mut self, done: &mut Done) -> Result<usize, Problem> {
+    async fn run(&self, done: &mut Done) -> Result<usize, Problem> {
         let store = self.app.store();
         let mut round = 0_u32;
         loop {
-            let matching = store.matching(self.now, self.target).await?;
+            let matching = store.matching(self.app.floor(), self.target).await?;
             let chosen = if round == 0 {
                 choose(self.app, self.person, self.target, &matching)?
             } else {
                 // What was approved meanwhile.
                 chosen(self.app, self.person, self.target, &matching)?
             };
+            let latest = self.app.timekeeper().reading().latest().seconds();
+            let over: HashSet<&str> = matching
+                .iter()
+                .filter(|grant| grant.expires_at <= latest)
+                .map(|grant| grant.jti.as_str())
+                .collect();
             let not_yours = matching.len().saturating_sub(chosen.len());
             done.spelled(self.target, &matching, &chosen);
             // An empty step reads the epoch.
             let steps = chosen.chunks(STEP).chain(chosen.is_empty().then_some(&[][..]));
             for step in steps {
                 let step = store
-                    .revoke_step(self.now, step, &self.person.name, self.reason, self.target)
+                    .revoke_step(self.app.now(), step, &self.person.name, self.reason, self.target)
                     .await?;
                 done.epoch = step.epoch;
+                done.spans(&matching, &step.revoked);
                 let count = step.revoked.len();
+                let ended = step.revoked.iter().filter(|jti| over.contains(jti.as_str())).count();
+                done.had_ended = done.had_ended.saturating_add(ended);
                 done.revoked = done.revoked.saturating_add(count);
                 let room = MAX_LISTED_GRANTS.saturating_sub(done.grants.len());
                 done.grants.extend(step.revoked.into_iter().take(room));
                 if count > 0 {
-                    self.app.revoked(self.now, count).await;
+                    self.app.revoked(count).await;
                 }
             }
             round = round.saturating_add(1);
             if chosen.is_empty() || round >= ROUNDS {
                 return Ok(not_yours);
             }
-            self.now = self.app.now()?;
         }
     }
 }
 
 impl Done {
+    /// Notes when those that one step revoked were approved and would have ended.
+    fn spans(&mut self, matching: &[LiveGrant], revoked: &[String]) {
+        let revoked: HashSet<&str> = revoked.iter().map(String::as_str).collect();
+        for grant in matching.iter().filter(|grant| revoked.contains(grant.jti.as_str())) {
+            self.latest_end = self.latest_end.max(Some(grant.expires_at));
+            let first = self.first_approval.unwrap_or(grant.approved_at);
+            self.first_approval = Some(first.min(grant.approved_at));
+        }
+    }
+
     /// Counts the other spellings among the grants of one round.
     fn spelled(&mut self, target: Target<'_>, matching: &[LiveGrant], chosen: &[String]) {
         let Some(name) = target.name() else { return };
@@ -240,13 +279,16 @@ fn chosen(
     target: Target<'_>,
     matching: &[LiveGrant],
 ) -> Result<Vec<String>, Problem> {
-    let whole = matches!(target, Target::All | Target::Subject(_));
-    if whole {
-        check_rights(app, person, matching)?;
-    }
+    let config = app.config();
+    // By the time that the service goes by, as long as a filter's clock can be wrong.
+    let over = app.now().seconds().saturating_sub(CLOCK_SKEW_S);
+    let whole = |grant: &&LiveGrant| {
+        matches!(target, Target::All | Target::Subject(_)) && grant.expires_at > over
+    };
+    check_rights(&config, person, matching.iter().filter(whole))?;
     Ok(matching
         .iter()
-        .filter(|grant| whole || policy::may_revoke(&app.config(), person, &held(grant)))
+        .filter(|grant| whole(grant) || policy::may_revoke(&config, person, &held(grant)))
         .map(|grant| grant.jti.clone())
         .collect())
 }
@@ -276,11 +318,17 @@ fn check_spelling(app: &App, target: Target<'_>) -> Result<(), Problem> {
     Err(Problem::fields(vec![FieldProblem { field: field.to_owned(), reason, detail }]))
 }
 
-fn check_rights(app: &App, person: &Person, matching: &[LiveGrant]) -> Result<(), Problem> {
+/// Refuses a person who may not approve every scope of all these grants.
+fn check_rights<'a>(
+    config: &Config,
+    person: &Person,
+    matching: impl Iterator<Item = &'a LiveGrant>,
+) -> Result<(), Problem> {
     let mut missing: Vec<&str> = Vec::new();
-    let mut grants = 0_usize;
+    let (mut grants, mut all) = (0_usize, 0_usize);
     for grant in matching {
-        let lacks = policy::not_approvable(&app.config(), person, &held(grant));
+        all = all.saturating_add(1);
+        let lacks = policy::not_approvable(config, person, &held(grant));
         grants = grants.saturating_add(usize::from(!lacks.is_empty()));
         missing.extend(lacks);
     }
@@ -296,7 +344,7 @@ fn check_rights(app: &App, person: &Person, matching: &[LiveGrant]) -> Result<()
              revoke by scope or incident what you may, and have an approver of these do the rest",
             missing.join("`, `"),
             grants,
-            count(matching.len()),
+            count(all),
         ),
     ))
 }

@@ -1,5 +1,5 @@
-//! `GET /v1/requests?state=pending&limit=50&mine=true`: the requests that the caller may see, or
-//! only the caller's own, newest first.
+//! `GET /v1/requests?state=pending&limit=50&mine=true&after=..`: the requests that the caller may see, or
+//! only the caller's own, newest first. An auditor sees all. `next` of a page is `after` of the next one.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::identity::AsPerson;
 use crate::policy;
 use crate::problem::Problem;
-use crate::store::{self, Filter};
+use crate::store::{self, Filter, RequestPage, Visible};
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
@@ -24,6 +24,7 @@ pub(super) struct Parameters {
     limit: Option<i64>,
     #[serde(default)]
     mine: bool,
+    after: Option<String>,
 }
 
 pub(super) async fn handler(
@@ -42,13 +43,16 @@ pub(super) async fn handler(
     errors.finish()?;
 
     let config = app.config();
-    let scopes = match parameters.mine {
-        true => Vec::new(),
-        false => policy::approvable(&config, &person),
+    let (mine, auditor) = (parameters.mine, policy::check_auditor(&config, &person).is_ok());
+    let scopes = if mine { Vec::new() } else { policy::approvable(&config, &person) };
+    let visible = match auditor && !mine {
+        true => Visible::Everything,
+        false => Visible::Of { requester: &person.name, scopes: &scopes },
     };
-    let filter = Filter { requester: &person.name, scopes: &scopes, state, limit };
-    let requests = app.store().requests(app.now()?, &filter).await?;
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let filter = Filter { visible, state, after: parameters.after.as_deref(), limit };
+    let RequestPage { requests, next } = app.store().requests(app.now(), &filter).await?;
     let requests: Vec<View> =
         requests.into_iter().map(|request| View::new(&config, request)).collect();
-    Ok(Json(json!({ "requests": requests })))
+    Ok(Json(json!({ "requests": requests, "next": next })))
 }

@@ -3,13 +3,18 @@
 
 mod apart;
 mod approve;
+mod attempted;
+mod attempts;
 mod body;
 mod cancel;
 mod deny;
 mod evidence;
 mod feed;
+mod forget_proxy;
 mod heads;
 mod health;
+mod health_detail;
+mod idempotency_key;
 mod introspect;
 mod issue;
 mod jwks;
@@ -21,6 +26,7 @@ mod observe;
 mod openapi;
 mod proxies;
 mod revoke;
+mod scopes;
 mod service_trail;
 mod show;
 mod submit;
@@ -30,13 +36,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::http::HeaderValue;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::runtime::Handle;
 
 use crate::app::App;
+use crate::client::VERSION_HEADER;
 use crate::clock::Moment;
-use crate::limits::{MAX_BODY_BYTES, MAX_HEADS_BODY_BYTES, MAX_WAIT_S};
+use crate::limits::{MAX_BODY_BYTES, MAX_CLOCK_STEP_S, MAX_HEADS_BODY_BYTES, MAX_WAIT_S};
 use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store::Request;
@@ -64,9 +73,10 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .route("/v1/requests/{id}/deny", post(deny::handler))
         .route("/v1/requests/{id}/cancel", post(cancel::handler))
         .route("/v1/requests/{id}/token", post(issue::handler))
+        .route("/v1/scopes", get(scopes::handler))
         .route("/v1/grants/{jti}/revoke", post(revoke::handler))
         .route("/v1/proxies", get(proxies::handler))
-        .route("/v1/audit/heads", heads)
+        .route("/v1/proxies/{id}/forget", post(forget_proxy::handler))
         .route("/v1/audit/requests", get(evidence::handler))
         .route("/v1/audit/service", get(service_trail::handler))
         .route("/oauth2/introspect", post(introspect::handler))
@@ -77,6 +87,12 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .route("/metrics", get(metrics::handler))
         .route("/openapi.json", get(openapi::handler));
     let answers = answers.layer(apart);
+    // Evidence has a thread of its own: see `crate::evidence`.
+    let evidence = Router::new()
+        .route("/v1/audit/heads", heads)
+        .route("/v1/audit/attempts", get(attempts::handler))
+        .layer(from_fn_with_state(app.evidence().runtime(runtime), apart::run));
+    let answers = answers.merge(evidence);
     waits
         .layer(from_fn(|request, next| observe::timeout(LONG_TIMEOUT, request, next)))
         .merge(answers.layer(from_fn(|request, next| observe::timeout(TIMEOUT, request, next))))
@@ -85,8 +101,17 @@ pub fn router(app: App, runtime: &Handle) -> Router {
             Problem::new(Reason::MethodNotAllowed, "this endpoint is for another method")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(app.clone(), attempted::observe))
         .layer(from_fn_with_state(app.clone(), observe::count))
+        .layer(map_response(say_version))
         .with_state(app)
+}
+
+/// Each answer says whose it is. `server` would not do: proxies put their own name there.
+async fn say_version(mut response: Response) -> Response {
+    let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+    response.headers_mut().insert(VERSION_HEADER, version);
+    response
 }
 
 /// The request with this id.
@@ -107,6 +132,12 @@ async fn grant(app: &App, now: Moment, jti: &str) -> Result<Request, Problem> {
             "there is no grant with this id: `breakglass status` lists those you may see",
         )
     })
+}
+
+/// Whether the grant was approved by `now`: a clock that was wrong may have dated it later.
+fn has_begun(grant: &Request, now: Moment) -> bool {
+    let begins = grant.approved_at.map(|at| at.saturating_sub(MAX_CLOCK_STEP_S));
+    begins.is_some_and(|begins| begins <= now.seconds())
 }
 
 /// Whether `person` may revoke `grant`.

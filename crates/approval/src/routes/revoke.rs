@@ -1,5 +1,6 @@
 //! `POST /v1/grants/{jti}/revoke`: the holder, or anybody who may approve one of the scopes, ends
-//! a grant. A second time tells of the first.
+//! a grant. A second time tells of the first. A grant that is over by our clock is revoked all the same, and
+//! `had_ended` says so: the clock may be wrong.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +12,7 @@ use crate::app::App;
 use crate::clock::{Moment, rfc3339};
 use crate::identity::AsPerson;
 use crate::problem::{Problem, Reason};
-use crate::store::{Revoked, StoreError};
+use crate::store::Revoked;
 use crate::text;
 
 #[derive(Deserialize)]
@@ -31,7 +32,7 @@ pub(super) async fn handler(
     errors.check("reason", text::reason(&body.reason));
     errors.finish()?;
 
-    let now = app.now()?;
+    let now = app.now();
     let grant = super::grant(&app, now, &jti).await?;
     if !super::may_revoke(&app, &person, &grant) {
         return Err(Problem::new(
@@ -39,8 +40,8 @@ pub(super) async fn handler(
             "only the holder and those who may approve one of its scopes may revoke a grant",
         ));
     }
-    let revoked = revoke(&app, now, &jti, &person.name, &body.reason).await?;
-    Ok(Json(json!({
+    let (revoked, had_ended) = revoke(&app, now, &jti, &person.name, &body.reason).await?;
+    let mut answer = json!({
         "grant": jti,
         "revoked": {
             "by": revoked.revoked_by,
@@ -49,28 +50,30 @@ pub(super) async fn handler(
         },
         "epoch": revoked.epoch,
         "expires_at": rfc3339(revoked.expires_at),
-    })))
+        "approved_at": grant.approved_at.map(rfc3339),
+    });
+    if let (true, Some(answer)) = (had_ended, answer.as_object_mut()) {
+        answer.insert("had_ended".to_owned(), json!(true));
+    }
+    Ok(Json(answer))
 }
 
-/// Revokes, for a caller who may.
+/// Revokes, for a caller who may. Also says whether by our clock the grant had ended before.
 pub(super) async fn revoke(
     app: &App,
     now: Moment,
     jti: &str,
     actor: &str,
     reason: &str,
-) -> Result<Revoked, Problem> {
+) -> Result<(Revoked, bool), Problem> {
     match app.store().revoke(now, jti, actor, reason).await {
         Ok((revoked, true)) => {
-            app.revoked(now, 1).await;
-            tracing::info!(grant = jti, actor, epoch = revoked.epoch, "revoked");
-            Ok(revoked)
+            app.revoked(1).await;
+            let had_ended = revoked.expires_at <= app.timekeeper().reading().latest().seconds();
+            tracing::info!(grant = jti, actor, epoch = revoked.epoch, had_ended, "revoked");
+            Ok((revoked, had_ended))
         }
-        Ok((earlier, false)) => Ok(earlier),
-        Err(StoreError::RowsAffected(_)) => Err(Problem::new(
-            Reason::GrantExpired,
-            "this grant has ended by itself: there is nothing left to revoke",
-        )),
+        Ok((earlier, false)) => Ok((earlier, false)),
         Err(error) => Err(error.into()),
     }
 }

@@ -8,13 +8,11 @@ use tokio::time::{Duration, Instant};
 use super::body::{Id, QueryString, wait};
 use super::view::View;
 use crate::app::App;
-use crate::identity::AsPerson;
+use crate::clock::Moment;
+use crate::identity::{AsPerson, still_configured};
 use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store;
-
-/// How often a wait looks at the clock, so that a request that lapses is noticed.
-const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,25 +27,39 @@ pub(super) async fn handler(
     QueryString(parameters): QueryString<Parameters>,
 ) -> Result<Json<View>, Problem> {
     let wait = wait(parameters.wait)?;
-    // Before the first look, so that no change falls between the two.
-    let mut news = app.news();
+    // Before the first look, so that no change falls between the two. Without a place, what is decided is
+    // answered all the same.
+    let mut place = (!wait.is_zero()).then(|| app.waits().enter(&person.name, &id));
     let start = Instant::now();
     loop {
-        let request = super::request(&app, app.now()?, &id).await?;
+        let now = app.now();
+        let request = super::request(&app, now, &id).await?;
+        let config = app.config();
+        let person = still_configured(&config.people, &person)?;
         let involved = request.requester == person.name
-            || policy::may_refuse(&app.config(), &person, &request.scopes);
+            || policy::may_refuse(&config, &person, &request.scopes)
+            || policy::check_auditor(&config, &person).is_ok();
         if !involved {
             return Err(Problem::new(
                 Reason::NotInvolved,
-                "only the requester and those who may approve one of its scopes see a request",
+                "only the requester, those who may approve one of its scopes, and auditors see a \
+                 request",
             ));
         }
         let left = wait.saturating_sub(start.elapsed());
-        let stopping = news.borrow_and_update().stopping;
-        if request.state != store::State::Pending || left.is_zero() || stopping {
-            return Ok(Json(View::new(&app.config(), request)));
+        if request.state != store::State::Pending || left.is_zero() || app.is_stopping() {
+            return Ok(Json(View::new(&config, request)));
         }
-        // Either way there is reason to look again.
-        let _ = tokio::time::timeout(left.min(LOOK), news.changed()).await;
+        let Some(place) = &mut place else {
+            return Ok(Json(View::new(&config, request)));
+        };
+        let place = place.as_mut().map_err(|error| Problem::from(*error))?;
+        place.news(left.min(until_lapse(now, request.lapses_at))).await;
     }
+}
+
+/// How long it is until a pending request lapses.
+fn until_lapse(now: Moment, lapses_at: i64) -> Duration {
+    let left = Moment::from_seconds(lapses_at).millis().saturating_sub(now.millis());
+    Duration::from_millis(u64::try_from(left).unwrap_or(0).max(1))
 }

@@ -3,22 +3,28 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use breakglass_core::claims::{Breakglass, Claims};
 use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::body::{FieldErrors, JsonBody};
+use super::idempotency_key::IdempotencyKey;
 use super::view::View;
 use crate::app::App;
 use crate::clock::Moment;
-use crate::config::Person;
-use crate::identity::AsPerson;
+use crate::config::{Config, Digest, Person};
+use crate::identity::{AsPerson, fingerprint};
 use crate::issuer::MintError;
 use crate::limits::MAX_SCOPES;
 use crate::policy::{self, Assessment};
 use crate::problem::{Problem, Reason};
-use crate::store::Submission;
+use crate::store::{Earlier, Idempotency, Submission, Submitted};
 use crate::{duration, text};
+
+/// The header of an answer that repeats an earlier one.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,17 +49,29 @@ struct Ask {
     emergency: bool,
 }
 
-type Created = (StatusCode, [(HeaderName, String); 1], Json<View>);
+type Created = (StatusCode, HeaderMap, Json<View>);
 
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
+    IdempotencyKey(key): IdempotencyKey,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Created, Problem> {
-    let now = app.now()?;
+    let now = app.trusted_now()?;
+    let config = app.config();
     let ask = Ask::try_from(body)?;
-    check_incident(&app, &ask)?;
-    let assessment = policy::assess(&app.config(), &person, &ask.scopes, ask.duration_s)?;
+    let credential = fingerprint(&person);
+    let idempotency = key.as_deref().map(|key| Idempotency { key, body_sha256: ask.digest() });
+    if let Some(idempotency) = &idempotency {
+        let store = app.store();
+        match store.earlier_submission(now, &person.name, &credential, idempotency).await? {
+            Earlier::None => {}
+            Earlier::Same(id) => return created(&app, now, &id, true).await,
+            Earlier::Other => return Err(key_reused()),
+        }
+    }
+    check_incident(&config, &ask)?;
+    let assessment = policy::assess(&config, &person, &ask.scopes, ask.duration_s)?;
     let id = app.randomness().id("req", now);
     prove_mintable(&app, now, &person, &ask, &assessment)?;
 
@@ -68,14 +86,59 @@ pub(super) async fn handler(
         incident: ask.incident.as_deref(),
         emergency: ask.emergency,
         duration_s: ask.duration_s,
-        pending_lifetime_s: app.config().pending_lifetime,
+        pending_lifetime_s: config.pending_lifetime,
+        credential,
+        max_pending: config.max_pending_requests,
+        idempotency,
     };
-    app.store().submit(now, &submission).await?;
-    app.changed("submit");
+    match app.store().submit(now, &submission).await? {
+        Submitted::New => {}
+        Submitted::Repeated(id) => return created(&app, now, &id, true).await,
+        Submitted::KeyReused => return Err(key_reused()),
+        Submitted::TooManyPending(count) => return Err(too_many(count)),
+    }
+    app.changed("submit", &id);
     tracing::info!(request = id, requester = person.name, scopes = ?ask.scopes, "submitted");
-    let request = super::request(&app, now, &id).await?;
-    let location = [(header::LOCATION, format!("/v1/requests/{id}"))];
-    Ok((StatusCode::CREATED, location, Json(View::new(&app.config(), request))))
+    created(&app, now, &id, false).await
+}
+
+/// The answer to a submission: the request as it is now.
+async fn created(app: &App, now: Moment, id: &str, repeated: bool) -> Result<Created, Problem> {
+    let request = super::request(app, now, id).await?;
+    let mut headers = HeaderMap::new();
+    let location = HeaderValue::try_from(format!("/v1/requests/{id}"));
+    headers.insert(header::LOCATION, location.map_err(|error| Problem::internal(&error))?);
+    if repeated {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok((StatusCode::CREATED, headers, Json(View::new(&app.config(), request))))
+}
+
+fn key_reused() -> Problem {
+    Problem::new(
+        Reason::IdempotencyKeyReused,
+        "you have sent this `Idempotency-Key` with another request in the last 24 hours: use a new key \
+         for each request, and the same one only to send the same request again",
+    )
+}
+
+fn too_many(count: i64) -> Problem {
+    Problem::new(
+        Reason::TooManyPending,
+        format!(
+            "{count} requests of yours wait for a decision, and no more may: \
+             `breakglass status --state pending` lists them, `breakglass cancel REQUEST` takes one back"
+        ),
+    )
+}
+
+impl Ask {
+    /// The SHA-256 of what is asked for, however the body was written.
+    fn digest(&self) -> Digest {
+        let Ask { scopes, reason, incident, duration_s, emergency } = self;
+        let asked = json!([scopes, reason, incident, duration_s, emergency]);
+        Sha256::digest(asked.to_string()).into()
+    }
 }
 
 impl TryFrom<Body> for Ask {
@@ -110,9 +173,9 @@ impl TryFrom<Body> for Ask {
     }
 }
 
-fn check_incident(app: &App, ask: &Ask) -> Result<(), Problem> {
+fn check_incident(config: &Config, ask: &Ask) -> Result<(), Problem> {
     let mut errors = FieldErrors::default();
-    if let (Some(pattern), Some(incident)) = (&app.config().incident_pattern, &ask.incident)
+    if let (Some(pattern), Some(incident)) = (&config.incident_pattern, &ask.incident)
         && !pattern.is_match(incident)
     {
         errors

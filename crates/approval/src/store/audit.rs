@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
-use super::{StoreError, exactly_one};
+use super::{Store, StoreError, exactly_one};
 use crate::clock::Moment;
 
 /// Who did what to which request.
@@ -12,6 +12,36 @@ pub(super) struct Entry<'a> {
     pub(super) action: &'static str,
     pub(super) request_id: &'a str,
     pub(super) jti: Option<&'a str>,
+}
+
+/// How many rows of the trail are looked at in one go.
+const CHANGES: i64 = 1000;
+
+impl Store {
+    /// The number of the trail's last row; 0 without one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn last_change(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM audit")
+            .fetch_one(&self.lookups)
+            .await?)
+    }
+
+    /// What follows this row of the trail, submissions apart: the number of each row, and its request.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn changes_after(&self, seq: i64) -> Result<Vec<(i64, String)>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT seq, request_id FROM audit
+             WHERE seq > ?1 AND action <> 'submit' ORDER BY seq LIMIT ?2",
+        )
+        .bind(seq)
+        .bind(CHANGES)
+        .fetch_all(&self.lookups)
+        .await?)
+    }
 }
 
 /// Appends a row.

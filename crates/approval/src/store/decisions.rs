@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::audit::{Entry, append};
-use super::{Store, StoreError, exactly_one};
+use super::{Store, StoreError, exactly_one, folded_names};
 use crate::clock::Moment;
 
 /// An approval.
@@ -25,10 +25,12 @@ impl Store {
     /// [`StoreError::RowsAffected`] if it is not pending.
     pub async fn approve(&self, now: Moment, approval: &Approval<'_>) -> Result<(), StoreError> {
         let mut transaction = self.write().await?;
+        // For the database's own rule against self-approval.
+        folded_names::keep(&mut transaction, &[approval.approver]).await?;
         let result = sqlx::query(
             "UPDATE requests
              SET approved_at = ?2, approved_by = ?3, jti = ?4, expires_at = ?2 + duration_s
-             WHERE id = ?1 AND lapses_at > ?2
+             WHERE id = ?1 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
                AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
         )
         .bind(approval.id)
@@ -60,9 +62,10 @@ impl Store {
         reason: &str,
     ) -> Result<(), StoreError> {
         let mut transaction = self.write().await?;
+        folded_names::keep(&mut transaction, &[approver]).await?;
         let result = sqlx::query(
             "UPDATE requests SET denied_at = ?2, denied_by = ?3, denial_reason = ?4
-             WHERE id = ?1 AND lapses_at > ?2
+             WHERE id = ?1 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
                AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
         )
         .bind(id)
@@ -85,7 +88,7 @@ impl Store {
         let mut transaction = self.write().await?;
         let result = sqlx::query(
             "UPDATE requests SET cancelled_at = ?2
-             WHERE id = ?1 AND requester = ?3 AND lapses_at > ?2
+             WHERE id = ?1 AND requester = ?3 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
                AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
         )
         .bind(id)

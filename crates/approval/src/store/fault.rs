@@ -35,8 +35,9 @@ pub(super) fn fault(error: &sqlx::Error) -> Option<Fault> {
         7 => Some(Fault::OutOfMemory),
         // SQLITE_READONLY
         8 => Some(Fault::ReadOnly),
-        // SQLITE_IOERR, SQLITE_CANTOPEN
-        10 | 14 => Some(Fault::Io),
+        // SQLITE_IOERR, SQLITE_CANTOPEN; and SQLITE_CORRUPT, SQLITE_NOTADB, which is what reading the first page
+        // comes to where the system says EIO.
+        10 | 11 | 14 | 26 => Some(Fault::Io),
         // SQLITE_FULL
         13 => Some(Fault::Full),
         _ => None,

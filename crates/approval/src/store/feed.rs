@@ -12,6 +12,8 @@ pub struct FeedHead {
     pub feed: String,
     /// The latest epoch; 0 before the first revocation.
     pub epoch: i64,
+    /// The tag of the epoch that was asked about, if it was given.
+    pub tag: Option<String>,
 }
 
 /// A revocation as the feed lists it.
@@ -36,17 +38,39 @@ impl FeedEntry {
 }
 
 impl Store {
-    /// Where the feed stands.
+    /// Where the feed stands, and the tag of the epoch `known`.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
-    pub async fn feed_head(&self) -> Result<FeedHead, StoreError> {
+    pub async fn feed_head(&self, known: i64) -> Result<FeedHead, StoreError> {
         Ok(sqlx::query_as(
-            "SELECT id AS feed, (SELECT coalesce(max(epoch), 0) FROM revocations) AS epoch
+            "SELECT id AS feed, (SELECT coalesce(max(epoch), 0) FROM revocations) AS epoch,
+                 (SELECT tag FROM revocations WHERE epoch = ?1) AS tag
              FROM feed",
         )
+        .bind(known)
         .fetch_one(&self.feed)
         .await?)
+    }
+
+    /// The tags of the epochs after this one, in order: the latest, and at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn feed_tags(
+        &self,
+        epoch: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, Box<str>)>, StoreError> {
+        let mut tags: Vec<(i64, Box<str>)> = sqlx::query_as(
+            "SELECT epoch, tag FROM revocations WHERE epoch > ?1 ORDER BY epoch DESC LIMIT ?2",
+        )
+        .bind(epoch)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.feed)
+        .await?;
+        tags.reverse();
+        Ok(tags)
     }
 
     /// The revocations after this epoch that still count, in order.

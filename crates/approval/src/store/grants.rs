@@ -5,7 +5,6 @@ use serde_json::json;
 use super::audit::{Entry, append};
 use super::{Request, Store, StoreError};
 use crate::clock::Moment;
-use crate::limits::CLOCK_SKEW_S;
 
 /// A revocation as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -36,7 +35,7 @@ impl Store {
         let mut transaction = self.write().await?;
         let holds: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM requests
-             WHERE id = ?1 AND approved_at IS NOT NULL AND expires_at > ?2
+             WHERE id = ?1 AND approved_at <= ?2 + 5 AND expires_at > ?2
                AND jti NOT IN (SELECT jti FROM revocations)",
         )
         .bind(&request.id)
@@ -56,11 +55,11 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Revokes a grant; a second time, tells of the first, and `false`. A grant that ended longer ago than any
-    /// filter's clock can be wrong is not revoked: there is nothing left to stop.
+    /// Revokes a grant; a second time, tells of the first, and `false`. A grant that is over is revoked too:
+    /// whether it is over is a question to a clock, and ours may be wrong.
     ///
     /// # Errors
-    /// [`StoreError::RowsAffected`] if the grant is unknown or over.
+    /// [`StoreError::RowsAffected`] if the grant is unknown.
     pub async fn revoke(
         &self,
         now: Moment,
@@ -80,14 +79,13 @@ impl Store {
         let revoked: Option<Revoked> = sqlx::query_as(
             "INSERT INTO revocations (jti, revoked_at_ms, revoked_by, reason, expires_at)
              SELECT jti, ?2, ?3, ?4, expires_at FROM requests
-             WHERE jti = ?1 AND expires_at > ?5
+             WHERE jti = ?1
              RETURNING *",
         )
         .bind(jti)
         .bind(now.millis())
         .bind(actor)
         .bind(reason)
-        .bind(now.seconds().saturating_sub(CLOCK_SKEW_S))
         .fetch_optional(&mut *transaction)
         .await?;
         let revoked = revoked.ok_or(StoreError::RowsAffected(0))?;

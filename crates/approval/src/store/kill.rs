@@ -37,6 +37,10 @@ pub struct LiveGrant {
     /// Its scopes.
     #[sqlx(json)]
     pub scopes: Vec<String>,
+    /// Its end.
+    pub expires_at: i64,
+    /// When it was approved.
+    pub approved_at: i64,
 }
 
 /// The most grants that one step revokes: no other change waits for longer than that takes.
@@ -84,34 +88,60 @@ impl<'a> Target<'a> {
     }
 }
 
+/// Selects grants that are not revoked.
+macro_rules! select_live {
+    ($condition:literal) => {
+        concat!(
+            "SELECT jti, requester, approved_by, incident, scopes, expires_at, approved_at FROM requests
+             WHERE jti IS NOT NULL AND ",
+            $condition,
+            " AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)
+             ORDER BY approved_at, jti"
+        )
+    };
+}
+
 impl Store {
-    /// The grants that `target` means: approved, not revoked, and not over for longer than a
-    /// filter's clock can be wrong. Whether a token was issued makes no difference.
+    /// The grants that `target` means: approved, not revoked, and at `floor`, the earliest that it could be,
+    /// not over for longer than a filter's clock can be wrong. One that is named by its id may be over.
+    /// Whether a token was issued makes no difference.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
     pub async fn matching(
         &self,
-        now: Moment,
+        floor: Moment,
         target: Target<'_>,
     ) -> Result<Vec<LiveGrant>, StoreError> {
-        let jti = if let Target::Grant(jti) = target { Some(jti) } else { None };
-        let mut grants: Vec<LiveGrant> = sqlx::query_as(
-            "SELECT jti, requester, approved_by, incident, scopes FROM requests
-             WHERE jti IS NOT NULL AND expires_at > ?1
-               AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)
-               AND (?2 IS NULL OR jti = ?2)
-             ORDER BY approved_at, jti",
-        )
-        .bind(now.seconds().saturating_sub(CLOCK_SKEW_S))
-        .bind(jti)
-        .fetch_all(&self.pool)
-        .await?;
+        let (query, jti) = match target {
+            Target::Grant(jti) => (select_live!("jti = ?2"), Some(jti)),
+            _ => (select_live!("expires_at > ?1"), None),
+        };
+        let mut grants: Vec<LiveGrant> = sqlx::query_as(query)
+            .bind(floor.seconds().saturating_sub(CLOCK_SKEW_S))
+            .bind(jti)
+            .fetch_all(&self.lookups)
+            .await?;
         // The requester chose the spelling, in a row that may be older than today's bounds.
         if let Some(name) = target.name().map(Folded::new) {
             grants.retain(|grant| !target.spellings(grant, &name).is_empty());
         }
         Ok(grants)
+    }
+
+    /// The grants under which something may still run at a proxy that is cut off: those that are not over, also
+    /// where they are revoked.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn running(&self, floor: Moment) -> Result<Vec<LiveGrant>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT jti, requester, approved_by, incident, scopes, expires_at, approved_at FROM requests
+             WHERE jti IS NOT NULL AND expires_at > ?1 ORDER BY approved_at, jti",
+        )
+        .bind(floor.seconds().saturating_sub(CLOCK_SKEW_S))
+        .fetch_all(&self.lookups)
+        .await?)
     }
 
     /// Revokes those of `chosen`, at most [`STEP`] grants, that nobody has revoked meanwhile, in this order.

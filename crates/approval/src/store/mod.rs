@@ -1,21 +1,25 @@
-//! The database: requests, revocations and the audit trail, on SQLite.
+//! The database: requests, revocations and the audit trail, on SQLite. Heads of audit chains and refused attempts
+//! have another one: [`crate::evidence`].
 //!
 //! Every change of state is one transaction that takes the write lock first, changes exactly one
 //! row or fails, and appends its audit row. Time and ids come in as arguments.
 
 mod audit;
+mod clock;
 mod decisions;
 mod evidence;
 mod fault;
 mod feed;
+mod folded_names;
 mod grants;
-mod head_pages;
-mod heads;
+mod idempotency;
 mod kill;
+mod leavers;
+mod lists;
 mod requests;
 mod row;
 mod service_trail;
-mod write;
+pub(crate) mod write;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -28,24 +32,32 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+pub use clock::ClockRow;
 pub use decisions::Approval;
-pub use evidence::{About, Step};
+pub use evidence::{About, Evidence, EvidencePage, Step};
 pub use fault::Fault;
 pub use feed::{FeedEntry, FeedHead};
+pub use folded_names::Kind;
 pub use grants::Revoked;
-pub use head_pages::{HeadFilter, HeadPage, Proof, ReportedHead};
-pub use heads::{Disputed, Head, Reported, Reporter};
+pub use idempotency::{Earlier, Idempotency};
 pub use kill::{LiveGrant, STEP, Step as KillStep, Target};
-pub use requests::{Filter, Submission};
+pub use lists::{Filter, RequestPage, Visible};
+pub use requests::{Submission, Submitted};
 pub use row::{InvalidState, Request, State};
 pub use service_trail::{Act, SERVICE};
 use write::{Write, reusable};
 
 /// How long a request waits for the lock, and how long for a connection. A change reads, and then writes: all
 /// its waits together are below the time that a request may take.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What is kept free on the database's file system for revocations, in bytes: below it, requests and heads are
+/// How many connections each kind of work has at most: see [`Store`]. A connection is a thread and about 2 MiB.
+const WRITES: u32 = 8;
+const LOOKUPS: u32 = 4;
+const INTROSPECTION: u32 = 4;
+const LISTS: u32 = 2;
+
+/// What is kept free on the database's file system for revocations, in bytes: below it, requests and evidence are
 /// refused.
 const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -80,7 +92,14 @@ impl StoreError {
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: SqlitePool,
+    /// For transactions that write. One at a time has the lock, and the others wait on their connections.
+    writes: SqlitePool,
+    /// For what a person's decision needs: single requests, and what the kill switch matches.
+    lookups: SqlitePool,
+    /// For introspection alone.
+    introspection: SqlitePool,
+    /// For lists and evidence: whatever they take, they take it from each other.
+    lists: SqlitePool,
     /// One connection for the feed alone.
     feed: SqlitePool,
     path: PathBuf,
@@ -103,16 +122,30 @@ impl Store {
             // A statement that changes much has a journal of its own, which would need a directory such as
             // /tmp that can be written.
             .pragma("temp_store", "MEMORY");
-        let pool = |connections: u32| {
-            SqlitePoolOptions::new()
+        // The threads have the names of the pools, as `top -H` shows them.
+        let pool = |name: &'static str, connections: u32| {
+            let pool = SqlitePoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(BUSY_TIMEOUT)
-                .after_release(|connection, _| Box::pin(reusable(connection)))
+                .after_release(|connection, _| Box::pin(reusable(connection)));
+            (pool, options.clone().thread_name(move |id| format!("{name}-{id}")))
         };
-        let feed = pool(1).connect_lazy_with(options.clone());
-        let pool = pool(8).connect_with(options).await?;
-        sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Store { pool, feed, path: path.to_owned() })
+        let reads = |name: &'static str, connections: u32| {
+            let (pool, options) = pool(name, connections);
+            pool.connect_lazy_with(options)
+        };
+        let (writes, options) = pool("writes", WRITES);
+        let writes = writes.connect_with(options).await?;
+        sqlx::migrate!("./migrations").run(&writes).await?;
+        folded_names::catch_up(&writes).await?;
+        Ok(Store {
+            writes,
+            lookups: reads("lookups", LOOKUPS),
+            introspection: reads("introspection", INTROSPECTION),
+            lists: reads("lists", LISTS),
+            feed: reads("feed", 1),
+            path: path.to_owned(),
+        })
     }
 
     /// Proves that the feed can be read and that a change is kept: it writes to the disk.
@@ -120,7 +153,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if not.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.feed_head().await?;
+        self.feed_head(0).await?;
         let mut transaction = self.write().await?;
         sqlx::query("UPDATE feed SET id = id").execute(&mut *transaction).await?;
         transaction.commit().await
@@ -128,29 +161,37 @@ impl Store {
 
     /// Closes it: what is under way ends first.
     pub async fn close(&self) {
-        self.feed.close().await;
-        self.pool.close().await;
+        for pool in [&self.feed, &self.lists, &self.introspection, &self.lookups, &self.writes] {
+            pool.close().await;
+        }
     }
 
     /// Refuses what is not needed to end a grant while there is little space left.
     fn check_space(&self) -> Result<(), StoreError> {
-        match statvfs(&self.path) {
-            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE_BYTES => {
-                Err(StoreError::LowSpace)
-            }
-            // Where the system cannot tell, the write itself does.
-            _ => Ok(()),
-        }
+        check_space(&self.path).map(drop)
     }
 
     async fn write(&self) -> Result<Write, StoreError> {
-        Write::begin(&self.pool).await
+        Write::begin(&self.writes).await
+    }
+}
+
+/// How much is free on the file system of this database, in bytes; nothing where the system cannot tell: then the
+/// write itself does.
+///
+/// # Errors
+/// [`StoreError::LowSpace`] if what is left is kept for revocations.
+pub(crate) fn check_space(path: &Path) -> Result<Option<u64>, StoreError> {
+    let Ok(disk) = statvfs(path) else { return Ok(None) };
+    match disk.f_bavail.saturating_mul(disk.f_frsize) {
+        free if free < MIN_FREE_BYTES => Err(StoreError::LowSpace),
+        free => Ok(Some(free)),
     }
 }
 
 /// Makes the file, if it is not there, for its owner alone: it tells who had access to what, and
 /// why. SQLite gives its journal files the same mode.
-fn create_private(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
@@ -158,7 +199,7 @@ fn create_private(path: &Path) -> io::Result<()> {
 }
 
 /// The check that a change of state changed the one row it was about.
-fn exactly_one(result: &sqlx::sqlite::SqliteQueryResult) -> Result<(), StoreError> {
+pub(crate) fn exactly_one(result: &sqlx::sqlite::SqliteQueryResult) -> Result<(), StoreError> {
     match result.rows_affected() {
         1 => Ok(()),
         other => Err(StoreError::RowsAffected(other)),

@@ -48,6 +48,9 @@ pub struct Request {
     pub denial_reason: Option<String>,
     /// When the requester took it back.
     pub cancelled_at: Option<i64>,
+    /// The credential that submitted it, as [`Submission::credential`](super::Submission::credential); none
+    /// for a request of an earlier version.
+    pub submitted_with: Option<Vec<u8>>,
     /// The revocation's place in the feed.
     pub epoch: Option<i64>,
     /// When the grant was revoked, in milliseconds.
@@ -131,7 +134,8 @@ macro_rules! select_requests {
                     CASE
                         WHEN denied_at IS NOT NULL THEN 'denied'
                         WHEN cancelled_at IS NOT NULL THEN 'cancelled'
-                        WHEN approved_at IS NULL AND lapses_at <= ?1 THEN 'lapsed'
+                        WHEN approved_at IS NULL AND (lapsed_at IS NOT NULL OR lapses_at <= ?1
+                            OR submitted_at > ?1 + 5) THEN 'lapsed'
                         WHEN approved_at IS NULL THEN 'pending'
                         WHEN revoked_at_ms IS NOT NULL THEN 'revoked'
                         WHEN requests.expires_at <= ?1 THEN 'expired'

@@ -50,7 +50,7 @@ impl Store {
         Ok(sqlx::query_as("SELECT * FROM service_trail WHERE seq > ?1 ORDER BY seq LIMIT ?2")
             .bind(after)
             .bind(limit)
-            .fetch_all(&self.pool)
+            .fetch_all(&self.lists)
             .await?)
     }
 }

@@ -15,7 +15,7 @@ use super::fault::{Fault, fault};
 
 /// A transaction that has the write lock.
 #[derive(Debug)]
-pub(super) struct Write {
+pub(crate) struct Write {
     connection: PoolConnection<Sqlite>,
     /// COMMIT or ROLLBACK has succeeded.
     ended: bool,
@@ -27,14 +27,15 @@ impl Write {
     ///
     /// A connection that was opened while the file could not be written stays read-only for good, so it is
     /// closed and another one is tried. After as many as the pool has, it is the file that is read-only.
-    pub(super) async fn begin(pool: &SqlitePool) -> Result<Write, StoreError> {
+    pub(crate) async fn begin(pool: &SqlitePool) -> Result<Write, StoreError> {
         let mut left = pool.options().get_max_connections();
         loop {
             let mut write = Write { connection: pool.acquire().await?, ended: false };
             // BEGIN IMMEDIATE succeeds on a read-only connection; a statement that may write does not.
-            let begun = sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE feed SET id = id WHERE 0")
-                .execute(&mut *write.connection)
-                .await;
+            let begun =
+                sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE _sqlx_migrations SET version = 0 WHERE 0")
+                    .execute(&mut *write.connection)
+                    .await;
             match begun {
                 Ok(_) => return Ok(write),
                 Err(error) if left > 0 && fault(&error) == Some(Fault::ReadOnly) => {
@@ -47,14 +48,14 @@ impl Write {
     }
 
     /// Makes it last.
-    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         sqlx::raw_sql("COMMIT").execute(&mut *self.connection).await?;
         self.ended = true;
         Ok(())
     }
 
     /// Ends it without a change.
-    pub(super) async fn rollback(mut self) -> Result<(), StoreError> {
+    pub(crate) async fn rollback(mut self) -> Result<(), StoreError> {
         sqlx::raw_sql("ROLLBACK").execute(&mut *self.connection).await?;
         self.ended = true;
         Ok(())
@@ -85,7 +86,7 @@ impl DerefMut for Write {
 
 /// Whether a connection that was used may be used again: a ROLLBACK that sqlx queued for a transaction of
 /// reads is done, and the transaction is over.
-pub(super) async fn reusable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+pub(crate) async fn reusable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
 }

@@ -41,7 +41,6 @@ fn what_is_not_valid_is_3() {
         vec!["revoke", "grant_x", "--all", "--reason", "r"],
         vec!["revoke", "--subject", "alice", "--incident", "INC-7", "--reason", "r"],
         vec!["revoke", "--all"],
-        vec!["revoke", "--all", "--reason", "r", "--timeout", "1s"],
         vec!["revoke", "--scope", "orders:delete", "--reason", "r"],
         vec!["revoke", "grant_unknown", "--reason", "r"],
         vec!["done"],
@@ -63,14 +62,19 @@ fn missing_settings_are_3() {
     let url = ["--url", "http://127.0.0.1:1"];
     for (arguments, environment, words) in [
         (vec!["status"], vec![], "BREAKGLASS_URL"),
-        (vec!["status", "--url", "approvals.internal"], vec![], "BREAKGLASS_URL"),
+        (vec!["status", "--url", "approvals.internal"], vec![], "to `https://approvals.internal`"),
+        (vec!["status", "--url", "localhost:8300"], vec![], "to `http://localhost:8300`"),
         (vec!["status", url[0], url[1]], vec![], "BREAKGLASS_API_TOKEN"),
         (
             vec!["status", url[0], url[1]],
             vec![("BREAKGLASS_API_TOKEN", " ")],
             "BREAKGLASS_API_TOKEN",
         ),
-        (vec!["status", url[0], url[1], "--api-token-file", "/nowhere"], vec![], "/nowhere"),
+        (
+            vec!["status", url[0], url[1], "--api-token-file", "/nowhere"],
+            vec![],
+            "`--api-token-file`: /nowhere",
+        ),
         (
             vec!["status", url[0], url[1], "--ca-file", "/nowhere"],
             vec![("BREAKGLASS_API_TOKEN", "x")],
@@ -122,6 +126,31 @@ fn help_names_the_exit_codes() {
         let ran = Ran::from(breakglass().args([verb, "--help"]).output().unwrap());
         assert!(ran.stdout.contains("2  denied"), "{verb}");
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{verb}");
+    }
+}
+
+/// The numbers are an interface: the help names those that there are, and so does the document.
+#[test]
+fn the_document_has_the_exit_codes_of_the_help() {
+    use breakglass_approval::exit::HELP;
+    let codes: Vec<&str> = HELP
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ")?.split("  ").next())
+        .flat_map(|codes| codes.split(", "))
+        .filter(|code| code.bytes().all(|byte| byte.is_ascii_digit()) && !code.is_empty())
+        .collect();
+    assert!(
+        codes.starts_with(&["0", "1", "2", "3"]) && codes.ends_with(&["130", "143"]),
+        "{codes:?}"
+    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/approval-service.md");
+    let document = fs::read_to_string(path).unwrap();
+    let table = document.split("| exit code |").nth(1).unwrap().split("\n\n").next().unwrap();
+    for code in codes {
+        assert!(
+            table.lines().any(|line| line.starts_with(&format!("| {code} |"))),
+            "{code}: {table}"
+        );
     }
 }
 

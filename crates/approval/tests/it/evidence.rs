@@ -69,3 +69,43 @@ async fn it_is_for_auditors_and_about_one_thing() {
         assert_eq!(answer.refusal(), (400, "invalid_request"), "{query}");
     }
 }
+
+/// A requester takes as many tokens as they like.
+#[tokio::test]
+async fn a_long_trail_is_on_several_pages() {
+    let service = Service::start().await;
+    let first = service.pending().await;
+    service.advance(1);
+    let (id, _) = service.approved().await;
+    service.advance(1);
+    let last = service.pending().await;
+    sqlx::query(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 25000)
+         INSERT INTO audit (at_ms, actor, action, request_id, detail)
+         SELECT i, 'alice', 'issue_token', ?1, '{}' FROM n",
+    )
+    .bind(&id)
+    .execute(&service.database().await)
+    .await
+    .unwrap();
+    let (mut after, mut pages, mut found) = (String::new(), Vec::new(), Vec::new());
+    loop {
+        let path = format!("/v1/audit/requests?subject=alice&after={after}");
+        let page = service.get("grace", &path).await.ok();
+        let requests = page["requests"].as_array().unwrap().clone();
+        let steps = |entry: &Value| entry["trail"].as_array().unwrap().len();
+        pages.push(requests.iter().map(steps).sum::<usize>());
+        for entry in requests {
+            found.push((entry["request"]["id"].as_str().unwrap().to_owned(), steps(&entry)));
+        }
+        let Some(next) = page["next"].as_str() else { break };
+        assert!(*next > *after, "{next} after {after}");
+        after = next.to_owned();
+    }
+    assert_eq!(pages, [10_000, 10_000, 5004]);
+    let of = |id: &str| -> Vec<usize> {
+        found.iter().filter(|(other, _)| other == id).map(|(_, steps)| *steps).collect()
+    };
+    assert_eq!((of(&first), of(&last)), (vec![1], vec![1]));
+    assert_eq!(of(&id), [9999, 10_000, 5003]);
+}

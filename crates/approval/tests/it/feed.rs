@@ -42,11 +42,13 @@ async fn who_knows_nothing_gets_all_of_it_in_order_and_then_what_is_new() {
     let all = answer.ok();
     let feed = all["feed"].as_str().unwrap().to_owned();
     assert_eq!(feed.len(), 32, "{feed}");
+    let tag = all["tag"].as_str().unwrap();
+    assert!(tag.len() == 16 && tag.bytes().all(|byte| byte.is_ascii_hexdigit()), "{tag}");
     let exp = START + 1800;
     assert_eq!(
         all,
         json!({
-            "epoch": 2, "reset": true, "feed": feed,
+            "epoch": 2, "reset": true, "feed": feed, "tag": tag,
             "revoked": [{ "jti": second, "exp": exp }, { "jti": first, "exp": exp }],
         })
     );
@@ -185,9 +187,9 @@ async fn it_is_for_proxies_and_says_what_is_wrong() {
     }
 }
 
-/// Nobody hears "nothing new" from a service that cannot know.
+/// Nobody hears "nothing new" from a service that cannot know. A wrong clock is no reason for silence.
 #[tokio::test]
-async fn without_its_database_or_clock_there_is_no_answer() {
+async fn without_its_database_there_is_no_answer_and_without_its_clock_there_is() {
     let service = Service::start().await;
     let database = service.database().await;
     let answer = hanging(&service, "?after=0&wait=2s", async {
@@ -201,5 +203,5 @@ async fn without_its_database_or_clock_there_is_no_answer() {
     let service = Service::start().await;
     service.feed("?after=0").await.ok();
     service.lose_the_clock();
-    assert_eq!(service.feed("?after=0").await.refusal(), (503, "clock_unknown"));
+    service.feed("?after=0").await.ok();
 }

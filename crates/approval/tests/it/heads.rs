@@ -268,7 +268,7 @@ async fn proxies_report_and_auditors_read() {
 async fn heads_are_append_only() {
     let service = Service::start().await;
     report(&service, "n1", head(1, 'a')).await;
-    let database = service.database().await;
+    let database = service.evidence().await;
     for sql in [
         "UPDATE audit_heads SET seq = 2",
         "DELETE FROM audit_heads",

@@ -23,9 +23,11 @@ fn answering(answers: Vec<(u16, Value)>) -> String {
                 request.extend_from_slice(&buffer[..count]);
             }
             let body = body.to_string();
+            let kind = if status < 400 { "json" } else { "problem+json" };
             write!(
                 connection,
-                "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-type: application/{kind}\r\n\
+                 content-length: {}\r\n\r\n{body}",
                 body.len()
             )
             .unwrap();

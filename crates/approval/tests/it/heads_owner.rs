@@ -27,6 +27,7 @@ async fn again(service: Service, change: impl Fn(String) -> String) -> Service {
     let text = change(config(&service.directory));
     let Service { app, directory, .. } = service;
     app.store().close().await;
+    app.close_evidence().await;
     Service::start_with(directory, &text, START + 3600).await
 }
 

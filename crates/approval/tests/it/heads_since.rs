@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use breakglass_approval::clock::{Moment, rfc3339};
-use breakglass_approval::store::{HeadFilter, ReportedHead};
+use breakglass_approval::evidence::{HeadFilter, ReportedHead};
 use serde_json::{Value, json};
 
 use crate::heads::{CHAIN, hash, head, listed};
@@ -40,7 +40,7 @@ fn short(heads: &[Value]) -> Vec<(String, i64, Value)> {
 async fn all(service: &Service, filter: HeadFilter<'_>) -> (usize, Vec<ReportedHead>) {
     let (mut heads, mut after, mut pages) = (Vec::new(), 0, 0);
     loop {
-        let page = service.app.store().heads(HeadFilter { after, ..filter }).await.unwrap();
+        let page = service.app.evidence().heads(HeadFilter { after, ..filter }).await.unwrap();
         assert!(page.heads.len() <= filter.limit);
         heads.extend(page.heads);
         pages += 1;
@@ -250,13 +250,13 @@ async fn a_page_reads_a_bounded_number_of_reports() {
          FROM numbers",
     )
     .bind(START)
-    .execute(&service.database().await)
+    .execute(&service.evidence().await)
     .await
     .unwrap();
     // Each chain has 60,000 reports, and one of them after the instant.
     let since = Some(Moment::from_seconds(START + 119));
     let filter = HeadFilter { since, limit: 1000, ..HeadFilter::default() };
-    let first = service.app.store().heads(filter).await.unwrap();
+    let first = service.app.evidence().heads(filter).await.unwrap();
     assert_eq!(first.heads.len(), 1, "the other chain takes a page of its own");
     let (pages, heads) = all(&service, filter).await;
     assert_eq!((pages, heads.len()), (3, 2 + 1000));

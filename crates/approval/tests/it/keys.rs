@@ -97,3 +97,136 @@ fn says_which_key_file_cannot_be_used() {
     fs::write(&good, "not a key").unwrap();
     assert!(matches!(issuer(), Err(KeyError::Invalid(path)) if path == good));
 }
+
+fn kid_of(name: &str) -> String {
+    name.split_once('-').unwrap().1.strip_suffix(".pem").unwrap().to_owned()
+}
+
+fn signer(issuer: &Issuer) -> String {
+    kids(&issuer.jwks(Moment::from_seconds(START))).last().unwrap().clone()
+}
+
+/// Every way in which a file can be no key, each for the newest and for an older one.
+#[tokio::test]
+async fn a_damaged_key_file_is_skipped_while_there_is_a_good_one() {
+    let damage: [fn(&std::path::Path); 5] = [
+        |path| fs::write(path, "").unwrap(),
+        |path| fs::write(path, [0xff; 200]).unwrap(),
+        |path| {
+            let text = fs::read(path).unwrap();
+            fs::write(path, &text[..text.len() / 2]).unwrap();
+        },
+        |path| fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap(),
+        |path| {
+            fs::remove_file(path).unwrap();
+            fs::create_dir(path).unwrap();
+        },
+    ];
+    for (number, damage) in damage.iter().enumerate() {
+        for newest in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            let keys = KeyDirectory::new(directory.path());
+            for seed in 1..=2 {
+                keys.add(Moment::from_seconds(START - 10), &Randomness::from_seed(seed)).unwrap();
+            }
+            let names = keys.names().unwrap();
+            let running = Issuer::new("https://approvals.test", keys.clone()).unwrap();
+            damage(&directory.path().join(&names[usize::from(newest)]));
+            // At a start: the newest good one signs.
+            let good = kid_of(&names[usize::from(!newest)]);
+            let started = Issuer::new("https://approvals.test", keys.clone()).unwrap();
+            let published = kids(&started.jwks(Moment::from_seconds(START)));
+            assert_eq!(published, [good], "{number} {newest}");
+            assert_eq!(started.key_files(), (1, 1));
+            // In a service that runs: what it has read it knows.
+            running.reload().unwrap();
+            assert_eq!(kids(&running.jwks(Moment::from_seconds(START))).len(), 2);
+            assert_eq!(signer(&running), kid_of(&names[1]), "{number} {newest}");
+            assert_eq!(running.key_files(), (1, 1));
+            // A new key signs, with a damaged one beside it.
+            let kid = keys.add(Moment::from_seconds(START), &Randomness::from_seed(3)).unwrap();
+            running.reload().unwrap();
+            assert_eq!(signer(&running), kid);
+            assert_eq!(running.key_files(), (2, 1));
+            // A file that is gone is no key any more.
+            let path = directory.path().join(&names[usize::from(newest)]);
+            fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).unwrap();
+            running.reload().unwrap();
+            assert_eq!(running.key_files(), (2, 0));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_metrics_say_how_many_key_files_cannot_be_used() {
+    let service = Service::start().await;
+    fs::write(service.directory.path().join("keys/1-x.pem"), "no key").unwrap();
+    service.app.issuer().reload().unwrap();
+    for (state, count) in [("used", 1), ("unusable", 1)] {
+        let name = format!("breakglass_signing_key_files{{state=\"{state}\"}}");
+        assert_eq!(service.counter(&name).await, count, "{state}");
+    }
+}
+
+#[test]
+fn a_key_directory_that_others_can_write_to_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("keys");
+    let keys = KeyDirectory::new(&path);
+    keys.add(Moment::from_seconds(1), &Randomness::from_seed(1)).unwrap();
+    let issuer = || Issuer::new("https://approvals.test", keys.clone()).map(|_| ());
+    let running = Issuer::new("https://approvals.test", keys.clone()).unwrap();
+    let set = |path: &std::path::Path, mode| {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    };
+    for mode in [0o777, 0o1777, 0o702, 0o703] {
+        set(&path, mode);
+        let error = issuer().unwrap_err().to_string();
+        assert!(
+            error.ends_with(&format!("`chmod o-w {}`", path.canonicalize().unwrap().display())),
+            "{error}"
+        );
+        // One that runs goes on with what it has.
+        assert!(running.reload().is_err());
+        assert_eq!(running.key_files(), (1, 0));
+    }
+    for mode in [0o700, 0o750, 0o755, 0o2770] {
+        set(&path, mode);
+        issuer().unwrap();
+    }
+    // Above it, that is how some volumes are made: whoever renames it has no other one of ours.
+    set(parent.path(), 0o777);
+    issuer().unwrap();
+    // By another name too.
+    let link = parent.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    set(&path, 0o777);
+    assert!(Issuer::new("https://approvals.test", KeyDirectory::new(&link)).is_err());
+}
+
+/// Where the tests are root: otherwise nobody may give a file away.
+#[test]
+fn what_another_user_owns_is_no_key_and_no_key_directory() {
+    use std::os::unix::fs::chown;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys");
+    let keys = KeyDirectory::new(&path);
+    for seed in 1..=2 {
+        keys.add(Moment::from_seconds(1), &Randomness::from_seed(seed)).unwrap();
+    }
+    let names = keys.names().unwrap();
+    if chown(path.join(&names[1]), Some(4711), None).is_err() {
+        return;
+    }
+    let issuer = || Issuer::new("https://approvals.test", keys.clone());
+    let started = issuer().unwrap();
+    assert_eq!((started.key_files(), signer(&started)), ((1, 1), kid_of(&names[0])));
+    chown(&path, Some(4711), None).unwrap();
+    let error = issuer().map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("got the user 4711") && error.contains("`chown "), "{error}");
+    // A group that the service is not in.
+    chown(&path, Some(0), Some(4711)).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o770)).unwrap();
+    let error = issuer().map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("the group 4711") && error.contains("`chmod g-w "), "{error}");
+}

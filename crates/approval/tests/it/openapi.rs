@@ -75,11 +75,18 @@ async fn answers_have_the_members_that_it_describes() {
     check(&document, "Evidence", &evidence);
     check(&document, "RequestEvidence", &evidence["requests"][0]);
     check(&document, "Step", &evidence["requests"][0]["trail"][0]);
-    let now = service.app.now().unwrap();
+    let scopes = service.get("alice", "/v1/scopes").await.ok();
+    check(&document, "Scopes", &scopes);
+    check(&document, "Scope", &scopes["scopes"][0]);
+    let now = service.app.now();
     service.app.store().note_act(now, "carol", "test", &json!({})).await.unwrap();
     let trail = service.get("grace", "/v1/audit/service").await.ok();
     check(&document, "ServiceTrail", &trail);
     check(&document, "Act", &trail["acts"][0]);
+    service.get("alice", "/v1/audit/service").await.refusal();
+    let attempts = crate::attempts::until(&service, |attempts| attempts.len() >= 2).await;
+    check(&document, "Attempt", &attempts[0]);
+    check(&document, "Attempts", &service.get("grace", "/v1/audit/attempts").await.ok());
     service.pending().await;
     let listed = service.get("alice", "/v1/requests").await.ok();
     check(&document, "Requests", &listed);
@@ -88,6 +95,13 @@ async fn answers_have_the_members_that_it_describes() {
     }
     check(&document, "Jwks", &service.get("nobody", "/.well-known/jwks.json").await.ok());
     check(&document, "Status", &service.get("nobody", "/readyz").await.ok());
+    check(&document, "Health", &service.get("nobody", "/healthz").await.ok());
+    check(&document, "Health", &service.get("grace", "/healthz?detail=1").await.ok());
+    let (_, jti) = service.approved().await;
+    service.approved().await;
+    service.advance(1800);
+    check(&document, "Revoked", &service.revoke("carol", &jti).await.ok());
+    check(&document, "Killed", &service.kill("carol", json!({ "all": true })).await.ok());
     let refused = service.post("alice", "/v1/requests", json!({})).await;
     check(&document, "Problem", &refused.body);
     check(&document, "FieldProblem", &refused.body["errors"][0]);

@@ -39,7 +39,17 @@ impl Server {
     }
 
     /// A server that this command starts.
-    pub(crate) fn start_by(mut command: Command, directory: TempDir, config: &str) -> Server {
+    pub(crate) fn start_by(command: Command, directory: TempDir, config: &str) -> Server {
+        Server::start_as(command, directory, config, &[])
+    }
+
+    /// A server that this command starts with these arguments beside the usual ones.
+    pub(crate) fn start_as(
+        mut command: Command,
+        directory: TempDir,
+        config: &str,
+        arguments: &[&str],
+    ) -> Server {
         let at = |name: &str| directory.path().join(name);
         fs::write(at("config.toml"), config).unwrap();
         let child = command
@@ -47,6 +57,7 @@ impl Server {
             .arg(at("config.toml"))
             .arg("--ready-file")
             .arg(at("ready"))
+            .args(arguments)
             .stderr(fs::File::create(at("log")).unwrap())
             .spawn()
             .unwrap();
@@ -71,9 +82,10 @@ impl Server {
         Ran::from(self.command(who, arguments).output().unwrap())
     }
 
-    /// A pending request of alice's.
+    /// A new pending request of alice's.
     pub(crate) fn pending(&self) -> String {
-        let arguments = ["request", "--scope", "orders:read", "--reason", "orders are stuck"];
+        let arguments =
+            ["request", "--scope", "orders:read", "--reason", "orders are stuck", "--again"];
         self.run("alice", &arguments).done().trim().to_owned()
     }
 
@@ -81,11 +93,40 @@ impl Server {
         fs::read_to_string(self.path("log")).unwrap()
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks the server to stop, and returns its exit code.
     pub(crate) fn stop(&mut self, signal: &str) -> Option<i32> {
+        self.signal(signal);
+        exit_code(&mut self.child)
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
-        exit_code(&mut self.child)
+    }
+
+    /// Whether it runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Stops it by this signal, and returns its directory for the next one.
+    pub(crate) fn leave(mut self, signal: &str) -> TempDir {
+        self.stop(signal);
+        let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap());
+        fs::remove_file(directory.path().join("ready")).unwrap();
+        directory
+    }
+
+    /// `GET` of this path as this person.
+    pub(crate) fn get(&self, who: &str, path: &str) -> Value {
+        let request = ureq::get(format!("{}{path}", self.url));
+        let request = request.header("authorization", format!("Bearer {}", token_of(who)));
+        let text = request.call().unwrap().into_body().read_to_string().unwrap();
+        serde_json::from_str(&text).unwrap_or(Value::String(text))
     }
 }
 

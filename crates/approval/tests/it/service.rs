@@ -1,13 +1,13 @@
 //! The service in this process, with a clock that tests set.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use breakglass_approval::app::App;
 use breakglass_approval::clock::{Clock, ClockUnknown, Moment};
 use breakglass_approval::config::Config;
+use breakglass_approval::evidence;
 use breakglass_approval::feed::keep_fresh;
 use breakglass_approval::issuer::{Issuer, KeyDirectory};
 use breakglass_approval::metrics::Metrics;
@@ -15,6 +15,8 @@ use breakglass_approval::random::Randomness;
 use breakglass_approval::readiness::keep_probing;
 use breakglass_approval::routes::router;
 use breakglass_approval::store::Store;
+use breakglass_approval::timekeeper::{ClockError, Timekeeper, tick};
+use breakglass_approval::waits::keep_awake;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use tempfile::TempDir;
@@ -89,22 +91,52 @@ pub(crate) fn config(directory: &TempDir) -> String {
     format!(
         "listen = \"127.0.0.1:0\"\nissuer = \"https://approvals.test\"\n\
          database = \"{at}/approvals.db\"\nkey_directory = \"{at}/keys\"\n\
-         pending_lifetime = \"10m\"\nauditors = [\"auditors\"]\n{people}{proxy}{SCOPES}",
+         pending_lifetime = \"10m\"\nauditors = [\"auditors\"]\nmax_pending_requests = 1000\n\
+         {people}{proxy}{SCOPES}",
         at = directory.path().display(),
-        proxy = entry("proxies", "envoy", ""),
+        proxy = entry("proxies", "envoy", "audiences = [\"prod\", \"staging\"]"),
     )
 }
 
-/// A clock that stands still until it is told otherwise.
+/// Two clocks of one machine that stand still until they are told otherwise.
 #[derive(Clone)]
-pub(crate) struct TestClock(Arc<AtomicI64>);
+pub(crate) struct TestClock(Arc<Mutex<Clocks>>);
+
+#[derive(Clone, Copy)]
+struct Clocks {
+    /// In milliseconds; nothing for a clock that says nothing.
+    wall: Option<i64>,
+    steady: i64,
+    boot: u32,
+}
+
+/// When the machine of all tests was booted, by a clock that is right.
+const BOOTED_MS: i64 = (START - 1_000_000) * 1000;
+
+impl TestClock {
+    /// The clocks of a machine whose wall clock is right and says `now`.
+    pub(crate) fn new(now: i64) -> TestClock {
+        let wall = now * 1000;
+        let clocks = Clocks { wall: Some(wall), steady: wall - BOOTED_MS, boot: 1 };
+        TestClock(Arc::new(Mutex::new(clocks)))
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Clocks)) {
+        change(&mut self.0.lock().unwrap());
+    }
+}
 
 impl Clock for TestClock {
     fn now(&self) -> Result<Moment, ClockUnknown> {
-        match self.0.load(Ordering::SeqCst) {
-            i64::MIN => Err(ClockUnknown),
-            seconds => Ok(Moment::from_seconds(seconds)),
-        }
+        self.0.lock().unwrap().wall.map(Moment::from_millis).ok_or(ClockUnknown)
+    }
+
+    fn steady(&self) -> i64 {
+        self.0.lock().unwrap().steady
+    }
+
+    fn boot(&self) -> Option<String> {
+        Some(self.0.lock().unwrap().boot.to_string())
     }
 }
 
@@ -153,28 +185,97 @@ impl Service {
 
     /// The service at `now` with this configuration on what an earlier one left in `directory`.
     pub(crate) async fn start_with(directory: TempDir, config: &str, now: i64) -> Service {
+        Service::start_by(directory, config, TestClock::new(now), false).await.unwrap()
+    }
+
+    /// The service with these clocks, by `--accept-clock` or without it.
+    async fn start_by(
+        directory: TempDir,
+        config: &str,
+        clock: TestClock,
+        accept: bool,
+    ) -> Result<Service, ClockError> {
         let config = Config::parse(config).unwrap();
         let store = Store::open(&config.database).await.unwrap();
         let keys = KeyDirectory::new(&config.key_directory);
-        let randomness = Randomness::from_seed(u64::try_from(now).unwrap());
+        let timekeeper = Timekeeper::open(Box::new(clock.clone()), &store, accept).await?;
+        let now = timekeeper.now();
+        let randomness = Randomness::from_seed(now.millis().unsigned_abs());
         if !config.key_directory.is_dir() {
-            keys.add(Moment::from_seconds(now), &randomness).unwrap();
+            keys.add(now, &randomness).unwrap();
         }
         let issuer = Issuer::new(&config.issuer, keys).unwrap();
-        let clock = TestClock(Arc::new(AtomicI64::new(now)));
         let metrics = Metrics::new().unwrap();
-        let app = App::new(config, store, issuer, Box::new(clock.clone()), randomness, metrics);
+        let app = App::new(config, store, issuer, timekeeper, randomness, metrics);
+        // A test can start the service on a file that cannot be opened.
+        let _ = app.evidence().open().await;
+        tokio::spawn(evidence::keep(app.clone()));
         tokio::spawn(keep_fresh(app.clone()));
         tokio::spawn(keep_probing(app.clone()));
-        Service { app, directory, clock }
+        tokio::spawn(keep_awake(app.clone()));
+        tick(&app).await;
+        Ok(Service { app, directory, clock })
     }
 
+    /// The time passes.
     pub(crate) fn advance(&self, seconds: i64) {
-        self.clock.0.fetch_add(seconds, Ordering::SeqCst);
+        self.clock.set(|clocks| {
+            clocks.steady += seconds * 1000;
+            clocks.wall = clocks.wall.map(|wall| wall + seconds * 1000);
+        });
+    }
+
+    /// The wall clock is set by so much, and no time passes.
+    pub(crate) fn step(&self, seconds: i64) {
+        self.step_ms(seconds * 1000);
+    }
+
+    pub(crate) fn step_ms(&self, millis: i64) {
+        self.clock.set(|clocks| clocks.wall = clocks.wall.map(|wall| wall + millis));
+    }
+
+    /// The wall clock is set to this, in seconds.
+    pub(crate) fn set_clock(&self, now: i64) {
+        self.clock.set(|clocks| clocks.wall = Some(now * 1000));
     }
 
     pub(crate) fn lose_the_clock(&self) {
-        self.clock.0.store(i64::MIN, Ordering::SeqCst);
+        self.clock.set(|clocks| clocks.wall = None);
+    }
+
+    /// What the service does each second.
+    pub(crate) async fn tick(&self) {
+        tick(&self.app).await;
+    }
+
+    /// The service is stopped and started again, `seconds` later on the same boot.
+    pub(crate) async fn restart(self, seconds: i64) -> Service {
+        self.advance(seconds);
+        self.start_again(false).await.unwrap()
+    }
+
+    /// The same with `--accept-clock`.
+    pub(crate) async fn restart_accepting(self) -> Result<Service, ClockError> {
+        self.start_again(true).await
+    }
+
+    /// The machine is started anew: `seconds` later its steady clock begins again, and its wall clock is off by
+    /// so much.
+    pub(crate) async fn reboot(self, seconds: i64, off: i64) -> Service {
+        self.advance(seconds);
+        self.step(off);
+        self.clock.set(|clocks| {
+            clocks.steady = 5_000;
+            clocks.boot += 1;
+        });
+        self.start_again(false).await.unwrap()
+    }
+
+    async fn start_again(self, accept: bool) -> Result<Service, ClockError> {
+        breakglass_approval::timekeeper::stop(&self.app).await;
+        self.app.store().close().await;
+        let text = config(&self.directory);
+        Service::start_by(self.directory, &text, self.clock, accept).await
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -283,6 +384,12 @@ impl Service {
     /// The database as somebody with the file sees it.
     pub(crate) async fn database(&self) -> SqlitePool {
         let path = self.directory.path().join("approvals.db");
+        SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap()
+    }
+
+    /// The evidence database as somebody with the file sees it.
+    pub(crate) async fn evidence(&self) -> SqlitePool {
+        let path = self.directory.path().join("approvals-evidence.db");
         SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap()
     }
 

@@ -37,7 +37,7 @@ async fn revoke_all(service: &Service, grants: &[String]) -> Vec<Answer> {
 }
 
 /// The answer is a refusal for a fault of the storage.
-fn is_refused(answer: &Answer, reason: &str) {
+pub(crate) fn is_refused(answer: &Answer, reason: &str) {
     assert_eq!(answer.refusal(), (503, reason));
     let after: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=30).contains(&after), "{answer:?}");
@@ -62,16 +62,16 @@ fn as_root(mounted: rustix::io::Result<()>) {
 }
 
 /// A mount that ends with this.
-struct Mounted(PathBuf);
+pub(crate) struct Mounted(PathBuf);
 
 impl Mounted {
-    fn tmpfs(at: &Path) -> Mounted {
+    pub(crate) fn tmpfs(at: &Path) -> Mounted {
         as_root(mount("tmpfs", at, "tmpfs", MountFlags::empty(), c"size=96m"));
         Mounted(at.to_owned())
     }
 
     /// Whatever is opened in the directory from now on cannot be written.
-    fn read_only(at: &Path) -> Mounted {
+    pub(crate) fn read_only(at: &Path) -> Mounted {
         as_root(mount_bind(at, at));
         as_root(mount_remount(at, MountFlags::BIND | MountFlags::RDONLY, c""));
         Mounted(at.to_owned())
@@ -85,7 +85,7 @@ impl Drop for Mounted {
 }
 
 /// Fills the file system to the last byte.
-fn fill(path: &Path) {
+pub(crate) fn fill(path: &Path) {
     let mut ballast = File::create(path).unwrap();
     let mut size = 1 << 20;
     while size > 0 {

@@ -9,10 +9,12 @@
 //! - `chain`: what makes it a link.
 //! - `chain_id`: whose chain an id names.
 //! - `report`: what the approval service is told of chains.
+//! - `pages`: how it is told, in reports of bounded size.
 
 mod bounded;
 mod chain;
 mod chain_id;
+mod pages;
 mod record;
 mod report;
 
@@ -22,6 +24,7 @@ use std::time::Duration;
 pub(crate) use bounded::{NODE, beginning};
 pub(crate) use chain::{Chain, Link, REPEAT_INTERVAL, RETRY_INTERVAL};
 pub use chain_id::ChainKey;
+pub(crate) use pages::{Pages, ReportLimit, head_bytes};
 pub(crate) use record::{Decided, Phase};
 pub use record::{Record, VERSION};
 pub(crate) use report::{Head, report};

@@ -6,6 +6,7 @@
 
 mod audit;
 mod body;
+mod digest;
 mod document;
 #[cfg(test)]
 mod documented;
@@ -23,6 +24,7 @@ pub(crate) use source::is_token_byte;
 
 pub use crate::schema::ConfigError;
 pub use audit::Audit;
+pub use digest::ConfigDigest;
 pub use endpoint::Endpoint;
 pub use issuer::Issuer;
 pub use keys::{Jwks, RemoteJwks};

@@ -4,9 +4,11 @@
 //!    depends on it but the number of polls: a VM that learns nothing in time asks for itself,
 //!    whichever VM holds the lease.
 //! 2. What was learnt is published as a [`Window`]: the revocations of the last moments.
-//! 3. A window says from which epoch to which it goes, for which feed, and as of when. It adds
+//! 3. A window says from which positions to which it goes, for which feed, and as of when. It adds
 //!    revocations and takes none away. An old one that an attacker puts back says nothing new, and its
 //!    age is seen; so the worst that a forger can do is to make every VM poll for itself.
+//! 4. A VM follows only from a position that the window names, tag and all: it never goes on from an epoch
+//!    that the service has given twice.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{Board, BoardKey, Written, first};
 use crate::config::Config;
 use crate::instant::Instant;
-use crate::revocations::{Recent, Revoked};
+use crate::revocations::{Position, Recent, Revoked};
 
 /// How long a lease counts without being renewed: how soon another VM polls when this one is gone.
 /// A tick renews it, so it outlives a worker that is busy for a while.
@@ -32,13 +34,24 @@ const MAX_WINDOW: usize = 4096;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Window {
     pub(crate) feed: Option<String>,
-    /// Who knows the feed up to this epoch, or further, can go on from here.
-    pub(crate) from: u64,
+    /// Who is at one of these can go on from here: in order, the earliest first.
+    pub(crate) from: Vec<Position>,
     /// The position in the feed with all that is in here.
-    pub(crate) to: u64,
+    pub(crate) to: Position,
     /// When the question was sent whose answer this is, in milliseconds.
     pub(crate) as_of: u64,
     pub(crate) revoked: Vec<Revoked>,
+}
+
+impl Window {
+    /// Whether somebody at this position misses nothing by going on with what is in here.
+    pub(crate) fn goes_on_from(&self, position: &Position) -> bool {
+        // Without tags any epoch in between will do.
+        let is_between = || self.from.first().is_some_and(|from| from.epoch <= position.epoch);
+        self.to == *position
+            || self.from.contains(position)
+            || self.to.tag.is_none() && position.tag.is_none() && is_between()
+    }
 }
 
 /// One VM's part in the sharing.
@@ -51,8 +64,8 @@ pub(crate) struct Sharing {
     me: [u8; 16],
     /// The code of the window that was read last.
     seen: Option<[u8; BoardKey::CODE_BYTES]>,
-    /// What this VM learnt in the last moments: when, from which epoch on, and what.
-    recent: VecDeque<(Instant, u64, Vec<Revoked>)>,
+    /// What this VM learnt in the last moments: when, from which position on, and what.
+    recent: VecDeque<(Instant, Position, Vec<Revoked>)>,
 }
 
 impl Sharing {
@@ -61,7 +74,8 @@ impl Sharing {
         let endpoint = &config.revocation.feed.as_ref()?.endpoint;
         let credential = config.revocation.credential.as_ref()?;
         // Two feeds on one board, or two credentials, are two conversations.
-        let about = ["breakglass feed 1", &endpoint.cluster, &endpoint.authority, &endpoint.path];
+        // 2: positions have tags.
+        let about = ["breakglass feed 2", &endpoint.cluster, &endpoint.authority, &endpoint.path];
         let key = BoardKey::new(credential, &about);
         Some(Sharing {
             lease: key.place("lease"),
@@ -133,7 +147,7 @@ impl Sharing {
     pub(crate) fn publish(
         &mut self,
         board: &dyn Board,
-        (to, feed): (u64, Option<&str>),
+        (to, feed): (&Position, Option<&str>),
         as_of: Instant,
         now: Instant,
     ) {
@@ -147,8 +161,8 @@ impl Sharing {
         self.recent.drain(..self.recent.len().saturating_sub(kept));
         let window = Window {
             feed: feed.map(str::to_owned),
-            from: self.recent.front().map_or(to, |(_, from, _)| *from),
-            to,
+            from: self.recent.iter().map(|(_, from, _)| from.clone()).collect(),
+            to: to.clone(),
             as_of: as_of.as_millis(),
             revoked: self.recent.iter().flat_map(|(.., revoked)| revoked.clone()).collect(),
         };
@@ -156,12 +170,14 @@ impl Sharing {
         let value = self.key.seal(&text);
         let there = board.read(&self.window);
         let rival = there.as_ref().and_then(|(value, _)| self.open(value));
-        // Somebody who asked about as late was told more: that stays.
+        // Somebody who asked about as late was told more: that stays. Not if it was before, and epochs have
+        // tags: the service may have gone back.
+        let slack = if to.tag.is_some() { Duration::ZERO } else { WINDOW };
         let is_ahead = |rival: Window| {
             let asked = Instant::from_millis(rival.as_of);
             rival.feed == window.feed
-                && rival.to > to
-                && asked.after(WINDOW) >= as_of
+                && rival.to.epoch > to.epoch
+                && asked.after(slack) >= as_of
                 && asked <= now
         };
         if rival.is_some_and(is_ahead) {

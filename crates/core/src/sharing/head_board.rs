@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::process::ProcessId;
-use crate::audit::{Head, REPEAT_INTERVAL};
+use crate::audit::{Head, REPEAT_INTERVAL, head_bytes};
 use crate::instant::{Instant, millis};
 
 /// How long after the beginning of a round the heads are reported: each VM has looked by then.
@@ -24,9 +24,6 @@ pub(super) const LEASE: Duration = Duration::from_secs(5);
 
 /// The most heads in one report.
 const MAX_HEADS: usize = 1000;
-
-/// About the most bytes of one report: half of what the approval service takes.
-const MAX_REPORT_BYTES: usize = 512 * 1024;
 
 /// The most idle chains on the board, and the most that have ended.
 const MAX_IDLE: usize = 2048;
@@ -141,8 +138,8 @@ impl Shared {
         self.lead.as_ref().is_some_and(|lead| lives(Instant::from_millis(lead.until)))
     }
 
-    /// The heads that are to be reported now.
-    pub(super) fn due(&self, round: &Round, now: Instant) -> Vec<Head> {
+    /// The heads that are to be reported now, of so many bytes; one at least, if there is one.
+    pub(super) fn due(&self, round: &Round, now: Instant, bytes: usize) -> Vec<Head> {
         let gathered = round.began.after(GATHER) <= now;
         let waits = |entry: &&Entry| {
             gathered && !entry.arrived && entry.age(now).is_some_and(|age| age <= FRESH)
@@ -151,10 +148,11 @@ impl Shared {
         let orphaned = |entry: &&Entry| entry.age(now).is_none_or(|age| age > FRESH);
         let ended = self.ended.iter().filter(orphaned);
         let due = ended.chain(self.idle.iter().filter(waits)).map(|entry| &entry.head);
-        let mut room = MAX_REPORT_BYTES;
+        let mut room = Some(bytes);
+        let mut first = true;
         let fits = |head: &&Head| {
-            room = room.saturating_sub(256).saturating_sub(grants_bytes(&head.grants));
-            room > 0
+            room = room.and_then(|room| room.checked_sub(head_bytes(head)));
+            std::mem::take(&mut first) || room.is_some()
         };
         due.take(MAX_HEADS).take_while(fits).cloned().collect()
     }
@@ -189,6 +187,7 @@ pub(super) fn bounded(grants: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     grants.into_iter().take_while(|(grant, _)| fits(grant)).collect()
 }
 
+#[cfg(test)]
 fn grants_bytes(grants: &BTreeMap<String, u64>) -> usize {
     grants.keys().map(|grant| grant_bytes(grant)).fold(0, usize::saturating_add)
 }
@@ -204,6 +203,8 @@ mod tests {
     use crate::testing::test;
 
     const NOW: Instant = Instant::from_seconds(1_800_000_000);
+
+    const BYTES: usize = 240 * 1024;
 
     fn head(number: usize, grants: usize) -> Head {
         let grant = |index| (format!("grant-{index:04}"), 1);
@@ -228,13 +229,16 @@ mod tests {
         for number in 0..1500 {
             assert_eq!(shared.put(&head(number, 0), later), Put::Added);
         }
-        assert!(shared.due(&round(), NOW.after(Duration::from_secs(1))).is_empty());
-        let first = shared.due(&round(), later);
+        assert!(shared.due(&round(), NOW.after(Duration::from_secs(1)), BYTES).is_empty());
+        let first = shared.due(&round(), later, BYTES);
         assert_eq!(first.len(), 1000);
+        assert!(serde_json::to_vec(&first).unwrap().len() < BYTES);
+        assert_eq!(shared.due(&round(), later, BYTES / 2).len(), 558);
+        assert_eq!(shared.due(&round(), later, 1).len(), 1);
         for entry in &mut shared.idle {
             entry.arrived = first.contains(&entry.head);
         }
-        let second = shared.due(&round(), later);
+        let second = shared.due(&round(), later, BYTES);
         assert_eq!(second.len(), 500);
         assert!(second.iter().all(|head| !first.contains(head)));
     }
@@ -259,9 +263,9 @@ mod tests {
         let ended = Head { grants, ..head(1, 0) };
         let ended = (0..MAX_ENDED).map(|_| Entry { head: ended.clone(), at, arrived: false });
         let shared = Shared { ended: ended.collect(), ..Shared::default() };
-        let due = shared.due(&round(), NOW.after(Duration::from_secs(6)));
+        let due = shared.due(&round(), NOW.after(Duration::from_secs(6)), BYTES);
         assert!(!due.is_empty() && due.len() < MAX_ENDED);
-        assert!(serde_json::to_vec(&due).unwrap().len() <= MAX_REPORT_BYTES);
+        assert!(serde_json::to_vec(&due).unwrap().len() <= BYTES);
         // All that may be there at once has room.
         let idle = (0..MAX_IDLE).map(|number| Entry { head: head(number, 0), at, arrived: false });
         let shared = Shared { idle: idle.collect(), ..shared };

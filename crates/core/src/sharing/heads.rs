@@ -110,12 +110,13 @@ impl SharedHeads {
         self.hurry();
     }
 
-    /// Looks at the board, and takes part.
+    /// Looks at the board, and takes part. A report has so many bytes at most.
     pub(crate) fn look(
         &mut self,
         board: &dyn Board,
         idle: Option<Idle>,
         process: Option<ProcessId>,
+        bytes: usize,
         now: Instant,
     ) -> Look {
         self.next_look = Some(now.after(LOOK_INTERVAL));
@@ -146,7 +147,7 @@ impl SharedHeads {
             }
         }
         let leads = self.sent.is_empty() && !shared.is_led(now);
-        let due = if leads { shared.due(&round, now) } else { Vec::new() };
+        let due = if leads { shared.due(&round, now, bytes) } else { Vec::new() };
         if !due.is_empty() {
             shared.lead = Some(self.lead(now.after(LEASE)));
             changed = true;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::audit::{Head, report};
+use crate::audit::{Head, Pages, report};
+use crate::caller::Caller;
 use crate::calls::Answer;
 use crate::instant::Instant;
 use crate::sharing::{Board, Idle, ProcessId, SharedHeads};
@@ -51,12 +52,13 @@ impl Worker {
         {
             heads.end_is_known(board, self.chain.id());
         }
-        let calls = self.calls.send(&self.config, |_| false, now);
+        let caller = Caller::new(&self.identity, None, &self.config);
+        let calls = self.calls.send(&self.config, &caller, |_| false, now);
         let mut steps = Vec::new();
         for call in self.calls.overdue(now) {
             steps.extend(self.answer(call, &Answer::Failed, now));
         }
-        Tick { calls, steps, counters: self.counters.take() }
+        Tick { calls, steps, counters: self.counters.take(), warnings: self.warnings(now) }
     }
 
     /// Reports the head of the audit chain, if it is time, and the idle ones of other VMs, if it is
@@ -85,7 +87,7 @@ impl Worker {
         let idle = self.chain.is_idle().then(|| self.chain.to_report()).flatten();
         let idle = idle.map(|head| Idle { head, known_at: self.chain.known_at() });
         let Some(heads) = &mut self.heads else { return false };
-        let look = heads.look(board, idle, process, now);
+        let look = heads.look(board, idle, process, self.report_limit.bytes(), now);
         if look.was_reported {
             self.chain.was_repeated(now);
         }
@@ -103,8 +105,16 @@ impl Worker {
     }
 
     fn queue_own(&mut self, board: &dyn Board, head: Head, now: Instant) {
-        let process = self.process_id(board);
-        if let Some(body) = self.body(process, &[head]) {
+        let process = self.process_id(board).map(ProcessId::text);
+        self.pages = Some(Pages::new(head, process));
+        self.queue_page(now);
+    }
+
+    /// Sends the next page of the head that is on its way.
+    fn queue_page(&mut self, now: Instant) {
+        let Some(pages) = &mut self.pages else { return };
+        let (page, process) = pages.page(self.report_limit.bytes());
+        if let Some(body) = report(self.identity.node.as_deref(), process, &[page]) {
             self.calls.queue_head(&body, now);
         }
     }
@@ -115,23 +125,59 @@ impl Worker {
         body.filter(|_| !heads.is_empty())
     }
 
-    fn process_id(&mut self, board: &dyn Board) -> Option<ProcessId> {
+    pub(super) fn process_id(&mut self, board: &dyn Board) -> Option<ProcessId> {
         self.process.as_mut()?.id(board)
     }
 
     pub(super) fn learn_of_report(&mut self, answer: &Answer<'_>, now: Instant) {
-        let arrived = self.has_arrived(answer);
-        self.chain.reported(arrived, now);
+        let arrived = match self.learn_whether_it_arrived(answer) {
+            Arrival::Arrived => self.pages.as_mut().is_none_or(Pages::arrived).then_some(true),
+            Arrival::TooLarge => (!self.report_limit.halve()).then_some(false),
+            Arrival::Failed => Some(false),
+        };
+        match arrived {
+            Some(arrived) => {
+                self.pages = None;
+                self.chain.reported(arrived, now);
+            }
+            None => self.queue_page(now),
+        }
     }
 
     pub(super) fn learn_of_shared_report(&mut self, answer: &Answer<'_>) {
-        let arrived = self.has_arrived(answer);
+        let arrival = self.learn_whether_it_arrived(answer);
+        if arrival == Arrival::TooLarge {
+            // What is due is reported again, in smaller parts.
+            self.report_limit.halve();
+        }
+        let arrived = arrival == Arrival::Arrived;
         self.heads.iter_mut().for_each(|heads: &mut SharedHeads| heads.reported(arrived));
     }
 
-    fn has_arrived(&mut self, answer: &Answer<'_>) -> bool {
-        let arrived = matches!(answer, Answer::Response { status: 200, .. });
-        self.counters.call("heads", if arrived { "ok" } else { "failed" });
-        arrived
+    fn learn_whether_it_arrived(&mut self, answer: &Answer<'_>) -> Arrival {
+        let (arrival, result) = match answer {
+            Answer::Response { status: 200, .. } => (Arrival::Arrived, "ok"),
+            Answer::Response { status: 413, .. } => (Arrival::TooLarge, "too_large"),
+            Answer::Response { .. } | Answer::Failed => (Arrival::Failed, "failed"),
+        };
+        self.counters.call("heads", result);
+        self.was_too_large |= arrival == Arrival::TooLarge;
+        arrival
     }
+
+    /// What is to be logged of reports that were too large.
+    pub(super) fn warnings(&mut self, now: Instant) -> Vec<String> {
+        if !std::mem::take(&mut self.was_too_large) {
+            return Vec::new();
+        }
+        self.report_limit.say(now).into_iter().collect()
+    }
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    Arrived,
+    TooLarge,
+    Failed,
 }

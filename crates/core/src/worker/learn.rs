@@ -33,9 +33,9 @@ impl Worker {
         let steps = if is_new { self.cut_revoked(now) } else { Vec::new() };
         if std::mem::take(&mut self.has_news)
             && let Some(sharing) = &mut self.sharing
-            && let Some((epoch, feed, as_of)) = self.revocations.position()
+            && let Some((position, feed, as_of)) = self.revocations.position()
         {
-            sharing.publish(board, (epoch, feed), as_of, now);
+            sharing.publish(board, (position, feed), as_of, now);
         }
         steps
     }
@@ -48,6 +48,10 @@ impl Worker {
     ) -> Vec<(StreamId, Step)> {
         let learnt = match answer {
             Answer::Response { status: 200, body } => self.revocations.learn(body, now),
+            Answer::Response { status: 400, .. } => {
+                self.revocations.refused(now);
+                None
+            }
             Answer::Response { .. } | Answer::Failed => {
                 self.revocations.failed(now);
                 None

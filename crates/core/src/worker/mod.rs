@@ -13,10 +13,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::audit::{Chain, ChainKey, Decided, Decision, Link, NODE, beginning};
+use crate::audit::{Chain, ChainKey, Decided, Decision, Link, NODE, Pages, ReportLimit, beginning};
 use crate::bodies::Traffic;
+use crate::caller::Caller;
 use crate::calls::{Answer, Call, CallId, Calls, Ended, StreamId};
-use crate::config::Config;
+use crate::config::{Config, ConfigDigest};
 use crate::counters::{CounterName, Counters};
 use crate::decision::{Answers, Bench, Question, Ruling, Token, decide, needs_token};
 use crate::headers::Headers;
@@ -61,6 +62,11 @@ pub struct Worker {
     /// `None` where every VM asks for itself.
     sharing: Option<Sharing>,
     chain: Chain,
+    /// The head that is on its way to the approval service.
+    pages: Option<Pages>,
+    report_limit: ReportLimit,
+    /// Whether a report was too large since the last tick.
+    was_too_large: bool,
     /// `None` where every VM reports its head alone.
     heads: Option<SharedHeads>,
     /// `None` where the VMs of a process cannot agree on an id.
@@ -89,6 +95,10 @@ pub struct Identity {
     pub node: Option<String>,
     /// What tells this worker from every other one, for ever: random.
     pub id: [u8; 16],
+    /// The filter's version.
+    pub version: &'static str,
+    /// What names its configuration.
+    pub digest: Option<ConfigDigest>,
 }
 
 /// A request that is not over.
@@ -140,6 +150,8 @@ pub struct Tick {
     pub steps: Vec<(StreamId, Step)>,
     /// What happened since the last tick.
     pub counters: Vec<(CounterName, u64)>,
+    /// What is to be logged.
+    pub warnings: Vec<String>,
 }
 
 impl Worker {
@@ -152,6 +164,9 @@ impl Worker {
         Worker {
             keys: KeyRing::new(&config),
             chain: Chain::new(chain_id(&config, identity.id), now),
+            pages: None,
+            report_limit: ReportLimit::new(),
+            was_too_large: false,
             heads: SharedHeads::new(&config, identity.id),
             process: Process::new(&config, identity.id),
             ended_at: None,
@@ -274,15 +289,18 @@ impl Worker {
         let mut steps = self.share(board, now);
         self.poll(now);
         self.report(board, now);
+        let process = if self.calls.has_queued(now) { self.process_id(board) } else { None };
+        let caller = Caller::new(&self.identity, process, &self.config);
         let streams = &self.streams;
-        let calls = self.calls.send(&self.config, |stream| streams.contains_key(&stream), now);
+        let calls =
+            self.calls.send(&self.config, &caller, |stream| streams.contains_key(&stream), now);
         for call in self.calls.overdue(now) {
             steps.extend(self.answer(call, &Answer::Failed, now));
         }
         steps.extend(self.cut_due(now));
         steps.extend(self.note_starts(now));
         self.chain.forget(now);
-        Tick { calls, steps, counters: self.counters.take() }
+        Tick { calls, steps, counters: self.counters.take(), warnings: self.warnings(now) }
     }
 
     /// Whether a tick has something to do: the sooner it comes, the shorter a request waits, and the

@@ -37,7 +37,9 @@ fn asks_the_approval_service_as_rfc_7662_says() {
     );
     let (_, call) = waiting(&with(asking_config(), json!({"revocation": revocation})));
     assert_eq!(call.cluster, "approvals");
-    let headers: Vec<_> = call.headers.iter().map(|(n, v)| format!("{n} {v}")).collect();
+    let (process, headers) = call.headers.split_last().unwrap();
+    assert_eq!((process.0, process.1.len()), ("breakglass-process", 32), "a sign of life");
+    let headers: Vec<_> = headers.iter().map(|(n, v)| format!("{n} {v}")).collect();
     assert_eq!(
         headers,
         [

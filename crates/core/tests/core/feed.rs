@@ -1,6 +1,7 @@
 //! The feed: what was revoked is known without asking, and what runs under it ends.
 
 use breakglass_core::calls::{Answer, Call};
+use breakglass_core::config::ConfigDigest;
 use breakglass_core::instant::Instant;
 use breakglass_core::step::Step;
 use serde_json::{Value, json};
@@ -381,4 +382,68 @@ fn an_epoch_that_no_service_can_be_asked_about_is_no_answer() {
     stage.wait_millis(200);
     let call = stage.call();
     assert!(path(&call).contains("after=7"), "{}", path(&call));
+}
+
+#[test]
+fn a_poll_says_which_process_asks_and_how_it_is_set_up() {
+    let mut config = feeding_config();
+    config["revocation"]["max_staleness"] = json!("90s");
+    let mut stage = Stage::new(&config);
+    let call = stage.call();
+    let said = |call: &Call, name: &str| {
+        let found = call.headers.iter().find(|(header, _)| *header == name);
+        found.map(|(_, value)| value.clone())
+    };
+    let process = said(&call, "breakglass-process").unwrap();
+    assert_eq!(process.len(), 32, "{process}");
+    assert!(process.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{process}");
+    assert_eq!(said(&call, "breakglass-version").as_deref(), Some("1.2.3"));
+    assert_eq!(said(&call, "breakglass-max-staleness").as_deref(), Some("90s"));
+    assert_eq!(said(&call, "breakglass-cache").as_deref(), Some("0ms"), "nobody is asked");
+    assert_eq!(said(&call, "breakglass-on-unavailable").as_deref(), Some("deny"));
+    assert_eq!(said(&call, "breakglass-clock-skew").as_deref(), Some("5s"));
+    assert_eq!(said(&call, "breakglass-config"), None, "it is not known here");
+    stage.answer(&call, 200, &everything(7, &[]));
+    assert_eq!(said(&next(&mut stage), "breakglass-process"), Some(process), "one process");
+
+    config["scopes"][1]["on_unavailable"] = json!("allow");
+    let call = Stage::new(&config).call();
+    assert_eq!(said(&call, "breakglass-on-unavailable").as_deref(), Some("allow"), "one scope");
+    config["scopes"][1]["on_unavailable"] = json!("deny");
+    config["enforcement"] = json!("shadow");
+    let call = Stage::new(&config).call();
+    assert_eq!(said(&call, "breakglass-on-unavailable").as_deref(), Some("allow"), "shadow");
+    config["revocation"]["introspection"] = asking_config()["revocation"]["introspection"].clone();
+    let mut stage = Stage::new(&config);
+    assert!(matches!(stage.request(1, &Request::under(&token("grant-1"))), Step::Wait));
+    for call in stage.tick().calls {
+        if path(&call).starts_with("/v1/revocations") {
+            assert_eq!(said(&call, "breakglass-cache").as_deref(), Some("5500ms"));
+        } else {
+            assert!(said(&call, "breakglass-process").is_some(), "a sign of life");
+        }
+    }
+    config["revocation"].as_object_mut().unwrap().remove("credential");
+    let call = Stage::new(&config).call();
+    assert_eq!(said(&call, "breakglass-process"), None);
+    assert!(said(&call, "breakglass-max-staleness").is_some());
+}
+
+#[test]
+fn digests_are_those_of_another_implementation_however_a_configuration_is_written() {
+    let vectors: Value =
+        serde_json::from_str(include_str!("../vectors/config_digests.json")).unwrap();
+    let vectors = vectors.as_array().unwrap();
+    assert!(vectors.len() > 10);
+    for vector in vectors {
+        let texts = vector["texts"].as_array().unwrap();
+        for text in texts.iter().chain([&vector["canonical"]]) {
+            let text = text.as_str().unwrap();
+            let digest = ConfigDigest::of(text.as_bytes()).unwrap().text();
+            assert_eq!(digest, vector["sha256"].as_str().unwrap(), "{text}");
+        }
+    }
+    for text in ["", "{", "{\"a\":1,\"a\":1}", "{} {}"] {
+        assert_eq!(ConfigDigest::of(text.as_bytes()), None, "{text}");
+    }
 }

@@ -101,6 +101,8 @@ fn no_request_token_or_configuration_makes_a_record_longer_than_a_line() {
                 breakglass_core::worker::Identity {
                     node: Some("\u{1}".repeat(5000)),
                     id: [255; 16],
+                    version: "1.2.3",
+                    digest: None,
                 },
                 stage.now,
             );

@@ -13,6 +13,8 @@ mod heads;
 mod hostile;
 mod long_records;
 mod refusal;
+mod report_pages;
 mod sharing;
 mod support;
+mod tags;
 mod vectors;

@@ -250,7 +250,12 @@ impl Stage {
     pub(crate) fn beside(config: &Value, number: u8, board: &Rc<Shelf>) -> Stage {
         let board = Rc::clone(board);
         let config = parse(config).unwrap_or_else(|errors| panic!("{errors:?}"));
-        let identity = Identity { node: Some("edge-1".into()), id: [number; 16] };
+        let identity = Identity {
+            node: Some("edge-1".into()),
+            id: [number; 16],
+            version: "1.2.3",
+            digest: None,
+        };
         let now = Instant::from_seconds(NOW);
         let worker = Worker::new(config, identity, now);
         let traffic = Rc::default();

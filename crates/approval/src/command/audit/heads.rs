@@ -37,7 +37,12 @@ struct Document<W> {
     to: W,
     heads: u64,
     state: State,
+    /// What the last page said that retention had taken away.
+    retention: [Value; 2],
 }
+
+/// The members of a page that say what retention has taken away.
+const RETENTION: [&str; 2] = ["thinned_before", "removed_before"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -50,7 +55,7 @@ enum State {
 
 impl<W: Write> Document<W> {
     fn new(to: W) -> Document<W> {
-        Document { to, heads: 0, state: State::Empty }
+        Document { to, heads: 0, state: State::Empty, retention: [Value::Null, Value::Null] }
     }
 
     /// `as_of` is that of the first page: all that was reported until then is in the document.
@@ -65,6 +70,8 @@ impl<W: Write> Document<W> {
             write!(self.to, "{{\"as_of\":{},\"heads\":[", plain(as_of)).map_err(not_written)?;
         }
         self.state = if next.is_null() { State::Whole } else { State::Begun };
+        // It only goes on: what the last page says is true of those before it.
+        self.retention = RETENTION.map(|name| page.get(name).cloned().unwrap_or_default());
         for head in heads {
             let separator = if self.heads == 0 { "\n" } else { ",\n" };
             write!(self.to, "{separator}{}", plain(head)).map_err(not_written)?;
@@ -77,7 +84,13 @@ impl<W: Write> Document<W> {
         if self.state != State::Whole {
             return Err(no_page("heads"));
         }
-        writeln!(self.to, "\n],\"next\":null}}").map_err(not_written)?;
+        write!(self.to, "\n],\"next\":null").map_err(not_written)?;
+        for (name, value) in
+            RETENTION.iter().zip(&self.retention).filter(|(_, value)| !value.is_null())
+        {
+            write!(self.to, ",\"{name}\":{}", plain(value)).map_err(not_written)?;
+        }
+        writeln!(self.to, "}}").map_err(not_written)?;
         self.to.flush().map_err(not_written)
     }
 }
@@ -135,6 +148,13 @@ mod tests {
         assert_eq!(
             serde_json::from_str::<Value>(&written(&none, true)).unwrap(),
             json!({ "as_of": "first", "heads": [], "next": null })
+        );
+        let page = json!({
+            "as_of": "first", "heads": [], "next": null, "thinned_before": null, "removed_before": "then",
+        });
+        assert_eq!(
+            serde_json::from_str::<Value>(&written(&[page], true)).unwrap(),
+            json!({ "as_of": "first", "heads": [], "next": null, "removed_before": "then" })
         );
         for pages in 1..=3 {
             let page = json!({ "as_of": "a", "heads": [{ "seq": 1 }], "next": 5 });

@@ -8,6 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
+use crate::answer::{HeadsPage, Whole};
 use crate::audit::heads::{Heads, Window};
 use crate::audit::line::Finder;
 use crate::audit::source::Source;
@@ -95,13 +96,19 @@ impl Input {
         if from.starts_with("https://") || from.starts_with("http://") {
             let settings = Settings { url: Some(from.to_owned()), ..settings.clone() };
             let client = Client::new(&settings)?;
+            let not_ours = |error: serde_json::Error| {
+                Failure::Failed(format!("{from}: these are not heads of audit chains: {error}"))
+            };
             // Of all nodes: whose chain a record belongs to is known by its heads.
             pages(&client, self.since.as_deref(), None, &mut |page| {
-                heads.add(&page).map_err(invalid)
+                heads.add(&page).map_err(not_ours)
             })?;
         } else {
-            let file = fs::File::open(from)
-                .map_err(|error| Failure::Invalid(format!("{from}: {error}")))?;
+            let file = fs::File::open(from).map_err(|error| {
+                Failure::Invalid(format!(
+                    "--heads: {from}: {error}; the service's URL begins with `https://` or `http://`"
+                ))
+            })?;
             heads.read(BufReader::new(file)).map_err(invalid)?;
         }
         Ok(heads)
@@ -138,15 +145,12 @@ pub(super) fn pages(
                 path = format!("{path}&{name}={}", crate::client::query_value(value));
             }
         }
-        let page = client.get(&path)?;
-        let next = page.get("next").cloned();
-        each(page)?;
-        match next {
-            Some(Value::Null) => return Ok(()),
-            Some(next) if next.as_i64().is_some_and(|next| next > after) => {
-                after = next.as_i64().unwrap_or(after);
-            }
-            _ => return Err(no_page("heads")),
+        let page: Whole<HeadsPage> = client.page(&path)?;
+        each(page.json)?;
+        match page.body.next {
+            None => return Ok(()),
+            Some(next) if next > after => after = next,
+            Some(_) => return Err(no_page("heads")),
         }
     }
 }

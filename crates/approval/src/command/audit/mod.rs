@@ -1,5 +1,6 @@
 //! `breakglass audit`: reads the records in Envoy's access logs.
 
+mod attempts;
 mod export;
 mod heads;
 mod input;
@@ -35,6 +36,9 @@ enum Verb {
     /// Print what proxies reported of their chains, for `--heads` later.
     #[command(after_help = crate::exit::HELP)]
     Heads(heads::Args),
+    /// Show what known callers were refused, and what auditors read.
+    #[command(after_help = crate::exit::HELP)]
+    Attempts(attempts::Args),
 }
 
 pub(crate) fn run(args: Args, settings: &Settings, terminal: Terminal) -> Result<Exit, Failure> {
@@ -44,5 +48,6 @@ pub(crate) fn run(args: Args, settings: &Settings, terminal: Terminal) -> Result
         Verb::Tail(args) => tail::run(&args, terminal),
         Verb::Export(args) => export::run(&args, terminal),
         Verb::Heads(args) => heads::run(&args, settings),
+        Verb::Attempts(args) => attempts::run(&args, settings, terminal),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::input::{Input, no_page};
 use super::verify::exit;
+use crate::answer::{EvidencePage, Mismatch, Whole};
 use crate::audit::report::{About, Collector};
 use crate::client::{Client, Failure, Settings, query_value};
 use crate::clock::{Clock, SystemClock, rfc3339};
@@ -82,15 +83,55 @@ fn requests(client: &Client, about: &About) -> Result<Vec<Value>, Failure> {
     let mut found = Vec::new();
     let mut after = String::new();
     loop {
-        let mut page = client.get(&format!("{query}&after={}", query_value(&after)))?;
-        let Some(Value::Array(more)) = page.get_mut("requests") else {
-            return Err(no_page("requests"));
-        };
-        found.append(more);
-        match page.get("next") {
-            Some(Value::Null) => return Ok(found),
-            Some(Value::String(next)) if *next > after => after = next.clone(),
-            _ => return Err(no_page("requests")),
+        let mut page: Whole<EvidencePage> =
+            client.page(&format!("{query}&after={}", query_value(&after)))?;
+        if let About::Grant(asked) = about {
+            for evidence in &page.body.requests {
+                let grant = evidence.request.grant.as_ref().map(|grant| grant.id.as_str());
+                Mismatch::check("grant", asked, grant.unwrap_or_default())?;
+            }
         }
+        if let Some(Value::Array(more)) = page.json.get_mut("requests") {
+            append(&mut found, std::mem::take(more));
+        }
+        match page.body.next {
+            None => return Ok(found),
+            Some(next) if next > after => after = next,
+            Some(_) => return Err(no_page("requests")),
+        }
+    }
+}
+
+/// Appends a page. A request whose trail did not fit on the page before is the first of the next one again, with
+/// the rest of it.
+fn append(found: &mut Vec<Value>, mut page: Vec<Value>) {
+    let id = |entry: &Value| entry.pointer("/request/id").cloned();
+    if let (Some(last), Some(first)) = (found.last_mut(), page.first_mut())
+        && id(last) == id(first)
+        && let (Some(Value::Array(trail)), Some(Value::Array(rest))) =
+            (last.get_mut("trail"), first.get_mut("trail"))
+    {
+        trail.append(rest);
+        page.remove(0);
+    }
+    found.append(&mut page);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_trail_are_put_together() {
+        let entry = |id: &str, trail: &[i64]| json!({ "request": { "id": id }, "trail": trail });
+        let mut found = Vec::new();
+        append(&mut found, vec![entry("a", &[1]), entry("b", &[2])]);
+        append(&mut found, vec![entry("b", &[3])]);
+        append(&mut found, vec![entry("b", &[4]), entry("c", &[5])]);
+        append(&mut found, vec![entry("d", &[])]);
+        let whole = [entry("a", &[1]), entry("b", &[2, 3, 4]), entry("c", &[5]), entry("d", &[])];
+        assert_eq!(found, whole);
     }
 }

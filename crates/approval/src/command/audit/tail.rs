@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::terminal::Terminal;
 use crate::text::harmless_json;
 
-/// How often the file is looked at: soon enough for somebody who watches.
+/// How often the file is looked at: soon enough for a person who watches.
 const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]

@@ -15,7 +15,7 @@ Exit codes:
   2  denied: not an auditor
   3  invalid input: command line, a file that cannot be read
   4  integrity broken: something was changed or forged
-  5  incomplete: something is missing, or nobody can know whether it is (no --heads)
+  5  incomplete: something is missing, or it cannot be known whether it is (no --heads)
   6  both
   7  nothing was checked: there was no record, and no head asks for one";
 

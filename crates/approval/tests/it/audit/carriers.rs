@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::log::{Call, END, Folder, GRANT, Vm, heads, wrapped};
 use crate::process::{Ran, breakglass};
 
-fn verify(folder: &Folder, files: &[PathBuf], heads: &Value, arguments: &[&str]) -> Ran {
+pub(super) fn verify(folder: &Folder, files: &[PathBuf], heads: &Value, arguments: &[&str]) -> Ran {
     let heads = folder.file("heads.json", heads.to_string());
     let mut command = breakglass();
     command.args(["audit", "verify", "--json", "--heads"]).arg(heads).args(arguments).args(files);
@@ -30,7 +30,7 @@ fn gzip(lines: &[String]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn kinds(ran: &Ran) -> Vec<String> {
+pub(super) fn kinds(ran: &Ran) -> Vec<String> {
     let json = ran.json();
     let of = |class: &str| json[class]["findings"].as_array().unwrap().clone();
     let found = of("integrity").into_iter().chain(of("completeness"));

@@ -12,6 +12,7 @@ mod matrix;
 mod nothing;
 mod orders;
 mod report;
+mod retention;
 mod tail;
 mod tampering;
 mod unsealed;

@@ -121,8 +121,10 @@ fn a_report_about_nothing_says_so() {
         command.args(["audit", "report", "--log-only", "--heads"]).arg(&heads).arg(&log);
         Ran::from(command.args(arguments).output().unwrap())
     };
-    assert_eq!(report(&["--incident", "INC-4711"]).code, 0);
-    for typo in ["INC-4712", "inc-4711", "INC-4711 ", ""] {
+    for spelling in ["INC-4711", "inc-4711", "INC-4711 "] {
+        assert_eq!(report(&["--incident", spelling]).code, 0, "{spelling:?}");
+    }
+    for typo in ["INC-4712", "INC-47111", "INC 4711", ""] {
         let page = folder.file("page.html", "");
         let page = page.to_str().unwrap();
         let ran = report(&["--incident", typo, "--json", "--html", page]);

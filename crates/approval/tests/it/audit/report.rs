@@ -113,6 +113,31 @@ fn finds_by_incident_and_by_person_and_nothing_else() {
 }
 
 #[test]
+fn finds_every_spelling_and_says_which() {
+    let folder = Folder::new();
+    let mut vm = Vm::new('a');
+    let spellings = ["INC-2", "inc-2", "\u{406}NC-2 ", "INC\u{2010}\u{200b}2"];
+    let mut lines: Vec<String> =
+        spellings.iter().map(|incident| vm.write(&Call { incident, ..END })).collect();
+    lines.push(vm.write(&Call { incident: "INC-22", subject: "INC-2", path: "/INC-2", ..END }));
+    let page = folder.file("page.html", "");
+    let arguments = ["--incident", "Inc-2", "--json", "--html", page.to_str().unwrap()];
+    let ran = report(&folder, &lines, &heads([&vm]), &arguments);
+    let found = ran.json();
+    assert_eq!(found["calls"].as_array().unwrap().len(), 4);
+    let mut sorted = spellings;
+    sorted.sort_unstable();
+    let expected = sorted.map(|name| json!({ "name": name, "calls": 1, "requests": 0 }));
+    assert_eq!(found["look_alikes"], json!(expected));
+    assert!(std::fs::read_to_string(page).unwrap().contains("Other spellings of the name"));
+    let text = report(&folder, &lines, &heads([&vm]), &["--incident", "INC-2"]).done();
+    let line = text.lines().find(|line| line.starts_with("also spelled")).unwrap();
+    assert_eq!(line, "also spelled  \"INC\u{2010}\\u200b2\", \"inc-2\", \"\u{406}NC-2 \"");
+    let none = report(&folder, &lines, &heads([&vm]), &["--subject", "inc-2", "--json"]).json();
+    assert_eq!(none["look_alikes"], json!([{ "name": "INC-2", "calls": 1, "requests": 0 }]));
+}
+
+#[test]
 fn says_that_the_log_cannot_be_believed_where_it_cannot() {
     let folder = Folder::new();
     let mut vm = Vm::new('a');

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use sqlx::types::Json;
 
-use super::write::Write;
-use super::{Store, StoreError, exactly_one};
+use super::{Evidence, EvidenceError};
 use crate::clock::Moment;
+use crate::store::exactly_one;
+use crate::store::write::Write;
 
 /// Who reports.
 #[derive(Debug, Clone, Copy)]
@@ -73,18 +74,18 @@ struct Known {
     counts_more: bool,
 }
 
-impl Store {
+impl Evidence {
     /// Those of `chains` that no proxy has reported before.
     ///
     /// # Errors
-    /// [`StoreError`] if the database cannot tell.
-    pub async fn unknown_chains(&self, chains: &[&str]) -> Result<Vec<String>, StoreError> {
+    /// [`EvidenceError`] if the database cannot tell.
+    pub async fn unknown_chains(&self, chains: &[&str]) -> Result<Vec<String>, EvidenceError> {
         Ok(sqlx::query_scalar(
             "SELECT named.value FROM json_each(?1) AS named
              WHERE NOT EXISTS (SELECT 1 FROM audit_chain_owners WHERE chain = named.value)",
         )
         .bind(Json(chains))
-        .fetch_all(&self.pool)
+        .fetch_all(&self.readers()?)
         .await?)
     }
 
@@ -92,15 +93,16 @@ impl Store {
     /// prove one. A head that is known already is not kept twice: that it was seen again is.
     ///
     /// # Errors
-    /// [`StoreError`] if the database refuses it.
+    /// [`EvidenceError`] if the database refuses it, or the credential has had its share.
     pub async fn report_heads(
         &self,
         now: Moment,
         reporter: Reporter<'_>,
         heads: &[Head],
         proven: &HashMap<String, String>,
-    ) -> Result<Reported, StoreError> {
-        self.check_space()?;
+    ) -> Result<Reported, EvidenceError> {
+        let _turn = self.turn(reporter.proxy).await?;
+        self.check_quota(reporter, heads).await?;
         let mut transaction = self.write().await?;
         let mut reported = Reported::default();
         let mut owners: HashMap<&str, Option<String>> = HashMap::new();
@@ -147,7 +149,7 @@ async fn owner(
     reporter: Reporter<'_>,
     chain: &str,
     proven: Option<&str>,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<String>, EvidenceError> {
     if let Some(proven) = proven {
         let known: Option<bool> = sqlx::query_scalar(
             "SELECT proven FROM audit_chain_owners WHERE chain = ?1 AND owner = ?2",
@@ -186,7 +188,7 @@ async fn known(
     transaction: &mut Write,
     reporter: Reporter<'_>,
     head: &Head,
-) -> Result<Option<Known>, StoreError> {
+) -> Result<Option<Known>, EvidenceError> {
     Ok(sqlx::query_as(
         "SELECT id, seq, ended_seq,
              (SELECT same.id FROM audit_heads same
@@ -216,7 +218,7 @@ async fn seen_again(
     now: Moment,
     reporter: i64,
     head: i64,
-) -> Result<(), StoreError> {
+) -> Result<(), EvidenceError> {
     let result = sqlx::query(
         "UPDATE audit_reporters SET head_id = ?1, seen_at_ms = max(seen_at_ms, ?2) WHERE id = ?3",
     )
@@ -225,7 +227,7 @@ async fn seen_again(
     .bind(reporter)
     .execute(&mut **transaction)
     .await?;
-    exactly_one(&result)
+    Ok(exactly_one(&result)?)
 }
 
 /// Which earlier head of the same owner this one contradicts, the worst first. Which of them is right is not
@@ -235,7 +237,7 @@ async fn conflict(
     reporter: Reporter<'_>,
     head: &Head,
     known: Option<&Known>,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<String>, EvidenceError> {
     Ok(sqlx::query_scalar(
         "SELECT CASE
              WHEN EXISTS (SELECT 1 FROM audit_reporters
@@ -265,7 +267,7 @@ async fn insert(
     reporter: Reporter<'_>,
     head: &Head,
     conflict: Option<String>,
-) -> Result<(), StoreError> {
+) -> Result<(), EvidenceError> {
     let result = sqlx::query(
         "INSERT INTO audit_heads (reported_at_ms, proxy, node, process, chain, seq, hash, began,
             ended, grants, conflict)
@@ -284,5 +286,5 @@ async fn insert(
     .bind(conflict)
     .execute(&mut **transaction)
     .await?;
-    exactly_one(&result)
+    Ok(exactly_one(&result)?)
 }

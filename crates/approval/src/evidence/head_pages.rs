@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use futures_util::TryStreamExt as _;
 use sqlx::{Sqlite, Transaction};
 
-use super::{Store, StoreError};
+use super::{Evidence, EvidenceError, Retention, retention};
 use crate::clock::Moment;
 
 /// About the size of one page, in bytes of JSON. One head can have as many grants as a report holds: a
@@ -125,6 +125,8 @@ pub struct HeadPage {
     pub heads: Vec<ReportedHead>,
     /// `after` of the next page, if there is one.
     pub next: Option<i64>,
+    /// What retention had taken away when it was read.
+    pub retention: Retention,
     bytes: usize,
     work: i64,
 }
@@ -226,15 +228,16 @@ macro_rules! select_reporters {
     };
 }
 
-impl Store {
+impl Evidence {
     /// The first heads that `filter` lets through.
     ///
     /// # Errors
-    /// [`StoreError`] if the database cannot tell.
-    pub async fn heads(&self, filter: HeadFilter<'_>) -> Result<HeadPage, StoreError> {
+    /// [`EvidenceError`] if the database cannot tell.
+    pub async fn heads(&self, filter: HeadFilter<'_>) -> Result<HeadPage, EvidenceError> {
         // One transaction: all of a page is as of one moment.
-        let mut transaction = self.pool.begin().await?;
-        let mut page = HeadPage::default();
+        let mut transaction = self.readers()?.begin().await?;
+        let retention = retention::read(&mut transaction).await?;
+        let mut page = HeadPage { retention, ..HeadPage::default() };
         let Some(since) = filter.since else {
             page.next = reports(&mut transaction, &filter, filter.after, &mut page).await?;
             return Ok(page);
@@ -270,7 +273,7 @@ async fn reports(
     filter: &HeadFilter<'_>,
     mut after: i64,
     page: &mut HeadPage,
-) -> Result<Option<i64>, StoreError> {
+) -> Result<Option<i64>, EvidenceError> {
     // The plus keeps SQLite at the order of arrival: an index on the time would mean sorting for each page.
     let query = match filter.chain {
         None => select_heads!(
@@ -311,7 +314,7 @@ async fn before(
     since: Moment,
     (first, mut part): (i64, i64),
     page: &mut HeadPage,
-) -> Result<Option<(i64, i64)>, StoreError> {
+) -> Result<Option<(i64, i64)>, EvidenceError> {
     let mut from = first;
     loop {
         let reporters = reporters(transaction, filter, since, from).await?;
@@ -348,7 +351,7 @@ async fn reporters(
     filter: &HeadFilter<'_>,
     since: Moment,
     from: i64,
-) -> Result<Vec<ChainReporter>, StoreError> {
+) -> Result<Vec<ChainReporter>, EvidenceError> {
     let query = match filter.chain {
         None => select_reporters!(""),
         Some(_) => select_reporters!(" AND r.chain = ?5"),
@@ -368,7 +371,7 @@ async fn highest(
     transaction: &mut Transaction<'static, Sqlite>,
     reporter: &ChainReporter,
     since: Moment,
-) -> Result<Option<ReportedHead>, StoreError> {
+) -> Result<Option<ReportedHead>, EvidenceError> {
     let id = if reporter.head_ms < since.millis() {
         Some(reporter.head_id)
     } else {
@@ -396,7 +399,7 @@ async fn grants(
     reporter: &ChainReporter,
     since: Moment,
     part: i64,
-) -> Result<(BTreeMap<String, i64>, bool), StoreError> {
+) -> Result<(BTreeMap<String, i64>, bool), EvidenceError> {
     let query = if reporter.last_ms < since.millis() {
         "SELECT grant_id, count FROM audit_reporter_grants WHERE reporter = ?1
          ORDER BY grant_id LIMIT ?2 OFFSET ?3"

@@ -1,0 +1,70 @@
+//! `POST /v1/requests/{id}/token`.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Body, Instant, check_id};
+
+/// The largest token that is believed, in bytes: twice what any service of ours mints.
+const MAX_BYTES: usize = 16 * 1024;
+
+/// A token, and what it is for.
+#[derive(Clone, Deserialize)]
+pub struct Issued {
+    /// The token.
+    pub token: String,
+    /// The grant that it carries.
+    pub grant: String,
+    /// Its scopes, with spaces between them.
+    pub scope: String,
+    /// The environment.
+    pub audience: String,
+    /// When it ends.
+    pub expires_at: Instant,
+}
+
+/// The claims that have to fit what is said beside the token.
+#[derive(Deserialize)]
+struct Claims {
+    jti: String,
+    exp: i64,
+}
+
+impl Body for Issued {
+    const NAME: &'static str = "a token";
+
+    /// No signature is verified: the keys would come from the service that sent the token. No message here
+    /// repeats any part of it.
+    fn check(&self) -> Result<(), String> {
+        check_id("grant", &self.grant)?;
+        let compact = || "token: expected a JWS in compact form (RFC 7515)".to_owned();
+        if self.token.len() > MAX_BYTES {
+            return Err(compact());
+        }
+        let parts: Vec<&str> = self.token.split('.').collect();
+        let [header, payload, signature] = parts.as_slice() else { return Err(compact()) };
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| compact());
+        let header: Value = serde_json::from_slice(&decode(header)?).map_err(|_| compact())?;
+        let signed = header.get("alg").and_then(Value::as_str).is_some_and(|alg| alg != "none");
+        if !signed || decode(signature)?.is_empty() {
+            return Err(compact());
+        }
+        let claims: Claims = serde_json::from_slice(&decode(payload)?)
+            .map_err(|_| "token: expected the claims `jti` and `exp`".to_owned())?;
+        if claims.jti != self.grant {
+            return Err("token: it is for another grant than `grant` says".to_owned());
+        }
+        if claims.exp != self.expires_at.moment().seconds() {
+            return Err("token: it ends at another instant than `expires_at` says".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Issued {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Issued").field("grant", &self.grant).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,231 @@
+//! What a proxy says of itself with a poll: whatever is missing or cannot be read counts as not said, so that no
+//! description of a proxy keeps a revocation from it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use axum::extract::ConnectInfo;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use breakglass_core::instant::parse_duration;
+
+use crate::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
+
+/// The longest version that is kept, in bytes.
+const MAX_VERSION: usize = 64;
+
+/// A proxy by its own words, which prove nothing: it holds a credential, and may be wrong or lie.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// The id of the Envoy process: 32 lower-case hex digits.
+    pub process: Option<Box<str>>,
+    /// Where the connection came from. Not its own words: the nearest peer, which may be a balancer.
+    pub address: Option<IpAddr>,
+    /// The filter's version.
+    pub version: Option<Box<str>>,
+    /// The digest of its configuration: 64 lower-case hex digits.
+    pub config: Option<Box<str>>,
+    /// For how long it believes what it knows.
+    pub bounds: Option<Bounds>,
+}
+
+/// For how long a proxy that hears nothing goes on by what it knows, by its own configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// For how long what the feed said counts.
+    pub max_staleness: Duration,
+    /// For how long an answer about one token counts.
+    pub cache: Duration,
+    /// How long after its end it takes a token.
+    pub clock_skew: Duration,
+    /// What it does after that.
+    pub on_unavailable: OnUnavailable,
+}
+
+/// What a proxy does with a request whose grant nobody can vouch for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnavailable {
+    /// It refuses it, whatever the scope.
+    Deny,
+    /// It may let it pass.
+    Allow,
+}
+
+impl OnUnavailable {
+    /// The word of the filter's configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            OnUnavailable::Deny => "deny",
+            OnUnavailable::Allow => "allow",
+        }
+    }
+}
+
+impl Bounds {
+    /// How long after its last sign of life such a proxy refuses every new request.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.max_staleness.saturating_add(self.cache)
+    }
+
+    /// The weaker of both: what may be true of a process of which both were said.
+    #[must_use]
+    pub fn or(self, other: Bounds) -> Bounds {
+        let allow = [self, other].iter().any(|one| one.on_unavailable == OnUnavailable::Allow);
+        Bounds {
+            max_staleness: self.max_staleness.max(other.max_staleness),
+            cache: self.cache.max(other.cache),
+            clock_skew: self.clock_skew.max(other.clock_skew),
+            on_unavailable: if allow { OnUnavailable::Allow } else { OnUnavailable::Deny },
+        }
+    }
+}
+
+impl About {
+    /// What this request says.
+    #[must_use]
+    pub fn read(parts: &Parts) -> About {
+        let headers = &parts.headers;
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        About {
+            process: hex(headers, "breakglass-process", 32),
+            address: address.map(|ConnectInfo(address)| address.ip().to_canonical()),
+            version: one(headers, "breakglass-version")
+                .filter(|version| {
+                    version.len() <= MAX_VERSION
+                        && version.bytes().all(|byte| byte.is_ascii_graphic())
+                })
+                .map(Box::from),
+            config: hex(headers, "breakglass-config", 64),
+            bounds: bounds(headers),
+        }
+    }
+}
+
+fn bounds(headers: &HeaderMap) -> Option<Bounds> {
+    let longest = Duration::from_secs(MAX_GRANT_S.unsigned_abs());
+    // No filter takes a larger one.
+    let skew = Duration::from_secs(CLOCK_SKEW_S.unsigned_abs());
+    let duration = |name| one(headers, name).and_then(parse_duration);
+    Some(Bounds {
+        // No grant lives longer, so it makes no difference how much longer it is.
+        max_staleness: duration("breakglass-max-staleness")?.min(longest),
+        cache: duration("breakglass-cache")?.min(longest),
+        clock_skew: duration("breakglass-clock-skew").unwrap_or(skew).min(skew),
+        on_unavailable: match one(headers, "breakglass-on-unavailable")? {
+            "deny" => OnUnavailable::Deny,
+            "allow" => OnUnavailable::Allow,
+            _ => return None,
+        },
+    })
+}
+
+/// The value of a header that is there once.
+fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+fn hex(headers: &HeaderMap, name: &str, digits: usize) -> Option<Box<str>> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    one(headers, name)
+        .filter(|text| text.len() == digits && text.bytes().all(is_digit))
+        .map(Box::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn about(headers: &[(&str, &str)]) -> About {
+        let mut request = Request::get("/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        About::read(&request.body(()).unwrap().into_parts().0)
+    }
+
+    const BOUNDS: [(&str, &str); 3] = [
+        ("breakglass-max-staleness", "10s"),
+        ("breakglass-cache", "5500ms"),
+        ("breakglass-on-unavailable", "deny"),
+    ];
+
+    #[test]
+    fn reads_what_a_filter_says() {
+        let (process, config) = ("0".repeat(31) + "a", "b".repeat(64));
+        let mut headers = BOUNDS.to_vec();
+        headers.push(("breakglass-process", &process));
+        headers.push(("breakglass-config", &config));
+        headers.push(("breakglass-version", "0.2.0-rc.1"));
+        let about = about(&headers);
+        assert_eq!(about.process.as_deref(), Some(&*process));
+        assert_eq!(about.config.as_deref(), Some(&*config));
+        assert_eq!(about.version.as_deref(), Some("0.2.0-rc.1"));
+        let bounds = about.bounds.unwrap();
+        assert_eq!(bounds.patience(), Duration::from_millis(15_500));
+        assert_eq!(bounds.on_unavailable, OnUnavailable::Deny);
+        assert_eq!(bounds.clock_skew, Duration::from_secs(60), "the largest there is");
+        headers.push(("breakglass-clock-skew", "5s"));
+        let about = super::tests::about(&headers);
+        assert_eq!(about.bounds.map(|bounds| bounds.clock_skew), Some(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_said() {
+        let none = About::default();
+        assert_eq!(about(&[]), none);
+        let (short, long, upper) = ("a".repeat(31), "a".repeat(33), "A".repeat(32));
+        for process in ["", &short, &long, &upper, "g"] {
+            assert_eq!(about(&[("breakglass-process", process)]), none, "{process}");
+        }
+        let twice = "a".repeat(32);
+        let twice = [("breakglass-process", twice.as_str()), ("breakglass-process", &twice)];
+        assert_eq!(about(&twice), none);
+        for version in ["", "1 2", &"1".repeat(65)] {
+            assert_eq!(
+                about(&[("breakglass-version", version)]).version.as_deref().unwrap_or(""),
+                ""
+            );
+        }
+        for missing in 0..BOUNDS.len() {
+            let mut some = BOUNDS.to_vec();
+            some.remove(missing);
+            assert_eq!(about(&some).bounds, None);
+            for value in ["", "never", "-1s", "99999999999999999999s"] {
+                let mut some = BOUNDS.to_vec();
+                some[missing].1 = value;
+                assert_eq!(about(&some).bounds, None, "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bound_beyond_every_grant_is_that_of_a_grant() {
+        let mut headers = BOUNDS.to_vec();
+        headers[0].1 = "5000000000000h";
+        let staleness = about(&headers).bounds.unwrap().max_staleness;
+        assert_eq!(staleness, Duration::from_secs(24 * 60 * 60));
+    }
+
+    #[test]
+    fn of_two_descriptions_the_weaker_counts() {
+        let deny = about(&BOUNDS).bounds.unwrap();
+        let allow = Bounds {
+            max_staleness: Duration::from_secs(1),
+            cache: Duration::from_secs(60),
+            clock_skew: Duration::ZERO,
+            on_unavailable: OnUnavailable::Allow,
+        };
+        for both in [deny.or(allow), allow.or(deny)] {
+            assert_eq!(both.patience(), Duration::from_secs(70));
+            assert_eq!(both.on_unavailable, OnUnavailable::Allow);
+        }
+    }
+}

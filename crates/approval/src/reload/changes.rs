@@ -1,0 +1,104 @@
+//! What is different between two configurations, by name.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::config::Config;
+
+/// What is different.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Changes {
+    /// Fields that cannot change while the service runs, and have.
+    #[serde(skip)]
+    pub(super) need_restart: Vec<&'static str>,
+    settings: Vec<&'static str>,
+    people: Entries,
+    proxies: Entries,
+    scopes: Entries,
+}
+
+/// The names of the entries of a list that are different.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Entries {
+    added: Vec<String>,
+    removed: Vec<String>,
+    changed: Vec<String>,
+}
+
+impl Changes {
+    pub(super) fn between(old: &Config, new: &Config) -> Changes {
+        // By name, so that a new field has to be put in its place here.
+        let Config {
+            listen,
+            issuer,
+            database,
+            evidence_database,
+            key_directory,
+            pending_lifetime,
+            max_pending_requests,
+            max_connections,
+            max_connections_per_address,
+            keep_grants_of_leavers,
+            evidence_retention,
+            evidence_thin_after,
+            auditors,
+            incident_pattern,
+            people,
+            proxies,
+            scopes,
+        } = new;
+        let pattern = |config: &Config| {
+            config.incident_pattern.as_ref().map(|pattern| pattern.as_str().to_owned())
+        };
+        let new_pattern = incident_pattern.as_ref().map(|pattern| pattern.as_str().to_owned());
+        Changes {
+            need_restart: names(&[
+                ("listen", old.listen != *listen),
+                ("issuer", old.issuer != *issuer),
+                ("database", old.database != *database),
+                ("evidence_database", old.evidence_database != *evidence_database),
+                ("key_directory", old.key_directory != *key_directory),
+                ("max_connections", old.max_connections != *max_connections),
+                (
+                    "max_connections_per_address",
+                    old.max_connections_per_address != *max_connections_per_address,
+                ),
+            ]),
+            settings: names(&[
+                ("pending_lifetime", old.pending_lifetime != *pending_lifetime),
+                ("max_pending_requests", old.max_pending_requests != *max_pending_requests),
+                ("keep_grants_of_leavers", old.keep_grants_of_leavers != *keep_grants_of_leavers),
+                ("evidence_retention", old.evidence_retention != *evidence_retention),
+                ("evidence_thin_after", old.evidence_thin_after != *evidence_thin_after),
+                ("auditors", old.auditors != *auditors),
+                ("incident_pattern", pattern(old) != new_pattern),
+            ]),
+            people: Entries::between(&old.people, people, |person| &person.name),
+            proxies: Entries::between(&old.proxies, proxies, |proxy| &proxy.name),
+            scopes: Entries::between(&old.scopes, scopes, |scope| &scope.name),
+        }
+    }
+}
+
+impl Entries {
+    fn between<T: PartialEq>(old: &[T], new: &[T], name: impl Fn(&T) -> &str) -> Entries {
+        let before: BTreeMap<&str, &T> = old.iter().map(|entry| (name(entry), entry)).collect();
+        let after: BTreeMap<&str, &T> = new.iter().map(|entry| (name(entry), entry)).collect();
+        let mut entries = Entries::default();
+        for (name, entry) in &after {
+            match before.get(name) {
+                None => entries.added.push((*name).to_owned()),
+                Some(earlier) if earlier != entry => entries.changed.push((*name).to_owned()),
+                Some(_) => {}
+            }
+        }
+        let gone = before.keys().filter(|name| !after.contains_key(*name));
+        entries.removed = gone.map(|name| (*name).to_owned()).collect();
+        entries
+    }
+}
+
+fn names(fields: &[(&'static str, bool)]) -> Vec<&'static str> {
+    fields.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect()
+}

@@ -1,0 +1,70 @@
+//! What is counted of the service itself: its clock, and its configuration.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::timekeeper::Timekeeper;
+
+/// The counters.
+#[derive(Debug)]
+pub(crate) struct ServiceMetrics {
+    clock_believed: IntGauge,
+    clock_ahead: IntGauge,
+    clock_steps: IntCounter,
+    reloads: IntCounterVec,
+    reload_succeeded: IntGauge,
+}
+
+impl ServiceMetrics {
+    /// All counters, at nothing.
+    pub(crate) fn register(registry: &Registry) -> Result<ServiceMetrics, prometheus::Error> {
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let clock_believed = gauge(
+            "breakglass_clock_believed",
+            "1 while the wall clock is believed; 0 while approvals and tokens are refused because it is not.",
+        )?;
+        let clock_ahead = gauge(
+            "breakglass_clock_ahead_seconds",
+            "How far the wall clock is ahead of the believed time; negative where it is behind.",
+        )?;
+        let clock_steps = IntCounter::new(
+            "breakglass_clock_steps_total",
+            "How often the wall clock was found set, or unreadable, since the start.",
+        )?;
+        registry.register(Box::new(clock_steps.clone()))?;
+        let reloads = IntCounterVec::new(
+            Opts::new(
+                "breakglass_config_reloads_total",
+                "Reloads of the configuration, by result: applied or failed.",
+            ),
+            &["result"],
+        )?;
+        registry.register(Box::new(reloads.clone()))?;
+        let reload_succeeded = gauge(
+            "breakglass_config_last_reload_successful",
+            "0 where the configuration file could not be applied when it was last read.",
+        )?;
+        reload_succeeded.set(1);
+        Ok(ServiceMetrics { clock_believed, clock_ahead, clock_steps, reloads, reload_succeeded })
+    }
+
+    /// Takes what the timekeeper says now.
+    pub(crate) fn clock(&self, timekeeper: &Timekeeper) {
+        let reading = timekeeper.reading();
+        self.clock_believed.set(i64::from(reading.doubt.is_none()));
+        let ahead = reading.wall.map_or(0, |wall| {
+            wall.millis().saturating_sub(reading.believed.millis()).div_euclid(1000)
+        });
+        self.clock_ahead.set(ahead);
+        self.clock_steps.inc_by(timekeeper.steps().saturating_sub(self.clock_steps.get()));
+    }
+
+    pub(crate) fn reloaded(&self, applied: bool) {
+        let result = if applied { "applied" } else { "failed" };
+        self.reloads.with_label_values(&[result]).inc();
+        self.reload_succeeded.set(i64::from(applied));
+    }
+}

@@ -1,0 +1,225 @@
+//! A report in pages: none is larger than the approval service takes, however many grants a chain has.
+//!
+//! A head whose grants do not fit is sent several times, each time with other grants; the service adds them up. The
+//! next page follows the answer to the one before. Only what the service has said that it took counts as known, so
+//! the chain's head is reported when all of its pages have arrived.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::report::Head;
+use crate::instant::Instant;
+
+/// The largest report, in bytes: a quarter of what the approval service takes at most.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// What the members around the heads take at most.
+const FRAME_BYTES: usize = 2 * 1024;
+
+/// A service, or something before it, that takes less than this takes no report.
+const MIN_BYTES: usize = 1024;
+
+/// How often it is said that a report is too large.
+const SAY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How large a report may be.
+#[derive(Debug)]
+pub(crate) struct ReportLimit {
+    bytes: usize,
+    said_at: Option<Instant>,
+}
+
+impl ReportLimit {
+    /// What this version's service takes.
+    pub(crate) fn new() -> ReportLimit {
+        ReportLimit { bytes: MAX_BYTES.saturating_sub(FRAME_BYTES), said_at: None }
+    }
+
+    /// How many bytes the heads of one report may take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// A report was too large. Whether a smaller one can be tried.
+    pub(crate) fn halve(&mut self) -> bool {
+        let half = self.bytes / 2;
+        let can = half >= MIN_BYTES;
+        if can {
+            self.bytes = half;
+        }
+        can
+    }
+
+    /// What is to be logged of that, once a minute.
+    pub(crate) fn say(&mut self, now: Instant) -> Option<String> {
+        // A clock that was set back must not silence it.
+        let said = |at: Instant| at <= now && now.since(at) < SAY_INTERVAL;
+        if self.said_at.is_some_and(said) {
+            return None;
+        }
+        self.said_at = Some(now);
+        Some(format!(
+            "the approval service, or a proxy before it, takes no report of heads of this size (413); expected at \
+             least {MAX_BYTES} bytes; reports are in parts of {} bytes now",
+            self.bytes
+        ))
+    }
+}
+
+/// One head on its way.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    /// Without grants.
+    head: Head,
+    /// The grants that have not arrived.
+    left: Vec<(String, u64)>,
+    /// How many of them are in the page that is under way.
+    under_way: usize,
+    /// The Envoy process that the pages name.
+    process: Option<String>,
+}
+
+impl Pages {
+    /// This head, nothing of which was sent.
+    pub(crate) fn new(mut head: Head, process: Option<String>) -> Pages {
+        let left = std::mem::take(&mut head.grants).into_iter().collect();
+        Pages { head, left, under_way: 0, process }
+    }
+
+    /// The page that is to be sent, of so many bytes: the next one, or the one that did not arrive, and the
+    /// process that it names. It has one grant at least, if there is one.
+    pub(crate) fn page(&mut self, bytes: usize) -> (Head, Option<&str>) {
+        let mut room = bytes.saturating_sub(head_bytes(&self.head));
+        let fits = |(grant, _): &&(String, u64)| {
+            let left = room.checked_sub(grant_bytes(grant));
+            room = left.unwrap_or(0);
+            left.is_some()
+        };
+        self.under_way = self.left.iter().take_while(fits).count().max(1);
+        let grants: BTreeMap<String, u64> =
+            self.left.iter().take(self.under_way).cloned().collect();
+        (Head { grants, ..self.head.clone() }, self.process.as_deref())
+    }
+
+    /// The page that was under way has arrived. Whether it was the last one.
+    pub(crate) fn arrived(&mut self) -> bool {
+        self.left.drain(..self.under_way.min(self.left.len()));
+        self.left.is_empty()
+    }
+}
+
+/// How many bytes a head takes in a report, at most.
+pub(crate) fn head_bytes(head: &Head) -> usize {
+    // Its members with a number of 20 digits, and a comma.
+    const MEMBERS: usize = 100;
+    let texts = [&head.chain, &head.hash, &head.began].map(String::len);
+    let grants = head.grants.keys().map(|grant| grant_bytes(grant));
+    texts.into_iter().chain(grants).fold(MEMBERS, usize::saturating_add)
+}
+
+/// How many bytes a grant takes in a report, with its number, at most.
+fn grant_bytes(grant: &str) -> usize {
+    let escaped = |character: char| match character {
+        '"' | '\\' => 2,
+        // `\u0000`, or shorter.
+        '\0'..='\u{1f}' => 6,
+        other => other.len_utf8(),
+    };
+    // `"":,` and 20 digits.
+    grant.chars().map(escaped).fold(24, usize::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::test;
+
+    fn head(grants: impl IntoIterator<Item = String>) -> Head {
+        Head {
+            chain: "0".repeat(32),
+            seq: u64::MAX,
+            hash: "0".repeat(64),
+            began: "2026-11-22T02:12:59.500Z".to_owned(),
+            ended: false,
+            grants: grants.into_iter().map(|grant| (grant, u64::MAX)).collect(),
+        }
+    }
+
+    #[test]
+    fn no_head_is_larger_than_it_is_taken_for() {
+        let odd = [
+            "",
+            "\"",
+            "\\",
+            "\u{1}",
+            "\n\n",
+            "é",
+            "\u{10ffff}",
+            "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D1",
+        ];
+        for grants in [&[][..], &odd[..1], &odd] {
+            let head = head(grants.iter().map(ToString::to_string));
+            let size = serde_json::to_string(&head).unwrap().len() + 1;
+            assert!(size <= head_bytes(&head), "{size} {head:?}");
+        }
+    }
+
+    #[test]
+    fn every_grant_is_in_one_page_of_the_size_that_was_asked_for() {
+        let all = head((0..20_000).map(|number| format!("grant_{number:026}")));
+        for bytes in [MAX_BYTES, 10_000, MIN_BYTES] {
+            let mut pages = Pages::new(all.clone(), None);
+            let mut found = BTreeMap::new();
+            loop {
+                let (page, _) = pages.page(bytes);
+                assert!(
+                    !page.grants.is_empty() && serde_json::to_string(&page).unwrap().len() < bytes
+                );
+                assert_eq!((&page.hash, page.seq), (&all.hash, all.seq));
+                found.extend(page.grants);
+                if pages.arrived() {
+                    break;
+                }
+            }
+            assert_eq!(found, all.grants);
+        }
+    }
+
+    #[test]
+    fn a_page_that_was_too_large_is_sent_again_in_parts() {
+        let all = head((0..100).map(|number| format!("grant_{number:026}")));
+        let mut pages = Pages::new(all.clone(), Some("p".to_owned()));
+        let (first, process) = pages.page(MAX_BYTES);
+        assert_eq!((first.grants.len(), process), (100, Some("p")));
+        let (again, _) = pages.page(2000);
+        assert!(again.grants.len() < 40 && all.grants.iter().next() == again.grants.iter().next());
+        assert!(!pages.arrived());
+        let (rest, _) = pages.page(MAX_BYTES);
+        assert_eq!(rest.grants.len() + again.grants.len(), 100);
+        assert!(pages.arrived());
+    }
+
+    #[test]
+    fn a_head_without_grants_is_one_page() {
+        let mut pages = Pages::new(head([]), None);
+        assert!(pages.page(0).0.grants.is_empty());
+        assert!(pages.arrived());
+    }
+
+    #[test]
+    fn the_limit_is_halved_down_to_a_bound_and_said_once_a_minute() {
+        let mut limit = ReportLimit::new();
+        assert!(limit.bytes() < MAX_BYTES);
+        let mut times = 0;
+        while limit.halve() {
+            times += 1;
+        }
+        assert_eq!(times, 7);
+        assert!(limit.bytes() >= MIN_BYTES);
+        let now = Instant::from_seconds(1_800_000_000);
+        assert!(limit.say(now).unwrap().contains("413"));
+        assert_eq!(limit.say(now.after(Duration::from_secs(59))), None);
+        assert!(limit.say(now.after(Duration::from_secs(60))).is_some());
+        assert!(limit.say(now).is_some(), "the clock was set back");
+    }
+}

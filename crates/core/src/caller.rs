@@ -1,0 +1,69 @@
+//! What a filter says of itself to the approval service, in headers beside its polls: which process asks, which
+//! version it is, by which configuration it decides, and for how long it believes what it knows.
+//!
+//! Headers, because an older service ignores those that it does not know, and refuses a query that it does not
+//! know. Their names do not begin with `x-breakglass-`: a breakglass filter in front of the service takes those
+//! away.
+
+use std::time::Duration;
+
+use crate::config::{Config, Enforcement, OnUnavailable};
+use crate::instant::format_duration;
+use crate::sharing::ProcessId;
+use crate::worker::Identity;
+
+/// Who asks, and how it is set up.
+#[derive(Debug)]
+pub(crate) struct Caller<'a> {
+    identity: &'a Identity,
+    process: Option<ProcessId>,
+    config: &'a Config,
+}
+
+impl<'a> Caller<'a> {
+    pub(crate) fn new(
+        identity: &'a Identity,
+        process: Option<ProcessId>,
+        config: &'a Config,
+    ) -> Caller<'a> {
+        Caller { identity, process, config }
+    }
+
+    /// Which process this is; nothing where its VMs cannot agree on an id.
+    pub(crate) fn name(&self) -> Option<(&'static str, String)> {
+        Some(("breakglass-process", self.process?.text()))
+    }
+
+    /// All that a poll says.
+    pub(crate) fn describe(&self) -> Vec<(&'static str, String)> {
+        let on_unavailable = match allows_unavailable(self.config) {
+            true => "allow",
+            false => "deny",
+        };
+        let mut headers = vec![
+            ("breakglass-version", self.identity.version.to_owned()),
+            ("breakglass-max-staleness", format_duration(self.config.revocation.max_staleness)),
+            ("breakglass-cache", format_duration(introspection_counts(self.config))),
+            ("breakglass-clock-skew", format_duration(self.config.clock_skew)),
+            ("breakglass-on-unavailable", on_unavailable.to_owned()),
+        ];
+        headers.extend(self.name());
+        let digest = self.identity.digest.map(|digest| ("breakglass-config", digest.text()));
+        headers.extend(digest);
+        headers
+    }
+}
+
+/// Whether any request may pass whose grant nobody can vouch for. In shadow mode no grant is refused.
+fn allows_unavailable(config: &Config) -> bool {
+    let of_scopes = config.scopes.iter().filter_map(|scope| scope.on_unavailable);
+    let mut all = of_scopes.chain([config.revocation.on_unavailable]);
+    all.any(|one| one == OnUnavailable::Allow) || config.enforcement == Enforcement::Shadow
+}
+
+/// For how long after the service has given it an answer about a token may count: it takes at most the timeout
+/// to arrive.
+fn introspection_counts(config: &Config) -> Duration {
+    let introspection = config.revocation.introspection.as_ref();
+    introspection.map_or(Duration::ZERO, |asking| asking.cache.saturating_add(asking.timeout))
+}
