@@ -104,8 +104,8 @@ pub(crate) struct Answers {
 pub(crate) enum Token {
     /// None of ours.
     Nothing,
-    /// The deciding header occurs more than once.
-    Duplicated,
+    /// Not one token in the form that its source asks for.
+    Refused(DenyReason),
     /// One, as the client sent it.
     Bytes(Vec<u8>),
 }
@@ -150,7 +150,7 @@ pub(crate) fn decide(
             rule: covering_rule(&bench.config.protected, facts).map(Rule::summary),
             ..Denial::of(DenyReason::TokenMissing)
         })),
-        Token::Duplicated => Err(Stop::Deny(Denial::of(DenyReason::TokenDuplicated))),
+        Token::Refused(reason) => Err(Stop::Deny(Denial::of(*reason))),
         Token::Bytes(bytes) => decide_with_token(bench, bytes, facts, certificate, answers),
     };
     match ruling {

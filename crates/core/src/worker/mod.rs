@@ -8,6 +8,7 @@ mod ending;
 mod heads;
 mod learn;
 mod ruling;
+mod trailers;
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -28,6 +29,8 @@ use crate::revocations::Revocations;
 use crate::sharing::{Board, Process, SharedHeads, Sharing};
 use crate::step::{Pass, Step};
 use crate::token::KeyRing;
+
+pub use trailers::TrailersStep;
 
 /// How often time passes for a worker. What one VM of a proxy knows, the others know a tick later.
 pub const TICK: Duration = Duration::from_millis(25);
@@ -190,7 +193,7 @@ impl Worker {
         let seen = Seen::sort(headers, &config);
         let (token, forwarded) = match seen.token(&config) {
             Presented::Nothing => (Token::Nothing, None),
-            Presented::Duplicated(source) => (Token::Duplicated, Some(source)),
+            Presented::Refused(source, reason) => (Token::Refused(reason), Some(source)),
             Presented::Token(source, bytes) => (Token::Bytes(bytes.to_vec()), Some(source)),
         };
         let source = forwarded.and_then(|index| config.token_sources.get(index));
@@ -329,7 +332,7 @@ impl Worker {
                 };
                 let token = match &waiting.token {
                     Token::Bytes(bytes) => bytes.as_slice(),
-                    Token::Nothing | Token::Duplicated => &[],
+                    Token::Nothing | Token::Refused(_) => &[],
                 };
                 self.calls.wait(stream, question, token, not_before);
                 waiting.certificate = certificate();

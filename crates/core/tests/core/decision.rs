@@ -145,43 +145,6 @@ fn a_token_over_the_cap_is_not_parsed() {
 }
 
 #[test]
-fn a_bearer_of_somebody_else_stays_untouched() {
-    let config = with(
-        config(),
-        json!({"token_sources": [{"header": "x-breakglass-token"},
-            {"header": "authorization", "scheme": "Bearer"}]}),
-    );
-    let bearer = |value: &str| Request::new("GET", "/v1/orders").header("authorization", value);
-    let ours = token(json!({}));
-    let theirs = format!(
-        "{}.{}.c2ln",
-        b64(r#"{"alg":"ES256","kid":"k","typ":"at+jwt"}"#),
-        b64(claims().to_string())
-    );
-    let foreign = token(json!({"iss": "https://login.example"}));
-    for value in [
-        "Bearer opaque",
-        "Basic eDp5",
-        "",
-        "Bearer",
-        &ours,
-        &format!("Bearer {theirs}"),
-        &format!("Bearer {foreign}"),
-    ] {
-        assert_eq!(reason(&decide(&config, &bearer(value))), "no_token", "{value}");
-    }
-    for value in [format!("Bearer {ours}"), format!("bearer   {ours}")] {
-        let Step::Permit(permit) = decide(&config, &bearer(&value)) else { panic!("{value}") };
-        assert_eq!(permit.remove(), ["authorization"]);
-    }
-    let twice = bearer(&format!("Bearer {ours}")).header("authorization", "Basic eDp5");
-    assert_refused(&decide(&config, &twice), "token_duplicated");
-    let both = bearer("Basic eDp5").header("x-breakglass-token", &ours);
-    let Step::Permit(permit) = decide(&config, &both) else { panic!() };
-    assert_eq!(permit.remove(), ["x-breakglass-token"]);
-}
-
-#[test]
 fn the_ceiling_holds_whatever_the_token_says() {
     let config = with(
         config(),

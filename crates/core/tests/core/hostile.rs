@@ -14,10 +14,10 @@ use crate::support::{Key, Request, Stage, claims, config, test, with};
 const ROUNDS: u32 = 3_000;
 
 /// A small generator (xorshift): the same sequence in every run, natively and in wasm.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -15,4 +15,5 @@ mod long_records;
 mod refusal;
 mod sharing;
 mod support;
+mod token_sources;
 mod vectors;
