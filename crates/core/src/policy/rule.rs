@@ -15,7 +15,9 @@ object! {
     /// as covered, and so does a `CONNECT`, whose tunnel can carry any request.
     #[derive(Debug)]
     pub struct Rule {
-        /// Exact, or `*.suffix` for everything below the suffix; without port.
+        /// Exact, or `*.suffix` for everything below the suffix; without port. A `Host` that is not plainly one
+        /// (user information, an empty or odd port, percent-encoding, `127.1`, `[::ffff:127.0.0.1]`) counts as
+        /// each of them.
         hosts: Option<Vec<HostPattern>> =
             optional("any", list(parsed("host pattern", HostPattern::parse))),
         /// In upper case.

@@ -29,7 +29,8 @@ object! {
     pub struct Scope {
         /// One word of visible ASCII, as in the token's `scope`.
         pub name: String = required(parsed("scope name", scope_name)),
-        /// Exact, or `*.suffix` for everything below the suffix; without port.
+        /// Exact, or `*.suffix` for everything below the suffix; without port. A `Host` that is not plainly one
+        /// is none of them.
         pub hosts: Option<Vec<HostPattern>> =
             optional("any", list(parsed("host pattern", HostPattern::parse))),
         /// Envoy route names.

@@ -145,6 +145,71 @@ fn a_token_over_the_cap_is_not_parsed() {
 }
 
 #[test]
+fn a_token_with_fractions_of_seconds_is_never_valid_longer_and_never_earlier() {
+    // Without skew the rounding itself is seen.
+    let config = with(config(), json!({"clock_skew": "0s"}));
+    let text = claims().to_string();
+    let replace = |name: &str, value: &str| {
+        let old = format!("\"{name}\":{}", claims()[name]);
+        assert!(text.contains(&old), "{text}");
+        Key::new(1).sign_text(text.replace(&old, &format!("\"{name}\":{value}")).as_bytes())
+    };
+    for (name, value, wanted) in [
+        ("exp", format!("{NOW}.999"), "token_expired"),
+        ("exp", format!("{}.001", NOW + 1), "permit_unverified"),
+        ("exp", format!("{}.0", NOW + 1), "permit_unverified"),
+        ("iat", format!("{NOW}.001"), "token_not_yet_valid"),
+        ("iat", format!("{}.999", NOW - 1), "permit_unverified"),
+        ("iat", format!("{NOW}.0"), "permit_unverified"),
+        ("iat", format!("{NOW}.0,\"nbf\":{NOW}.5"), "token_not_yet_valid"),
+        ("iat", format!("{NOW}.0,\"nbf\":{}.5", NOW - 1), "permit_unverified"),
+        // An hour and a half second counts as an hour: it can be used for no longer.
+        ("exp", format!("{}.5", NOW - 100 + 3600), "permit_unverified"),
+        ("exp", format!("{}.5", NOW - 100 + 3601), "lifetime_exceeded"),
+        ("exp", "\"1.5\"".to_owned(), "claim_invalid"),
+        ("exp", "-1.5".to_owned(), "claim_invalid"),
+    ] {
+        let step = decide(&config, &Request::under(&replace(name, &value)));
+        assert_eq!(reason(&step), wanted, "{name}: {value}");
+    }
+}
+
+#[test]
+fn a_host_with_a_port_that_is_no_number_gets_no_permit_and_meets_each_rule() {
+    let scope = json!({"name": "orders:read", "methods": ["GET"], "paths": ["/v1/orders"],
+        "hosts": ["orders.internal", "[::1]"]});
+    let scoped = with(config(), json!({"scopes": [scope]}));
+    let protected = with(config(), json!({"protected": [{"hosts": ["admin.internal"]}]}));
+    let at = |config: &Value, host: &str, token: Option<&str>| {
+        let request = Request::new("GET", "/v1/orders").replace(":authority", host);
+        let request = match token {
+            Some(token) => request.header("x-breakglass-token", token),
+            None => request,
+        };
+        reason(&decide(config, &request))
+    };
+    let token = token(json!({}));
+    for host in ["orders.internal", "orders.internal:80", "ORDERS.internal.:443", "[0::1]:80"] {
+        assert_eq!(at(&scoped, host, Some(&token)), "permit_unverified", "{host}");
+        assert_eq!(at(&protected, host, None), "no_token", "{host}");
+    }
+    for host in [
+        "orders.internal:+80",
+        "orders.internal:",
+        "orders.internal:99999",
+        "u@orders.internal",
+        "%6frders.internal",
+        "[::1]:+80",
+        "[::ffff:127.0.0.1]",
+        "0x7f.1",
+        "",
+    ] {
+        assert_eq!(at(&scoped, host, Some(&token)), "out_of_scope", "{host}");
+        assert_eq!(at(&protected, host, None), "token_missing", "{host}");
+    }
+}
+
+#[test]
 fn the_ceiling_holds_whatever_the_token_says() {
     let config = with(
         config(),
