@@ -49,5 +49,6 @@ mod story;
 mod trail;
 mod unauthenticated;
 mod updates;
+mod upgrades;
 mod verification;
 mod workers;

@@ -47,7 +47,8 @@ fn a_refusal_tells_the_holder_what_the_grant_covers_and_what_to_ask_for() {
     assert_eq!(grant["subject"], SUBJECT);
     assert!(grant["expires_at"].as_str().unwrap().ends_with('Z'), "{grant}");
     let scopes = json!([{"scope": "orders:read", "methods": ["GET", "HEAD"],
-        "paths": ["/v1/orders", "/v1/orders/{id}", "/v1/orders/{id}/items/**"]}]);
+        "paths": ["/v1/orders", "/v1/orders/{id}", "/v1/orders/{id}/items/**"],
+            "upgrades": ["websocket"]}]);
     assert_eq!(grant["scopes"], scopes);
     let remedy = refused.problem["remedy"].as_str().unwrap();
     let start = "breakglass request --scope orders:write --reason '<why>'";

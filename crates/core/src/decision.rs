@@ -6,7 +6,7 @@
 //!    ([`crate::token`]), then its time;
 //! 3. the `ceiling`, by every reading of the request;
 //! 4. method-override headers and ambiguous paths: refused, never guessed;
-//! 5. some scope of the token covers host, route, method and path;
+//! 5. some scope of the token covers host, route, method and path, and the protocol to switch to;
 //! 6. all requirements of one covering scope, the client's certificate among them;
 //! 7. the grant still stands: from the feed while its knowledge is fresh (a revocation that is known
 //!    counts for ever), else from an answer that still counts, else by asking, else
@@ -23,7 +23,7 @@ use crate::config::{Config, OnUnavailable, Unauthenticated};
 use crate::instant::Instant;
 use crate::introspection::Verdict;
 use crate::memory::Memory;
-use crate::policy::{Holder, PlainPath, Readings, Rule, Scope, Sighting};
+use crate::policy::{Holder, PlainPath, Readings, RequestedUpgrades, Rule, Scope, Sighting};
 use crate::reason::{AllowReason, DenyReason};
 use crate::request::Facts;
 use crate::revocations::Revocations;
@@ -291,7 +291,9 @@ fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
     let overrides = facts.overrides.iter().flat_map(|value| value.split(|byte| *byte == b','));
     methods.extend(overrides.map(<[u8]>::trim_ascii));
     let paths = Readings::of(&facts.path);
-    let sighting = Sighting { host: facts.host.as_ref(), methods: &methods, paths: &paths };
+    let upgrades = &facts.upgrades;
+    let sighting =
+        Sighting { host: facts.host.as_ref(), methods: &methods, paths: &paths, upgrades };
     rules.iter().find(|rule| rule.covers(&sighting))
 }
 
@@ -305,10 +307,11 @@ fn covering_scope<'a>(
     now: Instant,
 ) -> Result<(&'a Scope, String), Denial> {
     let method = std::str::from_utf8(&facts.method).unwrap_or_default();
-    let covers = |scope: &'a Scope| {
-        let rule = scope.covers(facts.host.as_ref(), facts.route.as_deref(), method, path)?;
-        Some((scope, rule))
+    let covers_with = |scope: &'a Scope, upgrades: &RequestedUpgrades| {
+        let (host, route) = (facts.host.as_ref(), facts.route.as_deref());
+        Some((scope, scope.covers(host, route, method, path, upgrades)?))
     };
+    let covers = |scope: &'a Scope| covers_with(scope, &facts.upgrades);
     let holder = Holder {
         claims: token.claims(),
         lifetime: token.lifetime(),
@@ -317,7 +320,7 @@ fn covering_scope<'a>(
     };
     let granted = token.claims().scope.iter().filter_map(|name| config.scopes.get(name));
     let mut denial = None;
-    for (scope, rule) in granted.filter_map(covers) {
+    for (scope, rule) in granted.clone().filter_map(covers) {
         let rule = rule.as_str().to_owned();
         match scope.require.check(&holder, now) {
             Ok(()) if is_sender(scope) => return Ok((scope, rule)),
@@ -337,10 +340,28 @@ fn covering_scope<'a>(
             }
         }
     }
-    Err(denial.unwrap_or_else(|| Denial {
-        ask_for: config.scopes.iter().find_map(covers).map(|(scope, _)| scope.name.clone()),
-        ..Denial::under(DenyReason::OutOfScope, token)
+    Err(denial.unwrap_or_else(|| {
+        let ask_for = config.scopes.iter().find_map(covers).map(|(scope, _)| scope.name.clone());
+        let none = RequestedUpgrades::default();
+        let is_upgrade = !facts.upgrades.is_empty();
+        // The holder may not know that what is sent asks for another protocol.
+        let remedy = (is_upgrade
+            && granted.clone().any(|scope| covers_with(scope, &none).is_some()))
+        .then(|| upgrade_remedy(ask_for.is_some()));
+        Denial { ask_for, remedy, ..Denial::under(DenyReason::OutOfScope, token) }
     }))
+}
+
+/// What to do about a request that the grant covers, but not the protocol that it asks to switch to.
+fn upgrade_remedy(has_scope: bool) -> String {
+    let what_to_do = if has_scope {
+        "ask for the scope that does"
+    } else {
+        "no scope does, until one names the protocol in `upgrades`"
+    };
+    format!(
+        "the grant covers this request, but not the protocol that its `Upgrade` asks for; {what_to_do}"
+    )
 }
 
 /// A token that is bound to a certificate counts with this certificate only, whatever the scope

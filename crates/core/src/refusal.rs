@@ -57,6 +57,8 @@ struct ScopeShown<'a> {
     routes: Option<&'a [String]>,
     methods: &'a [String],
     paths: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upgrades: Option<&'a [String]>,
 }
 
 /// Makes the answer to a request that is refused.
@@ -240,6 +242,7 @@ fn scope_shown(scope: &Scope) -> ScopeShown<'_> {
         routes: scope.routes.as_deref(),
         methods: &scope.methods,
         paths: scope.paths.iter().map(PathTemplate::as_str).collect(),
+        upgrades: scope.upgrades.as_deref(),
     }
 }
 

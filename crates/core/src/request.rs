@@ -2,7 +2,7 @@
 
 use crate::config::{Config, TokenSource};
 use crate::headers::Headers;
-use crate::policy::{HostName, OVERRIDE_HEADERS, SourceAddress};
+use crate::policy::{HostName, OVERRIDE_HEADERS, RequestedUpgrades, SourceAddress};
 use crate::reason::DenyReason;
 use crate::token::contains_our_token;
 
@@ -34,6 +34,8 @@ pub(crate) struct Seen<'h> {
     pub(crate) request_id: &'h [u8],
     /// The methods that override headers name, harmless ones excepted.
     pub(crate) overrides: Vec<&'h [u8]>,
+    /// The values that name a protocol to switch to.
+    pub(crate) upgrades: Vec<&'h [u8]>,
     /// The client's own `x-breakglass-*` headers, to be removed.
     pub(crate) ours: Vec<&'h [u8]>,
     /// The headers that a token source names, with its index.
@@ -61,6 +63,7 @@ impl<'h> Seen<'h> {
                 b":authority" => seen.authority = value,
                 b"content-type" => seen.content_type = value,
                 b"x-request-id" => seen.request_id = value,
+                b"upgrade" | b":protocol" => seen.upgrades.push(value),
                 _ => {}
             }
             let source =
@@ -169,6 +172,7 @@ pub(crate) struct Facts {
     pub(crate) authority: Vec<u8>,
     pub(crate) host: Option<HostName>,
     pub(crate) overrides: Vec<Vec<u8>>,
+    pub(crate) upgrades: RequestedUpgrades,
     pub(crate) route: Option<String>,
     pub(crate) source: Option<SourceAddress>,
     pub(crate) request_id: Vec<u8>,
@@ -186,6 +190,7 @@ impl Facts {
             authority: seen.authority.to_vec(),
             host: HostName::from_authority(seen.authority),
             overrides: seen.overrides.iter().map(|value| value.to_vec()).collect(),
+            upgrades: RequestedUpgrades::read(&seen.upgrades),
             route: None,
             source: None,
             request_id: seen.request_id.to_vec(),

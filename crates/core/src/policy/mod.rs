@@ -12,6 +12,7 @@ mod rule;
 mod scope;
 mod source;
 mod template;
+mod upgrade;
 
 pub use host::{HostName, HostPattern};
 pub use method::{OVERRIDE_HEADERS, is_method};
@@ -21,3 +22,4 @@ pub use rule::{Rule, Sighting};
 pub use scope::{Holder, Requirements, Scope, Scopes, Unmet};
 pub use source::SourceAddress;
 pub use template::PathTemplate;
+pub use upgrade::RequestedUpgrades;

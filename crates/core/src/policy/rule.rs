@@ -3,10 +3,11 @@
 use crate::object;
 use crate::schema::{Object, Place, list, optional, parsed};
 
-use super::{HostName, HostPattern, PathTemplate, Readings, is_method};
+use super::upgrade::protocol;
+use super::{HostName, HostPattern, PathTemplate, Readings, RequestedUpgrades, is_method};
 
 object! {
-    /// Rules that refuse: a rule names hosts, methods, paths, at least one of them; what it does not
+    /// Rules that refuse: a rule names hosts, methods, paths, upgrades, at least one of them; what it does not
     /// name, it does not ask about.
     ///
     /// They match whatever could be meant: any reading of the path (decoded, with dot segments resolved,
@@ -25,13 +26,17 @@ object! {
         /// Templates, as in `scopes`.
         paths: Option<Vec<PathTemplate>> =
             optional("any", list(parsed("path template", PathTemplate::parse))),
+        /// Protocols to which a request asks to switch, as in `scopes`, in whatever version. A rule with
+        /// `upgrades` covers no request that does not ask to switch.
+        upgrades: Option<Vec<String>> = optional("any, and none", list(parsed("protocol", protocol))),
     }
 }
 
 impl Object for Rule {
     fn check(&self, place: &Place<'_>) -> Option<()> {
-        if self.hosts.is_none() && self.methods.is_none() && self.paths.is_none() {
-            return place.error("expected at least one of `hosts`, `methods`, `paths`");
+        let names_path = self.paths.is_some() || self.upgrades.is_some();
+        if self.hosts.is_none() && self.methods.is_none() && !names_path {
+            return place.error("expected at least one of `hosts`, `methods`, `paths`, `upgrades`");
         }
         Some(())
     }
@@ -46,6 +51,8 @@ pub struct Sighting<'a> {
     pub methods: &'a [&'a [u8]],
     /// Every reading of the path.
     pub paths: &'a Readings,
+    /// The protocols to which it asks to switch.
+    pub upgrades: &'a RequestedUpgrades,
 }
 
 impl Rule {
@@ -63,7 +70,8 @@ impl Rule {
         let path = self.paths.as_ref().is_none_or(|templates| {
             templates.iter().any(|template| template.refuses(request.paths))
         });
-        host && method && path
+        let upgrade = self.upgrades.as_ref().is_none_or(|names| request.upgrades.may_be_in(names));
+        host && method && path && upgrade
     }
 
     /// The rule in a few words, for the audit record.
@@ -81,6 +89,7 @@ impl Rule {
                 .as_ref()
                 .map(|paths| paths.iter().map(PathTemplate::as_str).collect::<Vec<_>>().join(",")),
         );
+        words.extend(self.upgrades.as_ref().map(|names| format!("upgrade:{}", names.join(","))));
         words.join(" ")
     }
 }

@@ -16,4 +16,5 @@ mod refusal;
 mod sharing;
 mod support;
 mod token_sources;
+mod upgrades;
 mod vectors;
