@@ -5,7 +5,7 @@
 //! 2. the token: structure, issuer, `typ`, algorithm, key, claims, signature, audience, lifetime
 //!    ([`crate::token`]), then its time;
 //! 3. the `ceiling`, by every reading of the request;
-//! 4. method-override headers and ambiguous paths: refused, never guessed;
+//! 4. method-override headers, headers of ours where routes count, and ambiguous paths: refused, never guessed;
 //! 5. some scope of the token covers host, route, method and path, and the protocol to switch to;
 //! 6. all requirements of one covering scope, the client's certificate among them;
 //! 7. the grant still stands: from the feed while its knowledge is fresh (a revocation that is known
@@ -194,6 +194,9 @@ fn decide_with_token(
     if !facts.overrides.is_empty() {
         return Err(Denial::under(DenyReason::MethodOverride, &token).into());
     }
+    if may_choose_route(config, &token, facts) {
+        return Err(Denial::under(DenyReason::ReservedHeader, &token).into());
+    }
     let path = PlainPath::parse(&facts.path)
         .map_err(|_| Denial::under(DenyReason::AmbiguousPath, &token))?;
     let is_sender = |scope: &Scope| is_sender(scope, &token, certificate);
@@ -241,6 +244,7 @@ pub(crate) fn still_covers(
     let is_sender = |scope: &Scope| bound || !scope.require.sender_constrained;
     config.issuers.iter().any(|known| known.issuer == issuer)
         && covering_rule(&config.ceiling, facts).is_none()
+        && !may_choose_route(config, token, facts)
         && PlainPath::parse(&facts.path)
             .is_ok_and(|path| covering_scope(config, token, facts, &path, &is_sender, now).is_ok())
 }
@@ -295,6 +299,13 @@ fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
     let sighting =
         Sighting { host: facts.host.as_ref(), methods: &methods, paths: &paths, upgrades };
     rules.iter().find(|rule| rule.covers(&sighting))
+}
+
+/// Whether the client sent headers of ours, and some scope of its token names routes: Envoy chose the route with
+/// these headers there, and they are removed after the route was judged.
+fn may_choose_route(config: &Config, token: &VerifiedToken, facts: &Facts) -> bool {
+    let mut granted = token.claims().scope.iter().filter_map(|name| config.scopes.get(name));
+    facts.has_reserved && granted.any(|scope| scope.routes.is_some())
 }
 
 /// Rules 5 and 6. `is_sender` says whether the client is whom a scope takes the token from.

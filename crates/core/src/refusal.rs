@@ -168,6 +168,11 @@ fn detail(denial: &Denial) -> String {
         DenyReason::MethodOverride => {
             "send the method itself, without a header that overrides it".into()
         }
+        DenyReason::ReservedHeader => {
+            "send it without headers that begin with `x-breakglass-`, the token's aside: they could choose \
+             the route by which the grant is judged"
+                .into()
+        }
         DenyReason::AmbiguousPath => {
             "the path can be read in two ways: send it without empty or dot segments, `;`, `\\`, and \
              encoded separators"

@@ -173,6 +173,8 @@ pub(crate) struct Facts {
     pub(crate) host: Option<HostName>,
     pub(crate) overrides: Vec<Vec<u8>>,
     pub(crate) upgrades: RequestedUpgrades,
+    /// Whether the client sent headers that are ours to set.
+    pub(crate) has_reserved: bool,
     pub(crate) route: Option<String>,
     pub(crate) source: Option<SourceAddress>,
     pub(crate) request_id: Vec<u8>,
@@ -191,6 +193,7 @@ impl Facts {
             host: HostName::from_authority(seen.authority),
             overrides: seen.overrides.iter().map(|value| value.to_vec()).collect(),
             upgrades: RequestedUpgrades::read(&seen.upgrades),
+            has_reserved: !seen.ours.is_empty(),
             route: None,
             source: None,
             request_id: seen.request_id.to_vec(),

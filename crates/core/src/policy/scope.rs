@@ -34,7 +34,9 @@ object! {
         /// is none of them.
         pub hosts: Option<Vec<HostPattern>> =
             optional("any", list(parsed("host pattern", HostPattern::parse))),
-        /// Envoy route names.
+        /// Envoy route names. The routes must not match on headers that begin with `x-breakglass-`: a client's own are
+        /// removed after the route was judged, so a request that brings some under a token with such a scope is
+        /// refused (`reserved_header`).
         pub routes: Option<Vec<String>> = optional("any", list(parsed("route name", |name| Ok(name.to_owned())))),
         /// In upper case, compared byte by byte.
         pub methods: Vec<String> = required(list(parsed("method", method))),

@@ -110,6 +110,50 @@ fn spoofed_headers_are_removed_with_and_without_a_token() {
 }
 
 #[test]
+fn a_client_does_not_choose_the_route_by_headers_of_ours() {
+    let scope = |name: &str, routes: Value| {
+        with(
+            json!({"name": name, "methods": ["GET"], "paths": ["/v1/orders"]}),
+            json!({"routes": routes}),
+        )
+    };
+    let scopes =
+        json!([scope("orders:read", Value::Null), scope("orders:routed", json!(["orders"]))]);
+    let config = with(config(), json!({ "scopes": scopes }));
+    let plain = token(json!({}));
+    let routed = token(json!({"scope": "orders:routed"}));
+    let both = token(json!({"scope": "orders:read orders:routed"}));
+    let ask = |token: &str, headers: &[&str]| {
+        let mut request = Request::under(token);
+        request.route = Some("orders");
+        decide(&config, &headers.iter().fold(request, |request, name| request.header(name, "x")))
+    };
+    for headers in [
+        &["x-breakglass-subject"][..],
+        &["x-breakglass-grant"],
+        &["x_breakglass_anything"],
+        &["x-breakglass_decision", "x-other"],
+        &["x_breakglass_token"],
+    ] {
+        for token in [&routed, &both] {
+            assert_refused(&ask(token, headers), "reserved_header");
+        }
+        // Elsewhere they are removed.
+        let Step::Permit(permit) = ask(&plain, headers) else { panic!("{headers:?}") };
+        assert!(permit.remove().iter().any(|name| name == headers[0]));
+    }
+    for token in [&routed, &both, &plain] {
+        assert_permitted(&ask(token, &["x-other", "x-breakglas", "breakglass-subject"]));
+    }
+    // A second source is one, whether it holds a token or not.
+    let sources = json!([{"header": "x-breakglass-token"}, {"header": "x-breakglass-jwt"}]);
+    let config = with(config.clone(), json!({ "token_sources": sources }));
+    let mut request = Request::under(&routed).header("x-breakglass-jwt", "x");
+    request.route = Some("orders");
+    assert_permitted(&decide(&config, &request));
+}
+
+#[test]
 fn the_token_is_forwarded_only_on_request() {
     let forward = json!({"token_sources": [{"header": "x-breakglass-token", "forward": true}]});
     let request = Request::under(&token(json!({})));
