@@ -4,8 +4,8 @@
 //!    ([`needs_token`]);
 //! 2. the token: structure, issuer, `typ`, algorithm, key, claims, signature, audience, lifetime
 //!    ([`crate::token`]), then its time;
-//! 3. the `ceiling`, by every reading of the request;
-//! 4. method-override headers and ambiguous paths: refused, never guessed;
+//! 3. a path with too many readings to tell: refused; the `ceiling`, by every reading of the request;
+//! 4. headers that override the method or name another path, and ambiguous paths: refused, never guessed;
 //! 5. some scope of the token covers host, route, method and path;
 //! 6. all requirements of one covering scope, the client's certificate among them;
 //! 7. the grant still stands: from the feed while its knowledge is fresh (a revocation that is known
@@ -187,12 +187,19 @@ fn decide_with_token(
 ) -> Result<Allowance, Stop> {
     let (config, now) = (bench.config, bench.now);
     let token = verified(bench, bytes, answers)?;
+    if Readings::of(&facts.path).is_anything() {
+        return Err(Denial::under(DenyReason::AmbiguousPath, &token).into());
+    }
     if let Some(rule) = covering_rule(&config.ceiling, facts) {
         let rule = Some(rule.summary());
         return Err(Denial { rule, ..Denial::under(DenyReason::Ceiling, &token) }.into());
     }
     if !facts.overrides.is_empty() {
         return Err(Denial::under(DenyReason::MethodOverride, &token).into());
+    }
+    if let Some(header) = facts.second.refused() {
+        let remedy = Some(format!("send the path itself, without the header `{header}`"));
+        return Err(Denial { remedy, ..Denial::under(DenyReason::SecondResource, &token) }.into());
     }
     let path = PlainPath::parse(&facts.path)
         .map_err(|_| Denial::under(DenyReason::AmbiguousPath, &token))?;
@@ -290,8 +297,10 @@ fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
     // Of a list of methods some take the first.
     let overrides = facts.overrides.iter().flat_map(|value| value.split(|byte| *byte == b','));
     methods.extend(overrides.map(<[u8]>::trim_ascii));
-    let paths = Readings::of(&facts.path);
-    let sighting = Sighting { host: facts.host.as_ref(), methods: &methods, paths: &paths };
+    let paths = facts.second.readings(&facts.path);
+    let mut hosts = vec![facts.host.as_ref()];
+    hosts.extend(facts.second.hosts());
+    let sighting = Sighting { hosts: &hosts, methods: &methods, paths: &paths };
     rules.iter().find(|rule| rule.covers(&sighting))
 }
 

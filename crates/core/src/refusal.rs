@@ -166,6 +166,9 @@ fn detail(denial: &Denial) -> String {
         DenyReason::MethodOverride => {
             "send the method itself, without a header that overrides it".into()
         }
+        DenyReason::SecondResource => {
+            "send the path itself, without a header that names another one".into()
+        }
         DenyReason::AmbiguousPath => {
             "the path can be read in two ways: send it without empty or dot segments, `;`, `\\`, and \
              encoded separators"

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, TokenSource};
 use crate::headers::Headers;
-use crate::policy::{HostName, OVERRIDE_HEADERS, SourceAddress};
+use crate::policy::{HostName, OVERRIDE_HEADERS, SecondResources, SourceAddress};
 use crate::token::UnverifiedToken;
 
 /// The prefix of the headers that are ours: a client's own are removed.
@@ -33,6 +33,8 @@ pub(crate) struct Seen<'h> {
     pub(crate) request_id: &'h [u8],
     /// The methods that override headers name, harmless ones excepted.
     pub(crate) overrides: Vec<&'h [u8]>,
+    /// What headers name besides the path and the host.
+    pub(crate) second: SecondResources,
     /// The client's own `x-breakglass-*` headers, to be removed.
     pub(crate) ours: Vec<&'h [u8]>,
     /// The headers that a token source names, with its index.
@@ -77,6 +79,7 @@ impl<'h> Seen<'h> {
             if overrides {
                 seen.overrides.push(value);
             }
+            seen.second.add(name, value, &config.harmless_second_resources, reads_as);
         }
         seen
     }
@@ -156,6 +159,7 @@ pub(crate) struct Facts {
     pub(crate) authority: Vec<u8>,
     pub(crate) host: Option<HostName>,
     pub(crate) overrides: Vec<Vec<u8>>,
+    pub(crate) second: SecondResources,
     pub(crate) route: Option<String>,
     pub(crate) source: Option<SourceAddress>,
     pub(crate) request_id: Vec<u8>,
@@ -166,13 +170,14 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// What the headers say.
-    pub(crate) fn of(seen: &Seen<'_>) -> Facts {
+    pub(crate) fn of(seen: &mut Seen<'_>) -> Facts {
         Facts {
             method: seen.method.to_vec(),
             path: seen.path.to_vec(),
             authority: seen.authority.to_vec(),
             host: HostName::from_authority(seen.authority),
             overrides: seen.overrides.iter().map(|value| value.to_vec()).collect(),
+            second: std::mem::take(&mut seen.second),
             route: None,
             source: None,
             request_id: seen.request_id.to_vec(),

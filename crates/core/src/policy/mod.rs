@@ -10,6 +10,7 @@ mod path;
 mod readings;
 mod rule;
 mod scope;
+mod second;
 mod source;
 mod template;
 
@@ -19,5 +20,6 @@ pub use path::{AmbiguousPath, PlainPath};
 pub use readings::Readings;
 pub use rule::{Rule, Sighting};
 pub use scope::{Holder, Requirements, Scope, Scopes, Unmet};
+pub(crate) use second::SecondResources;
 pub use source::SourceAddress;
 pub use template::PathTemplate;

@@ -10,9 +10,16 @@ object! {
     /// name, it does not ask about.
     ///
     /// They match whatever could be meant: any reading of the path (decoded, with dot segments resolved,
-    /// parameters dropped, ...), any method that an override header names, without regard to case, and
-    /// `/x/**` covers `/x` and `/x/` too. A path that is too long and too odd to read in every way counts
-    /// as covered, and so does a `CONNECT`, whose tunnel can carry any request.
+    /// parameters dropped, names cleaned as Windows does it, as the path of a URL, ...), any path, host or
+    /// method that a header names (`x-original-url`, `x-forwarded-host`, `x-http-method`, ...), without
+    /// regard to case. `/x/**` covers `/x` and `/x/` too, and a last name `/x` covers `/x.json`. A path that
+    /// is too long or too odd to read in every way (4096 bytes, 256 readings) counts as covered, and so does
+    /// a `CONNECT`, whose tunnel can carry any request.
+    ///
+    /// They know spellings, not what an application takes for another name of the same thing (aliases, lists
+    /// and wildcards in a segment, names in bodies, tenants in `host`): see "What rules cannot know" in the
+    /// [threat model](threat-model.md#what-rules-cannot-know). Where that matters, name what is open instead:
+    /// `unauthenticated: "deny"` or `protected: [{paths: ["/**"]}]`, with narrow scopes.
     #[derive(Debug)]
     pub struct Rule {
         /// Exact, or `*.suffix` for everything below the suffix; without port.
@@ -38,12 +45,13 @@ impl Object for Rule {
 /// What a request could mean to an upstream.
 #[derive(Debug)]
 pub struct Sighting<'a> {
-    /// The host; `None` if it cannot be read, which matches every host.
-    pub host: Option<&'a HostName>,
+    /// The host, and those that headers name; `None` is one that cannot be read, which matches every
+    /// host.
+    pub hosts: &'a [Option<&'a HostName>],
     /// The method and everything that a method-override header names.
     pub methods: &'a [&'a [u8]],
-    /// Every reading of the path.
-    pub paths: &'a Readings,
+    /// Every reading of the path, and of those that headers name.
+    pub paths: &'a [Readings<'a>],
 }
 
 impl Rule {
@@ -51,7 +59,9 @@ impl Rule {
     #[must_use]
     pub fn covers(&self, request: &Sighting<'_>) -> bool {
         let host = self.hosts.as_ref().is_none_or(|patterns| {
-            request.host.is_none_or(|host| patterns.iter().any(|pattern| pattern.covers(host)))
+            request.hosts.iter().any(|host| {
+                host.is_none_or(|host| patterns.iter().any(|pattern| pattern.covers(host)))
+            })
         });
         let method = self.methods.as_ref().is_none_or(|methods| {
             methods.iter().any(|method| {
@@ -59,7 +69,9 @@ impl Rule {
             })
         });
         let path = self.paths.as_ref().is_none_or(|templates| {
-            templates.iter().any(|template| template.refuses(request.paths))
+            templates
+                .iter()
+                .any(|template| request.paths.iter().any(|paths| template.refuses(paths)))
         });
         host && method && path
     }

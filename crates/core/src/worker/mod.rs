@@ -187,7 +187,7 @@ impl Worker {
         now: Instant,
     ) -> Step {
         let config = Rc::clone(&self.config);
-        let seen = Seen::sort(headers, &config);
+        let mut seen = Seen::sort(headers, &config);
         let (token, forwarded) = match seen.token(&config) {
             Presented::Nothing => (Token::Nothing, None),
             Presented::Duplicated(source) => (Token::Duplicated, Some(source)),
@@ -199,7 +199,7 @@ impl Worker {
         if source.is_some_and(|source| source.forward) && attributes.is_decided() {
             return Step::Pass(Pass { remove: Vec::new(), record: None });
         }
-        let mut facts = Facts::of(&seen);
+        let mut facts = Facts::of(&mut seen);
         if matches!(token, Token::Nothing) && !needs_token(&config, &facts) {
             self.counters.decision(Decision::Pass.word(), "no_token");
             return Step::Pass(Pass { remove: facts.remove, record: None });

@@ -12,6 +12,8 @@ mod feed;
 mod heads;
 mod hostile;
 mod long_records;
+mod random;
+mod readings;
 mod refusal;
 mod sharing;
 mod support;
