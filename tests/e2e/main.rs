@@ -38,6 +38,7 @@ mod panics;
 mod paths;
 mod presentation;
 mod rbac;
+mod readings;
 mod requirements;
 mod revocation;
 mod revoke;
