@@ -46,7 +46,7 @@ const MAX_READINGS: usize = 256;
 const MAX_READ_BYTES: usize = 128 * 1024;
 
 /// The most text that changes may make in search of them, in bytes: what bounds the time.
-const MAX_MADE_BYTES: usize = 1024 * 1024;
+const MAX_MADE_BYTES: usize = 512 * 1024;
 
 /// Something that is done to a path; `None` where there is nothing to do.
 type Change = fn(&[u8]) -> Option<Vec<u8>>;
@@ -147,8 +147,8 @@ impl<'p> Readings<'p> {
             let changes = CHANGES.iter().filter(|(needs, _)| needs.iter().any(needed));
             let changed = changes.filter_map(|(_, change)| change(&text));
             for next in changed.chain(reference::paths(&text)) {
-                made = made.saturating_add(next.len());
                 if !texts.contains(&next) {
+                    made = made.saturating_add(next.len());
                     unread.push(normal(next));
                 }
             }
