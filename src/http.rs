@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use breakglass_core::bodies::Traffic;
-use breakglass_core::spoofed_trailers;
+use breakglass_core::headers::Headers;
 use breakglass_core::step::Step;
+use breakglass_core::worker::TrailersStep;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use crate::apply::{apply, fail};
+use crate::apply::{Flow, apply, fail};
 use crate::host;
 use crate::root::Shared;
 
@@ -17,18 +18,34 @@ pub(crate) struct Http {
     id: u32,
     shared: Rc<Shared>,
     traffic: Rc<Traffic>,
+    /// The headers of a request that has passed without a record: they cannot be read any more when its
+    /// trailers come.
+    unrecorded: Option<Headers>,
 }
 
 impl Http {
     pub(crate) fn new(id: u32, shared: Rc<Shared>) -> Http {
-        Http { id, shared, traffic: Rc::default() }
+        Http { id, shared, traffic: Rc::default(), unrecorded: None }
     }
 
     /// The step for this request; `None` when something is missing to decide on.
-    fn decide(&self) -> Option<Step> {
+    fn decide(&mut self) -> Option<Step> {
         let (now, headers) = (host::now()?, host::request_headers()?);
         let mut worker = self.shared.worker.try_borrow_mut().ok()?;
-        Some(worker.request(self.id, &headers, &host::CurrentRequest, &self.traffic, now))
+        let step = worker.request(self.id, &headers, &host::CurrentRequest, &self.traffic, now);
+        let is_recorded = !matches!(&step, Step::Pass(pass) if pass.record.is_none());
+        self.unrecorded = (!is_recorded).then_some(headers);
+        Some(step)
+    }
+}
+
+impl Http {
+    /// What is to be done with the trailers; `None` when something is missing to decide on.
+    fn decide_trailers(&self) -> Option<TrailersStep> {
+        let (now, trailers) = (host::now()?, host::request_trailers()?);
+        let mut worker = self.shared.worker.try_borrow_mut().ok()?;
+        let (current, unrecorded) = (&host::CurrentRequest, self.unrecorded.as_ref());
+        Some(worker.request_trailers(self.id, &trailers, unrecorded, current, &self.traffic, now))
     }
 }
 
@@ -78,15 +95,13 @@ impl HttpContext for Http {
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         self.traffic.received_all();
-        let removed = host::request_trailers().and_then(|trailers| {
-            spoofed_trailers(&trailers)
-                .iter()
-                .try_for_each(|name| host::remove_request_trailer(name).ok())
-        });
-        match removed {
-            Some(()) => Action::Continue,
-            None => fail(self.id, &self.shared.worker).into(),
+        let Some(TrailersStep { remove, step }) = self.decide_trailers() else {
+            return fail(self.id, &self.shared.worker).into();
+        };
+        if remove.iter().any(|name| host::remove_request_trailer(name).is_err()) {
+            return fail(self.id, &self.shared.worker).into();
         }
+        step.map_or(Flow::Continue, |step| apply(step, self.id, &self.shared.worker)).into()
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {

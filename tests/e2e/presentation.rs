@@ -2,6 +2,7 @@
 
 use breakglass_tests::client::{Request, get};
 use breakglass_tests::gate::{Gate, Plan, Refused};
+use breakglass_tests::grpc::call_with_trailers;
 use breakglass_tests::keys::base64url;
 use serde_json::{Value, json};
 
@@ -198,6 +199,86 @@ fn a_bearer_that_is_not_ours_stays_untouched() {
     }
     let basic = gate.passes(&get("/v1/orders").header("authorization", "Basic YTpi"));
     assert_eq!(basic.seen.header("authorization"), Some("Basic YTpi"));
+}
+
+#[test]
+fn a_token_of_ours_in_another_form_is_refused_and_recorded() {
+    let gate = with_bearer();
+    let token = gate.mint().sign();
+    let cut = &token[..token.len() - 1];
+    let crit = gate.mint().header("crit", json!(["exp"])).sign();
+    let keyless = gate.mint().without_header("kid").sign();
+    let large = gate.mint().claim("padding", "x".repeat(9000)).sign();
+    let foreign = gate.mint().header("typ", "at+jwt").sign();
+    let single = |value: String| get("/v1/orders").header("authorization", value);
+    for (value, reason) in [
+        (format!("Bearer {cut}"), "token_malformed"),
+        (format!("Bearer {}", &token[1..]), "token_malformed"),
+        (format!("Bearer {crit}"), "token_malformed"),
+        (format!("Bearer {keyless}"), "token_malformed"),
+        (format!("Bearer {large}"), "token_too_large"),
+        (format!("Bearer\t{token}"), "token_malformed"),
+        (format!("Bearer \t{token}"), "token_malformed"),
+        (format!("Token {token}"), "token_malformed"),
+        (format!("Basic {token}"), "token_malformed"),
+        (token.clone(), "token_malformed"),
+        (format!("Bearer {token}, Basic YTpi"), "token_duplicated"),
+        (format!("Digest username=\"a,b\", Bearer {token}"), "token_duplicated"),
+        (format!("Bearer {token},Bearer {token}"), "token_duplicated"),
+        (format!("Bearer {foreign}, Bearer {token}"), "token_duplicated"),
+    ] {
+        assert_nothing_believed(&gate.refuses(&single(value), 401, reason));
+    }
+    let lines = single("Basic YTpi".into()).header("authorization", format!("Token {token}"));
+    gate.refuses(&lines, 401, "token_duplicated");
+    gate.still_serves();
+}
+
+#[test]
+fn lists_and_schemes_of_other_systems_stay_untouched() {
+    let gate = with_bearer();
+    for other in [
+        "Digest username=\"a,b\", realm=\"x\", uri=\"/v1/orders?a=1,2\", response=\"0\"",
+        "AWS4-HMAC-SHA256 Credential=AK/eu/s3/aws4_request, SignedHeaders=host, Signature=fe",
+        "Negotiate YIIZ8wYGKwYBBQUCoIIZ5zCCGeOgMDAuBgkqhkiC9xIBAgI=",
+        "Bearer opaque, Basic YTpi",
+    ] {
+        let passed = gate.passes(&get("/v1/orders").header("authorization", other));
+        assert_eq!(passed.seen.header("authorization"), Some(other));
+    }
+}
+
+#[test]
+fn a_token_in_a_trailer_does_not_reach_the_upstream_and_is_recorded() {
+    let gate = with_bearer();
+    let token = gate.mint().scope("grpc:call").sign();
+    let bearer = format!("Bearer {token}");
+    let call = |id: &str, header: (&str, &str), trailer: &str| {
+        let headers = [("x-request-id", id), header];
+        let trailers = [("authorization", trailer), ("x-other", "kept")];
+        call_with_trailers(gate.envoy.address(), "/test.Orders/List", &headers, &trailers)
+    };
+    // Nothing was recorded of the request so far: it is refused now.
+    let refused = call("trailer-1", ("x-other", "x"), &bearer);
+    assert_eq!(refused.status(), Some("16"));
+    let record = gate.envoy.record("trailer-1");
+    let audit = record.audit().unwrap();
+    assert_eq!(audit.text_of("reason"), Some("token_malformed"));
+    assert_eq!(audit.text_of("path"), Some("/test.Orders/List"));
+    assert_eq!(audit.text_of("method"), Some("POST"));
+    assert_eq!(audit.text_of("host"), Some("orders.internal"));
+    let seen = gate.upstream.saw("trailer-1");
+    assert!(seen.is_none_or(|seen| seen.trailers.is_empty()));
+    // Under a token it is taken away, and the call goes on.
+    let allowed = call("trailer-2", ("x-breakglass-token", &token), &bearer);
+    assert_eq!((allowed.http_status, allowed.status()), (200, Some("0")));
+    let trailers = gate.upstream.saw("trailer-2").unwrap().trailers;
+    assert_eq!(trailers, [("x-other".to_owned(), "kept".to_owned())]);
+    // Another system's is not for us.
+    let passed = call("trailer-3", ("x-other", "x"), "Basic YTpi");
+    assert_eq!((passed.http_status, passed.status()), (200, Some("0")));
+    assert_eq!(gate.upstream.saw("trailer-3").unwrap().trailers.len(), 2);
+    gate.still_serves();
 }
 
 #[test]

@@ -47,7 +47,8 @@ fn a_refusal_tells_the_holder_what_the_grant_covers_and_what_to_ask_for() {
     assert_eq!(grant["subject"], SUBJECT);
     assert!(grant["expires_at"].as_str().unwrap().ends_with('Z'), "{grant}");
     let scopes = json!([{"scope": "orders:read", "methods": ["GET", "HEAD"],
-        "paths": ["/v1/orders", "/v1/orders/{id}", "/v1/orders/{id}/items/**"]}]);
+        "paths": ["/v1/orders", "/v1/orders/{id}", "/v1/orders/{id}/items/**"],
+            "upgrades": ["websocket"]}]);
     assert_eq!(grant["scopes"], scopes);
     let remedy = refused.problem["remedy"].as_str().unwrap();
     let start = "breakglass request --scope orders:write --reason '<why>'";
@@ -133,6 +134,45 @@ fn a_scope_with_routes_covers_these_routes_only() {
     let allowed = gate.allows(&get("/v1/orders/17").token(&token));
     assert_eq!(allowed.audit.text_of("route"), Some("orders"));
     gate.refuses(&get("/v1/invoices").token(&token), 403, "out_of_scope");
+}
+
+#[test]
+fn a_client_does_not_choose_the_route_by_headers_that_the_filter_removes() {
+    // A route called `orders` for whoever says to be bob.
+    let gate = Plan::standard().start_with(|settings| {
+        let mut bootstrap = settings.bootstrap(std::path::Path::new(""));
+        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        let routes = format!("{manager}/route_config/virtual_hosts/0/routes");
+        let routes = bootstrap.pointer_mut(&routes).unwrap().as_array_mut().unwrap();
+        let subject = json!({"name": "x-breakglass-subject",
+            "string_match": {"exact": "bob@example.com"}});
+        routes.insert(
+            0,
+            json!({"name": "orders", "match": {"prefix": "/", "headers": [subject]},
+            "route": {"cluster": "upstream"}}),
+        );
+        bootstrap.to_string()
+    });
+    let routed = gate.mint().scope("route:orders").sign();
+    gate.allows(&get("/v1/orders").token(&routed));
+    gate.refuses(&get("/v1/invoices").token(&routed), 403, "out_of_scope");
+    for path in ["/v1/invoices", "/v1/orders"] {
+        for (name, value) in [
+            ("x-breakglass-subject", "bob@example.com"),
+            ("X_Breakglass_Grant", "g"),
+            ("x-breakglass-anything", ""),
+        ] {
+            let request = get(path).token(&routed).header(name, value);
+            gate.refuses(&request, 400, "reserved_header");
+        }
+    }
+    // Without routes in its scopes such headers are removed, as without a token.
+    let plain = get("/v1/orders").header("x-breakglass-subject", "bob@example.com");
+    let subject = gate.allows(&plain.token(gate.mint().sign())).seen;
+    assert_eq!(subject.header("x-breakglass-subject"), Some("alice@example.com"));
+    let passed = gate.passes(&get("/v1/orders").header("x-breakglass-subject", "bob@example.com"));
+    assert_eq!(passed.seen.header("x-breakglass-subject"), None);
+    gate.still_serves();
 }
 
 #[test]

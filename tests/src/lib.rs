@@ -25,6 +25,7 @@ mod clock;
 pub mod collector;
 mod endless;
 pub mod envoy;
+pub mod extended_connect;
 pub mod gate;
 pub mod grpc;
 pub mod istio;

@@ -39,7 +39,8 @@ pub fn standard(keys: &[&Key]) -> Value {
         "ceiling": [{"methods": ["DELETE"], "paths": ["/v1/ledger/**"]}],
         "scopes": [
             {"name": "orders:read", "methods": ["GET", "HEAD"],
-             "paths": ["/v1/orders", "/v1/orders/{id}", "/v1/orders/{id}/items/**"]},
+             "paths": ["/v1/orders", "/v1/orders/{id}", "/v1/orders/{id}/items/**"],
+             "upgrades": ["websocket"]},
             {"name": "orders:write", "methods": ["POST"], "paths": ["/v1/orders"]},
             {"name": "ledger:all", "methods": ["GET", "DELETE"], "paths": ["/v1/ledger/**"]},
             {"name": "admin:read", "methods": ["GET"], "paths": ["/admin/**"]},

@@ -90,7 +90,7 @@ impl Record {
 
 impl Audit {
     /// The members of every record, in the order in which they are written.
-    pub const MEMBERS: [&str; 41] = [
+    pub const MEMBERS: [&str; 42] = [
         "v",
         "time",
         "decision",
@@ -110,6 +110,7 @@ impl Audit {
         "route",
         "source_ip",
         "request_id",
+        "upgrade",
         "phase",
         "status",
         "response_flags",
@@ -135,7 +136,7 @@ impl Audit {
     ];
 
     /// The members that are there only where there is something to say.
-    pub const OPTIONAL: [&str; 3] = ["request_body", "response_body", "start"];
+    pub const OPTIONAL: [&str; 4] = ["upgrade", "request_body", "response_body", "start"];
 
     /// A member of the record.
     ///

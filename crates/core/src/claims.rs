@@ -1,9 +1,9 @@
 //! The claims of a break-glass token: the one definition that the approval service mints and the
 //! filter reads.
 //!
-//! Reading is strict: a required claim that is missing, a claim of another type, an instant that is
-//! not a whole number of seconds, or a name with control characters is an error that says which
-//! claim. Claims that are not listed here are ignored (RFC 7519 section 4).
+//! Reading is strict: a required claim that is missing, a claim of another type, or a name with control
+//! characters is an error that says which claim. An instant is a number of seconds and may have a fraction
+//! (RFC 7519 section 2, NumericDate); it is rounded to the second that makes the token's time shorter. Claims that are not listed here are ignored (RFC 7519 section 4).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,12 +32,12 @@ pub struct Claims {
     pub sub: String,
     /// The environments it is for (RFC 7519 section 4.1.3); never empty.
     pub aud: Vec<String>,
-    /// When it was issued, in seconds since 1970 (RFC 7519 section 4.1.6).
+    /// When it was issued, in seconds since 1970, rounded up (RFC 7519 section 4.1.6).
     pub iat: u64,
-    /// Before this instant it is void, in seconds since 1970 (RFC 7519 section 4.1.5).
+    /// Before this instant it is void, in seconds since 1970, rounded up (RFC 7519 section 4.1.5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
-    /// From this instant on it is void, in seconds since 1970 (RFC 7519 section 4.1.4).
+    /// From this instant on it is void, in seconds since 1970, rounded down (RFC 7519 section 4.1.4).
     pub exp: u64,
     /// The grant's id (RFC 7519 section 4.1.7): visible ASCII.
     pub jti: String,
@@ -56,7 +56,7 @@ pub struct Claims {
     /// The authentication context class (OpenID Connect Core section 2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
-    /// When the holder authenticated, in seconds since 1970 (OpenID Connect Core section 2).
+    /// When the holder authenticated, in seconds since 1970, rounded down (OpenID Connect Core section 2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<u64>,
     /// The client certificate that the token is bound to (RFC 8705 section 3.1).
@@ -132,16 +132,16 @@ impl Claims {
             iss: claim("iss").required()?.name()?,
             sub: claim("sub").required()?.name()?,
             aud: claim("aud").required()?.one_or_more_names()?,
-            iat: claim("iat").required()?.instant()?,
-            nbf: claim("nbf").optional(|nbf| nbf.instant())?,
-            exp: claim("exp").required()?.instant()?,
+            iat: claim("iat").required()?.instant(f64::ceil)?,
+            nbf: claim("nbf").optional(|nbf| nbf.instant(f64::ceil))?,
+            exp: claim("exp").required()?.instant(f64::floor)?,
             jti: claim("jti").required()?.token()?,
             scope: claim("scope").required()?.words()?,
             roles: claim("roles").optional(|roles| roles.names())?.unwrap_or_default(),
             groups: claim("groups").optional(|groups| groups.names())?.unwrap_or_default(),
             amr: claim("amr").optional(|amr| amr.names())?.unwrap_or_default(),
             acr: claim("acr").optional(|acr| acr.name())?,
-            auth_time: claim("auth_time").optional(|instant| instant.instant())?,
+            auth_time: claim("auth_time").optional(|instant| instant.instant(f64::floor))?,
             cnf: claim("cnf").optional(confirmation)?,
             breakglass: breakglass(claim("breakglass").required()?)?,
         })
@@ -212,8 +212,20 @@ impl Present<'_> {
         InvalidClaims::Invalid(self.name)
     }
 
-    fn instant(&self) -> Result<u64, InvalidClaims> {
-        self.value.as_u64().filter(|instant| *instant <= LAST_INSTANT).ok_or(self.invalid())
+    /// A NumericDate in whole seconds: `round` is for one with a fraction.
+    fn instant(&self, round: fn(f64) -> f64) -> Result<u64, InvalidClaims> {
+        let whole = self.value.as_u64().or_else(|| {
+            let rounded = round(self.value.as_f64().filter(|seconds| *seconds >= 0.0)?);
+            // Every whole number in this range has a double of its own.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "in range, and whole"
+            )]
+            (0.0..=LAST_INSTANT as f64).contains(&rounded).then_some(rounded as u64)
+        });
+        whole.filter(|instant| *instant <= LAST_INSTANT).ok_or(self.invalid())
     }
 
     fn string(&self, valid: impl FnOnce(&str) -> bool) -> Result<String, InvalidClaims> {
@@ -301,14 +313,105 @@ mod tests {
         assert_eq!(read("[]"), Err(InvalidClaims::NotAnObject));
     }
 
+    /// The members of [`Claims`], as docs/tokens.md lists them: the name, and whether it is required.
+    const LISTED: [(&str, bool); 19] = [
+        ("iss", true),
+        ("sub", true),
+        ("aud", true),
+        ("exp", true),
+        ("nbf", false),
+        ("iat", true),
+        ("jti", true),
+        ("scope", true),
+        ("roles", false),
+        ("groups", false),
+        ("amr", false),
+        ("acr", false),
+        ("auth_time", false),
+        ("cnf", false),
+        ("breakglass", true),
+        ("breakglass.reason", true),
+        ("breakglass.approvers", true),
+        ("breakglass.incident", false),
+        ("breakglass.emergency", false),
+    ];
+
+    #[test]
+    fn the_documented_claims_are_those_that_are_read() {
+        let document = include_str!("../../../docs/tokens.md");
+        let claims = document.split("## Claims").nth(1).unwrap().split("\n## ").next().unwrap();
+        let rows = claims.lines().filter_map(|line| line.strip_prefix("| `")).map(|row| {
+            let mut cells = row.split(" | ");
+            (cells.next().unwrap().trim_end_matches('`'), cells.next().unwrap() == "yes")
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), LISTED);
+        // Each of them is read, and those without which there are no claims are required.
+        for (path, required) in LISTED {
+            for change in [None, Some(Json::Array(vec![Json::Bool(true)]))] {
+                let Json::Object(mut members) = Json::parse(MINIMAL.as_bytes()).unwrap() else {
+                    panic!("an object")
+                };
+                let object = match (path.split_once('.'), members.get_mut("breakglass")) {
+                    (Some(_), Some(Json::Object(inner))) => inner,
+                    _ => &mut members,
+                };
+                let name = path.rsplit('.').next().unwrap();
+                let missing = change.is_none();
+                match change {
+                    Some(other) => object.insert(name.into(), other),
+                    None => object.remove(name),
+                };
+                let read = Claims::from_json(&Json::Object(members));
+                match (missing, required) {
+                    (true, true) => assert_eq!(read, Err(InvalidClaims::Missing(path))),
+                    (true, false) => assert!(read.is_ok(), "{path}"),
+                    (false, _) => assert_eq!(read, Err(InvalidClaims::Invalid(path))),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_fraction_makes_the_time_of_a_token_shorter_and_never_longer() {
+        let read = |name: &str, value: &str| {
+            let Json::Object(mut members) = Json::parse(MINIMAL.as_bytes()).unwrap() else {
+                panic!("an object")
+            };
+            members.insert(name.into(), Json::parse(value.as_bytes()).unwrap());
+            Claims::from_json(&Json::Object(members)).unwrap()
+        };
+        for (value, down, up) in [
+            ("2", 2, 2),
+            ("2.0", 2, 2),
+            ("2e0", 2, 2),
+            ("1.8e9", 1_800_000_000, 1_800_000_000),
+            ("1800000000.000001", 1_800_000_000, 1_800_000_001),
+            ("1800000000.5", 1_800_000_000, 1_800_000_001),
+            ("1800000000.999999", 1_800_000_000, 1_800_000_001),
+            ("0.5", 0, 1),
+            ("1e-300", 0, 1),
+            ("-0.0", 0, 0),
+            ("253402300798.5", 253_402_300_798, LAST_INSTANT),
+        ] {
+            assert_eq!(read("exp", value).exp, down, "{value}");
+            assert_eq!(read("auth_time", value).auth_time, Some(down), "{value}");
+            assert_eq!(read("iat", value).iat, up, "{value}");
+            assert_eq!(read("nbf", value).nbf, Some(up), "{value}");
+        }
+    }
+
     #[test]
     fn names_the_claim_that_is_of_another_type_or_out_of_bounds() {
         for (name, value) in [
             ("exp", r#""2""#),
-            ("exp", "2.0"),
             ("exp", "-1"),
-            ("exp", "1e3"),
+            ("exp", "-0.5"),
+            ("nbf", "-1e-9"),
             ("exp", "253402300800"),
+            ("exp", "253402300800.0"),
+            ("exp", "1e300"),
+            ("iat", "253402300799.5"),
+            ("exp", r#""2.5""#),
             ("exp", "18446744073709551616"),
             ("exp", "null"),
             ("iat", "true"),

@@ -4,9 +4,10 @@
 //!    ([`needs_token`]);
 //! 2. the token: structure, issuer, `typ`, algorithm, key, claims, signature, audience, lifetime
 //!    ([`crate::token`]), then its time;
-//! 3. the `ceiling`, by every reading of the request;
-//! 4. method-override headers and ambiguous paths: refused, never guessed;
-//! 5. some scope of the token covers host, route, method and path;
+//! 3. a path with too many readings to tell: refused; the `ceiling`, by every reading of the request;
+//! 4. headers that override the method or name another path, headers of ours where routes count, and ambiguous
+//!    paths: refused, never guessed;
+//! 5. some scope of the token covers host, route, method and path, and the protocol to switch to;
 //! 6. all requirements of one covering scope, the client's certificate among them;
 //! 7. the grant still stands: from the feed while its knowledge is fresh (a revocation that is known
 //!    counts for ever), else from an answer that still counts, else by asking, else
@@ -23,7 +24,7 @@ use crate::config::{Config, OnUnavailable, Unauthenticated};
 use crate::instant::Instant;
 use crate::introspection::Verdict;
 use crate::memory::Memory;
-use crate::policy::{Holder, PlainPath, Readings, Rule, Scope, Sighting};
+use crate::policy::{Holder, PlainPath, Readings, RequestedUpgrades, Rule, Scope, Sighting};
 use crate::reason::{AllowReason, DenyReason};
 use crate::request::Facts;
 use crate::revocations::Revocations;
@@ -104,8 +105,8 @@ pub(crate) struct Answers {
 pub(crate) enum Token {
     /// None of ours.
     Nothing,
-    /// The deciding header occurs more than once.
-    Duplicated,
+    /// Not one token in the form that its source asks for.
+    Refused(DenyReason),
     /// One, as the client sent it.
     Bytes(Vec<u8>),
 }
@@ -150,7 +151,7 @@ pub(crate) fn decide(
             rule: covering_rule(&bench.config.protected, facts).map(Rule::summary),
             ..Denial::of(DenyReason::TokenMissing)
         })),
-        Token::Duplicated => Err(Stop::Deny(Denial::of(DenyReason::TokenDuplicated))),
+        Token::Refused(reason) => Err(Stop::Deny(Denial::of(*reason))),
         Token::Bytes(bytes) => decide_with_token(bench, bytes, facts, certificate, answers),
     };
     match ruling {
@@ -187,12 +188,22 @@ fn decide_with_token(
 ) -> Result<Allowance, Stop> {
     let (config, now) = (bench.config, bench.now);
     let token = verified(bench, bytes, answers)?;
+    if Readings::of(&facts.path).is_anything() {
+        return Err(Denial::under(DenyReason::AmbiguousPath, &token).into());
+    }
     if let Some(rule) = covering_rule(&config.ceiling, facts) {
         let rule = Some(rule.summary());
         return Err(Denial { rule, ..Denial::under(DenyReason::Ceiling, &token) }.into());
     }
     if !facts.overrides.is_empty() {
         return Err(Denial::under(DenyReason::MethodOverride, &token).into());
+    }
+    if may_choose_route(config, &token, facts) {
+        return Err(Denial::under(DenyReason::ReservedHeader, &token).into());
+    }
+    if let Some(header) = facts.second.refused() {
+        let remedy = Some(format!("send the path itself, without the header `{header}`"));
+        return Err(Denial { remedy, ..Denial::under(DenyReason::SecondResource, &token) }.into());
     }
     let path = PlainPath::parse(&facts.path)
         .map_err(|_| Denial::under(DenyReason::AmbiguousPath, &token))?;
@@ -241,6 +252,7 @@ pub(crate) fn still_covers(
     let is_sender = |scope: &Scope| bound || !scope.require.sender_constrained;
     config.issuers.iter().any(|known| known.issuer == issuer)
         && covering_rule(&config.ceiling, facts).is_none()
+        && !may_choose_route(config, token, facts)
         && PlainPath::parse(&facts.path)
             .is_ok_and(|path| covering_scope(config, token, facts, &path, &is_sender, now).is_ok())
 }
@@ -290,9 +302,19 @@ fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
     // Of a list of methods some take the first.
     let overrides = facts.overrides.iter().flat_map(|value| value.split(|byte| *byte == b','));
     methods.extend(overrides.map(<[u8]>::trim_ascii));
-    let paths = Readings::of(&facts.path);
-    let sighting = Sighting { host: facts.host.as_ref(), methods: &methods, paths: &paths };
+    let paths = facts.second.readings(&facts.path);
+    let mut hosts = vec![facts.host.as_ref()];
+    hosts.extend(facts.second.hosts());
+    let upgrades = &facts.upgrades;
+    let sighting = Sighting { hosts: &hosts, methods: &methods, paths: &paths, upgrades };
     rules.iter().find(|rule| rule.covers(&sighting))
+}
+
+/// Whether the client sent headers of ours, and some scope of its token names routes: Envoy chose the route with
+/// these headers there, and they are removed after the route was judged.
+fn may_choose_route(config: &Config, token: &VerifiedToken, facts: &Facts) -> bool {
+    let mut granted = token.claims().scope.iter().filter_map(|name| config.scopes.get(name));
+    facts.has_reserved && granted.any(|scope| scope.routes.is_some())
 }
 
 /// Rules 5 and 6. `is_sender` says whether the client is whom a scope takes the token from.
@@ -305,10 +327,11 @@ fn covering_scope<'a>(
     now: Instant,
 ) -> Result<(&'a Scope, String), Denial> {
     let method = std::str::from_utf8(&facts.method).unwrap_or_default();
-    let covers = |scope: &'a Scope| {
-        let rule = scope.covers(facts.host.as_ref(), facts.route.as_deref(), method, path)?;
-        Some((scope, rule))
+    let covers_with = |scope: &'a Scope, upgrades: &RequestedUpgrades| {
+        let (host, route) = (facts.host.as_ref(), facts.route.as_deref());
+        Some((scope, scope.covers(host, route, method, path, upgrades)?))
     };
+    let covers = |scope: &'a Scope| covers_with(scope, &facts.upgrades);
     let holder = Holder {
         claims: token.claims(),
         lifetime: token.lifetime(),
@@ -317,7 +340,7 @@ fn covering_scope<'a>(
     };
     let granted = token.claims().scope.iter().filter_map(|name| config.scopes.get(name));
     let mut denial = None;
-    for (scope, rule) in granted.filter_map(covers) {
+    for (scope, rule) in granted.clone().filter_map(covers) {
         let rule = rule.as_str().to_owned();
         match scope.require.check(&holder, now) {
             Ok(()) if is_sender(scope) => return Ok((scope, rule)),
@@ -337,10 +360,28 @@ fn covering_scope<'a>(
             }
         }
     }
-    Err(denial.unwrap_or_else(|| Denial {
-        ask_for: config.scopes.iter().find_map(covers).map(|(scope, _)| scope.name.clone()),
-        ..Denial::under(DenyReason::OutOfScope, token)
+    Err(denial.unwrap_or_else(|| {
+        let ask_for = config.scopes.iter().find_map(covers).map(|(scope, _)| scope.name.clone());
+        let none = RequestedUpgrades::default();
+        let is_upgrade = !facts.upgrades.is_empty();
+        // The holder may not know that what is sent asks for another protocol.
+        let remedy = (is_upgrade
+            && granted.clone().any(|scope| covers_with(scope, &none).is_some()))
+        .then(|| upgrade_remedy(ask_for.is_some()));
+        Denial { ask_for, remedy, ..Denial::under(DenyReason::OutOfScope, token) }
     }))
+}
+
+/// What to do about a request that the grant covers, but not the protocol that it asks to switch to.
+fn upgrade_remedy(has_scope: bool) -> String {
+    let what_to_do = if has_scope {
+        "ask for the scope that does"
+    } else {
+        "no scope does, until one names the protocol in `upgrades`"
+    };
+    format!(
+        "the grant covers this request, but not the protocol that its `Upgrade` asks for; {what_to_do}"
+    )
 }
 
 /// A token that is bound to a certificate counts with this certificate only, whatever the scope

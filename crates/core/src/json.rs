@@ -78,6 +78,12 @@ impl Json {
         if let Json::Number(number) = self { number.as_u64() } else { None }
     }
 
+    /// The value, if this is a number of any form, as near as a double comes to it.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        if let Json::Number(number) = self { number.as_f64() } else { None }
+    }
+
     /// What kind of value this is, for messages: `an object`, `a string`, ...
     #[must_use]
     pub fn kind(&self) -> &'static str {

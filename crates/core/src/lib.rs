@@ -39,7 +39,7 @@ pub mod token;
 pub mod worker;
 
 pub use counters::CounterName;
-pub use request::{Attributes, spoofed_trailers};
+pub use request::Attributes;
 
 #[cfg(test)]
 mod testing;

@@ -40,6 +40,10 @@ pub enum DenyReason {
     Ceiling,
     /// A method-override header: the upstream may see another method than we do.
     MethodOverride,
+    /// A header that only this filter may set, beside a token with a scope that names routes.
+    ReservedHeader,
+    /// A header that names another path: the upstream may serve another resource than we judge.
+    SecondResource,
     /// A path that can be read in two ways.
     AmbiguousPath,
     /// No scope of the token covers host, route, method and path.
@@ -66,7 +70,7 @@ pub enum DenyReason {
 
 impl DenyReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [DenyReason; 29] = [
+    pub const ALL: [DenyReason; 31] = [
         DenyReason::TokenMissing,
         DenyReason::TokenDuplicated,
         DenyReason::TokenTooLarge,
@@ -85,6 +89,8 @@ impl DenyReason {
         DenyReason::TokenExpired,
         DenyReason::Ceiling,
         DenyReason::MethodOverride,
+        DenyReason::ReservedHeader,
+        DenyReason::SecondResource,
         DenyReason::AmbiguousPath,
         DenyReason::OutOfScope,
         DenyReason::RoleMissing,
@@ -120,6 +126,8 @@ impl DenyReason {
             DenyReason::TokenExpired => "token_expired",
             DenyReason::Ceiling => "ceiling",
             DenyReason::MethodOverride => "method_override",
+            DenyReason::ReservedHeader => "reserved_header",
+            DenyReason::SecondResource => "second_resource",
             DenyReason::AmbiguousPath => "ambiguous_path",
             DenyReason::OutOfScope => "out_of_scope",
             DenyReason::RoleMissing => "role_missing",
@@ -156,7 +164,10 @@ impl DenyReason {
             | DenyReason::StepUpRequired
             | DenyReason::SenderMismatch
             | DenyReason::Revoked => 401,
-            DenyReason::MethodOverride | DenyReason::AmbiguousPath => 400,
+            DenyReason::MethodOverride
+            | DenyReason::ReservedHeader
+            | DenyReason::SecondResource
+            | DenyReason::AmbiguousPath => 400,
             DenyReason::Ceiling
             | DenyReason::OutOfScope
             | DenyReason::RoleMissing

@@ -57,6 +57,8 @@ struct ScopeShown<'a> {
     routes: Option<&'a [String]>,
     methods: &'a [String],
     paths: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upgrades: Option<&'a [String]>,
 }
 
 /// Makes the answer to a request that is refused.
@@ -166,6 +168,14 @@ fn detail(denial: &Denial) -> String {
         DenyReason::MethodOverride => {
             "send the method itself, without a header that overrides it".into()
         }
+        DenyReason::ReservedHeader => {
+            "send it without headers that begin with `x-breakglass-`, the token's aside: they could choose \
+             the route by which the grant is judged"
+                .into()
+        }
+        DenyReason::SecondResource => {
+            "send the path itself, without a header that names another one".into()
+        }
         DenyReason::AmbiguousPath => {
             "the path can be read in two ways: send it without empty or dot segments, `;`, `\\`, and \
              encoded separators"
@@ -240,6 +250,7 @@ fn scope_shown(scope: &Scope) -> ScopeShown<'_> {
         routes: scope.routes.as_deref(),
         methods: &scope.methods,
         paths: scope.paths.iter().map(PathTemplate::as_str).collect(),
+        upgrades: scope.upgrades.as_deref(),
     }
 }
 

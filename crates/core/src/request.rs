@@ -2,8 +2,11 @@
 
 use crate::config::{Config, TokenSource};
 use crate::headers::Headers;
-use crate::policy::{HostName, OVERRIDE_HEADERS, SourceAddress};
-use crate::token::UnverifiedToken;
+use crate::policy::{
+    HostName, OVERRIDE_HEADERS, RequestedUpgrades, SecondResources, SourceAddress,
+};
+use crate::reason::DenyReason;
+use crate::token::contains_our_token;
 
 /// The prefix of the headers that are ours: a client's own are removed.
 const OUR_PREFIX: &[u8] = b"x-breakglass-";
@@ -33,6 +36,10 @@ pub(crate) struct Seen<'h> {
     pub(crate) request_id: &'h [u8],
     /// The methods that override headers name, harmless ones excepted.
     pub(crate) overrides: Vec<&'h [u8]>,
+    /// The values that name a protocol to switch to.
+    pub(crate) upgrades: Vec<&'h [u8]>,
+    /// What headers name besides the path and the host.
+    pub(crate) second: SecondResources,
     /// The client's own `x-breakglass-*` headers, to be removed.
     pub(crate) ours: Vec<&'h [u8]>,
     /// The headers that a token source names, with its index.
@@ -44,8 +51,8 @@ pub(crate) struct Seen<'h> {
 pub(crate) enum Presented<'h> {
     /// None of ours.
     Nothing,
-    /// The deciding header occurs more than once. The index is the source's.
-    Duplicated(usize),
+    /// Not one token in the form that its source asks for. The index is the source's.
+    Refused(usize, DenyReason),
     /// One. The index is the source's.
     Token(usize, &'h [u8]),
 }
@@ -60,6 +67,7 @@ impl<'h> Seen<'h> {
                 b":authority" => seen.authority = value,
                 b"content-type" => seen.content_type = value,
                 b"x-request-id" => seen.request_id = value,
+                b"upgrade" | b":protocol" => seen.upgrades.push(value),
                 _ => {}
             }
             let source =
@@ -77,6 +85,7 @@ impl<'h> Seen<'h> {
             if overrides {
                 seen.overrides.push(value);
             }
+            seen.second.add(name, value, &config.harmless_second_resources, reads_as);
         }
         seen
     }
@@ -90,11 +99,10 @@ impl<'h> Seen<'h> {
                 .filter(|(source, _)| *source == index)
                 .map(|(_, value)| *value)
                 .collect();
-            let mut ours = values.iter().filter_map(|value| our_token(source, value, config));
-            match (ours.next(), values.len()) {
-                (None, _) => {}
-                (Some(token), 1) => return Presented::Token(index, token),
-                (Some(_), _) => return Presented::Duplicated(index),
+            match read_source(source, &values, config) {
+                None => {}
+                Some(Ok(token)) => return Presented::Token(index, token),
+                Some(Err(reason)) => return Presented::Refused(index, reason),
             }
         }
         Presented::Nothing
@@ -108,7 +116,7 @@ impl Seen<'_> {
         let sources = config.token_sources.iter().enumerate();
         let hidden = sources.filter(|(index, source)| {
             let mut values = self.sources.iter().filter(|(of, _)| of == index);
-            let is_ours = |(_, value): &(usize, &[u8])| our_token(source, value, config).is_some();
+            let is_ours = |(_, value): &(usize, &[u8])| may_hold_token(source, value, config);
             !source.forward && (decides == Some(*index) || values.any(is_ours))
         });
         hidden.map(|(_, source)| source.header.clone()).collect()
@@ -126,25 +134,38 @@ fn reads_as(name: &[u8], other: &[u8]) -> bool {
     name.len() == other.len() && name.iter().map(read).eq(other.iter().map(read))
 }
 
-/// The token in a header's value, if it is meant for us. In a header of our own everything is. In a
-/// header with a scheme it is a JWS whose `typ` and `iss` belong to one configured issuer; anything
-/// else there is somebody else's business and stays untouched.
-fn our_token<'h>(source: &TokenSource, value: &'h [u8], config: &Config) -> Option<&'h [u8]> {
-    let Some(scheme) = &source.scheme else { return Some(value) };
-    let (given, rest) = value.split_at_checked(scheme.len())?;
-    if !given.eq_ignore_ascii_case(scheme.as_bytes()) || rest.first() != Some(&b' ') {
+/// Whether a source's value is for us: in a header of its own everything is, in a header with a scheme
+/// what contains a token of ours, whatever is around it.
+fn may_hold_token(source: &TokenSource, value: &[u8], config: &Config) -> bool {
+    source.scheme.is_none() || contains_our_token(value, &config.issuers)
+}
+
+/// The token in the header lines of one source; `None` if nothing in them is for us. Of a token among
+/// other elements, or after anything but the scheme and spaces (RFC 6750 section 2.1), nobody can say how
+/// the upstream would read it: it is refused.
+fn read_source<'h>(
+    source: &TokenSource,
+    values: &[&'h [u8]],
+    config: &Config,
+) -> Option<Result<&'h [u8], DenyReason>> {
+    if !values.iter().any(|value| may_hold_token(source, value, config)) {
         return None;
     }
-    let token = rest.trim_ascii();
-    let unverified = UnverifiedToken::parse(token, config.max_token_bytes).ok()?;
-    config
-        .issuers
-        .iter()
-        .any(|issuer| {
-            unverified.unverified_issuer() == Some(issuer.issuer.as_str())
-                && issuer.typ.iter().any(|typ| typ == unverified.unverified_media_type())
-        })
-        .then_some(token)
+    let [value] = values else { return Some(Err(DenyReason::TokenDuplicated)) };
+    let Some(scheme) = &source.scheme else { return Some(Ok(value)) };
+    let elements = value.split(|byte| *byte == b',');
+    if elements.filter(|element| !element.trim_ascii().is_empty()).count() > 1 {
+        return Some(Err(DenyReason::TokenDuplicated));
+    }
+    Some(after_scheme(scheme, value).ok_or(DenyReason::TokenMalformed))
+}
+
+/// What follows the scheme and at least one space.
+fn after_scheme<'h>(scheme: &str, value: &'h [u8]) -> Option<&'h [u8]> {
+    let (given, rest) = value.trim_ascii().split_at_checked(scheme.len())?;
+    let token = rest.strip_prefix(b" ")?;
+    let spaces = token.iter().take_while(|byte| **byte == b' ').count();
+    given.eq_ignore_ascii_case(scheme.as_bytes()).then(|| token.get(spaces..).unwrap_or_default())
 }
 
 /// What is judged about a request that needs more than a look at its headers. Owned: a request may
@@ -156,6 +177,10 @@ pub(crate) struct Facts {
     pub(crate) authority: Vec<u8>,
     pub(crate) host: Option<HostName>,
     pub(crate) overrides: Vec<Vec<u8>>,
+    pub(crate) upgrades: RequestedUpgrades,
+    /// Whether the client sent headers that are ours to set.
+    pub(crate) has_reserved: bool,
+    pub(crate) second: SecondResources,
     pub(crate) route: Option<String>,
     pub(crate) source: Option<SourceAddress>,
     pub(crate) request_id: Vec<u8>,
@@ -166,13 +191,16 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// What the headers say.
-    pub(crate) fn of(seen: &Seen<'_>) -> Facts {
+    pub(crate) fn of(seen: &mut Seen<'_>) -> Facts {
         Facts {
             method: seen.method.to_vec(),
             path: seen.path.to_vec(),
             authority: seen.authority.to_vec(),
             host: HostName::from_authority(seen.authority),
             overrides: seen.overrides.iter().map(|value| value.to_vec()).collect(),
+            upgrades: RequestedUpgrades::read(&seen.upgrades),
+            has_reserved: !seen.ours.is_empty(),
+            second: std::mem::take(&mut seen.second),
             route: None,
             source: None,
             request_id: seen.request_id.to_vec(),
@@ -204,10 +232,28 @@ impl Seen<'_> {
     }
 }
 
-/// The trailers that only we may set, each once: some upstreams take trailers for headers.
-#[must_use]
-pub fn spoofed_trailers(trailers: &Headers) -> Vec<String> {
-    once_each(trailers.iter().map(|(name, _)| name).filter(|name| is_ours(name)))
+/// What a request's trailers hold for us.
+#[derive(Debug)]
+pub(crate) struct SortedTrailers {
+    /// Those to remove, each once: the ones that only we may set, because some upstreams take trailers for
+    /// headers, and those of a token source with a token in them.
+    pub(crate) remove: Vec<String>,
+    /// Whether a source's trailer holds a token of ours.
+    pub(crate) has_token: bool,
+}
+
+impl SortedTrailers {
+    pub(crate) fn sort(trailers: &Headers, config: &Config) -> SortedTrailers {
+        let holds_token = |(name, value): &(&[u8], &[u8])| {
+            let mut sources = config.token_sources.iter();
+            let source = sources.find(|source| source.header.as_bytes() == *name);
+            source.is_some_and(|source| may_hold_token(source, value, config))
+        };
+        let tokens = trailers.iter().filter(holds_token).map(|(name, _)| name);
+        let ours = trailers.iter().map(|(name, _)| name).filter(|name| is_ours(name));
+        let remove = once_each(ours.chain(tokens));
+        SortedTrailers { remove, has_token: trailers.iter().any(|trailer| holds_token(&trailer)) }
+    }
 }
 
 fn once_each<'h>(names: impl Iterator<Item = &'h [u8]>) -> Vec<String> {

@@ -10,7 +10,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 
 /// The members of a record, in their order.
-pub const MEMBERS: [&str; 41] = [
+pub const MEMBERS: [&str; 42] = [
     "v",
     "time",
     "decision",
@@ -30,6 +30,7 @@ pub const MEMBERS: [&str; 41] = [
     "route",
     "source_ip",
     "request_id",
+    "upgrade",
     "phase",
     "status",
     "response_flags",
@@ -235,6 +236,19 @@ mod tests {
     fn leaves_what_is_canonical_as_it_is() {
         let record = r#"{"v":1,"time":"\b\t\n\f\r\"\\\u0000\u001f","added":-1,"seq":1,"hash":"h"}"#;
         assert_eq!(canonical(record), record);
+    }
+
+    #[test]
+    fn the_upgrade_of_a_record_has_its_place_where_there_is_one() {
+        let written = r#"{"v":1,"route":null,"request_id":"r","upgrade":"websocket","phase":"end","hash":"h"}"#;
+        let moved = r#"{"hash":"h","phase":"end","request_id":"r","route":null,"upgrade":"websocket","v":1}"#;
+        assert_eq!(
+            (canonical(written), canonical(moved)),
+            (written.to_owned(), written.to_owned())
+        );
+        // A record of an older filter, or of a request that does not switch, has none.
+        let without = r#"{"v":1,"route":null,"request_id":"r","phase":"end","hash":"h"}"#;
+        assert_eq!(canonical(without), without);
     }
 
     #[test]

@@ -89,6 +89,7 @@ fn own(record: &Value) -> Value {
         "approvers",
         "emergency",
         "route",
+        "upgrade",
         "phase",
         "response_flags",
         "bytes_after_revocation",

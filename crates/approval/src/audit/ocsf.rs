@@ -165,6 +165,7 @@ fn unmapped(record: &Value) -> Value {
         "scope",
         "rule",
         "route",
+        "upgrade",
         "phase",
         "response_flags",
         "bytes_received",

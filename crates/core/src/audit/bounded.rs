@@ -20,6 +20,7 @@ pub(super) const HOST: usize = 512;
 pub(super) const PATH: usize = 1536;
 pub(super) const REQUEST_ID: usize = 512;
 pub(super) const ROUTE: usize = 512;
+pub(super) const UPGRADE: usize = 128;
 pub(super) const UPSTREAM: usize = 256;
 /// The longest name of a node, which is what the approval service takes.
 pub(crate) const NODE: usize = 256;

@@ -108,6 +108,9 @@ struct Head<'a> {
     source_ip: Option<SourceAddress>,
     /// `x-request-id`.
     request_id: Option<Cow<'a, str>>,
+    /// The protocols that it asked to switch to, in lower case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upgrade: Option<Cow<'a, str>>,
 }
 
 /// The members after them, in the order in which they are written: complete at the end. Those of the
@@ -162,6 +165,7 @@ impl Decided {
         let breakglass = claims.map(|claims| &claims.breakglass);
         let host = facts.host.as_ref().map(|host| host.as_str().as_bytes());
         let path = facts.path.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let upgrade = facts.upgrades.text();
         let mut head = Object::open(HEAD_BYTES);
         head.add(&Head {
             v: VERSION,
@@ -186,6 +190,7 @@ impl Decided {
             source_ip: facts.source,
             request_id: (!facts.request_id.is_empty())
                 .then(|| lossy(&facts.request_id, bounded::REQUEST_ID)),
+            upgrade: upgrade.as_deref().map(|names| lossy(names, bounded::UPGRADE)),
         });
         Decided { head, ruled }
     }

@@ -9,7 +9,8 @@ use crate::{object, schema};
 use super::Jwks;
 
 object! {
-    /// Whose tokens count. No two have the same `issuer`.
+    /// Whose tokens count. No two have the same `issuer`. What a token must hold is in
+    /// [tokens.md](tokens.md).
     ///
     /// A published key set that is empty or ambiguous (two keys with one `kid`) counts as no answer: the
     /// last good keys stay. To take a compromised key out, publish a set without it.

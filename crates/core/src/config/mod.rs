@@ -82,6 +82,14 @@ object! {
         /// ignore. Any other is refused under a token.
         pub harmless_method_overrides: Vec<String> =
             or_none(list(parsed("header name", source::header_name))),
+        /// Headers that name another path or host than the request's own, and that your upstreams ignore.
+        /// Under a token any other of `x-original-url`, `x-rewrite-url`, `x-original-uri`, `x-forwarded-path`,
+        /// `x-http-path-override` is refused. For `protected` and `ceiling` these are one more reading, and
+        /// so is what proxies write, which is never refused for being there: `forwarded`, `x-forwarded-host`,
+        /// `x-forwarded-prefix`, `x-forwarded-server`, `x-forwarded-uri`, `x-envoy-original-host`,
+        /// `x-envoy-original-path`, `x-host`, `x-http-host-override`, `x-original-host`, `x-script-name`.
+        pub harmless_second_resources: Vec<String> =
+            or_none(list(parsed("header name", source::header_name))),
     }
 }
 

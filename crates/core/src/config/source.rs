@@ -6,13 +6,22 @@ use crate::schema::{Object, Place, boolean, optional, or, parsed, required};
 
 object! {
     /// The headers that may carry a token. Without `token_sources`, the header of its own is one.
+    ///
+    /// Nothing else is searched: a token in another header (`proxy-authorization`, `cookie`,
+    /// `sec-websocket-protocol`), in the query (`access_token`) or in a body opens nothing, leaves no record, and
+    /// reaches the upstream as it came. A trailer that is called like a source opens nothing either: a token in
+    /// it is removed, and the request is refused if it has no record yet, by when its headers and body have
+    /// reached the upstream.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct TokenSource {
         /// The header's name, in whatever case.
         pub header: String = required(parsed("header name", header_name)),
         /// The authentication scheme before the token (RFC 9110 section 11.1); required with
-        /// `authorization`. A header with a scheme is shared: a token in it whose `typ` and `iss` do not
-        /// belong to one configured issuer is somebody else's, and stays untouched.
+        /// `authorization`. A header with a scheme is shared: what contains no token of ours stays untouched.
+        /// A token is ours by the `typ` in its header and, as far as it can be read, its `iss` (by both where
+        /// the `typ` is `JWT`, `at+jwt`, `jose` or `jws`, which others use too). It is taken as
+        /// `<scheme> <token>` and nothing else in the header; damaged, after another scheme or beside another
+        /// element it is refused.
         pub scheme: Option<String> = optional("none", parsed("scheme", scheme)),
         /// Whether the upstream may see the token.
         pub forward: bool = or(false, boolean()),

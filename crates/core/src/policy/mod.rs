@@ -10,8 +10,10 @@ mod path;
 mod readings;
 mod rule;
 mod scope;
+mod second;
 mod source;
 mod template;
+mod upgrade;
 
 pub use host::{HostName, HostPattern};
 pub use method::{OVERRIDE_HEADERS, is_method};
@@ -19,5 +21,7 @@ pub use path::{AmbiguousPath, PlainPath};
 pub use readings::Readings;
 pub use rule::{Rule, Sighting};
 pub use scope::{Holder, Requirements, Scope, Scopes, Unmet};
+pub(crate) use second::SecondResources;
 pub use source::SourceAddress;
 pub use template::PathTemplate;
+pub use upgrade::RequestedUpgrades;

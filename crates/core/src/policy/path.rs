@@ -1,5 +1,7 @@
 //! The allowing side: a path that every upstream reads in the same way.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 /// A path without query whose segments mean the same to everybody: no empty segment but a last
 /// one, no dot segment, nothing encoded that could be a separator, a dot or a control character.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +22,9 @@ impl<'a> PlainPath<'a> {
     /// 4. `%` without two hex digits;
     /// 5. an encoded slash, backslash, dot, `;`, `?`, `#` or control character;
     /// 6. an encoded `%` before two hex digits: it is decoded twice somewhere;
-    /// 7. encoded bytes that are not UTF-8 (overlong encodings of the above among them).
+    /// 7. encoded bytes that are not UTF-8 (overlong encodings of the above among them);
+    /// 8. a segment that is a dot segment or two segments to who cleans names or normalises Unicode: dots
+    ///    among blanks and `<>:*|"`, a character whose compatibility form holds a slash or backslash.
     pub fn parse(path: &'a [u8]) -> Result<PlainPath<'a>, AmbiguousPath> {
         let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
         let text = std::str::from_utf8(path).map_err(|_| AmbiguousPath)?;
@@ -34,7 +38,11 @@ impl<'a> PlainPath<'a> {
             if (segment.is_empty() && !last) || segment == "." || segment == ".." {
                 return Err(AmbiguousPath);
             }
-            if segment.contains('%') && !is_plainly_encoded(segment) {
+            let is_plain = match segment.contains('%') {
+                true => is_plainly_encoded(segment),
+                false => !is_cleaned_to_dots(segment),
+            };
+            if !is_plain {
                 return Err(AmbiguousPath);
             }
         }
@@ -75,7 +83,26 @@ fn is_plainly_encoded(segment: &str) -> bool {
         }
         decoded.push(byte);
     }
-    std::str::from_utf8(&decoded).is_ok()
+    std::str::from_utf8(&decoded)
+        .is_ok_and(|decoded| !is_cleaned_to_dots(decoded) && !splits_by_form(decoded))
+}
+
+/// Rule 8: what an application that cleans names takes for `.` or `..`.
+fn is_cleaned_to_dots(segment: &str) -> bool {
+    if !segment.bytes().all(|byte| b". <>:*|\"".contains(&byte)) {
+        return false;
+    }
+    let dots = segment.bytes().filter(|byte| *byte == b'.').count();
+    (1..=2).contains(&dots)
+}
+
+/// Rule 8: what is two segments in its compatibility form, or a dot segment.
+fn splits_by_form(segment: &str) -> bool {
+    if segment.is_ascii() {
+        return false;
+    }
+    let form: String = segment.nfkc().collect();
+    form.contains(['/', '\\']) || is_cleaned_to_dots(&form)
 }
 
 /// The value of a hex digit.
@@ -102,6 +129,8 @@ mod tests {
             "/a.b/..c/...",
             "/~x!$&'()*+,=:@-_",
             "/%25x",
+            "/a*b/x:y/%20/*",
+            "/..../a%20./%E2%80%A6",
         ] {
             assert!(PlainPath::parse(path.as_bytes()).is_ok(), "{path}");
         }
@@ -155,6 +184,14 @@ mod tests {
             "/a\tb",
             "/\u{e9}",
             "/%e0%80%af",
+            "/a/..%20/b",
+            "/a/.*./b",
+            "/a/%20./b",
+            "/a/.:",
+            "/a/..%ef%bc%8fb",
+            "/a%ef%bc%bcb",
+            "/a/%e2%80%a5/b",
+            "/%e2%84%80",
         ] {
             assert!(PlainPath::parse(path.as_bytes()).is_err(), "{path}");
         }

@@ -3,19 +3,29 @@
 use crate::object;
 use crate::schema::{Object, Place, list, optional, parsed};
 
-use super::{HostName, HostPattern, PathTemplate, Readings, is_method};
+use super::upgrade::protocol;
+use super::{HostName, HostPattern, PathTemplate, Readings, RequestedUpgrades, is_method};
 
 object! {
-    /// Rules that refuse: a rule names hosts, methods, paths, at least one of them; what it does not
+    /// Rules that refuse: a rule names hosts, methods, paths, upgrades, at least one of them; what it does not
     /// name, it does not ask about.
     ///
     /// They match whatever could be meant: any reading of the path (decoded, with dot segments resolved,
-    /// parameters dropped, ...), any method that an override header names, without regard to case, and
-    /// `/x/**` covers `/x` and `/x/` too. A path that is too long and too odd to read in every way counts
-    /// as covered, and so does a `CONNECT`, whose tunnel can carry any request.
+    /// parameters dropped, names cleaned as Windows does it, as the path of a URL, ...), any path, host or
+    /// method that a header names (`x-original-url`, `x-forwarded-host`, `x-http-method`, ...), without
+    /// regard to case. `/x/**` covers `/x` and `/x/` too, and a last name `/x` covers `/x.json`. A path that
+    /// is too long or too odd to read in every way (4096 bytes, 256 readings) counts as covered, and so does
+    /// a `CONNECT`, whose tunnel can carry any request.
+    ///
+    /// They know spellings, not what an application takes for another name of the same thing (aliases, lists
+    /// and wildcards in a segment, names in bodies, tenants in `host`): see "What rules cannot know" in the
+    /// [threat model](threat-model.md#what-rules-cannot-know). Where that matters, name what is open instead:
+    /// `unauthenticated: "deny"` or `protected: [{paths: ["/**"]}]`, with narrow scopes.
     #[derive(Debug)]
     pub struct Rule {
-        /// Exact, or `*.suffix` for everything below the suffix; without port.
+        /// Exact, or `*.suffix` for everything below the suffix; without port. A `Host` that is not plainly one
+        /// (user information, an empty or odd port, percent-encoding, `127.1`, `[::ffff:127.0.0.1]`) counts as
+        /// each of them.
         hosts: Option<Vec<HostPattern>> =
             optional("any", list(parsed("host pattern", HostPattern::parse))),
         /// In upper case.
@@ -23,13 +33,17 @@ object! {
         /// Templates, as in `scopes`.
         paths: Option<Vec<PathTemplate>> =
             optional("any", list(parsed("path template", PathTemplate::parse))),
+        /// Protocols to which a request asks to switch, as in `scopes`, in whatever version. A rule with
+        /// `upgrades` covers no request that does not ask to switch.
+        upgrades: Option<Vec<String>> = optional("any, and none", list(parsed("protocol", protocol))),
     }
 }
 
 impl Object for Rule {
     fn check(&self, place: &Place<'_>) -> Option<()> {
-        if self.hosts.is_none() && self.methods.is_none() && self.paths.is_none() {
-            return place.error("expected at least one of `hosts`, `methods`, `paths`");
+        let names_path = self.paths.is_some() || self.upgrades.is_some();
+        if self.hosts.is_none() && self.methods.is_none() && !names_path {
+            return place.error("expected at least one of `hosts`, `methods`, `paths`, `upgrades`");
         }
         Some(())
     }
@@ -38,12 +52,15 @@ impl Object for Rule {
 /// What a request could mean to an upstream.
 #[derive(Debug)]
 pub struct Sighting<'a> {
-    /// The host; `None` if it cannot be read, which matches every host.
-    pub host: Option<&'a HostName>,
+    /// The host, and those that headers name; `None` is one that cannot be read, which matches every
+    /// host.
+    pub hosts: &'a [Option<&'a HostName>],
     /// The method and everything that a method-override header names.
     pub methods: &'a [&'a [u8]],
-    /// Every reading of the path.
-    pub paths: &'a Readings,
+    /// Every reading of the path, and of those that headers name.
+    pub paths: &'a [Readings<'a>],
+    /// The protocols to which it asks to switch.
+    pub upgrades: &'a RequestedUpgrades,
 }
 
 impl Rule {
@@ -51,7 +68,9 @@ impl Rule {
     #[must_use]
     pub fn covers(&self, request: &Sighting<'_>) -> bool {
         let host = self.hosts.as_ref().is_none_or(|patterns| {
-            request.host.is_none_or(|host| patterns.iter().any(|pattern| pattern.covers(host)))
+            request.hosts.iter().any(|host| {
+                host.is_none_or(|host| patterns.iter().any(|pattern| pattern.covers(host)))
+            })
         });
         let method = self.methods.as_ref().is_none_or(|methods| {
             methods.iter().any(|method| {
@@ -59,9 +78,12 @@ impl Rule {
             })
         });
         let path = self.paths.as_ref().is_none_or(|templates| {
-            templates.iter().any(|template| template.refuses(request.paths))
+            templates
+                .iter()
+                .any(|template| request.paths.iter().any(|paths| template.refuses(paths)))
         });
-        host && method && path
+        let upgrade = self.upgrades.as_ref().is_none_or(|names| request.upgrades.may_be_in(names));
+        host && method && path && upgrade
     }
 
     /// The rule in a few words, for the audit record.
@@ -79,6 +101,7 @@ impl Rule {
                 .as_ref()
                 .map(|paths| paths.iter().map(PathTemplate::as_str).collect::<Vec<_>>().join(",")),
         );
+        words.extend(self.upgrades.as_ref().map(|names| format!("upgrade:{}", names.join(","))));
         words.join(" ")
     }
 }

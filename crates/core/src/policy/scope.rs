@@ -17,7 +17,8 @@ use crate::{object, schema};
 
 use super::rule::method;
 use super::source::parse_network;
-use super::{HostName, HostPattern, PathTemplate, PlainPath, SourceAddress};
+use super::upgrade::protocol;
+use super::{HostName, HostPattern, PathTemplate, PlainPath, RequestedUpgrades, SourceAddress};
 
 object! {
     /// What a grant can open, and what its holder must bring. No two have the same `name`.
@@ -29,10 +30,13 @@ object! {
     pub struct Scope {
         /// One word of visible ASCII, as in the token's `scope`.
         pub name: String = required(parsed("scope name", scope_name)),
-        /// Exact, or `*.suffix` for everything below the suffix; without port.
+        /// Exact, or `*.suffix` for everything below the suffix; without port. A `Host` that is not plainly one
+        /// is none of them.
         pub hosts: Option<Vec<HostPattern>> =
             optional("any", list(parsed("host pattern", HostPattern::parse))),
-        /// Envoy route names.
+        /// Envoy route names. The routes must not match on headers that begin with `x-breakglass-`: a client's own are
+        /// removed after the route was judged, so a request that brings some under a token with such a scope is
+        /// refused (`reserved_header`).
         pub routes: Option<Vec<String>> = optional("any", list(parsed("route name", |name| Ok(name.to_owned())))),
         /// In upper case, compared byte by byte.
         pub methods: Vec<String> = required(list(parsed("method", method))),
@@ -40,6 +44,12 @@ object! {
         /// one or more of the rest. Matched byte by byte, without the query.
         pub paths: Vec<PathTemplate> =
             required(list(parsed("path template", PathTemplate::parse))),
+        /// The protocols to which a request may switch, such as `websocket` (a browser's or `kubectl exec`'s
+        /// WebSocket), `spdy/3.1`, `connect-udp`: as in the `Upgrade` header, without regard to case. What passes
+        /// after the switch is not judged any more, and can be what `methods` does not name. Without it a request
+        /// with `Upgrade`, and an extended CONNECT (RFC 8441), is `out_of_scope`; one that offers several
+        /// protocols needs each of them here.
+        pub upgrades: Option<Vec<String>> = optional("none", list(parsed("protocol", protocol))),
         /// What the holder must bring, all of it.
         pub require: Requirements = or_empty(schema::object()),
         /// What happens when nobody can say whether a grant still stands.
@@ -192,7 +202,11 @@ impl Scope {
         route: Option<&str>,
         method: &str,
         path: &PlainPath<'_>,
+        upgrades: &RequestedUpgrades,
     ) -> Option<&PathTemplate> {
+        if !upgrades.are_all_in(self.upgrades.as_deref().unwrap_or_default()) {
+            return None;
+        }
         let host_fits = self.hosts.as_ref().is_none_or(|patterns| {
             host.is_some_and(|host| patterns.iter().any(|pattern| pattern.covers(host)))
         });

@@ -1,5 +1,6 @@
 //! Path templates: `/v1/orders/{id}/items/**`.
 
+use super::readings::{is_name, settle};
 use super::{PlainPath, Readings};
 
 /// A path template. `{name}` is exactly one segment that is not empty; `**`, only as the last
@@ -13,7 +14,11 @@ pub struct PathTemplate {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Segment {
-    Literal(String),
+    Literal {
+        text: String,
+        /// As it is compared with a reading.
+        settled: Vec<u8>,
+    },
     Any,
 }
 
@@ -54,7 +59,10 @@ impl PathTemplate {
                 _ if segment.contains(['{', '}', '*']) => {
                     return wrong("`{name}` and `**` must be whole segments");
                 }
-                _ => segments.push(Segment::Literal(segment.to_owned())),
+                _ => segments.push(Segment::Literal {
+                    text: segment.to_owned(),
+                    settled: settle(segment.as_bytes().to_vec()),
+                }),
             }
         }
         // What cannot be the path of a permitted request can match nothing.
@@ -79,7 +87,7 @@ impl PathTemplate {
         let mut given = path.segments();
         for wanted in &self.segments {
             let matches = match (wanted, given.next()) {
-                (Segment::Literal(literal), Some(segment)) => segment == literal,
+                (Segment::Literal { text, .. }, Some(segment)) => segment == text,
                 (Segment::Any, Some(segment)) => !segment.is_empty(),
                 (_, None) => false,
             };
@@ -94,27 +102,24 @@ impl PathTemplate {
     }
 
     /// The refusing side: whether the template covers any reading of a path, without regard to
-    /// case; `/x/**` covers `/x` and `/x/` too.
+    /// case; `/x/**` covers `/x` and `/x/` too. A last segment that the template names may have an
+    /// extension.
     #[must_use]
-    pub fn refuses(&self, readings: &Readings) -> bool {
-        match readings {
-            Readings::Known(readings) => {
-                readings.iter().any(|reading| self.refuses_reading(reading))
-            }
-            Readings::Anything => true,
-        }
+    pub fn refuses(&self, readings: &Readings<'_>) -> bool {
+        readings.any(|reading| self.refuses_reading(reading))
     }
 
     fn refuses_reading(&self, reading: &[u8]) -> bool {
         // A trailing slash in the template is no segment on this side.
         let wanted = match self.segments.split_last() {
-            Some((Segment::Literal(last), before)) if last.is_empty() => before,
+            Some((Segment::Literal { text, .. }, before)) if text.is_empty() => before,
             _ => &self.segments,
         };
-        let mut given = reading.split(|byte| *byte == b'/').filter(|_| !reading.is_empty());
+        let segments = reading.split(|byte| *byte == b'/').filter(|_| !reading.is_empty());
+        let mut given = segments.peekable();
         let covered = wanted.iter().all(|wanted| match (wanted, given.next()) {
-            (Segment::Literal(literal), Some(segment)) => {
-                segment.eq_ignore_ascii_case(literal.as_bytes())
+            (Segment::Literal { settled, .. }, Some(segment)) => {
+                is_name(segment, settled, given.peek().is_none())
             }
             (Segment::Any, Some(_)) => true,
             (_, None) => false,

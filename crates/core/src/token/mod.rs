@@ -8,6 +8,7 @@
 //! Time is judged at each use ([`VerifiedToken::check_time`]), because a verified token is kept.
 
 mod algorithm;
+mod detect;
 mod keyring;
 mod keys;
 mod signature;
@@ -15,6 +16,7 @@ mod unverified;
 mod verify;
 
 pub use algorithm::Algorithm;
+pub(crate) use detect::contains_our_token;
 pub(crate) use keyring::MIN_FETCH_INTERVAL;
 pub use keyring::{KeyRing, Lookup};
 pub use keys::{InvalidJwks, KeySet};

@@ -56,10 +56,7 @@ impl<'a> UnverifiedToken<'a> {
         let (alg, kid, typ) = (parameter("alg")?, parameter("kid")?, parameter("typ")?);
         let payload = Json::parse(&decode(payload)?).ok()?;
         payload.as_object()?;
-        // RFC 7515 section 4.1.9: `application/` may be left out.
-        let media_type = typ.to_ascii_lowercase();
-        let media_type =
-            media_type.strip_prefix("application/").map(str::to_owned).unwrap_or(media_type);
+        let media_type = media_type(&typ);
         Some(UnverifiedToken { text, alg, kid, typ, media_type, payload })
     }
 
@@ -104,6 +101,12 @@ impl<'a> UnverifiedToken<'a> {
     pub fn unverified_payload(&self) -> &Json {
         &self.payload
     }
+}
+
+/// A `typ` as a media type, in lower case: `application/` may be left out (RFC 7515 section 4.1.9).
+pub(super) fn media_type(typ: &str) -> String {
+    let media_type = typ.to_ascii_lowercase();
+    media_type.strip_prefix("application/").map(str::to_owned).unwrap_or(media_type)
 }
 
 /// base64url without padding; a text that is not the one encoding of its bytes is refused, so that

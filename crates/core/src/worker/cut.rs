@@ -75,7 +75,7 @@ impl Worker {
                 Stream::Decided(running) => running.decided.ruled.token.clone(),
                 Stream::Waiting(waiting) => match &waiting.token {
                     Token::Bytes(bytes) => self.memory.token(bytes, now, skew),
-                    Token::Nothing | Token::Duplicated => None,
+                    Token::Nothing | Token::Refused(_) => None,
                 },
             };
             if !token.is_some_and(|token| self.revocations.is_revoked(&token.claims().jti)) {

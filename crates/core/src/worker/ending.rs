@@ -115,7 +115,7 @@ impl Worker {
     fn abandoned(&mut self, waiting: Waiting, now: Instant) -> Decided {
         let token = match &waiting.token {
             Token::Bytes(bytes) => self.memory.token(bytes, now, self.config.clock_skew),
-            Token::Nothing | Token::Duplicated => None,
+            Token::Nothing | Token::Refused(_) => None,
         };
         self.counters.decision(Decision::Deny.word(), CLIENT_GONE);
         let ruled = Ruled {

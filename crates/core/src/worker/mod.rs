@@ -8,6 +8,7 @@ mod ending;
 mod heads;
 mod learn;
 mod ruling;
+mod trailers;
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -29,6 +30,8 @@ use crate::revocations::Revocations;
 use crate::sharing::{Board, Process, SharedHeads, Sharing};
 use crate::step::{Pass, Step};
 use crate::token::KeyRing;
+
+pub use trailers::TrailersStep;
 
 /// How often time passes for a worker. What one VM of a proxy knows, the others know a tick later.
 pub const TICK: Duration = Duration::from_millis(25);
@@ -202,10 +205,10 @@ impl Worker {
         now: Instant,
     ) -> Step {
         let config = Rc::clone(&self.config);
-        let seen = Seen::sort(headers, &config);
+        let mut seen = Seen::sort(headers, &config);
         let (token, forwarded) = match seen.token(&config) {
             Presented::Nothing => (Token::Nothing, None),
-            Presented::Duplicated(source) => (Token::Duplicated, Some(source)),
+            Presented::Refused(source, reason) => (Token::Refused(reason), Some(source)),
             Presented::Token(source, bytes) => (Token::Bytes(bytes.to_vec()), Some(source)),
         };
         let source = forwarded.and_then(|index| config.token_sources.get(index));
@@ -214,7 +217,7 @@ impl Worker {
         if source.is_some_and(|source| source.forward) && attributes.is_decided() {
             return Step::Pass(Pass { remove: Vec::new(), record: None });
         }
-        let mut facts = Facts::of(&seen);
+        let mut facts = Facts::of(&mut seen);
         if matches!(token, Token::Nothing) && !needs_token(&config, &facts) {
             self.counters.decision(Decision::Pass.word(), "no_token");
             return Step::Pass(Pass { remove: facts.remove, record: None });
@@ -347,7 +350,7 @@ impl Worker {
                 };
                 let token = match &waiting.token {
                     Token::Bytes(bytes) => bytes.as_slice(),
-                    Token::Nothing | Token::Duplicated => &[],
+                    Token::Nothing | Token::Refused(_) => &[],
                 };
                 self.calls.wait(stream, question, token, not_before);
                 waiting.certificate = certificate();

@@ -42,6 +42,7 @@ fn takes_the_smallest_configuration_and_the_largest() {
         "protected": [{"paths": ["/admin/**"]}],
         "ceiling": [{"methods": ["DELETE"], "hosts": ["*.internal"], "paths": ["/v1/ledger/**"]}],
         "harmless_method_overrides": ["X-HTTP-Method"],
+        "harmless_second_resources": ["X-Original-URL"],
         "scopes": [{
             "name": "orders:read", "hosts": ["orders.internal"], "routes": ["orders"],
             "methods": ["GET", "HEAD"], "paths": ["/v1/orders/{id}/items/**"],
@@ -215,6 +216,7 @@ fn names_the_field_that_is_wrong_by_itself() {
             "on_unavailable": "allow"}}),
         ),
         ("harmless_method_overrides", json!({"harmless_method_overrides": []})),
+        ("harmless_second_resources", json!({"harmless_second_resources": []})),
     ] {
         assert_eq!(wrong(&with(config(), change.clone())), [path], "{change}");
     }

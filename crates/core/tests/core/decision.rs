@@ -110,6 +110,50 @@ fn spoofed_headers_are_removed_with_and_without_a_token() {
 }
 
 #[test]
+fn a_client_does_not_choose_the_route_by_headers_of_ours() {
+    let scope = |name: &str, routes: Value| {
+        with(
+            json!({"name": name, "methods": ["GET"], "paths": ["/v1/orders"]}),
+            json!({"routes": routes}),
+        )
+    };
+    let scopes =
+        json!([scope("orders:read", Value::Null), scope("orders:routed", json!(["orders"]))]);
+    let config = with(config(), json!({ "scopes": scopes }));
+    let plain = token(json!({}));
+    let routed = token(json!({"scope": "orders:routed"}));
+    let both = token(json!({"scope": "orders:read orders:routed"}));
+    let ask = |token: &str, headers: &[&str]| {
+        let mut request = Request::under(token);
+        request.route = Some("orders");
+        decide(&config, &headers.iter().fold(request, |request, name| request.header(name, "x")))
+    };
+    for headers in [
+        &["x-breakglass-subject"][..],
+        &["x-breakglass-grant"],
+        &["x_breakglass_anything"],
+        &["x-breakglass_decision", "x-other"],
+        &["x_breakglass_token"],
+    ] {
+        for token in [&routed, &both] {
+            assert_refused(&ask(token, headers), "reserved_header");
+        }
+        // Elsewhere they are removed.
+        let Step::Permit(permit) = ask(&plain, headers) else { panic!("{headers:?}") };
+        assert!(permit.remove().iter().any(|name| name == headers[0]));
+    }
+    for token in [&routed, &both, &plain] {
+        assert_permitted(&ask(token, &["x-other", "x-breakglas", "breakglass-subject"]));
+    }
+    // A second source is one, whether it holds a token or not.
+    let sources = json!([{"header": "x-breakglass-token"}, {"header": "x-breakglass-jwt"}]);
+    let config = with(config.clone(), json!({ "token_sources": sources }));
+    let mut request = Request::under(&routed).header("x-breakglass-jwt", "x");
+    request.route = Some("orders");
+    assert_permitted(&decide(&config, &request));
+}
+
+#[test]
 fn the_token_is_forwarded_only_on_request() {
     let forward = json!({"token_sources": [{"header": "x-breakglass-token", "forward": true}]});
     let request = Request::under(&token(json!({})));
@@ -145,40 +189,68 @@ fn a_token_over_the_cap_is_not_parsed() {
 }
 
 #[test]
-fn a_bearer_of_somebody_else_stays_untouched() {
-    let config = with(
-        config(),
-        json!({"token_sources": [{"header": "x-breakglass-token"},
-            {"header": "authorization", "scheme": "Bearer"}]}),
-    );
-    let bearer = |value: &str| Request::new("GET", "/v1/orders").header("authorization", value);
-    let ours = token(json!({}));
-    let theirs = format!(
-        "{}.{}.c2ln",
-        b64(r#"{"alg":"ES256","kid":"k","typ":"at+jwt"}"#),
-        b64(claims().to_string())
-    );
-    let foreign = token(json!({"iss": "https://login.example"}));
-    for value in [
-        "Bearer opaque",
-        "Basic eDp5",
-        "",
-        "Bearer",
-        &ours,
-        &format!("Bearer {theirs}"),
-        &format!("Bearer {foreign}"),
+fn a_token_with_fractions_of_seconds_is_never_valid_longer_and_never_earlier() {
+    // Without skew the rounding itself is seen.
+    let config = with(config(), json!({"clock_skew": "0s"}));
+    let text = claims().to_string();
+    let replace = |name: &str, value: &str| {
+        let old = format!("\"{name}\":{}", claims()[name]);
+        assert!(text.contains(&old), "{text}");
+        Key::new(1).sign_text(text.replace(&old, &format!("\"{name}\":{value}")).as_bytes())
+    };
+    for (name, value, wanted) in [
+        ("exp", format!("{NOW}.999"), "token_expired"),
+        ("exp", format!("{}.001", NOW + 1), "permit_unverified"),
+        ("exp", format!("{}.0", NOW + 1), "permit_unverified"),
+        ("iat", format!("{NOW}.001"), "token_not_yet_valid"),
+        ("iat", format!("{}.999", NOW - 1), "permit_unverified"),
+        ("iat", format!("{NOW}.0"), "permit_unverified"),
+        ("iat", format!("{NOW}.0,\"nbf\":{NOW}.5"), "token_not_yet_valid"),
+        ("iat", format!("{NOW}.0,\"nbf\":{}.5", NOW - 1), "permit_unverified"),
+        // An hour and a half second counts as an hour: it can be used for no longer.
+        ("exp", format!("{}.5", NOW - 100 + 3600), "permit_unverified"),
+        ("exp", format!("{}.5", NOW - 100 + 3601), "lifetime_exceeded"),
+        ("exp", "\"1.5\"".to_owned(), "claim_invalid"),
+        ("exp", "-1.5".to_owned(), "claim_invalid"),
     ] {
-        assert_eq!(reason(&decide(&config, &bearer(value))), "no_token", "{value}");
+        let step = decide(&config, &Request::under(&replace(name, &value)));
+        assert_eq!(reason(&step), wanted, "{name}: {value}");
     }
-    for value in [format!("Bearer {ours}"), format!("bearer   {ours}")] {
-        let Step::Permit(permit) = decide(&config, &bearer(&value)) else { panic!("{value}") };
-        assert_eq!(permit.remove(), ["authorization"]);
+}
+
+#[test]
+fn a_host_with_a_port_that_is_no_number_gets_no_permit_and_meets_each_rule() {
+    let scope = json!({"name": "orders:read", "methods": ["GET"], "paths": ["/v1/orders"],
+        "hosts": ["orders.internal", "[::1]"]});
+    let scoped = with(config(), json!({"scopes": [scope]}));
+    let protected = with(config(), json!({"protected": [{"hosts": ["admin.internal"]}]}));
+    let at = |config: &Value, host: &str, token: Option<&str>| {
+        let request = Request::new("GET", "/v1/orders").replace(":authority", host);
+        let request = match token {
+            Some(token) => request.header("x-breakglass-token", token),
+            None => request,
+        };
+        reason(&decide(config, &request))
+    };
+    let token = token(json!({}));
+    for host in ["orders.internal", "orders.internal:80", "ORDERS.internal.:443", "[0::1]:80"] {
+        assert_eq!(at(&scoped, host, Some(&token)), "permit_unverified", "{host}");
+        assert_eq!(at(&protected, host, None), "no_token", "{host}");
     }
-    let twice = bearer(&format!("Bearer {ours}")).header("authorization", "Basic eDp5");
-    assert_refused(&decide(&config, &twice), "token_duplicated");
-    let both = bearer("Basic eDp5").header("x-breakglass-token", &ours);
-    let Step::Permit(permit) = decide(&config, &both) else { panic!() };
-    assert_eq!(permit.remove(), ["x-breakglass-token"]);
+    for host in [
+        "orders.internal:+80",
+        "orders.internal:",
+        "orders.internal:99999",
+        "u@orders.internal",
+        "%6frders.internal",
+        "[::1]:+80",
+        "[::ffff:127.0.0.1]",
+        "0x7f.1",
+        "",
+    ] {
+        assert_eq!(at(&scoped, host, Some(&token)), "out_of_scope", "{host}");
+        assert_eq!(at(&protected, host, None), "token_missing", "{host}");
+    }
 }
 
 #[test]

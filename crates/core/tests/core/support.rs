@@ -56,7 +56,12 @@ impl Key {
     /// A token whose payload is this text.
     pub(crate) fn sign_text(&self, claims: &[u8]) -> String {
         let header = json!({"alg": "ES256", "kid": self.1, "typ": "breakglass+jwt"});
-        let input = format!("{}.{}", b64(header.to_string()), b64(claims));
+        self.sign_parts(&header.to_string(), claims)
+    }
+
+    /// A token whose header and payload are these texts.
+    pub(crate) fn sign_parts(&self, header: &str, claims: &[u8]) -> String {
+        let input = format!("{}.{}", b64(header), b64(claims));
         let signature: Signature = self.0.sign(input.as_bytes());
         format!("{input}.{}", b64(signature.to_bytes()))
     }
@@ -181,6 +186,19 @@ impl Request {
     }
 }
 
+impl Request {
+    /// The same, with another value of a header that it has.
+    pub(crate) fn replace(mut self, name: &str, value: &str) -> Request {
+        let header = self.headers.iter_mut().find(|(found, _)| found == name.as_bytes());
+        header.unwrap().1 = value.as_bytes().to_vec();
+        self
+    }
+
+    pub(crate) fn headers(&self) -> Headers {
+        Headers::from_pairs(self.headers.iter().map(|(name, value)| (&name[..], &value[..])))
+    }
+}
+
 impl Attributes for Request {
     fn source_address(&self) -> Option<Vec<u8>> {
         self.source.map(|source| source.as_bytes().to_vec())
@@ -267,8 +285,7 @@ impl Stage {
     }
 
     pub(crate) fn request(&mut self, stream: u32, request: &Request) -> Step {
-        let pairs = request.headers.iter().map(|(name, value)| (&name[..], &value[..]));
-        self.worker.request(stream, &Headers::from_pairs(pairs), request, &self.traffic, self.now)
+        self.worker.request(stream, &request.headers(), request, &self.traffic, self.now)
     }
 
     pub(crate) fn tick(&mut self) -> Tick {

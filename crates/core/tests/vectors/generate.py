@@ -166,13 +166,14 @@ tail = alphabet[alphabet.index(signature[-1]) | 1]
 case("a second spelling of the last byte", "token_malformed" if tail != signature[-1] else "ok",
      f"{head}.{body}.{signature[:-1]}{tail}")
 
-for name, value in (("exp", "1800000800"), ("exp", 1800000800.5), ("exp", -1), ("exp", None),
+for name, value in (("exp", "1800000800"), ("exp", -1), ("exp", None),
                     ("exp", 253402300800), ("exp", 2**64), ("exp", 1e300), ("iat", True),
                     ("nbf", "0"), ("nbf", {}), ("jti", ""), ("jti", "a b"), ("sub", 5),
                     ("sub", "a\r\nb"), ("aud", []), ("aud", {}), ("scope", ["orders:read"]),
                     ("scope", ""), ("breakglass", "x"), ("cnf", {"jkt": "x"}), ("cnf", {})):
     case(f"claim {name} {json.dumps(value)}", "claim_invalid",
          token("ES256", claims={**CLAIMS, name: value}))
+case("claim exp 1800000800.5", "ok", token("ES256", claims={**CLAIMS, "exp": 1800000800.5}))
 for name in ("iss", "sub", "aud", "iat", "exp", "jti", "scope", "breakglass"):
     case(f"claim {name} missing", "claim_missing",
          token("ES256", claims={k: v for k, v in CLAIMS.items() if k != name}))
