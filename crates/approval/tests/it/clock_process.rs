@@ -1,9 +1,11 @@
-//! The real binary on a machine whose wall clock is set: libfaketime stands between them, and leaves the steady
-//! clock alone.
+//! The real binary on a machine whose wall clock is set: a library stands between them, and leaves the steady clock
+//! alone.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -11,42 +13,56 @@ use tempfile::TempDir;
 use crate::process::{Ran, Server, breakglass, until};
 use crate::service::config;
 
-/// How the clock is set, as libfaketime reads it, and on which side of the true time that is.
+/// How the clock is set, and on which side of the true time that is.
 const WRONG: [(&str, &str); 4] = [
     ("+2h", "ahead of"),
     ("-2h", "behind"),
     ("+1y", "ahead of"),
     // Lost.
-    ("@1970-01-01 00:00:10", "behind"),
+    ("1970", "behind"),
 ];
 
-fn libfaketime() -> PathBuf {
-    let places = fs::read_dir("/usr/lib").unwrap().flatten();
-    places
-        .map(|entry| entry.path().join("faketime/libfaketime.so.1"))
-        .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("libfaketime is missing: apt-get install faketime"))
+/// A library that comes before the system's and sets the wall clock alone: the one of the end-to-end tests.
+fn library(directory: &TempDir) -> PathBuf {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/src/clock.c");
+    let library = directory.path().join("clock.so");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source);
+    assert!(compiler.status().unwrap().success());
+    library
 }
 
-/// A server whose clock a test sets.
-fn start(directory: TempDir, arguments: &[&str]) -> Server {
-    let mut command: Command = breakglass();
+/// The binary with a clock that a test sets.
+fn with_clock(directory: &TempDir) -> Command {
+    let mut command = breakglass();
     command
-        .env("LD_PRELOAD", libfaketime())
-        .env("FAKETIME_TIMESTAMP_FILE", directory.path().join("clock"))
-        .env("FAKETIME_NO_CACHE", "1")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .env("DONT_FAKE_MONOTONIC", "1")
-        .env("NO_FAKE_STAT", "1");
-    let text = config(&directory);
+        .env("LD_PRELOAD", library(directory))
+        .env("CLOCK_OFFSET", directory.path().join("clock"));
+    command
+}
+
+fn start(directory: TempDir, arguments: &[&str]) -> Server {
+    let (command, text) = (with_clock(&directory), config(&directory));
     Server::start_as(command, directory, &text, arguments)
 }
 
+#[expect(clippy::disallowed_methods, reason = "how far 1970 is from the real time")]
 fn set_clock(directory: &TempDir, how: &str) {
+    let offset: i64 = match how {
+        "+0" => 0,
+        "+2h" => 2 * 3600,
+        "-2h" => -2 * 3600,
+        "+1y" => 365 * 86_400,
+        "1970" => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+            10 - i64::try_from(now).unwrap()
+        }
+        other => panic!("{other}"),
+    };
+    // In place: the process has it in its memory.
     let path = directory.path().join("clock");
-    // The process reads it at any moment.
-    fs::write(path.with_extension("new"), how).unwrap();
-    fs::rename(path.with_extension("new"), path).unwrap();
+    let file = File::options().write(true).create(true).truncate(false).open(path).unwrap();
+    file.write_all_at(&offset.to_ne_bytes(), 0).unwrap();
 }
 
 fn clock(server: &Server) -> Value {
@@ -145,14 +161,10 @@ fn an_operator_says_that_the_new_time_is_right() {
         server.run("alice", &["token", &id]).done();
     }
     let directory = tempfile::tempdir().unwrap();
-    set_clock(&directory, "@1970-01-01 00:00:10");
+    set_clock(&directory, "1970");
     fs::write(directory.path().join("config.toml"), config(&directory)).unwrap();
-    let mut command = breakglass();
-    command
-        .env("LD_PRELOAD", libfaketime())
-        .env("FAKETIME_TIMESTAMP_FILE", directory.path().join("clock"))
-        .args(["serve", "--accept-clock", "--config"])
-        .arg(directory.path().join("config.toml"));
+    let mut command = with_clock(&directory);
+    command.args(["serve", "--accept-clock", "--config"]).arg(directory.path().join("config.toml"));
     let ran = Ran::from(command.output().unwrap());
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("set it first"), "{ran:?}");
