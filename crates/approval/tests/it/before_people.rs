@@ -2,8 +2,8 @@
 
 use breakglass_approval::holder_left::{Ended, end_grants};
 use serde_json::json;
-use sqlx::SqlitePool;
 
+use crate::before;
 use crate::credentials::replace_credential;
 use crate::service::{Service, config};
 
@@ -17,10 +17,8 @@ const LEFT_PENDING: &str = "req_01M8BW21330PRBZJA1P6J52DV5";
 
 async fn service() -> Service {
     let directory = tempfile::tempdir().unwrap();
-    let made = format!("sqlite://{}?mode=rwc", directory.path().join("approvals.db").display());
-    let database = SqlitePool::connect(&made).await.unwrap();
-    sqlx::raw_sql(include_str!("before_people.sql")).execute(&database).await.unwrap();
-    database.close().await;
+    let path = directory.path().join("approvals.db");
+    before::make(&path, include_str!("before/people.sql")).await;
     // What was asked for is for a day.
     let text = config(&directory).replacen("max_duration = \"1h\"", "max_duration = \"1day\"", 1);
     Service::start_with(directory, &text, MADE + 60).await

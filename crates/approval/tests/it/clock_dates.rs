@@ -1,8 +1,8 @@
 //! What was dated by a wrong clock, and what follows from the time alone.
 
 use serde_json::json;
-use sqlx::SqlitePool;
 
+use crate::before;
 use crate::clock::HOUR;
 use crate::service::{Answer, Service, config};
 
@@ -106,10 +106,7 @@ const MADE: i64 = 1_795_695_178;
 async fn the_requests_of_the_version_before_are_what_they_were() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("approvals.db");
-    let database =
-        SqlitePool::connect(&format!("sqlite://{}?mode=rwc", path.display())).await.unwrap();
-    sqlx::raw_sql(include_str!("before_clock.sql")).execute(&database).await.unwrap();
-    database.close().await;
+    before::make(&path, include_str!("before/clock.sql")).await;
     let text = config(&directory);
     let service = Service::start_with(directory, &text, MADE + 60).await;
     let listed = service.get("alice", "/v1/requests").await.ok();

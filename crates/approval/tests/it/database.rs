@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, SqlitePool};
 
+use crate::before;
 use crate::heads::{hash, head, listed};
 use crate::service::{Service, config};
 
@@ -168,10 +169,7 @@ async fn a_change_and_its_row_in_the_trail_are_one() {
 async fn on_database(dump: &'static str) -> Service {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("approvals.db");
-    let made = format!("sqlite://{}?mode=rwc", path.display());
-    let database = SqlitePool::connect(&made).await.unwrap();
-    sqlx::raw_sql(dump).execute(&database).await.unwrap();
-    database.close().await;
+    before::restore(&path, dump).await;
     let text = config(&directory);
     Service::start_with(directory, &text, MADE + 60).await
 }

@@ -1,8 +1,8 @@
 //! Lists of requests: what is on which page, whatever became of it, and however many there are.
 
 use serde_json::{Value, json};
-use sqlx::SqlitePool;
 
+use crate::before;
 use crate::service::{Service, config};
 
 /// The ids and states on a page, and `next`.
@@ -172,10 +172,8 @@ const MADE: i64 = 1_795_694_551;
 #[tokio::test]
 async fn the_requests_of_the_version_before_are_on_their_lists() {
     let directory = tempfile::tempdir().unwrap();
-    let path = format!("sqlite://{}/approvals.db?mode=rwc", directory.path().display());
-    let database = SqlitePool::connect(&path).await.unwrap();
-    sqlx::raw_sql(include_str!("before_lists.sql")).execute(&database).await.unwrap();
-    database.close().await;
+    let path = directory.path().join("approvals.db");
+    before::make(&path, include_str!("before/lists.sql")).await;
     let text = config(&directory);
     let service = Service::start_with(directory, &text, MADE + 60).await;
     let state = async |who: &str, query: &str| -> Vec<String> {

@@ -13,6 +13,7 @@ mod attempts;
 mod audiences;
 mod audit;
 mod auditors;
+mod before;
 mod before_people;
 mod cli_answers;
 mod cli_flow;
