@@ -29,17 +29,16 @@ impl Http {
     }
 
     /// The step for this request; `None` when something is missing to decide on.
-    fn decide(&mut self) -> Option<Step> {
+    fn decide(&mut self, end_of_stream: bool) -> Option<Step> {
         let (now, headers) = (host::now()?, host::request_headers()?);
         let mut worker = self.shared.worker.try_borrow_mut().ok()?;
         let step = worker.request(self.id, &headers, &host::CurrentRequest, &self.traffic, now);
         let is_recorded = !matches!(&step, Step::Pass(pass) if pass.record.is_none());
-        self.unrecorded = (!is_recorded).then_some(headers);
+        // Without a body no trailers follow.
+        self.unrecorded = (!is_recorded && !end_of_stream).then_some(headers);
         Some(step)
     }
-}
 
-impl Http {
     /// What is to be done with the trailers; `None` when something is missing to decide on.
     fn decide_trailers(&self) -> Option<TrailersStep> {
         let (now, trailers) = (host::now()?, host::request_trailers()?);
@@ -66,7 +65,7 @@ impl HttpContext for Http {
         if end_of_stream {
             self.traffic.received_all();
         }
-        let flow = match self.decide() {
+        let flow = match self.decide(end_of_stream) {
             None => fail(self.id, &self.shared.worker),
             Some(step) => {
                 let waits = matches!(step, Step::Wait);

@@ -188,10 +188,11 @@ fn decide_with_token(
 ) -> Result<Allowance, Stop> {
     let (config, now) = (bench.config, bench.now);
     let token = verified(bench, bytes, answers)?;
-    if Readings::of(&facts.path).is_anything() {
+    let paths = facts.second.readings(&facts.path);
+    if paths.first().is_some_and(Readings::is_anything) {
         return Err(Denial::under(DenyReason::AmbiguousPath, &token).into());
     }
-    if let Some(rule) = covering_rule(&config.ceiling, facts) {
+    if let Some(rule) = covering_one(&config.ceiling, facts, &paths) {
         let rule = Some(rule.summary());
         return Err(Denial { rule, ..Denial::under(DenyReason::Ceiling, &token) }.into());
     }
@@ -294,19 +295,27 @@ fn verified(
 
 /// The rule that covers the request in one of its meanings.
 fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
+    // Most requests meet no list at all: what their paths may mean is not looked for.
+    if rules.is_empty() {
+        return None;
+    }
+    covering_one(rules, facts, &facts.second.readings(&facts.path))
+}
+
+/// The same, where it is known what the request's own path (the first) and those in its headers may mean.
+fn covering_one<'a>(rules: &'a [Rule], facts: &Facts, paths: &[Readings<'_>]) -> Option<&'a Rule> {
     // A tunnel (RFC 9110 section 9.3.6) carries whatever requests the client likes.
-    if rules.is_empty() || facts.method == b"CONNECT" {
+    if facts.method == b"CONNECT" {
         return rules.first();
     }
     let mut methods = vec![facts.method.as_slice()];
     // Of a list of methods some take the first.
     let overrides = facts.overrides.iter().flat_map(|value| value.split(|byte| *byte == b','));
     methods.extend(overrides.map(<[u8]>::trim_ascii));
-    let paths = facts.second.readings(&facts.path);
     let mut hosts = vec![facts.host.as_ref()];
     hosts.extend(facts.second.hosts());
     let upgrades = &facts.upgrades;
-    let sighting = Sighting { hosts: &hosts, methods: &methods, paths: &paths, upgrades };
+    let sighting = Sighting { hosts: &hosts, methods: &methods, paths, upgrades };
     rules.iter().find(|rule| rule.covers(&sighting))
 }
 
