@@ -52,7 +52,7 @@ pub trait Clock: Send + Sync + 'static {
     /// [`ClockUnknown`] where it says nothing.
     fn now(&self) -> Result<Moment, ClockUnknown>;
 
-    /// Milliseconds since the machine was booted, sleep included: nobody can set it.
+    /// Milliseconds since the machine was booted, sleep included. No operator can set it.
     fn steady(&self) -> i64;
 
     /// The id of this boot of the machine: steady times of two boots cannot be compared. Nothing where it

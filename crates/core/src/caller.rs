@@ -54,7 +54,7 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// Whether any request may pass whose grant nobody can vouch for. In shadow mode no grant is refused.
+/// Whether any request may pass whose grant cannot be verified. In shadow mode no grant is refused.
 fn allows_unavailable(config: &Config) -> bool {
     let of_scopes = config.scopes.iter().filter_map(|scope| scope.on_unavailable);
     let mut all = of_scopes.chain([config.revocation.on_unavailable]);

@@ -127,7 +127,7 @@ pub struct Proxy {
     /// Whether it was seen so lately that it may go on by what it knows.
     #[serde(default)]
     pub alive: Option<bool>,
-    /// `allow` or `deny`: what it does with a request whose grant nobody can vouch for.
+    /// `allow` or `deny`: what it does with a request whose grant cannot be verified.
     #[serde(default)]
     pub on_unavailable: Option<String>,
     /// How long after its end it takes a token, in seconds.

@@ -1,7 +1,7 @@
 //! Waits until the proxies that read the feed have confirmed an epoch.
 //!
 //! Confirmed is what the service knows: a proxy confirms an epoch by asking for what comes after.
-//! That nobody reads the feed is no confirmation. A proxy that is gone or cut off confirms nothing: it refuses
+//! A feed that no proxy reads confirms nothing. A proxy that is gone or cut off confirms nothing: it refuses
 //! new requests by itself, and what already runs there may run until the revoked grants would have ended.
 
 use std::collections::BTreeSet;

@@ -46,7 +46,7 @@ fn own(client: &Client, id: &str, attempts: &mut Attempts) -> Result<String, Fai
     let found = answer.body.requests.into_iter().find(is_it).ok_or_else(|| {
         Failure::Invalid(format!(
             "{id} is none of your latest requests or grants: `breakglass status` lists them, \
-             and `breakglass revoke` ends what somebody else holds"
+             and `breakglass revoke` ends a grant of another person"
         ))
     })?;
     match found.grant {

@@ -39,7 +39,7 @@ impl Awaited {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stand {
     Confirmed,
-    /// It lives, or lets requests pass that nobody can vouch for, or does not say.
+    /// It lives, or permits requests whose grant it cannot verify, or does not say.
     Behind,
     /// It refuses new requests since then, and may run streams until then.
     CutOff(Moment, Option<Moment>),
@@ -154,7 +154,7 @@ impl<'a> Receipt<'a> {
             let Proxy { epoch, stale_for_s, .. } = proxy;
             let why = match (stand, proxy.on_unavailable.as_deref()) {
                 (Stand::Behind, Some("allow")) => {
-                    "; it lets requests pass that nobody can vouch for (`on_unavailable: allow`)"
+                    "; it permits requests whose grant it cannot verify (`on_unavailable: allow`)"
                 }
                 (Stand::CutOff(..), _) => "",
                 (Stand::Behind, _) => "",

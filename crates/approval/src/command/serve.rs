@@ -170,7 +170,7 @@ fn raise_file_limit() {
     }
 }
 
-/// The signals that the service takes, also those that come before anybody waits for them.
+/// The signals that the service takes, also those that come before it waits for them.
 struct Signals {
     hangup: Signal,
     terminate: Signal,

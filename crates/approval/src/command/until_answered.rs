@@ -1,5 +1,5 @@
 //! A revocation is asked for until it is answered, or the time is over: what failed a moment ago, the service
-//! restarting or a disk that was full, may be mended now. Nothing is done twice by it: a second revocation of a
+//! restarting or a disk that was full, may be mended now. Repeating it is harmless: a second revocation of a
 //! grant tells of the first, and the kill switch again does the rest.
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(2);
 const ATTEMPT: Duration = Duration::from_secs(12);
 
 /// Whether to ask again: also where the service has had too much of this caller, and where the name of its host is
-/// not resolved now, as it is where a network is failing. Whoever gave a wrong name sees it at once.
+/// not resolved now, as it is where a network is failing. A wrong name is on stderr at the first attempt.
 fn may_pass(failure: &Failure) -> bool {
     failure.may_pass()
         || matches!(failure, Failure::Refused { status: 429, .. })

@@ -65,7 +65,7 @@ pub(super) struct Place {
     since: Instant,
     /// No request has come on it.
     fresh: bool,
-    /// Among whom it gives way when idle.
+    /// Whose connection it is: idle ones are evicted in that order.
     caller: Rank,
     pub(super) blocked: Option<Instant>,
     /// The credential of the proxy whose request is at work.

@@ -42,7 +42,7 @@ pub struct Bounds {
     pub on_unavailable: OnUnavailable,
 }
 
-/// What a proxy does with a request whose grant nobody can vouch for.
+/// What a proxy does with a request whose grant cannot be verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnUnavailable {
     /// It refuses it, whatever the scope.

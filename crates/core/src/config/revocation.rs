@@ -54,7 +54,7 @@ impl Object for Revocation {
     }
 }
 
-/// What happens to a request whose grant nobody can vouch for.
+/// What happens to a request whose grant cannot be verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnUnavailable {
     /// It is refused.
