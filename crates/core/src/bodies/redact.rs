@@ -1,14 +1,11 @@
 //! Taking values out of JSON of which perhaps only the beginning is known.
 //!
-//! The text is read once, member by member, so that what comes before a cut can be redacted without
-//! what comes after it. Text that is not strict JSON is not shown at all: who reads it leniently may
-//! see members where this does not.
+//! A member is named in three ways, and taken out in each: by its own name, by its name in JSON that is
+//! the text of a string, and by another member of the same object, beside which it is called `value`.
 
-/// What stands in place of a value that was taken out.
-const REDACTED: &str = "\"[redacted]\"";
+mod reader;
 
-/// The deepest nesting that is read.
-const MAX_DEPTH: usize = 64;
+use reader::Reader;
 
 /// What is taken out of a JSON text: members by name, wherever they are and without regard to case,
 /// or values by JSON pointer (RFC 6901).
@@ -17,15 +14,6 @@ pub struct Redaction {
     /// In lower case.
     names: Vec<String>,
     pointers: Vec<Vec<String>>,
-}
-
-/// Why reading stopped.
-#[derive(Debug, PartialEq, Eq)]
-enum Stop {
-    /// The text ends here.
-    End,
-    /// This is not JSON.
-    Invalid,
 }
 
 impl Redaction {
@@ -60,25 +48,38 @@ impl Redaction {
     /// is not the text, or, if it is `truncated`, the beginning of the text, of one JSON value.
     #[must_use]
     pub fn json(&self, text: &str, truncated: bool) -> Option<String> {
-        let mut reader = Reader {
-            rules: self,
-            rest: text.as_bytes(),
-            shown: Vec::with_capacity(text.len()),
-            path: Vec::new(),
-            hidden: false,
-        };
-        match reader.value().and_then(|()| reader.end()) {
-            Ok(()) => {}
-            Err(Stop::End) if truncated => {}
-            Err(_) => return None,
-        }
-        String::from_utf8(reader.shown).ok()
+        Reader::new(self).read(text, truncated)
     }
 
+    /// Whether the value to which these names and indices lead is taken out.
     fn covers(&self, path: &[String]) -> bool {
-        let name = path.last().map(|name| name.to_lowercase());
-        name.is_some_and(|name| self.names.contains(&name))
+        path.last().is_some_and(|name| self.is_named(name))
             || self.pointers.iter().any(|pointer| pointer == path)
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        self.names.contains(&name.to_lowercase())
+    }
+
+    /// Whether a text beside a `value` names something that is taken out: as a JSON Patch does
+    /// (`{"op": "replace", "path": "/data/password", "value": ..}`, RFC 6902), as SCIM's does
+    /// (`"path": "name.password"`), and as lists of names and values do.
+    fn is_named_by(&self, text: &str) -> bool {
+        let separates = |c: char| "/.[]:=,;\"' ".contains(c);
+        let names = |text: &str| text.split(separates).any(|name| self.is_named(name));
+        let by_name = || self.is_named(text) || names(text);
+        if text.is_empty() {
+            // The whole document, in which the pointers begin.
+            return !self.pointers.is_empty();
+        }
+        let Some(pointer) = text.strip_prefix('/') else { return by_name() };
+        let Some(path) = pointer.split('/').map(unescaped).collect::<Option<Vec<_>>>() else {
+            return true;
+        };
+        let leads = |rule: &Vec<String>| rule.starts_with(&path) || path.starts_with(rule);
+        by_name()
+            || path.iter().any(|name| self.is_named(name) || names(name))
+            || self.pointers.iter().any(leads)
     }
 }
 
@@ -86,143 +87,6 @@ impl Redaction {
 fn unescaped(token: &str) -> Option<String> {
     let rest = token.replace("~0", "").replace("~1", "");
     (!rest.contains('~')).then(|| token.replace("~1", "/").replace("~0", "~"))
-}
-
-/// Reads a text, and writes what may be shown of it.
-struct Reader<'a> {
-    rules: &'a Redaction,
-    rest: &'a [u8],
-    shown: Vec<u8>,
-    /// The names and indices that lead to where we are.
-    path: Vec<String>,
-    /// Whether what is read is not to be shown.
-    hidden: bool,
-}
-
-impl<'a> Reader<'a> {
-    fn show(&mut self, bytes: &[u8]) {
-        if !self.hidden {
-            self.shown.extend_from_slice(bytes);
-        }
-    }
-
-    /// The next byte that is not white space.
-    fn peek(&mut self) -> Result<u8, Stop> {
-        let space = self.rest.iter().take_while(|byte| b" \t\n\r".contains(byte)).count();
-        self.rest = self.rest.get(space..).unwrap_or_default();
-        self.rest.first().copied().ok_or(Stop::End)
-    }
-
-    /// Reads and shows one byte.
-    fn take(&mut self, wanted: u8) -> Result<(), Stop> {
-        if self.peek()? != wanted {
-            return Err(Stop::Invalid);
-        }
-        self.rest = self.rest.get(1..).unwrap_or_default();
-        self.show(&[wanted]);
-        Ok(())
-    }
-
-    fn end(&mut self) -> Result<(), Stop> {
-        match self.peek() {
-            Ok(_) => Err(Stop::Invalid),
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn value(&mut self) -> Result<(), Stop> {
-        if self.path.len() > MAX_DEPTH {
-            return Err(Stop::Invalid);
-        }
-        if !self.hidden && self.rules.covers(&self.path) {
-            self.show(REDACTED.as_bytes());
-            self.hidden = true;
-            let read = self.value();
-            self.hidden = false;
-            return read;
-        }
-        match self.peek()? {
-            b'{' => self.members(b'}'),
-            b'[' => self.members(b']'),
-            b'"' => self.string().map(|_| ()),
-            _ => self.word(),
-        }
-    }
-
-    /// An object or an array.
-    fn members(&mut self, close: u8) -> Result<(), Stop> {
-        let is_object = close == b'}';
-        self.take(if is_object { b'{' } else { b'[' })?;
-        if self.peek()? == close {
-            return self.take(close);
-        }
-        for index in 0_usize.. {
-            let name = if is_object {
-                self.peek()?;
-                let name = self.string()?;
-                self.take(b':')?;
-                name
-            } else {
-                index.to_string()
-            };
-            self.path.push(name);
-            let read = self.value();
-            self.path.pop();
-            read?;
-            if self.peek()? == close {
-                return self.take(close);
-            }
-            self.take(b',')?;
-        }
-        Ok(())
-    }
-
-    /// A string: what it means, without its escapes.
-    fn string(&mut self) -> Result<String, Stop> {
-        let mut bytes = self.rest.iter().enumerate();
-        if bytes.next().is_none_or(|(_, first)| *first != b'"') {
-            return Err(Stop::Invalid);
-        }
-        let mut end = None;
-        while let Some((at, byte)) = bytes.next() {
-            match byte {
-                b'\\' => drop(bytes.next()),
-                b'"' => {
-                    end = at.checked_add(1);
-                    break;
-                }
-                0..=31 => return Err(Stop::Invalid),
-                _ => {}
-            }
-        }
-        let whole = end.and_then(|end| self.rest.split_at_checked(end));
-        let Some((string, rest)) = whole else {
-            self.show(self.rest);
-            return Err(Stop::End);
-        };
-        let meaning = serde_json::from_slice(string).map_err(|_| Stop::Invalid)?;
-        self.show(string);
-        self.rest = rest;
-        Ok(meaning)
-    }
-
-    /// A number, `true`, `false` or `null`.
-    fn word(&mut self) -> Result<(), Stop> {
-        let is_word = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
-        let length = self.rest.iter().take_while(is_word).count();
-        let (word, rest) = self.rest.split_at_checked(length).ok_or(Stop::Invalid)?;
-        let literals = [&b"true"[..], b"false", b"null"];
-        let is_number = word.first().is_some_and(|first| first.is_ascii_digit() || *first == b'-')
-            && word.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte));
-        let is_whole = is_number || literals.contains(&word);
-        let is_begun = rest.is_empty() && literals.iter().any(|literal| literal.starts_with(word));
-        if word.is_empty() || !(is_whole || is_begun) {
-            return Err(Stop::Invalid);
-        }
-        self.show(word);
-        self.rest = rest;
-        if is_whole { Ok(()) } else { Err(Stop::End) }
-    }
 }
 
 #[cfg(test)]
@@ -280,6 +144,19 @@ mod tests {
             "\"\\x\"",
             "{\"a\":}",
             "+1",
+            "-",
+            "1.2.3",
+            "01",
+            "-01",
+            "1.",
+            ".5",
+            "1e",
+            "1e+",
+            "1-1",
+            "--1",
+            "0x10",
+            "[1.2.3]",
+            "{\"a\":01}",
             "NaN",
             "",
             "{\"a\":1}}",
@@ -290,6 +167,101 @@ mod tests {
         assert_eq!(redaction(&[]).json(&deep, true), None);
         assert_eq!(redaction(&[]).json("tru", true).as_deref(), Some("tru"));
         assert_eq!(redaction(&[]).json("trx", true), None);
+        for number in ["-", "1.", "1e", "1e-", "-0", "0", "12", "1.5e+10", "1e999"] {
+            assert_eq!(redaction(&[]).json(number, true).as_deref(), Some(number));
+        }
+        for (begun, shown) in [
+            (r#"["a\"#, Some(r#"["a"#)),
+            (r#"["a\u00"#, Some(r#"["a"#)),
+            (r#"["a\ud83d"#, Some(r#"["a"#)),
+            (r#"["a\ud83d\ude0"#, Some(r#"["a"#)),
+            (r#"["a\ud83d\ude00"#, Some(r#"["a\ud83d\ude00"#)),
+            (r#"["a\x22,\"b"#, Some(r#"["a"#)),
+            (r#"["a\x22,\"b, and so on"#, None),
+            (r#"["a\ud83dx, and so on"#, None),
+        ] {
+            assert_eq!(redaction(&[]).json(begun, true).as_deref(), shown, "{begun}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_taken_out_where_another_member_names_it() {
+        let rules = redaction(&["password", "/card/number", "x.y"]);
+        for hushed in [
+            r#"{"op":"replace","path":"/data/password","value":"hush"}"#,
+            r#"{"value":"hush","op":"replace","path":"/data/password"}"#,
+            r#"[{"op":"add","path":"/users/-","value":1},{"op":"add","path":"/Password/0","value":["hush"]}]"#,
+            r#"{"op":"test","path":"/card/number","value":"hush"}"#,
+            r#"{"op":"add","path":"/card","value":{"number":"hush"}}"#,
+            r#"{"op":"add","path":"/card/number/0","value":"hush"}"#,
+            r#"{"op":"replace","path":"","value":{"card":{"number":"hush"}}}"#,
+            r#"{"op":"add","path":"/spec/p~0/x~1password","value":"hush"}"#,
+            r#"{"op":"add","path":"/not~a~pointer","value":"hush"}"#,
+            r#"{"Operations":[{"op":"replace","path":"password","value":"hush"}]}"#,
+            r#"{"op":"replace","path":"login[type eq \"password\"].secret","value":"hush"}"#,
+            r#"{"env":[{"name":"PASSWORD","value":"hush"}]}"#,
+            r#"{"Key":"Password","Value":"hush"}"#,
+            r#"{"name":"x.y","values":[{"a":["hush"]}]}"#,
+            r#"{"value":"hush","value":"hush","name":"p\u0061ssword"}"#,
+            r#"{"value":{"value":"hush","name":"password"},"name":"x"}"#,
+        ] {
+            let shown = rules.json(hushed, false).unwrap();
+            assert!(shown.contains("[redacted]") && !shown.contains("hush"), "{hushed} -> {shown}");
+            serde_json::from_str::<serde_json::Value>(&shown).unwrap();
+            for begun in (0..hushed.len()).filter_map(|end| hushed.get(..end)) {
+                let shown = rules.json(begun, true).unwrap_or_default();
+                assert!(!shown.contains("hus"), "{begun} -> {shown}");
+            }
+        }
+        for open in [
+            r#"{"op":"replace","path":"/data/city","value":"Ulm"}"#,
+            r#"{"value":1,"unit":"s","nested":{"value":null,"ok":true}}"#,
+            r#"{"path":"","value":"Ulm"}"#,
+        ] {
+            assert_eq!(redaction(&["password"]).json(open, false).as_deref(), Some(open));
+        }
+        assert!(redaction(&[]).json(r#"{"value":1,"unit"#, true).unwrap().contains("1"));
+    }
+
+    #[test]
+    fn json_in_a_string_is_redacted_like_the_rest() {
+        let rules = redaction(&["password", "/note/card/number"]);
+        let applied = |inner: &str| serde_json::json!({"note": inner, "n": 1}).to_string();
+        for inner in [
+            r#"{"password":"hush","a":"b"}"#,
+            r#" [{"x":{"Password":["hush"]}}]"#,
+            r#"[{"op":"add","path":"/password","value":"hush"}]"#,
+            "\u{feff}{\"password\":\"hush\"}",
+            "\u{a0}{\"password\":\"hush\"}",
+            // No strict JSON: whatever reads it may see what this does not.
+            r#"{'password':'hush'}"#,
+            r#"{"password":"hush""#,
+            r#"{"password":"hush"} {"#,
+        ] {
+            let mut whole = applied(inner);
+            // As often as it is wrapped.
+            for _ in 0..4 {
+                let shown = rules.json(&whole, false).unwrap();
+                assert!(!shown.contains("hush"), "{whole} -> {shown}");
+                assert!(shown.contains("[redacted]"), "{whole} -> {shown}");
+                serde_json::from_str::<serde_json::Value>(&shown).unwrap();
+                for end in 0..whole.len() {
+                    let Some(begun) = whole.get(..end) else { continue };
+                    let shown = rules.json(begun, true).unwrap_or_default();
+                    assert!(!shown.contains("hus"), "{begun} -> {shown}");
+                }
+                whole = applied(&whole);
+            }
+        }
+        let shown = rules.json(&applied(r#"{"password":"hush","a":"b"}"#), false).unwrap();
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(shown["note"], r#"{"password":"[redacted]","a":"b"}"#);
+        let pointed = rules.json(&applied(r#"{"card":{"number":"hush"}}"#), false).unwrap();
+        assert_eq!(pointed, r#"{"n":1,"note":"{\"card\":{\"number\":\"[redacted]\"}}"}"#);
+        let plain = r#"{"note":"say {password}","n":"1"}"#;
+        assert_eq!(rules.json(plain, false).as_deref(), Some(plain));
+        let open = applied("{'a': 1}");
+        assert_eq!(redaction(&[]).json(&open, false).unwrap(), open.replace(": {", ":{"));
     }
 
     #[test]

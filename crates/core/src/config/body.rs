@@ -65,7 +65,8 @@ object! {
         /// How much is kept of the beginning, in bytes.
         max_bytes: usize = or(1024, number(1, MAX_CAPTURE_BYTES)),
         /// JSON members that are taken out: by name, wherever they are and without regard to case, or,
-        /// with a slash before them, by JSON pointer (RFC 6901).
+        /// with a slash before them, by JSON pointer (RFC 6901); in JSON that is the text of a string too,
+        /// and as the `value` beside a member that names them.
         redact: Redaction = or_none(list(text()).and_then(redaction)),
         /// The headers that are kept, but those that carry credentials.
         headers: Vec<String> = or_none(list(parsed("header name", kept_header))),
