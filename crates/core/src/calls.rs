@@ -62,6 +62,8 @@ pub enum Answer<'a> {
 pub(crate) struct Calls {
     last_id: u64,
     open: BTreeMap<CallId, Open>,
+    /// The time when the calls were last looked at.
+    last_now: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -159,6 +161,7 @@ impl Calls {
         still_waits: impl Fn(StreamId) -> bool,
         now: Instant,
     ) -> Vec<Call> {
+        self.notice(now);
         let mut calls = Vec::new();
         self.open.retain(|id, open| {
             let State::Queued { detail, not_before } = &open.state else { return true };
@@ -209,12 +212,23 @@ impl Calls {
     }
 
     /// The calls that Envoy should have ended by now.
-    pub(crate) fn overdue(&self, now: Instant) -> Vec<CallId> {
+    pub(crate) fn overdue(&mut self, now: Instant) -> Vec<CallId> {
+        self.notice(now);
         let overdue = |open: &Open| match &open.state {
             State::Sent { give_up_at } => now >= *give_up_at,
             State::Queued { .. } => false,
         };
         self.open.iter().filter(|(_, open)| overdue(open)).map(|(id, _)| *id).collect()
+    }
+
+    /// A clock that was set back must not let a request wait longer: the ends of calls go back with it.
+    fn notice(&mut self, now: Instant) {
+        let before = self.last_now.replace(now).unwrap_or(now);
+        for open in self.open.values_mut() {
+            if let State::Sent { give_up_at } = &mut open.state {
+                *give_up_at = give_up_at.before(before.since(now));
+            }
+        }
     }
 
     /// Ends a call; `None` if it was ended before.

@@ -39,6 +39,12 @@ impl Instant {
         Instant(self.0.saturating_add(millis(duration)))
     }
 
+    /// The instant `duration` earlier, 1970 at the earliest.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Instant {
+        Instant(self.0.saturating_sub(millis(duration)))
+    }
+
     /// How long it is from `earlier` to this instant; zero if `earlier` is the later one.
     #[must_use]
     pub const fn since(self, earlier: Instant) -> Duration {

@@ -1,5 +1,7 @@
 //! Requests that wait: for keys, and for the approval service.
 
+use std::time::Duration;
+
 use breakglass_core::instant::Instant;
 use breakglass_core::step::Step;
 use serde_json::{Value, json};
@@ -186,6 +188,31 @@ fn a_call_that_envoy_never_ends_is_given_up() {
     stage.wait_millis(1);
     assert_refused(&stage.tick().steps[0].1, "revocation_unknown");
     assert!(stage.answer(&call, 200, &json!({"active": true})).is_empty(), "too late");
+}
+
+#[test]
+fn a_call_is_not_waited_for_longer_because_the_clock_was_set_back() {
+    // Once between two ticks, and once in the same tick in which another call is sent.
+    for another in [false, true] {
+        let (mut stage, _) = waiting(&asking_config());
+        stage.wait_millis(400);
+        assert!(stage.tick().steps.is_empty());
+        stage.now = stage.now.before(Duration::from_secs(3));
+        if another {
+            let other = Key::new(1).sign(&with(claims(), json!({"jti": "another"})));
+            assert!(matches!(stage.request(2, &Request::under(&other)), Step::Wait));
+        }
+        let tick = stage.tick();
+        assert_eq!((tick.steps.len(), tick.calls.len()), (0, usize::from(another)));
+        stage.wait_millis(599);
+        assert!(stage.tick().steps.is_empty());
+        stage.wait_millis(1);
+        let steps = stage.tick().steps;
+        assert_eq!(steps.len(), 1);
+        assert_refused(&steps[0].1, "revocation_unknown");
+        stage.wait_millis(400);
+        assert_eq!(stage.tick().steps.len(), usize::from(another), "each has its own time");
+    }
 }
 
 #[test]
