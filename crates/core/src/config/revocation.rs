@@ -102,7 +102,7 @@ object! {
     /// Where the secret is: never in the configuration.
     struct Variable {
         /// The environment variable of the VM with the token; list it under
-        /// `vm_config.environment_variables.host_env_keys`.
+        /// `vm_config.environment_variables.host_env_keys`. One line end after the token is left out.
         env: String = required(text()),
     }
 }
@@ -122,14 +122,15 @@ impl Credential {
 
     fn of(variable: Variable, place: &Place<'_>) -> Option<Credential> {
         let name = variable.env;
-        match place.environment(&name) {
+        match place.environment(&name).map(without_line_end) {
             Some(secret)
                 if !secret.is_empty() && secret.bytes().all(|byte| byte.is_ascii_graphic()) =>
             {
                 Some(Credential(secret))
             }
             Some(_) => place.field("env").error(format!(
-                "the environment variable `{name}` must hold a token of visible ASCII characters"
+                "the environment variable `{name}` must hold a token of visible ASCII characters, \
+                 without quotes or blanks around it; one line end after it is left out"
             )),
             None => place.field("env").error(format!(
                 "the environment variable `{name}` is not set in the VM; list it under \
@@ -139,8 +140,41 @@ impl Credential {
     }
 }
 
+/// A secret as whoever keeps it in a file means it: most tools that write one end it with a line end.
+fn without_line_end(mut secret: String) -> String {
+    if secret.ends_with('\n') {
+        secret.pop();
+        if secret.ends_with('\r') {
+            secret.pop();
+        }
+    }
+    secret
+}
+
 impl fmt::Debug for Credential {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Credential(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::test;
+
+    #[test]
+    fn one_line_end_after_a_secret_is_no_part_of_it() {
+        for (kept, secret) in [
+            ("abc\n", "abc"),
+            ("abc\r\n", "abc"),
+            ("abc", "abc"),
+            ("abc\n\n", "abc\n"),
+            ("abc \n", "abc "),
+            ("\nabc", "\nabc"),
+            ("abc\r", "abc\r"),
+            ("\n", ""),
+        ] {
+            assert_eq!(without_line_end(kept.to_owned()), secret, "{kept:?}");
+        }
     }
 }

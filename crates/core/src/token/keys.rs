@@ -1,6 +1,6 @@
 //! A JSON Web Key Set (RFC 7517 section 5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::claims::MAX_NAME_BYTES;
 use crate::json::Json;
@@ -42,12 +42,12 @@ pub enum InvalidJwks {
 
 impl KeySet {
     /// Reads a key set that an issuer published: keys that cannot be used are skipped, as RFC 7517
-    /// section 5 asks.
+    /// section 5 asks, and so are those that share a `kid`, of which nobody can say which one is meant.
     ///
     /// # Errors
-    /// [`InvalidJwks`] when no key is left, or when it is ambiguous which key a `kid` names.
+    /// [`InvalidJwks`] when no key is left, or when there are too many.
     pub fn read_remote(json: &Json) -> Result<KeySet, InvalidJwks> {
-        KeySet::read(json, |_, _| Ok(()))
+        KeySet::read(json, |_| Ok(()))
     }
 
     /// Reads a key set that somebody wrote into the configuration: every key must be usable, and
@@ -56,28 +56,30 @@ impl KeySet {
     /// # Errors
     /// [`InvalidJwks`] names the key.
     pub fn read_inline(json: &Json) -> Result<KeySet, InvalidJwks> {
-        KeySet::read(json, |index, why| Err(InvalidJwks::UnusableKey(index, why)))
+        KeySet::read(json, Err)
     }
 
     fn read(
         json: &Json,
-        unusable: impl Fn(usize, &'static str) -> Result<(), InvalidJwks>,
+        unusable: impl Fn(InvalidJwks) -> Result<(), InvalidJwks>,
     ) -> Result<KeySet, InvalidJwks> {
         let jwks = json.member("keys").and_then(Json::as_array).ok_or(InvalidJwks::NotAJwks)?;
         if jwks.len() > MAX_KEYS {
             return Err(InvalidJwks::TooManyKeys);
         }
-        let mut keys = BTreeMap::new();
+        let (mut keys, mut shared) = (BTreeMap::new(), BTreeSet::new());
         for (index, jwk) in jwks.iter().enumerate() {
             match read_key(jwk) {
                 Ok((kid, key)) => {
                     if keys.insert(kid.clone(), key).is_some() {
-                        return Err(InvalidJwks::DuplicatedKid(kid));
+                        unusable(InvalidJwks::DuplicatedKid(kid.clone()))?;
+                        shared.insert(kid);
                     }
                 }
-                Err(why) => unusable(index, why)?,
+                Err(why) => unusable(InvalidJwks::UnusableKey(index, why))?,
             }
         }
+        keys.retain(|kid, _| !shared.contains(kid));
         if keys.is_empty() {
             return Err(InvalidJwks::NoUsableKey);
         }
@@ -108,8 +110,17 @@ fn read_key(jwk: &Json) -> Result<(String, PublicKey), &'static str> {
     let member = |name: &str| jwk.member(name).and_then(Json::as_str);
     let Some(kid) = member("kid").filter(|kid| !kid.is_empty() && kid.len() <= MAX_NAME_BYTES)
     else {
-        return Err("expected a `kid`");
+        return Err("expected `kid` to be a text that is not empty; in YAML, quote one of digits");
     };
+    // YAML 1.1, as Kubernetes reads it, takes these names for booleans: of a key's coordinate, and of its modulus.
+    for (boolean, why) in [
+        ("true", "has a member `true`: in YAML, quote the name of the member \"y\""),
+        ("false", "has a member `false`: in YAML, quote the name of the member \"n\""),
+    ] {
+        if jwk.member(boolean).is_some() {
+            return Err(why);
+        }
+    }
     if ["d", "k", "p", "q"].iter().any(|name| jwk.member(name).is_some()) {
         return Err("holds private key material: publish the public members only");
     }
@@ -137,5 +148,57 @@ fn read_key(jwk: &Json) -> Result<(String, PublicKey), &'static str> {
         None => Err(
             "expected a public key of kty EC (P-256, P-384), OKP (Ed25519) or RSA that fits its `alg`",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::test;
+
+    /// RFC 7515 appendix A.3.1, and RFC 8037 appendix A.2.
+    const EC: &str = r#""kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0""#;
+    const ED: &str =
+        r#""kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
+
+    fn set(keys: &[String]) -> Json {
+        Json::parse(format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes()).unwrap()
+    }
+
+    fn key(kid: &str, members: &str) -> String {
+        format!(r#"{{"kid":{kid},{members}}}"#)
+    }
+
+    #[test]
+    fn what_cannot_be_used_of_a_published_set_does_not_void_the_rest() {
+        let published = set(&[
+            key("\"a\"", EC),
+            key("\"twice\"", EC),
+            key("\"twice\"", ED),
+            key("7", EC),
+            key("\"enc\"", &format!(r#""use":"enc",{EC}"#)),
+            key("\"none\"", r#""kty":"EC""#),
+            "null".to_owned(),
+            key("\"b\"", ED),
+        ]);
+        let read = KeySet::read_remote(&published).unwrap();
+        let found = ["a", "b", "twice", "7", "enc", "none"].map(|kid| read.find(kid).is_some());
+        assert_eq!(found, [true, true, false, false, false, false]);
+        // By themselves they are no set.
+        let twice = set(&[key("\"twice\"", EC), key("\"twice\"", EC), key("\"twice\"", ED)]);
+        assert_eq!(KeySet::read_remote(&twice).unwrap_err(), InvalidJwks::NoUsableKey);
+        let refused = KeySet::read_inline(&twice).unwrap_err();
+        assert_eq!(refused, InvalidJwks::DuplicatedKid("twice".to_owned()));
+    }
+
+    #[test]
+    fn a_key_of_which_yaml_has_changed_a_name_says_so() {
+        for (name, quote) in [("true", "y"), ("false", "n")] {
+            let changed = EC.replace("\"y\"", &format!("\"{name}\""));
+            let error = KeySet::read_inline(&set(&[key("\"a\"", &changed)])).unwrap_err();
+            let quoted = format!("quote the name of the member \"{quote}\"");
+            assert!(error.to_string().contains(&quoted), "{error}");
+        }
     }
 }
