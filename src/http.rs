@@ -32,7 +32,14 @@ impl Http {
     fn decide(&mut self, end_of_stream: bool) -> Option<Step> {
         let (now, headers) = (host::now()?, host::request_headers()?);
         let mut worker = self.shared.worker.try_borrow_mut().ok()?;
-        let step = worker.request(self.id, &headers, &host::CurrentRequest, &self.traffic, now);
+        // Where requests run, the next tick is near, and ends what a new configuration does not cover.
+        if worker.is_idle() {
+            drop(self.shared.supersede(&mut worker, now));
+        }
+        let (current, board) = (&host::CurrentRequest, &host::SharedData);
+        let step = worker.request(self.id, &headers, current, board, &self.traffic, now);
+        drop(worker);
+        self.shared.hurry(self.id, now);
         let is_recorded = !matches!(&step, Step::Pass(pass) if pass.record.is_none());
         // Without a body no trailers follow.
         self.unrecorded = (!is_recorded && !end_of_stream).then_some(headers);
@@ -67,14 +74,7 @@ impl HttpContext for Http {
         }
         let flow = match self.decide(end_of_stream) {
             None => fail(self.id, &self.shared.worker),
-            Some(step) => {
-                let waits = matches!(step, Step::Wait);
-                let flow = apply(step, self.id, &self.shared.worker);
-                if waits {
-                    self.shared.wake(self.id);
-                }
-                flow
-            }
+            Some(step) => apply(step, self.id, &self.shared.worker),
         };
         flow.into()
     }

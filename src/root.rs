@@ -14,7 +14,7 @@ use breakglass_core::calls::{Answer, CallId, StreamId};
 use breakglass_core::config::{Config, ConfigDigest};
 use breakglass_core::instant::Instant;
 use breakglass_core::step::Step;
-use breakglass_core::worker::{Identity, TICK, Worker};
+use breakglass_core::worker::{Identity, SOON, TICK, Worker};
 use log::{error, info, warn};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
@@ -22,9 +22,6 @@ use proxy_wasm::types::ContextType;
 use crate::apply::{Flow, apply};
 use crate::host;
 use crate::http::Http;
-
-/// How soon time passes when a request waits for a call to be made.
-const SOON: Duration = Duration::from_millis(1);
 
 /// The most requests that are ended, or go on, in one callback. Envoy does each of these when the
 /// callback is over, calls the VM for it (to log the request, for one), and does the next one when
@@ -39,23 +36,47 @@ const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 /// What the root context shares with the requests of its thread.
 pub(crate) struct Shared {
     root: u32,
+    plugin: String,
     pub(crate) worker: RefCell<Worker>,
-    /// Whether the tick was brought forward.
-    awake: Cell<bool>,
+    /// How often the root context ticks.
+    period: Cell<Duration>,
+    /// The configuration that has come in place of this one's, once the worker knows of it.
+    successor: RefCell<Option<Rc<Config>>>,
 }
 
 impl Shared {
-    /// Brings the next tick forward, from within the request `stream`.
-    pub(crate) fn wake(&self, stream: StreamId) {
-        if self.awake.replace(true) {
+    /// How soon the worker wants a tick; [`TICK`] while it is in use.
+    fn wanted(&self, now: Instant) -> Duration {
+        self.worker.try_borrow().map_or(TICK, |worker| worker.period(now))
+    }
+
+    /// Brings the next tick forward, if the worker wants it sooner, from within the request `stream`.
+    pub(crate) fn hurry(&self, stream: StreamId, now: Instant) {
+        let period = self.wanted(now);
+        if period >= self.period.get() {
             return;
         }
-        let woken = host::enter(self.root)
-            .and_then(|()| host::tick_every(SOON))
+        self.period.set(period);
+        let hurried = host::enter(self.root)
+            .and_then(|()| host::tick_every(period))
             .and_then(|()| host::enter(stream));
-        if let Err(status) = woken {
-            warn!("breakglass: a call is made at the next tick only: {status:?}");
+        if let Err(status) = hurried {
+            warn!("breakglass: what is to be done is done at the next tick only: {status:?}");
         }
+    }
+
+    /// Tells the worker of the configuration that has come in place of its own, once. What that no longer
+    /// covers ends.
+    pub(crate) fn supersede(&self, worker: &mut Worker, now: Instant) -> Vec<(StreamId, Step)> {
+        let latest = LATEST.with_borrow(|latest| latest.get(&self.plugin).cloned());
+        let (Some(latest), Ok(mut successor)) = (latest, self.successor.try_borrow_mut()) else {
+            return Vec::new();
+        };
+        if Rc::ptr_eq(successor.as_ref().unwrap_or(worker.config()), &latest) {
+            return Vec::new();
+        }
+        *successor = Some(Rc::clone(&latest));
+        worker.supersede(latest, now)
     }
 }
 
@@ -68,9 +89,6 @@ thread_local! {
 /// The root context.
 pub(crate) struct Root {
     id: u32,
-    plugin: String,
-    /// The configuration that has come in place of this one's, once the worker knows of it.
-    successor: Option<Rc<Config>>,
     /// `None` until a configuration was accepted.
     shared: Option<Rc<Shared>>,
     calls: HashMap<u32, CallId>,
@@ -85,8 +103,6 @@ impl Root {
     pub(crate) fn new(id: u32) -> Root {
         Root {
             id,
-            plugin: String::new(),
-            successor: None,
             shared: None,
             calls: HashMap::new(),
             counters: HashMap::new(),
@@ -170,7 +186,7 @@ impl Context for Root {
             Err(_) => return,
         };
         self.apply(steps, &shared);
-        self.wake_if_needed(&shared);
+        self.keep_time(&shared, now);
     }
 
     /// A new configuration has come in place of this one's, and its last request is over; or Envoy
@@ -184,29 +200,15 @@ impl Context for Root {
 }
 
 impl Root {
-    /// An answer can raise the next question: first the keys, then the grant.
-    fn wake_if_needed(&self, shared: &Shared) {
-        let Some(now) = host::now() else { return };
-        let wants = || shared.worker.try_borrow().is_ok_and(|worker| worker.wants_tick(now));
-        if !self.steps.is_empty() || wants() {
-            shared.wake(self.id);
+    /// Sets the time of the next tick: an answer can raise the next question, first the keys, then the grant.
+    fn keep_time(&self, shared: &Shared, now: Instant) {
+        let period = if self.steps.is_empty() { shared.wanted(now) } else { SOON };
+        if shared.period.replace(period) == period {
+            return;
         }
-    }
-}
-
-impl Root {
-    /// Tells the worker of the configuration that has come in place of its own, once.
-    fn supersede(&mut self, shared: &Shared, now: Instant) -> Vec<(StreamId, Step)> {
-        let latest = LATEST.with_borrow(|latest| latest.get(&self.plugin).cloned());
-        let (Some(latest), Ok(mut worker)) = (latest, shared.worker.try_borrow_mut()) else {
-            return Vec::new();
-        };
-        let known = self.successor.as_ref().unwrap_or(worker.config());
-        if Rc::ptr_eq(known, &latest) {
-            return Vec::new();
+        if let Err(status) = host::tick_every(period) {
+            warn!("breakglass: the time of the next tick cannot be set: {status:?}");
         }
-        self.successor = Some(Rc::clone(&latest));
-        worker.supersede(latest, now)
     }
 }
 
@@ -253,14 +255,14 @@ impl RootContext for Root {
         // Without a clock nothing is decided, and there is no record to chain.
         let now = host::now().unwrap_or(Instant::from_millis(0));
         let worker = Worker::new(config, identity, now);
-        self.plugin = host::plugin();
-        LATEST.with_borrow_mut(|latest| {
-            latest.insert(self.plugin.clone(), Rc::clone(worker.config()))
-        });
+        let plugin = host::plugin();
+        LATEST.with_borrow_mut(|latest| latest.insert(plugin.clone(), Rc::clone(worker.config())));
         self.shared = Some(Rc::new(Shared {
             root: self.id,
+            plugin,
             worker: RefCell::new(worker),
-            awake: Cell::new(false),
+            period: Cell::new(TICK),
+            successor: RefCell::new(None),
         }));
         true
     }
@@ -269,18 +271,13 @@ impl RootContext for Root {
         #[cfg(feature = "panics-on-purpose")]
         crate::panics::at_tick();
         let (Some(shared), Some(now)) = (self.shared.clone(), host::now()) else { return };
-        if shared.awake.replace(false)
-            && let Err(status) = host::tick_every(TICK)
-        {
-            warn!("breakglass: the tick cannot be set back: {status:?}");
-        }
-        let Ok(tick) =
-            shared.worker.try_borrow_mut().map(|mut worker| worker.tick(&host::SharedData, now))
-        else {
+        let Ok((tick, withdrawn)) = shared.worker.try_borrow_mut().map(|mut worker| {
+            (worker.tick(&host::SharedData, now), shared.supersede(&mut worker, now))
+        }) else {
             return;
         };
         let mut steps = tick.steps;
-        steps.extend(self.supersede(&shared, now));
+        steps.extend(withdrawn);
         for call in &tick.calls {
             match host::dispatch(call) {
                 Some(token) => {
@@ -299,7 +296,7 @@ impl RootContext for Root {
             warn!("breakglass: {warning}");
         }
         self.apply(steps, &shared);
-        self.wake_if_needed(&shared);
+        self.keep_time(&shared, now);
         let is_over = || shared.worker.try_borrow().is_ok_and(|worker| worker.is_over(now));
         // Not from the answer to a call: Envoy ends the context when this callback is over.
         if self.ends && is_over() {

@@ -29,6 +29,8 @@ pub(crate) fn start(
     filter["issuers"][0]["jwks"] = json!({"remote": remote_keys()});
     filter["revocation"]["feed"] =
         json!({"cluster": "approvals", "authority": "approvals.internal", "path": FEED});
+    filter["audit"] = json!({"heads": {"cluster": "approvals", "authority": "approvals.internal",
+        "path": "/v1/audit/heads"}});
     if otherwise == Otherwise::Refuse {
         filter["revocation"].as_object_mut().unwrap().remove("introspection");
     }

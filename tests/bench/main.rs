@@ -1,4 +1,4 @@
-//! What is measured, by part: `gate`, `revoke`, `feed`, `revocations`, `calls`. Each prints what it
+//! What is measured, by part: `gate`, `revoke`, `feed`, `revocations`, `calls`, `idle`. Each prints what it
 //! found; where the design sets a bar, it says whether the bar is met.
 
 #![expect(
@@ -15,6 +15,7 @@ mod feed;
 mod following;
 mod gate;
 mod grants;
+mod idle;
 mod load;
 mod poller;
 mod process;
@@ -60,12 +61,13 @@ impl Verdict {
 /// The name of a part, what it does, and the number that it usually takes.
 type Part = (&'static str, fn(usize) -> Verdict, usize);
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("gate", gate::run, 5),
     ("revoke", revoke::run, 200),
     ("feed", feed::run, 5_000),
     ("revocations", revocations::run, 100_000),
     ("calls", calls::run, 2_000),
+    ("idle", idle::run, 16),
 ];
 
 fn main() -> ExitCode {

@@ -44,7 +44,8 @@ const MIN_POLL_INTERVAL: Duration = Duration::from_millis(100);
 const POLL_GRACE: Duration = Duration::from_secs(1);
 
 /// How long the next poll waits after news. A poll tells the service how far this proxy has come, so
-/// that `breakglass revoke --wait` can say so: by then every other VM has had its tick.
+/// that `breakglass revoke --wait` can say so: by then every other VM has had its tick, or has no request and
+/// looks before it judges the next one.
 const SETTLE: Duration = TICK.saturating_mul(2);
 
 /// How often revocations whose tokens are void anyway are looked for.
@@ -156,6 +157,11 @@ impl Revocations {
     /// How old the knowledge is; `None` if there is none, or if the clock was set back since.
     pub(crate) fn age(&self, now: Instant) -> Option<Duration> {
         self.as_of.filter(|as_of| *as_of <= now).map(|as_of| now.since(as_of))
+    }
+
+    /// Whether a question is under way.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.asked.is_some()
     }
 
     /// Whether it is time to ask.

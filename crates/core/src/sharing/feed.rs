@@ -19,13 +19,14 @@ use super::{Board, BoardKey, Written, first};
 use crate::config::Config;
 use crate::instant::Instant;
 use crate::revocations::{Position, Recent, Revoked};
+use crate::worker::IDLE_TICK;
 
 /// How long a lease counts without being renewed: how soon another VM polls when this one is gone.
-/// A tick renews it, so it outlives a worker that is busy for a while.
-const LEASE: Duration = Duration::from_millis(500);
+/// A tick renews it, so it outlives a worker that is busy for a while, and some ticks of an idle one.
+const LEASE: Duration = IDLE_TICK.saturating_mul(4);
 
 /// How long a revocation stays in the window: a VM that did not look for longer asks for itself.
-const WINDOW: Duration = Duration::from_secs(2);
+const WINDOW: Duration = IDLE_TICK.saturating_mul(3);
 
 /// The most revocations in a window. Who needs more asks for itself.
 const MAX_WINDOW: usize = 4096;

@@ -9,7 +9,7 @@ use crate::sharing::Board;
 use crate::step::Step;
 use crate::token::KeySet;
 
-use super::Worker;
+use super::{TICK, Worker};
 
 impl Worker {
     /// Asks the feed, if it is time and this VM's turn.
@@ -24,12 +24,35 @@ impl Worker {
         }
     }
 
+    /// Whether this VM is the one to poll, and no poll is under way: the sooner the next one, the less time in
+    /// which nobody asks.
+    pub(super) fn is_to_poll(&self) -> bool {
+        self.leads && self.config.revocation.feed.is_some() && !self.revocations.is_asking()
+    }
+
+    /// What a worker without requests, which seldom looks, must know before it judges one.
+    pub(super) fn catch_up(&mut self, board: &dyn Board, now: Instant) {
+        let is_recent = |at: Instant| at <= now && now.since(at) < TICK;
+        // Where others run, what is new can end them: that is for a tick, which then comes soon.
+        if self.is_idle() && !self.looked_at.is_some_and(is_recent) {
+            self.look_for_news(board, now);
+            // What others share may not go on from what is known here.
+            self.poll(now);
+        }
+    }
+
+    /// Learns what the other VMs of this proxy know. Whether some grant is known to be revoked that was not.
+    fn look_for_news(&mut self, board: &dyn Board, now: Instant) -> bool {
+        let Some(sharing) = &mut self.sharing else { return false };
+        self.looked_at = Some(now);
+        sharing.news(board).is_some_and(|window| self.revocations.follow(window, now))
+    }
+
     /// Shares what is known with the other VMs of this proxy, and learns what they know.
     pub(super) fn share(&mut self, board: &dyn Board, now: Instant) -> Vec<(StreamId, Step)> {
-        let Some(sharing) = &mut self.sharing else { return Vec::new() };
+        let Some(sharing) = &self.sharing else { return Vec::new() };
         self.leads = sharing.leads(board, now);
-        let window = sharing.news(board);
-        let is_new = window.is_some_and(|window| self.revocations.follow(window, now));
+        let is_new = self.look_for_news(board, now);
         let steps = if is_new { self.cut_revoked(now) } else { Vec::new() };
         if std::mem::take(&mut self.has_news)
             && let Some(sharing) = &mut self.sharing

@@ -33,8 +33,16 @@ use crate::token::KeyRing;
 
 pub use trailers::TrailersStep;
 
-/// How often time passes for a worker. What one VM of a proxy knows, the others know a tick later.
+/// How often time passes for a worker while it has requests. What one VM of a proxy knows, the others know a
+/// tick later.
 pub const TICK: Duration = Duration::from_millis(25);
+
+/// How often time passes for a worker without requests: each tick of each VM costs an idle Envoy. Such a
+/// worker looks at what the others know when its next request comes.
+pub const IDLE_TICK: Duration = Duration::from_secs(1);
+
+/// How soon time passes when a call is to be made, or others are to be told.
+pub const SOON: Duration = Duration::from_millis(1);
 
 /// The header that tells the upstream under which grant a request came.
 pub const GRANT_HEADER: &str = "x-breakglass-grant";
@@ -89,6 +97,8 @@ pub struct Worker {
     starts: BTreeSet<(Instant, StreamId)>,
     /// The configuration that has come in place of this worker's.
     successor: Option<Rc<Config>>,
+    /// When it was last looked at what the other VMs know.
+    looked_at: Option<Instant>,
 }
 
 /// Who a worker is.
@@ -182,6 +192,7 @@ impl Worker {
             sharing,
             has_news: false,
             successor: None,
+            looked_at: None,
             deadlines: BTreeSet::new(),
             calls: Calls::default(),
             counters: Counters::default(),
@@ -195,12 +206,13 @@ impl Worker {
         &self.config
     }
 
-    /// A request came, whose bodies will be counted in `traffic`.
+    /// A request came, whose bodies will be counted in `traffic`. `board` is what the VMs of this proxy share.
     pub fn request(
         &mut self,
         stream: StreamId,
         headers: &Headers,
         attributes: &dyn Attributes,
+        board: &dyn Board,
         traffic: &Rc<Traffic>,
         now: Instant,
     ) -> Step {
@@ -222,6 +234,7 @@ impl Worker {
             self.counters.decision(Decision::Pass.word(), "no_token");
             return Step::Pass(Pass { remove: facts.remove, record: None });
         }
+        self.catch_up(board, now);
         facts.ask(attributes);
         facts.remove.extend(seen.hidden(&config, forwarded));
         let waiting = Waiting {
@@ -278,7 +291,7 @@ impl Worker {
         steps
     }
 
-    /// Time has passed: at most [`TICK`] since the last time. `board` is what the VMs of this proxy
+    /// Time has passed: at most [`Worker::period`] since the last time. `board` is what the VMs of this proxy
     /// share.
     pub fn tick(&mut self, board: &dyn Board, now: Instant) -> Tick {
         if self.ended_at.is_some() {
@@ -306,11 +319,22 @@ impl Worker {
         Tick { calls, steps, counters: self.counters.take(), warnings: self.warnings(now) }
     }
 
-    /// Whether a tick has something to do: the sooner it comes, the shorter a request waits, and the
-    /// sooner others learn what this VM has learnt.
+    /// How soon time should pass next.
     #[must_use]
-    pub fn wants_tick(&self, now: Instant) -> bool {
-        self.has_news || self.calls.has_queued(now)
+    pub fn period(&self, now: Instant) -> Duration {
+        // The sooner a call is made, the shorter a request waits, and the sooner others learn what this VM has
+        // learnt.
+        if self.has_news || self.calls.has_queued(now) {
+            return SOON;
+        }
+        let rests = self.ended_at.is_none() && self.is_idle() && !self.is_to_poll();
+        if rests { IDLE_TICK } else { TICK }
+    }
+
+    /// Whether it has no request: none runs, and none waits.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.streams.is_empty()
     }
 
     fn decide(

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use breakglass_core::instant::Instant;
 use breakglass_core::step::Step;
+use breakglass_core::worker::TICK;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -20,7 +21,7 @@ fn waiting(config: &Value) -> (Stage, breakglass_core::calls::Call) {
     let mut stage = Stage::new(config);
     let step = stage.request(1, &Request::under(&token()));
     assert!(matches!(step, Step::Wait), "{step:?}");
-    assert!(stage.worker.wants_tick(stage.now));
+    assert_eq!(stage.worker.period(stage.now).as_millis(), 1);
     let call = stage.call();
     (stage, call)
 }
@@ -281,9 +282,10 @@ fn unknown_keys_do_not_hammer_their_source_and_leave_no_gap() {
     stage.wait_millis(500);
     assert!(matches!(stage.request(2, &rotated), Step::Wait), "it waits, a second after the last");
     stage.wait_millis(499);
-    assert!(!stage.worker.wants_tick(stage.now) && stage.tick().calls.is_empty());
+    assert_eq!(stage.worker.period(stage.now), TICK);
+    assert!(stage.tick().calls.is_empty());
     stage.wait_millis(1);
-    assert!(stage.worker.wants_tick(stage.now));
+    assert_eq!(stage.worker.period(stage.now).as_millis(), 1);
     let call = stage.call();
     let both = json!({"keys": [Key::new(1).jwk(), Key::new(2).jwk()]});
     let steps = stage.answer(&call, 200, &both);

@@ -5,11 +5,13 @@ use std::rc::Rc;
 use breakglass_core::calls::Call;
 use breakglass_core::instant::Instant;
 use breakglass_core::sharing::Board;
+use breakglass_core::step::Step;
+use breakglass_core::worker::{IDLE_TICK, TICK as TICK_PERIOD};
 use serde_json::{Value, json};
 
 use crate::support::{
     Key, NOW, Request, Shelf, Stage, assert_permitted, assert_refused, claims, feeding_config,
-    test, with,
+    fetching_config, test, with,
 };
 
 const TICK: u64 = 25;
@@ -69,7 +71,7 @@ fn what_one_learns_the_others_know_at_their_next_tick() {
         assert_permitted(&vm.request(1, &Request::under(&token("grant-1"))));
     }
     assert_eq!(vms[0].answer(&call, 200, &answer(8, &["grant-1"], false)).len(), 1);
-    assert!(vms[0].worker.wants_tick(vms[0].now), "what is new is shared at once");
+    assert_eq!(vms[0].worker.period(vms[0].now).as_millis(), 1, "what is new is shared at once");
     assert!(vms[0].tick().calls.is_empty(), "the next poll waits for the others");
     for vm in &mut vms[1..] {
         let steps = vm.tick().steps;
@@ -110,10 +112,10 @@ fn another_takes_over_at_once_from_one_that_ends() {
 fn another_takes_over_from_one_that_is_gone() {
     let (mut vms, _call) = proxy(3);
     let mut left = vms.split_off(1);
-    let calls = ticks(&mut left, 475);
+    let calls = ticks(&mut left, 3_975);
     assert!(calls.is_empty(), "{calls:?}");
     let calls = ticks(&mut left, 100);
-    assert_eq!(calls.len(), 1, "one of them, after half a second");
+    assert_eq!(calls.len(), 1, "one of them, after four seconds");
     let (leader, call) = &calls[0];
     left[*leader].answer(call, 200, &answer(8, &["grant-1"], false));
     assert!(ticks(&mut left, 50).is_empty());
@@ -136,12 +138,54 @@ fn one_that_comes_later_asks_once_and_then_follows() {
 }
 
 #[test]
+fn one_without_requests_looks_before_it_judges_the_next() {
+    let (mut vms, call) = proxy(2);
+    let [leader, idle] = &mut vms[..] else { panic!() };
+    assert_eq!(leader.worker.period(leader.now), IDLE_TICK, "it has asked, and waits");
+    assert_eq!(idle.worker.period(idle.now), IDLE_TICK);
+    leader.answer(&call, 200, &answer(8, &["grant-1"], false));
+    leader.tick();
+    assert_eq!(leader.worker.period(leader.now), TICK_PERIOD, "nobody asks until it does");
+    idle.wait_millis(100);
+    let step = idle.request(1, &Request::under(&token("grant-1")));
+    assert_refused(&step, "revoked");
+    assert_eq!(idle.worker.period(idle.now), TICK_PERIOD, "it has a request");
+    assert_eq!(idle.logged(1).unwrap()["epoch"], 8);
+    assert_eq!(idle.worker.period(idle.now), IDLE_TICK);
+    // A request that waits for an answer has its ticks too.
+    let fetching = with(feeding_config(), fetching_config());
+    let mut waiting = Stage::new(&fetching);
+    assert!(matches!(waiting.request(1, &Request::under(&token("grant-1"))), Step::Wait));
+    waiting.tick();
+    assert_eq!(waiting.worker.period(waiting.now), TICK_PERIOD);
+}
+
+#[test]
+fn one_that_finds_a_gap_when_a_request_comes_asks_at_once() {
+    let (mut vms, mut call) = proxy(2);
+    let mut asleep = vms.pop().unwrap();
+    for epoch in 8..=11 {
+        vms[0].answer(&call, 200, &answer(epoch, &[&format!("grant-{epoch}")], false));
+        call = ticks(&mut vms, 1_500).remove(0).1;
+    }
+    asleep.now = vms[0].now;
+    let _ = asleep.request(1, &Request::under(&token("grant-8")));
+    assert_eq!(asleep.worker.period(asleep.now).as_millis(), 1);
+    let call = asleep.call();
+    let all: Vec<_> = (8..=11).map(|epoch| format!("grant-{epoch}")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let steps = asleep.answer(&call, 200, &answer(11, &all, false));
+    let [(1, step)] = &steps[..] else { panic!("{steps:?}") };
+    assert_refused(step, "revoked");
+}
+
+#[test]
 fn one_that_did_not_look_for_long_asks_for_itself() {
     let (mut vms, mut call) = proxy(2);
     let mut asleep = vms.pop().unwrap();
     for epoch in 8..=11 {
         vms[0].answer(&call, 200, &answer(epoch, &[&format!("grant-{epoch}")], false));
-        call = ticks(&mut vms, 1_000).remove(0).1;
+        call = ticks(&mut vms, 1_500).remove(0).1;
     }
     asleep.now = vms[0].now;
     assert_permitted(&asleep.request(1, &Request::under(&token("grant-8"))));
@@ -156,7 +200,7 @@ fn what_is_shared_has_no_gap_when_another_goes_on() {
     // The second learns 8 from the first, and leads from then on; the third sleeps through 8.
     vms[0].answer(&call, 200, &answer(8, &["grant-8"], false));
     vms[0].tick();
-    vms[1].now = vms[1].now.after(std::time::Duration::from_millis(600));
+    vms[1].now = vms[1].now.after(std::time::Duration::from_millis(4_100));
     let call = vms[1].call();
     vms[1].answer(&call, 200, &answer(9, &["grant-9"], false));
     vms[1].tick();
@@ -172,7 +216,7 @@ fn what_is_shared_has_no_gap_when_another_goes_on() {
 fn an_answer_that_is_overtaken_takes_nothing_back() {
     let (mut vms, call) = proxy(2);
     // The second asks too, and is told more before the first has its answer.
-    vms[1].wait_millis(600);
+    vms[1].wait_millis(4_100);
     let more = vms[1].call();
     vms[1].answer(&more, 200, &answer(9, &["grant-8", "grant-9"], false));
     vms[1].tick();

@@ -285,7 +285,8 @@ impl Stage {
     }
 
     pub(crate) fn request(&mut self, stream: u32, request: &Request) -> Step {
-        self.worker.request(stream, &request.headers(), request, &self.traffic, self.now)
+        let (headers, board) = (request.headers(), &*self.board);
+        self.worker.request(stream, &headers, request, board, &self.traffic, self.now)
     }
 
     pub(crate) fn tick(&mut self) -> Tick {
