@@ -13,6 +13,7 @@ mod allow;
 mod bodies;
 mod calls;
 mod carriers;
+mod closed_paths;
 mod config;
 mod counters;
 mod crd_rules;
