@@ -47,6 +47,7 @@ mod revoke;
 mod scope;
 mod shadow;
 mod shipped;
+mod shipped_routes;
 mod signing_keys;
 mod spellings;
 mod story;

@@ -63,11 +63,17 @@ fn token<'k>(gate: &'k Gate) -> Mint<'k> {
     gate.mint().claim("iss", "https://approvals.internal").claim("aud", "payments-prod")
 }
 
+/// A token for `orders:read`, as soon as the shipped configuration has the keys.
+pub(crate) fn ready_token(gate: &Gate) -> String {
+    let ready = || gate.send(&get("/v1/orders").token(token(gate).sign())).status == 200;
+    until("the keys", || ready().then_some(()));
+    token(gate).sign()
+}
+
 #[test]
 fn the_shipped_configuration_opens_what_is_closed_to_a_permit_only() {
     let gate = gate();
-    let ready = || gate.send(&get("/v1/orders").token(token(&gate).sign())).status == 200;
-    until("the keys", || ready().then_some(()));
+    ready_token(&gate);
     let status = |request: breakglass_tests::client::Request| gate.send(&request).status;
     assert_eq!(status(get("/v1/orders")), 403);
     assert_eq!(status(get("/v1/orders").header("x-role", "orders-admin")), 200);
