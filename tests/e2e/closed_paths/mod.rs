@@ -12,7 +12,7 @@ use breakglass_tests::approvals::FakeApprovals;
 use breakglass_tests::bootstrap::Settings;
 use breakglass_tests::client::{Answer, Request, connect, get};
 use breakglass_tests::envoy::Envoy;
-use breakglass_tests::istio::cluster;
+use breakglass_tests::istio::{cluster, filter};
 use breakglass_tests::manifests::{kustomization, objects};
 use breakglass_tests::service::Service;
 use breakglass_tests::spellings::{sample, spellings};
@@ -89,7 +89,7 @@ fn over(connection: &mut std::net::TcpStream, request: &Request) -> Option<Answe
     Answer::read(&mut std::io::BufReader::new(connection), "GET").ok()
 }
 
-/// What came through is what is open, byte for byte, and nobody can take it for `path`.
+/// What came through is what is open, byte for byte, and no server takes it for `path`.
 fn assert_none_is(path: &str, reached: &[Vec<u8>], what: &str) {
     let taken = reached.iter().filter(|target| may_read_as(target, path));
     let odd = reached.iter().filter(|target| !is_plain(path_of(target)));
@@ -117,16 +117,16 @@ fn assert_closed(what: &str, to: SocketAddr, upstream: &Recorder, open: &[&str],
     assert!(get(OPEN).send(to).status == 200 && !upstream.take().is_empty(), "{what}: {OPEN}");
 }
 
-/// Replaces the policies of envoy.yaml's RBAC by the one that it had: all but a prefix is open.
-fn all_but_orders(bootstrap: &mut Value) {
-    let orders = json!({"path": {"prefix": "/v1/orders", "ignore_case": true}});
-    let open =
-        json!({"permissions": [{"not_rule": {"url_path": orders}}], "principals": [{"any": true}]});
-    let filters =
-        "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
-    let filters = bootstrap.pointer_mut(filters).unwrap().as_array_mut().unwrap();
-    let rbac = filters.iter_mut().find(|filter| filter["name"] == "rbac").unwrap();
-    rbac["typed_config"]["rules"]["policies"] = json!({"everything-else": open});
+/// Replaces the policies of envoy.yaml's RBAC by one that opens this to everybody.
+fn opening(permission: Value) -> impl FnOnce(&mut Value) {
+    move |bootstrap| {
+        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        let filters = bootstrap.pointer_mut(&format!("{manager}/http_filters")).unwrap();
+        let filters = filters.as_array_mut().unwrap();
+        let rbac = filters.iter_mut().find(|filter| filter["name"] == "rbac").unwrap();
+        rbac["typed_config"]["rules"]["policies"] =
+            json!({"open": {"permissions": [permission], "principals": [{"any": true}]}});
+    }
 }
 
 #[test]
@@ -154,6 +154,9 @@ fn no_spelling_reaches_what_envoy_yaml_closes() {
 #[test]
 fn a_rule_that_names_what_is_closed_would_let_spellings_through() {
     let upstream = Recorder::start();
+    // As envoy.yaml had it: all but a prefix is open.
+    let orders = json!({"path": {"prefix": "/v1/orders", "ignore_case": true}});
+    let all_but_orders = opening(json!({"not_rule": {"url_path": orders}}));
     let gate = gate_for(Some(upstream.address), all_but_orders);
     let targets: Vec<_> = sample(CLOSED[0], 600).into_iter().map(|one| one.target).collect();
     let reached = through(gate.envoy.address(), &upstream, &targets, None);
@@ -162,6 +165,27 @@ fn a_rule_that_names_what_is_closed_would_let_spellings_through() {
     println!("{} of {} spellings pass the rule of before", taken.len(), targets.len());
     for spelling in ["/v1%2forders", "/v1%5corders", "/v1;x=y/orders"] {
         assert!(taken.contains(spelling), "{spelling}: {taken:?}");
+    }
+}
+
+#[test]
+fn what_is_open_by_its_beginning_is_open_to_whatever_follows() {
+    let template = |template: &str| {
+        let kind = "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig";
+        json!({"uri_template": filter("template", kind, json!({"path_template": template}))})
+    };
+    // `/public/`, and what Istio makes of "/public/*", "/public/{*}" and "/public/{**}".
+    for (permission, target) in [
+        (json!({"url_path": {"path": {"prefix": "/public/"}}}), "/public/..%2Fv1/orders"),
+        (template("/public/*"), "/public/..%2Fv1%2Forders"),
+        (template("/public/**"), "/public/..%2Fv1/orders"),
+    ] {
+        let upstream = Recorder::start();
+        let gate = gate_for(Some(upstream.address), opening(permission));
+        let target = target.as_bytes().to_vec();
+        assert!(may_read_as(&target, "/v1/orders"));
+        let reached = through(gate.envoy.address(), &upstream, std::slice::from_ref(&target), None);
+        assert_eq!(reached, [target]);
     }
 }
 

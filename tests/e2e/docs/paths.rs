@@ -138,8 +138,7 @@ fn every_cell_about_normalisation_is_what_an_envoy_does() {
     }
 }
 
-/// What the two meshes call the choices: as their control planes translate them (istiod 1.30,
-/// Envoy Gateway 1.5), in `closed_paths` and `envoy_gateway` too.
+/// As istiod and Envoy Gateway translate them; `closed_paths` and `envoy_gateway` lean on the same.
 #[test]
 fn every_choice_of_istio_and_of_envoy_gateway_stands_beside_the_action_that_it_is() {
     let (table, _) = tables();
