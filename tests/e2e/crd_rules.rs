@@ -157,6 +157,8 @@ fn what_breaks_a_rule_is_found() {
         ("EnvoyExtensionPolicy", "/spec", "targetRef", gateway[0].clone(), "has(self.targetRefs)"),
         ("EnvoyExtensionPolicy", "/spec", "targetRefs", service, "gateway.networking.k8s.io"),
         ("EnvoyExtensionPolicy", "/spec/wasm/0/code", "type", json!("HTTP"), "'HTTP'"),
+        ("ClientTrafficPolicy", "/spec", "targetRef", gateway[0].clone(), "has(self.targetRefs)"),
+        ("ClientTrafficPolicy", "/spec/targetRefs/0", "kind", json!("HTTPRoute"), "'Gateway'"),
         ("EnvoyProxy", "/spec/filterOrder/0", "after", json!("envoy.filters.http.cors"), "before"),
         ("EnvoyProxy", "/spec/bootstrap", "jsonPatches", json!([]), "jsonPatches.size() > 0"),
         (

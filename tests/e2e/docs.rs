@@ -4,6 +4,7 @@
 mod blocks;
 mod commands;
 mod examples;
+mod paths;
 mod session;
 
 use std::fs;
@@ -68,6 +69,12 @@ fn words(cell: &str) -> Vec<&str> {
 
 fn yaml(text: &str) -> Value {
     serde_yaml_ng::from_str(text).unwrap_or_else(|error| panic!("{error} in\n{text}"))
+}
+
+/// The YAML in the documents, each with its document.
+pub(crate) fn yaml_blocks() -> Vec<(PathBuf, Value)> {
+    let blocks = blocks::all().into_iter().filter(|block| block.mark.starts_with("yaml"));
+    blocks.map(|block| (block.document.clone(), yaml(&block.text))).collect()
 }
 
 /// What docs/configuration.schema.json has against a configuration of the filter.

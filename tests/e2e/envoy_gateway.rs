@@ -53,7 +53,27 @@ fn wasm(extension: &Value) -> Value {
     }})
 }
 
+/// What Envoy Gateway makes of the ClientTrafficPolicy: paths are normalised always, slashes merged unless
+/// it says otherwise, and encoded ones redirect unless it says otherwise.
+fn paths(manager: &mut Value, policy: &Value) {
+    let path = &policy["spec"]["path"];
+    manager["normalize_path"] = json!(true);
+    manager["merge_slashes"] = json!(path["disableMergeSlashes"] != true);
+    manager["path_with_escaped_slashes_action"] = match path["escapedSlashesAction"].as_str() {
+        Some("KeepUnchanged") => json!("KEEP_UNCHANGED"),
+        Some("RejectRequest") => json!("REJECT_REQUEST"),
+        Some("UnescapeAndForward") => json!("UNESCAPE_AND_FORWARD"),
+        None | Some("UnescapeAndRedirect") => json!("UNESCAPE_AND_REDIRECT"),
+        other => panic!("{other:?} is not understood here"),
+    };
+}
+
 fn gate(service: &Service) -> Gate {
+    let policy = objects("envoy/gateway/clienttrafficpolicy.yaml").remove(0);
+    gate_with(service, &policy)
+}
+
+fn gate_with(service: &Service, clients: &Value) -> Gate {
     let proxy = objects("envoy/gateway/envoyproxy.yaml").remove(0);
     let policy = objects("envoy/gateway/envoyextensionpolicy.yaml").remove(0);
     Plan::asking(service).start_with(|settings| {
@@ -84,16 +104,15 @@ fn gate(service: &Service) -> Gate {
         log.as_object_mut().unwrap().extend(format.as_object().unwrap().clone());
         let kind = "envoy.extensions.access_loggers.file.v3.FileAccessLog";
         let log = json!({"path": "access.log", "log_format": {"json_format": log}});
-        let manager = json!({
+        let mut manager = json!({
             "stat_prefix": "http-10080",
             "preserve_external_request_id": true,
-            "normalize_path": true,
-            "merge_slashes": true,
             "http_filters": filters.chain([router]).collect::<Vec<_>>(),
             "access_log": [filter("file", kind, log)],
             "route_config": {"name": "payments/http", "virtual_hosts":
                 [{"name": "all", "domains": ["*"], "routes": [off, route]}]},
         });
+        paths(&mut manager, clients);
         let kind =
             "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
         let manager = filter("envoy.filters.network.http_connection_manager", kind, manager);
@@ -149,4 +168,28 @@ fn a_route_that_the_policy_does_not_name_is_not_guarded() {
     assert_eq!(gate.send(&request).status, 200);
     let seen = gate.upstream.saw(&request.id).unwrap();
     assert_eq!(seen.header("x-breakglass-grant"), Some("grant_forged"));
+}
+
+#[test]
+fn an_encoded_slash_stays_one_where_envoy_gateway_would_redirect() {
+    let service = Service::start();
+    let purge = request("DELETE", "/api/queues/%2F/orders/contents");
+    assert_eq!(gate(&service).passes(&purge).seen.path, "/api/queues/%2F/orders/contents");
+    let redirecting = gate_with(&service, &json!({"spec": {}}));
+    let answer = redirecting.send(&purge);
+    assert_eq!(answer.status, 307);
+    assert!(answer.header("location").unwrap().ends_with("/api/queues/orders/contents"));
+}
+
+#[test]
+fn what_is_protected_is_whatever_the_route_is() {
+    let service = Service::start();
+    let gate = gate(&service);
+    for path in ["/admin%2fusers", "/x/..%2fadmin/users", "/ADMIN/users", "//admin/users"] {
+        assert_eq!(gate.send(&get(path)).status, 401, "{path}");
+    }
+    // A route that is open by its beginning is open for what the upstream makes of the rest.
+    let through = get("/other/..%2fadmin/users");
+    assert_eq!(gate.send(&through).status, 200);
+    assert_eq!(gate.upstream.saw(&through.id).unwrap().path, "/other/..%2fadmin/users");
 }

@@ -16,14 +16,14 @@ use breakglass_tests::service::Service;
 use breakglass_tests::wait::until;
 use serde_json::{Value, json};
 
-const SIDECAR: Workload =
+pub(crate) const SIDECAR: Workload =
     Workload { namespace: "payments", label: ("app", "payments"), context: "SIDECAR_INBOUND" };
 
-const GATEWAY: Workload =
+pub(crate) const GATEWAY: Workload =
     Workload { namespace: "istio-ingress", label: ("istio", "ingressgateway"), context: "GATEWAY" };
 
 /// Who the approval service is in the mesh.
-const APPROVALS: &str = "spiffe://cluster.local/ns/breakglass/sa/approvals";
+pub(crate) const APPROVALS: &str = "spiffe://cluster.local/ns/breakglass/sa/approvals";
 
 fn envoy_filter(objects: &[Value]) -> Value {
     objects.iter().find(|object| object["kind"] == "EnvoyFilter").unwrap().clone()
@@ -68,6 +68,9 @@ fn in_the_mesh(mut object: Value) -> Value {
     let issuer = format!("{config}/configuration/value/issuers/0");
     set(&mut object, &format!("{issuer}/issuer"), json!(ISSUER));
     set(&mut object, &format!("{issuer}/audiences"), json!([AUDIENCE]));
+    // A scope that says more than the DENY of the policies lets happen.
+    let methods = format!("{config}/configuration/value/scopes/0/methods");
+    set(&mut object, &methods, json!(["GET", "HEAD", "PUT"]));
     set(
         &mut object,
         &format!("{log}/typed_config/access_log/0/typed_config/path"),
@@ -108,8 +111,20 @@ fn mesh(configuration: &mut Value, identity: &str, service: SocketAddr) {
 
 /// A proxy of the overlay's workload, with the service under an identity in the mesh.
 fn proxy_with(service: &Service, objects: &[Value], workload: &Workload, identity: &str) -> Gate {
+    proxy_to(None, service, objects, workload, identity)
+}
+
+/// The same, in front of another upstream than the harness's.
+pub(crate) fn proxy_to(
+    upstream: Option<SocketAddr>,
+    service: &Service,
+    objects: &[Value],
+    workload: &Workload,
+    identity: &str,
+) -> Gate {
     Plan::asking(service).start_with(|settings| {
-        let mut configuration = workload.configuration(settings.upstream, objects);
+        let upstream = upstream.unwrap_or(settings.upstream);
+        let mut configuration = workload.configuration(upstream, objects);
         mesh(&mut configuration, identity, settings.approvals);
         // The provider of CUSTOM authorization is down.
         let provider = cluster("ext-authz", json!({"pipe": {"path": "nobody.sock"}}));
@@ -120,7 +135,7 @@ fn proxy_with(service: &Service, objects: &[Value], workload: &Workload, identit
     })
 }
 
-fn overlay_objects(overlay: &str) -> Vec<Value> {
+pub(crate) fn overlay_objects(overlay: &str) -> Vec<Value> {
     kustomization(format!("envoy/istio/{overlay}"))
 }
 
@@ -147,6 +162,17 @@ fn story(overlay: &str, workload: &Workload) {
     gate.passes(&order().header("x-role", "orders-admin"));
     gate.passes(&get("/health"));
 
+    // Neither does the role open what an independent DENY forbids, nor a spelling of it.
+    for (method, path) in
+        [("DELETE", "/v1/ledger/2026"), ("POST", "/v1%2fledger"), ("POST", "/V1/orders")]
+    {
+        let refused = request(method, path).header("x-role", "orders-admin");
+        assert_eq!(gate.send(&refused).status, 403, "{refused:?}");
+        let details = gate.envoy.record(&refused.id).details().to_owned();
+        assert!(details.contains("policy[never]"), "{details}");
+    }
+    gate.passes(&request("POST", "/v1/orders").header("x-role", "orders-admin"));
+
     // Nothing that a client sends opens it.
     closed(&gate, &order().header("x-breakglass-grant", "grant_forged"));
     closed(&gate, &order().header("x_breakglass_grant", "grant_forged"));
@@ -164,12 +190,12 @@ fn story(overlay: &str, workload: &Workload) {
     gate.refuses(&request("DELETE", "/v1/ledger/2026").token(&token), 403, "ceiling");
 
     // What an independent DENY forbids stays forbidden under the permit.
-    let secret = get("/v1/orders/17/items/secret").token(&token);
-    assert_eq!(gate.send(&secret).status, 403);
-    let record = gate.envoy.record(&secret.id);
+    let denied = request("PUT", "/v1/orders/17").token(&token);
+    assert_eq!(gate.send(&denied).status, 403);
+    let record = gate.envoy.record(&denied.id);
     let name = workload.namespace;
-    let denied = format!("rbac_access_denied_matched_policy[ns[{name}]-policy[never]-rule[1]]");
-    assert_eq!(record.details(), denied);
+    let details = format!("rbac_access_denied_matched_policy[ns[{name}]-policy[never]-rule[0]]");
+    assert_eq!(record.details(), details);
     let audit = record.audit().unwrap();
     assert_eq!((audit.text_of("decision"), audit.of("status")), (Some("allow"), &json!(403)));
 

@@ -105,6 +105,7 @@ fn operation(operation: &Value) -> Vec<Value> {
             "paths" => any("or_rules", paths),
             "notPaths" => json!({"not_rule": any("or_rules", paths)}),
             "methods" => any("or_rules", methods),
+            "notMethods" => json!({"not_rule": any("or_rules", methods)}),
             other => panic!("`{other}` is not understood here"),
         }
     };
