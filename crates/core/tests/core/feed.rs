@@ -295,18 +295,6 @@ fn a_clock_that_is_set_back_makes_knowledge_stale_and_the_feed_is_asked() {
 }
 
 #[test]
-fn the_second_instance_in_one_chain_is_passive() {
-    let forward = json!({"token_sources": [{"header": "x-breakglass-token", "forward": true}]});
-    let (mut stage, _call) = fed(&with(feeding_config(), forward));
-    let mut request = Request::under(&token("grant-1")).header("x-breakglass-grant", "grant-1");
-    request.decided = true;
-    let Step::Pass(pass) = stage.request(1, &request) else { panic!() };
-    assert!(pass.remove.is_empty());
-    stage.wait_millis(900_000);
-    assert!(stage.ended().is_empty());
-}
-
-#[test]
 fn a_hundred_thousand_revocations_are_known() {
     let revoked: Vec<_> =
         (0..100_000).map(|n| json!({"jti": format!("grant_{n:026}"), "exp": NOW + 800})).collect();
