@@ -49,6 +49,7 @@ mod shipped;
 mod signing_keys;
 mod story;
 mod trail;
+mod twice;
 mod unauthenticated;
 mod updates;
 mod upgrades;
