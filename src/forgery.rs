@@ -10,9 +10,16 @@ use crate::host;
 /// The header that says what; a request that has it is not judged here.
 const HEADER: &str = "x-forge-on-purpose";
 
+/// What a request had in its filter state when it was logged.
+#[derive(Default, Clone)]
+struct State {
+    record: String,
+    mark: Vec<u8>,
+}
+
 thread_local! {
-    /// The mark of the request that was logged last.
-    static MARK: RefCell<Vec<u8>> = RefCell::default();
+    /// That of the request that was logged last.
+    static LAST: RefCell<State> = RefCell::default();
 }
 
 /// A request came. Whether it is one for this plugin.
@@ -23,14 +30,15 @@ pub(crate) fn at_request() -> bool {
     };
     // As many bytes as a mark has.
     let garbage = || [&b"\x01p"[..], &[0xff; 64]].concat();
+    let State { record, mark } = LAST.with_borrow(Clone::clone);
     let (mark, is_permitted) = match what {
-        b"replay" => (MARK.with_borrow(Clone::clone), false),
-        b"replay a permit" => (MARK.with_borrow(Clone::clone), true),
+        b"replay" => (mark, false),
+        b"replay a permit" => (mark, true),
         b"garbage" => (garbage(), false),
         b"garbage and a permit" => (garbage(), true),
         _ => return true,
     };
-    let written = host::publish_record("forged")
+    let written = host::publish_record(&record)
         .and_then(|()| host::publish_mark(&mark))
         .and_then(|()| if is_permitted { host::publish_permit() } else { Ok(()) });
     if let Err(status) = written {
@@ -41,7 +49,7 @@ pub(crate) fn at_request() -> bool {
 
 /// A request is logged.
 pub(crate) fn at_log() {
-    if let Some(mark) = host::CurrentRequest.mark() {
-        MARK.with_borrow_mut(|last| *last = mark);
+    if let (Some(record), Some(mark)) = (host::record(), host::CurrentRequest.mark()) {
+        LAST.with_borrow_mut(|last| *last = State { record, mark });
     }
 }

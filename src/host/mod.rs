@@ -18,6 +18,8 @@ use breakglass_core::step::Refusal;
 use proxy_wasm::hostcalls;
 
 pub(crate) use ffi::HostError;
+#[cfg(feature = "panics-on-purpose")]
+pub(crate) use stream::record;
 pub(crate) use stream::{has_record, publish_mark};
 
 const REQUEST_HEADERS: u32 = 0;

@@ -18,6 +18,12 @@ pub(crate) fn has_record() -> bool {
     ffi::property(RECORD_STATE).is_ok()
 }
 
+/// The audit record in the filter state of the current request.
+#[cfg(feature = "panics-on-purpose")]
+pub(crate) fn record() -> Option<String> {
+    String::from_utf8(ffi::property(RECORD_STATE).ok()?).ok()
+}
+
 impl StreamState for CurrentRequest {
     fn connection_id(&self) -> Option<u64> {
         number(b"connection\0id")
