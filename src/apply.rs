@@ -38,9 +38,11 @@ pub(crate) fn apply(step: Step, stream: StreamId, worker: &RefCell<Worker>) -> F
             .iter()
             .try_for_each(|name| host::remove_request_header(name))
             .and_then(|()| pass.record.as_deref().map_or(Ok(()), host::publish_record))
+            .map(|()| leave(pass.mark.as_deref()))
             .map(|()| Flow::Continue),
         Step::Permit(permit) => grant(&permit).map(|()| Flow::Continue),
         Step::Refuse(refusal, record) => return refuse(&refusal, &record),
+        Step::RefuseUnrecorded(refusal) => return answer(&refusal),
         Step::Note(record) => {
             if let Err(status) = host::publish_record(&record) {
                 error!("breakglass: a record of a running stream could not be kept: {status:?}");
@@ -58,17 +60,31 @@ pub(crate) fn apply(step: Step, stream: StreamId, worker: &RefCell<Worker>) -> F
 /// Refuses the current request because the filter itself failed.
 pub(crate) fn fail(stream: StreamId, worker: &RefCell<Worker>) -> Flow {
     match (host::now(), worker.try_borrow_mut()) {
+        // An earlier instance has decided, and this one does not know the request: that record stays.
+        (Some(_), Ok(worker)) if !worker.holds(stream) && host::has_record() => refuse_unrecorded(),
         (Some(now), Ok(mut worker)) => {
             let (refusal, record) = worker.fail(stream, now);
             refuse(&refusal, &record)
         }
         // Without a clock, or with the worker in use, there is no record to write.
-        _ => {
-            if let Err(status) = host::refuse_unrecorded() {
-                error!("breakglass: a refusal could not be sent: {status:?}");
-            }
-            Flow::Hold
-        }
+        _ => refuse_unrecorded(),
+    }
+}
+
+fn refuse_unrecorded() -> Flow {
+    if let Err(status) = host::refuse_unrecorded() {
+        error!("breakglass: a refusal could not be sent: {status:?}");
+    }
+    Flow::Hold
+}
+
+/// Leaves a mark, if there is one. Without it another instance in the chain refuses the permit, and where there is
+/// none, nothing is missing.
+fn leave(mark: Option<&[u8]>) {
+    if let Some(mark) = mark
+        && let Err(status) = host::publish_mark(mark)
+    {
+        error!("breakglass: the mark of a decision could not be left: {status:?}");
     }
 }
 
@@ -81,6 +97,7 @@ fn grant(permit: &Permit) -> Result<(), HostError> {
         host::set_request_header(name, value)?;
     }
     host::publish_record(permit.record())?;
+    leave(permit.mark());
     host::publish_permit()
 }
 
@@ -88,6 +105,10 @@ fn refuse(refusal: &Refusal, record: &str) -> Flow {
     if let Err(status) = host::publish_record(record) {
         error!("breakglass: the audit record of a refusal could not be kept: {status:?}");
     }
+    answer(refusal)
+}
+
+fn answer(refusal: &Refusal) -> Flow {
     if let Err(status) = host::refuse(refusal) {
         error!("breakglass: a refusal could not be sent: {status:?}");
     }

@@ -69,6 +69,10 @@ impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         #[cfg(feature = "panics-on-purpose")]
         crate::panics::at_request(self.id);
+        #[cfg(feature = "panics-on-purpose")]
+        if crate::forgery::at_request() {
+            return Action::Continue;
+        }
         if end_of_stream {
             self.traffic.received_all();
         }
@@ -136,6 +140,8 @@ impl HttpContext for Http {
     fn on_log(&mut self) {
         #[cfg(feature = "panics-on-purpose")]
         crate::panics::at_log(self.id);
+        #[cfg(feature = "panics-on-purpose")]
+        crate::forgery::at_log();
         let (Some(now), Ok(mut worker)) = (host::now(), self.shared.worker.try_borrow_mut()) else {
             return;
         };

@@ -7,6 +7,8 @@
 //! - `host`: the only code that names the host; nothing in it panics, whatever the host answers.
 
 mod apply;
+#[cfg(feature = "panics-on-purpose")]
+mod forgery;
 mod host;
 mod http;
 #[cfg(feature = "panics-on-purpose")]

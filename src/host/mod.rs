@@ -3,6 +3,7 @@
 
 mod ffi;
 mod map;
+mod stream;
 
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use breakglass_core::step::Refusal;
 use proxy_wasm::hostcalls;
 
 pub(crate) use ffi::HostError;
+#[cfg(feature = "panics-on-purpose")]
+pub(crate) use stream::record;
+pub(crate) use stream::{has_record, publish_mark};
 
 const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
@@ -149,7 +153,8 @@ pub(crate) fn refuse(refusal: &Refusal) -> Result<(), HostError> {
     )
 }
 
-/// Answers the current request here, when not even an audit record can be written.
+/// Answers the current request here, when no audit record can be written, or the one of an earlier instance of
+/// this filter must stay.
 pub(crate) fn refuse_unrecorded() -> Result<(), HostError> {
     let reason = DenyReason::InternalError;
     ffi::send_local_response(reason.status(), &reason.details(), reason.code().as_bytes(), &[], -1)
@@ -234,10 +239,6 @@ impl Attributes for CurrentRequest {
 
     fn client_certificate(&self) -> Option<Vec<u8>> {
         property(b"connection\0sha256_peer_certificate_digest")
-    }
-
-    fn is_decided(&self) -> bool {
-        ffi::property(RECORD_STATE).is_ok_and(|record| !record.is_empty())
     }
 }
 

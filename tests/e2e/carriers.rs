@@ -108,7 +108,7 @@ pub(crate) fn carried(
     bootstrap
 }
 
-fn manager(bootstrap: &mut Value) -> &mut Value {
+pub(crate) fn manager(bootstrap: &mut Value) -> &mut Value {
     let place = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
     bootstrap.pointer_mut(place).unwrap()
 }

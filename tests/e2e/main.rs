@@ -52,6 +52,7 @@ mod signing_keys;
 mod spellings;
 mod story;
 mod trail;
+mod twice;
 mod unauthenticated;
 mod updates;
 mod upgrades;

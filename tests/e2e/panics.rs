@@ -31,6 +31,9 @@ fn contains(module: impl AsRef<Path>, marker: &[u8]) -> bool {
 fn what_is_shipped_cannot_be_told_to_panic() {
     assert!(!contains(artefacts::filter(), MARKER));
     assert!(contains(artefacts::panicking_filter(), MARKER));
+    let forgery = b"nothing could be forged";
+    assert!(!contains(artefacts::filter(), forgery));
+    assert!(contains(artefacts::panicking_filter(), forgery));
     let gate = Gate::standard();
     for when in ["request", "tick", "log"] {
         gate.passes(&panic_at(when));

@@ -294,7 +294,7 @@ fn verified(
 }
 
 /// The rule that covers the request in one of its meanings.
-fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
+pub(crate) fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
     // Most requests meet no list at all: what their paths may mean is not looked for.
     if rules.is_empty() {
         return None;

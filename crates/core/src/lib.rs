@@ -10,6 +10,7 @@
 //! - [`policy`]: hosts, methods, paths, and what covers them.
 //! - `decision`: the rules in their order; the only place that makes a permit.
 //! - [`calls`], [`introspection`]: questions to the outside.
+//! - `mark`: what one instance of the filter tells another one in the same chain.
 //! - [`audit`], `refusal`, [`reason`]: what is said about a decision, and to whom.
 
 pub mod audit;
@@ -26,6 +27,7 @@ mod hex;
 pub mod instant;
 pub mod introspection;
 pub mod json;
+mod mark;
 mod memory;
 pub mod policy;
 pub mod reason;
@@ -39,6 +41,7 @@ pub mod token;
 pub mod worker;
 
 pub use counters::CounterName;
+pub use mark::StreamState;
 pub use request::Attributes;
 
 #[cfg(test)]

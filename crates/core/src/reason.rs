@@ -64,13 +64,16 @@ pub enum DenyReason {
     RevocationUnknown,
     /// A new configuration no longer covers what the old one had allowed.
     ScopeWithdrawn,
+    /// Another instance of the filter comes earlier in the chain, and nothing shows that it has the same
+    /// configuration.
+    ConfiguredTwice,
     /// The filter itself failed.
     InternalError,
 }
 
 impl DenyReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [DenyReason; 31] = [
+    pub const ALL: [DenyReason; 32] = [
         DenyReason::TokenMissing,
         DenyReason::TokenDuplicated,
         DenyReason::TokenTooLarge,
@@ -101,6 +104,7 @@ impl DenyReason {
         DenyReason::Revoked,
         DenyReason::RevocationUnknown,
         DenyReason::ScopeWithdrawn,
+        DenyReason::ConfiguredTwice,
         DenyReason::InternalError,
     ];
 
@@ -138,6 +142,7 @@ impl DenyReason {
             DenyReason::Revoked => "revoked",
             DenyReason::RevocationUnknown => "revocation_unknown",
             DenyReason::ScopeWithdrawn => "scope_withdrawn",
+            DenyReason::ConfiguredTwice => "configured_twice",
             DenyReason::InternalError => "internal_error",
         }
     }
@@ -175,7 +180,8 @@ impl DenyReason {
             | DenyReason::ScopeLifetimeExceeded
             | DenyReason::ScopeWithdrawn => 403,
             DenyReason::KeysUnavailable | DenyReason::RevocationUnknown => 503,
-            DenyReason::InternalError => 500,
+            // Not 503: to try again does not help.
+            DenyReason::ConfiguredTwice | DenyReason::InternalError => 500,
         }
     }
 

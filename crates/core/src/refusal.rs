@@ -103,6 +103,9 @@ fn grpc_status(reason: DenyReason) -> i32 {
 }
 
 fn title(reason: DenyReason) -> &'static str {
+    if reason == DenyReason::ConfiguredTwice {
+        return "The break-glass filter is configured twice";
+    }
     match reason.status() {
         400 => "The request can be read in two ways",
         401 => "A valid break-glass token is needed",
@@ -196,6 +199,11 @@ fn detail(denial: &Denial) -> String {
         }
         DenyReason::KeysUnavailable => {
             "the issuer's keys could not be fetched; try again".into()
+        }
+        DenyReason::ConfiguredTwice => {
+            "the break-glass filter is in this filter chain twice, and not known to have one configuration: tell \
+             who runs this proxy to remove one"
+                .into()
         }
         DenyReason::InternalError => "the break-glass filter failed; try again".into(),
         other => format!("the token was refused: {}", other.code()),

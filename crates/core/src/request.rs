@@ -2,6 +2,7 @@
 
 use crate::config::{Config, TokenSource};
 use crate::headers::Headers;
+use crate::mark::{StreamKey, StreamState};
 use crate::policy::{
     HostName, OVERRIDE_HEADERS, RequestedUpgrades, SecondResources, SourceAddress,
 };
@@ -13,16 +14,13 @@ const OUR_PREFIX: &[u8] = b"x-breakglass-";
 
 /// What can be asked about a request besides its headers. Each costs a host call, so each is asked
 /// only when it matters. `None` is "not there", and never counts in the client's favour.
-pub trait Attributes {
+pub trait Attributes: StreamState {
     /// Envoy's `source.address`: `ip:port`.
     fn source_address(&self) -> Option<Vec<u8>>;
     /// Envoy's `xds.route_name`.
     fn route_name(&self) -> Option<Vec<u8>>;
     /// Envoy's `connection.sha256_peer_certificate_digest`: 64 hex digits.
     fn client_certificate(&self) -> Option<Vec<u8>>;
-    /// Whether an audit record was published for this request before: by an instance of this filter
-    /// that comes earlier in the same chain.
-    fn is_decided(&self) -> bool;
 }
 
 /// The headers of a request, sorted by what they mean to us. Borrowed: the common request without
@@ -184,6 +182,8 @@ pub(crate) struct Facts {
     pub(crate) route: Option<String>,
     pub(crate) source: Option<SourceAddress>,
     pub(crate) request_id: Vec<u8>,
+    /// Where a mark may be made: the stream that it is for.
+    pub(crate) stream: Option<StreamKey>,
     pub(crate) grpc: bool,
     /// The client's own headers that are ours to set, and the token's, unless it is to be forwarded.
     pub(crate) remove: Vec<String>,
@@ -204,6 +204,7 @@ impl Facts {
             route: None,
             source: None,
             request_id: seen.request_id.to_vec(),
+            stream: None,
             grpc: is_grpc(seen.content_type),
             remove: seen.removals(),
         }

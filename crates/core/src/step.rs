@@ -14,6 +14,8 @@ pub enum Step {
     Permit(Permit),
     /// Answer it here; the audit record goes with it.
     Refuse(Refusal, Record),
+    /// Answer it here; the record that an earlier instance of this filter has written stays as it is.
+    RefuseUnrecorded(Refusal),
     /// It goes on as it does; this record of it is written meanwhile.
     Note(Record),
     /// Hold it: another step comes with an answer, or with a tick.
@@ -21,12 +23,14 @@ pub enum Step {
 }
 
 /// A request that goes on without a permit.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Pass {
     /// The headers to remove.
     pub remove: Vec<String>,
     /// The audit record, if the request is one to audit.
     pub record: Option<Record>,
+    /// What is left for another instance of this filter in the same chain.
+    pub mark: Option<Vec<u8>>,
 }
 
 /// A request that may pass under its grant. Only the decision makes one, after every check.
@@ -35,6 +39,7 @@ pub struct Permit {
     pub(crate) remove: Vec<String>,
     pub(crate) set: Vec<(&'static str, String)>,
     pub(crate) record: Record,
+    pub(crate) mark: Option<Vec<u8>>,
 }
 
 impl Permit {
@@ -54,6 +59,12 @@ impl Permit {
     #[must_use]
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// What is left for another instance of this filter in the same chain.
+    #[must_use]
+    pub fn mark(&self) -> Option<&[u8]> {
+        self.mark.as_deref()
     }
 }
 

@@ -24,6 +24,11 @@ impl ConfigDigest {
         Some(ConfigDigest(Sha256::digest(canonical).into()))
     }
 
+    /// The digest itself.
+    pub(crate) fn bytes(self) -> [u8; 32] {
+        self.0
+    }
+
     /// 64 lower-case hex digits.
     #[must_use]
     pub fn text(self) -> String {

@@ -37,6 +37,12 @@ impl Worker {
         (refusal, record)
     }
 
+    /// Whether this worker holds anything of a request.
+    #[must_use]
+    pub fn holds(&self, stream: StreamId) -> bool {
+        self.streams.contains_key(&stream)
+    }
+
     /// A request is gone, logged or not: nothing of it is kept.
     pub fn forget(&mut self, stream: StreamId) {
         self.take(stream);

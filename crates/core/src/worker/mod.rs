@@ -9,6 +9,7 @@ mod heads;
 mod learn;
 mod ruling;
 mod trailers;
+mod twice;
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -30,6 +31,8 @@ use crate::revocations::Revocations;
 use crate::sharing::{Board, Process, SharedHeads, Sharing};
 use crate::step::{Pass, Step};
 use crate::token::KeyRing;
+
+use twice::Twice;
 
 pub use trailers::TrailersStep;
 
@@ -99,6 +102,7 @@ pub struct Worker {
     successor: Option<Rc<Config>>,
     /// When it was last looked at what the other VMs know.
     looked_at: Option<Instant>,
+    twice: Twice,
 }
 
 /// Who a worker is.
@@ -184,6 +188,7 @@ impl Worker {
             process: Process::new(&config, identity.id),
             ended_at: None,
             starts: BTreeSet::new(),
+            twice: Twice::new(&config, &identity),
             config: Rc::new(config),
             identity,
             memory: Memory::new(),
@@ -223,19 +228,20 @@ impl Worker {
             Presented::Refused(source, reason) => (Token::Refused(reason), Some(source)),
             Presented::Token(source, bytes) => (Token::Bytes(bytes.to_vec()), Some(source)),
         };
-        let source = forwarded.and_then(|index| config.token_sources.get(index));
-        // Twice in one chain, two instances would cut the same stream, which crashes Envoy. Without
-        // `forward` the second never sees the token.
-        if source.is_some_and(|source| source.forward) && attributes.is_decided() {
-            return Step::Pass(Pass { remove: Vec::new(), record: None });
-        }
         let mut facts = Facts::of(&mut seen);
-        if matches!(token, Token::Nothing) && !needs_token(&config, &facts) {
+        let is_judged = !matches!(token, Token::Nothing) || needs_token(&config, &facts);
+        // An earlier instance of this filter sets headers that are ours. Other traffic need not be asked about.
+        if (is_judged || facts.has_reserved) && attributes.has_record() {
+            let hidden = seen.hidden(&config, forwarded);
+            return self.after_earlier(&token, facts, hidden, attributes);
+        }
+        if !is_judged {
             self.counters.decision(Decision::Pass.word(), "no_token");
-            return Step::Pass(Pass { remove: facts.remove, record: None });
+            return Step::Pass(Pass { remove: facts.remove, ..Pass::default() });
         }
         self.catch_up(board, now);
         facts.ask(attributes);
+        self.twice.identify(&mut facts, attributes);
         facts.remove.extend(seen.hidden(&config, forwarded));
         let waiting = Waiting {
             arrived: now,
@@ -316,7 +322,9 @@ impl Worker {
         steps.extend(self.cut_due(now));
         steps.extend(self.note_starts(now));
         self.chain.forget(now);
-        Tick { calls, steps, counters: self.counters.take(), warnings: self.warnings(now) }
+        let mut warnings = self.warnings(now);
+        warnings.append(&mut self.twice.warnings());
+        Tick { calls, steps, counters: self.counters.take(), warnings }
     }
 
     /// How soon time should pass next.

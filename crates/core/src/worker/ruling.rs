@@ -8,6 +8,7 @@ use crate::calls::StreamId;
 use crate::config::Enforcement;
 use crate::decision::{Allowance, Denial};
 use crate::instant::{Instant, millis};
+use crate::mark::MarkedDecision;
 use crate::reason::DenyReason;
 use crate::refusal::refuse;
 use crate::request::Facts;
@@ -38,6 +39,7 @@ impl Worker {
             (SUBJECT_HEADER, header_text(&claims.sub)),
             (STREAM_DURATION_HEADER, millis(remaining).max(1).to_string()),
         ];
+        let mark = self.twice.mark(MarkedDecision::Permit, &waiting.facts);
         let remove = std::mem::take(&mut waiting.facts.remove);
         let ruled = Ruled {
             arrived: waiting.arrived,
@@ -50,7 +52,7 @@ impl Worker {
             facts: waiting.facts,
         };
         let record = self.keep(stream, ruled, waiting.traffic, Past::default());
-        Step::Permit(Permit { remove, set, record })
+        Step::Permit(Permit { remove, set, record, mark })
     }
 
     pub(super) fn deny(&mut self, stream: StreamId, waiting: Waiting, denial: Denial) -> Step {
@@ -63,10 +65,11 @@ impl Worker {
                 Step::Refuse(refusal, record)
             }
             Enforcement::Shadow => {
+                let mark = self.twice.mark(MarkedDecision::ShadowDeny, &facts);
                 let remove = std::mem::take(&mut facts.remove);
                 let ruled = ruled(denial, Decision::ShadowDeny, facts, arrived);
                 let record = self.keep(stream, ruled, traffic, Past::default());
-                Step::Pass(Pass { remove, record: Some(record) })
+                Step::Pass(Pass { remove, record: Some(record), mark })
             }
         }
     }

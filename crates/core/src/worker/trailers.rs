@@ -38,7 +38,7 @@ impl Worker {
         now: Instant,
     ) -> TrailersStep {
         let SortedTrailers { remove, has_token } = SortedTrailers::sort(trailers, &self.config);
-        let Some(headers) = unrecorded.filter(|_| has_token && !attributes.is_decided()) else {
+        let Some(headers) = unrecorded.filter(|_| has_token && !attributes.has_record()) else {
             return TrailersStep { remove, step: None };
         };
         let mut facts = Facts::of(&mut Seen::sort(headers, &self.config));

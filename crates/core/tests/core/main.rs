@@ -20,5 +20,6 @@ mod sharing;
 mod support;
 mod tags;
 mod token_sources;
+mod twice;
 mod upgrades;
 mod vectors;

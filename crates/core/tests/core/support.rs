@@ -12,16 +12,16 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use breakglass_core::Attributes;
 use breakglass_core::audit::Outcome;
 use breakglass_core::bodies::Traffic;
 use breakglass_core::calls::{Answer, Call};
-use breakglass_core::config::{Config, ConfigError};
+use breakglass_core::config::{Config, ConfigDigest, ConfigError};
 use breakglass_core::headers::Headers;
 use breakglass_core::instant::Instant;
 use breakglass_core::sharing::{Board, Written};
 use breakglass_core::step::Step;
 use breakglass_core::worker::{Identity, Tick, Worker};
+use breakglass_core::{Attributes, StreamState};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use serde_json::{Value, json};
@@ -157,7 +157,10 @@ pub(crate) struct Request {
     pub(crate) source: Option<&'static str>,
     pub(crate) route: Option<&'static str>,
     pub(crate) certificate: Option<String>,
-    pub(crate) decided: bool,
+    /// What is in the filter state of its stream: records, permits and marks, by their keys.
+    pub(crate) state: HashMap<&'static str, Vec<u8>>,
+    /// Envoy's id of its connection, and when it began.
+    pub(crate) stream: Option<(u64, u64)>,
 }
 
 impl Request {
@@ -167,7 +170,8 @@ impl Request {
             source: Some("192.0.2.7:5555"),
             route: None,
             certificate: None,
-            decided: false,
+            state: HashMap::new(),
+            stream: Some((7, NOW * 1_000_000_000)),
         }
         .header(":method", method)
         .header(":path", path)
@@ -194,6 +198,12 @@ impl Request {
         self
     }
 
+    /// The same, without the headers of these names.
+    pub(crate) fn without(mut self, names: &[String]) -> Request {
+        self.headers.retain(|(name, _)| !names.iter().any(|one| one.as_bytes() == name));
+        self
+    }
+
     pub(crate) fn headers(&self) -> Headers {
         Headers::from_pairs(self.headers.iter().map(|(name, value)| (&name[..], &value[..])))
     }
@@ -211,9 +221,31 @@ impl Attributes for Request {
     fn client_certificate(&self) -> Option<Vec<u8>> {
         self.certificate.clone().map(String::into_bytes)
     }
+}
 
-    fn is_decided(&self) -> bool {
-        self.decided
+impl StreamState for Request {
+    fn connection_id(&self) -> Option<u64> {
+        self.stream.map(|(connection, _)| connection)
+    }
+
+    fn request_time(&self) -> Option<u64> {
+        self.stream.map(|(_, began)| began)
+    }
+
+    fn has_record(&self) -> bool {
+        self.state.contains_key("record")
+    }
+
+    fn has_permit(&self) -> bool {
+        self.state.contains_key("decision")
+    }
+
+    fn mark(&self) -> Option<Vec<u8>> {
+        self.state.get("mark").cloned()
+    }
+
+    fn listener(&self) -> Option<String> {
+        Some("127.0.0.1:10000".into())
     }
 }
 
@@ -267,12 +299,13 @@ impl Stage {
     /// One VM of several that share a board.
     pub(crate) fn beside(config: &Value, number: u8, board: &Rc<Shelf>) -> Stage {
         let board = Rc::clone(board);
+        let text = config.to_string().into_bytes();
         let config = parse(config).unwrap_or_else(|errors| panic!("{errors:?}"));
         let identity = Identity {
             node: Some("edge-1".into()),
             id: [number; 16],
             version: "1.2.3",
-            digest: None,
+            digest: ConfigDigest::of(&text),
         };
         let now = Instant::from_seconds(NOW);
         let worker = Worker::new(config, identity, now);
@@ -345,6 +378,7 @@ pub(crate) fn reason(step: &Step) -> String {
             assert_eq!(record["reason"], refusal.reason.code());
             text.clone()
         }
+        Step::RefuseUnrecorded(refusal) => return refusal.reason.code().into(),
         Step::Note(record) => record.clone(),
         Step::Wait => return "wait".into(),
     };
