@@ -32,6 +32,7 @@ pub mod reason;
 mod refusal;
 mod request;
 mod revocations;
+mod route_used;
 pub mod schema;
 pub mod sharing;
 pub mod step;

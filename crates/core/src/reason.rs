@@ -64,13 +64,15 @@ pub enum DenyReason {
     RevocationUnknown,
     /// A new configuration no longer covers what the old one had allowed.
     ScopeWithdrawn,
+    /// Envoy used another route than the one that was judged, and the scope does not name it.
+    RouteChanged,
     /// The filter itself failed.
     InternalError,
 }
 
 impl DenyReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [DenyReason; 31] = [
+    pub const ALL: [DenyReason; 32] = [
         DenyReason::TokenMissing,
         DenyReason::TokenDuplicated,
         DenyReason::TokenTooLarge,
@@ -101,6 +103,7 @@ impl DenyReason {
         DenyReason::Revoked,
         DenyReason::RevocationUnknown,
         DenyReason::ScopeWithdrawn,
+        DenyReason::RouteChanged,
         DenyReason::InternalError,
     ];
 
@@ -138,6 +141,7 @@ impl DenyReason {
             DenyReason::Revoked => "revoked",
             DenyReason::RevocationUnknown => "revocation_unknown",
             DenyReason::ScopeWithdrawn => "scope_withdrawn",
+            DenyReason::RouteChanged => "route_changed",
             DenyReason::InternalError => "internal_error",
         }
     }
@@ -173,7 +177,9 @@ impl DenyReason {
             | DenyReason::RoleMissing
             | DenyReason::SourceNotAllowed
             | DenyReason::ScopeLifetimeExceeded
-            | DenyReason::ScopeWithdrawn => 403,
+            | DenyReason::ScopeWithdrawn
+            // Not a 5xx: clients and proxies repeat those by themselves, and the call may have been carried out.
+            | DenyReason::RouteChanged => 403,
             DenyReason::KeysUnavailable | DenyReason::RevocationUnknown => 503,
             DenyReason::InternalError => 500,
         }

@@ -6,6 +6,7 @@ use crate::policy::{
     HostName, OVERRIDE_HEADERS, RequestedUpgrades, SecondResources, SourceAddress,
 };
 use crate::reason::DenyReason;
+use crate::route_used::RouteUsed;
 use crate::token::contains_our_token;
 
 /// The prefix of the headers that are ours: a client's own are removed.
@@ -182,6 +183,7 @@ pub(crate) struct Facts {
     pub(crate) has_reserved: bool,
     pub(crate) second: SecondResources,
     pub(crate) route: Option<String>,
+    pub(crate) route_used: RouteUsed,
     pub(crate) source: Option<SourceAddress>,
     pub(crate) request_id: Vec<u8>,
     pub(crate) grpc: bool,
@@ -202,6 +204,7 @@ impl Facts {
             has_reserved: !seen.ours.is_empty(),
             second: std::mem::take(&mut seen.second),
             route: None,
+            route_used: RouteUsed::Unknown,
             source: None,
             request_id: seen.request_id.to_vec(),
             grpc: is_grpc(seen.content_type),

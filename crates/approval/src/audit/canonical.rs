@@ -10,7 +10,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 
 /// The members of a record, in their order.
-pub const MEMBERS: [&str; 42] = [
+pub const MEMBERS: [&str; 43] = [
     "v",
     "time",
     "decision",
@@ -43,6 +43,7 @@ pub const MEMBERS: [&str; 42] = [
     "epoch_age_ms",
     "revocation_source",
     "upstream",
+    "route_used",
     "node",
     "stream",
     "request_body",

@@ -194,6 +194,15 @@ impl Scope {
         }
     }
 
+    /// Whether the scope covers requests on the route of this name. A route without a name, or none, is none of
+    /// those that a scope names.
+    #[must_use]
+    pub fn takes_route(&self, route: Option<&str>) -> bool {
+        self.routes.as_ref().is_none_or(|routes| {
+            route.is_some_and(|route| routes.iter().any(|wanted| wanted == route))
+        })
+    }
+
     /// The path template that covers the request, if the scope does.
     #[must_use]
     pub fn covers(
@@ -210,10 +219,10 @@ impl Scope {
         let host_fits = self.hosts.as_ref().is_none_or(|patterns| {
             host.is_some_and(|host| patterns.iter().any(|pattern| pattern.covers(host)))
         });
-        let route_fits = self.routes.as_ref().is_none_or(|routes| {
-            route.is_some_and(|route| routes.iter().any(|wanted| wanted == route))
-        });
-        if !host_fits || !route_fits || !self.methods.iter().any(|wanted| wanted == method) {
+        if !host_fits
+            || !self.takes_route(route)
+            || !self.methods.iter().any(|wanted| wanted == method)
+        {
             return None;
         }
         self.paths.iter().find(|template| template.allows(path))
