@@ -19,6 +19,9 @@ pub trait Attributes {
     fn source_address(&self) -> Option<Vec<u8>>;
     /// Envoy's `xds.route_name`.
     fn route_name(&self) -> Option<Vec<u8>>;
+    /// Whether Envoy has followed a redirect of the upstream's itself (`internal_redirect_policy`): Envoy's
+    /// `response.code_details` is `internal_redirect`. What follows is another request.
+    fn is_internal_redirect(&self) -> bool;
     /// Envoy's `connection.sha256_peer_certificate_digest`: 64 hex digits.
     fn client_certificate(&self) -> Option<Vec<u8>>;
     /// Whether an audit record was published for this request before: by an instance of this filter

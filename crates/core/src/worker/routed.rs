@@ -43,6 +43,8 @@ impl Worker {
             || !self.is_astray(stream, attributes)
             // It was cut for another reason, which stays.
             || decision == Decision::Cut
+            // What is named now is the route of the request that follows, which has no grant.
+            || attributes.is_internal_redirect()
         {
             return;
         }

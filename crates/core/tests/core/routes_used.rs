@@ -4,12 +4,14 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use breakglass_core::Attributes;
+use breakglass_core::config::ConfigDigest;
+use breakglass_core::sharing::{Board, Version, Written, is_first_to_warn};
 use breakglass_core::step::Step;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Key, NOW, Request, Stage, asking_config, assert_permitted, assert_refused, claims, config,
-    feeding_config, parse, test, with,
+    Key, NOW, Request, Shelf, Stage, asking_config, assert_permitted, assert_refused, claims,
+    config, feeding_config, parse, test, with,
 };
 
 /// A configuration whose first scope has these members too.
@@ -32,11 +34,12 @@ fn on(route: Option<&'static str>) -> Request {
     request
 }
 
-/// Envoy after the request was decided: the route that was used, and how often it was asked for.
-struct After(Option<&'static str>, Cell<u32>);
+/// Envoy after the request was decided: the route that was used, how often it was asked for, and whether it belongs to
+/// a redirect that Envoy has followed itself.
+struct After(Option<&'static str>, Cell<u32>, bool);
 
 fn after(route: Option<&'static str>) -> After {
-    After(route, Cell::new(0))
+    After(route, Cell::new(0), false)
 }
 
 impl Attributes for After {
@@ -47,6 +50,10 @@ impl Attributes for After {
     fn route_name(&self) -> Option<Vec<u8>> {
         self.1.set(self.1.get() + 1);
         self.0.map(|name| name.as_bytes().to_vec())
+    }
+
+    fn is_internal_redirect(&self) -> bool {
+        self.2
     }
 
     fn client_certificate(&self) -> Option<Vec<u8>> {
@@ -112,14 +119,6 @@ fn a_permit_that_was_used_on_another_route_is_cut() {
         let last = logged(&mut stage, used);
         assert_eq!((said(&last), &last["phase"]), (wanted, &json!("end")));
         assert_eq!((&last["scope"], &last["rule"]), (&json!("orders:read"), &json!("/v1/orders")));
-        let counts = [
-            ("breakglass.decision.allow.reason.permit_unverified".to_owned(), 1),
-            ("breakglass.decision.cut.reason.route_changed".to_owned(), 1),
-        ];
-        assert!(
-            counts.iter().all(|count| !counted(&mut stage).contains(count)),
-            "handed over once"
-        );
     }
 }
 
@@ -308,4 +307,56 @@ fn the_name_of_a_route_is_bounded_and_is_there_while_the_request_runs() {
         let used = record["route_used"].as_str().unwrap();
         assert!(long.starts_with(used) && (60..512).contains(&used.len()), "{}", used.len());
     }
+}
+
+#[test]
+fn a_redirect_that_envoy_follows_is_another_request() {
+    let mut stage = Stage::new(&routed());
+    assert_permitted(&stage.request(1, &request()));
+    stage.worker.log_begins(1, &After(Some("billing"), Cell::new(0), true));
+    let billing = json!("billing");
+    let record = stage.logged(1).unwrap();
+    assert_eq!(said(&record), ("allow", "permit_unverified", &json!("orders"), Some(&billing)));
+    assert!(counted(&mut stage).iter().all(|(name, _)| !name.contains("route_changed")));
+}
+
+#[test]
+fn a_scope_of_which_routes_alone_say_what_it_opens_draws_a_warning() {
+    let warnings = |changes: Value| parse(&scoped(config(), changes)).unwrap().warnings();
+    for (paths, named) in
+        [(json!(["/**"]), "`/**`"), (json!(["/v1/orders", "/{any}/**"]), "`/{any}/**`")]
+    {
+        let [warning] = &warnings(json!({"routes": ["orders"], "paths": paths}))[..] else {
+            panic!("one for {paths}");
+        };
+        assert!(warning.starts_with("scopes (`orders:read`): `routes` alone"), "{warning}");
+        assert!(warning.contains(named) && warning.contains("name the hosts"), "{warning}");
+        assert!(warnings(json!({ "paths": paths })).is_empty(), "it is what it says");
+        let hosts = json!({"routes": ["orders"], "hosts": ["*.internal"], "paths": paths});
+        assert!(warnings(hosts).is_empty());
+    }
+    for paths in [json!(["/v1/**"]), json!(["/{any}/orders/**"]), json!(["/", "/{any}"])] {
+        assert!(warnings(json!({"routes": ["orders"], "paths": paths})).is_empty(), "{paths}");
+    }
+}
+
+#[test]
+fn of_the_vms_of_a_process_one_warns_of_a_configuration() {
+    let (one, other) = (Shelf::default(), Shelf::default());
+    let digest = |text: &str| ConfigDigest::of(text.as_bytes());
+    assert!(is_first_to_warn(&one, digest("{}")));
+    assert!(!is_first_to_warn(&one, digest("{ }")), "the same configuration");
+    assert!(is_first_to_warn(&one, digest("[]")), "another configuration");
+    assert!(is_first_to_warn(&other, digest("{}")), "another process");
+    assert!(is_first_to_warn(&one, None) && is_first_to_warn(&one, None));
+    struct NoBoard;
+    impl Board for NoBoard {
+        fn read(&self, _: &str) -> Option<(Vec<u8>, Version)> {
+            None
+        }
+        fn write(&self, _: &str, _: &[u8], _: Option<Version>) -> Written {
+            Written::Unavailable
+        }
+    }
+    assert!(is_first_to_warn(&NoBoard, digest("{}")) && is_first_to_warn(&NoBoard, digest("{}")));
 }
