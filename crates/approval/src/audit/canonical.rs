@@ -253,6 +253,21 @@ mod tests {
     }
 
     #[test]
+    fn the_route_that_was_used_has_its_place_where_it_is_another() {
+        for used in [r#""billing""#, "null"] {
+            let written = format!(
+                r#"{{"v":1,"route":"orders","upstream":null,"route_used":{used},"node":"n","hash":"h"}}"#
+            );
+            let moved = format!(
+                r#"{{"hash":"h","node":"n","route":"orders","route_used":{used},"upstream":null,"v":1}}"#
+            );
+            assert_eq!((canonical(&written), canonical(&moved)), (written.clone(), written));
+        }
+        let without = r#"{"v":1,"route":"orders","upstream":null,"node":"n","hash":"h"}"#;
+        assert_eq!(canonical(without), without);
+    }
+
+    #[test]
     fn many_members_do_not_take_long() {
         let members: String = (0..200_000).map(|number| format!("\"{number}\":0,")).collect();
         let text = format!("{{{members}\"v\":1}}");
