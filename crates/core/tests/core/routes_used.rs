@@ -48,7 +48,7 @@ impl Attributes for After {
     }
 
     fn route_name(&self) -> Option<Vec<u8>> {
-        self.1.set(self.1.get() + 1);
+        self.1.set(self.1.get().saturating_add(1));
         self.0.map(|name| name.as_bytes().to_vec())
     }
 
