@@ -21,11 +21,13 @@ pub(crate) struct Http {
     /// The headers of a request that has passed without a record: they cannot be read any more when its
     /// trailers come.
     unrecorded: Option<Headers>,
+    /// Whether it has a record: the worker knows of no other request.
+    is_recorded: bool,
 }
 
 impl Http {
     pub(crate) fn new(id: u32, shared: Rc<Shared>) -> Http {
-        Http { id, shared, traffic: Rc::default(), unrecorded: None }
+        Http { id, shared, traffic: Rc::default(), unrecorded: None, is_recorded: false }
     }
 
     /// The step for this request; `None` when something is missing to decide on.
@@ -40,10 +42,18 @@ impl Http {
         let step = worker.request(self.id, &headers, current, board, &self.traffic, now);
         drop(worker);
         self.shared.hurry(self.id, now);
-        let is_recorded = !matches!(&step, Step::Pass(pass) if pass.record.is_none());
+        self.is_recorded = !matches!(&step, Step::Pass(pass) if pass.record.is_none());
         // Without a body no trailers follow.
-        self.unrecorded = (!is_recorded && !end_of_stream).then_some(headers);
+        self.unrecorded = (!self.is_recorded && !end_of_stream).then_some(headers);
         Some(step)
+    }
+
+    /// The step for this request now that its response begins, if there is one. Where something is missing to decide
+    /// on, the log makes up for it: failing here could be a second answer to a request that was refused.
+    fn begin_response(&self) -> Option<Step> {
+        let now = self.is_recorded.then(host::now)??;
+        let mut worker = self.shared.worker.try_borrow_mut().ok()?;
+        worker.response_begins(self.id, &host::CurrentRequest, now)
     }
 
     /// What is to be done with the trailers; `None` when something is missing to decide on.
@@ -108,6 +118,9 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        if let Some(step) = self.begin_response() {
+            return apply(step, self.id, &self.shared.worker).into();
+        }
         if self.traffic.wants_sent()
             && let Some(headers) = host::response_headers()
         {
@@ -145,6 +158,9 @@ impl HttpContext for Http {
         let (Some(now), Ok(mut worker)) = (host::now(), self.shared.worker.try_borrow_mut()) else {
             return;
         };
+        if self.is_recorded {
+            worker.log_begins(self.id, &host::CurrentRequest);
+        }
         if let Some(record) = worker.logged(self.id, host::outcome, now)
             && let Err(status) = host::publish_record(&record)
         {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use breakglass_core::calls::{Answer, CallId, StreamId};
 use breakglass_core::config::{Config, ConfigDigest};
 use breakglass_core::instant::Instant;
+use breakglass_core::sharing::is_first_to_warn;
 use breakglass_core::step::Step;
 use breakglass_core::worker::{Identity, SOON, TICK, Worker};
 use log::{error, info, warn};
@@ -242,16 +243,19 @@ impl RootContext for Root {
             config.scopes.iter().count(),
             config.enforcement,
         );
+        let digest = ConfigDigest::of(&text);
+        let warnings = config.warnings();
+        if !warnings.is_empty() && is_first_to_warn(&host::SharedData, digest) {
+            for warning in warnings {
+                warn!("breakglass: configuration: {warning}");
+            }
+        }
         let Some(id) = host::random() else {
             error!("breakglass: the host has no random numbers");
             return false;
         };
-        let identity = Identity {
-            node: host::node_id(),
-            id,
-            version: env!("CARGO_PKG_VERSION"),
-            digest: ConfigDigest::of(&text),
-        };
+        let identity =
+            Identity { node: host::node_id(), id, version: env!("CARGO_PKG_VERSION"), digest };
         // Without a clock nothing is decided, and there is no record to chain.
         let now = host::now().unwrap_or(Instant::from_millis(0));
         let worker = Worker::new(config, identity, now);

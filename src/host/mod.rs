@@ -237,6 +237,10 @@ impl Attributes for CurrentRequest {
         property(b"xds\0route_name")
     }
 
+    fn is_internal_redirect(&self) -> bool {
+        property(b"response\0code_details").is_some_and(|details| details == b"internal_redirect")
+    }
+
     fn client_certificate(&self) -> Option<Vec<u8>> {
         property(b"connection\0sha256_peer_certificate_digest")
     }

@@ -44,6 +44,7 @@ mod receipts;
 mod requirements;
 mod revocation;
 mod revoke;
+mod routes_used;
 mod scope;
 mod shadow;
 mod shipped;

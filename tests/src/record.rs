@@ -90,7 +90,7 @@ impl Record {
 
 impl Audit {
     /// The members of every record, in the order in which they are written.
-    pub const MEMBERS: [&str; 42] = [
+    pub const MEMBERS: [&str; 43] = [
         "v",
         "time",
         "decision",
@@ -123,6 +123,7 @@ impl Audit {
         "epoch_age_ms",
         "revocation_source",
         "upstream",
+        "route_used",
         "node",
         "stream",
         "request_body",
@@ -136,7 +137,8 @@ impl Audit {
     ];
 
     /// The members that are there only where there is something to say.
-    pub const OPTIONAL: [&str; 4] = ["upgrade", "request_body", "response_body", "start"];
+    pub const OPTIONAL: [&str; 5] =
+        ["upgrade", "route_used", "request_body", "response_body", "start"];
 
     /// A member of the record.
     ///

@@ -209,7 +209,8 @@ fn decide_with_token(
     let path = PlainPath::parse(&facts.path)
         .map_err(|_| Denial::under(DenyReason::AmbiguousPath, &token))?;
     let is_sender = |scope: &Scope| is_sender(scope, &token, certificate);
-    let (scope, rule) = covering_scope(config, &token, facts, &path, &is_sender, now)?;
+    let route = facts.route.as_deref();
+    let (scope, rule) = covering_scope(config, &token, facts, route, &path, &is_sender, now)?;
     let (verdict, standing) = standing(bench, &token, answers)?;
     let unavailable = scope.on_unavailable.unwrap_or(config.revocation.on_unavailable);
     let reason = match (verdict, unavailable) {
@@ -254,8 +255,12 @@ pub(crate) fn still_covers(
     config.issuers.iter().any(|known| known.issuer == issuer)
         && covering_rule(&config.ceiling, facts).is_none()
         && !may_choose_route(config, token, facts)
-        && PlainPath::parse(&facts.path)
-            .is_ok_and(|path| covering_scope(config, token, facts, &path, &is_sender, now).is_ok())
+        && PlainPath::parse(&facts.path).is_ok_and(|path| {
+            let covers = |route: Option<&str>| {
+                covering_scope(config, token, facts, route, &path, &is_sender, now).is_ok()
+            };
+            covers(facts.route.as_deref()) && facts.other_route().is_none_or(covers)
+        })
 }
 
 /// Rule 2: from the cache, or by verification; its time is judged either way.
@@ -331,13 +336,14 @@ fn covering_scope<'a>(
     config: &'a Config,
     token: &Rc<VerifiedToken>,
     facts: &Facts,
+    route: Option<&str>,
     path: &PlainPath<'_>,
     is_sender: &dyn Fn(&Scope) -> bool,
     now: Instant,
 ) -> Result<(&'a Scope, String), Denial> {
     let method = std::str::from_utf8(&facts.method).unwrap_or_default();
     let covers_with = |scope: &'a Scope, upgrades: &RequestedUpgrades| {
-        let (host, route) = (facts.host.as_ref(), facts.route.as_deref());
+        let host = facts.host.as_ref();
         Some((scope, scope.covers(host, route, method, path, upgrades)?))
     };
     let covers = |scope: &'a Scope| covers_with(scope, &facts.upgrades);

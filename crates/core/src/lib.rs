@@ -34,6 +34,7 @@ pub mod reason;
 mod refusal;
 mod request;
 mod revocations;
+mod route_used;
 pub mod schema;
 pub mod sharing;
 pub mod step;

@@ -67,13 +67,15 @@ pub enum DenyReason {
     /// Another instance of the filter comes earlier in the chain, and nothing shows that it has the same
     /// configuration.
     ConfiguredTwice,
+    /// Envoy used another route than the one that was judged, and the scope does not name it.
+    RouteChanged,
     /// The filter itself failed.
     InternalError,
 }
 
 impl DenyReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [DenyReason; 32] = [
+    pub const ALL: [DenyReason; 33] = [
         DenyReason::TokenMissing,
         DenyReason::TokenDuplicated,
         DenyReason::TokenTooLarge,
@@ -105,6 +107,7 @@ impl DenyReason {
         DenyReason::RevocationUnknown,
         DenyReason::ScopeWithdrawn,
         DenyReason::ConfiguredTwice,
+        DenyReason::RouteChanged,
         DenyReason::InternalError,
     ];
 
@@ -143,6 +146,7 @@ impl DenyReason {
             DenyReason::RevocationUnknown => "revocation_unknown",
             DenyReason::ScopeWithdrawn => "scope_withdrawn",
             DenyReason::ConfiguredTwice => "configured_twice",
+            DenyReason::RouteChanged => "route_changed",
             DenyReason::InternalError => "internal_error",
         }
     }
@@ -178,7 +182,9 @@ impl DenyReason {
             | DenyReason::RoleMissing
             | DenyReason::SourceNotAllowed
             | DenyReason::ScopeLifetimeExceeded
-            | DenyReason::ScopeWithdrawn => 403,
+            | DenyReason::ScopeWithdrawn
+            // Not a 5xx: clients and proxies repeat those by themselves, and the call may have been carried out.
+            | DenyReason::RouteChanged => 403,
             DenyReason::KeysUnavailable | DenyReason::RevocationUnknown => 503,
             // Not 503: to try again does not help.
             DenyReason::ConfiguredTwice | DenyReason::InternalError => 500,

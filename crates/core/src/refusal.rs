@@ -120,6 +120,8 @@ fn challenge(denial: &Denial, config: &Config) -> Option<String> {
     let code = denial.reason.code();
     let challenge = match denial.reason {
         DenyReason::TokenMissing => String::new(),
+        // No other token would help.
+        DenyReason::RouteChanged => return None,
         DenyReason::StepUpRequired => {
             let require = denial.scope.as_ref().and_then(|name| config.scopes.get(name));
             let require = require.map(|scope| &scope.require);
@@ -187,6 +189,12 @@ fn detail(denial: &Denial) -> String {
         DenyReason::Revoked => "the grant was revoked or has ended".into(),
         DenyReason::ScopeWithdrawn => {
             "the configuration has changed, and the grant no longer covers this request".into()
+        }
+        DenyReason::RouteChanged => {
+            "this proxy sent the request by another route than the one that was judged, and the grant does not \
+             cover that one. It may have been carried out: look before you repeat it. The audit record names both \
+             routes, for whoever runs the proxy"
+                .into()
         }
         DenyReason::RevocationUnknown => {
             "whether the grant still stands could not be checked; try again".into()

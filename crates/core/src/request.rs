@@ -7,6 +7,7 @@ use crate::policy::{
     HostName, OVERRIDE_HEADERS, RequestedUpgrades, SecondResources, SourceAddress,
 };
 use crate::reason::DenyReason;
+use crate::route_used::RouteUsed;
 use crate::token::contains_our_token;
 
 /// The prefix of the headers that are ours: a client's own are removed.
@@ -19,6 +20,9 @@ pub trait Attributes: StreamState {
     fn source_address(&self) -> Option<Vec<u8>>;
     /// Envoy's `xds.route_name`.
     fn route_name(&self) -> Option<Vec<u8>>;
+    /// Whether Envoy has followed a redirect of the upstream's itself (`internal_redirect_policy`): Envoy's
+    /// `response.code_details` is `internal_redirect`. What follows is another request.
+    fn is_internal_redirect(&self) -> bool;
     /// Envoy's `connection.sha256_peer_certificate_digest`: 64 hex digits.
     fn client_certificate(&self) -> Option<Vec<u8>>;
 }
@@ -180,6 +184,7 @@ pub(crate) struct Facts {
     pub(crate) has_reserved: bool,
     pub(crate) second: SecondResources,
     pub(crate) route: Option<String>,
+    pub(crate) route_used: RouteUsed,
     pub(crate) source: Option<SourceAddress>,
     pub(crate) request_id: Vec<u8>,
     /// Where a mark may be made: the stream that it is for.
@@ -202,6 +207,7 @@ impl Facts {
             has_reserved: !seen.ours.is_empty(),
             second: std::mem::take(&mut seen.second),
             route: None,
+            route_used: RouteUsed::Unknown,
             source: None,
             request_id: seen.request_id.to_vec(),
             stream: None,

@@ -10,7 +10,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 
 /// The members of a record, in their order.
-pub const MEMBERS: [&str; 42] = [
+pub const MEMBERS: [&str; 43] = [
     "v",
     "time",
     "decision",
@@ -43,6 +43,7 @@ pub const MEMBERS: [&str; 42] = [
     "epoch_age_ms",
     "revocation_source",
     "upstream",
+    "route_used",
     "node",
     "stream",
     "request_body",
@@ -248,6 +249,21 @@ mod tests {
         );
         // A record of an older filter, or of a request that does not switch, has none.
         let without = r#"{"v":1,"route":null,"request_id":"r","phase":"end","hash":"h"}"#;
+        assert_eq!(canonical(without), without);
+    }
+
+    #[test]
+    fn the_route_that_was_used_has_its_place_where_it_is_another() {
+        for used in [r#""billing""#, "null"] {
+            let written = format!(
+                r#"{{"v":1,"route":"orders","upstream":null,"route_used":{used},"node":"n","hash":"h"}}"#
+            );
+            let moved = format!(
+                r#"{{"hash":"h","node":"n","route":"orders","route_used":{used},"upstream":null,"v":1}}"#
+            );
+            assert_eq!((canonical(&written), canonical(&moved)), (written.clone(), written));
+        }
+        let without = r#"{"v":1,"route":"orders","upstream":null,"node":"n","hash":"h"}"#;
         assert_eq!(canonical(without), without);
     }
 

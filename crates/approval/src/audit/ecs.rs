@@ -90,6 +90,7 @@ fn own(record: &Value) -> Value {
         "emergency",
         "route",
         "upgrade",
+        "route_used",
         "phase",
         "response_flags",
         "bytes_after_revocation",

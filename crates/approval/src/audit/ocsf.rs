@@ -166,6 +166,7 @@ fn unmapped(record: &Value) -> Value {
         "rule",
         "route",
         "upgrade",
+        "route_used",
         "phase",
         "response_flags",
         "bytes_received",

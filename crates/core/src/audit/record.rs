@@ -142,6 +142,9 @@ struct Tail<'a> {
     revocation_source: Option<RevocationSource>,
     /// The upstream's address.
     upstream: Option<Cow<'a, str>>,
+    /// The name of the route that was used, where that is another than `route`; null for a route without a name, or none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route_used: Option<Option<&'a str>>,
     /// Envoy's node id.
     node: Option<&'a str>,
     /// Envoy's number of the request in its VM.
@@ -236,6 +239,10 @@ impl Decided {
             upstream: outcome
                 .and_then(|outcome| outcome.upstream.as_deref())
                 .map(|upstream| lossy(upstream, bounded::UPSTREAM)),
+            route_used: ruled
+                .facts
+                .other_route()
+                .map(|name| name.map(|name| beginning(name, bounded::ROUTE))),
             node,
             stream,
             request_body,

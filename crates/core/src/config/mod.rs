@@ -15,6 +15,7 @@ mod issuer;
 mod keys;
 mod revocation;
 mod source;
+mod warnings;
 
 use std::time::Duration;
 

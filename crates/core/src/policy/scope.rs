@@ -34,9 +34,19 @@ object! {
         /// is none of them.
         pub hosts: Option<Vec<HostPattern>> =
             optional("any", list(parsed("host pattern", HostPattern::parse))),
-        /// Envoy route names. The routes must not match on headers that begin with `x-breakglass-`: a client's own are
-        /// removed after the route was judged, so a request that brings some under a token with such a scope is
-        /// refused (`reserved_header`).
+        /// Envoy route names: give each route of the listener its own, for routes of one name are not told apart. They
+        /// narrow what `hosts`, `methods` and `paths` say, and never stand alone: without `hosts`, and with `/**` in
+        /// `paths`, a warning is logged. The routes must not match on what a permit changes: the token's header (the
+        /// presence of `authorization` too, where that is a token source), and headers that begin with
+        /// `x-breakglass-`. A client's own are removed after the route was judged, so a request that brings some under
+        /// a token with such a scope is refused (`reserved_header`). Nor on what other filters change: one in front
+        /// that clears the route cache after it has set a header (`jwt_authn` with `claim_to_headers` and
+        /// `clear_route_cache`) makes Envoy choose after this filter has looked, and so does one behind it (Lua,
+        /// `ext_authz`, `ext_proc`, anything that rewrites `:path`). A permit changes headers, so Envoy always chooses
+        /// once more behind this filter: in the next native filter, or in the router. The route that was used is read
+        /// when the response begins, and in the log. Where it differs, the record names it (`route_used`); where it is
+        /// none of these (one without a name never is), the client gets 403 `route_changed` in place of the answer.
+        /// The call has happened by then.
         pub routes: Option<Vec<String>> = optional("any", list(parsed("route name", |name| Ok(name.to_owned())))),
         /// In upper case, compared byte by byte.
         pub methods: Vec<String> = required(list(parsed("method", method))),
@@ -194,6 +204,15 @@ impl Scope {
         }
     }
 
+    /// Whether the scope covers requests on the route of this name. A route without a name, or none, is none of
+    /// those that a scope names.
+    #[must_use]
+    pub fn takes_route(&self, route: Option<&str>) -> bool {
+        self.routes.as_ref().is_none_or(|routes| {
+            route.is_some_and(|route| routes.iter().any(|wanted| wanted == route))
+        })
+    }
+
     /// The path template that covers the request, if the scope does.
     #[must_use]
     pub fn covers(
@@ -210,10 +229,10 @@ impl Scope {
         let host_fits = self.hosts.as_ref().is_none_or(|patterns| {
             host.is_some_and(|host| patterns.iter().any(|pattern| pattern.covers(host)))
         });
-        let route_fits = self.routes.as_ref().is_none_or(|routes| {
-            route.is_some_and(|route| routes.iter().any(|wanted| wanted == route))
-        });
-        if !host_fits || !route_fits || !self.methods.iter().any(|wanted| wanted == method) {
+        if !host_fits
+            || !self.takes_route(route)
+            || !self.methods.iter().any(|wanted| wanted == method)
+        {
             return None;
         }
         self.paths.iter().find(|template| template.allows(path))

@@ -81,6 +81,12 @@ impl PathTemplate {
         &self.text
     }
 
+    /// Whether it covers paths of any length and names no segment of them: `/**`, `/{name}/**`.
+    #[must_use]
+    pub fn names_no_segment(&self) -> bool {
+        self.rest && self.segments.iter().all(|segment| *segment == Segment::Any)
+    }
+
     /// The allowing side: whether the template covers exactly this path, byte by byte.
     #[must_use]
     pub fn allows(&self, path: &PlainPath<'_>) -> bool {

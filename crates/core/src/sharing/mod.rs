@@ -7,17 +7,20 @@
 //! - `feed`: one VM polls the feed of revocations for all.
 //! - `process`: the id of the Envoy process.
 //! - `heads`: one VM reports the heads of all idle chains.
+//! - `warned`: one VM warns of a configuration. That is not authenticated: no decision depends on it.
 
 mod feed;
 mod head_board;
 mod heads;
 mod process;
+mod warned;
 
 use hmac_sha256::HMAC;
 
 pub(crate) use feed::{Sharing, Window};
 pub(crate) use heads::{Idle, SharedHeads};
 pub(crate) use process::{Process, ProcessId};
+pub use warned::is_first_to_warn;
 
 use crate::config::Credential;
 

@@ -147,7 +147,12 @@ impl Worker {
     /// a stream that has begun to answer crashes Envoy.
     ///
     /// INVARIANT (one-cut): a stream is cut at most once, because what is cut has no end to come.
-    fn cut(&mut self, stream: StreamId, reason: DenyReason, now: Instant) -> Option<Step> {
+    pub(super) fn cut(
+        &mut self,
+        stream: StreamId,
+        reason: DenyReason,
+        now: Instant,
+    ) -> Option<Step> {
         match self.streams.get(&stream)? {
             Stream::Decided(running) if running.end.is_some() => {}
             Stream::Decided(_) | Stream::Waiting(_) => return None,

@@ -7,6 +7,7 @@ mod cut;
 mod ending;
 mod heads;
 mod learn;
+mod routed;
 mod ruling;
 mod trailers;
 mod twice;

@@ -133,10 +133,15 @@ fn an_allowed_request_with_bodies_and_a_start_stays_short_too() {
     let step = stage.request(1, &request);
     let Step::Permit(permit) = &step else { panic!("{step:?}") };
     assert_short(permit.record(), false);
+    let (mut used, mut other) = (Request::new("GET", "/"), "\u{1}\"".repeat(5000));
+    other.push('x');
+    used.route = Some(other.leak());
+    assert!(stage.worker.response_begins(1, &used, stage.now).is_none());
     stage.wait_millis(2_000);
     let steps = stage.tick().steps;
     let [(1, Step::Note(start))] = &steps[..] else { panic!("{steps:?}") };
-    assert_short(start, true);
+    let value = assert_short(start, true);
+    assert!(value["route_used"].as_str().unwrap().starts_with("\u{1}\""));
     let last = stage.worker.logged(1, || outcome(b"\""), stage.now).unwrap();
     let value = assert_short(&last, true);
     assert_eq!(value["request_body"]["bytes"], 0);

@@ -218,6 +218,10 @@ impl Attributes for Request {
         self.route.map(|route| route.as_bytes().to_vec())
     }
 
+    fn is_internal_redirect(&self) -> bool {
+        false
+    }
+
     fn client_certificate(&self) -> Option<Vec<u8>> {
         self.certificate.clone().map(String::into_bytes)
     }

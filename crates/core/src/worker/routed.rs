@@ -1,0 +1,83 @@
+//! Comparing the route that was used with the one that was judged.
+//!
+//! By then the request has reached whatever is behind the route: what can still be done is to keep the answer from
+//! the client, end what is left, and say so.
+
+use crate::audit::{Decided, Decision, Ruled};
+use crate::calls::StreamId;
+use crate::config::Enforcement;
+use crate::instant::Instant;
+use crate::reason::DenyReason;
+use crate::request::Attributes;
+use crate::step::Step;
+
+use super::{Running, Stream, Worker};
+
+impl Worker {
+    /// The response to a request begins: informational ones (1xx) aside, the switch to another protocol among them.
+    /// A permit whose scope names `routes` is cut if it was used on another one, before anything of the response
+    /// reaches the client.
+    pub fn response_begins(
+        &mut self,
+        stream: StreamId,
+        attributes: &dyn Attributes,
+        now: Instant,
+    ) -> Option<Step> {
+        // What was refused or cut has been answered: a second answer to a stream crashes Envoy.
+        let Some(Stream::Decided(running)) = self.streams.get(&stream) else { return None };
+        if running.end.is_none() || !self.is_astray(stream, attributes) {
+            return None;
+        }
+        if self.config.enforcement == Enforcement::Shadow {
+            self.restate(stream, Decision::ShadowDeny);
+            return None;
+        }
+        self.cut(stream, DenyReason::RouteChanged, now)
+    }
+
+    /// A request is about to be logged. Its response may never have begun: what was used is compared now.
+    pub fn log_begins(&mut self, stream: StreamId, attributes: &dyn Attributes) {
+        let Some(Stream::Decided(running)) = self.streams.get(&stream) else { return };
+        let decision = running.decided.ruled.decision;
+        if !matches!(decision, Decision::Allow | Decision::Cut)
+            || !self.is_astray(stream, attributes)
+            // It was cut for another reason, which stays.
+            || decision == Decision::Cut
+            // What is named now is the route of the request that follows, which has no grant.
+            || attributes.is_internal_redirect()
+        {
+            return;
+        }
+        self.restate(
+            stream,
+            match self.config.enforcement {
+                Enforcement::Enforce => Decision::Cut,
+                Enforcement::Shadow => Decision::ShadowDeny,
+            },
+        );
+    }
+
+    /// Whether a permitted request was used on a route that the scope by which it was judged does not take; asked once.
+    fn is_astray(&mut self, stream: StreamId, attributes: &dyn Attributes) -> bool {
+        let Some(Stream::Decided(running)) = self.streams.get_mut(&stream) else { return false };
+        let ruled = &mut running.decided.ruled;
+        if ruled.facts.is_route_used_known() {
+            return false;
+        }
+        ruled.facts.ask_route_used(attributes);
+        let scope = ruled.scope.as_deref().and_then(|name| self.config.scopes.get(name));
+        let Some(used) = ruled.facts.other_route() else { return false };
+        scope.is_some_and(|scope| !scope.takes_route(used))
+    }
+
+    /// Counts and keeps for its records that a request which was permitted was not what was permitted.
+    fn restate(&mut self, stream: StreamId, decision: Decision) {
+        let Some(Stream::Decided(running)) = self.streams.remove(&stream) else { return };
+        let Running { decided, end, traffic, past } = *running;
+        let reason = DenyReason::RouteChanged.code();
+        self.counters.decision(decision.word(), reason);
+        let decided = Decided::new(Ruled { decision, reason, ..decided.ruled }, &self.config);
+        let running = Running { decided, end, traffic, past };
+        self.streams.insert(stream, Stream::Decided(Box::new(running)));
+    }
+}
