@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use breakglass_core::Attributes;
 use breakglass_core::config::ConfigDigest;
 use breakglass_core::sharing::{Board, Version, Written, is_first_to_warn};
 use breakglass_core::step::Step;
+use breakglass_core::{Attributes, StreamState};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -59,9 +59,31 @@ impl Attributes for After {
     fn client_certificate(&self) -> Option<Vec<u8>> {
         None
     }
+}
 
-    fn is_decided(&self) -> bool {
+impl StreamState for After {
+    fn connection_id(&self) -> Option<u64> {
+        None
+    }
+
+    fn request_time(&self) -> Option<u64> {
+        None
+    }
+
+    fn has_record(&self) -> bool {
         true
+    }
+
+    fn has_permit(&self) -> bool {
+        true
+    }
+
+    fn mark(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn listener(&self) -> Option<String> {
+        None
     }
 }
 
