@@ -37,7 +37,9 @@ object! {
             optional("the defaults alone", list(parsed("header name", second_header)).and_then(distinct)),
         /// Parameters of the query that name a second resource: these, besides `from` beside `mount`, by which a
         /// registry takes a blob out of another repository. They are refused and judged as `path_headers` are,
-        /// however they are spelled. What stands in a body (a form's too) is not looked at.
+        /// however they are spelled. What stands in a body (a form's too) is not looked at. Parameters of Nomad,
+        /// Consul, OpenSearch and others that may be worth listing are in the
+        /// [threat model](threat-model.md#second-resources).
         path_parameters: Option<Vec<PathParameter>> =
             optional("the default alone", list(crate::schema::object()).and_then(distinct_parameters)),
         /// Of the headers and parameters above those that no upstream here obeys: they are neither refused nor

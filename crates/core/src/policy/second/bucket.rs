@@ -7,9 +7,8 @@ use crate::policy::template::segments_of;
 use crate::policy::{HostName, Readings};
 
 /// The key as a path.
-pub(super) fn key(object: &[u8]) -> Readings<'static> {
-    let readings = Readings::of(object);
-    let Some(texts) = readings.texts() else { return Readings::Anything };
+pub(super) fn key(object: &Readings<'_>) -> Readings<'static> {
+    let Some(texts) = object.texts() else { return Readings::Anything };
     let keys = texts.iter().filter_map(|text| {
         let slash = text.iter().position(|byte| *byte == b'/')?;
         text.get(slash..).map(<[u8]>::to_vec)
@@ -18,9 +17,8 @@ pub(super) fn key(object: &[u8]) -> Readings<'static> {
 }
 
 /// The hosts that the bucket may have: beside that of the request, or below it; `None` is every host.
-pub(super) fn hosts(object: &[u8], host: Option<&HostName>) -> Vec<Option<HostName>> {
-    let readings = Readings::of(object);
-    let (Some(texts), Some(host)) = (readings.texts(), host) else { return vec![None] };
+pub(super) fn hosts(object: &Readings<'_>, host: Option<&HostName>) -> Vec<Option<HostName>> {
+    let (Some(texts), Some(host)) = (object.texts(), host) else { return vec![None] };
     let host = host.as_str();
     let beside = host.split_once('.').map(|(_, parent)| parent);
     let mut buckets: Vec<&[u8]> =

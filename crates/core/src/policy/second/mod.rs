@@ -22,8 +22,8 @@ mod names;
 mod query;
 
 pub(crate) use named::{NamedPaths, RequestPaths};
-use names::Names;
 pub use names::SecondName;
+use names::{Kind, Names};
 pub(crate) use names::{PATH_PARAMETERS, SecondNames};
 
 use super::{HostName, Readings};
@@ -41,10 +41,7 @@ const MAX_SECOND_BYTES: usize = 4096;
 pub(crate) struct SecondResources {
     paths: Vec<Vec<u8>>,
     prefixes: Vec<Vec<u8>>,
-    references: Vec<Vec<u8>>,
-    /// Of the references, those that begin with a bucket.
-    objects: Vec<Vec<u8>>,
-    beginnings: Vec<Vec<u8>>,
+    references: Vec<(Vec<u8>, Kind)>,
     namespaces: Vec<Vec<u8>>,
     hosts: Vec<SecondHost>,
     /// The first header or parameter that no request under a token may have.
@@ -97,17 +94,7 @@ impl SecondResources {
         }
         let value = value.trim_ascii();
         match names {
-            Names::Reference => {
-                self.add_references(value);
-            }
-            Names::Object => {
-                let objects = self.add_references(value);
-                self.objects.extend(objects);
-            }
-            Names::Beginning => {
-                let beginnings = self.add_references(value);
-                self.beginnings.extend(beginnings);
-            }
+            Names::Reference(kind) => self.add_references(value, kind),
             Names::Namespace => add_prefixes(&mut self.namespaces, value),
             Names::PathOfProxy => add_list(&mut self.paths, value),
             Names::Prefix => add_prefixes(&mut self.prefixes, value),
@@ -126,32 +113,30 @@ impl SecondResources {
                 name: SecondName::Parameter(parameter.name.clone()),
                 with: parameter.with.clone(),
             });
-            self.add_references(value.trim_ascii());
+            self.add_references(value.trim_ascii(), Kind::Whole);
             self.count();
         }
     }
 
     fn count(&mut self) {
-        let paths = [&self.paths, &self.prefixes, &self.references, &self.namespaces];
-        let most = paths.map(Vec::len).into_iter().max().unwrap_or_default();
-        self.too_many |= most.max(self.hosts.len()) > MAX_SECOND;
+        let paths = [&self.paths, &self.prefixes, &self.namespaces].map(Vec::len);
+        let most = paths.into_iter().chain([self.references.len(), self.hosts.len()]).max();
+        self.too_many |= most.unwrap_or_default() > MAX_SECOND;
     }
 
-    /// The references that this adds.
-    fn add_references(&mut self, value: &[u8]) -> Vec<Vec<u8>> {
-        let first = self.references.len();
-        add_list(&mut self.references, value);
-        let added: Vec<_> = self.references.iter().skip(first).cloned().collect();
-        for value in &added {
-            // A `?` of a name is one that no server takes for the beginning of a query.
-            if has_dots_after_question_mark(value) {
-                self.references
-                    .push(value.split(|byte| *byte == b'?').collect::<Vec<_>>().join(&b"%3f"[..]));
-            }
-            let hosts = named::hosts(value);
+    fn add_references(&mut self, value: &[u8], kind: Kind) {
+        let mut added = Vec::new();
+        add_list(&mut added, value);
+        for value in added {
+            let hosts = named::hosts(&value);
             self.add_hosts(hosts.iter().map(Vec::as_slice));
+            // A `?` of a name is one that no server takes for the beginning of a query.
+            if has_dots_after_question_mark(&value) {
+                let name = value.split(|byte| *byte == b'?').collect::<Vec<_>>().join(&b"%3f"[..]);
+                self.references.push((name, kind));
+            }
+            self.references.push((value, kind));
         }
-        added
     }
 
     fn add_hosts<'v>(&mut self, values: impl Iterator<Item = &'v [u8]>) {
@@ -176,24 +161,21 @@ impl SecondResources {
             return RequestPaths { others, ..RequestPaths::alone(own) };
         }
         let mut left = MAX_SECOND_BYTES;
-        let mut within = |paths: &'p [Vec<u8>]| {
-            paths.iter().map(|path| Readings::within(path, &mut left)).collect::<Vec<_>>()
-        };
-        let (mut others, references) = (within(&self.paths), within(&self.references));
-        let (beginnings, namespaces) = (within(&self.beginnings), within(&self.namespaces));
+        let mut within = |path: &'p [u8]| Readings::within(path, &mut left);
+        let references: Vec<_> =
+            self.references.iter().map(|(path, kind)| (within(path), *kind)).collect();
+        let mut others: Vec<_> = self.paths.iter().map(|path| within(path)).collect();
+        let namespaces = self.namespaces.iter().map(|path| within(path)).collect();
         for prefix in &self.prefixes {
             let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
             let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
             let path = [prefix, slash, path].concat();
             others.push(Readings::within(&path, &mut left).into_owned());
         }
-        others.extend(self.objects.iter().map(|object| bucket::key(object)));
-        RequestPaths { own, others, references, beginnings, namespaces }
-    }
-
-    /// The hosts that buckets may have, beside a request's own `host`.
-    pub(crate) fn bucket_hosts(&self, host: Option<&HostName>) -> Vec<Option<HostName>> {
-        self.objects.iter().flat_map(|object| bucket::hosts(object, host)).collect()
+        let objects = references.iter().filter(|(_, kind)| *kind == Kind::Object);
+        let keys: Vec<_> = objects.map(|(object, _)| bucket::key(object)).collect();
+        others.extend(keys);
+        RequestPaths { own, others, references, namespaces }
     }
 
     /// The hosts that the headers name; `None` is every host.

@@ -5,8 +5,10 @@
 //! `/v2/secret/app/`), a container and object (below `/v1/AUTH_x/`). So it may stand in place of any run of the
 //! request's own segments, and of several such names one may stand behind another (an account and a container).
 
+use super::bucket;
+use super::names::Kind;
 use crate::policy::template::segments_of;
-use crate::policy::{PathTemplate, Readings};
+use crate::policy::{HostName, PathTemplate, Readings};
 
 /// The most readings of all names, and the most pairs of one of the path and one of a namespace, that are looked
 /// at; where there are more, they count as every path.
@@ -21,9 +23,7 @@ pub(crate) struct RequestPaths<'p> {
     /// Whole paths that headers name.
     pub(super) others: Vec<Readings<'p>>,
     /// Names of second resources.
-    pub(super) references: Vec<Readings<'p>>,
-    /// Beginnings of the names of second resources.
-    pub(super) beginnings: Vec<Readings<'p>>,
+    pub(super) references: Vec<(Readings<'p>, Kind)>,
     /// What may stand before the path, or behind its first segment.
     pub(super) namespaces: Vec<Readings<'p>>,
 }
@@ -36,35 +36,31 @@ type Segmented<'a> = Vec<&'a [u8]>;
 pub(crate) struct NamedPaths<'a> {
     paths: &'a RequestPaths<'a>,
     own: Vec<Segmented<'a>>,
-    names: Vec<(Segmented<'a>, IsBeginning)>,
+    names: Vec<(Segmented<'a>, Kind)>,
     namespaces: Vec<Segmented<'a>>,
     anything: bool,
-}
-
-/// Whether a name is all that is named, or how that begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum IsBeginning {
-    No,
-    Yes,
 }
 
 impl<'p> RequestPaths<'p> {
     /// A path beside which nothing is named.
     pub(super) fn alone(own: Readings<'p>) -> RequestPaths<'p> {
-        let (others, references) = (Vec::new(), Vec::new());
-        let (beginnings, namespaces) = (Vec::new(), Vec::new());
-        RequestPaths { own, others, references, beginnings, namespaces }
+        RequestPaths { own, others: Vec::new(), references: Vec::new(), namespaces: Vec::new() }
     }
 
     /// Takes names and namespaces apart, once for all templates.
     pub(crate) fn named(&self) -> NamedPaths<'_> {
         let (own, names, namespaces) = (Vec::new(), Vec::new(), Vec::new());
         let mut named = NamedPaths { paths: self, own, names, namespaces, anything: false };
-        if self.references.is_empty() && self.beginnings.is_empty() && self.namespaces.is_empty() {
-            return named;
+        if !self.references.is_empty() || !self.namespaces.is_empty() {
+            named.anything = named.take_apart().is_none();
         }
-        named.anything = named.take_apart().is_none();
         named
+    }
+
+    /// The hosts that buckets may have, beside a request's own `host`; `None` is every host.
+    pub(crate) fn bucket_hosts(&self, host: Option<&HostName>) -> Vec<Option<HostName>> {
+        let objects = self.references.iter().filter(|(_, kind)| *kind == Kind::Object);
+        objects.flat_map(|(object, _)| bucket::hosts(object, host)).collect()
     }
 }
 
@@ -72,17 +68,18 @@ impl<'a> NamedPaths<'a> {
     /// `None` where nobody can say what is named.
     fn take_apart(&mut self) -> Option<()> {
         let paths = self.paths;
-        self.own = segmented(std::slice::from_ref(&paths.own))?;
-        self.namespaces = segmented(&paths.namespaces)?;
-        let references = segmented(&paths.references)?.into_iter();
-        self.names = references.map(|name| (name, IsBeginning::No)).collect();
-        let beginnings = segmented(&paths.beginnings)?.into_iter();
-        self.names.extend(beginnings.map(|name| (name, IsBeginning::Yes)));
+        self.own = segmented(&paths.own)?;
+        for namespace in &paths.namespaces {
+            self.namespaces.extend(segmented(namespace)?);
+        }
+        for (reference, kind) in &paths.references {
+            self.names.extend(segmented(reference)?.into_iter().map(|name| (name, *kind)));
+        }
         let pairs = self.own.len().saturating_mul(self.namespaces.len());
         if !self.names.is_empty() {
             // What is named may be in a namespace as well.
             let namespaces = self.namespaces.iter().cloned();
-            self.names.extend(namespaces.map(|name| (name, IsBeginning::No)));
+            self.names.extend(namespaces.map(|name| (name, Kind::Whole)));
         }
         (pairs <= MAX_PAIRS && self.names.len() <= MAX_NAMES).then_some(())
     }
@@ -90,7 +87,8 @@ impl<'a> NamedPaths<'a> {
     /// Whether a template of a rule that refuses covers one of them.
     pub(crate) fn are_covered(&self, template: &PathTemplate) -> bool {
         let paths = self.paths;
-        let mut whole = std::iter::once(&paths.own).chain(&paths.others).chain(&paths.references);
+        let references = paths.references.iter().map(|(reference, _)| reference);
+        let mut whole = std::iter::once(&paths.own).chain(&paths.others).chain(references);
         self.anything
             || whole.any(|readings| template.refuses(readings))
             || (!self.names.is_empty() && self.is_name_covered(template))
@@ -114,12 +112,12 @@ impl<'a> NamedPaths<'a> {
         let mut more = true;
         while more {
             more = false;
-            for (name, is_beginning) in &self.names {
+            for (name, kind) in &self.names {
                 for start in 0..=count {
                     if starts.get(start) != Some(&true) {
                         continue;
                     }
-                    if *is_beginning == IsBeginning::Yes && may_begin(template, name, start) {
+                    if *kind == Kind::Beginning && may_begin(template, name, start) {
                         return true;
                     }
                     match place(template, name, start) {
@@ -159,10 +157,9 @@ impl<'a> NamedPaths<'a> {
     }
 }
 
-/// The segments of all readings; `None` where they are too many to tell.
-fn segmented<'a>(readings: &'a [Readings<'_>]) -> Option<Vec<Segmented<'a>>> {
-    let texts = readings.iter().map(Readings::texts).collect::<Option<Vec<_>>>()?;
-    Some(texts.into_iter().flatten().map(|text| segments_of(text).collect()).collect())
+/// The segments of each reading; `None` where they are too many to tell.
+fn segmented<'a>(readings: &'a Readings<'_>) -> Option<Vec<Segmented<'a>>> {
+    Some(readings.texts()?.into_iter().map(|text| segments_of(text).collect()).collect())
 }
 
 /// Marks how many of the template's first segments begin the path.

@@ -6,11 +6,7 @@ use crate::headers::reads_as;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Names {
     /// A second resource: a path, an absolute URL, or a name relative to some part of the request's own path.
-    Reference,
-    /// The same, in which the first segment is a bucket, whose name may be a part of a host's.
-    Object,
-    /// The same, of which only the beginning is named.
-    Beginning,
+    Reference(Kind),
     /// The namespace of the request's path.
     Namespace,
     /// The request's path, as proxies write it.
@@ -23,48 +19,59 @@ pub(super) enum Names {
     Forwarded,
 }
 
+/// How a second resource is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// By all of its name.
+    Whole,
+    /// By a bucket, whose name may be a part of a host's, and a key.
+    Object,
+    /// By how its name begins.
+    Beginning,
+}
+
 impl Names {
     /// Whether a request under a token may not have such a header.
     pub(super) fn is_refused(self) -> bool {
-        matches!(self, Names::Reference | Names::Object | Names::Beginning | Names::Namespace)
+        matches!(self, Names::Reference(_) | Names::Namespace)
     }
 }
 
 /// `path_headers` without those of a configuration.
-const PATH_HEADERS: [(&str, Names); 28] = [
-    ("x-original-url", Names::Reference),
-    ("x-rewrite-url", Names::Reference),
-    ("x-original-uri", Names::Reference),
-    ("x-forwarded-path", Names::Reference),
-    ("x-http-path-override", Names::Reference),
+const PATH_HEADERS: [(&str, Kind); 28] = [
+    ("x-original-url", Kind::Whole),
+    ("x-rewrite-url", Kind::Whole),
+    ("x-original-uri", Kind::Whole),
+    ("x-forwarded-path", Kind::Whole),
+    ("x-http-path-override", Kind::Whole),
     // WebDAV (RFC 4918 section 10.3), CouchDB, Swift.
-    ("destination", Names::Reference),
+    ("destination", Kind::Whole),
     // S3 and what is like it: Google's, Alibaba's, Tencent's, Huawei's, Baidu's and Volcengine's.
-    ("x-amz-copy-source", Names::Object),
-    ("x-amz-rename-source", Names::Object),
-    ("x-goog-copy-source", Names::Object),
-    ("x-oss-copy-source", Names::Object),
-    ("x-oss-symlink-target", Names::Reference),
-    ("x-cos-copy-source", Names::Object),
-    ("x-obs-copy-source", Names::Object),
-    ("x-bce-copy-source", Names::Object),
-    ("x-tos-copy-source", Names::Object),
+    ("x-amz-copy-source", Kind::Object),
+    ("x-amz-rename-source", Kind::Object),
+    ("x-goog-copy-source", Kind::Object),
+    ("x-oss-copy-source", Kind::Object),
+    ("x-oss-symlink-target", Kind::Whole),
+    ("x-cos-copy-source", Kind::Object),
+    ("x-obs-copy-source", Kind::Object),
+    ("x-bce-copy-source", Kind::Object),
+    ("x-tos-copy-source", Kind::Object),
     // Azure's blobs, data lakes and files.
-    ("x-ms-copy-source", Names::Reference),
-    ("x-ms-rename-source", Names::Reference),
-    ("x-ms-file-rename-source", Names::Reference),
+    ("x-ms-copy-source", Kind::Whole),
+    ("x-ms-rename-source", Kind::Whole),
+    ("x-ms-file-rename-source", Kind::Whole),
     // Swift.
-    ("x-copy-from", Names::Reference),
-    ("x-copy-from-account", Names::Reference),
-    ("destination-account", Names::Reference),
-    ("x-object-manifest", Names::Beginning),
-    ("x-symlink-target", Names::Reference),
-    ("x-symlink-target-account", Names::Reference),
-    ("x-versions-location", Names::Reference),
-    ("x-history-location", Names::Reference),
-    ("x-container-sync-to", Names::Reference),
+    ("x-copy-from", Kind::Whole),
+    ("x-copy-from-account", Kind::Whole),
+    ("destination-account", Kind::Whole),
+    ("x-object-manifest", Kind::Beginning),
+    ("x-symlink-target", Kind::Whole),
+    ("x-symlink-target-account", Kind::Whole),
+    ("x-versions-location", Kind::Whole),
+    ("x-history-location", Kind::Whole),
+    ("x-container-sync-to", Kind::Whole),
     // OpenBao: a login in any request. Its path is relative to `/v1/`.
-    ("x-vault-inline-auth-path", Names::Reference),
+    ("x-vault-inline-auth-path", Kind::Whole),
 ];
 
 /// `namespace_headers` without those of a configuration.
@@ -134,7 +141,11 @@ impl SecondNames {
             let mut defaults = PATH_HEADERS.iter();
             !defaults.any(|(known, _)| reads_as(name.as_bytes(), known.as_bytes()))
         };
-        let paths = paths.filter(is_new).map(|name| (name, Names::Reference)).chain(PATH_HEADERS);
+        let paths = paths
+            .filter(is_new)
+            .map(|name| (name, Kind::Whole))
+            .chain(PATH_HEADERS)
+            .map(|(name, kind)| (name, Names::Reference(kind)));
         let namespaces = namespaces.chain(NAMESPACE_HEADERS).map(|name| (name, Names::Namespace));
         let headers: Vec<_> = paths
             .chain(namespaces)

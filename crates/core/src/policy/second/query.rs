@@ -12,6 +12,9 @@ use crate::policy::readings::settle;
 /// How often a query is decoded; one that could be decoded more often counts as too many.
 const MAX_PASSES: usize = 8;
 
+/// The most text of odd names that is read in every way, in bytes.
+const MAX_ODD_BYTES: usize = 512;
+
 /// What begins a parameter; nothing of a path before any of these is one.
 const BEGINNINGS: &[u8] = b"?&;#";
 
@@ -44,25 +47,32 @@ pub(super) fn named<'k>(path: &[u8], parameters: &'k [ParameterName]) -> Named<'
         }
         texts.push(Cow::Owned(next));
     }
-    for text in &texts {
-        for (name, value) in pairs(text) {
-            for parameter in parameters.iter().filter(|known| is_called(name, &known.name)) {
-                let short =
-                    value.split(|byte| BEGINNINGS.contains(byte)).next().unwrap_or_default();
-                named.found.push((parameter, value.to_vec()));
-                if short.len() < value.len() {
-                    named.found.push((parameter, short.to_vec()));
-                }
+    let mut left = MAX_ODD_BYTES;
+    for (name, value) in texts.iter().flat_map(|text| pairs(text)) {
+        let name = Name::read(name, &mut left);
+        for parameter in parameters.iter().filter(|known| name.is(&known.name)) {
+            let short = value.split(|byte| BEGINNINGS.contains(byte)).next().unwrap_or_default();
+            named.found.push((parameter, value.to_vec()));
+            if short.len() < value.len() {
+                named.found.push((parameter, short.to_vec()));
             }
         }
     }
     if named.found.is_empty() {
         return named;
     }
-    let is_there = |wanted: &str| {
-        texts.iter().any(|text| pairs(text).any(|(name, _)| is_called(name, wanted)))
-    };
-    named.found.retain(|(parameter, _)| parameter.with.as_deref().is_none_or(is_there));
+    let mut left = MAX_ODD_BYTES;
+    let mut there: Vec<&str> = Vec::new();
+    for (name, _) in texts.iter().flat_map(|text| pairs(text)) {
+        let name = Name::read(name, &mut left);
+        let withs = parameters.iter().filter_map(|parameter| parameter.with.as_deref());
+        there.extend(withs.filter(|with| name.is(with)));
+        there.sort_unstable();
+        there.dedup();
+    }
+    named.found.retain(|(parameter, _)| {
+        parameter.with.as_deref().is_none_or(|with| there.contains(&with))
+    });
     named.found.dedup_by(|a, b| a.1 == b.1 && std::ptr::eq(a.0, b.0));
     named
 }
@@ -120,28 +130,51 @@ pub(super) fn decoded(text: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Whether a server may take a parameter's name for `wanted`, which is in lower case.
-fn is_called(name: &[u8], wanted: &str) -> bool {
-    let wanted = wanted.as_bytes();
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
-    if name.iter().all(is_plain) {
-        return name.eq_ignore_ascii_case(wanted);
+/// The name of a parameter, as servers may read it.
+enum Name<'n> {
+    /// In one way, but for its case.
+    Plain(&'n [u8]),
+    /// With all escapes decoded.
+    Settled(String),
+    /// In several ways.
+    Odd(Readings<'static>),
+}
+
+impl<'n> Name<'n> {
+    /// `left` is what odd names may have together, in bytes; one for which that is not enough counts as every
+    /// name.
+    fn read(name: &'n [u8], left: &mut usize) -> Name<'n> {
+        if name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte)) {
+            return Name::Plain(name);
+        }
+        match String::from_utf8(settle(name.to_vec())) {
+            Ok(settled) if !settled.contains('%') => Name::Settled(settled),
+            _ => Name::Odd(match left.checked_sub(name.len()) {
+                Some(rest) => {
+                    *left = rest;
+                    Readings::of(&[b"/", name].concat()).into_owned()
+                }
+                None => Readings::Anything,
+            }),
+        }
     }
-    let settled = settle(name.to_vec());
-    if settled.is_ascii() && !settled.contains(&b'%') {
-        return is_bare(&settled, wanted);
+
+    /// Whether a server may take it for `wanted`, which is in lower case.
+    fn is(&self, wanted: &str) -> bool {
+        match self {
+            Name::Plain(name) => name.eq_ignore_ascii_case(wanted.as_bytes()),
+            Name::Settled(name) => is_bare(name, wanted),
+            Name::Odd(readings) => {
+                readings.any(|name| is_bare(&String::from_utf8_lossy(name), wanted))
+            }
+        }
     }
-    // A `/` of a name would part segments: it is no part of any name that is wanted here.
-    Readings::of(&[b"/", name].concat()).any(|reading| is_bare(reading, wanted))
 }
 
 /// Whether a name is `wanted` but for what servers take off: blanks and controls around it, what follows a
 /// NUL, and the brackets of lists.
-fn is_bare(name: &[u8], wanted: &[u8]) -> bool {
-    let name = name.split(|byte| *byte == b'[' || *byte == 0).next().unwrap_or_default();
-    let is_blank = |byte: &u8| *byte == b'+' || *byte == b' ' || byte.is_ascii_control();
-    let start = name.iter().position(|byte| !is_blank(byte)).unwrap_or(name.len());
-    let end =
-        name.iter().rposition(|byte| !is_blank(byte)).map_or(start, |at| at.saturating_add(1));
-    name.get(start..end).unwrap_or_default().eq_ignore_ascii_case(wanted)
+fn is_bare(name: &str, wanted: &str) -> bool {
+    let name = name.split(['[', '\0']).next().unwrap_or_default();
+    let is_blank = |c: char| c == '+' || c.is_whitespace() || c.is_control();
+    name.trim_matches(is_blank).eq_ignore_ascii_case(wanted)
 }

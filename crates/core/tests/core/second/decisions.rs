@@ -447,6 +447,20 @@ fn what_no_upstream_obeys_can_be_called_harmless() {
 }
 
 #[test]
+fn many_odd_names_of_parameters_count_as_every_one() {
+    let config = guarding(&["/secret/**"], json!({}));
+    let odd = |number: usize, value: &str| {
+        (0..number).map(|number| format!("%c1%a6%c0%{number:02x}%ff={value}&")).collect::<String>()
+    };
+    let named = |number, value| format!("/pub?{}mount=1", odd(number, value));
+    assert_covered(&config, ("GET", &named(80, "secret/x"), &[]));
+    assert_refused_only_under_a_token(&config, ("GET", &named(80, "pub/x"), &[]));
+    assert_ordinary(&config, ("GET", &named(3, "secret/x"), &[]));
+    let ordinary = "%D0%B8%D0%BC%D1%8F=secret&".repeat(80);
+    assert_ordinary(&config, ("GET", &format!("/pub?{ordinary}mount=1"), &[]));
+}
+
+#[test]
 fn a_request_without_rules_or_a_token_is_not_looked_into() {
     let odd = "/%2e%2e%2f%5c%3b%3f%23%252f%25%32%66;a\\%u002f%c0%af..%20*:%ff%ef%bc%8f//@(s(x))"
         .repeat(60);
