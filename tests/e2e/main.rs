@@ -46,6 +46,7 @@ mod revocation;
 mod revoke;
 mod routes_used;
 mod scope;
+mod second;
 mod shadow;
 mod shipped;
 mod shipped_routes;

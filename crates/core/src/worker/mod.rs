@@ -243,6 +243,7 @@ impl Worker {
         self.catch_up(board, now);
         facts.ask(attributes);
         self.twice.identify(&mut facts, attributes);
+        facts.keep(headers, &config);
         facts.remove.extend(seen.hidden(&config, forwarded));
         let waiting = Waiting {
             arrived: now,

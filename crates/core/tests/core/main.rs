@@ -17,6 +17,7 @@ mod readings;
 mod refusal;
 mod report_pages;
 mod routes_used;
+mod second;
 mod sharing;
 mod support;
 mod tags;
