@@ -47,6 +47,7 @@ mod scope;
 mod shadow;
 mod shipped;
 mod signing_keys;
+mod spellings;
 mod story;
 mod trail;
 mod unauthenticated;

@@ -38,6 +38,7 @@ pub mod record;
 pub mod relay;
 mod runtime;
 pub mod service;
+pub mod spellings;
 pub mod stats;
 pub mod tokens;
 pub mod upstream;
