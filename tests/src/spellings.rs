@@ -6,7 +6,7 @@
 //! with each segment in turn. What a kind undoes is said where its table stands. Whether an upstream obeys a
 //! spelling is not known here; a test that needs some that are obeyed has to ask its upstream.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 mod characters;
 mod tables;
@@ -75,16 +75,27 @@ pub fn spellings(path: &str) -> Vec<Spelling> {
     spellings.found
 }
 
-/// At most `most` of the [`spellings`] of `path`, for a test that has seconds: those with one change first, then
-/// pairs from all over.
+/// At most `most` of the [`spellings`] of `path`, for a test that has seconds: half of them with one kind of
+/// change, each kind in turn, and pairs from all over.
 ///
 /// # Panics
 /// As [`spellings`] does.
 #[must_use]
 pub fn sample(path: &str, most: usize) -> Vec<Spelling> {
-    let (pairs, mut sample): (Vec<_>, Vec<_>) =
-        spellings(path).into_iter().partition(|one| one.class.contains(" + "));
-    sample.truncate(most);
+    let all = spellings(path);
+    let (pairs, single): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|one| one.class.contains(" + "));
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    let mut by_turn: Vec<(usize, Spelling)> = Vec::new();
+    for one in single {
+        let turn = counts.entry(one.class.clone()).or_default();
+        *turn += 1;
+        by_turn.push((*turn, one));
+    }
+    by_turn.sort_by_key(|(turn, _)| *turn);
+    let from_single = most.div_ceil(2);
+    let mut sample: Vec<Spelling> =
+        by_turn.into_iter().take(from_single).map(|(_, one)| one).collect();
     let wanted = (most - sample.len()).min(pairs.len());
     sample.extend((0..wanted).map(|index| pairs[index * pairs.len() / wanted].clone()));
     sample
