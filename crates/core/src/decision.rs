@@ -5,8 +5,8 @@
 //! 2. the token: structure, issuer, `typ`, algorithm, key, claims, signature, audience, lifetime
 //!    ([`crate::token`]), then its time;
 //! 3. a path with too many readings to tell: refused; the `ceiling`, by every reading of the request;
-//! 4. headers that override the method or name another path, headers of ours where routes count, and ambiguous
-//!    paths: refused, never guessed;
+//! 4. headers that override the method, headers and parameters that name a second resource, headers of ours where
+//!    routes count, and ambiguous paths: refused, never guessed;
 //! 5. some scope of the token covers host, route, method and path, and the protocol to switch to;
 //! 6. all requirements of one covering scope, the client's certificate among them;
 //! 7. the grant still stands: from the feed while its knowledge is fresh (a revocation that is known
@@ -20,11 +20,11 @@
 use std::rc::Rc;
 
 use crate::audit::{RevocationSource, Standing};
-use crate::config::{Config, OnUnavailable, Unauthenticated};
+use crate::config::{Config, Issuer, OnUnavailable, Unauthenticated};
 use crate::instant::Instant;
 use crate::introspection::Verdict;
 use crate::memory::Memory;
-use crate::policy::{Holder, PlainPath, Readings, RequestedUpgrades, Rule, Scope, Sighting};
+use crate::policy::{Holder, PlainPath, RequestPaths, RequestedUpgrades, Rule, Scope, Sighting};
 use crate::reason::{AllowReason, DenyReason};
 use crate::request::Facts;
 use crate::revocations::Revocations;
@@ -188,8 +188,8 @@ fn decide_with_token(
 ) -> Result<Allowance, Stop> {
     let (config, now) = (bench.config, bench.now);
     let token = verified(bench, bytes, answers)?;
-    let paths = facts.second.readings(&facts.path);
-    if paths.first().is_some_and(Readings::is_anything) {
+    let paths = facts.second.paths(&facts.path);
+    if paths.own.is_anything() {
         return Err(Denial::under(DenyReason::AmbiguousPath, &token).into());
     }
     if let Some(rule) = covering_one(&config.ceiling, facts, &paths) {
@@ -202,8 +202,8 @@ fn decide_with_token(
     if may_choose_route(config, &token, facts) {
         return Err(Denial::under(DenyReason::ReservedHeader, &token).into());
     }
-    if let Some(header) = facts.second.refused() {
-        let remedy = Some(format!("send the path itself, without the header `{header}`"));
+    if let Some(refused) = facts.second.refused() {
+        let remedy = Some(refused.remedy());
         return Err(Denial { remedy, ..Denial::under(DenyReason::SecondResource, &token) }.into());
     }
     let path = PlainPath::parse(&facts.path)
@@ -240,7 +240,9 @@ fn decide_with_token(
 }
 
 /// Whether a configuration would let a request through that another one has let through: its
-/// issuer still counts, no ceiling is above it, and a scope of its token covers it (rules 3, 5 and 6).
+/// issuer still counts for such a token, no ceiling is above it, no header or parameter is refused in it, and a
+/// scope of its token covers it (rules 3 to 6). The algorithm and the key of the token are not judged again: a
+/// key that must no longer count is taken out with `revoke`.
 pub(crate) fn still_covers(
     config: &Config,
     issuer: &str,
@@ -251,9 +253,18 @@ pub(crate) fn still_covers(
     // A token that is bound was let through with its certificate only.
     let bound = token.claims().cnf.is_some();
     let is_sender = |scope: &Scope| bound || !scope.require.sender_constrained;
-    config.issuers.iter().any(|known| known.issuer == issuer)
+    let takes_token = |issuer: &Issuer| {
+        let audiences = &token.claims().aud;
+        token.lifetime() <= issuer.max_lifetime
+            && audiences.iter().any(|audience| issuer.audiences.contains(audience))
+    };
+    // Which headers and parameters count is for this configuration to say.
+    let facts = &facts.under(config);
+    config.issuers.iter().any(|known| known.issuer == issuer && takes_token(known))
         && covering_rule(&config.ceiling, facts).is_none()
+        && facts.overrides.is_empty()
         && !may_choose_route(config, token, facts)
+        && facts.second.refused().is_none()
         && PlainPath::parse(&facts.path)
             .is_ok_and(|path| covering_scope(config, token, facts, &path, &is_sender, now).is_ok())
 }
@@ -299,11 +310,15 @@ fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
     if rules.is_empty() {
         return None;
     }
-    covering_one(rules, facts, &facts.second.readings(&facts.path))
+    covering_one(rules, facts, &facts.second.paths(&facts.path))
 }
 
-/// The same, where it is known what the request's own path (the first) and those in its headers may mean.
-fn covering_one<'a>(rules: &'a [Rule], facts: &Facts, paths: &[Readings<'_>]) -> Option<&'a Rule> {
+/// The same, where it is known what the request's paths may mean.
+fn covering_one<'a>(
+    rules: &'a [Rule],
+    facts: &Facts,
+    paths: &RequestPaths<'_>,
+) -> Option<&'a Rule> {
     // A tunnel (RFC 9110 section 9.3.6) carries whatever requests the client likes.
     if facts.method == b"CONNECT" {
         return rules.first();

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// Header fields in one buffer, in the order in which they came. Names are in lower case, as Envoy
 /// hands them over; pseudo-headers (`:path`) are among them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Headers {
     buffer: Vec<u8>,
     fields: Vec<(Range<usize>, Range<usize>)>,
@@ -27,6 +27,11 @@ impl Headers {
             headers.fields.push((name, value));
         }
         headers
+    }
+
+    /// Those whose names are wanted.
+    pub(crate) fn only(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Headers {
+        Headers::from_pairs(self.iter().filter(|(name, _)| is_wanted(name)))
     }
 
     /// Those with one of these names.
@@ -52,4 +57,10 @@ impl Headers {
     fn bytes(&self, range: &Range<usize>) -> &[u8] {
         self.buffer.get(range.clone()).unwrap_or_default()
     }
+}
+
+/// Whether an upstream may take one header name for the other: some read `_` as `-`.
+pub(crate) fn reads_as(name: &[u8], other: &[u8]) -> bool {
+    let read = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    name.len() == other.len() && name.iter().map(read).eq(other.iter().map(read))
 }

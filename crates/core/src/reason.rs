@@ -42,7 +42,8 @@ pub enum DenyReason {
     MethodOverride,
     /// A header that only this filter may set, beside a token with a scope that names routes.
     ReservedHeader,
-    /// A header that names another path: the upstream may serve another resource than we judge.
+    /// A header or a query parameter that names another path: the upstream may serve another resource than we
+    /// judge.
     SecondResource,
     /// A path that can be read in two ways.
     AmbiguousPath,

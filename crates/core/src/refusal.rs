@@ -174,7 +174,7 @@ fn detail(denial: &Denial) -> String {
                 .into()
         }
         DenyReason::SecondResource => {
-            "send the path itself, without a header that names another one".into()
+            "send the path itself, without a header or parameter that names another one".into()
         }
         DenyReason::AmbiguousPath => {
             "the path can be read in two ways: send it without empty or dot segments, `;`, `\\`, and \

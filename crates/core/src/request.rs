@@ -1,7 +1,7 @@
 //! What a request is, to the decision: the token it presents, and the facts that are judged.
 
 use crate::config::{Config, TokenSource};
-use crate::headers::Headers;
+use crate::headers::{Headers, reads_as};
 use crate::policy::{
     HostName, OVERRIDE_HEADERS, RequestedUpgrades, SecondResources, SourceAddress,
 };
@@ -85,8 +85,9 @@ impl<'h> Seen<'h> {
             if overrides {
                 seen.overrides.push(value);
             }
-            seen.second.add(name, value, &config.harmless_second_resources, reads_as);
+            seen.second.add(name, value, config.second.names());
         }
+        seen.second.add_parameters(seen.path, config.second.names());
         seen
     }
 
@@ -126,12 +127,6 @@ impl Seen<'_> {
 /// Whether a header may only ever be set by us.
 fn is_ours(name: &[u8]) -> bool {
     name.get(..OUR_PREFIX.len()).is_some_and(|start| reads_as(start, OUR_PREFIX))
-}
-
-/// Whether an upstream may take one header name for the other: some read `_` as `-`.
-fn reads_as(name: &[u8], other: &[u8]) -> bool {
-    let read = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-    name.len() == other.len() && name.iter().map(read).eq(other.iter().map(read))
 }
 
 /// Whether a source's value is for us: in a header of its own everything is, in a header with a scheme
@@ -181,6 +176,8 @@ pub(crate) struct Facts {
     /// Whether the client sent headers that are ours to set.
     pub(crate) has_reserved: bool,
     pub(crate) second: SecondResources,
+    /// The headers, for another configuration to judge; not those that may hold the token.
+    pub(crate) headers: Headers,
     pub(crate) route: Option<String>,
     pub(crate) source: Option<SourceAddress>,
     pub(crate) request_id: Vec<u8>,
@@ -201,12 +198,31 @@ impl Facts {
             upgrades: RequestedUpgrades::read(&seen.upgrades),
             has_reserved: !seen.ours.is_empty(),
             second: std::mem::take(&mut seen.second),
+            headers: Headers::default(),
             route: None,
             source: None,
             request_id: seen.request_id.to_vec(),
             grpc: is_grpc(seen.content_type),
             remove: seen.removals(),
         }
+    }
+
+    /// What the same request is to another configuration: which headers count is its own. What was judged
+    /// of this filter's headers stays.
+    pub(crate) fn under(&self, config: &Config) -> Facts {
+        let mut facts = Facts::of(&mut Seen::sort(&self.headers, config));
+        facts.has_reserved = self.has_reserved;
+        facts.route.clone_from(&self.route);
+        facts.source = self.source;
+        facts
+    }
+
+    /// Keeps the headers, for [`Facts::under`].
+    pub(crate) fn keep(&mut self, headers: &Headers, config: &Config) {
+        let is_source = |name: &[u8]| {
+            config.token_sources.iter().any(|source| source.header.as_bytes() == name)
+        };
+        self.headers = headers.only(|name| !is_source(name));
     }
 
     /// What has to be asked for as well, before scopes are judged or anything is recorded.

@@ -14,6 +14,7 @@ mod endpoint;
 mod issuer;
 mod keys;
 mod revocation;
+mod second;
 mod source;
 
 use std::time::Duration;
@@ -29,7 +30,10 @@ pub use endpoint::Endpoint;
 pub use issuer::Issuer;
 pub use keys::{Jwks, RemoteJwks};
 pub use revocation::{Credential, Feed, Introspection, OnUnavailable, Revocation};
+pub use second::{PathParameter, Second};
 pub use source::TokenSource;
+
+use second::SecondMember;
 
 use crate::policy::{Rule, Scope, Scopes};
 use crate::schema::{
@@ -82,25 +86,20 @@ object! {
         /// ignore. Any other is refused under a token.
         pub harmless_method_overrides: Vec<String> =
             or_none(list(parsed("header name", source::header_name))),
-        /// Headers that name another path or host than the request's own, and that your upstreams ignore.
-        /// Under a token any other of `x-original-url`, `x-rewrite-url`, `x-original-uri`, `x-forwarded-path`,
-        /// `x-http-path-override` is refused. For `protected` and `ceiling` these are one more reading, and
-        /// so is what proxies write, which is never refused for being there: `forwarded`, `x-forwarded-host`,
-        /// `x-forwarded-prefix`, `x-forwarded-server`, `x-forwarded-uri`, `x-envoy-original-host`,
-        /// `x-envoy-original-path`, `x-host`, `x-http-host-override`, `x-original-host`, `x-script-name`.
-        pub harmless_second_resources: Vec<String> =
-            or_none(list(parsed("header name", source::header_name))),
+        /// What names a resource besides the request line.
+        pub second: Second = SecondMember,
     }
 }
 
 impl Object for Config {
     fn check(&self, place: &Place<'_>) -> Option<()> {
+        let mut clean = Some(());
         let mut names: Vec<&str> = self.issuers.iter().map(|one| one.issuer.as_str()).collect();
         names.sort_unstable();
         if names.windows(2).any(|pair| pair.first() == pair.last()) {
-            return place.field("issuers").error("two entries have the same `issuer`");
+            clean = place.field("issuers").error("two entries have the same `issuer`");
         }
-        Some(())
+        self.second.check(place, &self.token_sources).and(clean)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::object;
 use crate::schema::{Object, Place, list, optional, parsed};
 
 use super::upgrade::protocol;
-use super::{HostName, HostPattern, PathTemplate, Readings, RequestedUpgrades, is_method};
+use super::{HostName, HostPattern, PathTemplate, RequestPaths, RequestedUpgrades, is_method};
 
 object! {
     /// Rules that refuse: a rule names hosts, methods, paths, upgrades, at least one of them; what it does not
@@ -12,8 +12,8 @@ object! {
     ///
     /// They match whatever could be meant: any reading of the path (decoded, with dot segments resolved,
     /// parameters dropped, names cleaned as Windows does it, as the path of a URL, ...), any path, host or
-    /// method that a header names (`x-original-url`, `x-forwarded-host`, `x-http-method`, ...), without
-    /// regard to case. `/x/**` covers `/x` and `/x/` too, and a last name `/x` covers `/x.json`. A path that
+    /// method that a header or the query names (`x-original-url`, `destination`, `x-forwarded-host`,
+    /// `x-http-method`, `?mount=&from=`, ...; see `path_headers`), without regard to case. `/x/**` covers `/x` and `/x/` too, and a last name `/x` covers `/x.json`. A path that
     /// is too long or too odd to read in every way (4096 bytes, 256 readings) counts as covered, and so does
     /// a `CONNECT`, whose tunnel can carry any request.
     ///
@@ -51,22 +51,21 @@ impl Object for Rule {
 
 /// What a request could mean to an upstream.
 #[derive(Debug)]
-pub struct Sighting<'a> {
+pub(crate) struct Sighting<'a> {
     /// The host, and those that headers name; `None` is one that cannot be read, which matches every
     /// host.
-    pub hosts: &'a [Option<&'a HostName>],
+    pub(crate) hosts: &'a [Option<&'a HostName>],
     /// The method and everything that a method-override header names.
-    pub methods: &'a [&'a [u8]],
-    /// Every reading of the path, and of those that headers name.
-    pub paths: &'a [Readings<'a>],
+    pub(crate) methods: &'a [&'a [u8]],
+    /// The path, and those that headers and the query name.
+    pub(crate) paths: &'a RequestPaths<'a>,
     /// The protocols to which it asks to switch.
-    pub upgrades: &'a RequestedUpgrades,
+    pub(crate) upgrades: &'a RequestedUpgrades,
 }
 
 impl Rule {
     /// Whether the rule covers a request in any of its meanings.
-    #[must_use]
-    pub fn covers(&self, request: &Sighting<'_>) -> bool {
+    pub(crate) fn covers(&self, request: &Sighting<'_>) -> bool {
         let host = self.hosts.as_ref().is_none_or(|patterns| {
             request.hosts.iter().any(|host| {
                 host.is_none_or(|host| patterns.iter().any(|pattern| pattern.covers(host)))
@@ -78,9 +77,7 @@ impl Rule {
             })
         });
         let path = self.paths.as_ref().is_none_or(|templates| {
-            templates
-                .iter()
-                .any(|template| request.paths.iter().any(|paths| template.refuses(paths)))
+            templates.iter().any(|template| request.paths.are_covered(template))
         });
         let upgrade = self.upgrades.as_ref().is_none_or(|names| request.upgrades.may_be_in(names));
         host && method && path && upgrade

@@ -12,8 +12,9 @@ pub struct PathTemplate {
     rest: bool,
 }
 
+/// One segment of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
+pub(super) enum Segment {
     Literal {
         text: String,
         /// As it is compared with a reading.
@@ -110,22 +111,46 @@ impl PathTemplate {
     }
 
     fn refuses_reading(&self, reading: &[u8]) -> bool {
-        // A trailing slash in the template is no segment on this side.
-        let wanted = match self.segments.split_last() {
-            Some((Segment::Literal { text, .. }, before)) if text.is_empty() => before,
-            _ => &self.segments,
-        };
-        let segments = reading.split(|byte| *byte == b'/').filter(|_| !reading.is_empty());
+        self.refuses_segments(segments_of(reading))
+    }
+
+    /// The same for the segments of one reading.
+    pub(super) fn refuses_segments<'s>(&self, segments: impl Iterator<Item = &'s [u8]>) -> bool {
         let mut given = segments.peekable();
-        let covered = wanted.iter().all(|wanted| match (wanted, given.next()) {
-            (Segment::Literal { settled, .. }, Some(segment)) => {
-                is_name(segment, settled, given.peek().is_none())
-            }
-            (Segment::Any, Some(_)) => true,
-            (_, None) => false,
+        let covered = self.wanted().iter().all(|wanted| match given.next() {
+            Some(segment) => wanted.is_covered(segment, given.peek().is_none()),
+            None => false,
         });
         covered && (self.rest || given.next().is_none())
     }
+
+    /// The segments that a reading must begin with: a trailing slash in the template is none.
+    pub(super) fn wanted(&self) -> &[Segment] {
+        match self.segments.split_last() {
+            Some((Segment::Literal { text, .. }, before)) if text.is_empty() => before,
+            _ => &self.segments,
+        }
+    }
+
+    /// Whether more segments may follow.
+    pub(super) fn has_rest(&self) -> bool {
+        self.rest
+    }
+}
+
+impl Segment {
+    /// The refusing side: whether a segment of a reading is this one. `last`: the reading ends with it.
+    pub(super) fn is_covered(&self, segment: &[u8], last: bool) -> bool {
+        match self {
+            Segment::Literal { settled, .. } => is_name(segment, settled, last),
+            Segment::Any => true,
+        }
+    }
+}
+
+/// The segments of a reading without its first slash: none of the root.
+pub(super) fn segments_of(reading: &[u8]) -> impl Iterator<Item = &[u8]> {
+    reading.split(|byte| *byte == b'/').filter(|_| !reading.is_empty())
 }
 
 fn is_identifier(name: &str) -> bool {

@@ -223,6 +223,7 @@ impl Worker {
             return Step::Pass(Pass { remove: facts.remove, record: None });
         }
         facts.ask(attributes);
+        facts.keep(headers, &config);
         facts.remove.extend(seen.hidden(&config, forwarded));
         let waiting = Waiting {
             arrived: now,

@@ -16,6 +16,7 @@ mod random;
 mod readings;
 mod refusal;
 mod report_pages;
+mod second;
 mod sharing;
 mod support;
 mod tags;

@@ -188,6 +188,15 @@ impl<'p> Readings<'p> {
         matches!(self, Readings::Anything)
     }
 
+    /// The readings, each without the first slash and those at the end; `None` if they are too many to tell.
+    pub(super) fn texts(&self) -> Option<Vec<&[u8]>> {
+        match self {
+            Readings::Plain(path) => Some(vec![trimmed(path)]),
+            Readings::Known(readings) => Some(readings.iter().map(|text| trimmed(text)).collect()),
+            Readings::Anything => None,
+        }
+    }
+
     /// Whether any reading has segments that `covers` takes: the slash at the beginning and those at the
     /// end are none.
     pub(super) fn any(&self, covers: impl Fn(&[u8]) -> bool) -> bool {
