@@ -3,6 +3,7 @@
 //!
 //! `scripts/setup` fetches them (`scripts/fetch-applications`).
 
+mod apache;
 mod verdaccio;
 
 use std::net::SocketAddr;

@@ -1,5 +1,6 @@
 //! Real applications, to stand behind the gate: each a child process with a directory of its own.
 
+pub mod apache;
 pub mod verdaccio;
 
 use std::fs::{self, File};
