@@ -1,5 +1,7 @@
 //! verdaccio, an npm registry, which cleans names of files before it looks for them, and npm as its client.
 
+use std::path::Path;
+
 use breakglass_tests::applications::Application;
 use breakglass_tests::applications::verdaccio::{Npm, publish, start};
 use breakglass_tests::client::{Request, get, request};
@@ -86,15 +88,26 @@ fn assert_name_is_covered(registry: &Application, gate: &Gate, name: &str) {
     }
 }
 
-#[test]
-fn a_list_of_what_is_open_closes_second_names_and_leaves_npm_at_work() {
-    let registry = registry();
-    let gate = Plan::standard()
+/// A gate that opens some packages only, and takes tokens as npm sends them; `slashes` is what Envoy does with `%2f`.
+fn listing_gate(registry: &Application, slashes: &str) -> Gate {
+    let plan = Plan::standard()
         .before(registry.address())
         .set("/protected", json!([{"paths": ["/**"]}]))
         .set("/scopes", json!([{"name": "some", "methods": ["GET"], "paths": PACKAGES}]))
-        .set("/token_sources", json!([{"header": "authorization", "scheme": "Bearer"}]))
-        .start();
+        .set("/token_sources", json!([{"header": "authorization", "scheme": "Bearer"}]));
+    plan.start_with(|settings| {
+        let mut bootstrap = settings.bootstrap(Path::new(""));
+        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        bootstrap.pointer_mut(manager).unwrap()["path_with_escaped_slashes_action"] =
+            json!(slashes);
+        bootstrap.to_string()
+    })
+}
+
+#[test]
+fn a_list_of_what_is_open_closes_second_names_and_leaves_npm_at_work() {
+    let registry = registry();
+    let gate = listing_gate(&registry, "KEEP_UNCHANGED");
     let token = gate.mint().scope("some").sign();
     let with = |target: &str| get(target).header("authorization", format!("Bearer {token}"));
     for name in SECOND_NAMES {
@@ -105,14 +118,20 @@ fn a_list_of_what_is_open_closes_second_names_and_leaves_npm_at_work() {
 
     let npm = Npm::new(gate.envoy.address(), Some(&token));
     publish(&registry, "plain", OPEN, &npm.pack("plain"));
-    publish(&registry, "@team/app", OPEN, OPEN.as_bytes());
     assert_eq!(npm.json(&["view", "plain", "description"]), OPEN);
     npm.json(&["install", "plain"]);
     assert!(npm.project().join("node_modules/plain/index.js").is_file());
-    npm.fails(&["view", "open.", "description"], "E403");
-    // npm asks for `/@team%2fapp`, which under a token has two readings.
-    npm.fails(&["view", "@team/app", "description"], "E400");
+    npm.fails(&["view", "hidden"], "E403");
+    Npm::new(gate.envoy.address(), None).fails(&["view", "plain"], "E401");
+
+    // npm asks for `/@team%2fapp`, which under a token has two readings, unless Envoy decodes it for everybody.
+    publish(&registry, "@team/app", OPEN, OPEN.as_bytes());
+    npm.fails(&["view", "@team/app"], "E400");
     gate.refuses(&with("/@team%2fapp"), 400, "ambiguous_path");
     assert!(contains(&permitted(&gate, &with("/@team/app")), OPEN));
-    Npm::new(gate.envoy.address(), None).fails(&["view", "plain"], "E401");
+    let decoding = listing_gate(&registry, "UNESCAPE_AND_FORWARD");
+    let token = decoding.mint().scope("some").sign();
+    let npm = Npm::new(decoding.envoy.address(), Some(&token));
+    assert_eq!(npm.json(&["view", "@team/app", "description"]), OPEN);
+    npm.fails(&["view", "@other/app"], "E403");
 }
