@@ -10,6 +10,7 @@
 )]
 
 mod allow;
+mod applications;
 mod bodies;
 mod calls;
 mod carriers;

@@ -7,6 +7,8 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ring::digest::{SHA256, digest};
+
 /// The filter: `BREAKGLASS_WASM`, or `dist/breakglass.wasm`.
 pub fn filter() -> PathBuf {
     existing("BREAKGLASS_WASM", || root().join("dist/breakglass.wasm"), "scripts/build")
@@ -37,6 +39,44 @@ pub fn envoy() -> PathBuf {
         || root().join(".cache/envoy").join(&version).join("envoy"),
         &format!("scripts/fetch-envoy {version}"),
     )
+}
+
+/// What starts verdaccio: `BREAKGLASS_VERDACCIO`, or what `scripts/fetch-applications` fetched.
+///
+/// # Panics
+/// When the fixture that pins it cannot be read.
+pub fn verdaccio() -> PathBuf {
+    let fetched = || {
+        let lock = fs::read(root().join("tests/fixtures/verdaccio/package-lock.json")).unwrap();
+        let hash = digest(&SHA256, &lock);
+        let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let fetched = root().join(format!(".cache/applications/verdaccio-{hash}"));
+        fetched.join("node_modules/verdaccio/bin/verdaccio")
+    };
+    existing("BREAKGLASS_VERDACCIO", fetched, "scripts/fetch-applications")
+}
+
+/// Apache: `BREAKGLASS_HTTPD`, or what `scripts/fetch-applications` fetched.
+pub fn httpd() -> PathBuf {
+    let fetched = || root().join(".cache/applications/apache2/httpd");
+    existing("BREAKGLASS_HTTPD", fetched, "scripts/fetch-applications")
+}
+
+/// The modules of that Apache: where Debian, Fedora and Apache's own build have them.
+///
+/// # Panics
+/// When none of these has mod_dav.
+pub fn httpd_modules() -> PathBuf {
+    let httpd = httpd();
+    let beside = httpd.parent().expect("a directory");
+    let places = ["modules", "../modules", "../lib/apache2/modules", "../lib64/httpd/modules"];
+    let mut places = places.iter().map(|place| beside.join(place));
+    places.find(|place| place.join("mod_dav.so").is_file()).unwrap_or_else(|| {
+        panic!(
+            "no mod_dav.so beside {}: set BREAKGLASS_HTTPD to an Apache that has it",
+            httpd.display()
+        )
+    })
 }
 
 /// Which Envoy: `BREAKGLASS_ENVOY_VERSION`, or the first one in `scripts/envoy-versions`.

@@ -49,6 +49,12 @@ pub fn request(method: &str, target: impl AsRef<[u8]>) -> Request {
 }
 
 impl Request {
+    /// The same as another request.
+    #[must_use]
+    pub fn renewed(&self) -> Self {
+        Request { id: new_id(), ..self.clone() }
+    }
+
     /// Adds a header; the same name may be added again.
     #[must_use]
     pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {

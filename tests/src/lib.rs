@@ -16,6 +16,7 @@
     reason = "test code: whatever is not as expected must fail the test, and real time is the point"
 )]
 
+pub mod applications;
 pub mod approvals;
 pub mod artefacts;
 pub mod bootstrap;

@@ -30,6 +30,7 @@ pub struct Plan {
     key: Key,
     approvals: FakeApprovals,
     service: Option<SocketAddr>,
+    upstream: Option<SocketAddr>,
 }
 
 impl Plan {
@@ -54,6 +55,7 @@ impl Plan {
             key,
             approvals,
             service: None,
+            upstream: None,
         }
     }
 
@@ -94,6 +96,13 @@ impl Plan {
     #[must_use]
     pub fn through(mut self, address: SocketAddr) -> Self {
         self.service = Some(address);
+        self
+    }
+
+    /// Another API is behind the gate than the one that says what it saw.
+    #[must_use]
+    pub fn before(mut self, upstream: SocketAddr) -> Self {
+        self.upstream = Some(upstream);
         self
     }
 
@@ -242,7 +251,7 @@ impl Plan {
             drain_s: self.drain_s,
             ..Settings::new(
                 Some(self.filter.to_string()),
-                upstream.address(),
+                self.upstream.unwrap_or(upstream.address()),
                 self.service.unwrap_or(self.approvals.address()),
             )
         };
