@@ -14,7 +14,8 @@ object! {
     /// parameters dropped, names cleaned as Windows does it, as the path of a URL, ...), any path, host or
     /// method that a header names (`x-original-url`, `x-forwarded-host`, `x-http-method`, ...), without
     /// regard to case. `/x/**` covers `/x` and `/x/` too, and a last name `/x` covers `/x.json`. A path that
-    /// is too long or too odd to read in every way (4096 bytes, 256 readings) counts as covered, and so does
+    /// is too long or too odd to read in every way (4096 bytes, 256 readings, 64 KiB in all of them, or more work
+    /// than a worker has for one request) counts as covered, and so does
     /// a `CONNECT`, whose tunnel can carry any request.
     ///
     /// They know spellings, not what an application takes for another name of the same thing (aliases, lists
@@ -77,13 +78,16 @@ impl Rule {
                 request.methods.iter().any(|given| given.eq_ignore_ascii_case(method.as_bytes()))
             })
         });
-        let path = self.paths.as_ref().is_none_or(|templates| {
-            templates
-                .iter()
-                .any(|template| request.paths.iter().any(|paths| template.refuses(paths)))
-        });
         let upgrade = self.upgrades.as_ref().is_none_or(|names| request.upgrades.may_be_in(names));
-        host && method && path && upgrade
+        // Last, because it takes longest.
+        let path = || {
+            self.paths.as_ref().is_none_or(|templates| {
+                templates
+                    .iter()
+                    .any(|template| request.paths.iter().any(|paths| template.refuses(paths)))
+            })
+        };
+        host && method && upgrade && path()
     }
 
     /// The rule in a few words, for the audit record.

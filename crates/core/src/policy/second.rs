@@ -13,6 +13,7 @@
 
 use std::borrow::Cow;
 
+use super::readings::{MAX_WORK, MORE_WORK, Work};
 use super::{HostName, Readings};
 
 /// What a header names.
@@ -53,10 +54,6 @@ const HEADERS: [(&str, Names); 16] = [
 /// The most readings of paths and hosts that the headers of one request may have together; one that has
 /// more counts as every path and every host.
 const MAX_SECOND: usize = 32;
-
-/// The most text of paths that headers name, in bytes, unless it is plain: what is more counts as every
-/// path.
-const MAX_SECOND_BYTES: usize = 4096;
 
 /// What a request's headers name besides its own path and host.
 #[derive(Debug, Default)]
@@ -143,18 +140,24 @@ impl SecondResources {
 
     /// Every reading of every path that `path` and the headers name, the path's own ones first.
     pub(crate) fn readings<'p>(&'p self, path: &'p [u8]) -> Vec<Readings<'p>> {
-        let mut readings = vec![Readings::of(path)];
+        let mut work = Work::of(MAX_WORK);
+        let mut readings = vec![Readings::first(path, &mut work)];
         if self.too_many {
             readings.push(Readings::Anything);
             return readings;
         }
-        let mut left = MAX_SECOND_BYTES;
-        readings.extend(self.paths.iter().map(|path| Readings::within(path, &mut left)));
+        work.add(MORE_WORK);
+        let paths = self.paths.iter().map(|path| Readings::within(path, &mut work));
+        readings.extend(paths);
         for prefix in &self.prefixes {
+            // After what counts as every path no other one says more.
+            if readings.iter().skip(1).any(Readings::is_anything) {
+                break;
+            }
             let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
             let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
             let path = [prefix, slash, path].concat();
-            readings.push(Readings::within(&path, &mut left).into_owned());
+            readings.push(Readings::within(&path, &mut work).into_owned());
         }
         readings
     }
@@ -192,6 +195,10 @@ fn forwarded_hosts(value: &[u8]) -> Vec<Vec<u8>> {
                 let host = unquoted(host.trim_ascii());
                 if !host.is_empty() && !hosts.iter().any(|known| *known == *host) {
                     hosts.push(host.into_owned());
+                }
+                // One more than that many is too many, and each is compared with all before it.
+                if hosts.len() > MAX_SECOND {
+                    return hosts;
                 }
             }
         }
