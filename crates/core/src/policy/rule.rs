@@ -14,8 +14,8 @@ object! {
     /// parameters dropped, names cleaned as Windows does it, as the path of a URL, ...), any path, host or
     /// method that a header names (`x-original-url`, `x-forwarded-host`, `x-http-method`, ...), without
     /// regard to case. `/x/**` covers `/x` and `/x/` too, and a last name `/x` covers `/x.json`. A path that
-    /// is too long or too odd to read in every way (4096 bytes, 256 readings, 64 KiB in all of them, or more work
-    /// than a worker has for one request) counts as covered, and so does
+    /// is too long or too odd to read in every way (4096 bytes; 256 readings or 64 KiB in all of them; what a
+    /// worker has time for) counts as covered, and so does
     /// a `CONNECT`, whose tunnel can carry any request.
     ///
     /// They know spellings, not what an application takes for another name of the same thing (aliases, lists
