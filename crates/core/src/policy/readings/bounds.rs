@@ -1,5 +1,7 @@
 //! No path costs more than there is work for, whatever it holds: counted, because time is the machine's.
 
+#![expect(clippy::arithmetic_side_effects, reason = "test code")]
+
 use std::cell::Cell;
 
 use crate::policy::SecondResources;
