@@ -14,8 +14,16 @@ use serde_json::{Value, json};
 pub(crate) enum Variant {
     /// No filter, no access log.
     Plain,
-    /// breakglass, and a request without a token.
+    /// breakglass without rules, and a request without a token.
+    Unruled,
+    /// breakglass that protects something else, and a request without a token: a plain path, and so on.
     Untouched,
+    /// The path of a file with blanks in its name.
+    Escaped,
+    /// A path with an encoded slash, dot segments and parameters.
+    Odd,
+    /// A path that takes nearly all the work that there is for one request, and passes.
+    Worst,
     /// breakglass with a cached token, and no access log: the record is made, and goes nowhere.
     Unlogged,
     /// breakglass with a cached token, its audit record in the access log.
@@ -28,9 +36,13 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    pub(crate) const ALL: [Variant; 6] = [
+    pub(crate) const ALL: [Variant; 10] = [
         Variant::Plain,
+        Variant::Unruled,
         Variant::Untouched,
+        Variant::Escaped,
+        Variant::Odd,
+        Variant::Worst,
         Variant::Unlogged,
         Variant::Cached,
         Variant::Digested,
@@ -40,7 +52,11 @@ impl Variant {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Variant::Plain => "no filter",
+            Variant::Unruled => "breakglass, no token, no rules",
             Variant::Untouched => "breakglass, no token",
+            Variant::Escaped => ".. a file's name with blanks",
+            Variant::Odd => ".. an odd path",
+            Variant::Worst => ".. the worst path that passes",
             Variant::Unlogged => "breakglass, cached token",
             Variant::Cached => "breakglass, cached token, audited",
             Variant::Digested => ".. with digests of bodies",
@@ -50,12 +66,26 @@ impl Variant {
 
     /// The request, as it goes over the wire.
     pub(crate) fn request(self, key: &Key) -> Vec<u8> {
-        let request = get("/v1/orders/17");
+        let request = get(self.path());
         match self {
-            Variant::Plain | Variant::Untouched => request.bytes(),
+            Variant::Plain
+            | Variant::Unruled
+            | Variant::Untouched
+            | Variant::Escaped
+            | Variant::Odd
+            | Variant::Worst => request.bytes(),
             Variant::Unlogged | Variant::Cached | Variant::Digested | Variant::Native => {
                 request.token(Mint::new(key).scope("orders:read").issued(0, 3600).sign()).bytes()
             }
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Variant::Escaped => "/files/my%20report%20(1).pdf",
+            Variant::Odd => "/api/v4/projects/group%2Fproject/x/../files;v=1/README.md",
+            Variant::Worst => WORST,
+            _ => "/v1/orders/17",
         }
     }
 
@@ -63,6 +93,10 @@ impl Variant {
         let mut filter = standard(&[key]);
         // One question to the approval service, and then its answer from the cache.
         filter["revocation"]["introspection"]["cache"] = json!("1h");
+        if self == Variant::Unruled {
+            filter["protected"] = json!([]);
+            filter["ceiling"] = json!([]);
+        }
         if self == Variant::Digested {
             filter["scopes"][0]["request_body"] = json!("digest");
             filter["scopes"][0]["response_body"] = json!("digest");
@@ -82,12 +116,21 @@ impl Variant {
         };
         manager["access_log"] = match self {
             Variant::Plain | Variant::Unlogged => json!([]),
-            Variant::Untouched | Variant::Cached | Variant::Digested => audit_log(),
             Variant::Native => access_log(&json!({"json_format": native_record()})),
+            _ => audit_log(),
         };
         bootstrap
     }
 }
+
+/// Of ten thousand paths of files in projects of GitLab, whose names hold whatever people put there, the one that
+/// takes most work: 219 readings (`crates/core/tests/core/readings/ordinary.rs`).
+const WORST: &str = "/api/v4/projects/\
+    orders%26)2024.c%2B%2B%2Forders%3FFinalorders.tar.gz%2F\
+    x%5De%CC%81!%25datax.txt%2Freportna%C3%AFve'%3Breport.json\
+    /repository/files/\
+    notes%3Fna%C3%AFve%C3%BCber.txt%2Fx%F0%9F%9A%80%E6%9D%B1%E4%BA%AC%5B1%20x.json%2F\
+    caf%C3%A9%3F2024%2A%23%25%3AQ3.JPG";
 
 /// How the body of the direct response ends: as no line of the headers does.
 pub(crate) const BODY_END: &str = "ok\n";

@@ -24,7 +24,9 @@ use crate::config::{Config, Issuer, OnUnavailable, Unauthenticated};
 use crate::instant::Instant;
 use crate::introspection::Verdict;
 use crate::memory::Memory;
-use crate::policy::{Holder, PlainPath, RequestPaths, RequestedUpgrades, Rule, Scope, Sighting};
+use crate::policy::{
+    Holder, PlainPath, Readings, RequestPaths, RequestedUpgrades, Rule, Scope, Sighting,
+};
 use crate::reason::{AllowReason, DenyReason};
 use crate::request::Facts;
 use crate::revocations::Revocations;
@@ -148,7 +150,7 @@ pub(crate) fn decide(
 ) -> Ruling {
     let ruling = match token {
         Token::Nothing => Err(Stop::Deny(Denial {
-            rule: covering_rule(&bench.config.protected, facts).map(Rule::summary),
+            rule: protected_by(bench.config, facts).map(str::to_owned),
             ..Denial::of(DenyReason::TokenMissing)
         })),
         Token::Refused(reason) => Err(Stop::Deny(Denial::of(*reason))),
@@ -175,8 +177,13 @@ impl From<Denial> for Stop {
 
 /// Rule 1: whether a request without a token is refused.
 pub(crate) fn needs_token(config: &Config, facts: &Facts) -> bool {
-    config.unauthenticated == Unauthenticated::Deny
-        || covering_rule(&config.protected, facts).is_some()
+    config.unauthenticated == Unauthenticated::Deny || protected_by(config, facts).is_some()
+}
+
+/// The rule of `protected` that covers the request, in a few words: looked for once.
+fn protected_by<'a>(config: &Config, facts: &'a Facts) -> Option<&'a str> {
+    let looked_for = || covering_rule(&config.protected, facts).map(Rule::summary);
+    facts.protected_by.get_or_init(looked_for).as_deref()
 }
 
 fn decide_with_token(
@@ -311,9 +318,13 @@ fn verified(
 
 /// The rule that covers the request in one of its meanings.
 pub(crate) fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
-    // Most requests meet no list at all: what their paths may mean is not looked for.
+    // Most requests meet no list at all, or rules that are not about them whatever their path: what that may
+    // mean is not looked for. A reference can name another host as well.
     if rules.is_empty() {
         return None;
+    }
+    if !facts.second.has_references() {
+        covering_one(rules, facts, &RequestPaths::alone(Readings::Anything))?;
     }
     covering_one(rules, facts, &facts.second.paths(&facts.path))
 }

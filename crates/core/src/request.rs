@@ -1,5 +1,7 @@
 //! What a request is, to the decision: the token it presents, and the facts that are judged.
 
+use std::cell::OnceCell;
+
 use crate::config::{Config, TokenSource};
 use crate::headers::{Headers, reads_as};
 use crate::mark::{StreamKey, StreamState};
@@ -189,6 +191,8 @@ pub(crate) struct Facts {
     pub(crate) grpc: bool,
     /// The client's own headers that are ours to set, and the token's, unless it is to be forwarded.
     pub(crate) remove: Vec<String>,
+    /// The rule of `protected` that covers the request, in a few words, once that was looked for.
+    pub(crate) protected_by: OnceCell<Option<String>>,
 }
 
 impl Facts {
@@ -211,6 +215,7 @@ impl Facts {
             stream: None,
             grpc: is_grpc(seen.content_type),
             remove: seen.removals(),
+            protected_by: OnceCell::new(),
         }
     }
 

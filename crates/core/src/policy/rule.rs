@@ -13,8 +13,9 @@ object! {
     /// They match whatever could be meant: any reading of the path (decoded, with dot segments resolved,
     /// parameters dropped, names cleaned as Windows does it, as the path of a URL, ...), any path, host or
     /// method that a header or the query names (`x-original-url`, `destination`, `x-forwarded-host`,
-    /// `x-http-method`, `?mount=&from=`, ...; see `path_headers`), without regard to case. `/x/**` covers `/x` and `/x/` too, and a last name `/x` covers `/x.json`. A path that
-    /// is too long or too odd to read in every way (4096 bytes, 256 readings) counts as covered, and so does
+    /// `x-http-method`, `?mount=&from=`, ...; see `path_headers`), without regard to case. `/x/**` covers `/x`
+    /// and `/x/` too, and a last name `/x` covers `/x.json`. A path that is too long or too odd to read in every
+    /// way (4096 bytes; 256 readings or 64 KiB in all of them; what a worker has time for) counts as covered, and so does
     /// a `CONNECT`, whose tunnel can carry any request.
     ///
     /// They know spellings, not what an application takes for another name of the same thing (aliases, lists
@@ -76,11 +77,14 @@ impl Rule {
                 request.methods.iter().any(|given| given.eq_ignore_ascii_case(method.as_bytes()))
             })
         });
-        let path = self.paths.as_ref().is_none_or(|templates| {
-            templates.iter().any(|template| request.paths.are_covered(template))
-        });
         let upgrade = self.upgrades.as_ref().is_none_or(|names| request.upgrades.may_be_in(names));
-        host && method && path && upgrade
+        // Last, because it takes longest.
+        let path = || {
+            self.paths.as_ref().is_none_or(|templates| {
+                templates.iter().any(|template| request.paths.are_covered(template))
+            })
+        };
+        host && method && upgrade && path()
     }
 
     /// The rule in a few words, for the audit record.

@@ -33,6 +33,8 @@ pub(super) fn is_structural(byte: u8) -> bool {
 
 /// The escape at the beginning of `text`, and its length.
 pub(super) fn escape(text: &[u8]) -> Option<(Escape, usize)> {
+    #[cfg(test)]
+    super::bounds::count();
     let digits = |from: usize, to: usize| {
         text.get(from..to)?.iter().try_fold(0_u16, |value, digit| {
             Some(value.wrapping_mul(16).wrapping_add(u16::from(hex(Some(*digit))?)))
@@ -66,10 +68,14 @@ pub(super) fn nested_escape(text: &[u8]) -> Option<(Escape, usize)> {
     Some((found, length))
 }
 
+/// How much of a text's end tells whether it is the beginning of an escape: `%2525252525u` and more would be
+/// one that is encoded oftener than anybody decodes.
+pub(super) const LONGEST_ESCAPE: usize = 12;
+
 /// Whether a hex digit, a `u` or a `%` that came next would become a part of an escape that `text` ends
 /// with the beginning of.
 pub(super) fn ends_in_escape(text: &[u8]) -> bool {
-    let tail = text.get(text.len().saturating_sub(12)..).unwrap_or_default();
+    let tail = text.get(text.len().saturating_sub(LONGEST_ESCAPE)..).unwrap_or_default();
     let Some(percent) = tail.iter().rposition(|byte| *byte == b'%') else { return false };
     let mut begun = tail.get(percent.saturating_add(1)..).unwrap_or_default();
     while let Some(rest) = begun.strip_prefix(b"25") {
@@ -86,24 +92,27 @@ pub(super) fn ends_in_escape(text: &[u8]) -> bool {
 fn decode(text: &[u8], decodes: impl Fn(Escape) -> bool) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some((byte, after)) = rest.split_first() {
-        match escape(rest).filter(|(escape, _)| decodes(*escape)) {
-            Some((escape, length)) => {
-                match escape {
-                    Escape::Byte(byte) => decoded.push(byte),
-                    Escape::Unit(unit) => {
-                        let character = char::from_u32(u32::from(unit)).unwrap_or('\u{fffd}');
-                        decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                    }
-                }
-                rest = rest.get(length..).unwrap_or_default();
+    while let Some(plain) = rest.iter().position(|byte| *byte == b'%') {
+        let (before, from) = rest.split_at_checked(plain).unwrap_or((rest, b""));
+        decoded.extend_from_slice(before);
+        let length = match escape(from).filter(|(escape, _)| decodes(*escape)) {
+            Some((Escape::Byte(byte), length)) => {
+                decoded.push(byte);
+                length
+            }
+            Some((Escape::Unit(unit), length)) => {
+                let character = char::from_u32(u32::from(unit)).unwrap_or('\u{fffd}');
+                decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                length
             }
             None => {
-                decoded.push(*byte);
-                rest = after;
+                decoded.push(b'%');
+                1
             }
-        }
+        };
+        rest = from.get(length..).unwrap_or_default();
     }
+    decoded.extend_from_slice(rest);
     (decoded.len() < text.len()).then_some(decoded)
 }
 

@@ -25,15 +25,19 @@
 //!
 //! What an application takes for another name of a resource is no spelling, and is not known here.
 
+#[cfg(test)]
+mod bounds;
 mod escapes;
 mod reference;
+mod search;
 mod segments;
 mod settle;
+mod signs;
 mod unicode;
-
-use std::collections::BTreeSet;
+mod work;
 
 pub(super) use settle::settle;
+pub(super) use work::Work;
 
 /// The longest path that is taken apart, in bytes. A longer one that has more than one reading
 /// could be made to cost much, so it counts as every path at once.
@@ -42,73 +46,15 @@ const MAX_PATH_BYTES: usize = 4096;
 /// The most readings of one path; one that has more counts as every path.
 const MAX_READINGS: usize = 256;
 
-/// The most text that all readings of one path may hold together, in bytes, for the same reason.
-const MAX_READ_BYTES: usize = 128 * 1024;
+/// The most text that all readings of one path may hold together, in bytes: every rule looks at it.
+const MAX_READ_BYTES: usize = 64 * 1024;
 
-/// The most text that changes may make in search of them, in bytes: what bounds the time.
-const MAX_MADE_BYTES: usize = 512 * 1024;
+/// The most that is looked at in search of the readings of a request's own path, in bytes: what bounds
+/// the time.
+pub(super) const MAX_WORK: usize = 1024 * 1024;
 
-/// Something that is done to a path; `None` where there is nothing to do.
-type Change = fn(&[u8]) -> Option<Vec<u8>>;
-
-/// Bytes beyond ASCII, where a change needs one of them.
-const BEYOND: &[u8] = b"\x80";
-
-/// Control characters, in the same way.
-const CONTROLS: &[u8] = b"\0";
-
-/// What an upstream, or somebody in front of it, might do to a path: any of it, in any order. Each needs
-/// one of a few bytes, or does nothing. (A [reference](reference) is one more: it has several paths.)
-const CHANGES: [(&[u8], Change); 33] = [
-    (b"%", escapes::slashes),
-    (b"%", escapes::backslashes),
-    (b"%", escapes::dots),
-    (b"%", escapes::semicolons),
-    (b"%", escapes::colons),
-    (b"%", escapes::question_marks),
-    (b"%", escapes::number_signs),
-    (b"%", escapes::percents),
-    (b"%", escapes::inert),
-    (b"%", escapes::beyond),
-    (b"%", escapes::units),
-    (BEYOND, unicode::structural),
-    (BEYOND, unicode::overlongs),
-    (BEYOND, unicode::without_invalid),
-    (BEYOND, unicode::latin_1),
-    (b"?", segments::until_query),
-    (b"#", segments::until_fragment),
-    (CONTROLS, segments::until_nul),
-    (CONTROLS, segments::until_control),
-    (b"\\", segments::backslashes),
-    (b";", segments::without_parameters),
-    (b"/", segments::without_empty),
-    (b"/", segments::without_leading),
-    (b".", segments::without_dots),
-    (b" ", segments::without_blanks),
-    (b".", segments::without_trailing_dots),
-    (b"$", segments::without_streams),
-    (b"<>*|\"?\0\x80", segments::without_unsafe),
-    (b":", segments::without_unsafe_and_colons),
-    (b"%\\", segments::without_inner_separators),
-    (b" .<>*|\"?:\0", segments::without_nothing),
-    (b" .", segments::without_dots_alone),
-    (b"(", segments::without_session),
-];
-
-/// Which bytes a text has: all [controls](CONTROLS) are one, and so are those [beyond ASCII](BEYOND).
-fn bytes_of(text: &[u8]) -> [bool; 129] {
-    let mut has = [false; 129];
-    for byte in text {
-        let byte = match byte {
-            byte if byte.is_ascii_control() => 0,
-            byte => usize::from(*byte).min(128),
-        };
-        if let Some(has) = has.get_mut(byte) {
-            *has = true;
-        }
-    }
-    has
-}
+/// How much more there is for everything that the request's headers name, beside what is left of that.
+pub(super) const MORE_WORK: usize = 256 * 1024;
 
 /// Every reading of one path.
 #[derive(Debug)]
@@ -116,7 +62,7 @@ pub enum Readings<'p> {
     /// The path itself, as it was sent, and no other.
     Plain(&'p [u8]),
     /// These are all: in lower case, without what [`settle`] takes away.
-    Known(BTreeSet<Vec<u8>>),
+    Known(Vec<Vec<u8>>),
     /// Too long or too odd to tell.
     Anything,
 }
@@ -125,58 +71,31 @@ impl<'p> Readings<'p> {
     /// Every reading of a request's `:path`, or of a header's value that names a path.
     #[must_use]
     pub fn of(path: &'p [u8]) -> Readings<'p> {
-        let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
-        if is_plain(path) {
-            return Readings::Plain(path);
-        }
-        if path.len() > MAX_PATH_BYTES {
-            return Readings::Anything;
-        }
-        let mut unread = vec![normal(path.to_vec())];
-        let (mut texts, mut bytes, mut made) = (BTreeSet::new(), 0_usize, 0_usize);
-        while let Some(text) = unread.pop() {
-            if texts.contains(&text) {
-                continue;
-            }
-            bytes = bytes.saturating_add(text.len());
-            if bytes > MAX_READ_BYTES || made > MAX_MADE_BYTES || texts.len() >= MAX_READINGS {
-                return Readings::Anything;
-            }
-            let has = bytes_of(&text);
-            let needed = |byte: &u8| has.get(usize::from(*byte)).is_some_and(|has| *has);
-            let changes = CHANGES.iter().filter(|(needs, _)| needs.iter().any(needed));
-            let changed = changes.filter_map(|(_, change)| change(&text));
-            for next in changed.chain(reference::paths(&text)) {
-                if !texts.contains(&next) {
-                    made = made.saturating_add(next.len());
-                    unread.push(normal(next));
-                }
-            }
-            texts.insert(text);
-        }
-        Readings::Known(texts)
+        Readings::first(path, &mut Work::of(MAX_WORK))
     }
 
-    /// The same for one of several paths, whose lengths come off what all of them may have together
-    /// unless they are plain. Where that is not enough, the path counts as every path.
-    pub(super) fn within(path: &'p [u8], left: &mut usize) -> Readings<'p> {
-        let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
-        if is_plain(path) {
-            return Readings::Plain(path);
-        }
-        match left.checked_sub(path.len()) {
-            Some(rest) => {
-                *left = rest;
-                Readings::of(path)
-            }
-            None => Readings::Anything,
+    /// The same with so much work. A path that nothing can be done to takes none, and may be as long as it
+    /// likes.
+    pub(super) fn first(path: &'p [u8], work: &mut Work) -> Readings<'p> {
+        let path = without_query(path);
+        if is_plain(path) { Readings::Plain(path) } else { odd(path, work) }
+    }
+
+    /// The same for one of several paths, for which there is so much work together. Where that is not
+    /// enough, the path counts as every path.
+    pub(super) fn within(path: &'p [u8], work: &mut Work) -> Readings<'p> {
+        let path = without_query(path);
+        match work.look(path.len()) {
+            Ok(()) if is_plain(path) => Readings::Plain(path),
+            Ok(()) => odd(path, work),
+            Err(work::Exhausted) => Readings::Anything,
         }
     }
 
     /// The same readings of a path that need not live on.
     pub(super) fn into_owned(self) -> Readings<'static> {
         match self {
-            Readings::Plain(path) => Readings::Known(BTreeSet::from([path.to_vec()])),
+            Readings::Plain(path) => Readings::Known(vec![path.to_vec()]),
             Readings::Known(readings) => Readings::Known(readings),
             Readings::Anything => Readings::Anything,
         }
@@ -249,13 +168,16 @@ fn is_plain(path: &[u8]) -> bool {
     before != 0 && before != b'.' && before != b':'
 }
 
-/// A text as one that counts as a reading: settled, and without slashes at its end.
-fn normal(text: Vec<u8>) -> Vec<u8> {
-    let mut text = settle(text);
-    while text.len() > 1 && text.last() == Some(&b'/') {
-        text.pop();
+fn without_query(path: &[u8]) -> &[u8] {
+    path.split(|byte| *byte == b'?').next().unwrap_or_default()
+}
+
+/// The readings of a path that is not plain.
+fn odd<'p>(path: &[u8], work: &mut Work) -> Readings<'p> {
+    if path.len() > MAX_PATH_BYTES {
+        return Readings::Anything;
     }
-    text
+    search::readings(path, work).map_or(Readings::Anything, Readings::Known)
 }
 
 /// Without the first slash and without slashes at the end.

@@ -157,12 +157,13 @@ pub(super) fn without_streams(text: &[u8]) -> Option<Vec<u8>> {
 
 /// Without `<>*|"?` and control characters, which no file of Windows has in its name.
 pub(super) fn without_unsafe(text: &[u8]) -> Option<Vec<u8>> {
-    changed(text, clean(text, b"<>*|\"?"))
+    changed(text, clean(text, |byte| matches!(byte, b'<' | b'>' | b'*' | b'|' | b'"' | b'?')))
 }
 
 /// The same without `:`.
 pub(super) fn without_unsafe_and_colons(text: &[u8]) -> Option<Vec<u8>> {
-    changed(text, clean(text, b"<>*|\"?:"))
+    let is_unsafe = |byte| matches!(byte, b'<' | b'>' | b'*' | b'|' | b'"' | b'?' | b':');
+    changed(text, clean(text, is_unsafe))
 }
 
 /// Without separators that are part of a segment's name, as `sanitize-filename` leaves it.
@@ -191,7 +192,7 @@ fn is_escaped_separator(escape: &[u8]) -> bool {
 }
 
 /// Without these bytes and control characters, but for segments that are nothing else.
-fn clean(text: &[u8], unsafe_bytes: &[u8]) -> Vec<u8> {
+fn clean(text: &[u8], is_unsafe: impl Fn(u8) -> bool) -> Vec<u8> {
     let mut kept = Vec::with_capacity(text.len());
     for (index, segment) in text.split(|byte| *byte == b'/').enumerate() {
         if index > 0 {
@@ -204,7 +205,7 @@ fn clean(text: &[u8], unsafe_bytes: &[u8]) -> Vec<u8> {
                 // A C1 control character is two bytes.
                 [0xc2, 0x80..=0x9f, after @ ..] => after,
                 [byte, after @ ..] => {
-                    if !byte.is_ascii_control() && !unsafe_bytes.contains(byte) {
+                    if !byte.is_ascii_control() && !is_unsafe(*byte) {
                         kept.push(*byte);
                     }
                     after

@@ -1,8 +1,11 @@
 //! Bytes beyond ASCII: forms of Unicode, overlong UTF-8, bytes that are no UTF-8 at all.
 
+use std::collections::BTreeMap;
+
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::escapes::{ends_in_escape, is_structural};
+use super::escapes::{LONGEST_ESCAPE, ends_in_escape, is_structural};
+use super::work::{Exhausted, Work};
 
 /// Characters that best-fit conversions (Windows code pages) and the eye take for `/`.
 const LIKE_SLASH: [char; 4] = ['\u{2044}', '\u{2215}', '\u{2571}', '\u{29f8}'];
@@ -14,9 +17,77 @@ const LIKE_BACKSLASH: [char; 5] = ['\u{2216}', '\u{29f5}', '\u{29f9}', '\u{a5}',
 /// characters) is no way to write a name, and would let a path grow.
 const MAX_FORM_BYTES: usize = 12;
 
-/// Each character in its NFKC form and without case, but for what would become structural: that is
-/// [another reading](structural).
-pub(super) fn fold(text: &[u8]) -> Vec<u8> {
+/// Forms of words that were found already: putting one into its form is dear, and the readings of a path
+/// have most of their words in common.
+#[derive(Debug, Default)]
+pub(super) struct Forms {
+    folded: BTreeMap<Vec<u8>, Vec<u8>>,
+    structural: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Forms {
+    /// Each character in its NFKC form and without case, but for what would become structural: that is
+    /// [another reading](Forms::structural). The text's ASCII is in lower case.
+    pub(super) fn fold(&mut self, text: &[u8], work: &mut Work) -> Result<Vec<u8>, Exhausted> {
+        by_word(text, &mut self.folded, fold, work)
+    }
+
+    /// The change that takes every character for the structural one that it may stand for.
+    pub(super) fn structural(
+        &mut self,
+        text: &[u8],
+        work: &mut Work,
+    ) -> Result<Option<Vec<u8>>, Exhausted> {
+        let read = by_word(text, &mut self.structural, structural, work)?;
+        Ok((read != text).then_some(read))
+    }
+}
+
+/// Does something to each word that is not all ASCII. A word begins with a byte of ASCII that is no letter
+/// or digit, if there is one before it: what joins a character is a mark behind it, a letter or digit beside
+/// it, or an escape that was begun with `%` and letters and digits.
+fn by_word(
+    text: &[u8],
+    known: &mut BTreeMap<Vec<u8>, Vec<u8>>,
+    change: fn(&[u8]) -> Vec<u8>,
+    work: &mut Work,
+) -> Result<Vec<u8>, Exhausted> {
+    work.look(text.len())?;
+    let parts = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
+    let mut changed = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(beyond) = first_beyond(rest) {
+        let (before, after) = rest.split_at_checked(beyond).unwrap_or((rest, b""));
+        let start = before.iter().rposition(parts).unwrap_or(0);
+        let end = after.iter().position(parts).unwrap_or(after.len()).saturating_add(beyond);
+        let word = rest.get(start..end).unwrap_or_default();
+        changed.extend_from_slice(rest.get(..start).unwrap_or_default());
+        // To find it among others costs a few looks at it.
+        work.look(word.len())?;
+        match known.get(word) {
+            Some(form) => changed.extend_from_slice(form),
+            None => {
+                work.form(word.len())?;
+                let form = change(word);
+                changed.extend_from_slice(&form);
+                known.insert(word.to_vec(), form);
+            }
+        }
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    changed.extend_from_slice(rest);
+    Ok(changed)
+}
+
+/// Where the first byte beyond ASCII is.
+fn first_beyond(text: &[u8]) -> Option<usize> {
+    let (words, _) = text.as_chunks::<8>();
+    let ascii = words.iter().take_while(|word| word.is_ascii()).count().saturating_mul(8);
+    let at = text.get(ascii..)?.iter().position(|byte| !byte.is_ascii())?;
+    Some(at.saturating_add(ascii))
+}
+
+fn fold(text: &[u8]) -> Vec<u8> {
     let mut folded = Vec::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
         fold_characters(chunk.valid(), &mut folded);
@@ -36,9 +107,9 @@ fn fold_characters(text: &str, folded: &mut Vec<u8>) {
             continue;
         }
         let joins = || {
-            let mut so_far = folded.clone();
-            so_far.extend_from_slice(run.as_bytes());
-            ends_in_escape(&so_far)
+            let [so_far, run] = [folded.as_slice(), run.as_bytes()]
+                .map(|text| text.get(text.len().saturating_sub(LONGEST_ESCAPE)..).unwrap_or(text));
+            ends_in_escape(&[so_far, run].concat())
         };
         let form = form(character);
         // Dots within a name make no dot segment.
@@ -84,8 +155,7 @@ fn form(character: char) -> String {
     std::iter::once(character).nfkc().map(similar).collect()
 }
 
-/// The change that takes every character for the structural one that it may stand for.
-pub(super) fn structural(text: &[u8]) -> Option<Vec<u8>> {
+fn structural(text: &[u8]) -> Vec<u8> {
     let mut read = Vec::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -98,7 +168,7 @@ pub(super) fn structural(text: &[u8]) -> Option<Vec<u8>> {
         }
         read.extend_from_slice(chunk.invalid());
     }
-    (read != text).then_some(read)
+    read
 }
 
 /// The change that decodes overlong UTF-8, as old decoders do.

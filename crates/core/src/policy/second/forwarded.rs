@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::MAX_SECOND;
+
 /// The values of all `host=` parameters of a `forwarded` header (RFC 7239 section 4), however it is
 /// damaged: quotes are taken off, and within them nothing separates but for those who do not know quotes.
 pub(super) fn hosts(value: &[u8]) -> Vec<Vec<u8>> {
@@ -14,6 +16,10 @@ pub(super) fn hosts(value: &[u8]) -> Vec<Vec<u8>> {
                 let host = unquoted(host.trim_ascii());
                 if !host.is_empty() && !hosts.iter().any(|known| *known == *host) {
                     hosts.push(host.into_owned());
+                }
+                // One more than that many is too many, and each is compared with all before it.
+                if hosts.len() > MAX_SECOND {
+                    return hosts;
                 }
             }
         }

@@ -26,15 +26,12 @@ pub use names::SecondName;
 use names::{Kind, Names};
 pub(crate) use names::{PATH_PARAMETERS, SecondNames};
 
+use super::readings::{MAX_WORK, MORE_WORK, Work};
 use super::{HostName, Readings};
 
 /// The most readings of paths and hosts that the headers of one request may have together; one that has
 /// more counts as every path and every host.
 const MAX_SECOND: usize = 32;
-
-/// The most text of paths that headers name, in bytes, unless it is plain: what is more counts as every
-/// path.
-const MAX_SECOND_BYTES: usize = 4096;
 
 /// What a request names besides its own path and host.
 #[derive(Debug, Default)]
@@ -155,27 +152,37 @@ impl SecondResources {
 
     /// Every reading of every path that `path`, the headers and the query name.
     pub(crate) fn paths<'p>(&'p self, path: &'p [u8]) -> RequestPaths<'p> {
-        let own = Readings::of(path);
+        let mut work = Work::of(MAX_WORK);
+        let own = Readings::first(path, &mut work);
         if self.too_many {
             let others = vec![Readings::Anything];
             return RequestPaths { others, ..RequestPaths::alone(own) };
         }
-        let mut left = MAX_SECOND_BYTES;
-        let mut within = |path: &'p [u8]| Readings::within(path, &mut left);
+        work.add(MORE_WORK);
+        let mut within = |path: &'p [u8]| Readings::within(path, &mut work);
         let references: Vec<_> =
             self.references.iter().map(|(path, kind)| (within(path), *kind)).collect();
         let mut others: Vec<_> = self.paths.iter().map(|path| within(path)).collect();
         let namespaces = self.namespaces.iter().map(|path| within(path)).collect();
         for prefix in &self.prefixes {
+            // After what counts as every path no other one says more.
+            if others.iter().any(Readings::is_anything) {
+                break;
+            }
             let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
             let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
             let path = [prefix, slash, path].concat();
-            others.push(Readings::within(&path, &mut left).into_owned());
+            others.push(Readings::within(&path, &mut work).into_owned());
         }
         let objects = references.iter().filter(|(_, kind)| *kind == Kind::Object);
         let keys: Vec<_> = objects.map(|(object, _)| bucket::key(object)).collect();
         others.extend(keys);
         RequestPaths { own, others, references, namespaces }
+    }
+
+    /// Whether something names a resource by a path of its own, and perhaps by a host.
+    pub(crate) fn has_references(&self) -> bool {
+        !self.references.is_empty()
     }
 
     /// The hosts that the headers name; `None` is every host.

@@ -43,8 +43,15 @@ pub(crate) struct NamedPaths<'a> {
 
 impl<'p> RequestPaths<'p> {
     /// A path beside which nothing is named.
-    pub(super) fn alone(own: Readings<'p>) -> RequestPaths<'p> {
+    pub(crate) fn alone(own: Readings<'p>) -> RequestPaths<'p> {
         RequestPaths { own, others: Vec::new(), references: Vec::new(), namespaces: Vec::new() }
+    }
+
+    /// Everything that was read, its own path first.
+    #[cfg(test)]
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Readings<'p>> {
+        let references = self.references.iter().map(|(reference, _)| reference);
+        std::iter::once(&self.own).chain(&self.others).chain(references).chain(&self.namespaces)
     }
 
     /// Takes names and namespaces apart, once for all templates.
