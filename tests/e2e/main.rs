@@ -45,6 +45,7 @@ mod requirements;
 mod revocation;
 mod revoke;
 mod scope;
+mod second;
 mod shadow;
 mod shipped;
 mod signing_keys;

@@ -329,8 +329,10 @@ fn covering_one<'a>(
     methods.extend(overrides.map(<[u8]>::trim_ascii));
     let mut hosts = vec![facts.host.as_ref()];
     hosts.extend(facts.second.hosts());
+    let of_buckets = facts.second.bucket_hosts(facts.host.as_ref());
+    hosts.extend(of_buckets.iter().map(Option::as_ref));
     let upgrades = &facts.upgrades;
-    let sighting = Sighting { hosts: &hosts, methods: &methods, paths, upgrades };
+    let sighting = Sighting { hosts: &hosts, methods: &methods, paths: &paths.named(), upgrades };
     rules.iter().find(|rule| rule.covers(&sighting))
 }
 

@@ -23,7 +23,7 @@ pub use rule::Rule;
 pub(crate) use rule::Sighting;
 pub use scope::{Holder, Requirements, Scope, Scopes, Unmet};
 pub use second::SecondName;
-pub(crate) use second::{PATH_PARAMETERS, RequestPaths, SecondNames, SecondResources};
+pub(crate) use second::{NamedPaths, PATH_PARAMETERS, RequestPaths, SecondNames, SecondResources};
 pub use source::SourceAddress;
 pub use template::PathTemplate;
 pub use upgrade::RequestedUpgrades;

@@ -4,7 +4,7 @@ use crate::object;
 use crate::schema::{Object, Place, list, optional, parsed};
 
 use super::upgrade::protocol;
-use super::{HostName, HostPattern, PathTemplate, RequestPaths, RequestedUpgrades, is_method};
+use super::{HostName, HostPattern, NamedPaths, PathTemplate, RequestedUpgrades, is_method};
 
 object! {
     /// Rules that refuse: a rule names hosts, methods, paths, upgrades, at least one of them; what it does not
@@ -58,7 +58,7 @@ pub(crate) struct Sighting<'a> {
     /// The method and everything that a method-override header names.
     pub(crate) methods: &'a [&'a [u8]],
     /// The path, and those that headers and the query name.
-    pub(crate) paths: &'a RequestPaths<'a>,
+    pub(crate) paths: &'a NamedPaths<'a>,
     /// The protocols to which it asks to switch.
     pub(crate) upgrades: &'a RequestedUpgrades,
 }

@@ -146,6 +146,16 @@ impl Segment {
             Segment::Any => true,
         }
     }
+
+    /// The same for a segment of which only the beginning is known.
+    pub(super) fn begins_with(&self, beginning: &[u8]) -> bool {
+        match self {
+            Segment::Literal { settled, .. } => settled
+                .get(..beginning.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(beginning)),
+            Segment::Any => true,
+        }
+    }
 }
 
 /// The segments of a reading without its first slash: none of the root.

@@ -15,12 +15,13 @@
 //!
 //! For the refusing side each is one more reading of the path or the host.
 
+mod bucket;
 mod forwarded;
 mod named;
 mod names;
 mod query;
 
-pub(crate) use named::RequestPaths;
+pub(crate) use named::{NamedPaths, RequestPaths};
 use names::Names;
 pub use names::SecondName;
 pub(crate) use names::{PATH_PARAMETERS, SecondNames};
@@ -41,6 +42,9 @@ pub(crate) struct SecondResources {
     paths: Vec<Vec<u8>>,
     prefixes: Vec<Vec<u8>>,
     references: Vec<Vec<u8>>,
+    /// Of the references, those that begin with a bucket.
+    objects: Vec<Vec<u8>>,
+    beginnings: Vec<Vec<u8>>,
     namespaces: Vec<Vec<u8>>,
     hosts: Vec<SecondHost>,
     /// The first header or parameter that no request under a token may have.
@@ -93,7 +97,17 @@ impl SecondResources {
         }
         let value = value.trim_ascii();
         match names {
-            Names::Reference => self.add_references(value),
+            Names::Reference => {
+                self.add_references(value);
+            }
+            Names::Object => {
+                let objects = self.add_references(value);
+                self.objects.extend(objects);
+            }
+            Names::Beginning => {
+                let beginnings = self.add_references(value);
+                self.beginnings.extend(beginnings);
+            }
             Names::Namespace => add_prefixes(&mut self.namespaces, value),
             Names::PathOfProxy => add_list(&mut self.paths, value),
             Names::Prefix => add_prefixes(&mut self.prefixes, value),
@@ -123,19 +137,21 @@ impl SecondResources {
         self.too_many |= most.max(self.hosts.len()) > MAX_SECOND;
     }
 
-    fn add_references(&mut self, value: &[u8]) {
+    /// The references that this adds.
+    fn add_references(&mut self, value: &[u8]) -> Vec<Vec<u8>> {
         let first = self.references.len();
         add_list(&mut self.references, value);
         let added: Vec<_> = self.references.iter().skip(first).cloned().collect();
-        for value in added {
+        for value in &added {
             // A `?` of a name is one that no server takes for the beginning of a query.
-            if has_dots_after_question_mark(&value) {
+            if has_dots_after_question_mark(value) {
                 self.references
                     .push(value.split(|byte| *byte == b'?').collect::<Vec<_>>().join(&b"%3f"[..]));
             }
-            let hosts = named::hosts(&value);
+            let hosts = named::hosts(value);
             self.add_hosts(hosts.iter().map(Vec::as_slice));
         }
+        added
     }
 
     fn add_hosts<'v>(&mut self, values: impl Iterator<Item = &'v [u8]>) {
@@ -156,25 +172,28 @@ impl SecondResources {
     pub(crate) fn paths<'p>(&'p self, path: &'p [u8]) -> RequestPaths<'p> {
         let own = Readings::of(path);
         if self.too_many {
-            return RequestPaths {
-                own,
-                others: vec![Readings::Anything],
-                ..RequestPaths::default()
-            };
+            let others = vec![Readings::Anything];
+            return RequestPaths { others, ..RequestPaths::alone(own) };
         }
         let mut left = MAX_SECOND_BYTES;
         let mut within = |paths: &'p [Vec<u8>]| {
             paths.iter().map(|path| Readings::within(path, &mut left)).collect::<Vec<_>>()
         };
         let (mut others, references) = (within(&self.paths), within(&self.references));
-        let namespaces = within(&self.namespaces);
+        let (beginnings, namespaces) = (within(&self.beginnings), within(&self.namespaces));
         for prefix in &self.prefixes {
             let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
             let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
             let path = [prefix, slash, path].concat();
             others.push(Readings::within(&path, &mut left).into_owned());
         }
-        RequestPaths { own, others, references, namespaces }
+        others.extend(self.objects.iter().map(|object| bucket::key(object)));
+        RequestPaths { own, others, references, beginnings, namespaces }
+    }
+
+    /// The hosts that buckets may have, beside a request's own `host`.
+    pub(crate) fn bucket_hosts(&self, host: Option<&HostName>) -> Vec<Option<HostName>> {
+        self.objects.iter().flat_map(|object| bucket::hosts(object, host)).collect()
     }
 
     /// The hosts that the headers name; `None` is every host.

@@ -8,9 +8,10 @@
 use crate::policy::template::segments_of;
 use crate::policy::{PathTemplate, Readings};
 
-/// The most pairs of readings of the path and of a namespace that are looked at; where there are more, the
-/// namespace counts as every one.
-const MAX_PAIRS: usize = 1024;
+/// The most readings of all names, and the most pairs of one of the path and one of a namespace, that are looked
+/// at; where there are more, they count as every path.
+const MAX_NAMES: usize = 1024;
+const MAX_PAIRS: usize = 256;
 
 /// Every reading of every path that a request names.
 #[derive(Debug)]
@@ -21,62 +22,111 @@ pub(crate) struct RequestPaths<'p> {
     pub(super) others: Vec<Readings<'p>>,
     /// Names of second resources.
     pub(super) references: Vec<Readings<'p>>,
+    /// Beginnings of the names of second resources.
+    pub(super) beginnings: Vec<Readings<'p>>,
     /// What may stand before the path, or behind its first segment.
     pub(super) namespaces: Vec<Readings<'p>>,
 }
 
-impl Default for RequestPaths<'_> {
-    fn default() -> Self {
-        let own = Readings::Plain(b"");
-        RequestPaths { own, others: Vec::new(), references: Vec::new(), namespaces: Vec::new() }
+/// A reading's segments.
+type Segmented<'a> = Vec<&'a [u8]>;
+
+/// The same, ready for many templates.
+#[derive(Debug)]
+pub(crate) struct NamedPaths<'a> {
+    paths: &'a RequestPaths<'a>,
+    own: Vec<Segmented<'a>>,
+    names: Vec<(Segmented<'a>, IsBeginning)>,
+    namespaces: Vec<Segmented<'a>>,
+    anything: bool,
+}
+
+/// Whether a name is all that is named, or how that begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IsBeginning {
+    No,
+    Yes,
+}
+
+impl<'p> RequestPaths<'p> {
+    /// A path beside which nothing is named.
+    pub(super) fn alone(own: Readings<'p>) -> RequestPaths<'p> {
+        let (others, references) = (Vec::new(), Vec::new());
+        let (beginnings, namespaces) = (Vec::new(), Vec::new());
+        RequestPaths { own, others, references, beginnings, namespaces }
+    }
+
+    /// Takes names and namespaces apart, once for all templates.
+    pub(crate) fn named(&self) -> NamedPaths<'_> {
+        let (own, names, namespaces) = (Vec::new(), Vec::new(), Vec::new());
+        let mut named = NamedPaths { paths: self, own, names, namespaces, anything: false };
+        if self.references.is_empty() && self.beginnings.is_empty() && self.namespaces.is_empty() {
+            return named;
+        }
+        named.anything = named.take_apart().is_none();
+        named
     }
 }
 
-impl RequestPaths<'_> {
+impl<'a> NamedPaths<'a> {
+    /// `None` where nobody can say what is named.
+    fn take_apart(&mut self) -> Option<()> {
+        let paths = self.paths;
+        self.own = segmented(std::slice::from_ref(&paths.own))?;
+        self.namespaces = segmented(&paths.namespaces)?;
+        let references = segmented(&paths.references)?.into_iter();
+        self.names = references.map(|name| (name, IsBeginning::No)).collect();
+        let beginnings = segmented(&paths.beginnings)?.into_iter();
+        self.names.extend(beginnings.map(|name| (name, IsBeginning::Yes)));
+        let pairs = self.own.len().saturating_mul(self.namespaces.len());
+        if !self.names.is_empty() {
+            // What is named may be in a namespace as well.
+            let namespaces = self.namespaces.iter().cloned();
+            self.names.extend(namespaces.map(|name| (name, IsBeginning::No)));
+        }
+        (pairs <= MAX_PAIRS && self.names.len() <= MAX_NAMES).then_some(())
+    }
+
     /// Whether a template of a rule that refuses covers one of them.
     pub(crate) fn are_covered(&self, template: &PathTemplate) -> bool {
-        let mut whole = std::iter::once(&self.own).chain(&self.others).chain(&self.references);
-        whole.any(|readings| template.refuses(readings))
-            || (!self.references.is_empty() && self.reference_is_covered(template))
-            || self.namespaces.iter().any(|namespace| self.is_covered_in(namespace, template))
+        let paths = self.paths;
+        let mut whole = std::iter::once(&paths.own).chain(&paths.others).chain(&paths.references);
+        self.anything
+            || whole.any(|readings| template.refuses(readings))
+            || (!self.names.is_empty() && self.is_name_covered(template))
+            || (!self.namespaces.is_empty() && self.is_covered_in_namespace(template))
     }
 
     /// Whether a template covers the path with second resources in place of some of its segments.
     ///
     /// Which of the template's segments are found is all that is kept while looking, so that the readings of
     /// the path and those of the names need not be put together one by one.
-    fn reference_is_covered(&self, template: &PathTemplate) -> bool {
-        let wanted = template.wanted();
-        let Some(own) = self.own.texts() else { return true };
-        // Behind how many of them a name may begin, and before how many are left it may end.
-        let mut starts = vec![false; wanted.len().saturating_add(1)];
+    fn is_name_covered(&self, template: &PathTemplate) -> bool {
+        let count = template.wanted().len();
+        // Behind how many of them a name may begin, and behind how many it may end.
+        let mut starts = vec![false; count.saturating_add(1)];
         let mut ends = starts.clone();
-        for text in &own {
-            let segments: Vec<&[u8]> = segments_of(text).collect();
-            mark_starts(template, &segments, &mut starts);
-            mark_ends(template, &segments, &mut ends);
+        for path in &self.own {
+            mark_starts(template, path, &mut starts);
+            mark_ends(template, path, &mut ends);
         }
-        let names = self.references.iter().chain(&self.namespaces);
-        let Some(names) = names.map(Readings::texts).collect::<Option<Vec<_>>>() else {
-            return true;
-        };
-        let names: Vec<Vec<&[u8]>> =
-            names.into_iter().flatten().map(|text| segments_of(text).collect()).collect();
         // A name may follow another one: as long as that leads further.
         let mut more = true;
         while more {
             more = false;
-            for name in &names {
-                for start in 0..starts.len() {
-                    if !starts.get(start).is_some_and(|is_start| *is_start) {
+            for (name, is_beginning) in &self.names {
+                for start in 0..=count {
+                    if starts.get(start) != Some(&true) {
                         continue;
+                    }
+                    if *is_beginning == IsBeginning::Yes && may_begin(template, name, start) {
+                        return true;
                     }
                     match place(template, name, start) {
                         Place::Covered => return true,
                         Place::Ends(end) => {
-                            let is_end = ends.get(end).is_some_and(|is_end| *is_end);
                             // Of an empty name (`/`, `..`) only what is in front of it counts.
-                            if is_end && (!name.is_empty() || end == wanted.len()) {
+                            if ends.get(end) == Some(&true) && (!name.is_empty() || end == count) {
                                 return true;
                             }
                             if let Some(known) = starts.get_mut(end).filter(|known| !**known) {
@@ -94,27 +144,25 @@ impl RequestPaths<'_> {
 
     /// Whether a template covers the path in a namespace: before its first segment, or, as Vault takes it too,
     /// behind the first one and behind `v1`.
-    fn is_covered_in(&self, namespace: &Readings<'_>, template: &PathTemplate) -> bool {
-        let (Some(own), Some(namespaces)) = (self.own.texts(), namespace.texts()) else {
-            return true;
-        };
-        if own.len().saturating_mul(namespaces.len()) > MAX_PAIRS {
-            return true;
-        }
-        own.iter().any(|text| {
-            let path: Vec<&[u8]> = segments_of(text).collect();
+    fn is_covered_in_namespace(&self, template: &PathTemplate) -> bool {
+        self.own.iter().any(|path| {
             let api = path.iter().position(|segment| segment.eq_ignore_ascii_case(b"v1"));
-            let behind = [Some(0), Some(1), api.map(|at| at.saturating_add(1))];
-            let mut places = behind.into_iter().flatten().filter(|place| *place <= path.len());
-            places.any(|place| {
-                let (before, after) = path.split_at_checked(place).unwrap_or((&path, &[]));
-                namespaces.iter().any(|namespace| {
-                    let namespace: Vec<&[u8]> = segments_of(namespace).collect();
-                    template.refuses_segments([before, &namespace, after].concat().into_iter())
+            let places = [Some(0), Some(1), api.map(|at| at.saturating_add(1))];
+            places.into_iter().flatten().any(|place| {
+                let Some((before, after)) = path.split_at_checked(place) else { return false };
+                self.namespaces.iter().any(|namespace| {
+                    let segments = before.iter().chain(namespace).chain(after);
+                    template.refuses_segments(segments.copied())
                 })
             })
         })
     }
+}
+
+/// The segments of all readings; `None` where they are too many to tell.
+fn segmented<'a>(readings: &'a [Readings<'_>]) -> Option<Vec<Segmented<'a>>> {
+    let texts = readings.iter().map(Readings::texts).collect::<Option<Vec<_>>>()?;
+    Some(texts.into_iter().flatten().map(|text| segments_of(text).collect()).collect())
 }
 
 /// Marks how many of the template's first segments begin the path.
@@ -175,6 +223,16 @@ fn place(template: &PathTemplate, name: &[&[u8]], start: usize) -> Place {
         true if template.has_rest() => Place::Covered,
         _ => Place::Nowhere,
     }
+}
+
+/// Whether something whose name begins like this could be what the template covers.
+fn may_begin(template: &PathTemplate, name: &[&[u8]], start: usize) -> bool {
+    let wanted = template.wanted().get(start..).unwrap_or_default();
+    let Some((last, before)) = name.split_last() else { return false };
+    let Some(wanted_last) = wanted.get(before.len()) else { return false };
+    let covered =
+        wanted.iter().zip(before).all(|(wanted, segment)| wanted.is_covered(segment, false));
+    covered && wanted_last.begins_with(last)
 }
 
 /// The hosts that a URL's authority could name, however it is spelled.

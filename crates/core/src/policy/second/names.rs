@@ -7,6 +7,10 @@ use crate::headers::reads_as;
 pub(super) enum Names {
     /// A second resource: a path, an absolute URL, or a name relative to some part of the request's own path.
     Reference,
+    /// The same, in which the first segment is a bucket, whose name may be a part of a host's.
+    Object,
+    /// The same, of which only the beginning is named.
+    Beginning,
     /// The namespace of the request's path.
     Namespace,
     /// The request's path, as proxies write it.
@@ -22,45 +26,45 @@ pub(super) enum Names {
 impl Names {
     /// Whether a request under a token may not have such a header.
     pub(super) fn is_refused(self) -> bool {
-        matches!(self, Names::Reference | Names::Namespace)
+        matches!(self, Names::Reference | Names::Object | Names::Beginning | Names::Namespace)
     }
 }
 
 /// `path_headers` without those of a configuration.
-const PATH_HEADERS: [&str; 28] = [
-    "x-original-url",
-    "x-rewrite-url",
-    "x-original-uri",
-    "x-forwarded-path",
-    "x-http-path-override",
+const PATH_HEADERS: [(&str, Names); 28] = [
+    ("x-original-url", Names::Reference),
+    ("x-rewrite-url", Names::Reference),
+    ("x-original-uri", Names::Reference),
+    ("x-forwarded-path", Names::Reference),
+    ("x-http-path-override", Names::Reference),
     // WebDAV (RFC 4918 section 10.3), CouchDB, Swift.
-    "destination",
-    // S3 and what speaks its protocol.
-    "x-amz-copy-source",
-    "x-amz-rename-source",
-    "x-goog-copy-source",
-    "x-oss-copy-source",
-    "x-oss-symlink-target",
-    "x-cos-copy-source",
-    "x-obs-copy-source",
-    "x-bce-copy-source",
-    "x-tos-copy-source",
+    ("destination", Names::Reference),
+    // S3 and what is like it: Google's, Alibaba's, Tencent's, Huawei's, Baidu's and Volcengine's.
+    ("x-amz-copy-source", Names::Object),
+    ("x-amz-rename-source", Names::Object),
+    ("x-goog-copy-source", Names::Object),
+    ("x-oss-copy-source", Names::Object),
+    ("x-oss-symlink-target", Names::Reference),
+    ("x-cos-copy-source", Names::Object),
+    ("x-obs-copy-source", Names::Object),
+    ("x-bce-copy-source", Names::Object),
+    ("x-tos-copy-source", Names::Object),
     // Azure's blobs, data lakes and files.
-    "x-ms-copy-source",
-    "x-ms-rename-source",
-    "x-ms-file-rename-source",
+    ("x-ms-copy-source", Names::Reference),
+    ("x-ms-rename-source", Names::Reference),
+    ("x-ms-file-rename-source", Names::Reference),
     // Swift.
-    "x-copy-from",
-    "x-copy-from-account",
-    "destination-account",
-    "x-object-manifest",
-    "x-symlink-target",
-    "x-symlink-target-account",
-    "x-versions-location",
-    "x-history-location",
-    "x-container-sync-to",
+    ("x-copy-from", Names::Reference),
+    ("x-copy-from-account", Names::Reference),
+    ("destination-account", Names::Reference),
+    ("x-object-manifest", Names::Beginning),
+    ("x-symlink-target", Names::Reference),
+    ("x-symlink-target-account", Names::Reference),
+    ("x-versions-location", Names::Reference),
+    ("x-history-location", Names::Reference),
+    ("x-container-sync-to", Names::Reference),
     // OpenBao: a login in any request. Its path is relative to `/v1/`.
-    "x-vault-inline-auth-path",
+    ("x-vault-inline-auth-path", Names::Reference),
 ];
 
 /// `namespace_headers` without those of a configuration.
@@ -126,7 +130,11 @@ impl SecondNames {
             })
         };
         // What is configured comes first: it may say more of a header than the defaults do.
-        let paths = paths.chain(PATH_HEADERS).map(|name| (name, Names::Reference));
+        let is_new = |name: &&str| {
+            let mut defaults = PATH_HEADERS.iter();
+            !defaults.any(|(known, _)| reads_as(name.as_bytes(), known.as_bytes()))
+        };
+        let paths = paths.filter(is_new).map(|name| (name, Names::Reference)).chain(PATH_HEADERS);
         let namespaces = namespaces.chain(NAMESPACE_HEADERS).map(|name| (name, Names::Namespace));
         let headers: Vec<_> = paths
             .chain(namespaces)

@@ -114,7 +114,6 @@ fn the_source_of_a_copy_is_judged() {
             "https://h/pub/x",
             "",
             "\u{e9}",
-            "x/secret",
             "?secret",
         ] {
             assert_refused_only_under_a_token(&config, ("PUT", "/pub/loot", &[(name, value)]));
@@ -309,6 +308,52 @@ fn the_host_of_a_second_url_is_judged() {
         ["https://orders.internal/secret.internal", "/secret.internal/x", "secret.internal/x"]
     {
         assert_refused_only_under_a_token(&config, ("COPY", "/pub/x", &[("destination", value)]));
+    }
+}
+
+#[test]
+fn a_bucket_may_be_a_part_of_a_host() {
+    let rules = json!([{"hosts": ["secret.internal", "secret.orders.internal"]},
+        {"hosts": ["*.s3.internal"], "paths": ["/private/**"]}]);
+    let config = guarding(&["/never"], json!({"protected": rules, "ceiling": rules}));
+    for (name, value) in [
+        ("x-amz-copy-source", "secret/s.txt"),
+        ("x-amz-copy-source", "/secret/s.txt?versionId=1"),
+        ("x-amz-copy-source", "%73ecret%2Fs.txt"),
+        ("x-goog-copy-source", "SECRET/s.txt"),
+        ("x-cos-copy-source", "secret.orders.internal/s.txt"),
+    ] {
+        assert_covered(&config, ("PUT", "/loot", &[(name, value)]));
+    }
+    let at = |host: &str| {
+        let request = Request::new("PUT", "/loot").replace(":authority", host);
+        let request = request.header("x-amz-copy-source", "pub/private/s.txt");
+        reason(&Stage::new(&config).request(1, &request))
+    };
+    assert_eq!(at("loot.s3.internal"), "token_missing");
+    assert_eq!(at("loot.s3.example"), "no_token");
+    for (name, value) in [
+        ("x-amz-copy-source", "pub/secret"),
+        ("x-amz-copy-source", "secrets/s.txt"),
+        // Only buckets are a part of a host.
+        ("x-ms-copy-source", "secret/s.txt"),
+    ] {
+        assert_refused_only_under_a_token(&config, ("PUT", "/loot", &[(name, value)]));
+    }
+}
+
+#[test]
+fn the_beginning_of_names_is_all_of_them() {
+    let config = guarding(&["/v1/{account}/docs/secret/**"], json!({}));
+    let big = |value: &str| {
+        let headers = [("x-object-manifest", value)];
+        without(&config, ("PUT", "/v1/AUTH_me/pub/big", &headers))
+    };
+    for value in ["docs/sec", "docs/secret/x", "docs%2Fs", "docs", "docs/secret", "DOCS/SEC"] {
+        assert_eq!(big(value), "token_missing", "{value}");
+    }
+    for value in ["docs/pub", "docs/secrets", "pub/x/docs/sec", "pub_segments/big/1700000000/"] {
+        assert_eq!(big(value), "no_token", "{value}");
     }
 }
 
