@@ -51,7 +51,7 @@ fn a_refusal_tells_the_holder_what_the_grant_covers_and_what_to_ask_for() {
             "upgrades": ["websocket"]}]);
     assert_eq!(grant["scopes"], scopes);
     let remedy = refused.problem["remedy"].as_str().unwrap();
-    let start = "breakglass request --scope orders:write --reason '<why>'";
+    let start = "breakglass request --scope orders:read --scope orders:write --reason '<why>'";
     assert!(remedy.starts_with(start) && remedy.ends_with(" --duration 30m"), "{remedy}");
     let challenge = refused.answer.header("www-authenticate").unwrap();
     assert!(challenge.ends_with(r#", scope="orders:write""#), "{challenge}");

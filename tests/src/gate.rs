@@ -254,9 +254,12 @@ fn assert_is_about(audit: &Audit, request: &Request) {
 /// The challenge that goes with a reason (RFC 6750 section 3, RFC 9470 section 3).
 fn assert_challenge(answer: &Answer, reason: &str) {
     let challenge = answer.header("www-authenticate");
-    let bearer = r#"Bearer realm="breakglass""#;
+    // That of the source that is configured first.
+    let scheme = challenge.and_then(|text| text.split(' ').next()).unwrap_or("Breakglass");
+    assert!(["Breakglass", "Bearer"].contains(&scheme), "{scheme}");
+    let bearer = format!(r#"{scheme} realm="breakglass""#);
     let expected = match (answer.status, reason) {
-        (_, "token_missing") => bearer.to_owned(),
+        (_, "token_missing") => bearer,
         (_, "step_up_required") => {
             let start = format!(r#"{bearer}, error="insufficient_user_authentication""#);
             assert!(challenge.is_some_and(|text| text.starts_with(&start)), "{challenge:?}");

@@ -17,6 +17,8 @@
 //! is a [`Question`]; with the answer the whole decision is made again, so nothing that was checked
 //! before a wait is taken on trust after it. Each question is asked at most once for one request.
 
+mod ask_for;
+
 use std::rc::Rc;
 
 use crate::audit::{RevocationSource, Standing};
@@ -30,7 +32,9 @@ use crate::policy::{
 use crate::reason::{AllowReason, DenyReason};
 use crate::request::Facts;
 use crate::revocations::Revocations;
-use crate::token::{KeyRing, Unverifiable, UnverifiedToken, VerifiedToken, verify};
+use crate::token::{KeyRing, Unverifiable, UnverifiedToken, VerifiedToken, hint, verify};
+
+use ask_for::AskFor;
 
 /// What is decided about a request.
 #[derive(Debug)]
@@ -289,13 +293,20 @@ fn verified(
 ) -> Result<Rc<VerifiedToken>, Stop> {
     let (config, now) = (bench.config, bench.now);
     let in_time = |token: &Rc<VerifiedToken>| {
-        token.check_time(now, config.clock_skew).map_err(|reason| Denial::under(reason, token))
+        token.check_time(now, config.clock_skew).map_err(|reason| {
+            let remedy = Some(clocks(reason, token, now));
+            Denial { remedy, ..Denial::under(reason, token) }
+        })
     };
     if let Some(token) = bench.memory.token(bytes, now, config.clock_skew) {
         in_time(&token)?;
         return Ok(token);
     }
-    let unverified = UnverifiedToken::parse(bytes, config.max_token_bytes).map_err(Denial::of)?;
+    let unverified =
+        UnverifiedToken::parse(bytes, config.max_token_bytes).map_err(|reason| Denial {
+            remedy: hint(bytes).filter(|_| reason == DenyReason::TokenMalformed).map(str::to_owned),
+            ..Denial::of(reason)
+        })?;
     match verify(&unverified, config, bench.keys) {
         Ok(token) => {
             let token = Rc::new(token);
@@ -304,6 +315,9 @@ fn verified(
             Ok(token)
         }
         Err(Unverifiable::Refuse(reason)) => Err(Denial::of(reason).into()),
+        Err(Unverifiable::RefuseSigned(reason, why)) => {
+            Err(Denial { remedy: Some(why), ..Denial::of(reason) }.into())
+        }
         Err(Unverifiable::FetchKeys(issuer)) => {
             let reason = match answers.keys {
                 // Asked, and the source knows no such key.
@@ -313,6 +327,24 @@ fn verified(
             };
             Err(Denial::of(reason).into())
         }
+    }
+}
+
+/// Why a token's time has not come, or has passed, by whose clock: either may be wrong.
+fn clocks(reason: DenyReason, token: &VerifiedToken, now: Instant) -> String {
+    let claims = token.claims();
+    let (now, exp) = (now.rfc3339(), Instant::from_seconds(claims.exp).rfc3339());
+    match reason {
+        DenyReason::TokenNotYetValid => {
+            let start = Instant::from_seconds(claims.nbf.unwrap_or(0).max(claims.iat)).rfc3339();
+            format!(
+                "the token counts from {start} on, and it is {now} by this proxy's clock: either that is wrong, or \
+                 the issuer's"
+            )
+        }
+        _ => format!(
+            "the grant ended at {exp}, and it is {now} by this proxy's clock; ask for a new one with `breakglass request`"
+        ),
     }
 }
 
@@ -404,27 +436,15 @@ fn covering_scope<'a>(
         }
     }
     Err(denial.unwrap_or_else(|| {
-        let ask_for = config.scopes.iter().find_map(covers).map(|(scope, _)| scope.name.clone());
+        let ask_for = AskFor::of(config.scopes.iter().filter_map(covers), token.claims());
         let none = RequestedUpgrades::default();
         let is_upgrade = !facts.upgrades.is_empty();
         // The holder may not know that what is sent asks for another protocol.
-        let remedy = (is_upgrade
-            && granted.clone().any(|scope| covers_with(scope, &none).is_some()))
-        .then(|| upgrade_remedy(ask_for.is_some()));
-        Denial { ask_for, remedy, ..Denial::under(DenyReason::OutOfScope, token) }
+        let only_upgrade =
+            is_upgrade && granted.clone().any(|scope| covers_with(scope, &none).is_some());
+        let remedy = Some(ask_for.remedy(only_upgrade));
+        Denial { ask_for: ask_for.scope(), remedy, ..Denial::under(DenyReason::OutOfScope, token) }
     }))
-}
-
-/// What to do about a request that the grant covers, but not the protocol that it asks to switch to.
-fn upgrade_remedy(has_scope: bool) -> String {
-    let what_to_do = if has_scope {
-        "ask for the scope that does"
-    } else {
-        "no scope does, until one names the protocol in `upgrades`"
-    };
-    format!(
-        "the grant covers this request, but not the protocol that its `Upgrade` asks for; {what_to_do}"
-    )
 }
 
 /// A token that is bound to a certificate counts with this certificate only, whatever the scope

@@ -5,7 +5,9 @@ use crate::object;
 use crate::schema::{Object, Place, boolean, optional, or, parsed, required};
 
 object! {
-    /// The headers that may carry a token. Without `token_sources`, the header of its own is one.
+    /// The headers that may carry a token. Without `token_sources`, the header of its own is one. The challenge of a
+    /// refusal (`WWW-Authenticate`) has the scheme of the first: `Breakglass` where it has none; see
+    /// [reasons.md](reasons.md#who-learns-what).
     ///
     /// Nothing else is searched: a token in another header (`proxy-authorization`, `cookie`,
     /// `sec-websocket-protocol`), in the query (`access_token`) or in a body opens nothing, leaves no record, and
@@ -23,7 +25,8 @@ object! {
         /// `<scheme> <token>` and nothing else in the header; damaged, after another scheme or beside another
         /// element it is refused.
         pub scheme: Option<String> = optional("none", parsed("scheme", scheme)),
-        /// Whether the upstream may see the token.
+        /// Whether the upstream may see the token. Where a client signs its headers (AWS's SigV4), one that is removed
+        /// breaks the signature: let it sign another set of headers, or set this.
         pub forward: bool = or(false, boolean()),
     }
 }

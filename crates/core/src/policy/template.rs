@@ -139,7 +139,7 @@ impl PathTemplate {
     }
 
     /// Whether more segments may follow.
-    pub(super) fn has_rest(&self) -> bool {
+    pub(crate) fn has_rest(&self) -> bool {
         self.rest
     }
 }

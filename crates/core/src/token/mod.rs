@@ -9,6 +9,7 @@
 
 mod algorithm;
 mod detect;
+mod hint;
 mod keyring;
 mod keys;
 mod signature;
@@ -17,6 +18,7 @@ mod verify;
 
 pub use algorithm::Algorithm;
 pub(crate) use detect::contains_our_token;
+pub(crate) use hint::hint;
 pub(crate) use keyring::MIN_FETCH_INTERVAL;
 pub use keyring::{KeyRing, Lookup};
 pub use keys::{InvalidJwks, KeySet};

@@ -4,7 +4,7 @@
 use jwt_simple::prelude::{
     ECDSAP256PublicKeyLike, ECDSAP384PublicKeyLike, ES256PublicKey, ES384PublicKey,
     Ed25519PublicKey, EdDSAPublicKeyLike, NoCustomClaims, PS256PublicKey, RS256PublicKey,
-    RSAPublicKeyLike, UnixTimeStamp, VerificationOptions,
+    RSAPublicKeyLike, Token, UnixTimeStamp, VerificationOptions,
 };
 use jwt_simple::{Error, JWTError};
 use serde_json::json;
@@ -94,7 +94,19 @@ impl PublicKey {
         self.check(algorithm, token, Some(typ)).ok().map(|()| ValidSignature(()))
     }
 
-    /// The same, with the library's word for what failed: the header, then the signature, then the payload.
+    /// Whether `token` is signed by this key, whatever its payload is: to tell who sent it what is wrong with that, and
+    /// for nothing else.
+    #[must_use]
+    pub(crate) fn has_signed(&self, algorithm: Algorithm, token: &str, typ: Option<&str>) -> bool {
+        match self.check(algorithm, token, typ) {
+            Ok(()) => true,
+            // An error of the parser is the payload's if the header can be read: that comes first, and the
+            // signature before the payload.
+            Err(error) => error.is::<serde_json::Error>() && Token::decode_metadata(token).is_ok(),
+        }
+    }
+
+    /// Checks the signature, with the library's word for what failed: the header, then the signature, then the payload.
     fn check(&self, algorithm: Algorithm, token: &str, typ: Option<&str>) -> Result<(), Error> {
         let options = Some(VerificationOptions {
             // Claims and time are judged by `verify`, with our own clock and rules; at instant zero

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use crate::claims::{Claims, InvalidClaims};
 use crate::config::Config;
-use crate::instant::Instant;
+use crate::instant::{Instant, format_duration};
 use crate::reason::DenyReason;
 
 use super::{Algorithm, KeyRing, Lookup, UnverifiedToken, ValidSignature};
+
+/// The most audiences that one answer names.
+const MAX_LISTED: usize = 4;
 
 /// A token that a configured issuer signed, for one of our audiences and within the issuer's
 /// `max_lifetime`. Whether its time has come, and not passed, is asked at each use.
@@ -23,6 +26,8 @@ pub struct VerifiedToken {
 pub enum Unverifiable {
     /// It is refused.
     Refuse(DenyReason),
+    /// It is refused though its issuer signed it. So whoever sent it may be told why.
+    RefuseSigned(DenyReason, String),
     /// The issuer with this index has no key with this `kid`; its source may have one by now.
     FetchKeys(usize),
 }
@@ -64,21 +69,52 @@ pub fn verify(
     if !key.allows(algorithm) {
         return Err(DenyReason::AlgorithmNotAllowed.into());
     }
-    let claims = Claims::from_json(token.unverified_payload()).map_err(|error| match error {
-        InvalidClaims::Missing(_) => DenyReason::ClaimMissing,
-        InvalidClaims::Invalid(_) | InvalidClaims::NotAnObject => DenyReason::ClaimInvalid,
+    let claims = Claims::from_json(token.unverified_payload()).map_err(|error| {
+        let reason = reason_of(error);
+        if !key.has_signed(algorithm, token.text(), Some(token.unverified_typ())) {
+            return Unverifiable::Refuse(reason);
+        }
+        let why = format!("{error}: that is the issuer's mistake, and another token does not help");
+        Unverifiable::RefuseSigned(reason, why)
     })?;
     let signature = key
         .verify(algorithm, token.text(), token.unverified_typ())
         .ok_or(DenyReason::SignatureInvalid)?;
     if !claims.aud.iter().any(|audience| issuer.audiences.contains(audience)) {
-        return Err(DenyReason::AudienceMismatch.into());
+        let why = format!(
+            "the token is for {}, and this proxy takes tokens for {}: ask for one for this environment",
+            listed(&claims.aud),
+            listed(&issuer.audiences),
+        );
+        return Err(Unverifiable::RefuseSigned(DenyReason::AudienceMismatch, why));
     }
     let verified = VerifiedToken { claims, issuer: index, _signature: signature };
     if verified.lifetime() > issuer.max_lifetime {
-        return Err(DenyReason::LifetimeExceeded.into());
+        let why = format!(
+            "the token lives for {}, and this proxy takes none of its issuer that lives for more than {}",
+            format_duration(verified.lifetime()),
+            format_duration(issuer.max_lifetime),
+        );
+        return Err(Unverifiable::RefuseSigned(DenyReason::LifetimeExceeded, why));
     }
     Ok(verified)
+}
+
+fn reason_of(error: InvalidClaims) -> DenyReason {
+    match error {
+        InvalidClaims::Missing(_) => DenyReason::ClaimMissing,
+        InvalidClaims::Invalid(_) | InvalidClaims::NotAnObject => DenyReason::ClaimInvalid,
+    }
+}
+
+/// Names for a person, as many as one answer may have.
+fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(MAX_LISTED).map(|name| format!("`{}`", name.escape_debug()));
+    let mut shown: Vec<String> = shown.collect();
+    if names.len() > MAX_LISTED {
+        shown.push("..".to_owned());
+    }
+    shown.join(", ")
 }
 
 impl VerifiedToken {

@@ -3,7 +3,7 @@
 use breakglass_core::step::{Refusal, Step};
 use serde_json::{Value, json};
 
-use crate::support::{Key, Request, Stage, claims, config, test, with};
+use crate::support::{Key, NOW, Request, Stage, claims, config, test, with};
 
 fn refusal(config: &Value, request: &Request) -> Refusal {
     let step = Stage::new(config).request(1, request);
@@ -42,7 +42,7 @@ fn before_a_signature_is_verified_an_answer_says_no_more_than_the_reason() {
     assert_eq!(
         header(&refusal, "www-authenticate"),
         Some(
-            r#"Bearer realm="breakglass", error="invalid_token", error_description="key_unknown""#
+            r#"Breakglass realm="breakglass", error="invalid_token", error_description="key_unknown""#
         )
     );
 }
@@ -62,12 +62,12 @@ fn the_holder_is_told_what_the_grant_covers_and_what_to_ask_for() {
     );
     assert_eq!(
         problem["remedy"],
-        "breakglass request --scope orders:write --reason '<why>' --incident INC-1 --duration 30m"
+        "breakglass request --scope orders:read --scope orders:write --reason '<why>' --incident INC-1 --duration 30m --wait"
     );
     assert_eq!(
         header(&refusal, "www-authenticate"),
         Some(
-            "Bearer realm=\"breakglass\", error=\"insufficient_scope\", \
+            "Breakglass realm=\"breakglass\", error=\"insufficient_scope\", \
              error_description=\"out_of_scope\", scope=\"orders:write\""
         )
     );
@@ -86,7 +86,7 @@ fn what_is_offered_is_safe_to_paste() {
         ("two words", " --incident 'two words'"),
         ("$(rm -rf /)", " --incident '$(rm -rf /)'"),
         ("it's", r" --incident 'it'\''s'"),
-        ("--help", ""),
+        ("--help", " --incident=--help"),
         ("a;b", " --incident 'a;b'"),
     ] {
         let breakglass = json!({"reason": "x", "incident": incident, "approvers": ["bob"]});
@@ -94,7 +94,7 @@ fn what_is_offered_is_safe_to_paste() {
         let request = Request::new("POST", "/v1/orders").header("x-breakglass-token", token);
         let problem = problem(&refusal(&config(), &request));
         let remedy = problem["remedy"].as_str().unwrap();
-        assert!(remedy.ends_with(&format!("'<why>'{offered} --duration 30m")), "{remedy}");
+        assert!(remedy.ends_with(&format!("'<why>'{offered} --duration 30m --wait")), "{remedy}");
     }
 }
 
@@ -106,7 +106,7 @@ fn a_step_up_is_a_challenge_of_rfc_9470() {
     assert_eq!(
         header(&refusal, "www-authenticate"),
         Some(
-            "Bearer realm=\"breakglass\", error=\"insufficient_user_authentication\", \
+            "Breakglass realm=\"breakglass\", error=\"insufficient_user_authentication\", \
              error_description=\"step_up_required\", acr_values=\"aal2 aal3\", max_age=\"900\""
         )
     );
@@ -116,7 +116,7 @@ fn a_step_up_is_a_challenge_of_rfc_9470() {
 fn a_request_without_a_token_gets_a_challenge_without_an_error() {
     let deny = with(config(), json!({"unauthenticated": "deny"}));
     let refusal = refusal(&deny, &Request::new("GET", "/"));
-    assert_eq!(header(&refusal, "www-authenticate"), Some("Bearer realm=\"breakglass\""));
+    assert_eq!(header(&refusal, "www-authenticate"), Some("Breakglass realm=\"breakglass\""));
 }
 
 #[test]
@@ -160,4 +160,173 @@ fn a_failure_of_the_filter_refuses_what_was_already_permitted() {
         (&json!("deny"), &json!("internal_error"))
     );
     assert_eq!(record["grant"], "grant-1");
+}
+
+/// The command that a refusal offers.
+fn offered(config: &Value, token: &str, method: &str, path: &str) -> Option<String> {
+    let request = Request::new(method, path).header("x-breakglass-token", token);
+    Some(problem(&refusal(config, &request))["remedy"].as_str()?.to_owned())
+}
+
+#[test]
+fn the_narrowest_scope_is_offered_beside_what_is_held() {
+    let scope = |name: &str, methods: &[&str], paths: &[&str], roles: &[&str]| {
+        let scope = json!({"name": name, "methods": methods, "paths": paths});
+        if roles.is_empty() { scope } else { with(scope, json!({"require": {"roles": roles}})) }
+    };
+    let config = with(
+        config(),
+        json!({"scopes": [
+            scope("orders:read", &["GET"], &["/v1/orders"], &[]),
+            scope("admin:everything", &["GET", "POST", "DELETE"], &["/**"], &[]),
+            scope("b:any", &["POST"], &["/v1/**"], &[]),
+            scope("c:any", &["POST"], &["/v1/{x}"], &[]),
+            scope("orders:all", &["POST"], &["/v1/orders/**"], &[]),
+            scope("orders:both", &["POST", "GET"], &["/v1/orders"], &[]),
+            scope("orders:boss", &["POST"], &["/v1/orders", "/v1/invoices"], &["boss"]),
+            scope("orders:many", &["POST"], &["/v1/orders", "/v1/carts"], &["oncall"]),
+            scope("orders:write", &["POST"], &["/v1/orders"], &["oncall", "boss"]),
+            scope("secret", &["GET"], &["/secret"], &["boss", "deputy"]),
+        ]}),
+    );
+    let offered = |token: &str, method, path| offered(&config, token, method, path);
+    let holder = |changes: Value| Key::new(1).sign(&with(claims(), changes));
+    let command = |scopes: &str| {
+        let rest = "--reason '<why>' --incident INC-1 --duration 30m --wait";
+        Some(format!("breakglass request {scopes} {rest}"))
+    };
+    let oncall = holder(json!({"roles": ["oncall"]}));
+    let nobody = holder(json!({"roles": []}));
+    for (token, method, path, scopes) in [
+        (&oncall, "POST", "/v1/orders", "--scope orders:read --scope orders:write"),
+        // What needs a role that the token does not have is not offered.
+        (&nobody, "POST", "/v1/orders", "--scope orders:read --scope c:any"),
+        (&oncall, "POST", "/v1/orders/7", "--scope orders:read --scope orders:all"),
+        (&oncall, "POST", "/v1/else/7", "--scope orders:read --scope b:any"),
+        (&oncall, "DELETE", "/v1/orders", "--scope orders:read --scope admin:everything"),
+    ] {
+        assert_eq!(offered(token, method, path), command(scopes), "{method} {path}");
+    }
+    let two = holder(json!({"scope": "orders:read billing:read orders:read", "roles": ["oncall"]}));
+    let scopes = "--scope orders:read --scope billing:read --scope orders:write";
+    assert_eq!(offered(&two, "POST", "/v1/orders"), command(scopes));
+    let many: Vec<String> = (0..16).map(|number| format!("s{number}")).collect();
+    let many = holder(json!({"scope": many.join(" "), "roles": ["oncall"]}));
+    assert_eq!(offered(&many, "POST", "/v1/orders"), command("--scope orders:write"));
+
+    let secret = json!({"scopes": [scope("orders:read", &["GET"], &["/v1/orders"], &[]),
+        scope("secret", &["GET"], &["/secret"], &["boss", "deputy"])]});
+    let request = Request::new("GET", "/secret").header("x-breakglass-token", &*oncall);
+    let problem = problem(&refusal(&with(config.clone(), secret), &request));
+    assert_eq!(problem.get("remedy"), None);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail
+            .ends_with("is for who has the role `boss` or `deputy`, which the token does not say")
+    );
+}
+
+#[test]
+fn a_grant_that_has_ended_is_offered_again() {
+    let ended = Key::new(1).sign(&with(claims(), json!({"exp": NOW - 60})));
+    let refusal = refusal(&config(), &Request::under(&ended));
+    let problem = problem(&refusal);
+    assert_eq!(
+        (problem["reason"].as_str(), problem["remedy"].as_str()),
+        (
+            Some("token_expired"),
+            Some(
+                "breakglass request --scope orders:read --reason '<why>' --incident INC-1 --duration 30m --wait"
+            )
+        )
+    );
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with(
+        "the grant ended at 2027-01-15T07:59:00.000Z, and it is 2027-01-15T08:00:00.000Z by"
+    ));
+}
+
+#[test]
+fn a_clock_that_is_off_is_named_with_both_times() {
+    let early = Key::new(1).sign(&with(claims(), json!({"iat": NOW + 60, "exp": NOW + 120})));
+    let detail = problem(&refusal(&config(), &Request::under(&early)))["detail"].clone();
+    assert_eq!(
+        detail,
+        "the token counts from 2027-01-15T08:01:00.000Z on, and it is 2027-01-15T08:00:00.000Z by this proxy's \
+         clock: either that is wrong, or the issuer's"
+    );
+}
+
+#[test]
+fn what_an_issuer_signed_is_explained_and_what_nobody_signed_is_not() {
+    let of = |changes: Value| with(claims(), changes);
+    let told = |key: u8, claims: &Value| {
+        let problem = problem(&refusal(&config(), &Request::under(&Key::new(key).sign(claims))));
+        let text = |member: &str| problem[member].as_str().unwrap().to_owned();
+        assert_eq!(problem.get("grant"), None);
+        (text("reason"), text("detail"))
+    };
+    for (claims, reason, named) in [
+        (of(json!({"sub": 7})), "claim_invalid", "claim `sub` is invalid"),
+        (of(json!({"jti": null})), "claim_missing", "claim `jti` is missing"),
+        (of(json!({"aud": ["a`\n", "b"]})), "claim_invalid", "claim `aud` is invalid"),
+        (
+            of(json!({"aud": ["staging", "b"]})),
+            "audience_mismatch",
+            "for `staging`, `b`, and this proxy takes tokens for `payments-prod`",
+        ),
+        (of(json!({"exp": NOW + 100_000})), "lifetime_exceeded", "for more than 1h"),
+    ] {
+        let (given, detail) = told(1, &claims);
+        assert_eq!(given, reason);
+        assert!(detail.contains(named), "{claims} {detail}");
+    }
+    // The same, under a signature that is not the key's.
+    for claims in [of(json!({"sub": 7})), of(json!({"aud": ["staging"]}))] {
+        let token = Key::new(1).sign(&claims);
+        let (start, signature) = token.rsplit_once('.').unwrap();
+        let forged = format!(
+            "{start}.{}{}",
+            if signature.starts_with('A') { 'B' } else { 'A' },
+            &signature[1..]
+        );
+        let problem = problem(&refusal(&config(), &Request::under(&forged)));
+        let reason = problem["reason"].as_str().unwrap();
+        assert_eq!(problem["detail"], format!("the token was refused: {reason}"));
+    }
+}
+
+#[test]
+fn what_cannot_be_checked_now_says_when_to_try_again() {
+    let stale = with(
+        config(),
+        json!({"revocation": {"feed": {"cluster": "c", "authority": "a", "path": "/f"}}}),
+    );
+    let mut stage = Stage::new(&stale);
+    let call = stage.call();
+    stage.fail(&call);
+    let Step::Refuse(refusal, _) = stage.request(1, &Request::under(&token())) else { panic!() };
+    assert_eq!(
+        (refusal.reason.code(), header(&refusal, "retry-after")),
+        ("revocation_unknown", Some("2"))
+    );
+    let forged = self::refusal(&config(), &Request::under(&Key::new(2).sign(&claims())));
+    assert_eq!(header(&forged, "retry-after"), None);
+}
+
+#[test]
+fn the_challenge_is_that_of_the_source_that_comes_first() {
+    let bearer = json!({"header": "authorization", "scheme": "Bearer"});
+    let own = json!({"header": "x-breakglass-token"});
+    for (sources, scheme) in [
+        (json!([own]), "Breakglass"),
+        (json!([own, bearer]), "Breakglass"),
+        (json!([bearer, own]), "Bearer"),
+        (json!([{"header": "authorization", "scheme": "Break-Glass"}]), "break-glass"),
+    ] {
+        let config = with(config(), json!({"unauthenticated": "deny", "token_sources": sources}));
+        let refusal = refusal(&config, &Request::new("GET", "/"));
+        let challenge = header(&refusal, "www-authenticate");
+        assert_eq!(challenge, Some(&*format!("{scheme} realm=\"breakglass\"")));
+    }
 }

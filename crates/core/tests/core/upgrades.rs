@@ -85,7 +85,7 @@ fn the_refusal_says_what_is_missing_and_which_scope_has_it() {
     );
     assert_eq!(
         answer["remedy"],
-        "breakglass request --scope orders:watch --reason '<why>' --incident INC-1 --duration 30m"
+        "breakglass request --scope orders:read --scope orders:watch --reason '<why>' --incident INC-1 --duration 30m --wait"
     );
     let one = with(config(), json!({"scopes": [read]}));
     let answer = problem(&decide(&one, &upgrading(&["websocket"])));
