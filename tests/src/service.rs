@@ -63,6 +63,15 @@ impl Service {
     /// When it does not start: the message is its log.
     #[must_use]
     pub fn start() -> Service {
+        Service::offering(&SCOPES)
+    }
+
+    /// The same, where these scopes can be asked for: the name, and the longest grant.
+    ///
+    /// # Panics
+    /// When it does not start: the message is its log.
+    #[must_use]
+    pub fn offering(scopes: &[(&str, &str)]) -> Service {
         let directory = TempDir::new().unwrap();
         let bin = directory.path().join("bin");
         fs::create_dir(&bin).unwrap();
@@ -85,12 +94,12 @@ impl Service {
             ));
             service.credentials.insert(person, made["token"].as_str().unwrap().to_owned());
         }
-        service.configure(&configuration);
+        service.configure(&configuration, scopes);
         service.start_again();
         service
     }
 
-    fn configure(&self, people: &str) {
+    fn configure(&self, people: &str, scopes: &[(&str, &str)]) {
         let hex = |byte: &u8| format!("{byte:02x}");
         let sha256: String =
             digest(&SHA256, PROXY_TOKEN.as_bytes()).as_ref().iter().map(hex).collect();
@@ -101,7 +110,7 @@ impl Service {
                  max_duration = \"{longest}\"\n"
             )
         };
-        let scopes: String = SCOPES.iter().map(scope).collect();
+        let scopes: String = scopes.iter().map(scope).collect();
         let text = format!(
             "listen = \"127.0.0.1:0\"\nissuer = \"{ISSUER}\"\ndatabase = \"approvals.db\"\n\
              key_directory = \"keys\"\nauditors = [\"security\"]\n{people}[[proxies]]\nname = \"gate-test\"\n\
