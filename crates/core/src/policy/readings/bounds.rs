@@ -121,7 +121,7 @@ fn cost(path: &str) -> (usize, usize) {
 
 #[test]
 fn what_is_done_is_in_proportion_to_what_is_charged() {
-    let number = if cfg!(target_arch = "wasm32") { 20 } else { 600 };
+    let number = if cfg!(target_arch = "wasm32") { 100 } else { 600 };
     let runs = PIECES.iter().map(|piece| format!("/{}", piece.repeat(4000 / piece.len())));
     let mut exhausted = 0_usize;
     for path in runs.chain(odd_paths(number)) {
