@@ -80,7 +80,7 @@ fn introspection_and_keys_that_fail_are_named_with_their_cluster() {
     let line = first(&gate, "the key set of the issuer");
     assert!(line.contains("expected JSON") && line.contains("cluster approvals"), "{line}");
     for _ in 0..20 {
-        gate.send(&read());
+        let _ = gate.send(&read());
     }
     assert_eq!(lines(&gate, "introspection (").len(), 1);
     assert_eq!(gate.approvals.calls(INTROSPECTION).len(), 0);

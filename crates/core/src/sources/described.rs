@@ -133,6 +133,7 @@ impl Source {
             403 => "the service, or something in front of it, refuses this proxy",
             404 => "there is no such path: check path and authority, and that the service is not too old",
             500.. => "the service, or a proxy in front of it, fails: see its log and /readyz",
+            _ if !word.is_empty() => "the approval service refuses it for this reason: its log says more",
             _ => "expected 200: does something else answer there? Check cluster, authority and path",
         }
         .to_owned()

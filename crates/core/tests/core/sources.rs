@@ -26,7 +26,7 @@ fn tick(stage: &mut Stage) -> Said {
 /// Answers each call of a stage for so many seconds, tick by tick, and says what was logged.
 fn run(stage: &mut Stage, seconds: u64, answer: &dyn Fn() -> Reply) -> Said {
     let mut all = Said { warnings: Vec::new(), notices: Vec::new(), calls: Vec::new() };
-    for _ in 0..seconds * 10 {
+    for _ in 0..seconds.saturating_mul(10) {
         stage.wait_millis(100);
         let said = tick(stage);
         all.warnings.extend(said.warnings);
@@ -169,6 +169,7 @@ fn each_cause_says_what_to_do() {
         (problem(403, "proxies_only"), ["403 (proxies_only)", "is a person's"]),
         (status(403), ["403", "in front of it, refuses"]),
         (problem(500, "internal_error"), ["500 (internal_error)", "see its log"]),
+        (problem(429, "evidence_quota"), ["429 (evidence_quota)", "its log says more"]),
         (status(301), ["301", "something else answer there"]),
         (Reply::Is(200, "<html>".into()), ["the answer is none", "something else answer there"]),
         (Reply::Is(200, "{}".into()), ["`epoch`, `revoked` and `reset`", "something else"]),
@@ -212,7 +213,7 @@ fn the_vms_of_a_process_say_it_once() {
     let mut vms: Vec<_> = (1..=17).map(|number| Stage::beside(&config, number, &board)).collect();
     let mut both = |seconds: u64, answer: &dyn Fn(&Call) -> Reply| {
         let (mut warnings, mut notices) = (Vec::new(), Vec::new());
-        for _ in 0..seconds * 10 {
+        for _ in 0..seconds.saturating_mul(10) {
             for vm in &mut vms {
                 vm.wait_millis(100);
                 let said = tick(vm);
