@@ -115,6 +115,8 @@ fn being_told_to_allow_ends_and_never_begins_for_what_was_issued_later() {
         .set("/revocation/unavailable_for", json!("15s"))
         .approvals_down()
         .start();
+    // `iat` is in whole seconds: one of the second in which the proxy started is not later.
+    std::thread::sleep(Duration::from_millis(1100));
     let later = get("/v1/orders").token(gate.mint().issued(0, 900).sign());
     gate.refuses(&later, 503, "revocation_unknown");
     gate.allows_unverified(&fresh(&gate));
