@@ -287,10 +287,10 @@ impl RootContext for Root {
                 Some(token) => {
                     self.calls.insert(token, call.id);
                 }
+                // The worker says so in the log, once.
                 None => {
-                    warn!("breakglass: no call can be made to the cluster {}", call.cluster);
                     if let Ok(mut worker) = shared.worker.try_borrow_mut() {
-                        steps.extend(worker.answer(call.id, &Answer::Failed, now));
+                        steps.extend(worker.answer(call.id, &Answer::NotSent, now));
                     }
                 }
             }
@@ -298,6 +298,9 @@ impl RootContext for Root {
         self.count(tick.counters);
         for warning in tick.warnings {
             warn!("breakglass: {warning}");
+        }
+        for notice in tick.notices {
+            info!("breakglass: {notice}");
         }
         self.apply(steps, &shared);
         self.keep_time(&shared, now);

@@ -32,6 +32,7 @@ mod host;
 mod hostile;
 mod istio;
 mod istio_alternatives;
+mod logs;
 mod losses;
 mod manifests;
 mod observability;

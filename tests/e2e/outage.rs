@@ -6,7 +6,7 @@ use std::time::Duration;
 use breakglass_tests::approvals::{INTROSPECTION, Reply};
 use breakglass_tests::client::{Request, get};
 use breakglass_tests::gate::{Gate, Plan};
-use breakglass_tests::wait::timed;
+use breakglass_tests::wait::{timed, until};
 use serde_json::json;
 
 /// The introspection timeout is 500 ms; the rest is a busy machine.
@@ -48,8 +48,10 @@ fn no_answers() -> Vec<(&'static str, Reply)> {
     ]
 }
 
+/// A request under a token of its own, from before the proxy started: one that is issued later is never let through
+/// unverified.
 fn fresh(gate: &Gate) -> Request {
-    get("/v1/orders").token(gate.mint().sign())
+    get("/v1/orders").token(gate.mint().issued(60, 900).sign())
 }
 
 #[test]
@@ -107,6 +109,29 @@ fn denies_where_told_to_if_there_is_no_such_cluster() {
 }
 
 #[test]
+fn being_told_to_allow_ends_and_never_begins_for_what_was_issued_later() {
+    let gate = Plan::standard()
+        .set("/revocation/on_unavailable", json!("allow"))
+        .set("/revocation/unavailable_for", json!("15s"))
+        .approvals_down()
+        .start();
+    // `iat` is in whole seconds: one of the second in which the proxy started is not later.
+    std::thread::sleep(Duration::from_millis(1100));
+    let later = get("/v1/orders").token(gate.mint().issued(0, 900).sign());
+    gate.refuses(&later, 503, "revocation_unknown");
+    gate.allows_unverified(&fresh(&gate));
+    until("allow to have ended", || {
+        let answer = gate.send(&fresh(&gate));
+        String::from_utf8_lossy(&answer.body).contains("revocation_unknown").then_some(())
+    });
+    let request = fresh(&gate);
+    let refused = gate.refuses(&request, 503, "revocation_unknown");
+    assert_eq!(refused.audit.text_of("revocation_source"), Some("unavailable"));
+    let detail = gate.send(&request).json()["detail"].to_string();
+    assert!(detail.contains("known nothing of revocations since 20"), "{detail}");
+}
+
+#[test]
 fn being_told_to_allow_allows_nothing_that_is_refused_anyway() {
     let gate =
         Plan::standard().set("/revocation/on_unavailable", json!("allow")).approvals_down().start();
@@ -123,8 +148,10 @@ fn a_scope_has_the_last_word_on_what_happens_in_an_outage() {
     let gate =
         Plan::standard().set("/scopes/0/on_unavailable", json!("allow")).approvals_down().start();
     gate.allows_unverified(&fresh(&gate));
-    let ledger = get("/v1/ledger/x").token(gate.mint().scope("ledger:all").sign());
-    gate.refuses(&ledger, 503, "revocation_unknown");
+    let ledger = |gate: &Gate| {
+        get("/v1/ledger/x").token(gate.mint().issued(60, 900).scope("ledger:all").sign())
+    };
+    gate.refuses(&ledger(&gate), 503, "revocation_unknown");
 
     let gate = Plan::standard()
         .set("/revocation/on_unavailable", json!("allow"))
@@ -132,8 +159,7 @@ fn a_scope_has_the_last_word_on_what_happens_in_an_outage() {
         .approvals_down()
         .start();
     gate.refuses(&fresh(&gate), 503, "revocation_unknown");
-    let ledger = get("/v1/ledger/x").token(gate.mint().scope("ledger:all").sign());
-    gate.allows_unverified(&ledger);
+    gate.allows_unverified(&ledger(&gate));
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub struct Metrics {
     refused_reports: IntCounterVec,
     attempts: IntCounterVec,
     strangers: IntCounterVec,
+    unknown_proxies: IntCounterVec,
     hanging: IntGauge,
     epoch: IntGauge,
     waiting: IntGauge,
@@ -162,6 +163,11 @@ impl Metrics {
             "Requests without a known credential that were refused, by status.",
             &["status"],
         )?;
+        let unknown_proxies = counter(
+            "breakglass_unknown_proxies_refused_total",
+            "Requests without a known credential that were refused at endpoints that only proxies call, by endpoint.",
+            &["endpoint"],
+        )?;
         let gauge = |name: &str, help: &str| {
             let gauge = IntGauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
@@ -201,6 +207,7 @@ impl Metrics {
             refused_reports,
             attempts,
             strangers,
+            unknown_proxies,
             hanging,
             epoch,
             waiting,
@@ -266,6 +273,10 @@ impl Metrics {
 
     pub(crate) fn stranger_refused(&self, status: u16) {
         self.strangers.with_label_values(&[status.to_string().as_str()]).inc();
+    }
+
+    pub(crate) fn unknown_proxy_refused(&self, endpoint: &str) {
+        self.unknown_proxies.with_label_values(&[endpoint]).inc();
     }
 
     /// One more poll hangs, until the value is dropped.

@@ -47,6 +47,7 @@ impl<'a> Caller<'a> {
             ("breakglass-clock-skew", format_duration(self.config.clock_skew)),
             ("breakglass-on-unavailable", on_unavailable.to_owned()),
         ];
+        headers.extend(unavailable_for(self.config));
         headers.extend(self.name());
         let digest = self.identity.digest.map(|digest| ("breakglass-config", digest.text()));
         headers.extend(digest);
@@ -59,6 +60,17 @@ fn allows_unavailable(config: &Config) -> bool {
     let of_scopes = config.scopes.iter().filter_map(|scope| scope.on_unavailable);
     let mut all = of_scopes.chain([config.revocation.on_unavailable]);
     all.any(|one| one == OnUnavailable::Allow) || config.enforcement == Enforcement::Shadow
+}
+
+/// How long after the last fresh knowledge `allow` counts; nothing where nothing is allowed, or where it may have no
+/// end: without a credential a VM of this process that comes later does not hear when that was.
+fn unavailable_for(config: &Config) -> Option<(&'static str, String)> {
+    // In shadow mode nothing is refused, whatever is known.
+    let counts = allows_unavailable(config)
+        && config.enforcement != Enforcement::Shadow
+        && config.revocation.credential.is_some();
+    let value = format_duration(config.revocation.unavailable_for);
+    counts.then_some(("breakglass-unavailable-for", value))
 }
 
 /// For how long after the service has given it an answer about a token may count: it takes at most the timeout

@@ -53,8 +53,12 @@ pub enum Answer<'a> {
         /// The body.
         body: &'a [u8],
     },
-    /// No response: the call could not be made, was reset, or ran out of time.
+    /// No response: the call was reset.
     Failed,
+    /// No response: Envoy took no call.
+    NotSent,
+    /// No response within the time of the call.
+    TimedOut,
 }
 
 /// The calls that are queued or under way.
@@ -82,6 +86,7 @@ enum State {
         not_before: Instant,
     },
     Sent {
+        at: Instant,
         give_up_at: Instant,
     },
 }
@@ -91,6 +96,8 @@ enum State {
 pub(crate) struct Ended {
     pub(crate) question: Question,
     pub(crate) waiting: Vec<StreamId>,
+    /// When it was sent.
+    pub(crate) asked_at: Instant,
 }
 
 impl Calls {
@@ -204,7 +211,7 @@ impl Calls {
                 ) => None,
             };
             let Some(call) = call else { return false };
-            open.state = State::Sent { give_up_at: now.after(call.timeout).after(GRACE) };
+            open.state = State::Sent { at: now, give_up_at: now.after(call.timeout).after(GRACE) };
             calls.push(call);
             true
         });
@@ -215,7 +222,7 @@ impl Calls {
     pub(crate) fn overdue(&mut self, now: Instant) -> Vec<CallId> {
         self.notice(now);
         let overdue = |open: &Open| match &open.state {
-            State::Sent { give_up_at } => now >= *give_up_at,
+            State::Sent { give_up_at, .. } => now >= *give_up_at,
             State::Queued { .. } => false,
         };
         self.open.iter().filter(|(_, open)| overdue(open)).map(|(id, _)| *id).collect()
@@ -225,7 +232,8 @@ impl Calls {
     fn notice(&mut self, now: Instant) {
         let before = self.last_now.replace(now).unwrap_or(now);
         for open in self.open.values_mut() {
-            if let State::Sent { give_up_at } = &mut open.state {
+            if let State::Sent { at, give_up_at } = &mut open.state {
+                *at = at.before(before.since(now));
                 *give_up_at = give_up_at.before(before.since(now));
             }
         }
@@ -234,7 +242,12 @@ impl Calls {
     /// Ends a call; `None` if it was ended before.
     pub(crate) fn end(&mut self, id: CallId) -> Option<Ended> {
         let open = self.open.remove(&id)?;
-        Some(Ended { question: open.question, waiting: open.waiting })
+        let asked_at = match open.state {
+            State::Sent { at, .. } => at,
+            // Nothing was asked, so nothing that is answered is known of any time.
+            State::Queued { .. } => Instant::from_millis(0),
+        };
+        Some(Ended { question: open.question, waiting: open.waiting, asked_at })
     }
 
     /// Whether some call could be sent now.

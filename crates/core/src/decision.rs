@@ -11,7 +11,7 @@
 //! 6. all requirements of one covering scope, the client's certificate among them;
 //! 7. the grant still stands: from the feed while its knowledge is fresh (a revocation that is known
 //!    counts for ever), else from an answer that still counts, else by asking, else
-//!    `on_unavailable`.
+//!    `on_unavailable`, and `allow` only for a while ([`Knowledge`]).
 //!
 //! Deciding has no side effect but on the caches. When an answer from outside is needed, the ruling
 //! is a [`Question`]; with the answer the whole decision is made again, so nothing that was checked
@@ -25,6 +25,7 @@ use crate::audit::{RevocationSource, Standing};
 use crate::config::{Config, Issuer, OnUnavailable, Unauthenticated};
 use crate::instant::Instant;
 use crate::introspection::Verdict;
+use crate::knowledge::Knowledge;
 use crate::memory::Memory;
 use crate::policy::{
     Holder, PlainPath, Readings, RequestPaths, RequestedUpgrades, Rule, Scope, Sighting,
@@ -122,6 +123,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) config: &'a Config,
     pub(crate) keys: &'a KeyRing,
     pub(crate) revocations: &'a Revocations,
+    pub(crate) knowledge: &'a Knowledge,
     pub(crate) memory: &'a mut Memory,
     pub(crate) now: Instant,
 }
@@ -233,7 +235,10 @@ fn decide_with_token(
             }
             _ => AllowReason::Permit,
         },
-        (None, OnUnavailable::Allow) => AllowReason::PermitUnverified,
+        (None, OnUnavailable::Allow) => {
+            may_go_unverified(bench, &token, standing)?;
+            AllowReason::PermitUnverified
+        }
         (Some(Verdict::Inactive), _) => {
             // Within the skew the service's clock may be past the end already.
             let ended = Instant::from_seconds(token.claims().exp) <= now;
@@ -249,6 +254,24 @@ fn decide_with_token(
         }
     };
     Ok(Allowance { reason, token, scope: scope.name.clone(), rule, standing })
+}
+
+/// Whether `on_unavailable: allow` still lets a grant through that nobody vouches for.
+fn may_go_unverified(
+    bench: &Bench<'_>,
+    token: &Rc<VerifiedToken>,
+    standing: Standing,
+) -> Result<(), Denial> {
+    // Where nobody can be asked there is no knowledge to grow old.
+    if standing.source == RevocationSource::NotConfigured {
+        return Ok(());
+    }
+    let counts_for = bench.config.revocation.unavailable_for;
+    bench.knowledge.lets_through(token, counts_for, bench.now).map_err(|why| Denial {
+        standing: Some(standing),
+        remedy: Some(why.remedy(counts_for)),
+        ..Denial::under(DenyReason::RevocationUnknown, token)
+    })
 }
 
 /// Whether a configuration would let a request through that another one has let through: its

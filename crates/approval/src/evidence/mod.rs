@@ -14,6 +14,7 @@ mod quota;
 mod recorder;
 mod retention;
 mod runtime;
+mod unknown_proxies;
 mod upkeep;
 
 use std::path::PathBuf;

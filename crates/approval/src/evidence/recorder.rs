@@ -2,11 +2,13 @@
 //! Nothing here waits: an answer is never later for it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::unknown_proxies::UnknownProxies;
 use super::{Attempt, CallerKind, Outcome};
 use crate::clock::Moment;
 
@@ -37,6 +39,7 @@ struct Waiting {
     /// When a stranger was logged last, and how many were not since then.
     stranger: Option<Instant>,
     unlogged: u64,
+    unknown_proxies: UnknownProxies,
 }
 
 /// What came from one caller within a minute.
@@ -116,6 +119,12 @@ impl Recorder {
         }
         waiting.stranger = Some(Instant::now());
         Some(std::mem::take(&mut waiting.unlogged))
+    }
+
+    /// Whether a caller from this address that is no known proxy, at an endpoint for proxies, is to be logged, and how
+    /// many were not since the last one.
+    pub fn logs_unknown_proxy(&self, source: Option<IpAddr>) -> Option<u64> {
+        self.waiting().unknown_proxies.logs(source)
     }
 
     /// How many were lost since this was asked last.

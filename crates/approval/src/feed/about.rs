@@ -40,6 +40,9 @@ pub struct Bounds {
     pub clock_skew: Duration,
     /// What it does after that.
     pub on_unavailable: OnUnavailable,
+    /// How long after it last knew something `allow` counts; nothing where it does not say: an older filter, of
+    /// which it has no end, or one in shadow mode.
+    pub unavailable_for: Option<Duration>,
 }
 
 /// What a proxy does with a request whose grant cannot be verified.
@@ -63,22 +66,39 @@ impl OnUnavailable {
 }
 
 impl Bounds {
-    /// How long after its last sign of life such a proxy refuses every new request.
+    /// How long after its last sign of life such a proxy knows nothing any more that counts.
     #[must_use]
     pub fn patience(&self) -> Duration {
         self.max_staleness.saturating_add(self.cache)
     }
 
+    /// How long after its last sign of life such a proxy refuses every new request; nothing where it never does.
+    #[must_use]
+    pub fn refuses_after(&self) -> Option<Duration> {
+        match self.on_unavailable {
+            OnUnavailable::Deny => Some(self.patience()),
+            OnUnavailable::Allow => Some(self.unavailable_for?.max(self.patience())),
+        }
+    }
+
     /// The weaker of both: what may be true of a process of which both were said.
     #[must_use]
     pub fn or(self, other: Bounds) -> Bounds {
-        let allow = [self, other].iter().any(|one| one.on_unavailable == OnUnavailable::Allow);
+        let allowing = [self, other].into_iter().filter(|one| one.allows());
+        let ends = allowing.clone().map(|one| one.unavailable_for);
+        let allow = allowing.count() > 0;
         Bounds {
             max_staleness: self.max_staleness.max(other.max_staleness),
             cache: self.cache.max(other.cache),
             clock_skew: self.clock_skew.max(other.clock_skew),
             on_unavailable: if allow { OnUnavailable::Allow } else { OnUnavailable::Deny },
+            // One without an end has the last word.
+            unavailable_for: ends.reduce(|one, other| Some(one?.max(other?))).flatten(),
         }
+    }
+
+    fn allows(&self) -> bool {
+        self.on_unavailable == OnUnavailable::Allow
     }
 }
 
@@ -118,6 +138,7 @@ fn bounds(headers: &HeaderMap) -> Option<Bounds> {
             "allow" => OnUnavailable::Allow,
             _ => return None,
         },
+        unavailable_for: duration("breakglass-unavailable-for").map(|long| long.min(longest)),
     })
 }
 
@@ -222,10 +243,42 @@ mod tests {
             cache: Duration::from_secs(60),
             clock_skew: Duration::ZERO,
             on_unavailable: OnUnavailable::Allow,
+            unavailable_for: None,
         };
         for both in [deny.or(allow), allow.or(deny)] {
             assert_eq!(both.patience(), Duration::from_secs(70));
             assert_eq!(both.on_unavailable, OnUnavailable::Allow);
+            assert_eq!(both.refuses_after(), None, "one of them never does");
         }
+        let for_a_while = |minutes: u64| Bounds {
+            unavailable_for: Some(Duration::from_secs(minutes * 60)),
+            ..allow
+        };
+        for (one, other, seconds) in [
+            (deny, for_a_while(5), Some(300)),
+            (for_a_while(5), deny, Some(300)),
+            (for_a_while(5), for_a_while(10), Some(600)),
+            (for_a_while(1), for_a_while(0), Some(61)),
+            (for_a_while(5), allow, None),
+            (allow, for_a_while(5), None),
+        ] {
+            let both = one.or(other).refuses_after();
+            assert_eq!(both, seconds.map(Duration::from_secs), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn allow_ends_where_a_filter_says_so() {
+        let mut headers = BOUNDS.to_vec();
+        headers[2].1 = "allow";
+        assert_eq!(about(&headers).bounds.unwrap().refuses_after(), None, "an older filter");
+        headers.push(("breakglass-unavailable-for", "15m"));
+        let ends = |headers: &[(&str, &str)]| about(headers).bounds.unwrap().refuses_after();
+        assert_eq!(ends(&headers), Some(Duration::from_secs(900)));
+        headers[3].1 = "10s";
+        let patience = Some(Duration::from_millis(15_500));
+        assert_eq!(ends(&headers), patience, "what is fresh counts anyway");
+        headers[3].1 = "never";
+        assert_eq!(ends(&headers), None);
     }
 }

@@ -13,15 +13,16 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::about::{About, Bounds, OnUnavailable};
+use super::about::{About, Bounds};
 use crate::clock::Moment;
 use crate::limits::{CLOCK_SKEW_S, MAX_GRANT_S, MAX_NODES, PROXY_FORGOTTEN_S};
 
-/// For how long a proxy that does not say its bounds counts as alive after a poll, in seconds.
-const UNSAID_PATIENCE_S: i64 = 30;
+/// For how long a proxy that does not say its bounds counts as alive after a poll.
+const UNSAID_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The nodes, by credential and by what tells them apart.
 #[derive(Debug)]
@@ -266,9 +267,8 @@ impl Node {
 
     /// Only where it has said that it refuses.
     fn refuses_new_since(&self, now: Moment) -> Option<Moment> {
-        let bounds = self.about.bounds?;
-        let refuses = bounds.on_unavailable == OnUnavailable::Deny && !self.is_alive(now);
-        refuses.then(|| patience_ends(self.seen, Some(bounds)))
+        let refuses_at = later(self.seen, self.about.bounds?.refuses_after()?);
+        (!self.is_alive(now) && refuses_at <= now).then_some(refuses_at)
     }
 
     fn is_remembered(&self, now: Moment) -> bool {
@@ -283,11 +283,12 @@ impl Node {
 
 /// Until when a proxy that was seen then may go on by what it knows.
 fn patience_ends(seen: Moment, bounds: Option<Bounds>) -> Moment {
-    let patience = match bounds {
-        Some(bounds) => i64::try_from(bounds.patience().as_millis()).unwrap_or(i64::MAX),
-        None => UNSAID_PATIENCE_S.saturating_mul(1000),
-    };
-    Moment::from_millis(seen.millis().saturating_add(patience))
+    later(seen, bounds.map_or(UNSAID_PATIENCE, |bounds| bounds.patience()))
+}
+
+fn later(moment: Moment, duration: Duration) -> Moment {
+    let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    Moment::from_millis(moment.millis().saturating_add(millis))
 }
 
 /// A process may have several configurations, one of which polls for all of them: the weakest that it has said
@@ -301,8 +302,7 @@ fn weaker(before: Option<Bounds>, now: Option<Bounds>) -> Option<Bounds> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use super::super::about::OnUnavailable;
     use super::*;
 
     fn at(seconds: i64) -> Moment {
@@ -318,6 +318,7 @@ mod tests {
                 cache: Duration::from_secs(5),
                 clock_skew: Duration::from_secs(5),
                 on_unavailable,
+                unavailable_for: None,
             }),
             ..About::default()
         }
@@ -403,6 +404,24 @@ mod tests {
         assert_eq!(refuses(at(215)), [Some(at(215)), None]);
         assert_eq!(refuses(at(100 + MAX_GRANT_S)), [Some(at(215)), None], "what ran may run on");
         assert_eq!(nodes.list(at(200 + MAX_GRANT_S + CLOCK_SKEW_S)), []);
+    }
+
+    #[test]
+    fn one_that_allows_for_a_while_refuses_when_that_is_over() {
+        let nodes = Nodes::new(None);
+        let mut about = said("1", OnUnavailable::Allow);
+        let bounds = about.bounds.unwrap();
+        about.bounds = Some(Bounds { unavailable_for: Some(Duration::from_secs(900)), ..bounds });
+        let key = nodes.arrive(at(0), "p", "a", about.clone(), 1);
+        assert_eq!(nodes.list(at(2000))[0].refuses_new_since, None, "it is here");
+        nodes.leave(Some(at(100)), "p", &key);
+        let listed = |now| nodes.list(now).first().map(|node| (node.alive, node.refuses_new_since));
+        assert_eq!(listed(Moment::from_millis(999_999)), Some((false, None)));
+        assert_eq!(listed(at(1000)), Some((false, Some(at(1000)))));
+        // Another configuration of the same process has no end.
+        let key = nodes.arrive(at(1000), "p", "a", said("1", OnUnavailable::Allow), 1);
+        nodes.leave(Some(at(1000)), "p", &key);
+        assert_eq!(listed(at(10_000)), Some((false, None)));
     }
 
     #[test]

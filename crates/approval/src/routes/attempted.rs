@@ -1,5 +1,6 @@
 //! Around every endpoint: what known callers were refused and what auditors read becomes a row of the evidence
-//! database, later; a stranger that is refused is counted, and at most one a second is logged.
+//! database, later; a stranger that is refused is counted, and at most one a second is logged;
+//! at the endpoints that only proxies call, one a minute for each address.
 //!
 //! An answer is an attempt if its status is 403, 404 or 409, or if its endpoint has put a [`Reason`] into its
 //! extensions although it succeeded. What was merely not understood (400, 413, ..) is none.
@@ -80,6 +81,35 @@ impl Asked {
             && matches!(self.method, Method::GET | Method::HEAD)
     }
 
+    /// Whether only a proxy asks here.
+    fn is_for_proxies(&self) -> bool {
+        matches!(
+            (self.method.as_str(), self.endpoint()),
+            ("GET" | "HEAD", "/v1/revocations")
+                | ("POST", "/oauth2/introspect" | "/v1/audit/heads")
+        )
+    }
+
+    /// A proxy with a wrong credential, or somebody who tries to be one.
+    fn note_unknown_proxy(&self, app: &App, reason: Option<Reason>) {
+        let endpoint = self.endpoint();
+        app.metrics().unknown_proxy_refused(endpoint);
+        let source = self.source.map(|source| source.ip());
+        let Some(unlogged) = app.evidence().recorder().logs_unknown_proxy(source) else { return };
+        let what = match reason {
+            Some(Reason::CredentialMissing) => {
+                "refused a proxy without a credential: set revocation.credential in the filter's configuration, and \
+                 the variable that it names"
+            }
+            _ => {
+                "refused a proxy whose credential is unknown: compare token_sha256 of [[proxies]] with the SHA-256 of \
+                 the token that its revocation.credential names; after a change send this service SIGHUP"
+            }
+        };
+        let (source, reason) = (self.source(), reason.map(Reason::word));
+        tracing::warn!(endpoint, source, reason, unlogged, "{what}");
+    }
+
     fn endpoint(&self) -> &str {
         self.endpoint.as_ref().map_or("unmatched", MatchedPath::as_str)
     }
@@ -131,12 +161,25 @@ impl Asked {
         app.metrics().attempted(taken);
         if taken == Taken::Row && outcome == Outcome::Refused {
             let (endpoint, source) = (self.endpoint(), self.source());
-            tracing::warn!(caller, kind = kind.word(), endpoint, reason, source, "refused");
+            let what = match (kind, reason) {
+                (CallerKind::Proxy, Some("people_only")) => {
+                    "refused: this is a proxy's credential, and the endpoint is for people"
+                }
+                (CallerKind::Person, Some("proxies_only")) => {
+                    "refused: this is a person's credential, and the endpoint is for proxies: give the proxy one of \
+                     its own, and list it under [[proxies]]"
+                }
+                _ => "refused",
+            };
+            tracing::warn!(caller, kind = kind.word(), endpoint, reason, source, "{what}");
         }
     }
 
     fn note_stranger(&self, app: &App, status: StatusCode, reason: Option<Reason>) {
         app.metrics().stranger_refused(status.as_u16());
+        if status == StatusCode::UNAUTHORIZED && self.is_for_proxies() {
+            return self.note_unknown_proxy(app, reason);
+        }
         if let Some(unlogged) = app.evidence().recorder().logs_stranger() {
             let (endpoint, reason, source) =
                 (self.endpoint(), reason.map(Reason::word), self.source());

@@ -69,4 +69,5 @@ mod storage;
 mod store;
 mod submissions;
 mod token;
+mod unknown_proxies;
 mod waits;

@@ -37,8 +37,18 @@ object! {
         /// How old the feed's knowledge may be before it no longer counts.
         pub max_staleness: Duration = or("10s", duration()),
         /// What happens when nobody can say: `"deny"` (503 `revocation_unknown`) or `"allow"`
-        /// (`permit_unverified`, audited and counted).
+        /// (`permit_unverified`, audited and counted). `"allow"` ends with `unavailable_for`.
         pub on_unavailable: OnUnavailable = or("deny", one_of(UNAVAILABLE)),
+        /// How long `on_unavailable: "allow"` counts after the last fresh knowledge: the last answer of the feed,
+        /// or of introspection about any grant of the same issuer. Then it is 503 `revocation_unknown`, and what
+        /// was let through unverified ends, unless the proxy knows better by then. An emergency grant, and a token
+        /// that was issued after the last fresh knowledge, are never let through unverified. A proxy that starts
+        /// during an outage counts from its start: who can cut the path and restart the proxy begins anew, and
+        /// so does a configuration that is replaced where there is no `feed` with a `credential`. Without a
+        /// `feed` nobody knows anything of a proxy that nobody has used: then `"allow"` covers only what was
+        /// asked about lately. Without `feed` and `introspection` there is no knowledge to grow old, and
+        /// `"allow"` has no end.
+        pub unavailable_for: Duration = or("15m", duration()),
     }
 }
 

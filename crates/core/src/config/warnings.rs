@@ -1,6 +1,7 @@
 //! What a configuration may say and hardly means to.
 
-use super::Config;
+use super::{Config, OnUnavailable, Revocation};
+use crate::instant::format_duration;
 use crate::policy::{PathTemplate, Scope};
 
 impl Config {
@@ -8,7 +9,8 @@ impl Config {
     /// write. Whether there are any changes no decision.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.scopes.iter().filter_map(routes_alone).collect()
+        let alone = self.scopes.iter().filter_map(routes_alone);
+        alone.chain(allow_never_counts(self)).collect()
     }
 }
 
@@ -17,6 +19,23 @@ impl Config {
 fn routes_alone(scope: &Scope) -> Option<String> {
     let path = scope.paths.iter().find(|template| template.names_no_segment())?;
     (scope.routes.is_some() && scope.hosts.is_none()).then(|| alone(scope, path))
+}
+
+/// Where `on_unavailable: allow` ends before it can begin.
+fn allow_never_counts(config: &Config) -> Option<String> {
+    let Revocation { feed, on_unavailable, max_staleness, unavailable_for, .. } =
+        &config.revocation;
+    let of_scopes = config.scopes.iter().filter_map(|scope| scope.on_unavailable);
+    let allows = of_scopes.chain([*on_unavailable]).any(|one| one == OnUnavailable::Allow);
+    (allows && feed.is_some() && unavailable_for <= max_staleness).then(|| {
+        format!(
+            "revocation.unavailable_for: expected more than max_staleness ({}), got {}: `on_unavailable: allow` begins \
+             when what the feed said is older than max_staleness, and has ended by then; lengthen unavailable_for, or \
+             say `deny`",
+            format_duration(*max_staleness),
+            format_duration(*unavailable_for)
+        )
+    })
 }
 
 fn alone(scope: &Scope, path: &PathTemplate) -> String {

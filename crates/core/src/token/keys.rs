@@ -92,6 +92,12 @@ impl KeySet {
         self.keys.get(kid)
     }
 
+    /// Why entries were left out.
+    #[must_use]
+    pub fn unusable(&self) -> Vec<String> {
+        unusable_entries(&self.source)
+    }
+
     /// Whether some key may be used with one of `algorithms`.
     #[must_use]
     pub fn serves_one_of(&self, algorithms: &[Algorithm]) -> bool {
@@ -103,6 +109,30 @@ impl KeySet {
     pub fn is_same(&self, other: &KeySet) -> bool {
         self.source == other.source
     }
+}
+
+/// Which entries of a published set cannot be used, and why: each by its place, in visible ASCII and blanks.
+pub(crate) fn unusable_entries(json: &Json) -> Vec<String> {
+    let jwks = json.member("keys").and_then(Json::as_array).unwrap_or_default();
+    let mut kids = BTreeMap::<String, usize>::new();
+    let mut entries = Vec::new();
+    for (index, jwk) in jwks.iter().take(MAX_KEYS).enumerate() {
+        match read_key(jwk) {
+            Ok((kid, _)) => {
+                let count = kids.entry(kid).or_default();
+                *count = count.saturating_add(1);
+            }
+            Err(why) => entries.push(format!("keys[{index}]: {why}")),
+        }
+    }
+    let shared = kids.into_iter().filter(|(_, count)| *count > 1);
+    entries.extend(shared.map(|(kid, count)| {
+        format!(
+            "{count} keys have the kid \"{}\": nobody can say which one is meant",
+            kid.escape_default()
+        )
+    }));
+    entries
 }
 
 /// The `kid` and the key of one JWK, or why it cannot be used.

@@ -21,6 +21,7 @@ pub(crate) use detect::contains_our_token;
 pub(crate) use hint::hint;
 pub(crate) use keyring::MIN_FETCH_INTERVAL;
 pub use keyring::{KeyRing, Lookup};
+pub(crate) use keys::unusable_entries;
 pub use keys::{InvalidJwks, KeySet};
 pub use signature::{PublicKey, ValidSignature};
 pub use unverified::UnverifiedToken;

@@ -111,9 +111,10 @@ impl Worker {
         {
             self.deadlines.pop_first();
             let step = match self.streams.get(&stream) {
-                Some(Stream::Decided(running)) => {
-                    running.end.and_then(|(_, reason)| self.cut(stream, reason, now))
-                }
+                Some(Stream::Decided(running)) => match running.end {
+                    Some((_, DenyReason::RevocationUnknown)) => self.end_unverified(stream, now),
+                    end => end.and_then(|(_, reason)| self.cut(stream, reason, now)),
+                },
                 // Its token is void now, which the decision says.
                 Some(Stream::Waiting(_)) => self.decide_again(stream, now),
                 None => None,

@@ -7,6 +7,7 @@ use crate::caller::Caller;
 use crate::calls::Answer;
 use crate::instant::Instant;
 use crate::sharing::{Board, Idle, ProcessId, SharedHeads};
+use crate::sources::{Failure, Lines, Source};
 
 use super::{Tick, Worker};
 
@@ -56,9 +57,12 @@ impl Worker {
         let calls = self.calls.send(&self.config, &caller, |_| false, now);
         let mut steps = Vec::new();
         for call in self.calls.overdue(now) {
-            steps.extend(self.answer(call, &Answer::Failed, now));
+            steps.extend(self.answer(call, &Answer::TimedOut, now));
         }
-        Tick { calls, steps, counters: self.counters.take(), warnings: self.warnings(now) }
+        let Lines { warnings: mut failing, notices } = self.sources.lines(&self.config, board, now);
+        let mut warnings = self.warnings(now);
+        warnings.append(&mut failing);
+        Tick { calls, steps, counters: self.counters.take(), warnings, notices }
     }
 
     /// Reports the head of the audit chain, if it is time, and the idle ones of other VMs, if it is
@@ -130,7 +134,7 @@ impl Worker {
     }
 
     pub(super) fn learn_of_report(&mut self, answer: &Answer<'_>, now: Instant) {
-        let arrived = match self.learn_whether_it_arrived(answer) {
+        let arrived = match self.learn_whether_it_arrived(answer, now) {
             Arrival::Arrived => self.pages.as_mut().is_none_or(Pages::arrived).then_some(true),
             Arrival::TooLarge => (!self.report_limit.halve()).then_some(false),
             Arrival::Failed => Some(false),
@@ -144,8 +148,8 @@ impl Worker {
         }
     }
 
-    pub(super) fn learn_of_shared_report(&mut self, answer: &Answer<'_>) {
-        let arrival = self.learn_whether_it_arrived(answer);
+    pub(super) fn learn_of_shared_report(&mut self, answer: &Answer<'_>, now: Instant) {
+        let arrival = self.learn_whether_it_arrived(answer, now);
         if arrival == Arrival::TooLarge {
             // What is due is reported again, in smaller parts.
             self.report_limit.halve();
@@ -154,12 +158,19 @@ impl Worker {
         self.heads.iter_mut().for_each(|heads: &mut SharedHeads| heads.reported(arrived));
     }
 
-    fn learn_whether_it_arrived(&mut self, answer: &Answer<'_>) -> Arrival {
+    fn learn_whether_it_arrived(&mut self, answer: &Answer<'_>, now: Instant) -> Arrival {
         let (arrival, result) = match answer {
             Answer::Response { status: 200, .. } => (Arrival::Arrived, "ok"),
             Answer::Response { status: 413, .. } => (Arrival::TooLarge, "too_large"),
-            Answer::Response { .. } | Answer::Failed => (Arrival::Failed, "failed"),
+            Answer::Response { .. } | Answer::Failed | Answer::NotSent | Answer::TimedOut => {
+                (Arrival::Failed, "failed")
+            }
         };
+        // One that is too large has a line of its own.
+        if arrival != Arrival::TooLarge {
+            let result = Failure::of(answer, 200).map_or(Ok(()), Err);
+            self.sources.asked(Source::Heads, result, now);
+        }
         self.counters.call("heads", result);
         self.was_too_large |= arrival == Arrival::TooLarge;
         arrival

@@ -6,12 +6,31 @@ use crate::introspection::{Verdict, read_answer};
 use crate::json::Json;
 use crate::revocations::Learnt;
 use crate::sharing::Board;
+use crate::sources::{Failure, Source};
 use crate::step::Step;
-use crate::token::KeySet;
+use crate::token::{KeySet, unusable_entries};
 
 use super::{TICK, Worker};
 
+/// What is expected of the feed.
+const NO_NEWS: &str =
+    "expected JSON with `epoch`, `revoked` and `reset` that goes on from what was asked for";
+
+/// What is expected of introspection.
+const NO_VERDICT: &str =
+    "expected JSON with a boolean `active`, about the grant that was asked about";
+
 impl Worker {
+    /// Notes whether a source has answered, and else why not; `read` says whether a response with status 200 was an
+    /// answer.
+    fn note(&mut self, source: Source, answer: &Answer<'_>, read: Result<(), &str>, now: Instant) {
+        let result = match Failure::of(answer, 200) {
+            Some(failure) => Err(failure),
+            None => read.map_err(Failure::no_answer),
+        };
+        self.sources.asked(source, result, now);
+    }
+
     /// Asks the feed, if it is time and this VM's turn.
     pub(super) fn poll(&mut self, now: Instant) {
         if self.config.revocation.feed.is_none() {
@@ -45,7 +64,14 @@ impl Worker {
     fn look_for_news(&mut self, board: &dyn Board, now: Instant) -> bool {
         let Some(sharing) = &mut self.sharing else { return false };
         self.looked_at = Some(now);
-        sharing.news(board).is_some_and(|window| self.revocations.follow(window, now))
+        let Some(window) = sharing.news(board) else { return false };
+        let as_of = Instant::from_millis(window.as_of);
+        self.knowledge.process_as_of(as_of, now);
+        let is_new = self.revocations.follow(window, now);
+        if self.revocations.position().is_some_and(|(.., known)| known == as_of) {
+            self.knowledge.feed_as_of(as_of, now);
+        }
+        is_new
     }
 
     /// Shares what is known with the other VMs of this proxy, and learns what they know.
@@ -75,14 +101,18 @@ impl Worker {
                 self.revocations.refused(now);
                 None
             }
-            Answer::Response { .. } | Answer::Failed => {
+            Answer::Response { .. } | Answer::Failed | Answer::NotSent | Answer::TimedOut => {
                 self.revocations.failed(now);
                 None
             }
         };
+        self.note(Source::Feed, answer, learnt.is_some().then_some(()).ok_or(NO_NEWS), now);
         self.counters.call("feed", if learnt.is_some() { "ok" } else { "failed" });
         self.poll(now);
         let Some(Learnt { is_new, recent }) = learnt else { return Vec::new() };
+        if let Some((.., as_of)) = self.revocations.position() {
+            self.knowledge.feed_as_of(as_of, now);
+        }
         if let Some(sharing) = &mut self.sharing {
             self.has_news = true;
             sharing.learnt(recent, now);
@@ -93,33 +123,39 @@ impl Worker {
     /// Whether the answer brought keys.
     pub(super) fn learn_keys(&mut self, issuer: usize, answer: &Answer<'_>, now: Instant) -> bool {
         let keys = match answer {
-            Answer::Response { status: 200, body } => {
-                Json::parse(body).ok().and_then(|json| KeySet::read_remote(&json).ok())
+            Answer::Response { status: 200, body } => read_keys(body),
+            Answer::Response { .. } | Answer::Failed | Answer::NotSent | Answer::TimedOut => {
+                Err(String::new())
             }
-            Answer::Response { .. } | Answer::Failed => None,
         };
-        self.counters.call("jwks", if keys.is_some() { "ok" } else { "failed" });
-        let Some(keys) = keys else {
+        self.counters.call("jwks", if keys.is_ok() { "ok" } else { "failed" });
+        let why = keys.as_ref().map(|_| ()).map_err(String::as_str);
+        self.note(Source::Keys(issuer), answer, why, now);
+        let Ok(keys) = keys else {
             self.keys.fetch_failed(issuer, now);
             return false;
         };
+        let unusable = keys.unusable();
         if self.keys.fetched(issuer, keys, now) {
             self.memory.forget_tokens();
+            self.sources.published(issuer, unusable);
         }
         true
     }
 
     pub(super) fn learn_verdict(
         &mut self,
-        issuer: usize,
-        jti: &str,
+        (issuer, jti): (usize, &str),
         answer: &Answer<'_>,
+        asked_at: Instant,
         now: Instant,
     ) -> Option<Verdict> {
         let verdict = match answer {
             Answer::Response { status, body } => read_answer(*status, body, jti),
-            Answer::Failed => None,
+            Answer::Failed | Answer::NotSent | Answer::TimedOut => None,
         };
+        let found = verdict.map(|_| ()).ok_or(NO_VERDICT);
+        self.note(Source::Introspection, answer, found, now);
         let result = match verdict {
             Some(Verdict::Active) => "ok",
             Some(Verdict::Inactive) => "inactive",
@@ -130,7 +166,18 @@ impl Worker {
             (verdict, &self.config.revocation.introspection)
         {
             self.memory.keep_verdict(issuer, jti, verdict, now, introspection.cache);
+            self.knowledge.answered_as_of(issuer, asked_at, now);
         }
         verdict
     }
+}
+
+/// The key set that an issuer published, or why it is none.
+fn read_keys(body: &[u8]) -> Result<KeySet, String> {
+    let json = Json::parse(body).map_err(|_| "expected JSON, each name once".to_owned())?;
+    KeySet::read_remote(&json).map_err(|error| {
+        let unusable = unusable_entries(&json);
+        let entries = unusable.iter().take(4).map(|entry| format!("; {entry}"));
+        std::iter::once(error.to_string()).chain(entries).collect()
+    })
 }

@@ -11,6 +11,7 @@ mod routed;
 mod ruling;
 mod trailers;
 mod twice;
+mod unverified;
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -25,11 +26,13 @@ use crate::counters::{CounterName, Counters};
 use crate::decision::{Answers, Bench, Question, Ruling, Token, decide, needs_token};
 use crate::headers::Headers;
 use crate::instant::Instant;
+use crate::knowledge::Knowledge;
 use crate::memory::Memory;
 use crate::reason::DenyReason;
 use crate::request::{Attributes, Facts, Presented, Seen};
 use crate::revocations::Revocations;
 use crate::sharing::{Board, Process, SharedHeads, Sharing};
+use crate::sources::{Lines, Sources};
 use crate::step::{Pass, Step};
 use crate::token::KeyRing;
 
@@ -74,6 +77,8 @@ pub struct Worker {
     keys: KeyRing,
     memory: Memory,
     revocations: Revocations,
+    knowledge: Knowledge,
+    sources: Sources,
     /// `None` where every VM asks for itself.
     sharing: Option<Sharing>,
     chain: Chain,
@@ -168,8 +173,10 @@ pub struct Tick {
     pub steps: Vec<(StreamId, Step)>,
     /// What happened since the last tick.
     pub counters: Vec<(CounterName, u64)>,
-    /// What is to be logged.
+    /// What is to be logged: something is wrong.
     pub warnings: Vec<String>,
+    /// What is to be logged: something is right again.
+    pub notices: Vec<String>,
 }
 
 impl Worker {
@@ -190,6 +197,8 @@ impl Worker {
             ended_at: None,
             starts: BTreeSet::new(),
             twice: Twice::new(&config, &identity),
+            knowledge: Knowledge::new(config.issuers.len(), now),
+            sources: Sources::new(identity.digest),
             config: Rc::new(config),
             identity,
             memory: Memory::new(),
@@ -265,7 +274,9 @@ impl Worker {
         answer: &Answer<'_>,
         now: Instant,
     ) -> Vec<(StreamId, Step)> {
-        let Some(Ended { question, waiting }) = self.calls.end(call) else { return Vec::new() };
+        let Some(Ended { question, waiting, asked_at }) = self.calls.end(call) else {
+            return Vec::new();
+        };
         let mut steps = Vec::new();
         let learn: Box<dyn Fn(&mut Answers)> = match question {
             Question::Keys(issuer) => {
@@ -281,11 +292,11 @@ impl Worker {
                 Box::new(|_| {})
             }
             Question::SharedHeads => {
-                self.learn_of_shared_report(answer);
+                self.learn_of_shared_report(answer, now);
                 Box::new(|_| {})
             }
             Question::Standing { issuer, jti } => {
-                let verdict = self.learn_verdict(issuer, &jti, answer, now);
+                let verdict = self.learn_verdict((issuer, &jti), answer, asked_at, now);
                 Box::new(move |answers| answers.standing = Some(verdict))
             }
         };
@@ -310,6 +321,7 @@ impl Worker {
             self.keys.fetch_begins(issuer, now);
         }
         self.revocations.purge(now);
+        self.knowledge.notice(now);
         let mut steps = self.share(board, now);
         self.poll(now);
         self.report(board, now);
@@ -319,14 +331,16 @@ impl Worker {
         let calls =
             self.calls.send(&self.config, &caller, |stream| streams.contains_key(&stream), now);
         for call in self.calls.overdue(now) {
-            steps.extend(self.answer(call, &Answer::Failed, now));
+            steps.extend(self.answer(call, &Answer::TimedOut, now));
         }
         steps.extend(self.cut_due(now));
         steps.extend(self.note_starts(now));
         self.chain.forget(now);
         let mut warnings = self.warnings(now);
         warnings.append(&mut self.twice.warnings());
-        Tick { calls, steps, counters: self.counters.take(), warnings }
+        let Lines { warnings: mut failing, notices } = self.sources.lines(&self.config, board, now);
+        warnings.append(&mut failing);
+        Tick { calls, steps, counters: self.counters.take(), warnings, notices }
     }
 
     /// How soon time should pass next.
@@ -355,10 +369,12 @@ impl Worker {
         now: Instant,
     ) -> Step {
         let config = Rc::clone(&self.config);
+        self.knowledge.notice(now);
         let mut bench = Bench {
             config: &config,
             keys: &self.keys,
             revocations: &self.revocations,
+            knowledge: &self.knowledge,
             memory: &mut self.memory,
             now,
         };

@@ -9,7 +9,6 @@ use crate::config::Enforcement;
 use crate::decision::{Allowance, Denial};
 use crate::instant::{Instant, millis};
 use crate::mark::MarkedDecision;
-use crate::reason::DenyReason;
 use crate::refusal::refuse;
 use crate::request::Facts;
 use crate::step::{Pass, Permit, Step};
@@ -84,9 +83,7 @@ impl Worker {
     ) -> Record {
         self.counters.decision(ruled.decision.word(), ruled.reason);
         let end = match (ruled.decision, &ruled.token) {
-            (Decision::Allow, Some(token)) => {
-                Some((token.void_at(self.config.clock_skew), DenyReason::TokenExpired))
-            }
+            (Decision::Allow, Some(token)) => Some(self.end_of(ruled.reason, token)),
             _ => None,
         };
         self.deadlines.extend(end.map(|(at, _)| (at, stream)));

@@ -57,7 +57,7 @@ fn takes_the_smallest_configuration_and_the_largest() {
             "introspection": {"cluster": "approvals", "authority": "approvals.internal",
                 "path": "/oauth2/introspect", "timeout": "500ms", "cache": "5s"},
             "credential": {"env": "BREAKGLASS_PROXY_TOKEN"},
-            "max_staleness": "10s", "on_unavailable": "deny",
+            "max_staleness": "10s", "on_unavailable": "deny", "unavailable_for": "15m",
         },
     });
     assert_eq!(wrong(&largest), [""; 0]);
@@ -188,6 +188,10 @@ fn names_the_field_that_is_wrong_by_itself() {
             scope(json!({"require": {"sender_constrained": 1}})),
         ),
         ("scopes[0].on_unavailable", scope(json!({"on_unavailable": "pass"}))),
+        (
+            "revocation.unavailable_for",
+            json!({"revocation": {"on_unavailable": "allow", "unavailable_for": "0s"}}),
+        ),
         ("revocation", json!({"revocation": null})),
         ("revocation", json!({"revocation": {}})),
         (
