@@ -6,6 +6,7 @@
 mod cut;
 mod ending;
 mod heads;
+mod issuer_mistakes;
 mod learn;
 mod routed;
 mod ruling;
@@ -36,6 +37,7 @@ use crate::sources::{Lines, Sources};
 use crate::step::{Pass, Step};
 use crate::token::KeyRing;
 
+use issuer_mistakes::IssuerMistakes;
 use twice::Twice;
 
 pub use trailers::TrailersStep;
@@ -109,6 +111,7 @@ pub struct Worker {
     /// When it was last looked at what the other VMs know.
     looked_at: Option<Instant>,
     twice: Twice,
+    issuer_mistakes: IssuerMistakes,
 }
 
 /// Who a worker is.
@@ -197,6 +200,7 @@ impl Worker {
             ended_at: None,
             starts: BTreeSet::new(),
             twice: Twice::new(&config, &identity),
+            issuer_mistakes: IssuerMistakes::default(),
             knowledge: Knowledge::new(config.issuers.len(), now),
             sources: Sources::new(identity.digest),
             config: Rc::new(config),
@@ -338,6 +342,7 @@ impl Worker {
         self.chain.forget(now);
         let mut warnings = self.warnings(now);
         warnings.append(&mut self.twice.warnings());
+        warnings.append(&mut self.issuer_mistakes.warnings());
         let Lines { warnings: mut failing, notices } = self.sources.lines(&self.config, board, now);
         warnings.append(&mut failing);
         Tick { calls, steps, counters: self.counters.take(), warnings, notices }

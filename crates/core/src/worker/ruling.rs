@@ -56,6 +56,7 @@ impl Worker {
 
     pub(super) fn deny(&mut self, stream: StreamId, waiting: Waiting, denial: Denial) -> Step {
         let Waiting { mut facts, arrived, traffic, .. } = waiting;
+        self.issuer_mistakes.note(&denial);
         match self.config.enforcement {
             Enforcement::Enforce => {
                 let refusal = refuse(&denial, &facts, &self.config);

@@ -330,3 +330,26 @@ fn the_challenge_is_that_of_the_source_that_comes_first() {
         assert_eq!(challenge, Some(&*format!("{scheme} realm=\"breakglass\"")));
     }
 }
+
+#[test]
+fn what_an_issuer_signs_wrongly_is_logged_once_of_each_kind() {
+    let mut stage = Stage::new(&config());
+    let mut send = |stream: u32, key: u8, changes: Value| {
+        let token = Key::new(key).sign(&with(claims(), changes));
+        let _ = stage.request(stream, &Request::under(&token));
+        stage.logged(stream);
+        stage.tick().warnings
+    };
+    let logged = send(1, 1, json!({"sub": 7}));
+    assert_eq!(
+        logged,
+        [
+            "a token is refused (claim_invalid), though its issuer signed it: claim `sub` is invalid: that is the \
+          issuer's mistake, and another token does not help"
+        ]
+    );
+    assert!(send(2, 1, json!({"sub": 8})).is_empty(), "once");
+    assert_eq!(send(3, 1, json!({"jti": null})).len(), 1);
+    // What nobody signed fills no log.
+    assert!(send(4, 2, json!({"iss": 7})).is_empty());
+}
