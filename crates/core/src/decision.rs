@@ -213,6 +213,10 @@ fn decide_with_token(
         let remedy = Some(refused.remedy());
         return Err(Denial { remedy, ..Denial::under(DenyReason::SecondResource, &token) }.into());
     }
+    if facts.method == b"CONNECT" {
+        let remedy = Some(TUNNEL_REMEDY.to_owned());
+        return Err(Denial { remedy, ..Denial::under(DenyReason::OutOfScope, &token) }.into());
+    }
     let path = PlainPath::parse(&facts.path)
         .map_err(|_| Denial::under(DenyReason::AmbiguousPath, &token))?;
     let is_sender = |scope: &Scope| is_sender(scope, &token, certificate);
@@ -414,6 +418,12 @@ fn covering_scope<'a>(
         Denial { ask_for, remedy, ..Denial::under(DenyReason::OutOfScope, token) }
     }))
 }
+
+/// What to do about a CONNECT: whatever is in its tunnel, nobody judges.
+const TUNNEL_REMEDY: &str = "no grant covers CONNECT, because nobody sees what passes in its tunnel; send the requests \
+    themselves to this proxy (a client that takes it for a forward proxy, by `HTTPS_PROXY` for example, is set up \
+    wrongly), or, for a protocol such as WebSocket, ask by extended CONNECT or `Upgrade` under a scope that names it in \
+    `upgrades`";
 
 /// What to do about a request that the grant covers, but not the protocol that it asks to switch to.
 fn upgrade_remedy(has_scope: bool) -> String {

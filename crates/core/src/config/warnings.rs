@@ -8,7 +8,8 @@ impl Config {
     /// write. Whether there are any changes no decision.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.scopes.iter().filter_map(routes_alone).collect()
+        let scopes = self.scopes.iter();
+        scopes.flat_map(|scope| routes_alone(scope).into_iter().chain(tunnel(scope))).collect()
     }
 }
 
@@ -17,6 +18,18 @@ impl Config {
 fn routes_alone(scope: &Scope) -> Option<String> {
     let path = scope.paths.iter().find(|template| template.names_no_segment())?;
     (scope.routes.is_some() && scope.hosts.is_none()).then(|| alone(scope, path))
+}
+
+/// A `CONNECT` in `methods` opens nothing: its target is no path, and nobody can judge what its tunnel carries.
+fn tunnel(scope: &Scope) -> Option<String> {
+    scope.methods.iter().any(|method| method == "CONNECT").then(|| {
+        format!(
+            "scopes (`{}`): `methods` names `CONNECT`, which no grant covers: expected the methods of requests, got that \
+             of a tunnel; take it out, and name the protocol in `upgrades` for what asks by extended CONNECT (a \
+             WebSocket over HTTP/2, CONNECT-UDP), which is judged as a `GET`",
+            scope.name
+        )
+    })
 }
 
 fn alone(scope: &Scope, path: &PathTemplate) -> String {

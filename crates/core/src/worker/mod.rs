@@ -32,6 +32,7 @@ use crate::revocations::Revocations;
 use crate::sharing::{Board, Process, SharedHeads, Sharing};
 use crate::step::{Pass, Step};
 use crate::token::KeyRing;
+use crate::untouched::NothingOfOurs;
 
 use twice::Twice;
 
@@ -238,7 +239,8 @@ impl Worker {
         }
         if !is_judged {
             self.counters.decision(Decision::Pass.word(), "no_token");
-            return Step::Pass(Pass { remove: facts.remove, ..Pass::default() });
+            let nothing_of_ours = NothingOfOurs::of(&config, &token, &facts);
+            return Step::Pass(Pass { remove: facts.remove, nothing_of_ours, ..Pass::default() });
         }
         self.catch_up(board, now);
         facts.ask(attributes);
