@@ -99,8 +99,7 @@ impl Http {
     /// What is to be done with the trailers.
     fn decide_trailers(&self) -> Result<TrailersStep, Missing> {
         let missing = |failure, trailers| Missing { failure, trailers };
-        let trailers =
-            host::request_trailers().ok_or_else(|| missing(Failure::Trailers, None))?;
+        let trailers = host::request_trailers().ok_or_else(|| missing(Failure::Trailers, None))?;
         let Some(now) = host::now() else { return Err(missing(Failure::Clock, Some(trailers))) };
         let Ok(mut worker) = self.shared.worker.try_borrow_mut() else {
             return Err(missing(Failure::Worker, Some(trailers)));

@@ -3,6 +3,7 @@
 //! The filter tells a [`Worker`] what happens (a request came, a call was answered, time passed, a
 //! request was logged) and does what it is told. A worker never does anything by itself.
 
+mod beside;
 mod cut;
 mod ending;
 mod heads;
@@ -34,6 +35,7 @@ use crate::step::{Pass, Step};
 use crate::token::KeyRing;
 use crate::untouched::NothingOfOurs;
 
+use beside::Beside;
 use twice::Twice;
 
 pub use trailers::TrailersStep;
@@ -105,6 +107,7 @@ pub struct Worker {
     /// When it was last looked at what the other VMs know.
     looked_at: Option<Instant>,
     twice: Twice,
+    beside: Beside,
 }
 
 /// Who a worker is.
@@ -200,6 +203,7 @@ impl Worker {
             has_news: false,
             successor: None,
             looked_at: None,
+            beside: Beside::default(),
             deadlines: BTreeSet::new(),
             calls: Calls::default(),
             counters: Counters::default(),
@@ -328,6 +332,7 @@ impl Worker {
         self.chain.forget(now);
         let mut warnings = self.warnings(now);
         warnings.append(&mut self.twice.warnings());
+        warnings.extend(self.beside.warning());
         Tick { calls, steps, counters: self.counters.take(), warnings }
     }
 
@@ -368,7 +373,10 @@ impl Worker {
         match decide(&mut bench, token, facts, certificate, answers) {
             Ruling::Allow(allowance) => match self.withdrawn(&allowance, &waiting.facts, now) {
                 None => self.permit(stream, waiting, allowance, now),
-                Some(denial) => self.deny(stream, waiting, denial),
+                Some(denial) => {
+                    self.beside.refused();
+                    self.deny(stream, waiting, denial)
+                }
             },
             Ruling::Deny(denial) => self.deny(stream, waiting, denial),
             Ruling::Ask(question) => {
