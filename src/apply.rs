@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use breakglass_core::calls::StreamId;
-use breakglass_core::step::{Permit, Refusal, Step};
+use breakglass_core::step::{Pass, Permit, Refusal, Step};
+use breakglass_core::untouched::Untouched;
 use breakglass_core::worker::Worker;
 use log::error;
 use proxy_wasm::types::Action;
@@ -33,13 +34,7 @@ impl From<Flow> for Action {
 /// whose spoofed headers could not be removed, or whose permit could not be written down, stays.
 pub(crate) fn apply(step: Step, stream: StreamId, worker: &RefCell<Worker>) -> Flow {
     let done = match step {
-        Step::Pass(pass) => pass
-            .remove
-            .iter()
-            .try_for_each(|name| host::remove_request_header(name))
-            .and_then(|()| pass.record.as_deref().map_or(Ok(()), host::publish_record))
-            .map(|()| leave(pass.mark.as_deref()))
-            .map(|()| Flow::Continue),
+        Step::Pass(pass) => return pass_on(&pass, stream, worker).0,
         Step::Permit(permit) => grant(&permit).map(|()| Flow::Continue),
         Step::Refuse(refusal, record) => return refuse(&refusal, &record),
         Step::RefuseUnrecorded(refusal) => return answer(&refusal),
@@ -51,10 +46,28 @@ pub(crate) fn apply(step: Step, stream: StreamId, worker: &RefCell<Worker>) -> F
         }
         Step::Wait => return Flow::Hold,
     };
-    done.unwrap_or_else(|status| {
-        error!("breakglass: the host refused a change to a request: {status:?}");
-        fail(stream, worker)
-    })
+    done.unwrap_or_else(|status| not_done(status, stream, worker))
+}
+
+/// Lets the current request go on without a permit, and says whether it is untouched now.
+pub(crate) fn pass_on(
+    pass: &Pass,
+    stream: StreamId,
+    worker: &RefCell<Worker>,
+) -> (Flow, Option<Untouched>) {
+    let record = || pass.record.as_deref().map_or(Ok(()), host::publish_record);
+    match pass.clean(host::remove_request_header).and_then(|clean| record().map(|()| clean)) {
+        Ok(untouched) => {
+            leave(pass.mark.as_deref());
+            (Flow::Continue, untouched)
+        }
+        Err(status) => (not_done(status, stream, worker), None),
+    }
+}
+
+fn not_done(status: HostError, stream: StreamId, worker: &RefCell<Worker>) -> Flow {
+    error!("breakglass: the host refused a change to a request: {status:?}");
+    fail(stream, worker)
 }
 
 /// Refuses the current request because the filter itself failed.

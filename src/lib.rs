@@ -4,9 +4,11 @@
 //! - `root`: one per worker thread and configuration: configures, ticks, makes calls.
 //! - `http`: one per request.
 //! - `apply`: the one place where a step becomes an action.
+//! - `failures`: what failed on requests that passed all the same.
 //! - `host`: the only code that names the host; nothing in it panics, whatever the host answers.
 
 mod apply;
+mod failures;
 #[cfg(feature = "panics-on-purpose")]
 mod forgery;
 mod host;

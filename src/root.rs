@@ -21,6 +21,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use crate::apply::{Flow, apply};
+use crate::failures::Failures;
 use crate::host;
 use crate::http::Http;
 
@@ -39,6 +40,9 @@ pub(crate) struct Shared {
     root: u32,
     plugin: String,
     pub(crate) worker: RefCell<Worker>,
+    /// The worker's, for when that is in use.
+    pub(crate) config: Rc<Config>,
+    pub(crate) failures: Failures,
     /// How often the root context ticks.
     period: Cell<Duration>,
     /// The configuration that has come in place of this one's, once the worker knows of it.
@@ -264,7 +268,9 @@ impl RootContext for Root {
         self.shared = Some(Rc::new(Shared {
             root: self.id,
             plugin,
+            config: Rc::clone(worker.config()),
             worker: RefCell::new(worker),
+            failures: Failures::default(),
             period: Cell::new(TICK),
             successor: RefCell::new(None),
         }));
@@ -274,7 +280,9 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         #[cfg(feature = "panics-on-purpose")]
         crate::panics::at_tick();
-        let (Some(shared), Some(now)) = (self.shared.clone(), host::now()) else { return };
+        let Some(shared) = self.shared.clone() else { return };
+        self.count(shared.failures.take());
+        let Some(now) = host::now() else { return };
         let Ok((tick, withdrawn)) = shared.worker.try_borrow_mut().map(|mut worker| {
             (worker.tick(&host::SharedData, now), shared.supersede(&mut worker, now))
         }) else {

@@ -7,6 +7,10 @@ use breakglass_core::headers::Headers;
 
 /// Reads a map. `None` if the buffer is not one.
 pub(super) fn read(buffer: Vec<u8>) -> Option<Headers> {
+    // Envoy hands an empty map over as no buffer at all.
+    if buffer.is_empty() {
+        return Some(Headers::default());
+    }
     let number = |index: usize| -> Option<usize> {
         let start = index.checked_mul(4)?;
         let bytes = buffer.get(start..start.checked_add(4)?)?;

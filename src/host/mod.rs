@@ -91,9 +91,9 @@ impl Board for SharedData {
     }
 }
 
-/// The headers of the current request.
+/// The headers of the current request. `None` as well if there are none: every request has a method.
 pub(crate) fn request_headers() -> Option<Headers> {
-    map::read(ffi::header_map(REQUEST_HEADERS).ok()?)
+    map::read(ffi::header_map(REQUEST_HEADERS).ok()?).filter(|headers| !headers.is_empty())
 }
 
 /// The headers of the response to the current request.

@@ -42,5 +42,6 @@ pub mod service;
 pub mod spellings;
 pub mod stats;
 pub mod tokens;
+pub mod trailers;
 pub mod upstream;
 pub mod wait;

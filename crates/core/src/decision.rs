@@ -219,6 +219,10 @@ fn decide_with_token(
         let remedy = Some(refused.remedy());
         return Err(Denial { remedy, ..Denial::under(DenyReason::SecondResource, &token) }.into());
     }
+    if facts.method == b"CONNECT" {
+        let remedy = Some(TUNNEL_REMEDY.to_owned());
+        return Err(Denial { remedy, ..Denial::under(DenyReason::OutOfScope, &token) }.into());
+    }
     let path = PlainPath::parse(&facts.path)
         .map_err(|_| Denial::under(DenyReason::AmbiguousPath, &token))?;
     let is_sender = |scope: &Scope| is_sender(scope, &token, certificate);
@@ -469,6 +473,12 @@ fn covering_scope<'a>(
         Denial { ask_for: ask_for.scope(), remedy, ..Denial::under(DenyReason::OutOfScope, token) }
     }))
 }
+
+/// What to do about a CONNECT: whatever is in its tunnel, nobody judges.
+const TUNNEL_REMEDY: &str = "no grant covers CONNECT, because nobody sees what passes in its tunnel; send the requests \
+    themselves to this proxy (a client that takes it for a forward proxy, by `HTTPS_PROXY` for example, is set up \
+    wrongly), or, for a protocol such as WebSocket, ask by extended CONNECT or `Upgrade` under a scope that names it in \
+    `upgrades`";
 
 /// A token that is bound to a certificate counts with this certificate only, whatever the scope
 /// says; a scope that asks for a bound token takes no other (RFC 8705 section 3).

@@ -10,6 +10,7 @@
 //! - [`policy`]: hosts, methods, paths, and what covers them.
 //! - `decision`: the rules in their order; the only place that makes a permit.
 //! - [`calls`], [`introspection`]: questions to the outside.
+//! - [`untouched`]: the proof that a request carries nothing of ours.
 //! - `mark`: what one instance of the filter tells another one in the same chain.
 //! - [`audit`], `refusal`, [`reason`]: what is said about a decision, and to whom.
 
@@ -20,6 +21,7 @@ mod caller;
 pub mod calls;
 pub mod claims;
 pub mod config;
+mod connection;
 mod counters;
 mod decision;
 pub mod headers;
@@ -41,6 +43,7 @@ pub mod sharing;
 mod sources;
 pub mod step;
 pub mod token;
+pub mod untouched;
 pub mod worker;
 
 pub use counters::CounterName;

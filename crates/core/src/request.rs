@@ -129,7 +129,7 @@ impl Seen<'_> {
 }
 
 /// Whether a header may only ever be set by us.
-fn is_ours(name: &[u8]) -> bool {
+pub(crate) fn is_ours(name: &[u8]) -> bool {
     name.get(..OUR_PREFIX.len()).is_some_and(|start| reads_as(start, OUR_PREFIX))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::audit::Record;
 use crate::reason::DenyReason;
+use crate::untouched::NothingOfOurs;
 
 /// The next step of one request. There is no default and no failure that goes on: whatever is not
 /// a [`Step::Pass`] or a [`Step::Permit`] does not reach the upstream.
@@ -31,6 +32,8 @@ pub struct Pass {
     pub record: Option<Record>,
     /// What is left for another instance of this filter in the same chain.
     pub mark: Option<Vec<u8>>,
+    /// Whether the request carries nothing of ours once `remove` is done.
+    pub(crate) nothing_of_ours: Option<NothingOfOurs>,
 }
 
 /// A request that may pass under its grant. Only the decision makes one, after every check.

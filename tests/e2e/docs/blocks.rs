@@ -77,6 +77,7 @@ fn fate(mark: &str) -> Option<&'static str> {
         "json" => "parsed (examples.rs)",
         "yaml filter" => "taken by the filter (examples.rs)",
         "yaml cluster" | "yaml connection manager" => "taken by Envoy (examples.rs)",
+        "yaml browsers" => "put into Envoy, and asked as a browser asks (browsers.rs)",
         "yaml authorization" => "valid by the schema of its kind (examples.rs)",
         "toml service" => "taken by the service (examples.rs)",
         "text" => "text: a picture, a form, a message",

@@ -9,8 +9,10 @@ impl Config {
     /// write. Whether there are any changes no decision.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let alone = self.scopes.iter().filter_map(routes_alone);
-        alone.chain(allow_never_counts(self)).collect()
+        let scopes = self.scopes.iter();
+        let of_scopes =
+            scopes.flat_map(|scope| routes_alone(scope).into_iter().chain(tunnel(scope)));
+        of_scopes.chain(allow_never_counts(self)).collect()
     }
 }
 
@@ -34,6 +36,18 @@ fn allow_never_counts(config: &Config) -> Option<String> {
              say `deny`",
             format_duration(*max_staleness),
             format_duration(*unavailable_for)
+        )
+    })
+}
+
+/// A `CONNECT` in `methods` opens nothing: its target is no path, and nobody can judge what its tunnel carries.
+fn tunnel(scope: &Scope) -> Option<String> {
+    scope.methods.iter().any(|method| method == "CONNECT").then(|| {
+        format!(
+            "scopes (`{}`): `methods` names `CONNECT`, which no grant covers: expected the methods of requests, got that \
+             of a tunnel; take it out, and name the protocol in `upgrades` for what asks by extended CONNECT (a \
+             WebSocket over HTTP/2, CONNECT-UDP), which is judged as a `GET`",
+            scope.name
         )
     })
 }

@@ -48,7 +48,7 @@ object! {
         /// none of these (one without a name never is), the client gets 403 `route_changed` in place of the answer.
         /// The call has happened by then.
         pub routes: Option<Vec<String>> = optional("any", list(parsed("route name", |name| Ok(name.to_owned())))),
-        /// In upper case, compared byte by byte.
+        /// In upper case, compared byte by byte. Not `CONNECT`: no grant covers a tunnel, and a warning is logged.
         pub methods: Vec<String> = required(list(parsed("method", method))),
         /// Templates: `{name}` is exactly one segment that is not empty, `**` only as the last segment is
         /// one or more of the rest. Matched byte by byte, without the query.

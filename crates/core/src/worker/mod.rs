@@ -3,6 +3,7 @@
 //! The filter tells a [`Worker`] what happens (a request came, a call was answered, time passed, a
 //! request was logged) and does what it is told. A worker never does anything by itself.
 
+mod beside;
 mod cut;
 mod ending;
 mod heads;
@@ -36,7 +37,9 @@ use crate::sharing::{Board, Process, SharedHeads, Sharing};
 use crate::sources::{Lines, Sources};
 use crate::step::{Pass, Step};
 use crate::token::KeyRing;
+use crate::untouched::NothingOfOurs;
 
+use beside::Beside;
 use issuer_mistakes::IssuerMistakes;
 use twice::Twice;
 
@@ -112,6 +115,7 @@ pub struct Worker {
     looked_at: Option<Instant>,
     twice: Twice,
     issuer_mistakes: IssuerMistakes,
+    beside: Beside,
 }
 
 /// Who a worker is.
@@ -212,6 +216,7 @@ impl Worker {
             has_news: false,
             successor: None,
             looked_at: None,
+            beside: Beside::default(),
             deadlines: BTreeSet::new(),
             calls: Calls::default(),
             counters: Counters::default(),
@@ -251,7 +256,8 @@ impl Worker {
         }
         if !is_judged {
             self.counters.decision(Decision::Pass.word(), "no_token");
-            return Step::Pass(Pass { remove: facts.remove, ..Pass::default() });
+            let nothing_of_ours = NothingOfOurs::of(&config, &token, &facts);
+            return Step::Pass(Pass { remove: facts.remove, nothing_of_ours, ..Pass::default() });
         }
         self.catch_up(board, now);
         facts.ask(attributes);
@@ -343,6 +349,7 @@ impl Worker {
         let mut warnings = self.warnings(now);
         warnings.append(&mut self.twice.warnings());
         warnings.append(&mut self.issuer_mistakes.warnings());
+        warnings.extend(self.beside.warning());
         let Lines { warnings: mut failing, notices } = self.sources.lines(&self.config, board, now);
         warnings.append(&mut failing);
         Tick { calls, steps, counters: self.counters.take(), warnings, notices }
@@ -387,7 +394,10 @@ impl Worker {
         match decide(&mut bench, token, facts, certificate, answers) {
             Ruling::Allow(allowance) => match self.withdrawn(&allowance, &waiting.facts, now) {
                 None => self.permit(stream, waiting, allowance, now),
-                Some(denial) => self.deny(stream, waiting, denial),
+                Some(denial) => {
+                    self.beside.refused();
+                    self.deny(stream, waiting, denial)
+                }
             },
             Ruling::Deny(denial) => self.deny(stream, waiting, denial),
             Ruling::Ask(question) => {

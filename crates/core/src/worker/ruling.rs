@@ -6,6 +6,7 @@ use crate::audit::{Decided, Decision, Phase, Record, Ruled};
 use crate::bodies::Traffic;
 use crate::calls::StreamId;
 use crate::config::Enforcement;
+use crate::connection::CleanConnection;
 use crate::decision::{Allowance, Denial};
 use crate::instant::{Instant, millis};
 use crate::mark::MarkedDecision;
@@ -33,13 +34,16 @@ impl Worker {
         let claims = token.claims();
         let void_at = token.void_at(self.config.clock_skew);
         let remaining = void_at.since(now).saturating_add(BACKSTOP_DELAY);
-        let set = vec![
+        let connection = CleanConnection::of(&waiting.facts.headers, &self.config);
+        let mut set = vec![
             (GRANT_HEADER, claims.jti.clone()),
             (SUBJECT_HEADER, header_text(&claims.sub)),
             (STREAM_DURATION_HEADER, millis(remaining).max(1).to_string()),
         ];
+        set.extend(connection.set);
         let mark = self.twice.mark(MarkedDecision::Permit, &waiting.facts);
-        let remove = std::mem::take(&mut waiting.facts.remove);
+        let mut remove = std::mem::take(&mut waiting.facts.remove);
+        remove.extend(connection.remove);
         let ruled = Ruled {
             arrived: waiting.arrived,
             decision: Decision::Allow,
@@ -69,7 +73,7 @@ impl Worker {
                 let remove = std::mem::take(&mut facts.remove);
                 let ruled = ruled(denial, Decision::ShadowDeny, facts, arrived);
                 let record = self.keep(stream, ruled, traffic, Past::default());
-                Step::Pass(Pass { remove, record: Some(record), mark })
+                Step::Pass(Pass { remove, record: Some(record), mark, ..Pass::default() })
             }
         }
     }

@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
 mod answers;
+mod beside;
 mod chain;
 mod configuration;
+mod connection;
 mod cut;
 mod decision;
 mod feed;
@@ -23,7 +25,9 @@ mod sources;
 mod support;
 mod tags;
 mod token_sources;
+mod tunnels;
 mod twice;
 mod unavailable;
+mod untouched;
 mod upgrades;
 mod vectors;
