@@ -11,6 +11,7 @@
 
 mod allow;
 mod applications;
+mod behind;
 mod bodies;
 mod calls;
 mod carriers;
@@ -34,6 +35,7 @@ mod istio;
 mod istio_alternatives;
 mod losses;
 mod manifests;
+mod max_stream;
 mod observability;
 mod outage;
 mod panics;
@@ -42,6 +44,7 @@ mod presentation;
 mod rbac;
 mod readings;
 mod receipts;
+mod redirects;
 mod requirements;
 mod revocation;
 mod revoke;

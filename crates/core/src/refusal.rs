@@ -110,6 +110,7 @@ fn title(reason: DenyReason) -> &'static str {
         400 => "The request can be read in two ways",
         401 => "A valid break-glass token is needed",
         403 => "The grant does not cover this request",
+        502 => "The answer leads elsewhere",
         503 => "The grant cannot be checked now",
         _ => "The break-glass filter failed",
     }
@@ -121,7 +122,7 @@ fn challenge(denial: &Denial, config: &Config) -> Option<String> {
     let challenge = match denial.reason {
         DenyReason::TokenMissing => String::new(),
         // No other token would help.
-        DenyReason::RouteChanged => return None,
+        DenyReason::RouteChanged | DenyReason::MaxStream => return None,
         DenyReason::StepUpRequired => {
             let require = denial.scope.as_ref().and_then(|name| config.scopes.get(name));
             let require = require.map(|scope| &scope.require);
@@ -194,6 +195,17 @@ fn detail(denial: &Denial) -> String {
             "this proxy sent the request by another route than the one that was judged, and the grant does not \
              cover that one. It may have been carried out: look before you repeat it. The audit record names both \
              routes, for whoever runs the proxy"
+                .into()
+        }
+        DenyReason::MaxStream => {
+            "it has run for as long as the scope lets one stream run (`max_stream`). What it asked for may have been \
+             carried out: look before you repeat it"
+                .into()
+        }
+        DenyReason::RedirectElsewhere => {
+            "the answer leads to another authority, or from https to http, and the scope does not let it \
+             (`redirects`): a client that follows could take the token along. The request may have been carried \
+             out: look before you repeat it"
                 .into()
         }
         DenyReason::RevocationUnknown => {

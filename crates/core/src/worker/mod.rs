@@ -3,6 +3,7 @@
 //! The filter tells a [`Worker`] what happens (a request came, a call was answered, time passed, a
 //! request was logged) and does what it is told. A worker never does anything by itself.
 
+mod bounds;
 mod cut;
 mod ending;
 mod heads;
@@ -153,6 +154,8 @@ struct Running {
 /// What has happened to a request since it was permitted.
 #[derive(Debug, Default)]
 struct Past {
+    /// When that was.
+    permitted: Option<Instant>,
     /// The body bytes that had passed when its grant was known to be revoked.
     until_revoked: Option<u64>,
     /// The record that it left while it ran.

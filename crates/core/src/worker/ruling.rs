@@ -9,7 +9,6 @@ use crate::config::Enforcement;
 use crate::decision::{Allowance, Denial};
 use crate::instant::{Instant, millis};
 use crate::mark::MarkedDecision;
-use crate::reason::DenyReason;
 use crate::refusal::refuse;
 use crate::request::Facts;
 use crate::step::{Pass, Permit, Step};
@@ -31,27 +30,28 @@ impl Worker {
         if let Some(scope) = self.config.scopes.get(&scope) {
             waiting.traffic.watch(&scope.request_body, &scope.response_body, &waiting.kept);
         }
-        let claims = token.claims();
-        let void_at = token.void_at(self.config.clock_skew);
-        let remaining = void_at.since(now).saturating_add(BACKSTOP_DELAY);
-        let set = vec![
-            (GRANT_HEADER, claims.jti.clone()),
-            (SUBJECT_HEADER, header_text(&claims.sub)),
-            (STREAM_DURATION_HEADER, millis(remaining).max(1).to_string()),
-        ];
         let mark = self.twice.mark(MarkedDecision::Permit, &waiting.facts);
         let remove = std::mem::take(&mut waiting.facts.remove);
         let ruled = Ruled {
             arrived: waiting.arrived,
             decision: Decision::Allow,
             reason: reason.code(),
-            token: Some(token),
+            token: Some(Rc::clone(&token)),
             scope: Some(scope),
             rule: Some(rule),
             standing: Some(standing),
             facts: waiting.facts,
         };
-        let record = self.keep(stream, ruled, waiting.traffic, Past::default());
+        let (end, _) = self.end_of(&ruled, &token, now, now);
+        let remaining = end.since(now).saturating_add(BACKSTOP_DELAY);
+        let claims = token.claims();
+        let set = vec![
+            (GRANT_HEADER, claims.jti.clone()),
+            (SUBJECT_HEADER, header_text(&claims.sub)),
+            (STREAM_DURATION_HEADER, millis(remaining).max(1).to_string()),
+        ];
+        let past = Past { permitted: Some(now), ..Past::default() };
+        let record = self.keep(stream, ruled, waiting.traffic, past);
         Step::Permit(Permit { remove, set, record, mark })
     }
 
@@ -83,9 +83,9 @@ impl Worker {
         past: Past,
     ) -> Record {
         self.counters.decision(ruled.decision.word(), ruled.reason);
-        let end = match (ruled.decision, &ruled.token) {
-            (Decision::Allow, Some(token)) => {
-                Some((token.void_at(self.config.clock_skew), DenyReason::TokenExpired))
+        let end = match (ruled.decision, &ruled.token, past.permitted) {
+            (Decision::Allow, Some(token), Some(permitted)) => {
+                Some(self.end_of(&ruled, token, permitted, permitted))
             }
             _ => None,
         };
