@@ -228,7 +228,7 @@ fn filter_state_that_a_client_writes_under_another_key_does_nothing() {
     // A filter in front that puts what a client sends into filter state, under keys that look like ours.
     let keys = [
         "breakglass_decision",
-        "wasm.breakglass",
+        "wasm.decision",
         "wasm.breakglass_mark",
         "Wasm.Breakglass_Decision",
     ];

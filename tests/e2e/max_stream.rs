@@ -115,12 +115,13 @@ fn without_it_a_permit_lifts_the_limit_of_a_cluster_as_documented() {
     let stream = Live::begin(Kind::Http2, gate.envoy.address(), &token);
     // Without a token the limit holds, and is Envoy's.
     let unpermitted = get(format!("/v1/orders{TRICKLING}"));
-    gate.begin(&unpermitted);
+    let _connection = gate.begin(&unpermitted);
     let record = until("Envoy to end it", || {
         let mut records = gate.envoy.records().into_iter();
         records.find(|record| record.request_id() == Some(&unpermitted.id))
     });
     assert!(record.audit().is_none());
+    assert_eq!(record.details(), "upstream_max_stream_duration_reached");
     until("twice the limit", || (since_1970() > from + LIMIT * 2).then_some(()));
     stream.goes_on();
     gate.has_its_first_vms();
@@ -157,7 +158,7 @@ fn of_two_scopes_of_a_token_the_one_that_was_judged_by_bounds() {
         Live::begin(Kind::Http2, gate.envoy.address(), &token)
     };
     let (short, long) = (begin("orders:read orders:long"), begin("orders:long orders:read"));
-    short.ended();
+    let _ = short.ended();
     assert_cut(&gate.envoy.record(&short.id), "max_stream", 200);
     long.goes_on();
 }

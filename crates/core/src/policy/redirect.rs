@@ -57,8 +57,21 @@ impl Origin {
             b"refresh" => Some(std::str::from_utf8(value).ok().map(refresh_target)),
             _ => None,
         });
-        let left = targets.find(|target| !target.is_some_and(|target| self.keeps(target)))?;
+        let stays = |target: &str| self.keeps(target) && self.keeps_each(target);
+        let left = targets.find(|target| !target.is_some_and(stays))?;
         Some(Elsewhere { to: left.and_then(plain_target) })
+    }
+
+    /// Envoy writes several `Location` lines as one, with commas between them. Whether each of those that stand
+    /// behind a comma, and have an authority of their own, leads to the same.
+    fn keeps_each(&self, value: &str) -> bool {
+        let behind = value.split(',').skip(1).map(|part| part.trim_matches([' ', '\t']));
+        let begins = |part: &str, with: &str| {
+            part.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
+        };
+        let marks = ["//", "/\\", "\\", "http:", "https:"];
+        let mut own = behind.filter(|part| marks.iter().any(|mark| begins(part, mark)));
+        own.all(|part| self.keeps(part))
     }
 
     /// Whether a URI reference (RFC 3986 section 4.1) leads to the same authority, however it is read.

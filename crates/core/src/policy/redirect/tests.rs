@@ -261,6 +261,35 @@ fn every_location_of_a_redirect_counts_and_none_of_another_answer() {
 }
 
 #[test]
+fn locations_that_envoy_has_written_as_one_count_each() {
+    let left = |location: &str| left(&[(":status", b"307"), ("location", location.as_bytes())]);
+    for elsewhere in [
+        "/v1/orders,https://evil.example/",
+        "/a,/b, //evil.example",
+        "/a,\t\\\\evil.example",
+        "/a,/\\evil.example",
+        "https://orders.internal/,HTTPS://evil.example/",
+        "/a,http://orders.internal/",
+        "https://orders.internal/a,https:evil.example",
+        "/a?b,//c",
+    ] {
+        assert!(left(elsewhere).is_some(), "{elsewhere}");
+    }
+    for stays in [
+        "/a,/b",
+        "/map?bbox=1,2,3",
+        "/Products(1,Name='a:b')",
+        "/a,b:c",
+        ",",
+        "/a,,/b",
+        "/a,https://orders.internal/b",
+        "https://orders.internal/,//orders.internal:443/b",
+    ] {
+        assert!(left(stays).is_none(), "{stays}");
+    }
+}
+
+#[test]
 fn a_refresh_leads_elsewhere_whatever_the_status() {
     for elsewhere in [
         "0; url=https://evil.example/",
