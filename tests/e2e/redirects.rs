@@ -14,14 +14,15 @@ use serde_json::{Value, json};
 use crate::carriers::manager;
 use crate::cuts::assert_cut;
 
-/// An upstream that answers everything with the same bytes, and keeps the heads that came.
+/// An upstream that answers with the bytes that the request's `x-case` numbers, the first without one, and keeps the
+/// heads that came.
 struct Canned {
     address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Canned {
-    fn answering(answer: Vec<u8>) -> Canned {
+    fn answering(answers: Vec<Vec<u8>>) -> Canned {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, heads) = (listener.local_addr().unwrap(), Arc::default());
         let kept: Arc<Mutex<Vec<String>>> = Arc::clone(&heads);
@@ -31,21 +32,31 @@ impl Canned {
                 while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
                     head.extend(byte);
                 }
-                kept.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
-                let _ = stream.write_all(&answer);
+                let head = String::from_utf8_lossy(&head).into_owned();
+                let case = head.lines().find_map(|line| line.strip_prefix("x-case: "));
+                let answer = &answers[case.map_or(0, |case| case.parse().unwrap())];
+                kept.lock().unwrap().push(head);
+                let _ = stream.write_all(answer);
             }
         });
         Canned { address, heads }
     }
 
-    /// One with this status, these header lines, and a body.
+    /// One that answers with this status, these header lines, and a body.
     fn with(status: u16, lines: &[&[u8]]) -> Canned {
-        let mut answer = format!("HTTP/1.1 {status} Said\r\ncontent-length: 4\r\n").into_bytes();
-        for line in lines {
-            answer.extend([line, &b"\r\n"[..]].concat());
-        }
-        answer.extend(b"connection: close\r\n\r\nsaid");
-        Canned::answering(answer)
+        Canned::of(&[(status, lines)])
+    }
+
+    /// One with several such answers.
+    fn of(cases: &[(u16, &[&[u8]])]) -> Canned {
+        let answer = |(status, lines): &(u16, &[&[u8]])| {
+            let start = format!("HTTP/1.1 {status} Said\r\ncontent-length: 4\r\n");
+            let mut answer = start.into_bytes();
+            lines.iter().for_each(|line| answer.extend([line, &b"\r\n"[..]].concat()));
+            answer.extend(b"connection: close\r\n\r\nsaid");
+            answer
+        };
+        Canned::answering(cases.iter().map(answer).collect())
     }
 
     fn heads(&self) -> Vec<String> {
@@ -103,18 +114,20 @@ const ELSEWHERE: [(u16, &[&[u8]]); 12] = [
 
 #[test]
 fn an_answer_that_leads_elsewhere_is_replaced() {
-    for (status, lines) in ELSEWHERE {
-        let upstream = Canned::with(status, lines);
-        let gate = gate(&upstream, Some("same_authority"));
-        let problem = assert_replaced(&gate, &upstream, &permitted(&gate));
+    let upstream = Canned::of(&ELSEWHERE);
+    let gate = gate(&upstream, Some("same_authority"));
+    for (case, (status, lines)) in ELSEWHERE.iter().enumerate() {
+        let case = case.to_string();
+        let request = permitted(&gate).header("x-case", &case);
+        let problem = assert_replaced(&gate, &upstream, &request);
         assert!(!problem.to_string().contains("secret"), "{problem}");
         // Under another scope, and without a token, it is nobody's business.
         let others = [get("/v1/orders").token(gate.mint().scope("orders:open").sign()), get("/x")];
         for request in others {
-            assert_eq!(gate.send(&request).status, status, "{lines:?}");
+            assert_eq!(gate.send(&request.header("x-case", &case)).status, *status, "{lines:?}");
         }
-        gate.has_its_first_vms();
     }
+    gate.has_its_first_vms();
 }
 
 #[test]
@@ -128,15 +141,15 @@ fn an_answer_that_stays_passes() {
         (201, &[b"location: https://evil.example/"]),
         (304, &[b"etag: \"x\""]),
     ];
-    for (status, lines) in stays {
-        let upstream = Canned::with(status, lines);
-        let gate = gate(&upstream, Some("same_authority"));
-        let request = permitted(&gate);
-        assert_eq!(gate.send(&request).status, status, "{lines:?}");
+    let upstream = Canned::of(&stays);
+    let gate = gate(&upstream, Some("same_authority"));
+    for (case, (status, lines)) in stays.iter().enumerate() {
+        let request = permitted(&gate).header("x-case", case.to_string());
+        assert_eq!(gate.send(&request).status, *status, "{lines:?}");
         let record = gate.envoy.record(&request.id);
         assert_eq!(record.audit().unwrap().text_of("decision"), Some("allow"));
-        gate.has_its_first_vms();
     }
+    gate.has_its_first_vms();
 }
 
 #[test]
