@@ -161,7 +161,7 @@ fn is_plain_path(path: &str) -> bool {
     // `/.//host` is `//host` without its dots.
     let is_empty_first = before_last.first().is_some_and(|segment| segment.is_empty());
     let has_empty = before_last.iter().any(|segment| segment.is_empty());
-    !is_empty_first && !(has_dots && has_empty)
+    !(is_empty_first || (has_dots && has_empty))
 }
 
 /// The reference in a `Refresh`: behind the seconds, `;` or `,` and `url=`, and within quotes

@@ -42,7 +42,7 @@ impl Attributes for Response {
     }
 
     fn response_headers(&self) -> Option<Headers> {
-        self.1.set(self.1.get() + 1);
+        self.1.set(self.1.get().saturating_add(1));
         self.0.clone()
     }
 }

@@ -1,6 +1,13 @@
 //! References put together at random, held against two readers of URIs: that of browsers (the WHATWG's, crate `url`)
 //! and that of RFC 3986 (crate `fluent-uri`). Whatever stays here stays for both.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "test code"
+)]
+
 use super::*;
 
 const PARTS: [&str; 40] = [
