@@ -244,6 +244,10 @@ impl Attributes for CurrentRequest {
     fn client_certificate(&self) -> Option<Vec<u8>> {
         property(b"connection\0sha256_peer_certificate_digest")
     }
+
+    fn response_headers(&self) -> Option<Headers> {
+        response_headers()
+    }
 }
 
 /// One of Envoy's attributes, by its path with a NUL between the parts; `None` if it is not there, or

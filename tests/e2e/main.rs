@@ -11,6 +11,7 @@
 
 mod allow;
 mod applications;
+mod behind;
 mod bodies;
 mod calls;
 mod carriers;
@@ -38,6 +39,7 @@ mod listeners;
 mod logs;
 mod losses;
 mod manifests;
+mod max_stream;
 mod observability;
 mod outage;
 mod panics;
@@ -46,6 +48,7 @@ mod presentation;
 mod rbac;
 mod readings;
 mod receipts;
+mod redirects;
 mod requirements;
 mod revocation;
 mod revoke;

@@ -282,13 +282,13 @@ fn may_go_unverified(
 /// issuer still counts for such a token, no ceiling is above it, no header or parameter is refused in it, and a
 /// scope of its token covers it (rules 3 to 6). The algorithm and the key of the token are not judged again: a
 /// key that must no longer count is taken out with `revoke`.
-pub(crate) fn still_covers(
-    config: &Config,
+pub(crate) fn still_covers<'c>(
+    config: &'c Config,
     issuer: &str,
     token: &Rc<VerifiedToken>,
     facts: &Facts,
     now: Instant,
-) -> bool {
+) -> Option<&'c Scope> {
     // A token that is bound was let through with its certificate only.
     let bound = token.claims().cnf.is_some();
     let is_sender = |scope: &Scope| bound || !scope.require.sender_constrained;
@@ -299,17 +299,18 @@ pub(crate) fn still_covers(
     };
     // Which headers and parameters count is for this configuration to say.
     let facts = &facts.under(config);
-    config.issuers.iter().any(|known| known.issuer == issuer && takes_token(known))
+    let is_left = config.issuers.iter().any(|known| known.issuer == issuer && takes_token(known))
         && covering_rule(&config.ceiling, facts).is_none()
         && facts.overrides.is_empty()
         && !may_choose_route(config, token, facts)
-        && facts.second.refused().is_none()
-        && PlainPath::parse(&facts.path).is_ok_and(|path| {
-            let covers = |route: Option<&str>| {
-                covering_scope(config, token, facts, route, &path, &is_sender, now).is_ok()
-            };
-            covers(facts.route.as_deref()) && facts.other_route().is_none_or(covers)
-        })
+        && facts.second.refused().is_none();
+    let path = PlainPath::parse(&facts.path).ok().filter(|_| is_left)?;
+    let covers = |route: Option<&str>| {
+        let covering = covering_scope(config, token, facts, route, &path, &is_sender, now);
+        covering.map(|(scope, _)| scope).ok()
+    };
+    let scope = covers(facts.route.as_deref())?;
+    facts.other_route().is_none_or(|used| covers(used).is_some()).then_some(scope)
 }
 
 /// Rule 2: from the cache, or by verification; its time is judged either way.

@@ -70,13 +70,17 @@ pub enum DenyReason {
     ConfiguredTwice,
     /// Envoy used another route than the one that was judged, and the scope does not name it.
     RouteChanged,
+    /// The stream has run for as long as its scope lets one run.
+    MaxStream,
+    /// The answer sends the client to another authority, or from https to http, and the scope does not let it.
+    RedirectElsewhere,
     /// The filter itself failed.
     InternalError,
 }
 
 impl DenyReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [DenyReason; 33] = [
+    pub const ALL: [DenyReason; 35] = [
         DenyReason::TokenMissing,
         DenyReason::TokenDuplicated,
         DenyReason::TokenTooLarge,
@@ -109,6 +113,8 @@ impl DenyReason {
         DenyReason::ScopeWithdrawn,
         DenyReason::ConfiguredTwice,
         DenyReason::RouteChanged,
+        DenyReason::MaxStream,
+        DenyReason::RedirectElsewhere,
         DenyReason::InternalError,
     ];
 
@@ -148,6 +154,8 @@ impl DenyReason {
             DenyReason::ScopeWithdrawn => "scope_withdrawn",
             DenyReason::ConfiguredTwice => "configured_twice",
             DenyReason::RouteChanged => "route_changed",
+            DenyReason::MaxStream => "max_stream",
+            DenyReason::RedirectElsewhere => "redirect_elsewhere",
             DenyReason::InternalError => "internal_error",
         }
     }
@@ -185,7 +193,10 @@ impl DenyReason {
             | DenyReason::ScopeLifetimeExceeded
             | DenyReason::ScopeWithdrawn
             // Not a 5xx: clients and proxies repeat those by themselves, and the call may have been carried out.
-            | DenyReason::RouteChanged => 403,
+            | DenyReason::RouteChanged
+            | DenyReason::MaxStream => 403,
+            // What the upstream has answered cannot be passed on.
+            DenyReason::RedirectElsewhere => 502,
             DenyReason::KeysUnavailable | DenyReason::RevocationUnknown => 503,
             // Not 503: to try again does not help.
             DenyReason::ConfiguredTwice | DenyReason::InternalError => 500,

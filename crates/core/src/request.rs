@@ -27,6 +27,10 @@ pub trait Attributes: StreamState {
     fn is_internal_redirect(&self) -> bool;
     /// Envoy's `connection.sha256_peer_certificate_digest`: 64 hex digits.
     fn client_certificate(&self) -> Option<Vec<u8>>;
+    /// The headers of the response, once that begins. `None` where they cannot be read.
+    fn response_headers(&self) -> Option<Headers> {
+        None
+    }
 }
 
 /// The headers of a request, sorted by what they mean to us. Borrowed: the common request without

@@ -76,7 +76,9 @@ fn fate(mark: &str) -> Option<&'static str> {
         "json audit" => "compared with what is printed (crates/approval/.../documented.rs)",
         "json" => "parsed (examples.rs)",
         "yaml filter" => "taken by the filter (examples.rs)",
-        "yaml cluster" | "yaml connection manager" => "taken by Envoy (examples.rs)",
+        "yaml cluster" | "yaml connection manager" | "yaml http filter" => {
+            "taken by Envoy (examples.rs)"
+        }
         "yaml browsers" => "put into Envoy, and asked as a browser asks (browsers.rs)",
         "yaml authorization" => "valid by the schema of its kind (examples.rs)",
         "toml service" => "taken by the service (examples.rs)",

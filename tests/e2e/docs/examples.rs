@@ -76,6 +76,16 @@ fn envoy_takes_every_part_of_a_connection_manager_in_the_documents() {
 }
 
 #[test]
+fn envoy_takes_every_http_filter_in_the_documents() {
+    let examples = marked("yaml http filter");
+    assert!(!examples.is_empty());
+    // In place of RBAC, behind breakglass.
+    let rbac =
+        "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/1";
+    examples.iter().for_each(|example| taken_by_envoy(example, rbac, &yaml(&example.text)));
+}
+
+#[test]
 fn every_rule_of_an_authorization_policy_in_the_documents_is_one() {
     let examples = marked("yaml authorization");
     assert!(!examples.is_empty());

@@ -72,6 +72,20 @@ object! {
         /// How long they may go on then; never past the end of the token. Only with `cut: "finish"`.
         drain: Option<Duration> = optional("`\"30s\"` with `finish`",
             duration().at_most(MAX_DRAIN, "what is revoked must end")),
+        /// How long one stream (a request and its answer) may take, from its permit on; without it, until its token
+        /// is void. A permit lifts the `max_stream_duration` of an Envoy *cluster*, and the filter cannot read that:
+        /// repeat it here, or put it on the route or the connection manager, whose limits a permit leaves alone.
+        /// What takes longer is ended with `max_stream`; in shadow mode by Envoy, without that word. A new
+        /// configuration can only shorten it for what runs.
+        pub max_stream: Option<Duration> = optional("none", duration()),
+        /// Where the answer to a permit may send the client: curl, git, Go and Python take `x-breakglass-token` along
+        /// to another host. `"same_authority"`, which is recommended: nowhere else. A 3xx with a `Location`, and any
+        /// answer with a `Refresh`, that could be read as leading to another host or port, or from https to http, is
+        /// replaced by 502 `redirect_elsewhere`; the call has happened by then. From http to https on the same host
+        /// is no other authority. The host is the `:authority` that this Envoy received, and it is https where
+        /// `:scheme` or `x-forwarded-proto` says so. `"any"`: anywhere.
+        pub redirects: Redirects = or("any", one_of(
+            &[("any", Redirects::Any), ("same_authority", Redirects::SameAuthority)])),
         /// What is recorded of the request bodies of permits; see [audit.md](audit.md#bodies).
         pub request_body: BodyAudit = or("none", body_audit()),
         /// What is recorded of the response bodies of permits.
@@ -92,6 +106,15 @@ impl Object for Scope {
 
 /// How long what runs may go on under `cut: finish`, unless the scope says otherwise.
 const DEFAULT_DRAIN: Duration = Duration::from_secs(30);
+
+/// Where the answer to a permit may send the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redirects {
+    /// Anywhere.
+    Any,
+    /// Nowhere but where the request went.
+    SameAuthority,
+}
 
 /// The longest that a scope may let run on.
 const MAX_DRAIN: Duration = Duration::from_secs(10 * 60);

@@ -14,7 +14,7 @@ pub(super) fn challenge(denial: &Denial, config: &Config) -> Option<String> {
     let challenge = match denial.reason {
         DenyReason::TokenMissing => String::new(),
         // No other token would help.
-        DenyReason::RouteChanged => return None,
+        DenyReason::RouteChanged | DenyReason::MaxStream => return None,
         DenyReason::StepUpRequired => {
             let require = denial.scope.as_ref().and_then(|name| config.scopes.get(name));
             let require = require.map(|scope| &scope.require);

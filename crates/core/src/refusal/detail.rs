@@ -52,6 +52,17 @@ pub(super) fn detail(denial: &Denial) -> String {
              routes, for whoever runs the proxy"
                 .into()
         }
+        DenyReason::MaxStream => {
+            "it has run for as long as the scope lets one stream run (`max_stream`). What it asked for may have been \
+             carried out: look before you repeat it"
+                .into()
+        }
+        DenyReason::RedirectElsewhere => {
+            "the answer leads to another authority, or from https to http, and the scope does not let it \
+             (`redirects`): a client that follows could take the token along. The request may have been carried \
+             out: look before you repeat it"
+                .into()
+        }
         DenyReason::RevocationUnknown => {
             "whether the grant still stands could not be checked; try again".into()
         }

@@ -123,6 +123,7 @@ fn title(reason: DenyReason) -> &'static str {
         400 => "The request can be read in two ways",
         401 => "A valid break-glass token is needed",
         403 => "The grant does not cover this request",
+        502 => "The answer leads elsewhere",
         503 => "The grant cannot be checked now",
         _ => "The break-glass filter failed",
     }

@@ -24,7 +24,8 @@ impl Worker {
         let withdrawn = |running: &Running| {
             let Running { decided, end, .. } = running;
             let token = decided.ruled.token.as_ref().filter(|_| end.is_some());
-            token.is_some_and(|token| !self.covers(&successor, token, &decided.ruled.facts, now))
+            let facts = &decided.ruled.facts;
+            token.is_some_and(|token| self.covering(&successor, token, facts, now).is_none())
         };
         let running = self.streams.iter().filter_map(|(id, stream)| match stream {
             Stream::Decided(running) if withdrawn(running) => Some(*id),
@@ -32,6 +33,7 @@ impl Worker {
         });
         let running: Vec<StreamId> = running.collect();
         self.successor = Some(successor);
+        self.tighten(now);
         let condemn = |id| Some((id, self.condemn(id, DenyReason::ScopeWithdrawn, now)?));
         running.into_iter().filter_map(condemn).collect()
     }
@@ -44,7 +46,7 @@ impl Worker {
         now: Instant,
     ) -> Option<Denial> {
         let successor = self.successor.as_ref()?;
-        if self.covers(successor, &allowance.token, facts, now) {
+        if self.covering(successor, &allowance.token, facts, now).is_some() {
             return None;
         }
         Some(Denial {
@@ -55,15 +57,16 @@ impl Worker {
         })
     }
 
-    fn covers(
+    /// The scope by which a configuration that has come covers what was permitted.
+    pub(super) fn covering<'c>(
         &self,
-        successor: &Config,
+        successor: &'c Config,
         token: &Rc<VerifiedToken>,
         facts: &Facts,
         now: Instant,
-    ) -> bool {
-        let issuer = self.config.issuers.get(token.issuer());
-        issuer.is_some_and(|issuer| still_covers(successor, &issuer.issuer, token, facts, now))
+    ) -> Option<&'c Scope> {
+        let issuer = self.config.issuers.get(token.issuer())?;
+        still_covers(successor, &issuer.issuer, token, facts, now)
     }
 
     /// Ends the requests under grants that are revoked, those that still wait among them.
@@ -154,6 +157,16 @@ impl Worker {
         reason: DenyReason,
         now: Instant,
     ) -> Option<Step> {
+        self.cut_because(stream, Denial::of(reason), now)
+    }
+
+    /// The same, with more to say.
+    pub(super) fn cut_because(
+        &mut self,
+        stream: StreamId,
+        denial: Denial,
+        now: Instant,
+    ) -> Option<Step> {
         match self.streams.get(&stream)? {
             Stream::Decided(running) if running.end.is_some() => {}
             Stream::Decided(_) | Stream::Waiting(_) => return None,
@@ -165,7 +178,8 @@ impl Worker {
         let Running { decided, traffic, past, .. } = *running;
         let ruled = decided.ruled;
         let token = ruled.token.clone();
-        let refusal = refuse(&Denial { token, ..Denial::of(reason) }, &ruled.facts, &self.config);
+        let reason = denial.reason;
+        let refusal = refuse(&Denial { token, ..denial }, &ruled.facts, &self.config);
         // What ended the stream is known from the feed; anything else is known without it.
         let standing = match reason {
             DenyReason::Revoked => Some(Standing {

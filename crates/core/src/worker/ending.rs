@@ -94,7 +94,7 @@ impl Worker {
                 (self.abandoned(*waiting, now), traffic, Past::default())
             }
         };
-        let Past { until_revoked, start } = past;
+        let Past { until_revoked, start, .. } = past;
         let end = End { outcome: outcome(), traffic: &traffic, until_revoked, logged: now };
         let (node, phase) = (self.identity.node.as_deref(), Phase::End(&end, start));
         Some(decided.record(stream, node, &phase, &mut self.chain))

@@ -4,6 +4,7 @@
 //! request was logged) and does what it is told. A worker never does anything by itself.
 
 mod beside;
+mod bounds;
 mod cut;
 mod ending;
 mod heads;
@@ -165,6 +166,8 @@ struct Running {
 /// What has happened to a request since it was permitted.
 #[derive(Debug, Default)]
 struct Past {
+    /// When that was.
+    permitted: Option<Instant>,
     /// The body bytes that had passed when its grant was known to be revoked.
     until_revoked: Option<u64>,
     /// The record that it left while it ran.

@@ -1,4 +1,5 @@
-//! Comparing the route that was used with the one that was judged.
+//! Comparing what has become of a permitted request with what was judged: the route that was used, and where the
+//! answer sends the client.
 //!
 //! By then the request has reached whatever is behind the route: what can still be done is to keep the answer from
 //! the client, end what is left, and say so.
@@ -6,7 +7,9 @@
 use crate::audit::{Decided, Decision, Ruled};
 use crate::calls::StreamId;
 use crate::config::Enforcement;
+use crate::decision::Denial;
 use crate::instant::Instant;
+use crate::policy::Origin;
 use crate::reason::DenyReason;
 use crate::request::Attributes;
 use crate::step::Step;
@@ -15,8 +18,8 @@ use super::{Running, Stream, Worker};
 
 impl Worker {
     /// The response to a request begins: informational ones (1xx) aside, the switch to another protocol among them.
-    /// A permit whose scope names `routes` is cut if it was used on another one, before anything of the response
-    /// reaches the client.
+    /// A permit whose scope names `routes` is cut if it was used on another one, and one whose scope says `redirects`
+    /// if its answer leads elsewhere, before anything of the response reaches the client.
     pub fn response_begins(
         &mut self,
         stream: StreamId,
@@ -25,14 +28,44 @@ impl Worker {
     ) -> Option<Step> {
         // What was refused or cut has been answered: a second answer to a stream crashes Envoy.
         let Some(Stream::Decided(running)) = self.streams.get(&stream) else { return None };
-        if running.end.is_none() || !self.is_astray(stream, attributes) {
-            return None;
-        }
+        running.end?;
+        let denial = if self.is_astray(stream, attributes) {
+            Denial::of(DenyReason::RouteChanged)
+        } else {
+            self.redirected(stream, attributes, now)?
+        };
         if self.config.enforcement == Enforcement::Shadow {
-            self.restate(stream, Decision::ShadowDeny);
+            self.restate(stream, Decision::ShadowDeny, denial.reason);
             return None;
         }
-        self.cut(stream, DenyReason::RouteChanged, now)
+        self.cut_because(stream, denial, now)
+    }
+
+    /// Why the answer to a permitted request may not reach the client: it leads elsewhere.
+    fn redirected(
+        &self,
+        stream: StreamId,
+        attributes: &dyn Attributes,
+        now: Instant,
+    ) -> Option<Denial> {
+        let Some(Stream::Decided(running)) = self.streams.get(&stream) else { return None };
+        let ruled = &running.decided.ruled;
+        if !self.keeps_authority(ruled, now) {
+            return None;
+        }
+        let Some(response) = attributes.response_headers() else {
+            return Some(Denial::of(DenyReason::InternalError));
+        };
+        let origin = Origin::of(&ruled.facts.authority, &ruled.facts.headers);
+        let elsewhere = origin.is_left_by(&response)?;
+        let remedy = elsewhere.to.map(|to| {
+            format!(
+                "the answer leads to {to}, and the scope lets it lead to the same authority only (`redirects`): a \
+                 client that follows could take the token along. The request may have been carried out: look \
+                 before you repeat it, and go there without the token if you trust it"
+            )
+        });
+        Some(Denial { remedy, ..Denial::of(DenyReason::RedirectElsewhere) })
     }
 
     /// A request is about to be logged. Its response may never have begun: what was used is compared now.
@@ -54,6 +87,7 @@ impl Worker {
                 Enforcement::Enforce => Decision::Cut,
                 Enforcement::Shadow => Decision::ShadowDeny,
             },
+            DenyReason::RouteChanged,
         );
     }
 
@@ -71,10 +105,10 @@ impl Worker {
     }
 
     /// Counts and keeps for its records that a request which was permitted was not what was permitted.
-    fn restate(&mut self, stream: StreamId, decision: Decision) {
+    fn restate(&mut self, stream: StreamId, decision: Decision, reason: DenyReason) {
         let Some(Stream::Decided(running)) = self.streams.remove(&stream) else { return };
         let Running { decided, end, traffic, past } = *running;
-        let reason = DenyReason::RouteChanged.code();
+        let reason = reason.code();
         self.counters.decision(decision.word(), reason);
         let decided = Decided::new(Ruled { decision, reason, ..decided.ruled }, &self.config);
         let running = Running { decided, end, traffic, past };

@@ -31,16 +31,7 @@ impl Worker {
         if let Some(scope) = self.config.scopes.get(&scope) {
             waiting.traffic.watch(&scope.request_body, &scope.response_body, &waiting.kept);
         }
-        let claims = token.claims();
-        let void_at = token.void_at(self.config.clock_skew);
-        let remaining = void_at.since(now).saturating_add(BACKSTOP_DELAY);
         let connection = CleanConnection::of(&waiting.facts.headers, &self.config);
-        let mut set = vec![
-            (GRANT_HEADER, claims.jti.clone()),
-            (SUBJECT_HEADER, header_text(&claims.sub)),
-            (STREAM_DURATION_HEADER, millis(remaining).max(1).to_string()),
-        ];
-        set.extend(connection.set);
         let mark = self.twice.mark(MarkedDecision::Permit, &waiting.facts);
         let mut remove = std::mem::take(&mut waiting.facts.remove);
         remove.extend(connection.remove);
@@ -48,13 +39,24 @@ impl Worker {
             arrived: waiting.arrived,
             decision: Decision::Allow,
             reason: reason.code(),
-            token: Some(token),
+            token: Some(Rc::clone(&token)),
             scope: Some(scope),
             rule: Some(rule),
             standing: Some(standing),
             facts: waiting.facts,
         };
-        let record = self.keep(stream, ruled, waiting.traffic, Past::default());
+        // Envoy's own limit is for good, so it is not what may move when something becomes known.
+        let (end, _) = self.firm_end(&ruled, &token, now, now);
+        let remaining = end.since(now).saturating_add(BACKSTOP_DELAY);
+        let claims = token.claims();
+        let mut set = vec![
+            (GRANT_HEADER, claims.jti.clone()),
+            (SUBJECT_HEADER, header_text(&claims.sub)),
+            (STREAM_DURATION_HEADER, millis(remaining).max(1).to_string()),
+        ];
+        set.extend(connection.set);
+        let past = Past { permitted: Some(now), ..Past::default() };
+        let record = self.keep(stream, ruled, waiting.traffic, past);
         Step::Permit(Permit { remove, set, record, mark })
     }
 
@@ -87,8 +89,10 @@ impl Worker {
         past: Past,
     ) -> Record {
         self.counters.decision(ruled.decision.word(), ruled.reason);
-        let end = match (ruled.decision, &ruled.token) {
-            (Decision::Allow, Some(token)) => Some(self.end_of(ruled.reason, token)),
+        let end = match (ruled.decision, &ruled.token, past.permitted) {
+            (Decision::Allow, Some(token), Some(permitted)) => {
+                Some(self.end_of(&ruled, token, permitted, permitted))
+            }
             _ => None,
         };
         self.deadlines.extend(end.map(|(at, _)| (at, stream)));

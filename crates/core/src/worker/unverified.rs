@@ -10,41 +10,36 @@ use crate::token::VerifiedToken;
 use super::{Stream, Worker};
 
 impl Worker {
-    /// When a request that is let through for this reason is to end, and why.
-    pub(super) fn end_of(
+    /// When a request that is let through for this reason is to end unless something is known by then; `None` if
+    /// it was not let through unverified.
+    pub(super) fn unverified_end(
         &self,
         reason: &'static str,
         token: &VerifiedToken,
-    ) -> (Instant, DenyReason) {
-        let void_at = token.void_at(self.config.clock_skew);
+    ) -> Option<(Instant, DenyReason)> {
         let revocation = &self.config.revocation;
         // Where nobody can be asked there is no knowledge to grow old.
         let asks = revocation.feed.is_some() || revocation.introspection.is_some();
-        if !asks || reason != AllowReason::PermitUnverified.code() {
-            return (void_at, DenyReason::TokenExpired);
-        }
-        let until = self.knowledge.last(token.issuer()).after(revocation.unavailable_for);
-        if until < void_at {
-            (until, DenyReason::RevocationUnknown)
-        } else {
-            (void_at, DenyReason::TokenExpired)
-        }
+        let until = || self.knowledge.last(token.issuer()).after(revocation.unavailable_for);
+        (asks && reason == AllowReason::PermitUnverified.code())
+            .then(|| (until(), DenyReason::RevocationUnknown))
     }
 
     /// The time is over that was known when a request was let through unverified: it ends, or goes on by what is
     /// known now.
     pub(super) fn end_unverified(&mut self, stream: StreamId, now: Instant) -> Option<Step> {
         let Stream::Decided(running) = self.streams.get(&stream)? else { return None };
-        let token = running.decided.ruled.token.as_ref()?;
+        let ruled = &running.decided.ruled;
+        let (token, permitted) = (ruled.token.as_ref()?, running.past.permitted?);
         // What is revoked was cut when that became known.
         let is_known = self
             .revocations
             .age(now)
             .is_some_and(|age| age <= self.config.revocation.max_staleness);
         let (end, reason) = if is_known {
-            (token.void_at(self.config.clock_skew), DenyReason::TokenExpired)
+            self.firm_end(ruled, token, permitted, now)
         } else {
-            self.end_of(AllowReason::PermitUnverified.code(), token)
+            self.end_of(ruled, token, permitted, now)
         };
         if end <= now {
             return self.cut(stream, reason, now);
