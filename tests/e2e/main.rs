@@ -60,4 +60,5 @@ mod unauthenticated;
 mod updates;
 mod upgrades;
 mod verification;
+mod wire;
 mod workers;
