@@ -23,7 +23,11 @@ fn connect_conformance_is_the_same_through_the_filter() {
             command.arg(protocols_python()).arg("-B").arg(wrapper).arg(built("referenceserver"));
             command.arg(server.address().port().to_string()).arg(gate.port());
         });
-        let results = results(&format!("{}{}", ran.stdout, ran.stderr));
+        let output = format!("{}{}", ran.stdout, ran.stderr);
+        let results = results(&output);
+        let failed = results.iter().find(|(_, result)| *result != "passed").map(|(name, _)| name);
+        let said = failed.and_then(|name| output.split_once(&format!("FAILED: {name}")));
+        assert_eq!(failed, None, "{variant:?}: {:.500}", said.map_or(&*output, |(_, said)| said));
         gate.assert_was_itself(CASES);
         results
     });
