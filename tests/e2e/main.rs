@@ -69,4 +69,5 @@ mod untouched;
 mod updates;
 mod upgrades;
 mod verification;
+mod wire;
 mod workers;

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How long a client may take, in seconds; then it is ended, and counts as one that was not content.
-const CLIENT_PATIENCE_S: &str = "60";
+const CLIENT_PATIENCE_S: u32 = 60;
 
 /// A running application. Dropping it kills its processes.
 pub(crate) struct Application {
@@ -101,8 +101,18 @@ impl Application {
         program: impl AsRef<Path>,
         set_up: impl FnOnce(&mut Command),
     ) -> Ran {
+        self.client_within(CLIENT_PATIENCE_S, program, set_up)
+    }
+
+    /// The same, for one that may take so many seconds.
+    pub(crate) fn client_within(
+        &self,
+        patience_s: u32,
+        program: impl AsRef<Path>,
+        set_up: impl FnOnce(&mut Command),
+    ) -> Ran {
         let mut command = clean(Path::new("timeout"), self.directory.path());
-        command.arg(CLIENT_PATIENCE_S).arg(program.as_ref());
+        command.arg(patience_s.to_string()).arg(program.as_ref());
         set_up(&mut command);
         let output = command.output();
         let output =
@@ -154,7 +164,8 @@ fn clean(program: &Path, home: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("HOME", home).env("LANG", "C.UTF-8");
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.env("LD_LIBRARY_PATH", debian("usr/lib").join(libraries()));
+    // The suites of protocols do without Debian's packages, and may be there alone.
+    command.env("LD_LIBRARY_PATH", cache().join("debian/usr/lib").join(libraries()));
     command.current_dir(home).stdin(Stdio::null());
     command
 }
@@ -174,8 +185,27 @@ pub(crate) fn python() -> PathBuf {
     fetched("python/bin/python")
 }
 
+/// One of the Go programs that `tests/platforms/protocols/go.mod` pins.
+pub(crate) fn built(program: &str) -> PathBuf {
+    fetched(&format!("go/{program}"))
+}
+
+/// The Python that has the packages of `tests/platforms/protocols/requirements.txt`.
+pub(crate) fn protocols_python() -> PathBuf {
+    fetched("protocols-python/bin/python")
+}
+
+/// The runner of Autobahn's cases.
+pub(crate) fn kosoku() -> PathBuf {
+    fetched("protocols-python/bin/kosoku")
+}
+
+fn cache() -> PathBuf {
+    root().join(".cache/platforms")
+}
+
 fn fetched(path: &str) -> PathBuf {
-    let path = root().join(".cache/platforms").join(path);
+    let path = cache().join(path);
     assert!(path.exists(), "{} is missing: run scripts/platforms", path.display());
     path
 }

@@ -1,4 +1,5 @@
-//! Real applications behind the filter, each with its own client: `scripts/platforms applications`.
+//! Real applications behind the filter, each with its own client: `scripts/platforms applications`; and other
+//! people's suites of protocols: `scripts/platforms protocols`.
 //!
 //! What each of them takes for a second name of a resource is theirs to know; here it is seen how far the
 //! rules reach, and where they end.
@@ -15,6 +16,7 @@ mod application;
 mod application_gate;
 mod git;
 mod jupyter;
+mod protocols;
 mod rabbitmq;
 mod registry;
 mod s3;

@@ -1,0 +1,67 @@
+//! Autobahn's cases of WebSocket, by kosoku.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio_tungstenite::accept_async;
+
+use super::gates::ProtocolGate;
+use super::results::{Results, assert_all_equal};
+use crate::application::{Application, kosoku};
+
+/// How many cases there are without those of limits and performance (9) and of compression (12 and 13).
+const CASES: usize = 247;
+
+#[test]
+fn autobahns_cases_are_the_same_through_the_filter() {
+    let runtime = Runtime::new().unwrap();
+    let server = echo(&runtime);
+    let scratch = Application::new();
+    assert_all_equal("Autobahn", CASES, &[], |variant| {
+        let gate = ProtocolGate::start(variant, server);
+        let report = scratch.path(&format!("{variant:?}"));
+        let ran = scratch.client_within(300, kosoku(), |command| {
+            command.args(["-x", "9.*", "-x", "12.*", "-x", "13.*", "-o"]).arg(&report);
+            command.arg(format!("ws://{}/echo", gate.address()));
+        });
+        let index = fs::read_to_string(report.join("index.json"));
+        let index = index.unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        gate.assert_was_itself(CASES);
+        results(&serde_json::from_str(&index).unwrap())
+    });
+}
+
+/// A server that sends back whatever message comes.
+fn echo(runtime: &Runtime) -> SocketAddr {
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Ok(mut socket) = accept_async(stream).await else { return };
+                while let Some(Ok(message)) = socket.next().await {
+                    let is_content = message.is_text() || message.is_binary();
+                    if is_content && socket.send(message).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Reads the report's index: the behaviour of each case, how the connection ended, and with which code.
+fn results(index: &Value) -> Results {
+    let agents = index.as_object().unwrap().values();
+    let cases = agents.flat_map(|cases| cases.as_object().unwrap());
+    let text = |case: &Value| {
+        let members = ["behavior", "behaviorClose", "remoteCloseCode"];
+        members.map(|member| case[member].to_string()).join(" ")
+    };
+    cases.map(|(name, case)| (name.clone(), text(case))).collect()
+}

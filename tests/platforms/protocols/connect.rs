@@ -1,0 +1,49 @@
+//! Connect's conformance suite: Connect, gRPC and gRPC-Web, by HTTP/1.1 and HTTP/2.
+
+use breakglass_tests::artefacts::root;
+
+use super::gates::ProtocolGate;
+use super::results::{Results, assert_all_equal};
+use crate::application::{Application, built, protocols_python};
+
+/// How many cases there are of what `connect-conformance.yaml` says.
+const CASES: usize = 1990;
+
+#[test]
+fn connect_conformance_is_the_same_through_the_filter() {
+    assert_all_equal("Connect conformance", CASES, &[], |variant| {
+        let server = Application::new();
+        let gate = ProtocolGate::start(variant, server.address());
+        let ran = server.client_within(300, built("connectconformance"), |command| {
+            let protocols = root().join("tests/platforms/protocols");
+            let wrapper = root().join("tests/platforms/clients/connect_server.py");
+            // One server after the other: each is on the port that Envoy knows.
+            command.args(["--mode", "server", "--max-servers", "1", "--vv", "--conf"]);
+            command.arg(protocols.join("connect-conformance.yaml")).arg("--");
+            command.arg(protocols_python()).arg("-B").arg(wrapper).arg(built("referenceserver"));
+            command.arg(server.address().port().to_string()).arg(gate.port());
+        });
+        let output = format!("{}{}", ran.stdout, ran.stderr);
+        let results = results(&output);
+        let failed = results.iter().find(|(_, result)| *result != "passed").map(|(name, _)| name);
+        let said = failed.and_then(|name| output.split_once(&format!("FAILED: {name}")));
+        assert_eq!(failed, None, "{variant:?}: {:.500}", said.map_or(&*output, |(_, said)| said));
+        gate.assert_was_itself(CASES);
+        results
+    });
+}
+
+/// Reads what the suite says of each case that it sent.
+fn results(output: &str) -> Results {
+    let name = |line: &str| line.split('"').nth(1).unwrap_or_default().to_owned();
+    let sent = output.lines().filter(|line| line.starts_with("Sending request for "));
+    let mut results: Results = sent.map(|line| (name(line), "passed".to_owned())).collect();
+    for line in output.lines() {
+        if let Some(failed) = line.strip_prefix("FAILED: ") {
+            results.insert(failed.trim_end_matches(':').to_owned(), "failed".to_owned());
+        }
+    }
+    let total = output.lines().find_map(|line| line.strip_prefix("Total cases: "));
+    assert_eq!(total, Some(&*results.len().to_string()), "{output:.2000}");
+    results
+}
