@@ -7,10 +7,6 @@ use super::words::{
     ANSWER_FIELDS, HOSTS, LETTERS, METHODS, PATH, PLAIN, REQUEST_FIELDS, STATUSES, TOKEN, VALUE,
 };
 
-/// Whether some requests by HTTP/2 have an empty block of trailers (`h2`'s `send_trailers(HeaderMap::new())`). Off: the
-/// filter is known to answer these 500.
-const EMPTY_TRAILERS: bool = false;
-
 /// The most bytes of a content.
 const CONTENT: usize = 20_000;
 
@@ -130,7 +126,7 @@ impl Maker<'_> {
     }
 
     fn trailers(&mut self, of_answer: bool) -> Option<Vec<Field>> {
-        let least = usize::from(self.is_http1() || of_answer || !EMPTY_TRAILERS);
+        let least = usize::from(self.is_http1() || of_answer);
         let count = least + self.random.below(4);
         let known = ["x-checksum", "grpc-status", "grpc-message", "x-breakglass-other", "x-empty"];
         let trailers = (0..count).map(|_| {
