@@ -15,17 +15,21 @@ pub(crate) enum Failure {
     Clock,
     /// The worker was in use.
     Worker,
+    /// The host does not give the request back after a look at the root context.
+    Context,
     /// The request's trailers cannot be read.
     Trailers,
 }
 
 impl Failure {
-    const ALL: [Failure; 3] = [Failure::Clock, Failure::Worker, Failure::Trailers];
+    const ALL: [Failure; 4] =
+        [Failure::Clock, Failure::Worker, Failure::Context, Failure::Trailers];
 
     const fn word(self) -> &'static str {
         match self {
             Failure::Clock => "clock",
             Failure::Worker => "worker",
+            Failure::Context => "context",
             Failure::Trailers => "trailers",
         }
     }
@@ -34,6 +38,7 @@ impl Failure {
         match self {
             Failure::Clock => "the host gives no time",
             Failure::Worker => "the filter was called from within itself",
+            Failure::Context => "the host lets no context be chosen",
             Failure::Trailers => "the trailers of a request cannot be read",
         }
     }
@@ -44,6 +49,7 @@ impl Failure {
 pub(crate) struct Failures {
     clock: Count,
     worker: Count,
+    context: Count,
     trailers: Count,
 }
 
@@ -59,6 +65,7 @@ impl Failures {
         match failure {
             Failure::Clock => &self.clock,
             Failure::Worker => &self.worker,
+            Failure::Context => &self.context,
             Failure::Trailers => &self.trailers,
         }
     }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use breakglass_core::bodies::Traffic;
 use breakglass_core::headers::Headers;
+use breakglass_core::instant::Instant;
 use breakglass_core::step::{Pass, Step};
 use breakglass_core::untouched::{Untouched, pass_without_worker};
 use breakglass_core::worker::TrailersStep;
@@ -84,14 +85,14 @@ impl Http {
         let (current, board) = (&host::CurrentRequest, &host::SharedData);
         let step = worker.request(self.id, headers, current, board, &self.traffic, now);
         drop(worker);
-        self.shared.hurry(self.id, now);
+        self.shared.hurry(self.id, now).map_err(|_| Failure::Context)?;
         Ok(step)
     }
 
-    /// The step for this request now that its response begins, if there is one. Where something is missing to decide
-    /// on, the log makes up for it: failing here could be a second answer to a request that was refused.
+    /// The step for this request now that its response begins, if there is one. Without a clock it is still compared
+    /// with what was judged. The worker is in use only while it refuses a request, whose answer this is.
     fn begin_response(&self) -> Option<Step> {
-        let now = self.is_recorded.then(host::now)??;
+        let now = self.is_recorded.then(host::now)?.unwrap_or(Instant::from_millis(0));
         let mut worker = self.shared.worker.try_borrow_mut().ok()?;
         worker.response_begins(self.id, &host::CurrentRequest, now)
     }

@@ -22,7 +22,7 @@ use proxy_wasm::types::ContextType;
 
 use crate::apply::{Flow, apply};
 use crate::failures::Failures;
-use crate::host;
+use crate::host::{self, HostError};
 use crate::http::Http;
 
 /// The most requests that are ended, or go on, in one callback. Envoy does each of these when the
@@ -56,18 +56,21 @@ impl Shared {
     }
 
     /// Brings the next tick forward, if the worker wants it sooner, from within the request `stream`.
-    pub(crate) fn hurry(&self, stream: StreamId, now: Instant) {
+    ///
+    /// # Errors
+    /// Where the request is no longer the current context: nothing may be done to it then.
+    pub(crate) fn hurry(&self, stream: StreamId, now: Instant) -> Result<(), HostError> {
         let period = self.wanted(now);
         if period >= self.period.get() {
-            return;
+            return Ok(());
         }
-        self.period.set(period);
-        let hurried = host::enter(self.root)
-            .and_then(|()| host::tick_every(period))
-            .and_then(|()| host::enter(stream));
-        if let Err(status) = hurried {
-            warn!("breakglass: what is to be done is done at the next tick only: {status:?}");
+        match host::enter(self.root).and_then(|()| host::tick_every(period)) {
+            Ok(()) => self.period.set(period),
+            Err(status) => {
+                warn!("breakglass: what is to be done is done at the next tick only: {status:?}");
+            }
         }
+        host::enter(stream)
     }
 
     /// Tells the worker of the configuration that has come in place of its own, once. What that no longer
@@ -121,7 +124,7 @@ impl Root {
     fn apply(&mut self, steps: Vec<(StreamId, Step)>, shared: &Shared) {
         // An end counts over what else was decided: a request must not go on and be ended in one
         // callback.
-        let ends = |step: &Step| matches!(step, Step::Refuse(..));
+        let ends = |step: &Step| matches!(step, Step::Refuse(..) | Step::RefuseUnrecorded(_));
         let ended: HashSet<StreamId> =
             steps.iter().filter(|(_, step)| ends(step)).map(|(stream, _)| *stream).collect();
         self.steps.retain(|(earlier, _)| !ended.contains(earlier));
@@ -208,11 +211,14 @@ impl Root {
     /// Sets the time of the next tick: an answer can raise the next question, first the keys, then the grant.
     fn keep_time(&self, shared: &Shared, now: Instant) {
         let period = if self.steps.is_empty() { shared.wanted(now) } else { SOON };
-        if shared.period.replace(period) == period {
+        if period == shared.period.get() {
             return;
         }
-        if let Err(status) = host::tick_every(period) {
-            warn!("breakglass: the time of the next tick cannot be set: {status:?}");
+        match host::tick_every(period) {
+            Ok(()) => shared.period.set(period),
+            Err(status) => {
+                warn!("breakglass: the time of the next tick cannot be set: {status:?}");
+            }
         }
     }
 }
