@@ -18,24 +18,30 @@
 //! before a wait is taken on trust after it. Each question is asked at most once for one request.
 
 mod ask_for;
+mod covering;
+mod refusing;
+mod standing;
+mod token;
 
 use std::rc::Rc;
 
 use crate::audit::{RevocationSource, Standing};
-use crate::config::{Config, Issuer, OnUnavailable, Unauthenticated};
+use crate::config::{Config, Issuer, OnUnavailable};
 use crate::instant::Instant;
 use crate::introspection::Verdict;
 use crate::knowledge::Knowledge;
 use crate::memory::Memory;
-use crate::policy::{
-    Holder, PlainPath, Readings, RequestPaths, RequestedUpgrades, Rule, Scope, Sighting,
-};
+use crate::policy::{PlainPath, Scope};
 use crate::reason::{AllowReason, DenyReason};
 use crate::request::Facts;
 use crate::revocations::Revocations;
-use crate::token::{KeyRing, Unverifiable, UnverifiedToken, VerifiedToken, hint, verify};
+use crate::token::{KeyRing, VerifiedToken};
 
-use ask_for::AskFor;
+use covering::{covering_scope, is_sender};
+use refusing::{covering_one, protected_by};
+pub(crate) use refusing::{covering_rule, needs_token};
+use standing::{may_go_unverified, standing};
+use token::verified;
 
 /// What is decided about a request.
 #[derive(Debug)]
@@ -181,16 +187,11 @@ impl From<Denial> for Stop {
     }
 }
 
-/// Rule 1: whether a request without a token is refused.
-pub(crate) fn needs_token(config: &Config, facts: &Facts) -> bool {
-    config.unauthenticated == Unauthenticated::Deny || protected_by(config, facts).is_some()
-}
-
-/// The rule of `protected` that covers the request, in a few words: looked for once.
-fn protected_by<'a>(config: &Config, facts: &'a Facts) -> Option<&'a str> {
-    let looked_for = || covering_rule(&config.protected, facts).map(Rule::summary);
-    facts.protected_by.get_or_init(looked_for).as_deref()
-}
+/// What to do about a CONNECT: this filter does not see what passes in its tunnel.
+const TUNNEL_REMEDY: &str = "no grant covers CONNECT, because this proxy does not see what passes in its tunnel; send the requests \
+    themselves to this proxy (a client that takes it for a forward proxy, by `HTTPS_PROXY` for example, is set up \
+    wrongly), or, for a protocol such as WebSocket, ask by extended CONNECT or `Upgrade` under a scope that names it in \
+    `upgrades`";
 
 fn decide_with_token(
     bench: &mut Bench<'_>,
@@ -260,24 +261,6 @@ fn decide_with_token(
     Ok(Allowance { reason, token, scope: scope.name.clone(), rule, standing })
 }
 
-/// Whether `on_unavailable: allow` still lets a grant through that nobody vouches for.
-fn may_go_unverified(
-    bench: &Bench<'_>,
-    token: &Rc<VerifiedToken>,
-    standing: Standing,
-) -> Result<(), Denial> {
-    // Where nobody can be asked there is no knowledge to grow old.
-    if standing.source == RevocationSource::NotConfigured {
-        return Ok(());
-    }
-    let counts_for = bench.config.revocation.unavailable_for;
-    bench.knowledge.lets_through(token, counts_for, bench.now).map_err(|why| Denial {
-        standing: Some(standing),
-        remedy: Some(why.remedy(counts_for)),
-        ..Denial::under(DenyReason::RevocationUnknown, token)
-    })
-}
-
 /// Whether a configuration would let a request through that another one has let through: its
 /// issuer still counts for such a token, no ceiling is above it, no header or parameter is refused in it, and a
 /// scope of its token covers it (rules 3 to 6). The algorithm and the key of the token are not judged again: a
@@ -313,222 +296,9 @@ pub(crate) fn still_covers<'c>(
     facts.other_route().is_none_or(|used| covers(used).is_some()).then_some(scope)
 }
 
-/// Rule 2: from the cache, or by verification; its time is judged either way.
-fn verified(
-    bench: &mut Bench<'_>,
-    bytes: &[u8],
-    answers: &Answers,
-) -> Result<Rc<VerifiedToken>, Stop> {
-    let (config, now) = (bench.config, bench.now);
-    let in_time = |token: &Rc<VerifiedToken>| {
-        token.check_time(now, config.clock_skew).map_err(|reason| {
-            let remedy = Some(clocks(reason, token, now));
-            Denial { remedy, ..Denial::under(reason, token) }
-        })
-    };
-    if let Some(token) = bench.memory.token(bytes, now, config.clock_skew) {
-        in_time(&token)?;
-        return Ok(token);
-    }
-    let unverified =
-        UnverifiedToken::parse(bytes, config.max_token_bytes).map_err(|reason| Denial {
-            remedy: hint(bytes).filter(|_| reason == DenyReason::TokenMalformed).map(str::to_owned),
-            ..Denial::of(reason)
-        })?;
-    match verify(&unverified, config, bench.keys) {
-        Ok(token) => {
-            let token = Rc::new(token);
-            in_time(&token)?;
-            bench.memory.keep_token(bytes, &token);
-            Ok(token)
-        }
-        Err(Unverifiable::Refuse(reason)) => Err(Denial::of(reason).into()),
-        Err(Unverifiable::RefuseSigned(reason, why)) => {
-            Err(Denial { remedy: Some(why), ..Denial::of(reason) }.into())
-        }
-        Err(Unverifiable::FetchKeys(issuer)) => {
-            let reason = match answers.keys {
-                // Asked, and the source knows no such key.
-                Some(true) => DenyReason::KeyUnknown,
-                Some(false) => DenyReason::KeysUnavailable,
-                None => return Err(Stop::Ask(Question::Keys(issuer))),
-            };
-            Err(Denial::of(reason).into())
-        }
-    }
-}
-
-/// Why a token's time has not come, or has passed, by whose clock: either may be wrong.
-fn clocks(reason: DenyReason, token: &VerifiedToken, now: Instant) -> String {
-    let claims = token.claims();
-    let (now, exp) = (now.rfc3339(), Instant::from_seconds(claims.exp).rfc3339());
-    match reason {
-        DenyReason::TokenNotYetValid => {
-            let start = Instant::from_seconds(claims.nbf.unwrap_or(0).max(claims.iat)).rfc3339();
-            format!(
-                "the token counts from {start} on, and it is {now} by this proxy's clock: either that is wrong, or \
-                 the issuer's"
-            )
-        }
-        _ => format!(
-            "the grant ended at {exp}, and it is {now} by this proxy's clock; ask for a new one with `breakglass request`"
-        ),
-    }
-}
-
-/// The rule that covers the request in one of its meanings.
-pub(crate) fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
-    // Most requests meet no list at all, or rules that are not about them whatever their path: what that may
-    // mean is not looked for. A reference can name another host as well.
-    if rules.is_empty() {
-        return None;
-    }
-    if !facts.second.has_references() {
-        covering_one(rules, facts, &RequestPaths::alone(Readings::Anything))?;
-    }
-    covering_one(rules, facts, &facts.second.paths(&facts.path))
-}
-
-/// The same, where it is known what the request's paths may mean.
-fn covering_one<'a>(
-    rules: &'a [Rule],
-    facts: &Facts,
-    paths: &RequestPaths<'_>,
-) -> Option<&'a Rule> {
-    // A tunnel (RFC 9110 section 9.3.6) carries whatever requests the client likes.
-    if facts.method == b"CONNECT" {
-        return rules.first();
-    }
-    let mut methods = vec![facts.method.as_slice()];
-    // Of a list of methods some take the first.
-    let overrides = facts.overrides.iter().flat_map(|value| value.split(|byte| *byte == b','));
-    methods.extend(overrides.map(<[u8]>::trim_ascii));
-    let mut hosts = vec![facts.host.as_ref()];
-    hosts.extend(facts.second.hosts());
-    let of_buckets = paths.bucket_hosts(facts.host.as_ref());
-    hosts.extend(of_buckets.iter().map(Option::as_ref));
-    let upgrades = &facts.upgrades;
-    let sighting = Sighting { hosts: &hosts, methods: &methods, paths: &paths.named(), upgrades };
-    rules.iter().find(|rule| rule.covers(&sighting))
-}
-
 /// Whether the client sent headers of ours, and some scope of its token names routes: Envoy chose the route with
 /// these headers there, and they are removed after the route was judged.
 fn may_choose_route(config: &Config, token: &VerifiedToken, facts: &Facts) -> bool {
     let mut granted = token.claims().scope.iter().filter_map(|name| config.scopes.get(name));
     facts.has_reserved && granted.any(|scope| scope.routes.is_some())
-}
-
-/// Rules 5 and 6. `is_sender` says whether the client is whom a scope takes the token from.
-fn covering_scope<'a>(
-    config: &'a Config,
-    token: &Rc<VerifiedToken>,
-    facts: &Facts,
-    route: Option<&str>,
-    path: &PlainPath<'_>,
-    is_sender: &dyn Fn(&Scope) -> bool,
-    now: Instant,
-) -> Result<(&'a Scope, String), Denial> {
-    let method = std::str::from_utf8(&facts.method).unwrap_or_default();
-    let covers_with = |scope: &'a Scope, upgrades: &RequestedUpgrades| {
-        let host = facts.host.as_ref();
-        Some((scope, scope.covers(host, route, method, path, upgrades)?))
-    };
-    let covers = |scope: &'a Scope| covers_with(scope, &facts.upgrades);
-    let holder = Holder {
-        claims: token.claims(),
-        lifetime: token.lifetime(),
-        source: facts.source,
-        skew: config.clock_skew,
-    };
-    let granted = token.claims().scope.iter().filter_map(|name| config.scopes.get(name));
-    let mut denial = None;
-    for (scope, rule) in granted.clone().filter_map(covers) {
-        let rule = rule.as_str().to_owned();
-        match scope.require.check(&holder, now) {
-            Ok(()) if is_sender(scope) => return Ok((scope, rule)),
-            Ok(()) => {
-                denial.get_or_insert_with(|| Denial {
-                    scope: Some(scope.name.clone()),
-                    ..Denial::under(DenyReason::SenderMismatch, token)
-                });
-            }
-            Err(unmet) => {
-                denial.get_or_insert_with(|| Denial {
-                    scope: Some(scope.name.clone()),
-                    rule: Some(rule),
-                    remedy: Some(unmet.remedy),
-                    ..Denial::under(unmet.reason, token)
-                });
-            }
-        }
-    }
-    Err(denial.unwrap_or_else(|| {
-        let ask_for = AskFor::of(config.scopes.iter().filter_map(covers), token.claims());
-        let none = RequestedUpgrades::default();
-        let is_upgrade = !facts.upgrades.is_empty();
-        // The holder may not know that what is sent asks for another protocol.
-        let only_upgrade =
-            is_upgrade && granted.clone().any(|scope| covers_with(scope, &none).is_some());
-        let remedy = Some(ask_for.remedy(only_upgrade));
-        Denial { ask_for: ask_for.scope(), remedy, ..Denial::under(DenyReason::OutOfScope, token) }
-    }))
-}
-
-/// What to do about a CONNECT: whatever is in its tunnel, nobody judges.
-const TUNNEL_REMEDY: &str = "no grant covers CONNECT, because nobody sees what passes in its tunnel; send the requests \
-    themselves to this proxy (a client that takes it for a forward proxy, by `HTTPS_PROXY` for example, is set up \
-    wrongly), or, for a protocol such as WebSocket, ask by extended CONNECT or `Upgrade` under a scope that names it in \
-    `upgrades`";
-
-/// A token that is bound to a certificate counts with this certificate only, whatever the scope
-/// says; a scope that asks for a bound token takes no other (RFC 8705 section 3).
-fn is_sender(
-    scope: &Scope,
-    token: &VerifiedToken,
-    certificate: &dyn Fn() -> Option<Vec<u8>>,
-) -> bool {
-    match &token.claims().cnf {
-        Some(cnf) => certificate().is_some_and(|digest| cnf.is_of_certificate(&digest)),
-        None => !scope.require.sender_constrained,
-    }
-}
-
-/// Rule 7: what is known about the grant, and from where.
-fn standing(
-    bench: &mut Bench<'_>,
-    token: &Rc<VerifiedToken>,
-    answers: &Answers,
-) -> Result<(Option<Verdict>, Standing), Stop> {
-    let (issuer, jti) = (token.issuer(), token.claims().jti.as_str());
-    let age = bench.revocations.age(bench.now);
-    let from = |source| Standing { source, epoch: bench.revocations.epoch(), epoch_age: age };
-    if bench.revocations.is_revoked(jti) {
-        return Ok((Some(Verdict::Inactive), from(RevocationSource::Feed)));
-    }
-    if age.is_some_and(|age| age <= bench.config.revocation.max_staleness) {
-        return Ok((Some(Verdict::Active), from(RevocationSource::Feed)));
-    }
-    if let Some(answer) = answers.standing {
-        let source = match answer {
-            Some(_) => RevocationSource::Introspection,
-            None => RevocationSource::Unavailable,
-        };
-        return Ok((answer, from(source)));
-    }
-    if bench.config.revocation.introspection.is_none() {
-        // At the start the feed answers at once: better a moment's wait than a refusal.
-        if age.is_none() && !answers.feed && bench.revocations.is_coming(bench.config, bench.now) {
-            return Err(Stop::Ask(Question::Feed));
-        }
-        let source = match bench.config.revocation.feed {
-            Some(_) => RevocationSource::Unavailable,
-            None => RevocationSource::NotConfigured,
-        };
-        return Ok((None, from(source)));
-    }
-    match bench.memory.verdict(issuer, jti, bench.now) {
-        Some(verdict) => Ok((Some(verdict), from(RevocationSource::IntrospectionCache))),
-        None => Err(Stop::Ask(Question::Standing { issuer, jti: jti.to_owned() })),
-    }
 }

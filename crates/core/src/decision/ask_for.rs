@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 
-use crate::claims::Claims;
-use crate::policy::{PathTemplate, Scope};
+use crate::instant::Instant;
+use crate::policy::{Holder, PathTemplate, Scope};
+use crate::reason::DenyReason;
 
 /// The most roles that one answer names.
 const MAX_ROLES: usize = 8;
@@ -19,20 +20,22 @@ pub(super) enum AskFor<'a> {
 }
 
 impl<'a> AskFor<'a> {
-    /// From the scopes that cover the request, each by a template of its paths.
+    /// From the scopes that cover the request, each by a template of its paths. One that is not for the network that
+    /// the holder comes from is the last choice; what a new grant or a new sign-in mends does not count.
     pub(super) fn of(
         covering: impl Iterator<Item = (&'a Scope, &'a PathTemplate)>,
-        claims: &Claims,
+        holder: &Holder<'_>,
+        now: Instant,
     ) -> AskFor<'a> {
         let mut narrowest = None;
         let mut roles = Vec::new();
         for (scope, template) in covering {
-            let wanted = scope.require.roles.as_deref().unwrap_or_default();
-            if !wanted.is_empty() && !wanted.iter().any(|role| claims.roles.contains(role)) {
-                roles.extend(wanted.iter().map(String::as_str));
+            let unmet = scope.require.check(holder, now).err().map(|unmet| unmet.reason);
+            if unmet == Some(DenyReason::RoleMissing) {
+                roles.extend(scope.require.roles.iter().flatten().map(String::as_str));
                 continue;
             }
-            let width = width(scope, template);
+            let width = (unmet == Some(DenyReason::SourceNotAllowed), width(scope, template));
             if narrowest.as_ref().is_none_or(|(known, _)| width < *known) {
                 narrowest = Some((width, scope.name.as_str()));
             }

@@ -187,6 +187,13 @@ fn the_narrowest_scope_is_offered_beside_what_is_held() {
             scope("orders:many", &["POST"], &["/v1/orders", "/v1/carts"], &["oncall"]),
             scope("orders:write", &["POST"], &["/v1/orders"], &["oncall", "boss"]),
             scope("secret", &["GET"], &["/secret"], &["boss", "deputy"]),
+            // Narrower, and not for where the holder comes from; and narrower, after another sign-in.
+            with(scope("near", &["PUT"], &["/v1/orders"], &[]),
+                json!({"require": {"source_cidrs": ["203.0.113.0/24"]}})),
+            scope("wide", &["PUT", "PATCH"], &["/v1/orders"], &[]),
+            with(scope("strong", &["PATCH"], &["/v1/orders"], &[]), json!({"require": {"acr": ["aal3"]}})),
+            with(scope("far", &["PUT"], &["/v1/far"], &[]),
+                json!({"require": {"source_cidrs": ["203.0.113.0/24"]}})),
         ]}),
     );
     let offered = |token: &str, method, path| offered(&config, token, method, path);
@@ -204,6 +211,9 @@ fn the_narrowest_scope_is_offered_beside_what_is_held() {
         (&oncall, "POST", "/v1/orders/7", "--scope orders:read --scope orders:all"),
         (&oncall, "POST", "/v1/else/7", "--scope orders:read --scope b:any"),
         (&oncall, "DELETE", "/v1/orders", "--scope orders:read --scope admin:everything"),
+        (&oncall, "PUT", "/v1/orders", "--scope orders:read --scope wide"),
+        (&oncall, "PATCH", "/v1/orders", "--scope orders:read --scope strong"),
+        (&oncall, "PUT", "/v1/far", "--scope orders:read --scope far"),
     ] {
         assert_eq!(offered(token, method, path), command(scopes), "{method} {path}");
     }
