@@ -1,4 +1,4 @@
-//! What was let through although nobody could vouch for its grant (`permit_unverified`): it ends when
+//! What was let through although neither feed nor introspection confirmed its grant (`permit_unverified`): it ends when
 //! `on_unavailable: allow` no longer counts, unless something is known by then.
 
 use crate::calls::StreamId;
@@ -18,7 +18,7 @@ impl Worker {
         token: &VerifiedToken,
     ) -> Option<(Instant, DenyReason)> {
         let revocation = &self.config.revocation;
-        // Where nobody can be asked there is no knowledge to grow old.
+        // Without feed and introspection there is no knowledge to grow old.
         let asks = revocation.feed.is_some() || revocation.introspection.is_some();
         let until = || self.knowledge.last(token.issuer()).after(revocation.unavailable_for);
         (asks && reason == AllowReason::PermitUnverified.code())

@@ -1,0 +1,94 @@
+//! Time passes: what is due, and how soon time should pass next.
+
+use std::time::Duration;
+
+use crate::caller::Caller;
+use crate::calls::{Answer, Call, StreamId};
+use crate::counters::CounterName;
+use crate::instant::Instant;
+use crate::sharing::Board;
+use crate::sources::Lines;
+use crate::step::Step;
+
+use super::Worker;
+
+/// How often time passes for a worker while it has requests. What one VM of a proxy knows, the others know a
+/// tick later.
+pub const TICK: Duration = Duration::from_millis(25);
+
+/// How often time passes for a worker without requests: each tick of each VM costs an idle Envoy. Such a
+/// worker looks at what the others know when its next request comes.
+pub const IDLE_TICK: Duration = Duration::from_millis(1500);
+
+/// How soon time passes when a call is to be made, or others are to be told.
+pub const SOON: Duration = Duration::from_millis(1);
+
+/// What is to be done because time has passed.
+#[derive(Debug)]
+pub struct Tick {
+    /// Calls to make.
+    pub calls: Vec<Call>,
+    /// Requests that have waited long enough.
+    pub steps: Vec<(StreamId, Step)>,
+    /// What happened since the last tick.
+    pub counters: Vec<(CounterName, u64)>,
+    /// What is to be logged: something is wrong.
+    pub warnings: Vec<String>,
+    /// What is to be logged: something is right again.
+    pub notices: Vec<String>,
+}
+
+impl Worker {
+    /// Time has passed: at most [`Worker::period`] since the last time. `board` is what the VMs of this proxy
+    /// share.
+    pub fn tick(&mut self, board: &dyn Board, now: Instant) -> Tick {
+        if self.ended_at.is_some() {
+            return self.last_tick(board, now);
+        }
+        for issuer in self.keys.due(now) {
+            self.calls.queue_keys(issuer, now);
+            self.keys.fetch_begins(issuer, now);
+        }
+        self.revocations.purge(now);
+        self.knowledge.notice(now);
+        let mut steps = self.share(board, now);
+        self.poll(now);
+        self.report(board, now);
+        let process = if self.calls.has_queued(now) { self.process_id(board) } else { None };
+        let caller = Caller::new(&self.identity, process, &self.config);
+        let streams = &self.streams;
+        let calls =
+            self.calls.send(&self.config, &caller, |stream| streams.contains_key(&stream), now);
+        for call in self.calls.overdue(now) {
+            steps.extend(self.answer(call, &Answer::TimedOut, now));
+        }
+        steps.extend(self.cut_due(now));
+        steps.extend(self.note_starts(now));
+        self.chain.forget(now);
+        let mut warnings = self.warnings(now);
+        warnings.append(&mut self.twice.warnings());
+        warnings.append(&mut self.issuer_mistakes.warnings());
+        warnings.extend(self.beside.warning());
+        let Lines { warnings: mut failing, notices } = self.sources.lines(&self.config, board, now);
+        warnings.append(&mut failing);
+        Tick { calls, steps, counters: self.counters.take(), warnings, notices }
+    }
+
+    /// How soon time should pass next.
+    #[must_use]
+    pub fn period(&self, now: Instant) -> Duration {
+        // The sooner a call is made, the shorter a request waits, and the sooner others learn what this VM has
+        // learnt.
+        if self.has_news || self.calls.has_queued(now) {
+            return SOON;
+        }
+        let rests = self.ended_at.is_none() && self.is_idle() && !self.is_to_poll();
+        if rests { IDLE_TICK } else { TICK }
+    }
+
+    /// Whether it has no request: none runs, and none waits.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.streams.is_empty()
+    }
+}
