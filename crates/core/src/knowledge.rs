@@ -28,7 +28,7 @@ pub(crate) struct Knowledge {
     last_now: Instant,
 }
 
-/// Why a grant that nobody can vouch for is not let through, although `on_unavailable` is `allow`.
+/// Why a grant that is not confirmed is not let through, although `on_unavailable` is `allow`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotLetThrough {
     /// The last knowledge is too old: since then nothing is known.
@@ -92,7 +92,8 @@ impl Knowledge {
         self.feed.max(answered).or(self.process).unwrap_or(self.start)
     }
 
-    /// Whether `on_unavailable: allow`, which counts for `counts_for`, lets a grant through that nobody vouches for.
+    /// Whether `on_unavailable: allow`, which counts for `counts_for`, lets a grant through that is not
+    /// confirmed.
     pub(crate) fn lets_through(
         &self,
         token: &VerifiedToken,

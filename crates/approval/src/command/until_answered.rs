@@ -1,6 +1,6 @@
-//! A revocation is asked for until it is answered, or the time is over: what failed a moment ago, the service
-//! restarting or a disk that was full, may be mended now. Repeating it is harmless: a second revocation of a
-//! grant tells of the first, and the kill switch again does the rest.
+//! A revocation is sent until the service answers it, or the time is over: a service that was restarting, or whose
+//! disk was full, may answer the next attempt. Sending it again is harmless: the answer to a second revocation of a
+//! grant names the first, and a repeated kill switch revokes what the first attempt did not reach.
 
 use std::time::Duration;
 

@@ -90,7 +90,7 @@ impl Asked {
         )
     }
 
-    /// A proxy with a wrong credential, or somebody who tries to be one.
+    /// A proxy with a wrong credential, or a caller who presents itself as a proxy.
     fn note_unknown_proxy(&self, app: &App, reason: Option<Reason>) {
         let endpoint = self.endpoint();
         app.metrics().unknown_proxy_refused(endpoint);

@@ -39,9 +39,9 @@ fn a_proxy_with_a_wrong_credential_is_logged_once_a_minute_with_what_to_do() {
     let server = Server::start();
     for _ in 0..5 {
         let poll = "/v1/revocations?wait=1s&node=edge-1";
-        assert_eq!(ask(&server, "GET", poll, Some("a-secret-of-nobody")), 401);
-        assert_eq!(ask(&server, "POST", "/oauth2/introspect", Some("a-secret-of-nobody")), 401);
-        assert_eq!(ask(&server, "POST", "/v1/audit/heads", Some("a-secret-of-nobody")), 401);
+        assert_eq!(ask(&server, "GET", poll, Some("an-unknown-secret")), 401);
+        assert_eq!(ask(&server, "POST", "/oauth2/introspect", Some("an-unknown-secret")), 401);
+        assert_eq!(ask(&server, "POST", "/v1/audit/heads", Some("an-unknown-secret")), 401);
     }
     until(|| !lines(&server, "refused a proxy").is_empty());
     let logged = lines(&server, "refused a proxy");
@@ -56,7 +56,7 @@ fn a_proxy_with_a_wrong_credential_is_logged_once_a_minute_with_what_to_do() {
         assert!(line.contains(part), "{part}: {line}");
     }
     let log = server.log();
-    assert!(!log.contains("a-secret-of-nobody") && !log.contains("refused a stranger"), "{log}");
+    assert!(!log.contains("an-unknown-secret") && !log.contains("refused a stranger"), "{log}");
     let metrics = server.get("carol", "/metrics").to_string();
     for endpoint in ["/v1/revocations", "/oauth2/introspect", "/v1/audit/heads"] {
         let counted =

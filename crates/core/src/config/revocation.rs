@@ -45,7 +45,7 @@ object! {
         /// that was issued after the last fresh knowledge, are never let through unverified. A proxy that starts
         /// during an outage counts from its start: who can cut the path and restart the proxy begins anew, and
         /// so does a configuration that is replaced where there is no `feed` with a `credential`. Without a
-        /// `feed` nobody knows anything of a proxy that nobody has used: then `"allow"` covers only what was
+        /// `feed` a proxy knows only of grants that it has asked about: then `"allow"` covers only what was
         /// asked about lately. Without `feed` and `introspection` there is no knowledge to grow old, and
         /// `"allow"` has no end.
         pub unavailable_for: Duration = or("15m", duration()),
@@ -151,7 +151,7 @@ impl Credential {
     }
 }
 
-/// A secret as whoever keeps it in a file means it: most tools that write one end it with a line end.
+/// The secret without one line end behind it: most tools that write a secret into a file put one there.
 fn without_line_end(mut secret: String) -> String {
     if secret.ends_with('\n') {
         secret.pop();

@@ -40,7 +40,8 @@ fn allow_never_counts(config: &Config) -> Option<String> {
     })
 }
 
-/// A `CONNECT` in `methods` opens nothing: its target is no path, and nobody can judge what its tunnel carries.
+/// A `CONNECT` in `methods` opens nothing: its target is no path, and this filter does not see what its tunnel
+/// carries.
 fn tunnel(scope: &Scope) -> Option<String> {
     scope.methods.iter().any(|method| method == "CONNECT").then(|| {
         format!(
