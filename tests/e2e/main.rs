@@ -32,6 +32,7 @@ mod headers;
 mod heads;
 mod host;
 mod hostile;
+mod http3;
 mod internal_redirects;
 mod istio;
 mod istio_alternatives;

@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use ring::digest::{SHA256, digest};
+use rustls::client::WantsClientCert;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, StreamOwned};
 
 use crate::client::{Answer, Request, connect};
 use crate::keys::base64url;
 
 /// The name that the gate's certificate has.
-const GATE: &str = "gate.internal";
+pub(crate) const GATE: &str = "gate.internal";
 
 /// An authority that certifies the gate and its clients.
 pub struct Authority {
@@ -87,19 +88,28 @@ impl Authority {
         fs::write(directory.join("gate.key"), gate.key.serialize_pem()).unwrap();
     }
 
+    fn trusted(&self) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+    }
+
+    /// How a client without a certificate trusts what it certified.
+    pub(crate) fn trusting(&self) -> ClientConfig {
+        self.trusted().with_no_client_auth()
+    }
+
     /// Sends a request over TLS, with a client certificate if there is one.
     ///
     /// # Panics
     /// When there is no answer.
     #[must_use]
     pub fn send(&self, request: &Request, to: SocketAddr, client: Option<&Identity>) -> Answer {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.der().clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
+        let config = self.trusted();
         let config = match client {
             Some(identity) => config.with_client_auth_cert(vec![identity.der()], identity.pkcs8()),
             None => Ok(config.with_no_client_auth()),

@@ -29,6 +29,7 @@ pub mod envoy;
 pub mod extended_connect;
 pub mod gate;
 pub mod grpc;
+pub mod http3;
 pub mod istio;
 pub mod keys;
 pub mod live;

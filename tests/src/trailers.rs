@@ -14,10 +14,10 @@ use crate::client::new_id;
 use crate::runtime::runtime;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How much of an answer without an end is read after the trailers.
-const GOES_ON: usize = 200;
+pub(crate) const GOES_ON: usize = 200;
 
 /// What a client sends.
 #[derive(Debug, Clone)]
@@ -43,6 +43,15 @@ pub enum When {
     Begun,
     /// The same, over a WebSocket by extended CONNECT (RFC 8441).
     Switched,
+    /// Never: the request ends with its headers, and the answer is read to its end.
+    Never,
+}
+
+impl When {
+    /// Whether the request goes on after its headers.
+    pub(crate) fn is_later(self) -> bool {
+        matches!(self, When::Begun | When::Switched)
+    }
 }
 
 /// What came of it.
@@ -93,7 +102,8 @@ async fn exchange(
         }
         request = request.method(Method::CONNECT).extension(Protocol::from("websocket"));
     }
-    let (response, mut body) = client.send_request(request.body(()).unwrap(), false)?;
+    let (response, mut body) =
+        client.send_request(request.body(()).unwrap(), sent.when == When::Never)?;
     if sent.when == When::AtOnce {
         // An answer may come, and end the stream, before the body is asked for.
         let _ = body.send_data(Bytes::from_static(b"hello"), false);
@@ -110,7 +120,7 @@ async fn read(
     mut body: SendStream<Bytes>,
     sent: &Sent<'_>,
 ) -> (Vec<u8>, Option<String>) {
-    let (mut read, mut is_sent) = (Vec::new(), sent.when == When::AtOnce);
+    let (mut read, mut is_sent) = (Vec::new(), !sent.when.is_later());
     while let Some(chunk) = answer.data().await {
         match chunk {
             Ok(chunk) => {
@@ -123,7 +133,7 @@ async fn read(
             body.send_trailers(sent.trailers.clone()).expect("a stream that is open");
             read.clear();
             is_sent = true;
-        } else if sent.when != When::AtOnce && read.len() > GOES_ON {
+        } else if sent.when.is_later() && read.len() > GOES_ON {
             break;
         }
     }
