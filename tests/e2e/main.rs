@@ -45,6 +45,7 @@ mod outage;
 mod panics;
 mod paths;
 mod presentation;
+mod probe;
 mod rbac;
 mod readings;
 mod receipts;

@@ -358,6 +358,15 @@ async fn bodies_are_bounded_and_read_strictly() {
     assert_eq!(refused.unwrap().refusal(), (429, "too_many_probes"));
 }
 
+/// By a clock that is wrong every entrance would look open.
+#[tokio::test]
+async fn a_clock_that_is_not_believed_makes_no_challenge() {
+    let service = Service::start().await;
+    service.step(100);
+    let refused = service.post("grace", "/v1/probes", json!({})).await;
+    assert_eq!(refused.refusal(), (503, "clock_stepped"));
+}
+
 /// Proxies answer by keys that they have: for an hour after a rotation that is the one before.
 #[tokio::test]
 async fn a_new_key_signs_challenges_when_proxies_have_it() {
