@@ -1,6 +1,6 @@
 //! Challenges for entrances: `POST /v1/probes` and `POST /v1/probes/{id}/answers`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Body, Instant, check_id};
 
@@ -74,7 +74,7 @@ impl Verdict {
 }
 
 /// The process that has answered.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct ProbedNode {
     /// What it calls itself.
     pub node: String,

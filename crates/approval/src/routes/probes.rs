@@ -12,7 +12,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use breakglass_core::probe::PROBE_HEADER;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
@@ -124,10 +124,11 @@ pub(super) async fn answers(
     };
     let now = app.now();
     let pairs = answers.iter().zip(&verdicts);
-    let noted: Vec<Value> = pairs.clone().map(|(one, verdict)| note(one, verdict)).collect();
+    let noted: Vec<Noted<'_>> = pairs.clone().map(|(one, verdict)| note(one, verdict)).collect();
     let detail = json!({ "id": id, "verdicts": noted });
     app.store().note_act(now, &person.name, "probe_verdict", &detail).await?;
-    let shown: Vec<Value> = pairs.map(|(one, verdict)| view(now, one, verdict, &known)).collect();
+    let shown: Vec<Shown<'_>> =
+        pairs.map(|(one, verdict)| view(now, one, verdict, &known)).collect();
     Ok(uncached(json!({ "id": id, "epoch": app.feed().epoch(), "verdicts": shown })))
 }
 
@@ -163,40 +164,57 @@ fn check(answers: &[Entrance]) -> Result<(), Problem> {
     errors.finish()
 }
 
-/// For the trail.
-fn note(one: &Entrance, verdict: &Verdict) -> Value {
-    let mut note = json!({ "entrance": one.entrance, "verdict": verdict.word() });
-    match verdict {
-        Verdict::Guarded { node, .. } => {
-            note["proxy"] = node.proxy.as_str().into();
-            note["node"] = node.node.as_str().into();
-            note["config"] = node.about.config.as_deref().into();
-        }
-        Verdict::Unreported { proxy, .. } => note["proxy"] = proxy.as_str().into(),
-        Verdict::NotProven | Verdict::NoAnswer => {}
-    }
-    note
+/// One verdict, for the trail.
+#[derive(Serialize)]
+struct Noted<'a> {
+    entrance: &'a str,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<&'a str>,
 }
 
-fn view(now: Moment, one: &Entrance, verdict: &Verdict, known: &[Known]) -> Value {
-    let mut view = json!({
-        "entrance": one.entrance,
-        "authority": one.authority,
-        "verdict": verdict.word(),
-    });
-    match verdict {
+/// One verdict, for who asked.
+#[derive(Serialize)]
+struct Shown<'a> {
+    entrance: &'a str,
+    authority: &'a str,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_as: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<Value>,
+}
+
+fn note<'a>(one: &'a Entrance, verdict: &'a Verdict) -> Noted<'a> {
+    let (proxy, node, config) = match verdict {
+        Verdict::Guarded { node, .. } => {
+            (Some(node.proxy.as_str()), Some(node.node.as_str()), node.about.config.as_deref())
+        }
+        Verdict::Unreported { proxy, .. } => (Some(proxy.as_str()), None, None),
+        Verdict::NotProven | Verdict::NoAnswer => (None, None, None),
+    };
+    Noted { entrance: &one.entrance, verdict: verdict.word(), proxy, node, config }
+}
+
+fn view<'a>(now: Moment, one: &'a Entrance, verdict: &'a Verdict, known: &[Known]) -> Shown<'a> {
+    let (received_as, proxy, node) = match verdict {
         Verdict::Guarded { node, received_as } => {
             let found = known.iter().find(|one| one.id == node.id && one.proxy == node.proxy);
-            view["received_as"] = received_as.as_str().into();
-            view["node"] = node_view(now, node, found);
+            (Some(received_as.as_str()), None, Some(node_view(now, node, found)))
         }
         Verdict::Unreported { proxy, received_as } => {
-            view["received_as"] = received_as.as_str().into();
-            view["proxy"] = proxy.as_str().into();
+            (Some(received_as.as_str()), Some(proxy.as_str()), None)
         }
-        Verdict::NotProven | Verdict::NoAnswer => {}
-    }
-    view
+        Verdict::NotProven | Verdict::NoAnswer => (None, None, None),
+    };
+    let Entrance { entrance, authority, .. } = one;
+    Shown { entrance, authority, verdict: verdict.word(), received_as, proxy, node }
 }
 
 /// `known` is what the polls of this process say; one that is known by its report alone has reported just now.

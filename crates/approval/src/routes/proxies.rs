@@ -61,8 +61,8 @@ fn view(now: Moment, known: &Known, ends: &dyn Fn(i64) -> Option<i64>) -> Value 
         "streams_until": streams_end.map(|end| rfc3339(end.saturating_add(skew))),
         "same_node": known.same_node,
     });
-    if *is_shadow {
-        view["enforcement"] = "shadow".into();
+    if let (true, Some(members)) = (*is_shadow, view.as_object_mut()) {
+        members.insert("enforcement".to_owned(), "shadow".into());
     }
     view
 }

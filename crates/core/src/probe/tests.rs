@@ -79,7 +79,8 @@ fn an_answer_counts_for_what_it_was_made_of_and_nothing_else() {
 #[test]
 fn what_no_filter_writes_is_no_answer() {
     let text = ProbeKey::from_credential("a").answer(&asked(), &answering()).text();
-    for other in ["", "aaa.bbb.ccc", &text[1..], &format!("{text}A"), &format!("{text}="), " "] {
+    let shorter: String = text.chars().skip(1).collect();
+    for other in ["", "aaa.bbb.ccc", &shorter, &format!("{text}A"), &format!("{text}="), " "] {
         assert_eq!(ProbeAnswer::read(other), None, "{other:?}");
     }
     assert_eq!(text.len(), 86);

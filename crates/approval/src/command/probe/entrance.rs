@@ -293,11 +293,7 @@ mod tests {
             (https, connect_to("::gateway:8443"), "gateway:8443"),
             (https, connect_to("::[::1]:8443"), "[::1]:8443"),
             (https, connect_to(":443:gateway:"), "gateway:443"),
-            (
-                https,
-                connect_to("orders.internal::: 1".replace(' ', "").as_str()),
-                "orders.internal:1",
-            ),
+            (https, connect_to("orders.internal:::1"), "orders.internal:1"),
             ("http://[::1]:80/", connect_to("[::1]:80:gateway:1"), "gateway:1"),
         ] {
             assert_eq!(targets(url, std::slice::from_ref(&rule)), [target], "{url} {rule:?}");

@@ -1,6 +1,7 @@
 //! What was found, for people and for programs.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::ask::Reply;
 use super::entrance::Entrance;
@@ -164,7 +165,7 @@ pub(super) fn tell(
     terminal: Terminal,
 ) -> std::result::Result<Exit, Failure> {
     let line = |one: &Result| format!("{}  {}", one.entrance.shown(), one.state.words());
-    let entrances: Vec<Value> = results.iter().map(value).collect();
+    let entrances: Vec<Printed<'_>> = results.iter().map(printed).collect();
     let exit = exit(results);
     let answer = json!({ "probe": id, "all_guarded": exit == Exit::Done, "entrances": entrances });
     let lines: Vec<String> = results.iter().map(line).collect();
@@ -181,24 +182,25 @@ pub(super) fn tell(
     Ok(exit)
 }
 
-fn value(one: &Result) -> Value {
-    let mut value = json!({
-        "entrance": one.entrance.shown(),
-        "authority": one.entrance.authority(),
-        "result": one.state.word(),
-    });
-    if let Some(node) = one.state.node() {
-        value["node"] = json!({
-            "node": node.node,
-            "proxy": node.proxy,
-            "version": node.version,
-            "config": node.config,
-            "enforcement": node.enforcement,
-            "stale_for_s": node.stale_for_s,
-            "alive": node.alive,
-        });
-    } else {
-        value["detail"] = one.state.words().into();
+/// One entrance, as `--json` prints it.
+#[derive(Serialize)]
+struct Printed<'a> {
+    entrance: String,
+    authority: &'a str,
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a ProbedNode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+fn printed(one: &Result) -> Printed<'_> {
+    let node = one.state.node();
+    Printed {
+        entrance: one.entrance.shown(),
+        authority: one.entrance.authority(),
+        result: one.state.word(),
+        node,
+        detail: node.is_none().then(|| one.state.words()),
     }
-    value
 }
