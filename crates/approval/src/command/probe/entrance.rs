@@ -132,13 +132,15 @@ impl Entrance {
         });
         let Some(uri) = uri else { return invalid(format!("{such_as}, got `{shown}`")) };
         let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+        // What follows the host is a port, though no number that can be one.
+        let has_port = uri.host() != Some(authority.as_str());
+        if has_port && uri.port_u16().is_none_or(|port| port == 0) {
+            return invalid(format!("{such_as}, with a port of 1 to 65535, got `{shown}`"));
+        }
         let default = default_port(&uri);
         let port = authority.rsplit_once(':').filter(|(_, port)| port.parse() == Ok(default));
         // As clients send it: without the port that the scheme says.
         let authority = port.map_or(authority.clone(), |(host, _)| host.to_owned());
-        if uri.port().is_some() && uri.port_u16().is_none_or(|port| port == 0) {
-            return invalid(format!("{such_as}, with a port of 1 to 65535, got `{shown}`"));
-        }
         Ok(Entrance { uri, authority, target: None })
     }
 
