@@ -13,7 +13,8 @@ use crate::process::{Ran, breakglass};
 use crate::stand_in::{Call, GRANT, PROXY, REQUEST, Reply, StandIn, good, view};
 
 /// Each verb that asks the service, with arguments that reach every call that it makes. `URL` is the server's, `LOG` an
-/// empty log, `ENTRANCE` an entrance that answers a challenge.
+/// empty log, `ENTRANCE` an entrance that answers a challenge, `EXPECTED` a file
+/// with the name of a proxy.
 const ASKING: &[(&str, &[&[&str]])] = &[
     ("scopes", &[&[]]),
     (
@@ -30,7 +31,7 @@ const ASKING: &[(&str, &[&[&str]])] = &[
     ("done", &[&[], &[GRANT]]),
     ("revoke", &[&[GRANT, "--reason", "r"], &["--all", "--reason", "r"]]),
     ("probe", &[&["ENTRANCE"]]),
-    ("proxies", &[&[]]),
+    ("proxies", &[&[], &["--expect", "EXPECTED"]]),
     ("proxies forget", &[&[PROXY, "--reason", "r"]]),
     ("status", &[&[], &[REQUEST], &["--state", "pending"], &["--all", "--mine"]]),
     ("audit verify", &[&["--heads", "URL", "--allow-empty", "LOG"]]),
@@ -181,11 +182,25 @@ fn entrance() -> &'static StandIn {
     })
 }
 
+/// A file with the name of the proxy that the good service lists.
+fn expected() -> &'static str {
+    static EXPECTED: OnceLock<(TempDir, String)> = OnceLock::new();
+    let (_, path) = EXPECTED.get_or_init(|| {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("expected");
+        fs::write(&path, "envoy\n").unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        (folder, path)
+    });
+    path
+}
+
 /// A verb with its arguments.
 fn words<'a>(verb: &'a str, arguments: &[&'a str], log: &'a str) -> Vec<&'a str> {
     let arguments = arguments.iter().map(|word| match *word {
         "LOG" => log,
         "ENTRANCE" => &entrance().url,
+        "EXPECTED" => expected(),
         word => word,
     });
     verb.split(' ').chain(arguments).collect()
