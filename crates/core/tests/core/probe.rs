@@ -107,6 +107,10 @@ fn every_other_value_changes_nothing() {
         ("a break-glass token", token.clone()),
         ("too large", signed(json!({"x": large}))),
         ("another key", challenge_of(2, &payload())),
+        ("another key by the name of ours", {
+            let header = json!({"alg": "ES256", "kid": kid, "typ": PROBE_TYPE});
+            Key::new(2).sign_parts(&header.to_string(), payload().to_string().as_bytes())
+        }),
         ("a signature that was changed", {
             let (rest, last) = good.split_at(good.len() - 6);
             format!("{rest}{}", last.chars().rev().collect::<String>())
