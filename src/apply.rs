@@ -44,6 +44,12 @@ pub(crate) fn apply(step: Step, stream: StreamId, worker: &RefCell<Worker>) -> F
             }
             return Flow::Hold;
         }
+        Step::Probed(answer) => {
+            if let Err(status) = host::answer_probe(&answer) {
+                error!("breakglass: a challenge could not be answered: {status:?}");
+            }
+            return Flow::Hold;
+        }
         Step::Wait => return Flow::Hold,
     };
     done.unwrap_or_else(|status| not_done(status, stream, worker))

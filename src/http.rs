@@ -62,7 +62,8 @@ impl Http {
                 (Step::Pass(pass), Some(failure))
             }
         };
-        self.is_recorded = !matches!(&step, Step::Pass(Pass { record: None, .. }));
+        self.is_recorded =
+            !matches!(&step, Step::Pass(Pass { record: None, .. }) | Step::Probed(_));
         // Without a body no trailers follow.
         self.unrecorded = (!self.is_recorded && !end_of_stream).then_some(headers);
         let Step::Pass(pass) = step else { return apply(step, self.id, &self.shared.worker) };

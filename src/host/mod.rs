@@ -12,6 +12,7 @@ use breakglass_core::audit::Outcome;
 use breakglass_core::calls::Call;
 use breakglass_core::headers::Headers;
 use breakglass_core::instant::Instant;
+use breakglass_core::probe::{PROBE_HEADER, ProbeAnswer};
 use breakglass_core::reason::DenyReason;
 use breakglass_core::sharing::{Board, Version, Written};
 use breakglass_core::step::Refusal;
@@ -158,6 +159,13 @@ pub(crate) fn refuse(refusal: &Refusal) -> Result<(), HostError> {
 pub(crate) fn refuse_unrecorded() -> Result<(), HostError> {
     let reason = DenyReason::InternalError;
     ffi::send_local_response(reason.status(), &reason.details(), reason.code().as_bytes(), &[], -1)
+}
+
+/// Answers a challenge: an empty answer, whose one header says nothing to anyone else.
+pub(crate) fn answer_probe(answer: &ProbeAnswer) -> Result<(), HostError> {
+    let headers = [(PROBE_HEADER, answer.text()), ("cache-control", "no-store".to_owned())];
+    let headers = map::write(&headers).unwrap_or_default();
+    ffi::send_local_response(204, "breakglass_probe", &[], &headers, -1)
 }
 
 /// Lets the current request go on after a wait.

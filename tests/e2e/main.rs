@@ -46,6 +46,7 @@ mod outage;
 mod panics;
 mod paths;
 mod presentation;
+mod probe;
 mod rbac;
 mod readings;
 mod receipts;

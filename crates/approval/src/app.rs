@@ -11,6 +11,7 @@ use crate::evidence::Evidence;
 use crate::feed::Feed;
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
+use crate::probes::Probes;
 use crate::problem::Problem;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
@@ -36,6 +37,7 @@ struct Parts {
     readiness: Readiness,
     news: watch::Sender<News>,
     waits: Waits,
+    probes: Probes,
 }
 
 /// What the configuration file says, and what follows from it: a reload replaces all of it at once.
@@ -89,6 +91,7 @@ impl App {
             readiness: Readiness::new(),
             news,
             waits: Waits::default(),
+            probes: Probes::default(),
         }))
     }
 
@@ -204,6 +207,12 @@ impl App {
     #[must_use]
     pub fn waits(&self) -> &Waits {
         &self.0.waits
+    }
+
+    /// The challenges that live.
+    #[must_use]
+    pub fn probes(&self) -> &Probes {
+        &self.0.probes
     }
 
     /// Tells those who wait of a change of this request, and counts it.

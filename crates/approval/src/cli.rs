@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
-    approve, audit, cancel, deny, done, keygen, proxies, request, revoke, scopes, serve, status,
-    token,
+    approve, audit, cancel, deny, done, keygen, probe, proxies, request, revoke, scopes, serve,
+    status, token,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -64,6 +64,9 @@ enum Verb {
     /// List the proxies that read the feed of revocations, and how far each has read.
     #[command(after_help = exit::HELP)]
     Proxies(proxies::Args),
+    /// Ask entrances whether the filter is there, and the service whether that is true.
+    #[command(after_help = probe::HELP)]
+    Probe(probe::Args),
     /// Show one request, or list those you may see.
     #[command(after_help = exit::HELP)]
     Status(status::Args),
@@ -90,14 +93,18 @@ pub fn main() -> Exit {
     };
     let terminal = Terminal { json: cli.json };
     run(cli, terminal).unwrap_or_else(|failure| {
-        if terminal.json {
-            // If stdout is gone, the exit code still tells.
-            let _ = terminal.result("", &failure.json());
-        }
-        let word = failure.reason().map(|word| format!(" ({word})")).unwrap_or_default();
-        terminal.note(&format!("breakglass: {failure}{word}"));
+        tell(&failure, terminal);
         failure.exit()
     })
+}
+
+fn tell(failure: &Failure, terminal: Terminal) {
+    if terminal.json {
+        // If stdout is gone, the exit code still tells.
+        let _ = terminal.result("", &failure.json());
+    }
+    let word = failure.reason().map(|word| format!(" ({word})")).unwrap_or_default();
+    terminal.note(&format!("breakglass: {failure}{word}"));
 }
 
 fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
@@ -110,6 +117,18 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Cancel(args) => cancel::run(&args, &client()?, terminal),
         Verb::Token(args) => token::run(&args, &client()?, terminal),
         Verb::Done(args) => done::run(&args, &client()?, terminal),
+        Verb::Probe(args) => {
+            let ca_file = cli.settings.ca_file.as_ref();
+            let done = client().and_then(|client| probe::run(&args, ca_file, &client, terminal));
+            done.or_else(|failure| match failure.exit() {
+                // That code says that an entrance is not guarded.
+                Exit::Deny => {
+                    tell(&failure, terminal);
+                    Ok(Exit::Fail)
+                }
+                _ => Err(failure),
+            })
+        }
         Verb::Proxies(args) => proxies::run(&args, &client()?, terminal),
         Verb::Revoke(args) => revoke::run(&args, &client()?, terminal),
         Verb::Status(args) => status::run(&args, &client()?, terminal),

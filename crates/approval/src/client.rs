@@ -21,6 +21,7 @@ use response::Head;
 pub(crate) use response::VERSION_HEADER;
 pub use unreachable::Cause;
 use unreachable::Route;
+pub(crate) use unreachable::why_unreached;
 
 /// Above the longest wait that is asked of the service, and its own timeout.
 const TIMEOUT: Duration = Duration::from_secs(45);
@@ -104,7 +105,8 @@ impl Client {
             // The credential goes to the service that was named, and to no other.
             .max_redirects(0);
         if let Some(path) = &settings.ca_file {
-            let roots = RootCerts::from(certificates(path)?);
+            let setting = "`--ca-file` or BREAKGLASS_CA_FILE";
+            let roots = RootCerts::from(certificates(setting, path)?);
             config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
         }
         let token = api_token(settings.api_token_file.as_deref())?;
@@ -248,10 +250,16 @@ fn api_token(file: Option<&Path>) -> Result<String, Failure> {
     Ok(token.to_owned())
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
-    let invalid = |cause: String| {
-        Failure::Invalid(format!("`--ca-file` or BREAKGLASS_CA_FILE: {}: {cause}", path.display()))
-    };
+/// The certificates in the file that `setting` names.
+///
+/// # Errors
+/// [`Failure::Invalid`] where there are none.
+pub(crate) fn certificates(
+    setting: &str,
+    path: &Path,
+) -> Result<Vec<Certificate<'static>>, Failure> {
+    let invalid =
+        |cause: String| Failure::Invalid(format!("{setting}: {}: {cause}", path.display()));
     let pem = fs::read(path).map_err(|error| invalid(error.to_string()))?;
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {

@@ -12,6 +12,8 @@ pub enum Exit {
     Fail,
     /// 2: the answer is no. Denied, forbidden, not an approver, revoked, expired, already decided.
     Deny,
+    /// 2 as well, of `breakglass probe`: some entrance is not guarded.
+    NotGuarded,
     /// 3: what was given is not valid. Command line, configuration, unknown id or scope.
     Invalid,
     /// 4: the log is not what was written.
@@ -66,7 +68,7 @@ impl Exit {
         match self {
             Exit::Done => 0,
             Exit::Fail => 1,
-            Exit::Deny => 2,
+            Exit::Deny | Exit::NotGuarded => 2,
             Exit::Invalid => 3,
             Exit::Broken => 4,
             Exit::Incomplete => 5,

@@ -36,6 +36,7 @@ pub mod memory_guard;
 pub mod metrics;
 pub mod near;
 pub mod policy;
+pub mod probes;
 pub mod problem;
 pub mod random;
 pub mod readiness;

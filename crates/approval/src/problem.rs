@@ -73,6 +73,8 @@ pub enum Reason {
     NotReady,
     /// Only the requester may.
     NotTheRequester,
+    /// There is no such challenge, or it is over.
+    ProbeUnknown,
     /// A proxy's credential where a person's is needed.
     PeopleOnly,
     /// A person's credential where a proxy's is needed.
@@ -107,6 +109,8 @@ pub enum Reason {
     TooManyPending,
     /// There is no place for another connection, or for another request of a proxy.
     TooManyConnections,
+    /// As many challenges live as may.
+    TooManyProbes,
     /// The person waits in too many places.
     TooManyWaits,
     /// The body is of another type.
@@ -164,6 +168,7 @@ impl Reason {
             Reason::NotReady => (S::SERVICE_UNAVAILABLE, "not_ready", "Not ready"),
             Reason::NotTheRequester => (S::FORBIDDEN, "not_the_requester", "Not the requester"),
             Reason::PeopleOnly => (S::FORBIDDEN, "people_only", "People only"),
+            Reason::ProbeUnknown => (S::NOT_FOUND, "probe_unknown", "Unknown challenge"),
             Reason::ProxiesOnly => (S::FORBIDDEN, "proxies_only", "Proxies only"),
             Reason::ProxyAlive => (S::CONFLICT, "proxy_alive", "The proxy is alive"),
             Reason::ProxyUnknown => (S::NOT_FOUND, "proxy_unknown", "Unknown proxy"),
@@ -194,6 +199,9 @@ impl Reason {
             Reason::TooManyConnections => {
                 (S::SERVICE_UNAVAILABLE, "too_many_connections", "Too many connections")
             }
+            Reason::TooManyProbes => {
+                (S::TOO_MANY_REQUESTS, "too_many_probes", "Too many challenges")
+            }
             Reason::TooManyWaits => (S::TOO_MANY_REQUESTS, "too_many_waits", "Too many waits"),
             Reason::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")
@@ -216,6 +224,7 @@ impl Reason {
             | Reason::StorageReadOnly => Some("5"),
             // There has to be room, or the clock has to be set.
             Reason::EvidenceQuota
+            | Reason::TooManyProbes
             | Reason::StorageLow
             | Reason::ClockStepped
             | Reason::ClockUnknown => Some("30"),

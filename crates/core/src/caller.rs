@@ -48,6 +48,10 @@ impl<'a> Caller<'a> {
             ("breakglass-on-unavailable", on_unavailable.to_owned()),
         ];
         headers.extend(unavailable_for(self.config));
+        headers.extend(
+            (self.config.enforcement == Enforcement::Shadow)
+                .then(|| ("breakglass-enforcement", "shadow".to_owned())),
+        );
         headers.extend(self.name());
         let digest = self.identity.digest.map(|digest| ("breakglass-config", digest.text()));
         headers.extend(digest);

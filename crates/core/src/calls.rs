@@ -11,6 +11,7 @@ use crate::config::{Config, Endpoint, Feed, Introspection, RemoteJwks};
 use crate::decision::Question;
 use crate::instant::Instant;
 use crate::introspection;
+use crate::probe::PROBE_REPORT_HEADER;
 use crate::revocations::poll_timeout;
 use crate::token::MIN_FETCH_INTERVAL;
 
@@ -27,6 +28,9 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// How long a report of heads may take: no request waits for it.
 const HEADS_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a report of answered challenges may take: who asked waits no longer.
+const PROBES_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An HTTP call to be made through an Envoy cluster.
 #[derive(Debug)]
@@ -111,7 +115,11 @@ impl Calls {
         not_before: Instant,
     ) {
         let token = match question {
-            Question::Keys(_) | Question::Feed | Question::Head | Question::SharedHeads => None,
+            Question::Keys(_)
+            | Question::Feed
+            | Question::Head
+            | Question::SharedHeads
+            | Question::Probes => None,
             Question::Standing { .. } => Some(token),
         };
         self.queue(question, token, not_before).waiting.push(stream);
@@ -135,6 +143,12 @@ impl Calls {
     /// Queues a report of the heads of several VMs, with this body.
     pub(crate) fn queue_shared_heads(&mut self, report: &str, now: Instant) {
         self.queue(Question::SharedHeads, Some(report.as_bytes()), now);
+    }
+
+    /// Queues a poll that reports answered challenges, with this query and these reports, at `not_before` or later.
+    pub(crate) fn queue_probes(&mut self, query: &str, reports: &str, not_before: Instant) {
+        let detail = format!("{query}\n{reports}");
+        self.queue(Question::Probes, Some(detail.as_bytes()), not_before);
     }
 
     fn queue(
@@ -198,6 +212,16 @@ impl Calls {
                         call
                     })
                 }
+                (Question::Probes, Some(detail)) => {
+                    let feed = config.revocation.feed.as_ref();
+                    feed.zip(detail.split_once('\n')).map(|(feed, (query, reports))| {
+                        let mut call = feed_call(*id, feed, config, query);
+                        call.headers.extend(caller.describe());
+                        call.headers.push((PROBE_REPORT_HEADER, reports.to_owned()));
+                        call.timeout = PROBES_TIMEOUT;
+                        call
+                    })
+                }
                 (Question::Head | Question::SharedHeads, Some(report)) => {
                     let heads = config.audit.heads.as_ref();
                     heads.map(|endpoint| heads_call(*id, endpoint, config, report))
@@ -205,6 +229,7 @@ impl Calls {
                 (
                     Question::Standing { .. }
                     | Question::Feed
+                    | Question::Probes
                     | Question::Head
                     | Question::SharedHeads,
                     None,

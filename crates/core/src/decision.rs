@@ -93,6 +93,8 @@ pub(crate) enum Question {
     Head,
     /// Whether the heads of several VMs' chains have arrived. No decision needs it.
     SharedHeads,
+    /// Whether the report of an answered challenge has arrived. No decision needs it.
+    Probes,
     /// Whether a grant still stands.
     Standing {
         /// The index of the issuer.

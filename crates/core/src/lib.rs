@@ -11,6 +11,7 @@
 //! - `decision`: the rules in their order; the only place that makes a permit.
 //! - [`calls`], [`introspection`]: questions to the outside.
 //! - [`untouched`]: the proof that a request carries nothing of ours.
+//! - [`probe`]: what an entrance is asked, and what a filter answers, to show that it is there.
 //! - `mark`: what one instance of the filter tells another one in the same chain.
 //! - [`audit`], `refusal`, [`reason`]: what is said about a decision, and to whom.
 
@@ -33,6 +34,7 @@ mod knowledge;
 mod mark;
 mod memory;
 pub mod policy;
+pub mod probe;
 pub mod reason;
 mod refusal;
 mod request;

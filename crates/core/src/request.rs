@@ -8,6 +8,7 @@ use crate::mark::{StreamKey, StreamState};
 use crate::policy::{
     HostName, OVERRIDE_HEADERS, RequestedUpgrades, SecondResources, SourceAddress,
 };
+use crate::probe::PROBE_HEADER;
 use crate::reason::DenyReason;
 use crate::route_used::RouteUsed;
 use crate::token::contains_our_token;
@@ -50,6 +51,8 @@ pub(crate) struct Seen<'h> {
     pub(crate) second: SecondResources,
     /// The client's own `x-breakglass-*` headers, to be removed.
     pub(crate) ours: Vec<&'h [u8]>,
+    /// The values of [`PROBE_HEADER`], which is among them.
+    probes: Vec<&'h [u8]>,
     /// The headers that a token source names, with its index.
     sources: Vec<(usize, &'h [u8])>,
 }
@@ -82,7 +85,12 @@ impl<'h> Seen<'h> {
                 config.token_sources.iter().position(|source| source.header.as_bytes() == name);
             match source {
                 Some(index) => seen.sources.push((index, value)),
-                None if is_ours(name) => seen.ours.push(name),
+                None if is_ours(name) => {
+                    seen.ours.push(name);
+                    if name == PROBE_HEADER.as_bytes() {
+                        seen.probes.push(value);
+                    }
+                }
                 None => {}
             }
             let overrides = OVERRIDE_HEADERS.iter().any(|header| reads_as(name, header.as_bytes()))
@@ -115,6 +123,15 @@ impl<'h> Seen<'h> {
             }
         }
         Presented::Nothing
+    }
+}
+
+impl<'h> Seen<'h> {
+    /// What may be a challenge: the one value of its header, in a request that carries no token and opens no tunnel.
+    pub(crate) fn probe(&self, config: &Config) -> Option<&'h [u8]> {
+        let [value] = self.probes.as_slice() else { return None };
+        let opens_tunnel = self.method == b"CONNECT" || !self.upgrades.is_empty();
+        (!opens_tunnel && self.token(config) == Presented::Nothing).then_some(*value)
     }
 }
 

@@ -187,8 +187,12 @@ impl Revocations {
     pub(crate) fn ask(&mut self, config: &Config, node: Option<&str>, now: Instant) -> String {
         let after = self.position.as_ref().map(|(position, _)| position.clone());
         self.asked = Some(Asked { at: now, after });
-        let wait = format_duration(wait(config));
-        let mut query = format!("wait={wait}&node={}", encoded(node.unwrap_or("unknown")));
+        format!("wait={}&{}", format_duration(wait(config)), self.whereabouts(node))
+    }
+
+    /// The query of a poll that does not hang, and asks for no news that counts: who asks, and how far that one has come.
+    pub(crate) fn whereabouts(&self, node: Option<&str>) -> String {
+        let mut query = format!("node={}", encoded(node.unwrap_or("unknown")));
         if let Some((position, feed)) = &self.position {
             query.push_str(&format!("&after={}", position.epoch));
             for (name, value) in [("tag", position.tag.as_deref()), ("feed", feed.as_deref())] {

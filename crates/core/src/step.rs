@@ -1,6 +1,7 @@
 //! What is to be done with a request: the only thing that the core hands back for one.
 
 use crate::audit::Record;
+use crate::probe::ProbeAnswer;
 use crate::reason::DenyReason;
 use crate::untouched::NothingOfOurs;
 
@@ -17,6 +18,8 @@ pub enum Step {
     Refuse(Refusal, Record),
     /// Answer it here; the record that an earlier instance of this filter has written stays as it is.
     RefuseUnrecorded(Refusal),
+    /// Answer it here: it asks whether the filter is there, and proves that it may know. There is no record.
+    Probed(ProbeAnswer),
     /// It goes on as it does; this record of it is written meanwhile.
     Note(Record),
     /// Hold it: another step comes with an answer, or with a tick.

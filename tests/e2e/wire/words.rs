@@ -15,7 +15,7 @@ pub(super) const METHODS: [&str; 15] = [
 ];
 
 /// What a client may say besides random fields. Of what begins with `x-breakglass-`, nothing is a token.
-pub(super) const REQUEST_FIELDS: [(&str, &str); 34] = [
+pub(super) const REQUEST_FIELDS: [(&str, &str); 35] = [
     ("accept", "*/*"),
     ("accept-encoding", "gzip, br"),
     ("authorization", "Basic Zm9vOmJhcg=="),
@@ -40,6 +40,10 @@ pub(super) const REQUEST_FIELDS: [(&str, &str); 34] = [
     ("via", "1.1 somewhere"),
     ("x-breakglass-anything", "1"),
     ("x-breakglass-grant", "grant_forged"),
+    (
+        "x-breakglass-probe",
+        "eyJhbGciOiJFUzI1NiIsImtpZCI6ImtleS0xIiwidHlwIjoiYnJlYWtnbGFzcy1wcm9iZStqd3QifQ.eyJhdWQiOiJ1cm46YnJlYWtnbGFzczpwcm9iZSJ9.c2ln",
+    ),
     ("x-breakglass-subject", "mallory@example.com"),
     ("x-empty", ""),
     ("x-envoy-max-retries", "0"),

@@ -5,6 +5,7 @@
 //! 3. What has to fit what was asked for (an id, a state) is checked by the verb that asked: see [`Mismatch`].
 
 mod audit;
+mod probe;
 mod request;
 mod revocation;
 mod scopes;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use audit::{Attempt, AttemptsPage, Evidence, EvidencePage, HeadsPage, Step};
+pub use probe::{Challenge, ProbedNode, Verdict, Verdicts};
 pub use request::{Grant, Refusal, Request, Requests, State};
 pub use revocation::{Forgotten, Gone, Killed, LookAlike, Proxies, Proxy, Revoked};
 pub use scopes::{Scope, Scopes};

@@ -127,6 +127,26 @@ impl From<&Error> for Kind {
     }
 }
 
+/// Why nothing came from an entrance, which is not our service: in a few words, without its name.
+pub(crate) fn why_unreached(error: &Error, timeout: Duration) -> String {
+    match Kind::from(error) {
+        Kind::NoSuchHost => "the name of the host cannot be resolved".to_owned(),
+        Kind::Refused => "connection refused: nothing listens there".to_owned(),
+        Kind::NoConnection => "no connection: check the address, the network and firewalls".to_owned(),
+        Kind::NoAnswer => format!("no complete answer within {} s", timeout.as_secs_f64()),
+        Kind::Closed => {
+            "the connection was closed before the answer was complete (`https://` where the port speaks TLS?)"
+                .to_owned()
+        }
+        Kind::Certificate(text) => format!(
+            "its certificate is not trusted ({text}): give its issuer's with `--entrance-ca-file`"
+        ),
+        Kind::NoTls(text) => format!("no TLS connection ({text})"),
+        Kind::NoHttp(text) => format!("not an HTTP/1.1 answer ({text})"),
+        Kind::Proxy(text) | Kind::System(text) | Kind::Other(text) => text,
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Route { authority, proxy, ca_file, connect_timeout, timeout } = &self.route;

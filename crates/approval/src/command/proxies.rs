@@ -1,7 +1,10 @@
 //! `breakglass proxies`: who reads the feed of revocations, and how far each has read.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
+use super::expect::Expected;
 use crate::answer::{Forgotten, Mismatch, Proxies, Proxy, Whole, one_line};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
@@ -9,6 +12,11 @@ use crate::terminal::Terminal;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// A file with the names that should be there (of credentials or nodes), one a line; with a number behind it, so many
+    /// Envoy processes at least. Prints those that are missing, and ends with 1 if there are any.
+    #[arg(long, value_name = "FILE")]
+    expect: Option<PathBuf>,
+
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -29,8 +37,19 @@ enum Verb {
 
 pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
     match &args.verb {
+        Some(Verb::Forget { .. }) if args.expect.is_some() => Err(Failure::Invalid(
+            "`--expect` is for the list of proxies, not for `forget`".to_owned(),
+        )),
         Some(Verb::Forget { id, reason }) => forget(id, reason, client, terminal),
-        None => list(client, terminal),
+        None => match &args.expect {
+            None => list(client, terminal),
+            // Before anything is asked.
+            Some(path) => {
+                let expected = Expected::read(path)?;
+                let answer: Whole<Proxies> = client.get("/v1/proxies")?;
+                expected.tell(&answer.body, terminal)
+            }
+        },
     }
 }
 

@@ -21,8 +21,8 @@ use breakglass_core::schema::{
 use regex_lite::Regex;
 
 use read::{
-    address, bounded_duration, days, digest, distinct, issuer, name, path, pattern, scope_name,
-    summary,
+    address, audience, bounded_duration, days, digest, distinct, issuer, name, path, pattern,
+    scope_name, summary,
 };
 
 /// The SHA-256 of an API token.
@@ -111,7 +111,7 @@ object! {
         pub token_sha256: Digest = required(parsed("SHA-256 in hexadecimal digits", digest)),
         /// Of which audiences it may introspect tokens: those that it serves. Without it of all, with a
         /// warning. Keys, feed and heads are the same for every proxy.
-        pub audiences: Option<Vec<String>> = optional("all", list(parsed("audience", name)).and_then(distinct)),
+        pub audiences: Option<Vec<String>> = optional("all", list(parsed("audience", audience)).and_then(distinct)),
     }
 }
 
@@ -128,7 +128,7 @@ object! {
         /// that they need.
         pub summary: Option<String> = optional("none", parsed("text", summary)),
         /// The environment it is for: the `aud` of the token. All scopes of a request have one.
-        pub audience: String = required(parsed("name", name)),
+        pub audience: String = required(parsed("name", audience)),
         /// The groups whose members may ask for it.
         pub requesters: Vec<String> = required(list(parsed("group", name)).and_then(distinct)),
         /// The groups whose members may approve it for somebody else.

@@ -27,6 +27,8 @@ pub struct About {
     pub config: Option<Box<str>>,
     /// For how long it believes what it knows.
     pub bounds: Option<Bounds>,
+    /// Whether it refuses nothing, because its configuration says so.
+    pub is_shadow: bool,
 }
 
 /// For how long a proxy that hears nothing goes on by what it knows, by its own configuration.
@@ -119,6 +121,7 @@ impl About {
                 .map(Box::from),
             config: hex(headers, "breakglass-config", 64),
             bounds: bounds(headers),
+            is_shadow: one(headers, "breakglass-enforcement") == Some("shadow"),
         }
     }
 }

@@ -101,7 +101,8 @@ impl Key {
         }
     }
 
-    fn id(&self, proxy: &str) -> String {
+    /// What names it in commands.
+    pub(crate) fn id(&self, proxy: &str) -> String {
         match self {
             Key::Process(process) => process.to_string(),
             Key::Named(node, address) => {

@@ -17,6 +17,9 @@ use crate::clock::Moment;
 use crate::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
 use crate::random::Randomness;
 
+/// Within what time proxies fetch a new key, in seconds: far above the default of `refresh`.
+const KEYS_FETCHED_S: i64 = 60 * 60;
+
 /// Why the keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -98,6 +101,14 @@ impl KeyRing {
     /// The key that signs: the newest.
     pub(super) fn signer(&self) -> &SigningKey {
         &self.signer
+    }
+
+    /// The key that signs challenges: proxies answer one only by a key that they have already, so it is the one before
+    /// the newest until they have had the time to fetch that.
+    pub(super) fn challenger(&self, now: Moment) -> &SigningKey {
+        let is_new = now.seconds() < self.signer.created_at.saturating_add(KEYS_FETCHED_S);
+        let before = self.older.last().filter(|_| is_new);
+        before.map_or(&*self.signer, |key| key)
     }
 
     /// The keys that may have signed a token that still holds: the newest, and each older one

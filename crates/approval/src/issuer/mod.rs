@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use breakglass_core::claims::{Claims, InvalidClaims};
 use breakglass_core::json::Json;
+use breakglass_core::probe::{PROBE_AUDIENCE, PROBE_TYPE};
 use jwt_simple::prelude::{
     ECDSAP256KeyPairLike, ECDSAP256PublicKeyLike, HeaderOptions, JWTClaims, NoCustomClaims, Token,
     UnixTimeStamp, VerificationOptions,
@@ -126,6 +127,22 @@ impl Issuer {
         Ok(Minted { token, kid: signer.kid.clone() })
     }
 
+    /// Signs a challenge for `breakglass probe`, which is over at `ends`.
+    ///
+    /// # Errors
+    /// [`MintError::Sign`] if it cannot be signed.
+    pub fn mint_challenge(&self, now: Moment, ends: Moment, id: &str) -> Result<String, MintError> {
+        let claims = json!({
+            "iss": self.name, "aud": PROBE_AUDIENCE, "jti": id,
+            "iat": now.seconds(), "exp": ends.seconds(),
+        });
+        let options = HeaderOptions {
+            signature_type: Some(PROBE_TYPE.to_owned()),
+            ..HeaderOptions::default()
+        };
+        Ok(self.ring().challenger(now).pair.sign_with_options(only(&claims), &options)?)
+    }
+
     /// The claims of `token`, if it is one of ours, signed by a key that is still published.
     /// Whether its time has come or gone is for the caller to say: by the service's clock.
     #[must_use]
@@ -156,7 +173,7 @@ impl Issuer {
 }
 
 /// The claims and nothing of the library's own.
-fn only(claims: &Claims) -> JWTClaims<&Claims> {
+fn only<T>(claims: &T) -> JWTClaims<&T> {
     JWTClaims {
         issued_at: None,
         expires_at: None,

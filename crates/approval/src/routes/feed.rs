@@ -6,6 +6,7 @@
 //! 2. With an epoch before the latest, it gets what came after.
 //! 3. With the latest, it waits.
 //! 4. What it says of itself is in headers: see [`About`].
+//! 5. With the report of answered challenges it is answered at once.
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::config::Proxy;
 use crate::feed::{About, Key, Place};
 use crate::identity::{AsProxy, still_configured};
 use crate::metrics::Fed;
+use crate::probes;
 use crate::problem::Problem;
 use crate::text;
 
@@ -54,6 +56,13 @@ pub(super) async fn handler(
     }
     errors.finish()?;
     let wait = wait(text)?;
+    let about = About::read(&parts);
+    // Beside the polls that say how far this proxy has come.
+    if let Some(said) = probes::reported(&parts.headers) {
+        app.probes().report(app.now(), &proxy.name, &node, &about, &said);
+        app.feed().freshen(app.store(), app.floor()).await?;
+        return answer(&app, app.feed().place(after, feed.as_deref(), tag.as_deref()));
+    }
 
     let start = Instant::now();
     // Before the first look, so that no change falls between the two.
@@ -67,7 +76,7 @@ pub(super) async fn handler(
         Place::Behind(epoch) | Place::Current(epoch) => epoch,
         Place::Nowhere | Place::Ahead => 0,
     };
-    let _here = Here::new(&app, Arc::clone(&proxy), &node, About::read(&parts), acknowledged);
+    let _here = Here::new(&app, Arc::clone(&proxy), &node, about, acknowledged);
     loop {
         changes.borrow_and_update();
         still_configured(&app.config().proxies, &proxy)?;

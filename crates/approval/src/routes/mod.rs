@@ -24,6 +24,7 @@ mod metrics;
 mod oauth_revoke;
 mod observe;
 mod openapi;
+mod probes;
 mod proxies;
 mod revoke;
 mod scopes;
@@ -67,6 +68,7 @@ pub fn router(app: App, runtime: &Handle) -> Router {
     // The counts of many grants are larger than any other body.
     let heads =
         get(heads::list).post(heads::report).layer(DefaultBodyLimit::max(MAX_HEADS_BODY_BYTES));
+    let answers_limit = DefaultBodyLimit::max(probes::MAX_BODY);
     let answers = Router::new()
         .route("/v1/requests", get(list::handler).post(submit::handler))
         .route("/v1/requests/{id}/approve", post(approve::handler))
@@ -77,6 +79,8 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .route("/v1/grants/{jti}/revoke", post(revoke::handler))
         .route("/v1/proxies", get(proxies::handler))
         .route("/v1/proxies/{id}/forget", post(forget_proxy::handler))
+        .route("/v1/probes", post(probes::begin))
+        .route("/v1/probes/{id}/answers", post(probes::answers).layer(answers_limit))
         .route("/v1/audit/requests", get(evidence::handler))
         .route("/v1/audit/service", get(service_trail::handler))
         .route("/oauth2/introspect", post(introspect::handler))

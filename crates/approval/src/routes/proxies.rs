@@ -38,11 +38,11 @@ pub(super) async fn handler(
 
 /// `ends` tells until when what was revoked after an epoch may count.
 fn view(now: Moment, known: &Known, ends: &dyn Fn(i64) -> Option<i64>) -> Value {
-    let About { process, address, version, config, bounds } = &known.about;
+    let About { process, address, version, config, bounds, is_shadow } = &known.about;
     // A stream is ended when its token is void, the skew included.
     let skew = bounds.map_or(CLOCK_SKEW_S, |bounds| whole_seconds(bounds.clock_skew));
     let streams_end = ends(known.epoch).filter(|_| !known.alive);
-    json!({
+    let mut view = json!({
         "id": known.id,
         "node": known.node,
         "proxy": known.proxy,
@@ -60,7 +60,11 @@ fn view(now: Moment, known: &Known, ends: &dyn Fn(i64) -> Option<i64>) -> Value 
         "refuses_new_since": known.refuses_new_since.map(|since| rfc3339(rounded_up(since))),
         "streams_until": streams_end.map(|end| rfc3339(end.saturating_add(skew))),
         "same_node": known.same_node,
-    })
+    });
+    if let (true, Some(members)) = (*is_shadow, view.as_object_mut()) {
+        members.insert("enforcement".to_owned(), "shadow".into());
+    }
+    view
 }
 
 /// The second that begins then, or next.

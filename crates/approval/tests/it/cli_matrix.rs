@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,7 +13,8 @@ use crate::process::{Ran, breakglass};
 use crate::stand_in::{Call, GRANT, PROXY, REQUEST, Reply, StandIn, good, view};
 
 /// Each verb that asks the service, with arguments that reach every call that it makes. `URL` is the server's, `LOG` an
-/// empty log.
+/// empty log, `ENTRANCE` an entrance that answers a challenge, `EXPECTED` a file
+/// with the name of a proxy.
 const ASKING: &[(&str, &[&[&str]])] = &[
     ("scopes", &[&[]]),
     (
@@ -28,7 +30,8 @@ const ASKING: &[(&str, &[&[&str]])] = &[
     ("token", &[&[REQUEST]]),
     ("done", &[&[], &[GRANT]]),
     ("revoke", &[&[GRANT, "--reason", "r"], &["--all", "--reason", "r"]]),
-    ("proxies", &[&[]]),
+    ("probe", &[&["ENTRANCE"]]),
+    ("proxies", &[&[], &["--expect", "EXPECTED"]]),
     ("proxies forget", &[&[PROXY, "--reason", "r"]]),
     ("status", &[&[], &[REQUEST], &["--state", "pending"], &["--all", "--mine"]]),
     ("audit verify", &[&["--heads", "URL", "--allow-empty", "LOG"]]),
@@ -169,9 +172,37 @@ fn odd() -> serde_json::Value {
     odd
 }
 
+/// An entrance that answers every challenge, as far as the command line can tell.
+fn entrance() -> &'static StandIn {
+    static ENTRANCE: OnceLock<StandIn> = OnceLock::new();
+    ENTRANCE.get_or_init(|| {
+        let answer = "A".repeat(86);
+        let reply = format!("HTTP/1.1 204 X\r\nx-breakglass-probe: {answer}\r\n\r\n").into_bytes();
+        StandIn::start(move |_, _| Reply::Bytes(reply.clone()))
+    })
+}
+
+/// A file with the name of the proxy that the good service lists.
+fn expected() -> &'static str {
+    static EXPECTED: OnceLock<(TempDir, String)> = OnceLock::new();
+    let (_, path) = EXPECTED.get_or_init(|| {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("expected");
+        fs::write(&path, "envoy\n").unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        (folder, path)
+    });
+    path
+}
+
 /// A verb with its arguments.
 fn words<'a>(verb: &'a str, arguments: &[&'a str], log: &'a str) -> Vec<&'a str> {
-    let arguments = arguments.iter().map(|word| if *word == "LOG" { log } else { *word });
+    let arguments = arguments.iter().map(|word| match *word {
+        "LOG" => log,
+        "ENTRANCE" => &entrance().url,
+        "EXPECTED" => expected(),
+        word => word,
+    });
     verb.split(' ').chain(arguments).collect()
 }
 
@@ -195,6 +226,7 @@ fn ours() -> Vec<(&'static str, Value)> {
         ("POST", "/v1/grants/revoke"),
         ("POST", "/v1/revocations"),
         ("GET", "/v1/proxies"),
+        ("POST", "/v1/probes"),
         ("GET", "/v1/scopes"),
         ("GET", "/v1/audit/heads"),
         ("GET", "/v1/audit/requests"),

@@ -75,6 +75,20 @@ async fn answers_have_the_members_that_it_describes() {
     check(&document, "Evidence", &evidence);
     check(&document, "RequestEvidence", &evidence["requests"][0]);
     check(&document, "Step", &evidence["requests"][0]["trail"][0]);
+    let challenge = service.post("grace", "/v1/probes", json!({})).await.ok();
+    check(&document, "Challenge", &challenge);
+    let key = breakglass_core::probe::ProbeKey::from_credential("token-envoy");
+    let asked = breakglass_core::probe::Asked {
+        challenge: challenge["challenge"].as_str().unwrap(),
+        authority: b"a",
+    };
+    let answer = key.answer(&asked, &breakglass_core::probe::Answering::default()).text();
+    let path = format!("/v1/probes/{}/answers", challenge["id"].as_str().unwrap());
+    let one = json!({ "entrance": "e", "authority": "a", "answer": answer });
+    let verdicts = service.post("grace", &path, json!({ "answers": [one] })).await.ok();
+    check(&document, "ProbeVerdicts", &verdicts);
+    check(&document, "ProbeVerdict", &verdicts["verdicts"][0]);
+    check(&document, "ProbedNode", &verdicts["verdicts"][0]["node"]);
     let scopes = service.get("alice", "/v1/scopes").await.ok();
     check(&document, "Scopes", &scopes);
     check(&document, "Scope", &scopes["scopes"][0]);

@@ -129,6 +129,12 @@ impl Caller<'_> {
         for about in [format!("grant={jti}"), "incident=INC-1".into(), "subject=alice".into()] {
             self.get("grace", "/v1/audit/requests", &format!("?{about}&after=0"));
         }
+        let challenge = self.post("grace", "/v1/probes", json!({}));
+        let template = "/v1/probes/{id}/answers";
+        let path = template.replace("{id}", challenge["id"].as_str().unwrap());
+        let answers =
+            json!({ "answers": [{ "entrance": "e", "authority": "a", "answer": "A".repeat(86) }] });
+        self.call("grace", "post", template, &path, answers);
         self.get("grace", "/v1/audit/service", "");
         self.get("grace", "/v1/audit/attempts", "?after=0");
         self.get("alice", "/v1/scopes", "");

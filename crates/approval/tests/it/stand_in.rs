@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use crate::process::{Ran, breakglass};
 
 pub(crate) const REQUEST: &str = "req_01KAN5S3M0W8Z4T2C9X7Y6B5D1";
+/// A challenge.
+pub(crate) const PROBE: &str = "prb_01KAN5S3M0W8Z4T2C9X7Y6B5D3";
 /// A process.
 pub(crate) const PROXY: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const GRANT: &str = "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2";
@@ -256,6 +258,21 @@ pub(crate) fn good(call: &Call) -> Reply {
         } else if call.is("GET", "/v1/proxies") {
             json!({ "epoch": 1, "since": at, "complete": true, "proxies": [
                 { "node": "envoy-1", "proxy": "envoy", "epoch": 1, "last_seen": at, "stale_for_s": 0 }] })
+        } else if call.is("POST", "/v1/probes") {
+            json!({ "id": PROBE, "challenge": "YWE.YmI.Y2M", "header": "x-breakglass-probe",
+                "expires_at": ENDS })
+        } else if call.is("POST", &format!("/v1/probes/{PROBE}/answers")) {
+            let asked: Value = serde_json::from_str(&call.body).unwrap();
+            let verdict = |one: &Value| {
+                json!({ "entrance": one["entrance"], "authority": one["authority"],
+                    "verdict": "guarded", "received_as": one["authority"], "node": {
+                        "id": PROXY, "node": "envoy-1", "proxy": "envoy", "version": "1.2.3",
+                        "config": "0".repeat(64), "enforcement": "enforce", "epoch": 1,
+                        "stale_for_s": 3, "alive": true } })
+            };
+            let verdicts: Vec<Value> =
+                asked["answers"].as_array().unwrap().iter().map(verdict).collect();
+            json!({ "id": PROBE, "epoch": 1, "verdicts": verdicts })
         } else if call.is("GET", "/v1/scopes") {
             json!({ "scopes": [
                 { "name": "orders:read", "summary": "read orders", "audience": "prod",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::probe::{PROBE_AUDIENCE, PROBE_TYPE, is_probe_type};
 use crate::schema::{Object, Place, duration, list, one_of, or, parsed, required, text};
 use crate::token::Algorithm;
 use crate::{object, schema};
@@ -19,12 +20,12 @@ object! {
         /// The `iss` claim, compared byte by byte.
         pub issuer: String = required(text()),
         /// One of these must be in `aud`: a token for one environment is void in the next.
-        pub audiences: Vec<String> = required(list(text())),
+        pub audiences: Vec<String> = required(list(parsed("text", audience))),
         /// The `alg` values that are allowed; never `none`, never an HMAC. A key is used only with the
         /// algorithm of its type.
         pub algorithms: Vec<Algorithm> = or(["ES256"], list(one_of(ALGORITHMS))),
         /// The `typ` values that are allowed, without regard to case (RFC 7515 section 4.1.9).
-        pub typ: Vec<String> = or(["breakglass+jwt"], list(parsed("media type", lower_case))),
+        pub typ: Vec<String> = or(["breakglass+jwt"], list(parsed("media type", token_type))),
         /// The longest `exp - iat`.
         pub max_lifetime: Duration = or("1h", duration()),
         /// The keys: `inline`, `remote`, or both.
@@ -51,6 +52,21 @@ const ALGORITHMS: &[(&str, Algorithm)] = &[
     ("PS256", Algorithm::Ps256),
 ];
 
-fn lower_case(text: &str) -> Result<String, String> {
+/// Only a challenge may have the `typ` and the `aud` of one: with either of them it could be taken for a token.
+fn token_type(text: &str) -> Result<String, String> {
+    if is_probe_type(text) {
+        return Err(format!(
+            "`{PROBE_TYPE}` is the `typ` of the challenges of `breakglass probe`, which are no tokens: remove it"
+        ));
+    }
     Ok(text.to_ascii_lowercase())
+}
+
+fn audience(text: &str) -> Result<String, String> {
+    if text == PROBE_AUDIENCE {
+        return Err(format!(
+            "`{PROBE_AUDIENCE}` is the `aud` of the challenges of `breakglass probe`: give the environment another name"
+        ));
+    }
+    Ok(text.to_owned())
 }

@@ -1,7 +1,9 @@
 //! `token_sources`: where a token may be.
 
+use crate::headers::reads_as;
 use crate::json::Json;
 use crate::object;
+use crate::probe::PROBE_HEADER;
 use crate::schema::{Object, Place, boolean, optional, or, parsed, required};
 
 object! {
@@ -33,6 +35,11 @@ object! {
 
 impl Object for TokenSource {
     fn check(&self, place: &Place<'_>) -> Option<()> {
+        if reads_as(self.header.as_bytes(), PROBE_HEADER.as_bytes()) {
+            return place.field("header").error(format!(
+                "`{PROBE_HEADER}` is for the challenges of `breakglass probe`: take another one"
+            ));
+        }
         if self.header == "authorization" && self.scheme.is_none() {
             return place
                 .field("scheme")

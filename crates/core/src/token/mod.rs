@@ -25,4 +25,5 @@ pub(crate) use keys::unusable_entries;
 pub use keys::{InvalidJwks, KeySet};
 pub use signature::{PublicKey, ValidSignature};
 pub use unverified::UnverifiedToken;
+pub(crate) use unverified::media_type;
 pub use verify::{Unverifiable, VerifiedToken, verify};

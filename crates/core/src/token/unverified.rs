@@ -104,7 +104,7 @@ impl<'a> UnverifiedToken<'a> {
 }
 
 /// A `typ` as a media type, in lower case: `application/` may be left out (RFC 7515 section 4.1.9).
-pub(super) fn media_type(typ: &str) -> String {
+pub(crate) fn media_type(typ: &str) -> String {
     let media_type = typ.to_ascii_lowercase();
     media_type.strip_prefix("application/").map(str::to_owned).unwrap_or(media_type)
 }

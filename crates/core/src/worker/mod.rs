@@ -10,6 +10,7 @@ mod ending;
 mod heads;
 mod issuer_mistakes;
 mod learn;
+mod probe;
 mod routed;
 mod ruling;
 mod tick;
@@ -42,6 +43,7 @@ use crate::untouched::NothingOfOurs;
 
 use beside::Beside;
 use issuer_mistakes::IssuerMistakes;
+use probe::Probes;
 use twice::Twice;
 
 pub use tick::{IDLE_TICK, SOON, TICK, Tick};
@@ -107,6 +109,7 @@ pub struct Worker {
     twice: Twice,
     issuer_mistakes: IssuerMistakes,
     beside: Beside,
+    probes: Probes,
 }
 
 /// Who a worker is.
@@ -182,6 +185,7 @@ impl Worker {
             ended_at: None,
             starts: BTreeSet::new(),
             twice: Twice::new(&config, &identity),
+            probes: Probes::new(&config, identity.id),
             issuer_mistakes: IssuerMistakes::default(),
             knowledge: Knowledge::new(config.issuers.len(), now),
             sources: Sources::new(identity.digest),
@@ -220,6 +224,9 @@ impl Worker {
     ) -> Step {
         let config = Rc::clone(&self.config);
         let mut seen = Seen::sort(headers, &config);
+        if let Some(answer) = self.probe(&seen, board, now) {
+            return Step::Probed(answer);
+        }
         let (token, forwarded) = match seen.token(&config) {
             Presented::Nothing => (Token::Nothing, None),
             Presented::Refused(source, reason) => (Token::Refused(reason), Some(source)),
@@ -283,6 +290,10 @@ impl Worker {
                 self.learn_of_shared_report(answer, now);
                 Box::new(|_| {})
             }
+            Question::Probes => {
+                self.learn_of_probes(answer, now);
+                Box::new(|_| {})
+            }
             Question::Standing { issuer, jti } => {
                 let verdict = self.learn_verdict((issuer, &jti), answer, asked_at, now);
                 Box::new(move |answers| answers.standing = Some(verdict))
@@ -336,7 +347,10 @@ impl Worker {
                         self.poll(now);
                         now
                     }
-                    Question::Standing { .. } | Question::Head | Question::SharedHeads => now,
+                    Question::Standing { .. }
+                    | Question::Head
+                    | Question::SharedHeads
+                    | Question::Probes => now,
                 };
                 let token = match &waiting.token {
                     Token::Bytes(bytes) => bytes.as_slice(),

@@ -54,6 +54,7 @@ impl Worker {
         let mut steps = self.share(board, now);
         self.poll(now);
         self.report(board, now);
+        self.report_probes(now);
         let process = if self.calls.has_queued(now) { self.process_id(board) } else { None };
         let caller = Caller::new(&self.identity, process, &self.config);
         let streams = &self.streams;

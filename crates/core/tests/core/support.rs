@@ -383,6 +383,7 @@ pub(crate) fn reason(step: &Step) -> String {
             text.clone()
         }
         Step::RefuseUnrecorded(refusal) => return refusal.reason.code().into(),
+        Step::Probed(_) => return "probed".into(),
         Step::Note(record) => record.clone(),
         Step::Wait => return "wait".into(),
     };

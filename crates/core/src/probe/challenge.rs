@@ -1,0 +1,74 @@
+//! From the bytes in a request's header to a challenge that an issuer of ours has signed.
+
+use crate::config::Config;
+use crate::instant::Instant;
+use crate::json::Json;
+use crate::token::{Algorithm, KeyRing, Lookup, UnverifiedToken, media_type};
+
+use super::{PROBE_AUDIENCE, PROBE_LIFETIME_S, PROBE_TYPE};
+
+/// The largest challenge that is read, in bytes: our own service's have about 450.
+const MAX_BYTES: usize = 2048;
+
+/// The longest `jti`, in bytes: it stands in the header of a poll.
+const MAX_JTI: usize = 64;
+
+/// Whether a `typ` is that of a challenge, however it is written (RFC 7515 section 4.1.9).
+#[must_use]
+pub fn is_probe_type(typ: &str) -> bool {
+    media_type(typ) == PROBE_TYPE
+}
+
+/// A challenge that a configured issuer has signed, and whose time it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// The whole JWT.
+    pub text: String,
+    /// Its id: ASCII letters, digits, `_` and `-`.
+    pub jti: String,
+}
+
+impl Challenge {
+    /// Verifies `bytes`: what costs nothing first, the signature last. The keys are those that are known: for a
+    /// challenge no source is asked.
+    #[must_use]
+    pub(crate) fn verify(
+        bytes: &[u8],
+        config: &Config,
+        keys: &KeyRing,
+        now: Instant,
+    ) -> Option<Challenge> {
+        let token = UnverifiedToken::parse(bytes, MAX_BYTES).ok()?;
+        if token.unverified_media_type() != PROBE_TYPE {
+            return None;
+        }
+        let name = token.unverified_issuer()?;
+        let issuers = config.issuers.iter().enumerate();
+        let (index, issuer) = issuers.into_iter().find(|(_, one)| one.issuer == name)?;
+        let payload = token.unverified_payload();
+        let text = |name: &str| payload.member(name).and_then(Json::as_str);
+        let number = |name: &str| payload.member(name).and_then(Json::as_u64);
+        if text("aud") != Some(PROBE_AUDIENCE) {
+            return None;
+        }
+        let jti = text("jti").filter(|jti| is_id(jti))?.to_owned();
+        let (iat, exp) = (number("iat")?, number("exp")?);
+        let lives = exp.checked_sub(iat).filter(|lives| *lives > 0)?;
+        let begins = Instant::from_seconds(iat);
+        let ends = Instant::from_seconds(exp).after(config.clock_skew);
+        let is_now = begins <= now.after(config.clock_skew) && now < ends;
+        if lives > PROBE_LIFETIME_S || !is_now {
+            return None;
+        }
+        let algorithm = Algorithm::from_name(token.unverified_alg())
+            .filter(|algorithm| issuer.algorithms.contains(algorithm))?;
+        let Lookup::Found(key) = keys.find(index, token.unverified_kid()) else { return None };
+        key.verify(algorithm, token.text(), token.unverified_typ())?;
+        Some(Challenge { text: token.text().to_owned(), jti })
+    }
+}
+
+fn is_id(jti: &str) -> bool {
+    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    !jti.is_empty() && jti.len() <= MAX_JTI && jti.bytes().all(is_valid)
+}
