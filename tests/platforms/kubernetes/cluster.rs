@@ -24,7 +24,7 @@ const ADMIN: &str = "admin-token";
 ///
 /// It is started by the thread that uses it: it ends when that does, however that is.
 pub(crate) struct Cluster {
-    processes: Vec<Child>,
+    processes: Vec<(&'static str, Child)>,
     directory: TempDir,
 }
 
@@ -40,7 +40,13 @@ impl Ran {
     /// What it printed, where it is content and warned of nothing.
     #[track_caller]
     pub(crate) fn done(self) -> String {
-        assert_eq!((self.code, &*self.stderr), (0, ""), "{}", self.stdout);
+        assert!(
+            self.code == 0 && self.stderr.is_empty(),
+            "{} {}{}",
+            self.code,
+            self.stdout,
+            self.stderr
+        );
         self.stdout
     }
 
@@ -83,10 +89,13 @@ impl Cluster {
                 &format!("default={}", http(peer)),
             ],
         );
-        let key = KeyPair::generate().unwrap().serialize_pem();
-        fs::write(cluster.path("service-accounts.key"), key).unwrap();
+        let pair = KeyPair::generate().unwrap();
+        fs::write(cluster.path("service-accounts.key"), pair.serialize_pem()).unwrap();
+        fs::write(cluster.path("service-accounts.pub"), pair.public_key_pem()).unwrap();
         fs::write(cluster.path("tokens"), format!("{ADMIN},admin,admin,system:masters\n")).unwrap();
-        let (key, tokens) = (cluster.path("service-accounts.key"), cluster.path("tokens"));
+        let (key, public) =
+            (cluster.path("service-accounts.key"), cluster.path("service-accounts.pub"));
+        let tokens = cluster.path("tokens");
         let apiserver = cached("kubernetes", "kube-apiserver");
         cluster.spawn(
             "kube-apiserver",
@@ -98,7 +107,7 @@ impl Cluster {
                 &format!("--secure-port={secure}"),
                 &format!("--cert-dir={}", cluster.path("certificates")),
                 "--service-account-issuer=https://kubernetes.default.svc",
-                &format!("--service-account-key-file={key}"),
+                &format!("--service-account-key-file={public}"),
                 &format!("--service-account-signing-key-file={key}"),
                 "--service-cluster-ip-range=10.96.0.0/16",
                 &format!("--token-auth-file={tokens}"),
@@ -117,12 +126,15 @@ impl Cluster {
         );
         fs::write(cluster.path("kubeconfig"), config).unwrap();
         until_within(PATIENCE, "the API server", || {
-            for process in &mut cluster.processes {
+            for (name, process) in &mut cluster.processes {
                 let ended = process.try_wait().unwrap();
+                let log = cluster.directory.path().join(format!("{name}.log"));
+                let log = || fs::read_to_string(&log).unwrap();
                 assert!(
                     ended.is_none(),
-                    "it ended with {ended:?}: {}",
-                    cluster.directory.path().display()
+                    "{name} ended with {ended:?}:
+{}",
+                    log()
                 );
             }
             let ready = cluster.kubectl(&["get", "--raw", "/readyz"]).stdout == "ok";
@@ -139,13 +151,14 @@ impl Cluster {
         self.directory.path().join(name).display().to_string()
     }
 
-    fn spawn(&mut self, name: &str, program: &Path, arguments: &[&str]) {
+    fn spawn(&mut self, name: &'static str, program: &Path, arguments: &[&str]) {
         let log = File::create(self.path(&format!("{name}.log"))).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).args(arguments).env_clear();
         command.env("HOME", self.directory.path()).env("PATH", "/usr/bin:/bin");
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn();
-        self.processes.push(child.unwrap_or_else(|error| panic!("{}: {error}", program.display())));
+        let child = child.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        self.processes.push((name, child));
     }
 
     /// kubectl, in the root of the repository.
@@ -193,14 +206,15 @@ impl Cluster {
     /// Makes a namespace, if it is not there.
     pub(crate) fn namespace(&self, name: &str) {
         if self.kubectl(&["get", "namespace", name]).code != 0 {
-            self.kubectl(&["create", "namespace", name]).done();
+            let namespace = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
+            self.kubectl_given(&["apply", "-f", "-"], namespace).done();
         }
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        for process in &mut self.processes {
+        for (_, process) in &mut self.processes {
             let _ = process.kill();
             let _ = process.wait();
         }

@@ -6,8 +6,11 @@ use crate::cluster::{Cluster, Ran};
 use crate::definitions::define_all;
 use crate::units::{Unit, units};
 
-/// What a cluster may warn of, by the unit and a part of the warning. Anything else fails the test.
-const WARNINGS: [(&str, &str); 0] = [];
+/// What a cluster may warn of, by the end of the unit's path and a part of the warning. Anything else fails the test.
+const WARNINGS: [(&str, &str); 1] = [
+    // A dry run does not do the first half of what kubectl does to change the manager of an object.
+    ("", "failed to migrate kubectl.kubernetes.io/last-applied-configuration"),
+];
 
 /// What was printed, where the command is content and every warning is one of [`WARNINGS`].
 #[track_caller]
@@ -54,6 +57,10 @@ fn all_are_taken(ways: &[&str], dry: &[&str]) -> usize {
         unit.namespaces().iter().for_each(|name| cluster.namespace(name));
         let flags = [&["--validate=strict"], ways].concat();
         content(unit, run(&cluster, "apply", &flags, unit));
+        if !ways.is_empty() {
+            // The API server writes a claim that was made server-side once more, with nothing changed in it.
+            content(unit, run(&cluster, "apply", &flags, unit));
+        }
         let before = written(&cluster, unit);
         content(unit, run(&cluster, "apply", &flags, unit));
         assert_eq!(written(&cluster, unit), before, "{}: not the same again", unit.path.display());

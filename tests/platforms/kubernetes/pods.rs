@@ -29,12 +29,12 @@ fn create(cluster: &Cluster, object: &Value) -> Ran {
 
 #[test]
 fn the_pod_is_admitted_under_pod_security_restricted_and_one_that_asks_for_more_is_not() {
-    for folder in ["envoy/kubernetes", "envoy/kubernetes/mesh"] {
+    for folder in ["envoy/kubernetes", "envoy/kubernetes-mesh"] {
         let cluster = with_the_service(folder);
         let labels = ["get", "namespace", "breakglass", "-o=json"];
         let labels = cluster.kubectl(&labels).json()["metadata"]["labels"].take();
         assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted", "{folder}");
-        let injected = if folder.ends_with("mesh") { "enabled" } else { "disabled" };
+        let injected = if folder.ends_with("-mesh") { "enabled" } else { "disabled" };
         assert_eq!(labels["istio-injection"], injected, "{folder}");
         let pod = pod(&cluster);
         for (pointer, value) in [

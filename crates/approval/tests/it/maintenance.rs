@@ -42,8 +42,9 @@ fn a_backup_of_a_running_service_is_a_service_that_starts_with_all_that_it_knew(
     assert!(again.stdout.contains("exists"), "{again:?}");
 
     // What came after it is not in it; what came before is.
-    server.run("carol", &["revoke", before["jti"].as_str().unwrap_or(&id), "--reason", "later"]);
+    server.run("carol", &["revoke", &id, "--reason", "later"]).done();
     server.stop("TERM");
+    fs::remove_file(server.path("ready")).unwrap();
     let text = fs::read_to_string(server.path("config.toml")).unwrap();
     for file in files.iter().filter_map(Value::as_str).map(Path::new) {
         let name = file.file_name().unwrap();
