@@ -206,7 +206,8 @@ impl Cluster {
     /// Makes a namespace, if it is not there.
     pub(crate) fn namespace(&self, name: &str) {
         if self.kubectl(&["get", "namespace", name]).code != 0 {
-            let namespace = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
+            let namespace =
+                format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
             self.kubectl_given(&["apply", "-f", "-"], namespace).done();
         }
     }

@@ -27,7 +27,10 @@ pub(crate) fn define(cluster: &Cluster, module: &str) {
     let file = file.to_str().unwrap();
     // Server-side, because some are too long for the annotation of the other way.
     let apply = ["apply", "--server-side", "--force-conflicts", "--filename", file];
-    let applied = cluster.kubectl(&apply).done();
+    let ran = cluster.kubectl(&apply);
+    // What the definitions of other people are warned of is theirs.
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let applied = ran.stdout;
     let names: Vec<&str> = applied.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(!names.is_empty(), "{module}");
     for name in names.iter().filter(|name| name.starts_with("customresourcedefinition")) {

@@ -9,7 +9,7 @@ use breakglass_tests::wait::until_within;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, Ran};
-use crate::definitions::define_all;
+use crate::definitions::{define, istio_versions};
 
 /// How long the API server may take to know a new policy, or a new parameter: a second where nothing else runs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A cluster with the policies in a folder, which it knows once it refuses this object.
 fn guarded(folder: &str, refused: &Value) -> Cluster {
     let cluster = Cluster::start();
-    define_all(&cluster);
+    define_for(&cluster, folder);
     for name in
         ["breakglass", "payments", "istio-ingress", "istio-system", "team-b", "pay", "payments-2"]
     {
@@ -27,6 +27,15 @@ fn guarded(folder: &str, refused: &Value) -> Cluster {
     cluster.kubectl(&["apply", "--validate=strict", "-k", folder]).done();
     until_within(PATIENCE, folder, || (create(&cluster, refused).code != 0).then_some(()));
     cluster
+}
+
+/// What the objects of these policies are of.
+fn define_for(cluster: &Cluster, folder: &str) {
+    if folder.ends_with("istio") {
+        define(cluster, &format!("istio-{}", istio_versions().pop().unwrap()));
+    } else {
+        define(cluster, "envoy-gateway");
+    }
 }
 
 /// Makes an object, or says what would come of it: nothing is kept.
