@@ -1,10 +1,11 @@
 //! Istio: what stands in a guarded namespace stays behind breakglass.
 
-use breakglass_tests::manifests::{files, kustomization, objects};
+use breakglass_tests::manifests::objects;
 use serde_json::{Value, json};
 
 use super::{create, guarded, parameters, refuses, takes};
 use crate::cluster::Cluster;
+use crate::units::units;
 
 const FOLDER: &str = "envoy/admission/istio";
 const FILTERS: &str = "breakglass-istio-envoyfilters";
@@ -211,8 +212,8 @@ fn no_other_filter_stands_before_breakglass_or_takes_it_off() {
 fn what_brings_breakglass_is_admitted_wherever_it_is_and_nothing_else_under_its_name() {
     let cluster = cluster();
     let mut taken = 0;
-    for file in files("envoy/istio").iter().filter(|file| file.ends_with("kustomization.yaml")) {
-        for mut object in kustomization(file.parent().unwrap()) {
+    for unit in units(&cluster).iter().filter(|unit| unit.path.starts_with("envoy/istio")) {
+        for mut object in unit.objects.clone() {
             for namespace in GUARDED {
                 object["metadata"]["namespace"] = namespace.into();
                 takes(&cluster, &object);
