@@ -249,6 +249,7 @@ fn what_brings_breakglass_is_admitted_wherever_it_is_and_nothing_else_under_its_
     for patched in [
         patch("HTTP_FILTER", "INSERT_FIRST", &any_filter(), &lua()),
         patch("HTTP_FILTER", "REMOVE", &beside("envoy.filters.http.rbac"), &json!({})),
+        patch("HTTP_FILTER", "REMOVE", &json!({"listener": {"name": "main_internal"}}), &json!({})),
     ] {
         refuses(&cluster, &filter("payments", "breakglass", &patches(&[patched])), FILTERS, &words);
     }
