@@ -1,15 +1,10 @@
 //! The definitions (CRDs) of what the objects are of.
 
 use std::fs;
-use std::time::Duration;
 
 use breakglass_tests::artefacts::root;
-use breakglass_tests::wait::until_within;
 
 use crate::cluster::{Cluster, cached};
-
-/// How long the API server may take to serve new definitions.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The versions of Istio whose definitions are there, the oldest first, as `tests/platforms/kubernetes/crds/go.mod`
 /// names them.
@@ -30,15 +25,9 @@ pub(crate) fn define(cluster: &Cluster, module: &str) {
     let ran = cluster.kubectl(&apply);
     // What the definitions of other people are warned of is theirs.
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let applied = ran.stdout;
-    let names: Vec<&str> = applied.lines().filter_map(|line| line.split(' ').next()).collect();
-    assert!(!names.is_empty(), "{module}");
-    for name in names.iter().filter(|name| name.starts_with("customresourcedefinition")) {
-        until_within(PATIENCE, name, || {
-            let established = "-o=jsonpath={.status.conditions[?(@.type=='Established')].status}";
-            (cluster.kubectl(&["get", name, established]).done() == "True").then_some(())
-        });
-    }
+    let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+    let waited = cluster.kubectl(&established);
+    assert_eq!(waited.code, 0, "{}", waited.stderr);
 }
 
 /// The newest of everything.

@@ -6,7 +6,7 @@ mod istio;
 use std::time::Duration;
 
 use breakglass_tests::wait::until_within;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Ran};
 use crate::definitions::{define, istio_versions};
@@ -48,6 +48,31 @@ fn create(cluster: &Cluster, object: &Value) -> Ran {
 #[track_caller]
 fn refuses(cluster: &Cluster, object: &Value, policy: &str, words: &[&str]) {
     let said = create(cluster, object).refused();
+    assert_refusal(object, &said, policy, words);
+}
+
+/// Each of these is refused by this policy, in words with its own and all of these in them; all are asked for at once.
+#[track_caller]
+fn refuses_each(cluster: &Cluster, objects: Vec<(Value, String)>, policy: &str, words: &[&str]) {
+    let named = |(index, (mut object, word)): (usize, (Value, String))| {
+        object["metadata"]["name"] = format!("mine-{index}").into();
+        (object, word)
+    };
+    let objects: Vec<(Value, String)> = objects.into_iter().enumerate().map(named).collect();
+    let items: Vec<&Value> = objects.iter().map(|(object, _)| object).collect();
+    let all = json!({"apiVersion": "v1", "kind": "List", "items": items});
+    let ran = create(cluster, &all);
+    assert_eq!(ran.stdout, "", "none is taken");
+    for (object, word) in &objects {
+        let name = format!("{} is forbidden", object["metadata"]["name"]);
+        let line = ran.stderr.lines().find(|line| line.contains(&name));
+        let line = line.unwrap_or_else(|| panic!("{object}\n{}", ran.stderr));
+        assert_refusal(object, line, policy, &[&[&**word], words].concat());
+    }
+}
+
+#[track_caller]
+fn assert_refusal(object: &Value, said: &str, policy: &str, words: &[&str]) {
     let by = format!("ValidatingAdmissionPolicy '{policy}'");
     assert!(said.contains(&by), "{object}\n{said}");
     for word in words {
