@@ -78,29 +78,34 @@ fn evict(cluster: &Cluster) -> Ran {
     cluster.kubectl_given(&["create", "--raw", path, "-f", "-"], eviction.to_string())
 }
 
+/// What the controller of the budget says where so many of its one pod are ready.
+fn counts(cluster: &Cluster, healthy: u8) {
+    let get = ["-n", "breakglass", "get", "poddisruptionbudget", "approvals", "-o=json"];
+    let generation = cluster.kubectl(&get).json()["metadata"]["generation"].take();
+    let status = json!({"status": {"observedGeneration": generation, "currentHealthy": healthy,
+        "desiredHealthy": 1, "expectedPods": 1, "disruptionsAllowed": 0}});
+    let status = status.to_string();
+    let patch =
+        ["-n", "breakglass", "patch", "poddisruptionbudget", "approvals", "--subresource=status"];
+    cluster.kubectl(&[&patch[..], &["--type=merge", "-p", &status]].concat()).done();
+}
+
 #[test]
 fn a_drain_takes_a_pod_that_is_not_ready_and_waits_for_one_that_is() {
     let cluster = with_the_service("envoy/kubernetes");
     let pod = pod(&cluster);
-    let budget = || {
-        let get = ["-n", "breakglass", "get", "poddisruptionbudget", "approvals", "-o=json"];
-        cluster.kubectl(&get).json()
+    let is_held_up = || {
+        let refused = evict(&cluster).refused();
+        assert!(refused.contains("disruption budget"), "{refused}");
     };
-    // What the controller of the budget says where one pod is ready.
-    let counted = json!({"status": {"observedGeneration": budget()["metadata"]["generation"],
-        "currentHealthy": 1, "desiredHealthy": 1, "expectedPods": 1, "disruptionsAllowed": 0}});
-    let patch =
-        ["-n", "breakglass", "patch", "poddisruptionbudget", "approvals", "--subresource=status"];
-    let counted = counted.to_string();
-    cluster.kubectl(&[&patch[..], &["--type=merge", "-p", &counted]].concat()).done();
-
     create(&cluster, &pod).done();
     // A pod that no node has yet holds up no drain, whatever the budget says.
     bind(&cluster);
     runs(&cluster, true);
-    let refused = evict(&cluster).refused();
-    assert!(refused.contains("disruption budget"), "{refused}");
+    counts(&cluster, 1);
+    is_held_up();
     runs(&cluster, false);
+    counts(&cluster, 0);
     evict(&cluster).done();
 
     // Without AlwaysAllow the same pod would hold up the drain of its node for as long as it is not ready.
@@ -108,27 +113,13 @@ fn a_drain_takes_a_pod_that_is_not_ready_and_waits_for_one_that_is() {
         ["-n", "breakglass", "delete", "pod", "approvals-1", "--grace-period=0", "--force"];
     assert_eq!(cluster.kubectl(&delete).code, 0);
     let old = r#"{"spec":{"unhealthyPodEvictionPolicy":null}}"#;
-    let patch = [
-        "-n",
-        "breakglass",
-        "patch",
-        "poddisruptionbudget",
-        "approvals",
-        "--type=merge",
-        "-p",
-        old,
-    ];
-    cluster.kubectl(&patch).done();
-    let unhealthy = json!({"status": {"observedGeneration": budget()["metadata"]["generation"], "currentHealthy": 0}});
-    let unhealthy = unhealthy.to_string();
-    let patch =
-        ["-n", "breakglass", "patch", "poddisruptionbudget", "approvals", "--subresource=status"];
-    cluster.kubectl(&[&patch[..], &["--type=merge", "-p", &unhealthy]].concat()).done();
+    let patch = ["-n", "breakglass", "patch", "poddisruptionbudget", "approvals", "--type=merge"];
+    cluster.kubectl(&[&patch[..], &["-p", old]].concat()).done();
     create(&cluster, &pod).done();
     bind(&cluster);
     runs(&cluster, false);
-    let refused = evict(&cluster).refused();
-    assert!(refused.contains("disruption budget"), "{refused}");
+    counts(&cluster, 0);
+    is_held_up();
 }
 
 /// What the scheduler does.
