@@ -5,12 +5,11 @@
 //! pods of a Deployment or the numbers of a PodDisruptionBudget, and no network plugin enforces a NetworkPolicy.
 
 #![expect(
-    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "test code: whatever is not as expected must fail the test, and real time is the point"
+    reason = "test code: whatever is not as expected must fail the test"
 )]
 
 mod admission;

@@ -88,7 +88,7 @@ fn in_the_pod(cluster: &Cluster, line: &str) {
     let mut service = service.spawn().unwrap();
     until("the service", || ready.exists().then_some(()));
     // The pod has its configuration where the command looks for it by itself.
-    let words: Vec<String> = command.split(' ').map(|word| here(word)).collect();
+    let words: Vec<String> = command.split(' ').map(here).collect();
     assert_eq!(words[0], "breakglass");
     let ran = Command::new(binary()).args(&words[1..]).arg("--config").arg(&file).output().unwrap();
     service.kill().unwrap();
@@ -147,7 +147,7 @@ fn the_secret_holds_the_token(cluster: &Cluster, place: &TempDir) {
         digest(&SHA256, &token).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     let text = fs::read_to_string(root().join("envoy/kubernetes/config.toml")).unwrap();
     let (before, rest) = text.split_once("token_sha256 = \"").unwrap();
-    let ours = format!("{before}token_sha256 = \"{hex}{}", &rest[64..]);
+    let ours = format!("{before}token_sha256 = \"{hex}{}", rest.get(64..).unwrap());
     let file = place.path().join("config.toml");
     fs::write(&file, ours).unwrap();
     let checked =
