@@ -8,17 +8,21 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use breakglass_tests::artefacts::{binary, root};
-use breakglass_tests::wait::until;
+use breakglass_tests::wait::{until, until_within};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::cluster::{Cluster, Ran};
 use crate::definitions::define_all;
+
+/// How long the API server may take to know a new policy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a block asks for.
 struct Step {
@@ -115,7 +119,7 @@ fn the_document_can_be_followed_from_its_first_line() {
             in_the_pod(&cluster, &step.line);
         } else if step.is_refused {
             // A policy is known a moment after it was made.
-            until("the policies", || {
+            until_within(PATIENCE, "the policies", || {
                 let ran = run(&cluster, &place, step);
                 ran.stderr.contains("ValidatingAdmissionPolicy 'breakglass-").then_some(())
             });
