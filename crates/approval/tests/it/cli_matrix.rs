@@ -38,8 +38,17 @@ const ASKING: &[(&str, &[&[&str]])] = &[
 ];
 
 /// Those that ask nothing.
-const LOCAL: &[&str] =
-    &["audit tail", "audit export", "serve", "keygen api-token", "keygen signing", "help"];
+const LOCAL: &[&str] = &[
+    "audit tail",
+    "audit export",
+    "serve",
+    "database backup",
+    "database new-feed",
+    "database drop-old-heads",
+    "keygen api-token",
+    "keygen signing",
+    "help",
+];
 
 /// The verbs that `breakglass help` names.
 fn verbs(below: &[&str]) -> BTreeSet<String> {
@@ -52,7 +61,7 @@ fn verbs(below: &[&str]) -> BTreeSet<String> {
     });
     names
         .flat_map(|name| match name.as_str() {
-            "audit" | "keygen" => verbs(&[&name])
+            "audit" | "database" | "keygen" => verbs(&[&name])
                 .into_iter()
                 .filter(|verb| verb != "help")
                 .map(|verb| format!("{name} {verb}"))
