@@ -44,14 +44,19 @@ fn kubectl_makes_of_every_kustomization_what_the_tests_drive() {
     let mut compared = 0;
     for file in files("envoy").iter().filter(|file| file.ends_with("kustomization.yaml")) {
         let folder = file.parent().unwrap().to_str().unwrap();
-        // The service's is compared below: it makes a Secret as well.
-        if folder != "envoy/kubernetes" {
+        // The service's is compared below: it makes a Secret as well, as in a mesh.
+        if !["envoy/kubernetes", "envoy/kubernetes-mesh"].contains(&folder) {
             let ours = by_name(kustomization(folder));
             assert_eq!(kubectl(folder), ours, "{folder}");
             compared += ours.len();
         }
     }
-    assert_eq!(compared, 3 + 3 + 3 + 3, "the objects of base, sidecar, gateway and alternatives");
+    let istio = 3 + 3 + 3 + 3;
+    assert_eq!(
+        compared,
+        istio + 5 + 5 + 1,
+        "with those of both admission policies and of monitoring"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! nothing that there is is missing from them.
 
 mod blocks;
+mod booleans;
 mod browsers;
 mod commands;
 mod examples;

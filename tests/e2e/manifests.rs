@@ -9,9 +9,13 @@ use std::process::Command;
 use breakglass_tests::artefacts::{binary, root};
 use breakglass_tests::manifests::{files, filters, kustomization, objects};
 use breakglass_tests::service::Service;
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{
-    PersistentVolumeClaim, PodTemplateSpec, Service as KubernetesService, ServiceAccount,
+    ConfigMap, Namespace, PersistentVolumeClaim, PodTemplateSpec, Service as KubernetesService,
+    ServiceAccount,
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -110,6 +114,12 @@ fn every_object_is_what_its_kind_says() {
     for (file, object) in all() {
         match object["kind"].as_str().unwrap() {
             "Kustomization" => {}
+            "Namespace" => is_a::<Namespace>(&object),
+            "ConfigMap" => is_a::<ConfigMap>(&object),
+            "ValidatingAdmissionPolicy" => is_a::<ValidatingAdmissionPolicy>(&object),
+            "ValidatingAdmissionPolicyBinding" => is_a::<ValidatingAdmissionPolicyBinding>(&object),
+            // By its real definition: scripts/platforms kubernetes.
+            "ServiceMonitor" => {}
             "ServiceAccount" => is_a::<ServiceAccount>(&object),
             "PersistentVolumeClaim" => is_a::<PersistentVolumeClaim>(&object),
             "Deployment" => is_a::<Deployment>(&object),
@@ -183,7 +193,8 @@ fn every_kustomization_can_be_built_and_every_file_beside_it_is_in_one() {
     // The one that stands in for another, and those for whom it is said how to apply them.
     let others = ["alternatives/wasmplugin.yaml", "ext-authz.yaml", "workload.yaml"];
     built.extend(others.map(|name| Path::new("envoy/istio").join(name)));
-    let there = [files("envoy/istio"), files("envoy/kubernetes")].concat();
+    let there = ["istio", "kubernetes", "kubernetes-mesh", "admission"];
+    let there = there.map(|folder| files(Path::new("envoy").join(folder))).concat();
     assert_eq!(there.into_iter().collect::<BTreeSet<_>>(), built);
 }
 
@@ -229,7 +240,9 @@ fn the_service_answers_the_probes_that_kubernetes_makes() {
     let deployment = objects("envoy/kubernetes/deployment.yaml").remove(0);
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
     let service = Service::start();
-    for (probe, path) in [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
+    for (probe, path) in
+        [("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")]
+    {
         let asked = container[probe]["httpGet"]["path"].as_str().unwrap();
         assert_eq!((asked, service.get(asked).status), (path, 200));
     }

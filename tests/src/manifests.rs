@@ -97,7 +97,8 @@ pub fn kustomization(folder: impl AsRef<Path>) -> Vec<Value> {
         replace(&mut made, patch);
     }
     if let Some(namespace) = file["namespace"].as_str() {
-        made.iter_mut().for_each(|object| object["metadata"]["namespace"] = namespace.into());
+        let in_a_namespace = made.iter_mut().filter(|object| object["kind"] != "Namespace");
+        in_a_namespace.for_each(|object| object["metadata"]["namespace"] = namespace.into());
     }
     made
 }

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
-    approve, audit, cancel, deny, done, keygen, probe, proxies, request, revoke, scopes, serve,
-    status, token,
+    approve, audit, cancel, database, deny, done, keygen, probe, proxies, request, revoke, scopes,
+    serve, status, token,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -75,6 +75,9 @@ enum Verb {
     /// Run the approval service.
     #[command(after_help = exit::HELP)]
     Serve(serve::Args),
+    /// Back up and mend the files of the approval service, on its machine.
+    #[command(after_help = exit::HELP)]
+    Database(database::Args),
     /// Make API tokens and signing keys.
     #[command(after_help = exit::HELP)]
     Keygen(keygen::Args),
@@ -134,6 +137,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Status(args) => status::run(&args, &client()?, terminal),
         Verb::Audit(args) => audit::run(args, &cli.settings, terminal),
         Verb::Serve(args) => serve::run(&args, terminal),
+        Verb::Database(args) => database::run(&args, terminal),
         Verb::Keygen(args) => keygen::run(&args, terminal),
     }
 }

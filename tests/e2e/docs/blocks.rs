@@ -70,6 +70,9 @@ fn fate(mark: &str) -> Option<&'static str> {
         "sh as requester" | "sh as approver" | "sh as auditor" => {
             "run, beside a service and an Envoy (commands.rs)"
         }
+        "sh kubernetes" | "sh kubernetes refused" => {
+            "run on a real API server (tests/platforms/kubernetes/walk.rs)"
+        }
         "sh audit" => "run, on a log (crates/approval/tests/it/audit/documented.rs)",
         "sh demo" => "run: scripts/demo (session.rs), and scripts/test, which runs all this",
         "console demo" => "compared with what scripts/demo prints (session.rs)",

@@ -4,6 +4,7 @@ pub(crate) mod approve;
 pub(crate) mod audit;
 pub(crate) mod cancel;
 mod confirm;
+pub(crate) mod database;
 pub(crate) mod deny;
 pub(crate) mod describe;
 pub(crate) mod done;

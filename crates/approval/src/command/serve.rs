@@ -22,6 +22,7 @@ use crate::exit::Exit;
 use crate::issuer::{Issuer, KeyDirectory};
 use crate::memory_guard::forbid_dumps;
 use crate::metrics::Metrics;
+use crate::metrics_server;
 use crate::random::Randomness;
 use crate::reload::{self, ConfigFile, keep_reloading};
 use crate::server;
@@ -41,6 +42,10 @@ pub(crate) struct Args {
     /// Listen here instead; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+
+    /// Serve /metrics here as well, and nothing else, so that a network can let Prometheus in to nothing more.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_listen: Option<SocketAddr>,
 
     /// Write the service's URL to this file once it listens.
     #[arg(long, value_name = "FILE")]
@@ -107,6 +112,10 @@ async fn serve(args: &Args, file: ConfigFile, signals: Signals) -> Result<(), Fa
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let url = format!("http://{}", listener.local_addr().map_err(failed)?);
     lock.describe(&url);
+    let metrics = match args.metrics_listen {
+        Some(address) => Some(metrics_server::start(&app, address).await?),
+        None => None,
+    };
     tracing::info!(url, version = env!("CARGO_PKG_VERSION"), "listening");
     if let Some(path) = &args.ready_file {
         write_whole(path, &url)
@@ -118,6 +127,7 @@ async fn serve(args: &Args, file: ConfigFile, signals: Signals) -> Result<(), Fa
     let served = server::serve(app.clone(), listener, stop(terminate, interrupt)).await;
     reloading.abort();
     upkeep.abort();
+    drop(metrics);
     app.close_evidence().await;
     served.map_err(failed)?;
     tracing::info!("stopped");

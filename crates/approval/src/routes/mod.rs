@@ -111,6 +111,16 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .with_state(app)
 }
 
+/// What a socket for metrics alone answers.
+pub(crate) fn metrics_router(app: App) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics::handler))
+        .fallback(async || Problem::new(Reason::NotFound, "there is nothing but /metrics here"))
+        .layer(from_fn(|request, next| observe::timeout(TIMEOUT, request, next)))
+        .layer(map_response(say_version))
+        .with_state(app)
+}
+
 /// Each answer says whose it is. `server` would not do: proxies put their own name there.
 async fn say_version(mut response: Response) -> Response {
     let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));

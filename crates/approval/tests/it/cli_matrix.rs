@@ -41,8 +41,17 @@ const ASKING: &[(&str, &[&[&str]])] = &[
 ];
 
 /// Those that ask nothing.
-const LOCAL: &[&str] =
-    &["audit tail", "audit export", "serve", "keygen api-token", "keygen signing", "help"];
+const LOCAL: &[&str] = &[
+    "audit tail",
+    "audit export",
+    "serve",
+    "database backup",
+    "database new-feed",
+    "database drop-old-heads",
+    "keygen api-token",
+    "keygen signing",
+    "help",
+];
 
 /// The verbs that `breakglass help` names.
 fn verbs(below: &[&str]) -> BTreeSet<String> {
@@ -55,7 +64,7 @@ fn verbs(below: &[&str]) -> BTreeSet<String> {
     });
     names
         .flat_map(|name| match name.as_str() {
-            "audit" | "keygen" => verbs(&[&name])
+            "audit" | "database" | "keygen" => verbs(&[&name])
                 .into_iter()
                 .filter(|verb| verb != "help")
                 .map(|verb| format!("{name} {verb}"))

@@ -121,7 +121,7 @@ fn the_api_token_can_come_from_a_file_and_never_shows() {
 fn help_names_the_exit_codes() {
     for verb in [
         "request", "approve", "deny", "cancel", "token", "done", "revoke", "proxies", "status",
-        "serve", "keygen",
+        "serve", "database", "keygen",
     ] {
         let ran = Ran::from(breakglass().args([verb, "--help"]).output().unwrap());
         assert!(ran.stdout.contains("2  denied"), "{verb}");

@@ -53,6 +53,7 @@ mod keys;
 mod kill;
 mod leavers;
 mod lists;
+mod maintenance;
 mod memory;
 mod names;
 mod one_process;
