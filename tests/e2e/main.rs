@@ -49,6 +49,7 @@ mod rbac;
 mod readings;
 mod receipts;
 mod redirects;
+mod rejections;
 mod requirements;
 mod revocation;
 mod revoke;

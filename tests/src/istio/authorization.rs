@@ -70,6 +70,10 @@ fn one(rule: &Value) -> Value {
             assert!(not_values.is_empty(), "{condition} is not understood here");
             let wanted = values.iter().map(|value| by_header(header, text(value)));
             principals.push(any("or_ids", wanted));
+        } else if let Some(claim) = in_brackets(key, "request.auth.claims") {
+            assert!(not_values.is_empty(), "{condition} is not understood here");
+            let wanted = values.iter().map(|value| by_claim(claim, text(value)));
+            principals.push(any("or_ids", wanted));
         } else if let Some(filter) = key.strip_prefix("experimental.") {
             let by = |values: &[Value]| {
                 any("or_rules", values.iter().map(|value| by_metadata(filter, text(value))))
@@ -101,11 +105,15 @@ fn operation(operation: &Value) -> Vec<Value> {
         let values = list(values);
         let paths = values.iter().map(|path| json!({"url_path": {"path": string(text(path))}}));
         let methods = values.iter().map(|method| by_header(":method", text(method)));
+        let port = |port: &Value| text(port).parse::<u16>().expect("a port");
+        let ports = values.iter().map(|value| json!({"destination_port": port(value)}));
         match name.as_str() {
             "paths" => any("or_rules", paths),
             "notPaths" => json!({"not_rule": any("or_rules", paths)}),
             "methods" => any("or_rules", methods),
             "notMethods" => json!({"not_rule": any("or_rules", methods)}),
+            "ports" => any("or_rules", ports),
+            "notPorts" => json!({"not_rule": any("or_rules", ports)}),
             other => panic!("`{other}` is not understood here"),
         }
     };
@@ -117,6 +125,14 @@ fn by_header(name: &str, value: &str) -> Value {
         "*" => json!({"header": {"name": name, "present_match": true}}),
         value => json!({"header": {"name": name, "string_match": string(value)}}),
     }
+}
+
+/// A claim of a token that a RequestAuthentication has verified: a text, or one in a list of texts.
+fn by_claim(claim: &str, value: &str) -> Value {
+    let text = json!({"string_match": string(value)});
+    let either = json!({"or_match": {"value_matchers": [text, {"list_match": {"one_of": text}}]}});
+    let path = json!([{"key": "payload"}, {"key": claim}]);
+    json!({"metadata": {"filter": "envoy.filters.http.jwt_authn", "path": path, "value": either}})
 }
 
 /// `envoy.filters.a.b[c]` of a condition: the value of `c` in the metadata of that filter.

@@ -91,6 +91,30 @@ impl Workload {
     }
 }
 
+/// Adds what istiod makes of a RequestAuthentication: the tokens of `issuer` are verified with these
+/// keys, and a request without one goes on.
+///
+/// # Panics
+/// When there is no authorization in the proxy, which it comes before.
+pub fn authenticate_requests(configuration: &mut Value, issuer: &str, keys: &Value) {
+    let verified = json!({"issuer": issuer, "local_jwks": {"inline_string": keys.to_string()},
+        "payload_in_metadata": "payload", "forward": true});
+    let either = json!([{"provider_name": "origins-0"}, {"allow_missing": {}}]);
+    let rule = json!({"match": {"prefix": "/"},
+        "requires": {"requires_any": {"requirements": either}}});
+    let authentication = filter(
+        "envoy.filters.http.jwt_authn",
+        "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        json!({"providers": {"origins-0": verified}, "rules": [rule]}),
+    );
+    let filters =
+        "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+    let filters = configuration.pointer_mut(filters).and_then(Value::as_array_mut);
+    let filters = filters.expect("HTTP filters");
+    let enforced = filters.iter().position(|one| one.pointer("/typed_config/rules").is_some());
+    filters.insert(enforced.expect("authorization"), authentication);
+}
+
 /// A filter of either kind: its name, and its configuration with its type.
 #[must_use]
 pub fn filter(name: &str, kind: &str, mut configuration: Value) -> Value {

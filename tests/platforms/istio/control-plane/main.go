@@ -14,6 +14,11 @@
 // reads the scenario again, takes over what has changed under "istio", and prints "reloaded", or
 // "refused: REASON", and goes on as before.
 //
+//	control-plane pull PATH SHA256
+//
+// serves an OCI image layout (a folder) by a registry, or a file by HTTP, and fetches it as istio-agent
+// does for a WasmPlugin with this `sha256`. Prints "accepted: N bytes" or "refused: REASON".
+//
 // A scenario:
 //
 //	{"mesh": {..}, "istio": [..], "kubernetes": [..], "proxies": [{"name": .., "type": "sidecar" |
@@ -53,8 +58,11 @@ func main() {
 		err = generateAll(arguments[1], arguments[2:])
 	case len(arguments) == 3 && arguments[0] == "listen":
 		err = listen(arguments[1], arguments[2])
+	case len(arguments) == 3 && arguments[0] == "pull":
+		err = pull(arguments[1], arguments[2])
 	default:
-		err = errors.New("usage: control-plane generate OUT SCENARIO.json.. | listen ADDRESS SCENARIO.json")
+		err = errors.New("usage: control-plane generate OUT SCENARIO.json.. | listen ADDRESS SCENARIO.json | " +
+			"pull PATH SHA256")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "control-plane:", err)

@@ -1,0 +1,211 @@
+//! A workload with a sidecar: every way in that its Service, a Sidecar object or the mesh can make.
+
+use std::fs;
+
+use breakglass_tests::artefacts::root;
+use breakglass_tests::manifests::read;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::chains::{Chain, Place, admits_connection};
+use super::mesh::{Scenario, istio_objects, kustomized, labels};
+use super::{changed, envoy_filter, expect, expect_nowhere};
+
+fn objects(yaml: &str) -> Vec<Value> {
+    read(yaml).unwrap()
+}
+
+/// The overlay with these objects as well.
+fn sidecar_and(more: Vec<Value>) -> Scenario {
+    Scenario::with([istio_objects("sidecar"), more].concat())
+}
+
+fn strict() -> Vec<Value> {
+    objects(
+        "apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: istio-system}
+spec: {mtls: {mode: STRICT}}",
+    )
+}
+
+/// Whether there is an HTTP chain for each of these ports.
+fn are_http(chains: &[Chain], ports: &[u16]) {
+    for port in ports {
+        let name = format!("virtualInbound/0.0.0.0_{port}");
+        let found =
+            chains.iter().any(|chain| chain.name.starts_with(&name) && chain.manager.is_some());
+        assert!(found, "no HTTP chain for port {port}");
+    }
+}
+
+#[test]
+fn permissive() {
+    let generated = sidecar_and(Vec::new()).generate();
+    let chains = generated.entrances("payments");
+    are_http(&chains, &[8080, 9090, 8090, 7070]);
+    // Both with the mesh's mutual TLS and without, and what no Service names.
+    assert!(chains.iter().any(|chain| chain.name.contains(" tls")));
+    let others =
+        |chain: &&Chain| chain.name.starts_with("virtualInbound/virtualInbound-catchall-http");
+    assert!(chains.iter().any(|chain| others(&chain)));
+    expect(&chains, &[]);
+}
+
+#[test]
+fn strict_mutual_tls() {
+    let chains = sidecar_and(strict()).generate().entrances("payments");
+    are_http(&chains, &[8080, 9090, 8090, 7070]);
+    expect(&chains, &[]);
+}
+
+#[test]
+fn tcp_ports_are_open_where_the_policies_name_them() {
+    let named = sidecar_and(Vec::new()).generate();
+    let tcp = |chains: &[Chain], port: u16| {
+        let name = format!("virtualInbound/0.0.0.0_{port}");
+        let of_port = chains.iter().filter(|chain| chain.name.starts_with(&name));
+        let tcp: Vec<bool> = of_port
+            .inspect(|chain| assert!(chain.manager.is_none(), "{} is HTTP", chain.name))
+            .map(|chain| admits_connection(chain, port))
+            .collect();
+        assert!(!tcp.is_empty(), "no chain for {port}");
+        tcp.iter().all(|admitted| *admitted)
+    };
+    let chains = named.entrances("payments");
+    assert!(tcp(&chains, 7000));
+    assert!(!tcp(&chains, 7001), "another TCP port stays closed");
+    // Policies that name no port close them all.
+    let mut without = istio_objects("sidecar");
+    for policy in without.iter_mut().filter(|object| object["kind"] == "AuthorizationPolicy") {
+        let rules = policy["spec"]["rules"].as_array_mut().unwrap();
+        rules.retain(|rule| rule.pointer("/to/0/operation/ports").is_none());
+        for rule in rules {
+            if let Some(operation) = rule.pointer_mut("/to/0/operation") {
+                operation.as_object_mut().unwrap().remove("notPorts");
+            }
+        }
+    }
+    let chains = Scenario::with(without).generate().entrances("payments");
+    assert!(!tcp(&chains, 7000));
+}
+
+#[test]
+fn a_sidecar_object_that_limits_what_is_sent() {
+    let limited = objects(
+        "apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: payments, namespace: payments}
+spec:
+  workloadSelector: {labels: {app: payments}}
+  outboundTrafficPolicy: {mode: REGISTRY_ONLY}
+  egress: [{hosts: [\"./*\"]}]",
+    );
+    let generated = sidecar_and(limited).generate();
+    expect(&generated.entrances("payments"), &[]);
+    // The approval service is not among the hosts, and its cluster is there.
+    assert!(generated.cluster("payments", "breakglass-approvals").is_some());
+    let service = "outbound|8300||approvals.breakglass.svc.cluster.local";
+    assert!(generated.cluster("payments", service).is_none());
+}
+
+#[test]
+fn a_sidecar_object_with_listeners_of_its_own() {
+    let listeners = objects(
+        "apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: payments, namespace: payments}
+spec:
+  workloadSelector: {labels: {app: payments}}
+  ingress:
+  - port: {number: 8080, protocol: HTTP, name: http}
+    defaultEndpoint: 127.0.0.1:8081
+  - port: {number: 9443, protocol: HTTPS, name: https}
+    defaultEndpoint: 127.0.0.1:8081
+    tls: {mode: SIMPLE, serverCertificate: /etc/c.pem, privateKey: /etc/k.pem}
+  - port: {number: 8088, protocol: HTTP, name: http-bound}
+    bind: 10.1.0.10
+    defaultEndpoint: 127.0.0.1:8081
+    captureMode: NONE",
+    );
+    let chains = sidecar_and(listeners).generate().entrances("payments");
+    are_http(&chains, &[8080]);
+    assert!(chains.iter().any(|chain| chain.name.contains("8088") && chain.manager.is_some()));
+    expect(&chains, &[]);
+}
+
+#[test]
+fn traffic_that_is_not_intercepted() {
+    let scenario = sidecar_and(Vec::new()).metadata(&json!({"INTERCEPTION_MODE": "NONE"}));
+    expect(&scenario.generate().entrances("payments"), &[]);
+}
+
+#[test]
+fn a_workload_with_another_label_is_not_guarded() {
+    let mut scenario = sidecar_and(Vec::new());
+    scenario.proxies[0]["labels"] = labels("app.kubernetes.io/name", "payments");
+    expect_nowhere(&scenario.generate().entrances("payments"));
+}
+
+/// The judging sees an object that is wrong.
+#[test]
+#[should_panic(expected = "the HTTP chains in which breakglass is not the first filter")]
+fn a_broken_selector_is_seen() {
+    let mut broken = istio_objects("sidecar");
+    let index = envoy_filter(&broken);
+    broken[index] =
+        changed(broken[index].clone(), "/spec/workloadSelector/labels/app", json!("paymets"));
+    expect(&Scenario::with(broken).generate().entrances("payments"), &[]);
+}
+
+/// Nor does it take a chain for guarded in which a part of the EnvoyFilter does not arrive.
+#[test]
+#[should_panic(expected = "delayed_close_timeout")]
+fn a_patch_that_does_not_arrive_is_seen() {
+    let mut broken = istio_objects("sidecar");
+    let index = envoy_filter(&broken);
+    let close = "/spec/configPatches/5/patch/value/typed_config/delayed_close_timeout";
+    broken[index] = changed(broken[index].clone(), close, json!("1s"));
+    expect(&Scenario::with(broken).generate().entrances("payments"), &[]);
+}
+
+#[test]
+fn an_exception_that_is_none_is_seen() {
+    let chains = sidecar_and(Vec::new()).generate().entrances("payments");
+    let stale = [("virtualInbound/0.0.0.0_8080", Place::Missing)];
+    let judged = std::panic::catch_unwind(|| expect(&chains, &stale));
+    assert!(judged.is_err());
+}
+
+/// What depends on the mesh is changed in one file, and arrives in the cluster.
+#[test]
+fn the_trust_domain_and_the_namespace_are_changed_in_one_place() {
+    let work = TempDir::new().unwrap();
+    for folder in ["base", "sidecar"] {
+        fs::create_dir(work.path().join(folder)).unwrap();
+        for file in fs::read_dir(root().join("envoy/istio").join(folder)).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), work.path().join(folder).join(file.file_name())).unwrap();
+        }
+    }
+    let mesh = work.path().join("base/mesh.yaml");
+    let text = fs::read_to_string(&mesh).unwrap();
+    let text = text.replace("trustDomain: cluster.local", "trustDomain: example.org");
+    let text = text.replace("namespace: breakglass", "namespace: security");
+    fs::write(&mesh, text.replace("serviceAccount: approvals", "serviceAccount: keeper")).unwrap();
+    let objects = kustomized(&work.path().join("sidecar"));
+    let generated = Scenario::with(objects).generate();
+    let cluster = generated.cluster("payments", "breakglass-approvals").unwrap().to_string();
+    assert!(cluster.contains("spiffe://example.org/ns/security/sa/keeper"), "{cluster}");
+    assert!(
+        cluster.contains("outbound_.8300_._.approvals.security.svc.cluster.local"),
+        "{cluster}"
+    );
+    let left = cluster.contains(".breakglass.svc") || cluster.contains("/ns/breakglass");
+    assert!(!left, "{cluster}");
+    let chains = generated.entrances("payments");
+    let filters = chains.iter().filter_map(|chain| chain.manager.as_ref());
+    let text: String = filters.map(ToString::to_string).collect();
+    assert!(text.contains("approvals.security.svc.cluster.local"));
+    assert!(!text.contains("approvals.breakglass.svc"));
+}
