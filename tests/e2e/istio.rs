@@ -351,7 +351,7 @@ fn what_only_a_permit_opens_is_closed_where_breakglass_is_not() {
         // Whatever else another policy allows.
         let mut open = policies.clone();
         let orders = open.iter_mut().find(|one| one["metadata"]["name"] == "orders").unwrap();
-        orders["spec"]["rules"] = json!([{"to": [{"operation": {"paths": ["*"]}}]}]);
+        orders["spec"]["rules"] = json!([{"to": [{"operation": {"paths": ["/*"]}}]}]);
         let configuration = workload.configuration(upstream.address(), &open);
         let settings = Settings::new(None, upstream.address(), approvals.address());
         let envoy =

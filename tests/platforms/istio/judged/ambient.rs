@@ -9,43 +9,28 @@ use super::{expect, expect_nowhere};
 
 const NAME: &str = "gateway.networking.k8s.io/gateway-name";
 
-/// A waypoint for a service with two ports.
+/// A waypoint for the Service of `payments`.
 fn waypoint(istio: Vec<Value>) -> Scenario {
-    let objects = read(
-        "apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: {name: waypoint-a, namespace: payments}
-spec: {address: 10.1.2.1, labels: {gateway.networking.k8s.io/gateway-name: waypoint}}
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: app, namespace: payments, labels: {istio.io/use-waypoint: waypoint}}
-spec:
-  hosts: [payments.internal]
-  addresses: [10.96.3.1]
-  ports: [{number: 80, name: http, protocol: HTTP}, {number: 81, name: grpc, protocol: GRPC}]
-  resolution: STATIC
-  workloadSelector: {labels: {app: payments}}
----
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata:
-  name: app-a
-  namespace: payments
-  labels: {app: payments}
-  annotations: {ambient.istio.io/redirection: enabled}
-spec: {address: 10.1.2.2}
----
-apiVersion: gateway.networking.k8s.io/v1
+    let mut scenario = Scenario::with(istio);
+    scenario.ambient = true;
+    let service = &mut scenario.kubernetes[0];
+    assert_eq!(service["kind"], "Service");
+    service["metadata"]["labels"] = labels("istio.io/use-waypoint", "waypoint");
+    let gateway = read(
+        "apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: waypoint, namespace: payments}
 spec:
   gatewayClassName: istio-waypoint
   listeners: [{name: mesh, port: 15008, protocol: HBONE}]
 status:
-  addresses: [{type: Hostname, value: waypoint.payments.svc.cluster.local}]",
+  addresses: [{type: Hostname, value: waypoint.payments.svc.cluster.local}]
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: payments}",
     );
-    let mut scenario = Scenario::with([istio, objects.unwrap()].concat());
+    scenario.kubernetes.extend(gateway.unwrap());
     let label = labels(NAME, "waypoint");
     scenario.kubernetes.push(json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"name": "waypoint", "namespace": "payments", "labels": {
@@ -102,7 +87,8 @@ fn a_waypoint_gets_nothing_by_a_selector() {
 /// every tunnel.
 #[test]
 fn a_sidecar_that_is_reached_by_tunnels() {
-    let scenario = Scenario::with(istio_objects("sidecar"));
+    let mut scenario = Scenario::with(istio_objects("sidecar"));
+    scenario.ambient = true;
     let generated = scenario.metadata(&json!({"ENABLE_HBONE": "true"})).generate();
     let chains = generated.entrances("payments");
     let tunnel = tunnel(&chains);

@@ -113,6 +113,8 @@ fn holds(rule: &Value, port: u16) -> bool {
     let (kind, what) = rule.as_object().and_then(|rule| rule.iter().next()).expect("a rule");
     match kind.as_str() {
         "any" => true,
+        // What breakglass decided: nothing about a connection.
+        "metadata" => false,
         "destination_port" => *what == port,
         "not_rule" | "not_id" => !holds(what, port),
         "and_rules" => list(&what["rules"]).iter().all(|rule| holds(rule, port)),

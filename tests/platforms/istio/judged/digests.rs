@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::mesh::control_plane;
 
 fn fetched(path: &std::path::Path, sha256: &str) -> String {
-    let output = control_plane(&["pull".as_ref(), path.as_os_str(), sha256.as_ref()]);
+    let output = control_plane().arg("pull").arg(path).arg(sha256).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

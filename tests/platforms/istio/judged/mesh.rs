@@ -2,7 +2,7 @@
 //! what Istio's discovery server generates for its proxies.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::{env, fs};
 
 use breakglass_tests::artefacts::root;
@@ -21,6 +21,8 @@ pub(crate) struct Scenario {
     pub(crate) kubernetes: Vec<Value>,
     /// The proxies that connect.
     pub(crate) proxies: Vec<Value>,
+    /// Whether istiod is installed with the ambient mesh.
+    pub(crate) ambient: bool,
 }
 
 /// What it generates.
@@ -51,7 +53,7 @@ impl Scenario {
         ];
         let payments =
             proxy("sidecar", "payments", "payments", "10.1.0.10", &labels("app", "payments"));
-        Scenario { istio, kubernetes: kubernetes.concat(), proxies: vec![payments] }
+        Scenario { istio, kubernetes: kubernetes.concat(), proxies: vec![payments], ambient: false }
     }
 
     /// A gateway's pods, with a Service, of these labels.
@@ -97,7 +99,12 @@ impl Scenario {
         let scenario = json!({"mesh": mesh, "istio": self.istio, "kubernetes": self.kubernetes,
             "proxies": self.proxies});
         fs::write(&file, scenario.to_string()).unwrap();
-        let output = control_plane(&["generate".as_ref(), out.as_os_str(), file.as_os_str()]);
+        let output = control_plane()
+            .arg("generate")
+            .args([&out, &file])
+            .env("PILOT_ENABLE_AMBIENT", self.ambient.to_string())
+            .output()
+            .unwrap();
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
@@ -129,11 +136,11 @@ impl Generated {
     }
 }
 
-/// Runs the program of `tests/platforms/istio/control-plane`.
-pub(crate) fn control_plane(arguments: &[&std::ffi::OsStr]) -> Output {
+/// The program of `tests/platforms/istio/control-plane`.
+pub(crate) fn control_plane() -> Command {
     let program = root().join(".cache/platforms/istio/control-plane");
     assert!(program.is_file(), "{} is missing: run scripts/platforms istio", program.display());
-    Command::new(program).args(arguments).output().unwrap()
+    Command::new(program)
 }
 
 /// What `kubectl apply -k` would apply of a folder in `envoy/istio`.

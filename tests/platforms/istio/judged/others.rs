@@ -131,7 +131,7 @@ fn one_of_a_higher_priority_stands_before_breakglass() {
 #[test]
 fn a_wasm_plugin_of_the_first_phase() {
     let chains = beside(plugin());
-    has(&chains, "extenstions.istio.io/wasmplugin/payments.other");
+    has(&chains, "extensions.istio.io/trafficextension/payments.other~istio-translated-wasmplugin");
     expect(&chains, &[]);
 }
 
@@ -196,7 +196,8 @@ fn a_traffic_extension_stands_behind_custom_authorization() {
 fn a_wasm_plugin_stands_behind_custom_authorization() {
     let objects = [file("alternatives/wasmplugin.yaml"), file("alternatives/approvals.yaml")];
     let chains = alternative(objects.concat());
-    let filter = "extenstions.istio.io/wasmplugin/payments.breakglass";
+    let filter =
+        "extensions.istio.io/trafficextension/payments.breakglass~istio-translated-wasmplugin";
     stands_behind_custom_authorization(&chains, filter);
 }
 
