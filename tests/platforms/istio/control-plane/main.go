@@ -17,7 +17,8 @@
 //	control-plane pull PATH SHA256
 //
 // serves an OCI image layout (a folder) by a registry, or a file by HTTP, and fetches it as istio-agent
-// does for a WasmPlugin with this `sha256`. Prints "accepted: N bytes" or "refused: REASON".
+// does for a WasmPlugin with this `sha256`. Prints "accepted: N bytes", or "refused: REASON" and what it
+// gives to Envoy instead.
 //
 // A scenario:
 //

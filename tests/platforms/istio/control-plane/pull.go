@@ -8,10 +8,16 @@ import (
 	"path/filepath"
 	"time"
 
+	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	httpwasm "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/wasm/v3"
+	wasmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/wasm/v3"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"istio.io/istio/pkg/util/sets"
 	"istio.io/istio/pkg/wasm"
@@ -54,13 +60,43 @@ func pull(path, sha256 string) error {
 	})
 	if err != nil {
 		fmt.Println("refused:", err)
-		return nil
+		return instead(url, sha256, cache)
 	}
 	module, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
 	fmt.Println("accepted:", len(module), "bytes")
+	return nil
+}
+
+// instead prints what istio-agent gives to Envoy in place of a filter whose module it cannot have.
+func instead(url, sha256 string, cache wasm.Cache) error {
+	remote := &core.RemoteDataSource{HttpUri: &core.HttpUri{Uri: url, Timeout: durationpb.New(time.Minute)}, Sha256: sha256}
+	code := &core.AsyncDataSource{Specifier: &core.AsyncDataSource_Remote{Remote: remote}}
+	vm := &wasmv3.PluginConfig_VmConfig{VmConfig: &wasmv3.VmConfig{Runtime: "envoy.wasm.runtime.v8", Code: code}}
+	plugin := &wasmv3.PluginConfig{Name: "payments.breakglass", Vm: vm, FailurePolicy: wasmv3.FailurePolicy_FAIL_RELOAD}
+	filter, err := anypb.New(&httpwasm.Wasm{Config: plugin})
+	if err != nil {
+		return err
+	}
+	resource, err := anypb.New(&core.TypedExtensionConfig{Name: "payments.breakglass", TypedConfig: filter})
+	if err != nil {
+		return err
+	}
+	resources := []*anypb.Any{resource}
+	if err := wasm.MaybeConvertWasmExtensionConfig(resources, cache); err != nil {
+		return err
+	}
+	converted := &core.TypedExtensionConfig{}
+	if err := resources[0].UnmarshalTo(converted); err != nil {
+		return err
+	}
+	text, err := protojson.Marshal(converted)
+	if err != nil {
+		return err
+	}
+	fmt.Println("instead:", string(text))
 	return nil
 }
 

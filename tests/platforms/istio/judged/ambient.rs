@@ -3,7 +3,7 @@
 use breakglass_tests::manifests::read;
 use serde_json::{Value, json};
 
-use super::chains::{Chain, Place};
+use super::chains::{Chain, Place, open_tcp};
 use super::mesh::{Scenario, istio_objects, labels, proxy};
 use super::{expect, expect_nowhere};
 
@@ -58,6 +58,8 @@ fn a_waypoint() {
     assert!(inside.filter(|chain| chain.manager.is_some()).count() >= 2);
     expect(&chains, &[(tunnel.as_str(), Place::Missing)]);
     assert!(generated.cluster("waypoint", "breakglass-approvals").is_some());
+    let open = open_tcp(&chains);
+    assert!(!open.is_empty() && open.iter().all(|name| name.contains("|7000|")), "{open:?}");
     let policies = chains.iter().filter(|chain| chain.name.starts_with("main_internal/"));
     let http: Vec<&Chain> = policies.filter(|chain| chain.manager.is_some()).collect();
     let with_policies = http.iter().filter(|chain| {

@@ -12,6 +12,8 @@ pub(crate) struct Chain {
     pub(crate) manager: Option<Value>,
     /// Its network filters.
     pub(crate) network: Vec<Value>,
+    /// The port that it is for, if it is for one.
+    pub(crate) port: Option<u16>,
 }
 
 /// Where a filter stands in a chain of HTTP filters.
@@ -55,8 +57,11 @@ pub(crate) fn not_first(chains: &[Chain], filter: &str) -> BTreeMap<String, Plac
 /// those that are not for what its workload sends.
 pub(crate) fn entrances(proxy: &Value, is_sidecar: bool) -> Vec<Chain> {
     let listeners = list(&proxy["listeners"]).iter();
-    let is_entrance =
-        |listener: &&Value| !(is_sidecar && listener["traffic_direction"] == "OUTBOUND");
+    let sends = |listener: &Value| {
+        (is_sidecar && listener["traffic_direction"] == "OUTBOUND")
+            || listener["name"] == "connect_originate"
+    };
+    let is_entrance = |listener: &&Value| !sends(listener);
     listeners.filter(is_entrance).flat_map(chains).collect()
 }
 
@@ -68,6 +73,7 @@ fn chains(listener: &Value) -> Vec<Chain> {
             name: name(&text(&listener["name"]), chain),
             manager: manager(chain).cloned(),
             network: list(&chain["filters"]).to_vec(),
+            port: port(listener, chain),
         })
         .collect()
 }
@@ -85,12 +91,39 @@ fn name(listener: &str, chain: &Value) -> String {
     parts.join(" ")
 }
 
+/// A listener that takes what others were sent has its chains by port, a waypoint's by names with the
+/// port of the Service; another one has a port itself.
+fn port(listener: &Value, chain: &Value) -> Option<u16> {
+    if let Some(vip) = text(&chain["name"]).strip_prefix("inbound-vip|") {
+        return vip.split('|').next().and_then(|port| port.parse().ok());
+    }
+    let of_chain = chain.pointer("/filter_chain_match/destination_port").and_then(Value::as_u64);
+    let of_listener =
+        listener.pointer("/address/socket_address/port_value").and_then(Value::as_u64);
+    let of_listener = of_listener.filter(|_| listener["name"] != "virtualInbound");
+    of_chain.or(of_listener).and_then(|port| u16::try_from(port).ok())
+}
+
 fn manager(chain: &Value) -> Option<&Value> {
     let of = |filter: &'_ &Value| {
         let kind = filter["typed_config"]["@type"].as_str().unwrap_or_default();
         kind.ends_with(".HttpConnectionManager")
     };
     list(&chain["filters"]).iter().find(of).map(|filter| &filter["typed_config"])
+}
+
+/// The TCP chains that let a connection through to the workload: past breakglass, whatever is in it.
+pub(crate) fn open_tcp(chains: &[Chain]) -> Vec<&str> {
+    let sends_nowhere = |chain: &Chain| {
+        chain.network.iter().any(|one| one["typed_config"]["cluster"] == "BlackHoleCluster")
+    };
+    let open = chains.iter().filter(|chain| {
+        // One for no port of its own is for those that no other chain is for.
+        chain.manager.is_none()
+            && !sends_nowhere(chain)
+            && admits_connection(chain, chain.port.unwrap_or(1))
+    });
+    open.map(|chain| chain.name.as_str()).collect()
 }
 
 /// Whether the network RBAC of a chain admits a connection to this port, whoever connects.

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use breakglass_tests::artefacts::{filter, root};
 use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::mesh::control_plane;
@@ -40,6 +41,13 @@ fn an_image_goes_by_its_manifests_digest_and_a_file_by_its_own() {
     assert_eq!(fetched(&layout, manifest), accepted);
     let refused = fetched(&layout, &own);
     assert!(refused.contains(&format!("has checksum {manifest}, which does not match: {own}")));
+
+    // A policy without rules, which refuses every request.
+    let (_, instead) = refused.split_once("instead: ").unwrap();
+    let instead: Value = serde_json::from_str(instead).unwrap();
+    let kind = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
+    assert_eq!(instead["typedConfig"]["@type"], kind);
+    assert_eq!(instead["typedConfig"]["rules"], json!({}));
 
     assert_eq!(fetched(&module, &own), accepted);
     assert!(fetched(&module, manifest).starts_with("refused: "));

@@ -3,6 +3,7 @@
 use breakglass_tests::manifests::read;
 use serde_json::{Value, json};
 
+use super::chains::open_tcp;
 use super::mesh::{Scenario, file, istio_objects, labels};
 use super::others::request_authentication;
 use super::{expect, expect_nowhere};
@@ -85,6 +86,8 @@ fn is_guarded(scenario: &Scenario) {
     }
     assert!(chains.iter().any(|chain| chain.manager.is_none()), "TCP and PASSTHROUGH");
     expect(&chains, &[]);
+    // TCP where the policies name the port; PASSTHROUGH is TCP too, and closed.
+    assert_eq!(open_tcp(&chains), ["0.0.0.0_7000/"]);
     assert!(generated.cluster("ingress", "breakglass-approvals").is_some());
 }
 

@@ -156,6 +156,19 @@ pub(crate) fn kustomized(folder: &Path) -> Vec<Value> {
     read(&String::from_utf8(output.stdout).unwrap()).unwrap()
 }
 
+/// A copy of folders of `envoy/istio`, to change something in.
+pub(crate) fn copy_of(folders: &[&str]) -> TempDir {
+    let copy = TempDir::new().unwrap();
+    for folder in folders {
+        fs::create_dir(copy.path().join(folder)).unwrap();
+        for file in fs::read_dir(root().join("envoy/istio").join(folder)).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), copy.path().join(folder).join(file.file_name())).unwrap();
+        }
+    }
+    copy
+}
+
 /// The objects of an overlay that istiod reads: without the ConfigMap, which it reads as Kubernetes'.
 pub(crate) fn istio_objects(name: &str) -> Vec<Value> {
     let mut objects = overlay(name);

@@ -5,6 +5,7 @@
 
 mod ambient;
 mod chains;
+mod checked;
 mod digests;
 mod gateways;
 mod mesh;

@@ -116,11 +116,12 @@ fn without_its_priority_a_later_one_would_stand_before_breakglass() {
     assert!(behind.values().all(|place| *place == later), "{behind:?}");
 }
 
-/// Which the documents say: who may write EnvoyFilters there can go before breakglass.
+/// Which the documents say: who may write EnvoyFilters there can go before breakglass, by a higher
+/// priority, or later by the same one.
 #[test]
 fn one_of_a_higher_priority_stands_before_breakglass() {
-    for namespace in ["payments", "istio-system"] {
-        let chains = beside(vec![first("higher", namespace, 1001)]);
+    for (namespace, priority) in [("payments", 1001), ("istio-system", 1001), ("payments", 1000)] {
+        let chains = beside(vec![first("higher", namespace, priority)]);
         let behind = super::not_first(&chains, super::FILTER);
         let higher = Place::Behind(vec!["higher".to_owned()]);
         assert!(!behind.is_empty());

@@ -2,13 +2,11 @@
 
 use std::fs;
 
-use breakglass_tests::artefacts::root;
 use breakglass_tests::manifests::read;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::chains::{Chain, Place, admits_connection};
-use super::mesh::{Scenario, istio_objects, kustomized, labels};
+use super::chains::{Chain, Place, admits_connection, open_tcp};
+use super::mesh::{Scenario, copy_of, istio_objects, kustomized, labels};
 use super::{changed, envoy_filter, expect, expect_nowhere};
 
 fn objects(yaml: &str) -> Vec<Value> {
@@ -75,6 +73,10 @@ fn tcp_ports_are_open_where_the_policies_name_them() {
     let chains = sidecar_and(Vec::new()).generate().entrances("payments");
     assert!(admits(&chains, 7000));
     assert!(!admits(&chains, 7001), "another TCP port stays closed");
+    // And so does what is not HTTP on a port whose protocol Istio finds out, and on every other.
+    assert!(chains.iter().any(|chain| is_of(chain, 7070) && chain.manager.is_none()));
+    let open = open_tcp(&chains);
+    assert!(!open.is_empty() && open.iter().all(|name| name.contains("_7000")), "{open:?}");
     // Policies that name no port close them all.
     let mut without = istio_objects("sidecar");
     for policy in without.iter_mut().filter(|object| object["kind"] == "AuthorizationPolicy") {
@@ -87,7 +89,22 @@ fn tcp_ports_are_open_where_the_policies_name_them() {
         }
     }
     let chains = Scenario::with(without).generate().entrances("payments");
+    assert_eq!(open_tcp(&chains), Vec::<&str>::new());
     assert!(!admits(&chains, 7000));
+}
+
+/// Without policies the filter guards what Istio takes for HTTP, and nothing else: on a port whose
+/// protocol Istio finds out for itself, and on one that no Service names, everything else goes by.
+#[test]
+fn without_policies_what_is_not_http_goes_by() {
+    let mut objects = istio_objects("sidecar");
+    objects.retain(|object| object["kind"] == "EnvoyFilter");
+    let chains = Scenario::with(objects).generate().entrances("payments");
+    expect(&chains, &[]);
+    let open = open_tcp(&chains);
+    let is_open = |part: &str| open.iter().any(|name| name.contains(part));
+    assert!(is_open("_7070") && is_open("virtualInbound/virtualInbound "), "{open:?}");
+    assert!(!is_open("_8080") && !is_open("_9090"), "{open:?}");
 }
 
 #[test]
@@ -187,14 +204,7 @@ fn an_exception_that_is_none_is_seen() {
 /// What depends on the mesh is changed in one file, and arrives in the cluster.
 #[test]
 fn the_trust_domain_and_the_namespace_are_changed_in_one_place() {
-    let work = TempDir::new().unwrap();
-    for folder in ["base", "sidecar"] {
-        fs::create_dir(work.path().join(folder)).unwrap();
-        for file in fs::read_dir(root().join("envoy/istio").join(folder)).unwrap() {
-            let file = file.unwrap();
-            fs::copy(file.path(), work.path().join(folder).join(file.file_name())).unwrap();
-        }
-    }
+    let work = copy_of(&["base", "sidecar"]);
     let mesh = work.path().join("base/mesh.yaml");
     let text = fs::read_to_string(&mesh).unwrap();
     let text = text.replace("trustDomain: cluster.local", "trustDomain: example.org");
