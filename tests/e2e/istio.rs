@@ -41,7 +41,7 @@ static IDENTITY_PROVIDER_KEY: LazyLock<Key> = LazyLock::new(|| Key::es256("ident
 pub(crate) fn with_role(request: Request, roles: impl Into<Value>) -> Request {
     let token = Mint::new(&IDENTITY_PROVIDER_KEY).header("typ", "JWT");
     let token = token.claim("iss", IDENTITY_PROVIDER).claim("roles", roles).sign();
-    request.header("authorization", &format!("Bearer {token}"))
+    request.header("authorization", format!("Bearer {token}"))
 }
 
 /// A RequestAuthentication for those tokens.

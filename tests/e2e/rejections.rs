@@ -44,7 +44,11 @@ fn an_update_that_envoy_refuses_is_what_the_alerts_ask_for() {
             let page = envoy.admin("/stats/prometheus").body;
             counted(&String::from_utf8_lossy(&page), metric)
         };
-        assert_eq!(now(&gate.envoy), Some(0), "{metric} before");
+        let page = gate.envoy.admin("/stats/prometheus").body;
+        let page = String::from_utf8_lossy(&page).into_owned();
+        let alike: Vec<&str> =
+            page.lines().filter(|line| line.contains("update_rejected")).collect();
+        assert_eq!(counted(&page, metric), Some(0), "{metric}: {alike:?}");
         gate.envoy.update(&Value::from("no configuration").to_string());
         until(metric, || (now(&gate.envoy) == Some(1)).then_some(()));
         // It serves on, and is ready.
