@@ -4,8 +4,9 @@
 //	control-plane generate OUT SCENARIO.json..
 //
 // writes OUT/SCENARIO.json for each scenario: {"proxies": {NAME: {"listeners": [..], "clusters": [..],
-// "routes": [..]}}}, each as Envoy's JSON with the names of its protobuf fields. Exits 1
-// where a scenario is refused, and names it.
+// "routes": [..], "extensions": [..]}}, "warnings": {"KIND/NAME": ..}}, each as Envoy's JSON with the names of
+// its protobuf fields; the warnings are those of Istio's webhook. Exits 1 where a scenario is refused, and
+// names it.
 //
 //	control-plane listen ADDRESS SCENARIO.json
 //
@@ -95,7 +96,11 @@ func generateOne(out, file string) error {
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(map[string]any{"proxies": generated})
+	configs, err := scenario.configs()
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(map[string]any{"proxies": generated, "warnings": warnings(configs)})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"istio.io/istio/pilot/pkg/config/kube/crd"
 	"istio.io/istio/pkg/config"
 	"istio.io/istio/pkg/config/mesh"
+	"istio.io/istio/pkg/config/schema/collections"
 )
 
 type scenario struct {
@@ -78,6 +79,21 @@ func (s *scenario) configs() ([]config.Config, error) {
 		seen[key] = true
 	}
 	return configs, nil
+}
+
+// warnings are what Istio's webhook says about objects that it accepts, by kind and name.
+func warnings(configs []config.Config) map[string]string {
+	found := map[string]string{}
+	for _, object := range configs {
+		schema, known := collections.PilotGatewayAPI().FindByGroupVersionKind(object.GroupVersionKind)
+		if !known {
+			continue
+		}
+		if warning, err := schema.ValidateConfig(object); err == nil && warning != nil {
+			found[object.GroupVersionKind.Kind+"/"+object.Name] = warning.Error()
+		}
+	}
+	return found
 }
 
 func (s *scenario) meshConfig() (*meshconfig.MeshConfig, error) {

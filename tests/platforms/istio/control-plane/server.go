@@ -6,6 +6,8 @@ import (
 	"net"
 	"time"
 
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	hcm "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -13,6 +15,7 @@ import (
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pkg/config"
 	"istio.io/istio/pkg/test"
+	"istio.io/istio/pkg/util/sets"
 )
 
 // istioVersion is what the proxies say that they are, as EnvoyFilters may match on it.
@@ -29,6 +32,8 @@ type proxyConfiguration struct {
 	Listeners []json.RawMessage `json:"listeners"`
 	Clusters  []json.RawMessage `json:"clusters"`
 	Routes    []json.RawMessage `json:"routes"`
+	// Extensions are the filters that a listener names and gets by themselves (ECDS).
+	Extensions []json.RawMessage `json:"extensions"`
 }
 
 // start serves the scenario at the listener, or for calls alone where there is none.
@@ -64,13 +69,37 @@ func (s *server) generate(t test.Failer, proxies []proxy) map[string]proxyConfig
 	generated := map[string]proxyConfiguration{}
 	for _, proxy := range proxies {
 		node := s.fake.SetupProxy(node(t, proxy))
+		listeners := s.fake.Listeners(node)
+		extensions := s.fake.ConfigGen.BuildExtensionConfiguration(node, s.fake.PushContext(), discovered(listeners), nil)
 		generated[proxy.Name] = proxyConfiguration{
-			Listeners: dump(t, s.fake.Listeners(node)),
-			Clusters:  dump(t, s.fake.Clusters(node)),
-			Routes:    dump(t, s.fake.Routes(node)),
+			Listeners:  dump(t, listeners),
+			Clusters:   dump(t, s.fake.Clusters(node)),
+			Routes:     dump(t, s.fake.Routes(node)),
+			Extensions: dump(t, extensions),
 		}
 	}
 	return generated
+}
+
+// discovered are the names of the HTTP filters that listeners get by themselves.
+func discovered(listeners []*listenerv3.Listener) []string {
+	names := sets.New[string]()
+	for _, listener := range listeners {
+		for _, chain := range append(listener.FilterChains, listener.DefaultFilterChain) {
+			for _, filter := range chain.GetFilters() {
+				manager := &hcm.HttpConnectionManager{}
+				if filter.GetTypedConfig().UnmarshalTo(manager) != nil {
+					continue
+				}
+				for _, http := range manager.HttpFilters {
+					if http.GetConfigDiscovery() != nil {
+						names.Insert(http.Name)
+					}
+				}
+			}
+		}
+	}
+	return sets.SortedList(names)
 }
 
 func node(t test.Failer, proxy proxy) *model.Proxy {

@@ -91,9 +91,14 @@ fn is_guarded(scenario: &Scenario) {
     assert!(generated.cluster("ingress", "breakglass-approvals").is_some());
 }
 
+/// The overlay that is shipped for a gateway of one's own.
+pub(super) fn shipped() -> Scenario {
+    gateway("gateway", "istio-ingress", ISTIOCTL)
+}
+
 #[test]
 fn the_gateway_that_is_shipped() {
-    is_guarded(&gateway("gateway", "istio-ingress", ISTIOCTL));
+    is_guarded(&shipped());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use breakglass_tests::artefacts::root;
 use breakglass_tests::manifests::{objects, read};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use super::chains::{Chain, entrances};
@@ -21,6 +21,8 @@ pub(crate) struct Scenario {
     pub(crate) kubernetes: Vec<Value>,
     /// The proxies that connect.
     pub(crate) proxies: Vec<Value>,
+    /// Its configuration, over the defaults.
+    pub(crate) mesh: Value,
     /// Whether istiod is installed with the ambient mesh.
     pub(crate) ambient: bool,
 }
@@ -28,6 +30,7 @@ pub(crate) struct Scenario {
 /// What it generates.
 pub(crate) struct Generated {
     proxies: Value,
+    warnings: Value,
     sidecars: Vec<String>,
 }
 
@@ -53,7 +56,13 @@ impl Scenario {
         ];
         let payments =
             proxy("sidecar", "payments", "payments", "10.1.0.10", &labels("app", "payments"));
-        Scenario { istio, kubernetes: kubernetes.concat(), proxies: vec![payments], ambient: false }
+        let mesh = json!({
+            "accessLogFile": "/dev/stdout",
+            "extensionProviders": [{"name": "ext-authz", "envoyExtAuthzHttp":
+                {"service": "authz.payments.svc.cluster.local", "port": 9000}}],
+        });
+        let kubernetes = kubernetes.concat();
+        Scenario { istio, kubernetes, proxies: vec![payments], mesh, ambient: false }
     }
 
     /// A gateway's pods, with a Service, of these labels.
@@ -91,12 +100,7 @@ impl Scenario {
         let file = work.path().join("scenario.json");
         let out = work.path().join("out");
         fs::create_dir(&out).unwrap();
-        let mesh = json!({
-            "accessLogFile": "/dev/stdout",
-            "extensionProviders": [{"name": "ext-authz", "envoyExtAuthzHttp":
-                {"service": "authz.payments.svc.cluster.local", "port": 9000}}],
-        });
-        let scenario = json!({"mesh": mesh, "istio": self.istio, "kubernetes": self.kubernetes,
+        let scenario = json!({"mesh": self.mesh, "istio": self.istio, "kubernetes": self.kubernetes,
             "proxies": self.proxies});
         fs::write(&file, scenario.to_string()).unwrap();
         let output = control_plane()
@@ -112,7 +116,11 @@ impl Scenario {
         let mut generated: Value = serde_json::from_slice(&text).unwrap();
         let sidecars = self.proxies.iter().filter(|proxy| proxy["type"] == "sidecar");
         let sidecars = sidecars.map(|proxy| proxy["name"].as_str().unwrap().to_owned()).collect();
-        Ok(Generated { proxies: generated["proxies"].take(), sidecars })
+        Ok(Generated {
+            proxies: generated["proxies"].take(),
+            warnings: generated["warnings"].take(),
+            sidecars,
+        })
     }
 }
 
@@ -127,6 +135,16 @@ impl Generated {
             println!("{proxy}: {}: {:?}", chain.name, chain.http_filters());
         }
         chains
+    }
+
+    /// What Istio's webhook says about objects that it accepts, by kind and name.
+    pub(crate) fn warnings(&self) -> Map<String, Value> {
+        self.warnings.as_object().unwrap().clone()
+    }
+
+    /// The filters that a proxy gets by themselves.
+    pub(crate) fn extensions(&self, proxy: &str) -> Vec<Value> {
+        self.proxies[proxy]["extensions"].as_array().unwrap().clone()
     }
 
     /// A cluster of a proxy.

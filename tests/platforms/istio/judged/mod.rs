@@ -6,6 +6,7 @@
 mod ambient;
 mod chains;
 mod checked;
+mod claims;
 mod digests;
 mod gateways;
 mod mesh;

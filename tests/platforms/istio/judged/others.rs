@@ -201,9 +201,3 @@ fn a_wasm_plugin_stands_behind_custom_authorization() {
         "extensions.istio.io/trafficextension/payments.breakglass~istio-translated-wasmplugin";
     stands_behind_custom_authorization(&chains, filter);
 }
-
-#[test]
-fn the_cluster_of_the_alternatives_is_the_one_that_they_name() {
-    let generated = Scenario::with(istio_objects("alternatives")).generate();
-    assert!(generated.cluster("payments", "outbound|443||approvals.internal").is_some());
-}
