@@ -35,6 +35,7 @@ mod hostile;
 mod internal_redirects;
 mod istio;
 mod istio_alternatives;
+mod istio_cases;
 mod listeners;
 mod logs;
 mod losses;

@@ -12,7 +12,7 @@ const NAME: &str = "gateway.networking.k8s.io/gateway-name";
 /// A waypoint for the Service of `payments`.
 fn waypoint(istio: Vec<Value>) -> Scenario {
     let mut scenario = Scenario::with(istio);
-    scenario.ambient = true;
+    scenario.features.push("PILOT_ENABLE_AMBIENT");
     let service = &mut scenario.kubernetes[0];
     assert_eq!(service["kind"], "Service");
     service["metadata"]["labels"] = labels("istio.io/use-waypoint", "waypoint");
@@ -90,7 +90,7 @@ fn a_waypoint_gets_nothing_by_a_selector() {
 #[test]
 fn a_sidecar_that_is_reached_by_tunnels() {
     let mut scenario = Scenario::with(istio_objects("sidecar"));
-    scenario.ambient = true;
+    scenario.features.push("PILOT_ENABLE_AMBIENT");
     let generated = scenario.metadata(&json!({"ENABLE_HBONE": "true"})).generate();
     let chains = generated.entrances("payments");
     let tunnel = tunnel(&chains);

@@ -116,6 +116,50 @@ fn the_gateway_of_helm() {
     expect_nowhere(&other.generate().entrances("ingress"));
 }
 
+/// One more port of the Service `ingress`.
+fn port(scenario: &mut Scenario, port: &Value) {
+    let is_service = |object: &&mut Value| {
+        object["kind"] == "Service" && object["metadata"]["name"] == "ingress"
+    };
+    let service = scenario.kubernetes.iter_mut().find(is_service).unwrap();
+    service["spec"]["ports"].as_array_mut().unwrap().push(port.clone());
+}
+
+/// HTTP/3 comes by a listener of its own, on UDP.
+#[test]
+fn a_gateway_with_http3() {
+    let mut scenario = shipped();
+    scenario.features.push("PILOT_ENABLE_QUIC_LISTENERS");
+    port(
+        &mut scenario,
+        &json!({"name": "http3", "port": 8443, "targetPort": 8443, "protocol": "UDP"}),
+    );
+    let mut chains = scenario.generate().entrances("ingress");
+    let quic = |chain: &super::Chain| chain.name.starts_with("udp_");
+    assert!(chains.iter().any(quic), "no listener on UDP");
+    expect(&chains, &[]);
+    chains.retain(quic);
+    assert!(chains.iter().all(|chain| chain.manager.is_some()));
+}
+
+/// What passes a gateway for other clusters of the mesh (AUTO_PASSTHROUGH) is mutual TLS that ends in a
+/// sidecar: neither breakglass nor a policy of the gateway sees it.
+#[test]
+fn a_gateway_between_clusters() {
+    let mut scenario = shipped();
+    let server = json!({"port": {"number": 15443, "name": "tls", "protocol": "TLS"},
+        "tls": {"mode": "AUTO_PASSTHROUGH"}, "hosts": ["*.local"]});
+    let gateway = scenario.istio.iter_mut().find(|object| object["kind"] == "Gateway").unwrap();
+    gateway["spec"]["servers"].as_array_mut().unwrap().push(server);
+    port(&mut scenario, &json!({"name": "tls-mesh", "port": 15443, "targetPort": 15443}));
+    let chains = scenario.generate().entrances("ingress");
+    expect(&chains, &[]);
+    let (between, others): (Vec<&str>, Vec<&str>) =
+        open_tcp(&chains).into_iter().partition(|name| name.starts_with("0.0.0.0_15443/"));
+    assert!(!between.is_empty() && between.iter().all(|name| name.contains(" istio,")));
+    assert_eq!(others, ["0.0.0.0_7000/"]);
+}
+
 /// A Gateway's selector crosses namespaces, an EnvoyFilter's does not.
 #[test]
 fn a_second_ingress_in_another_namespace_is_open() {

@@ -23,8 +23,8 @@ pub(crate) struct Scenario {
     pub(crate) proxies: Vec<Value>,
     /// Its configuration, over the defaults.
     pub(crate) mesh: Value,
-    /// Whether istiod is installed with the ambient mesh.
-    pub(crate) ambient: bool,
+    /// What istiod is switched on for, by its environment.
+    pub(crate) features: Vec<&'static str>,
 }
 
 /// What it generates.
@@ -62,7 +62,7 @@ impl Scenario {
                 {"service": "authz.payments.svc.cluster.local", "port": 9000}}],
         });
         let kubernetes = kubernetes.concat();
-        Scenario { istio, kubernetes, proxies: vec![payments], mesh, ambient: false }
+        Scenario { istio, kubernetes, proxies: vec![payments], mesh, features: Vec::new() }
     }
 
     /// A gateway's pods, with a Service, of these labels.
@@ -106,7 +106,7 @@ impl Scenario {
         let output = control_plane()
             .arg("generate")
             .args([&out, &file])
-            .env("PILOT_ENABLE_AMBIENT", self.ambient.to_string())
+            .envs(self.features.iter().map(|feature| (feature, "true")))
             .output()
             .unwrap();
         if !output.status.success() {

@@ -155,6 +155,30 @@ fn a_sidecar_object_with_listeners_of_its_own() {
     assert!(!admits(&chains, 9443));
 }
 
+/// TLS of clients outside of the mesh, which the sidecar ends.
+#[test]
+fn a_sidecar_object_with_tls_of_its_own() {
+    let mut tls = listeners();
+    tls[0]["spec"]["ingress"] = json!([{
+        "port": {"number": 9443, "protocol": "HTTPS", "name": "https"},
+        "defaultEndpoint": "127.0.0.1:8081",
+        "tls": {"mode": "SIMPLE", "serverCertificate": "/etc/c.pem", "privateKey": "/etc/k.pem"},
+    }]);
+    let permissive = "apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: payments, namespace: payments}
+spec:
+  selector: {matchLabels: {app: payments}}
+  mtls: {mode: STRICT}
+  portLevelMtls: {9443: {mode: DISABLE}}";
+    tls.extend(objects(permissive));
+    let mut scenario = sidecar_and(tls);
+    scenario.features.push("ENABLE_TLS_ON_SIDECAR_INGRESS");
+    let chains = scenario.generate().entrances("payments");
+    are_http(&chains, &[9443]);
+    expect(&chains, &[]);
+}
+
 #[test]
 fn traffic_that_is_not_intercepted() {
     let scenario = sidecar_and(listeners()).metadata(&json!({"INTERCEPTION_MODE": "NONE"}));
