@@ -25,7 +25,8 @@ pub(super) fn filters(policies: &[&Value]) -> Vec<Value> {
 /// CUSTOM: an RBAC filter that only says, in metadata, whether a rule matches, and the filter that
 /// asks the provider if one does. The provider's cluster goes by its name.
 fn custom(policies: Map<String, Value>) -> [Value; 2] {
-    let prefix = "istio-ext-authz";
+    // And the provider's name, which is the same.
+    let prefix = "istio-ext-authz-ext-authz";
     let named = policies.into_iter().map(|(name, rule)| (format!("{prefix}-{name}"), rule));
     let policies: Map<_, _> = named.collect();
     let shadow = json!({
@@ -73,10 +74,10 @@ fn one(rule: &Value) -> Value {
         } else if let Some(claim) = in_brackets(key, "request.auth.claims") {
             assert!(not_values.is_empty(), "{condition} is not understood here");
             let wanted = values.iter().map(|value| by_claim(claim, text(value)));
-            principals.push(any("or_ids", wanted));
+            principals.push(one_of("or_ids", wanted));
         } else if let Some(filter) = key.strip_prefix("experimental.") {
             let by = |values: &[Value]| {
-                any("or_rules", values.iter().map(|value| by_metadata(filter, text(value))))
+                one_of("or_rules", values.iter().map(|value| by_metadata(filter, text(value))))
             };
             if !values.is_empty() {
                 permissions.push(by(values));
@@ -130,7 +131,7 @@ fn by_header(name: &str, value: &str) -> Value {
 /// A claim of a token that a RequestAuthentication has verified: a text, or one in a list of texts.
 fn by_claim(claim: &str, value: &str) -> Value {
     let text = json!({"string_match": string(value)});
-    let either = json!({"or_match": {"value_matchers": [text, {"list_match": {"one_of": text}}]}});
+    let either = json!({"or_match": {"value_matchers": [{"list_match": {"one_of": text}}, text]}});
     let path = json!([{"key": "payload"}, {"key": claim}]);
     json!({"metadata": {"filter": "envoy.filters.http.jwt_authn", "path": path, "value": either}})
 }
@@ -151,6 +152,12 @@ fn string(value: &str) -> Value {
     } else {
         json!({"exact": value})
     }
+}
+
+/// A condition with one value is that value's.
+fn one_of(or: &str, rules: impl Iterator<Item = Value>) -> Value {
+    let mut rules: Vec<Value> = rules.collect();
+    if rules.len() == 1 { rules.remove(0) } else { any(or, rules.into_iter()) }
 }
 
 fn any(or: &str, rules: impl Iterator<Item = Value>) -> Value {

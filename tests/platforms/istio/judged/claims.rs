@@ -1,6 +1,7 @@
 //! What comments and documents say of Istio beside where the filter stands: warnings, the order of policies,
 //! paths, addresses, logs, and what the alternatives become.
 
+use breakglass_tests::istio::Workload;
 use breakglass_tests::manifests::read;
 use serde_json::{Value, json};
 
@@ -114,6 +115,39 @@ fn the_provider_is_asked_about_no_request_under_a_permit_and_tcp_stays_open() {
     }
     let open = open_tcp(&chains);
     assert!(!open.is_empty() && open.iter().all(|name| name.contains("_7000")), "{open:?}");
+}
+
+/// The rules of a chain's policies, in order; ALLOW is protobuf's default, and left out.
+fn rules(filters: &[Value]) -> Vec<Value> {
+    let of = |filter: &Value| {
+        let configuration = &filter["typed_config"];
+        let rules = configuration.get("rules").or_else(|| configuration.get("shadow_rules"))?;
+        let mut rules = rules.clone();
+        rules.as_object_mut()?.entry("action").or_insert(json!("ALLOW"));
+        filter["name"].as_str()?.ends_with(".rbac").then_some(rules)
+    };
+    filters.iter().filter_map(of).collect()
+}
+
+/// What the end-to-end tests take for the work of istiod (`tests/src/istio`) is its work, rule by rule.
+#[test]
+fn the_end_to_end_tests_translate_policies_as_istio_does() {
+    for more in [Vec::new(), file("ext-authz.yaml")] {
+        let objects = [istio_objects("sidecar"), more].concat();
+        let workload = Workload {
+            namespace: "payments",
+            label: ("app", "payments"),
+            context: "SIDECAR_INBOUND",
+        };
+        let ours = workload.configuration("127.0.0.1:1".parse().unwrap(), &objects);
+        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        let ours = rules(list(&ours.pointer(manager).unwrap()["http_filters"]));
+        let chains = Scenario::with(objects).generate().entrances("payments");
+        assert!(ours.len() >= 2 && managers(&chains).count() > 4);
+        for manager in managers(&chains) {
+            assert_eq!(rules(list(&manager["http_filters"])), ours);
+        }
+    }
 }
 
 /// What istio-agent gets of the alternatives: the filter as it is shipped, and no VM id.
