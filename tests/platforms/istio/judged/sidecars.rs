@@ -6,7 +6,7 @@ use breakglass_tests::manifests::read;
 use serde_json::{Value, json};
 
 use super::chains::{Chain, Place, admits_connection, open_tcp};
-use super::mesh::{Scenario, copy_of, istio_objects, kustomized, labels};
+use super::mesh::{Scenario, copy_of, istio_objects, kustomized, labels, workload};
 use super::{changed, envoy_filter, expect, expect_nowhere};
 
 fn objects(yaml: &str) -> Vec<Value> {
@@ -91,6 +91,30 @@ fn tcp_ports_are_open_where_the_policies_name_them() {
     let chains = Scenario::with(without).generate().entrances("payments");
     assert_eq!(open_tcp(&chains), Vec::<&str>::new());
     assert!(!admits(&chains, 7000));
+}
+
+/// A second Service for the same pods says that a port is TCP: whichever of the two Istio believes, nothing
+/// goes by breakglass and the policies.
+#[test]
+fn a_second_service_that_calls_an_http_port_tcp() {
+    for (name, age) in [("earlier", "2020-01-01T00:00:00Z"), ("later", "2030-01-01T00:00:00Z")] {
+        let mut scenario = sidecar_and(Vec::new());
+        scenario.kubernetes[0]["metadata"]["creationTimestamp"] = json!("2025-01-01T00:00:00Z");
+        let ports = json!([{"name": "tcp-orders", "port": 8080, "targetPort": 8080}]);
+        let mut second =
+            workload("payments", name, "10.1.0.10", &labels("app", "payments"), &ports);
+        second.remove(1);
+        second[0]["metadata"]["creationTimestamp"] = json!(age);
+        second[0]["spec"]["clusterIP"] = json!("10.96.9.9");
+        scenario.kubernetes.extend(second);
+        let chains = scenario.generate().entrances("payments");
+        println!(
+            "{name}: HTTP {}",
+            chains.iter().any(|one| is_of(one, 8080) && one.manager.is_some())
+        );
+        expect(&chains, &[]);
+        assert!(open_tcp(&chains).iter().all(|open| open.contains("_7000")), "{name}");
+    }
 }
 
 /// Without policies the filter guards what Istio takes for HTTP, and nothing else: on a port whose
