@@ -82,7 +82,14 @@ pub fn filters(object: &Value) -> Vec<Value> {
 /// When it uses anything else, or a patch finds nothing to change.
 #[must_use]
 pub fn kustomization(folder: impl AsRef<Path>) -> Vec<Value> {
-    let folder = folder.as_ref();
+    let mut made = build(folder.as_ref());
+    let local = "/metadata/annotations/config.kubernetes.io~1local-config";
+    made.retain(|object| object.pointer(local).is_none());
+    made
+}
+
+/// The same, with the objects for kustomize alone, which other kustomizations may use.
+fn build(folder: &Path) -> Vec<Value> {
     let file = objects(folder.join("kustomization.yaml")).remove(0);
     let mut made = Vec::new();
     for (member, value) in file.as_object().unwrap() {
@@ -91,7 +98,7 @@ pub fn kustomization(folder: impl AsRef<Path>) -> Vec<Value> {
             | "secretGenerator" => {}
             "resources" => made.extend(value.as_array().unwrap().iter().flat_map(|name| {
                 let path = folder.join(name.as_str().unwrap());
-                if root().join(&path).is_dir() { kustomization(path) } else { objects(path) }
+                if root().join(&path).is_dir() { build(&path) } else { objects(path) }
             })),
             other => panic!("{}: `{other}` is not understood here", folder.display()),
         }
@@ -100,8 +107,6 @@ pub fn kustomization(folder: impl AsRef<Path>) -> Vec<Value> {
         replace(&mut made, patch);
     }
     replacements::apply(&mut made, &file["replacements"]);
-    let local = "/metadata/annotations/config.kubernetes.io~1local-config";
-    made.retain(|object| object.pointer(local).is_none());
     if let Some(namespace) = file["namespace"].as_str() {
         made.iter_mut().for_each(|object| object["metadata"]["namespace"] = namespace.into());
     }
@@ -112,7 +117,11 @@ fn replace(objects: &mut [Value], patch: &Value) {
     let (target, operations) = (&patch["target"], patch["patch"].as_str().unwrap());
     let operations: Vec<Value> = serde_yaml_ng::from_str(operations).unwrap();
     let is_target = |object: &&mut Value| {
-        let named = |name: &Value| name.is_null() || *name == object["metadata"]["name"];
+        // A regular expression: here names with `|` between them.
+        let named = |name: &Value| {
+            let mut names = name.as_str().into_iter().flat_map(|names| names.split('|'));
+            name.is_null() || names.any(|name| object["metadata"]["name"] == name)
+        };
         object["kind"] == target["kind"] && named(&target["name"])
     };
     let mut found = 0;

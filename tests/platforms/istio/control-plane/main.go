@@ -4,9 +4,9 @@
 //	control-plane generate OUT SCENARIO.json..
 //
 // writes OUT/SCENARIO.json for each scenario: {"proxies": {NAME: {"listeners": [..], "clusters": [..],
-// "routes": [..], "extensions": [..]}}, "warnings": {"KIND/NAME": ..}}, each as Envoy's JSON with the names of
-// its protobuf fields; the warnings are those of Istio's webhook. Exits 1 where a scenario is refused, and
-// names it.
+// "routes": [..], "extensions": [..]}}, "warnings": {"KIND/NAME": ..}, "ztunnel": [..]}, each as Envoy's JSON with
+// the names of its protobuf fields; the warnings are those of Istio's webhook, and under "ztunnel" are the
+// policies that it gets (of objects under "kubernetes"). Exits 1 where a scenario is refused, and names it.
 //
 //	control-plane listen ADDRESS SCENARIO.json
 //
@@ -89,9 +89,11 @@ func generateOne(out, file string) error {
 		return err
 	}
 	var generated map[string]proxyConfiguration
+	var ztunnel []json.RawMessage
 	err = test.Wrap(func(t test.Failer) {
 		server := start(t, scenario, nil)
 		generated = server.generate(t, scenario.Proxies)
+		ztunnel = server.ztunnel(t)
 	})
 	if err != nil {
 		return err
@@ -100,7 +102,8 @@ func generateOne(out, file string) error {
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(map[string]any{"proxies": generated, "warnings": warnings(configs)})
+	result := map[string]any{"proxies": generated, "warnings": warnings(configs), "ztunnel": ztunnel}
+	text, err := json.Marshal(result)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"istio.io/istio/pkg/config"
 	"istio.io/istio/pkg/test"
 	"istio.io/istio/pkg/util/sets"
+	"istio.io/istio/pkg/workloadapi/security"
 )
 
 // istioVersion is what the proxies say that they are, as EnvoyFilters may match on it.
@@ -63,6 +64,17 @@ func start(t test.Failer, s *scenario, listener net.Listener) *server {
 		options.ListenerBuilder = func() (net.Listener, error) { return listener, nil }
 	}
 	return &server{fake: xds.NewFakeDiscoveryServer(t, options), applied: applied}
+}
+
+// ztunnel are the policies that the ambient mesh's ztunnel enforces: those among Kubernetes' objects.
+func (s *server) ztunnel(t test.Failer) []json.RawMessage {
+	policies := []*security.Authorization{}
+	if s.fake.AmbientIndex != nil {
+		for _, policy := range s.fake.AmbientIndex.Policies(nil) {
+			policies = append(policies, policy.Authorization)
+		}
+	}
+	return dump(t, policies)
 }
 
 func (s *server) generate(t test.Failer, proxies []proxy) map[string]proxyConfiguration {

@@ -68,6 +68,27 @@ fn a_waypoint() {
     assert!(with_policies.count() >= 2, "the policies arrive");
 }
 
+/// Its pods take connections from the waypoint alone: ztunnel gets that policy, and no other of them.
+#[test]
+fn the_pods_of_a_waypoint_take_connections_from_it_alone() {
+    let objects = istio_objects("waypoint");
+    let mut scenario = waypoint(objects.clone());
+    let policies = objects.into_iter().filter(|object| object["kind"] == "AuthorizationPolicy");
+    scenario.kubernetes.extend(policies);
+    let generated = scenario.generate();
+    let [policy] = generated.ztunnel() else { panic!("{:?}", generated.ztunnel()) };
+    assert_eq!(policy["name"], "by-waypoint");
+    // ALLOW is protobuf's default, and left out.
+    assert!(policy.get("action").is_none(), "{policy}");
+    let from = r#"{"principals":[{"exact":"cluster.local/ns/payments/sa/waypoint"}]}"#;
+    assert!(policy.to_string().contains(from), "{policy}");
+    // The waypoint itself does not enforce it: everybody connects there.
+    let chains = generated.entrances("waypoint");
+    let rules: String =
+        chains.iter().filter_map(|chain| chain.manager.as_ref()).map(ToString::to_string).collect();
+    assert!(!rules.contains("policy[by-waypoint]"));
+}
+
 /// A selector gives a waypoint nothing, not even with the waypoint's own label.
 #[test]
 fn a_waypoint_gets_nothing_by_a_selector() {

@@ -10,7 +10,7 @@ use breakglass_tests::manifests::{objects, read};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use super::chains::{Chain, entrances};
+use super::chains::{Chain, entrances, list};
 
 /// What the discovery server is given.
 #[derive(Clone)]
@@ -31,6 +31,7 @@ pub(crate) struct Scenario {
 pub(crate) struct Generated {
     proxies: Value,
     warnings: Value,
+    ztunnel: Value,
     sidecars: Vec<String>,
 }
 
@@ -119,6 +120,7 @@ impl Scenario {
         Ok(Generated {
             proxies: generated["proxies"].take(),
             warnings: generated["warnings"].take(),
+            ztunnel: generated["ztunnel"].take(),
             sidecars,
         })
     }
@@ -140,6 +142,11 @@ impl Generated {
     /// What Istio's webhook says about objects that it accepts, by kind and name.
     pub(crate) fn warnings(&self) -> Map<String, Value> {
         self.warnings.as_object().unwrap().clone()
+    }
+
+    /// The policies that ztunnel enforces.
+    pub(crate) fn ztunnel(&self) -> &[Value] {
+        list(&self.ztunnel)
     }
 
     /// The filters that a proxy gets by themselves.
