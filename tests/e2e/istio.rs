@@ -3,16 +3,19 @@
 //! sidecar that speaks nothing but mutual TLS.
 
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 
 use breakglass_tests::artefacts;
 use breakglass_tests::certificates::Authority;
 use breakglass_tests::client::{Request, get, request};
 use breakglass_tests::gate::{Gate, Plan};
-use breakglass_tests::istio::{Workload, apply, cluster, filter, socket};
+use breakglass_tests::istio::{Workload, apply, authenticate_requests, cluster, filter, socket};
+use breakglass_tests::keys::Key;
 use breakglass_tests::manifests::{kustomization, objects};
 use breakglass_tests::policy::{APPROVER, AUDIENCE, ISSUER, SUBJECT};
 use breakglass_tests::record::Audit;
 use breakglass_tests::service::Service;
+use breakglass_tests::tokens::Mint;
 use breakglass_tests::wait::until;
 use serde_json::{Value, json};
 
@@ -25,12 +28,29 @@ pub(crate) const GATEWAY: Workload =
 /// Who the approval service is in the mesh.
 pub(crate) const APPROVALS: &str = "spiffe://cluster.local/ns/breakglass/sa/approvals";
 
+/// Who says which roles somebody has, outside of breakglass.
+const IDENTITY_PROVIDER: &str = "https://identity.internal";
+static IDENTITY_PROVIDER_KEY: LazyLock<Key> = LazyLock::new(|| Key::es256("identity"));
+
+/// The request of somebody who has the role, by the identity provider's token.
+pub(crate) fn with_role(request: Request, roles: impl Into<Value>) -> Request {
+    let token = Mint::new(&IDENTITY_PROVIDER_KEY).header("typ", "JWT");
+    let token = token.claim("iss", IDENTITY_PROVIDER).claim("roles", roles).sign();
+    request.header("authorization", format!("Bearer {token}"))
+}
+
+/// A RequestAuthentication for those tokens.
+pub(crate) fn authenticated(configuration: &mut Value) {
+    let keys = json!({"keys": [IDENTITY_PROVIDER_KEY.jwk()]});
+    authenticate_requests(configuration, IDENTITY_PROVIDER, &keys);
+}
+
 fn envoy_filter(objects: &[Value]) -> Value {
     objects.iter().find(|object| object["kind"] == "EnvoyFilter").unwrap().clone()
 }
 
 /// Replaces what must be there.
-fn set(value: &mut Value, pointer: &str, to: Value) {
+pub(crate) fn set(value: &mut Value, pointer: &str, to: Value) {
     *value.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = to;
 }
 
@@ -38,7 +58,7 @@ fn set(value: &mut Value, pointer: &str, to: Value) {
 /// the service's name resolved, and secrets from the bootstrap in place of istio-agent's.
 fn in_the_mesh(mut object: Value) -> Value {
     let patch = |index: usize| format!("/spec/configPatches/{index}/patch/value");
-    let (approvals, breakglass, log) = (patch(0), patch(1), patch(3));
+    let (approvals, breakglass, log) = (patch(0), patch(1), patch(5));
     let tls = format!("{approvals}/transport_socket/typed_config/common_tls_context");
     for (secret, name) in [
         ("tls_certificate_sds_secret_configs/0", "default"),
@@ -110,7 +130,12 @@ fn mesh(configuration: &mut Value, identity: &str, service: SocketAddr) {
 }
 
 /// A proxy of the overlay's workload, with the service under an identity in the mesh.
-fn proxy_with(service: &Service, objects: &[Value], workload: &Workload, identity: &str) -> Gate {
+pub(crate) fn proxy_with(
+    service: &Service,
+    objects: &[Value],
+    workload: &Workload,
+    identity: &str,
+) -> Gate {
     proxy_to(None, service, objects, workload, identity)
 }
 
@@ -125,6 +150,7 @@ pub(crate) fn proxy_to(
     Plan::asking(service).start_with(|settings| {
         let upstream = upstream.unwrap_or(settings.upstream);
         let mut configuration = workload.configuration(upstream, objects);
+        authenticated(&mut configuration);
         mesh(&mut configuration, identity, settings.approvals);
         // The provider of CUSTOM authorization is down.
         let provider = cluster("ext-authz", json!({"pipe": {"path": "nobody.sock"}}));
@@ -158,20 +184,27 @@ fn story(overlay: &str, workload: &Workload) {
     let order = || get("/v1/orders/17");
 
     // Without a token Istio's authorization decides, as it did before.
+    let orders = || get("/v1/orders");
     closed(&gate, &order());
-    gate.passes(&order().header("x-role", "orders-admin"));
+    closed(&gate, &orders());
+    gate.passes(&with_role(orders(), "orders-admin"));
+    gate.passes(&with_role(orders(), json!(["reader", "orders-admin"])));
+    closed(&gate, &with_role(orders(), "reader"));
+    // A path below is not open to the role, nor is a header of the client's a role.
+    closed(&gate, &with_role(order(), "orders-admin"));
+    closed(&gate, &orders().header("x-role", "orders-admin"));
     gate.passes(&get("/health"));
 
     // Neither does the role open what an independent DENY forbids, nor a spelling of it.
     for (method, path) in
         [("DELETE", "/v1/ledger/2026"), ("POST", "/v1%2fledger"), ("POST", "/V1/orders")]
     {
-        let refused = request(method, path).header("x-role", "orders-admin");
+        let refused = with_role(request(method, path), "orders-admin");
         assert_eq!(gate.send(&refused).status, 403, "{refused:?}");
         let details = gate.envoy.record(&refused.id).details().to_owned();
         assert!(details.contains("policy[never]"), "{details}");
     }
-    gate.passes(&request("POST", "/v1/orders").header("x-role", "orders-admin"));
+    gate.passes(&with_role(request("POST", "/v1/orders"), "orders-admin"));
 
     // Nothing that a client sends opens it.
     closed(&gate, &order().header("x-breakglass-grant", "grant_forged"));
@@ -254,7 +287,7 @@ fn a_permit_does_not_need_the_provider_of_custom_authorization() {
     let service = Service::start();
     let objects = [overlay_objects("sidecar"), objects("envoy/istio/ext-authz.yaml")].concat();
     let gate = proxy_with(&service, &objects, &SIDECAR, APPROVALS);
-    let denied = get("/v1/orders/17").header("x-role", "orders-admin");
+    let denied = get("/v1/orders/17");
     assert_eq!(gate.send(&denied).status, 403);
     assert_eq!(gate.envoy.record(&denied.id).details(), "ext_authz_error");
     let (_, token) = service.grant(&["orders:read"], "10m");
@@ -281,7 +314,7 @@ fn a_patch_that_finds_nothing_to_change_fails() {
             "envoy.filters.http.wasm",
             "patch 2: there is no HTTP filter",
         ),
-        ("3/patch/value/typed_config/@type", "type.googleapis.com/x.Y", "patch 3: \"type"),
+        ("5/patch/value/typed_config/@type", "type.googleapis.com/x.Y", "patch 5: \"type"),
     ] {
         let pointer = format!("/spec/configPatches/{pointer}");
         let error = applied(&|object| set(object, &pointer, json!(value))).unwrap_err();

@@ -3,15 +3,14 @@
 use breakglass_tests::artefacts;
 use breakglass_tests::client::get;
 use breakglass_tests::gate::{Gate, Plan};
-use breakglass_tests::istio::{Workload, cluster, filter, socket};
+use breakglass_tests::istio::{cluster, filter, socket};
 use breakglass_tests::manifests::{kustomization, objects};
 use breakglass_tests::policy::{APPROVER, AUDIENCE, ISSUER};
 use breakglass_tests::service::Service;
 use breakglass_tests::wait::until;
 use serde_json::{Value, json};
 
-const SIDECAR: Workload =
-    Workload { namespace: "payments", label: ("app", "payments"), context: "SIDECAR_INBOUND" };
+use crate::istio::{SIDECAR, authenticated, with_role};
 
 /// The filter that istiod makes of a WasmPlugin or of the `wasm` of a TrafficExtension: no VM id.
 fn wasm(plugin: &Value) -> Value {
@@ -57,6 +56,7 @@ fn gate(service: &Service, plugin: &Value) -> Gate {
     let policies = kustomization("envoy/istio/sidecar");
     Plan::asking(service).start_with(|settings| {
         let mut configuration = SIDECAR.configuration(settings.upstream, &policies);
+        authenticated(&mut configuration);
         let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
         let filters = configuration.pointer_mut(&format!("{filters}/http_filters")).unwrap();
         filters.as_array_mut().unwrap().insert(1, wasm(plugin));
@@ -74,13 +74,13 @@ fn guards(plugin: &Value) {
     gate.passes(&get("/health"));
     let (grant, token) = service.grant(&["orders:read"], "10m");
     // A permit, and still Istio's authorization refuses: it cannot see the decision.
-    let order = || get("/v1/orders/17").token(&token);
+    let order = || get("/v1/orders").token(&token);
     let request = order();
     assert_eq!(gate.send(&request).status, 403);
     let record = gate.envoy.record(&request.id);
     assert_eq!(record.details(), "rbac_access_denied_matched_policy[none]");
     assert_eq!(record.audit().unwrap().text_of("reason"), Some("permit"));
-    gate.allows(&order().header("x-role", "orders-admin"));
+    gate.allows(&with_role(order(), "orders-admin"));
     let revoked = service.run(APPROVER, &["revoke", &grant, "--reason", "orders flow again"]);
     assert_eq!(revoked.done(), "revoked");
     until("the revocation", || (gate.send(&order()).status == 401).then_some(()));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use breakglass_tests::artefacts::{binary, root};
-use breakglass_tests::manifests::{files, filters, kustomization, objects};
+use breakglass_tests::manifests::{files, filters, kustomization, objects, read};
 use breakglass_tests::service::Service;
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
@@ -135,6 +135,13 @@ fn every_object_is_what_its_kind_says() {
     assert!(custom >= 10, "{custom} custom resources");
     let patch = objects("envoy/istio/workload.yaml").remove(0);
     is_a::<PodTemplateSpec>(&patch["spec"]["template"]);
+    // What Istio lays over its own Deployments is the same; `image: auto` is for its injector.
+    let parameters = objects("envoy/istio/parameters/parameters.yaml").remove(0);
+    let overlay = read(parameters["data"]["deployment"].as_str().unwrap()).unwrap().remove(0);
+    let mut patch = patch;
+    let container = patch.pointer_mut("/spec/template/spec/containers/0").unwrap();
+    assert_eq!(container.as_object_mut().unwrap().remove("image"), Some(json!("auto")));
+    assert_eq!(overlay, patch);
 }
 
 #[test]

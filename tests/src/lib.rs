@@ -38,6 +38,7 @@ mod plan;
 pub mod policy;
 pub mod record;
 pub mod relay;
+mod replacements;
 mod runtime;
 pub mod service;
 pub mod spellings;

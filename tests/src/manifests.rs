@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::artefacts::root;
+use crate::replacements;
 
 /// The objects in a file, by its path from the root of the repository.
 ///
@@ -73,22 +74,31 @@ pub fn filters(object: &Value) -> Vec<Value> {
 /// What a kustomization makes: its resources in order, in its namespace, patched. `scripts/test
 /// kustomize` compares it with what kubectl makes.
 ///
-/// Only what the shipped ones use is understood: `resources`, `namespace`, and `patches` whose
-/// operations (RFC 6902) replace what is there. The Secrets of a `secretGenerator` are not made.
+/// Only what the shipped ones use is understood: `resources`, `namespace`, `patches` whose operations
+/// (RFC 6902) replace or remove what is there or add a member, and `replacements`. Objects for
+/// kustomize alone (`local-config`) are left out. The Secrets of a `secretGenerator` are not made.
 ///
 /// # Panics
-/// When it uses anything else, or a patch finds nothing to replace.
+/// When it uses anything else, or a patch finds nothing to change.
 #[must_use]
 pub fn kustomization(folder: impl AsRef<Path>) -> Vec<Value> {
-    let folder = folder.as_ref();
+    let mut made = build(folder.as_ref());
+    let local = "/metadata/annotations/config.kubernetes.io~1local-config";
+    made.retain(|object| object.pointer(local).is_none());
+    made
+}
+
+/// The same, with the objects for kustomize alone, which other kustomizations may use.
+fn build(folder: &Path) -> Vec<Value> {
     let file = objects(folder.join("kustomization.yaml")).remove(0);
     let mut made = Vec::new();
     for (member, value) in file.as_object().unwrap() {
         match member.as_str() {
-            "apiVersion" | "kind" | "namespace" | "patches" | "secretGenerator" => {}
+            "apiVersion" | "kind" | "namespace" | "patches" | "replacements"
+            | "secretGenerator" => {}
             "resources" => made.extend(value.as_array().unwrap().iter().flat_map(|name| {
                 let path = folder.join(name.as_str().unwrap());
-                if root().join(&path).is_dir() { kustomization(path) } else { objects(path) }
+                if root().join(&path).is_dir() { build(&path) } else { objects(path) }
             })),
             other => panic!("{}: `{other}` is not understood here", folder.display()),
         }
@@ -96,6 +106,7 @@ pub fn kustomization(folder: impl AsRef<Path>) -> Vec<Value> {
     for patch in file["patches"].as_array().unwrap_or(&Vec::new()) {
         replace(&mut made, patch);
     }
+    replacements::apply(&mut made, &file["replacements"]);
     if let Some(namespace) = file["namespace"].as_str() {
         let in_a_namespace = made.iter_mut().filter(|object| object["kind"] != "Namespace");
         in_a_namespace.for_each(|object| object["metadata"]["namespace"] = namespace.into());
@@ -107,18 +118,36 @@ fn replace(objects: &mut [Value], patch: &Value) {
     let (target, operations) = (&patch["target"], patch["patch"].as_str().unwrap());
     let operations: Vec<Value> = serde_yaml_ng::from_str(operations).unwrap();
     let is_target = |object: &&mut Value| {
-        let named = |name: &Value| name.is_null() || *name == object["metadata"]["name"];
+        // A regular expression: here names with `|` between them.
+        let named = |name: &Value| {
+            let mut names = name.as_str().into_iter().flat_map(|names| names.split('|'));
+            name.is_null() || names.any(|name| object["metadata"]["name"] == name)
+        };
         object["kind"] == target["kind"] && named(&target["name"])
     };
     let mut found = 0;
     for object in objects.iter_mut().filter(is_target) {
         found += 1;
         for operation in &operations {
-            assert_eq!(operation["op"], "replace", "{operation} is not understood here");
-            let place = object.pointer_mut(operation["path"].as_str().unwrap());
-            *place.unwrap_or_else(|| panic!("{operation} has no place")) =
-                operation["value"].clone();
+            change(object, operation);
         }
     }
     assert!(found > 0, "no object for {patch}");
+}
+
+/// One operation of RFC 6902, on a member of an object.
+fn change(object: &mut Value, operation: &Value) {
+    let (parent, member) = operation["path"].as_str().unwrap().rsplit_once('/').unwrap();
+    let parent = object.pointer_mut(parent).unwrap_or_else(|| panic!("{operation} has no place"));
+    let (value, there) = (operation["value"].clone(), parent.get(member).is_some());
+    match operation["op"].as_str().unwrap() {
+        "add" => assert!(!there, "{operation} is there"),
+        "replace" | "remove" => assert!(there, "{operation} has no place"),
+        other => panic!("`{other}` is not understood here"),
+    }
+    if operation["op"] == "remove" {
+        parent.as_object_mut().unwrap().remove(member);
+    } else {
+        parent[member] = value;
+    }
 }

@@ -25,7 +25,8 @@ pub(super) fn filters(policies: &[&Value]) -> Vec<Value> {
 /// CUSTOM: an RBAC filter that only says, in metadata, whether a rule matches, and the filter that
 /// asks the provider if one does. The provider's cluster goes by its name.
 fn custom(policies: Map<String, Value>) -> [Value; 2] {
-    let prefix = "istio-ext-authz";
+    // And the provider's name, which is the same.
+    let prefix = "istio-ext-authz-ext-authz";
     let named = policies.into_iter().map(|(name, rule)| (format!("{prefix}-{name}"), rule));
     let policies: Map<_, _> = named.collect();
     let shadow = json!({
@@ -70,9 +71,13 @@ fn one(rule: &Value) -> Value {
             assert!(not_values.is_empty(), "{condition} is not understood here");
             let wanted = values.iter().map(|value| by_header(header, text(value)));
             principals.push(any("or_ids", wanted));
+        } else if let Some(claim) = in_brackets(key, "request.auth.claims") {
+            assert!(not_values.is_empty(), "{condition} is not understood here");
+            let wanted = values.iter().map(|value| by_claim(claim, text(value)));
+            principals.push(one_of("or_ids", wanted));
         } else if let Some(filter) = key.strip_prefix("experimental.") {
             let by = |values: &[Value]| {
-                any("or_rules", values.iter().map(|value| by_metadata(filter, text(value))))
+                one_of("or_rules", values.iter().map(|value| by_metadata(filter, text(value))))
             };
             if !values.is_empty() {
                 permissions.push(by(values));
@@ -101,11 +106,15 @@ fn operation(operation: &Value) -> Vec<Value> {
         let values = list(values);
         let paths = values.iter().map(|path| json!({"url_path": {"path": string(text(path))}}));
         let methods = values.iter().map(|method| by_header(":method", text(method)));
+        let port = |port: &Value| text(port).parse::<u16>().expect("a port");
+        let ports = values.iter().map(|value| json!({"destination_port": port(value)}));
         match name.as_str() {
             "paths" => any("or_rules", paths),
             "notPaths" => json!({"not_rule": any("or_rules", paths)}),
             "methods" => any("or_rules", methods),
             "notMethods" => json!({"not_rule": any("or_rules", methods)}),
+            "ports" => any("or_rules", ports),
+            "notPorts" => json!({"not_rule": any("or_rules", ports)}),
             other => panic!("`{other}` is not understood here"),
         }
     };
@@ -117,6 +126,14 @@ fn by_header(name: &str, value: &str) -> Value {
         "*" => json!({"header": {"name": name, "present_match": true}}),
         value => json!({"header": {"name": name, "string_match": string(value)}}),
     }
+}
+
+/// A claim of a token that a RequestAuthentication has verified: a text, or one in a list of texts.
+fn by_claim(claim: &str, value: &str) -> Value {
+    let text = json!({"string_match": string(value)});
+    let either = json!({"or_match": {"value_matchers": [{"list_match": {"one_of": text}}, text]}});
+    let path = json!([{"key": "payload"}, {"key": claim}]);
+    json!({"metadata": {"filter": "envoy.filters.http.jwt_authn", "path": path, "value": either}})
 }
 
 /// `envoy.filters.a.b[c]` of a condition: the value of `c` in the metadata of that filter.
@@ -135,6 +152,12 @@ fn string(value: &str) -> Value {
     } else {
         json!({"exact": value})
     }
+}
+
+/// A condition with one value is that value's.
+fn one_of(or: &str, rules: impl Iterator<Item = Value>) -> Value {
+    let mut rules: Vec<Value> = rules.collect();
+    if rules.len() == 1 { rules.remove(0) } else { any(or, rules.into_iter()) }
 }
 
 fn any(or: &str, rules: impl Iterator<Item = Value>) -> Value {

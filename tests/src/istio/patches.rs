@@ -37,6 +37,8 @@ fn one(configuration: &mut Value, workload: &Workload, entry: &Value) -> Result<
     match (kind, operation) {
         ("CLUSTER", "ADD") => add_cluster(&mut configuration["static_resources"], value),
         ("NETWORK_FILTER", "MERGE") => merge(manager(configuration, matching)?, value),
+        // Of a listener that this proxy does not have.
+        ("HTTP_FILTER", "REMOVE") if matching["listener"]["name"].is_string() => Ok(()),
         ("HTTP_FILTER", _) => {
             let filters = &mut manager(configuration, matching)?["typed_config"]["http_filters"];
             let filters = filters.as_array_mut().ok_or("no filters")?;
