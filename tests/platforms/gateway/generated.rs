@@ -56,7 +56,9 @@ fn the_configuration_that_the_end_to_end_tests_load_is_what_envoy_gateway_makes(
         let kind = value["@type"].as_str().unwrap_or_default();
         if kind.ends_with(".v3.Listener") && value["name"] == "payments/payments/http" {
             listener = value.clone();
-        } else if kind.ends_with("v3.RouteConfiguration") && value["name"] == "payments/payments/http" {
+        } else if kind.ends_with("v3.RouteConfiguration")
+            && value["name"] == "payments/payments/http"
+        {
             routes = value.clone();
         } else if kind.ends_with("v3.Cluster") && value["name"] == "breakglass-approvals" {
             approvals = value.clone();
@@ -77,5 +79,8 @@ fn the_configuration_that_the_end_to_end_tests_load_is_what_envoy_gateway_makes(
         fs::write(&path, format!("{text}\n")).unwrap();
     }
     let committed: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    assert_eq!(found, committed, "write it anew: BREAKGLASS_GENERATE=yes scripts/platforms gateway generated");
+    assert_eq!(
+        found, committed,
+        "write it anew: BREAKGLASS_GENERATE=yes scripts/platforms gateway generated"
+    );
 }

@@ -37,7 +37,7 @@ fn one_envoy_for_several_gateways_guards_the_routes_of_the_one_that_is_named() {
     // One listener and one chain for both: the filter is in it, and in force on the routes of its Gateway only.
     let open = get("/admin/x").host("other.internal").header("x-breakglass-grant", "grant_forged");
     assert_eq!(control.send(8080, &open).status, 200);
-    let chains = control.chains("payments/payments/http");
+    let chains = control.chains("payments/other/http");
     assert_eq!(chains.len(), 1, "{chains:?}");
     for chain in chains {
         println!("{}", chain.join(" "));

@@ -71,20 +71,36 @@ fn a_wrong_configuration_is_accepted_and_serves_on_where_it_was_and_nothing_wher
 fn without_the_server_of_modules_a_fresh_proxy_opens_no_listener() {
     let upstream = Upstream::start();
     // An address to which there is no way.
-    name_hosts("10.255.255.1");
+    let _away = Away::begin();
     let control = EnvoyGateway::start(cluster(&upstream));
     control.until("the policy to be accepted", || {
         control.has_condition(POLICY, "Accepted", "True", "Accepted").then_some(())
     });
     control.until("Envoy to ask for the module", || {
         (control.counter("cluster.wasm_cluster.upstream_rq_total")
-            + control.counter("cluster.wasm_cluster.upstream_cx_connect_fail") > 0).then_some(())
+            + control.counter("cluster.wasm_cluster.upstream_cx_connect_fail")
+            > 0)
+        .then_some(())
     });
     during(Duration::from_secs(1), || {
         assert_eq!(control.status(8080, &get("/v1/orders")), 0);
     });
-    drop(control);
-    name_hosts("127.0.0.1");
+}
+
+/// For as long as it lives, the server of modules is at an address to which there is no way.
+struct Away;
+
+impl Away {
+    fn begin() -> Away {
+        name_hosts("10.255.255.1");
+        Away
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        name_hosts("127.0.0.1");
+    }
 }
 
 #[test]

@@ -36,8 +36,7 @@ fn a_module_from_a_server_that_is_away_lets_everything_pass() {
     control.answers(8080, &get("/admin/x"), 200);
     // The filter is in the chain and in force on the route, and Envoy skips it.
     let chain = control.chains("payments/payments/http").remove(0);
-    let filter = "envoy.filters.http.dynamic_modules/envoyextensionpolicy/payments/breakglass";
-    assert!(chain.iter().any(|name| name.starts_with(filter)), "{chain:?}");
+    assert!(chain[0].starts_with("envoy.filters.http.dynamic_modules/"), "{chain:?}");
     let policy = "EnvoyExtensionPolicy payments/breakglass";
     assert!(control.has_condition(policy, "Accepted", "True", "Accepted"));
     let said: Vec<String> =

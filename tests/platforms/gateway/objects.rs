@@ -14,14 +14,20 @@ use crate::world::world;
 pub(crate) fn name(object: &Value) -> String {
     let metadata = &object["metadata"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    format!("{} {}/{}", text(&object["kind"]), text(&metadata["namespace"]), text(&metadata["name"]))
+    format!(
+        "{} {}/{}",
+        text(&object["kind"]),
+        text(&metadata["namespace"]),
+        text(&metadata["name"])
+    )
 }
 
 /// The namespaces of all objects.
 pub(crate) fn namespaces(objects: &[Value]) -> Vec<Value> {
     let names = objects.iter().filter_map(|object| object["metadata"]["namespace"].as_str());
     let names: BTreeSet<&str> = names.chain(["envoy-gateway-system"]).collect();
-    let object = |name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    let object =
+        |name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
     names.into_iter().map(object).collect()
 }
 
@@ -92,8 +98,13 @@ pub(crate) fn gateway(listeners: &[(&str, u16)]) -> Value {
 
 /// The API, behind any route of a namespace.
 pub(crate) fn backend(namespace: &str, upstream: SocketAddr) -> Value {
-    object("Backend", namespace, "upstream", json!({"endpoints":
-        [{"ip": {"address": upstream.ip().to_string(), "port": upstream.port()}}]}))
+    object(
+        "Backend",
+        namespace,
+        "upstream",
+        json!({"endpoints":
+        [{"ip": {"address": upstream.ip().to_string(), "port": upstream.port()}}]}),
+    )
 }
 
 /// The reference of a route or policy to the API.

@@ -71,7 +71,8 @@ impl World {
         serve("127.0.0.3:443", &authority.identity("registry.internal"), move |asked| {
             registry(&layout, &manifest, asked)
         });
-        let versions = directory.path().join("data/envoy-versions").join(artefacts::envoy_version());
+        let versions =
+            directory.path().join("data/envoy-versions").join(artefacts::envoy_version());
         fs::create_dir_all(versions.join("bin")).unwrap();
         std::os::unix::fs::symlink(artefacts::envoy(), versions.join("bin/envoy")).unwrap();
         let world = World {
