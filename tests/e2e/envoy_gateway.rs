@@ -5,6 +5,7 @@
 //! what Envoy Gateway itself generates.
 
 use std::fs;
+use std::time::Duration;
 
 use breakglass_tests::artefacts::{self, root};
 use breakglass_tests::client::{get, request};
@@ -13,7 +14,7 @@ use breakglass_tests::istio::{cluster, socket};
 use breakglass_tests::manifests::objects;
 use breakglass_tests::policy::{APPROVER, AUDIENCE, ISSUER};
 use breakglass_tests::service::Service;
-use breakglass_tests::wait::until;
+use breakglass_tests::wait::{during, until};
 use serde_json::{Value, json};
 
 /// The listener, the routes and the cluster of the approval service, as Envoy Gateway generates them.
@@ -35,20 +36,19 @@ fn configuration() -> Value {
 const MANAGER: &str = "/default_filter_chain/filters/0/typed_config";
 
 fn gate(service: &Service) -> Gate {
-    gate_with(service, "KEEP_UNCHANGED")
+    gate_with(Plan::asking(service), |_| ())
 }
 
 /// The generated configuration with the module from a file, on free ports, in front of the tests' API; and with one
 /// route more, that of another Gateway on the same Envoy.
-fn gate_with(service: &Service, slashes: &str) -> Gate {
-    Plan::asking(service).start_with(|settings| {
+fn gate_with(plan: Plan, change: impl FnOnce(&mut Value)) -> Gate {
+    plan.start_with(|settings| {
         let mut generated = generated();
         let mut routes = generated["routes"].take();
         let listener = &mut generated["listener"];
         listener["address"] = socket("127.0.0.1:0".parse().unwrap());
         let manager = listener.pointer_mut(MANAGER).unwrap();
         assert_eq!(manager["path_with_escaped_slashes_action"], "KEEP_UNCHANGED");
-        manager["path_with_escaped_slashes_action"] = json!(slashes);
         // The tests find requests by the ids that they choose.
         manager["preserve_external_request_id"] = json!(true);
         let log = &mut manager["access_log"][0]["typed_config"];
@@ -57,8 +57,11 @@ fn gate_with(service: &Service, slashes: &str) -> Gate {
             json!("%FILTER_STATE(wasm.breakglass_decision:PLAIN)%");
         let wasm = &mut manager["http_filters"][0]["typed_config"]["config"];
         assert_eq!(wasm["root_id"], "breakglass", "the first filter is breakglass");
-        wasm["vm_config"]["code"] = json!({"local": {"filename": artefacts::filter()}});
+        let module =
+            if settings.panicking { artefacts::panicking_filter() } else { artefacts::filter() };
+        wasm["vm_config"]["code"] = json!({"local": {"filename": module}});
         wasm["configuration"]["value"] = json!(configuration().to_string());
+        change(manager);
         let hosts = &mut routes["virtual_hosts"][0]["routes"];
         let guarded = hosts[0].clone();
         let upstream = guarded["route"]["cluster"].as_str().unwrap().to_owned();
@@ -131,7 +134,9 @@ fn an_encoded_slash_stays_one_where_envoy_gateway_would_redirect() {
     let service = Service::start();
     let purge = request("DELETE", "/api/queues/%2F/orders/contents");
     assert_eq!(gate(&service).passes(&purge).seen.path, "/api/queues/%2F/orders/contents");
-    let redirecting = gate_with(&service, "UNESCAPE_AND_REDIRECT");
+    let redirecting = gate_with(Plan::asking(&service), |manager| {
+        manager["path_with_escaped_slashes_action"] = json!("UNESCAPE_AND_REDIRECT");
+    });
     let answer = redirecting.send(&purge);
     assert_eq!(answer.status, 307);
     assert!(answer.header("location").unwrap().ends_with("/api/queues/orders/contents"));
@@ -148,4 +153,32 @@ fn what_is_protected_is_whatever_the_route_is() {
     let through = get("/other/..%2fadmin/users");
     assert_eq!(gate.send(&through).status, 200);
     assert_eq!(gate.upstream.saw(&through.id).unwrap().path, "/other/..%2fadmin/users");
+}
+
+#[test]
+fn a_vm_that_failed_refuses_its_worker_until_the_option_reloads_it() {
+    let panics = || get("/v1/orders").header("x-panic-on-purpose", "request");
+    for reloads in [false, true] {
+        let service = Service::start();
+        let gate = gate_with(Plan::asking(&service).panicking(), |manager| {
+            if reloads {
+                // What envoy/gateway/options/envoypatchpolicy.yaml adds.
+                let wasm = &mut manager["http_filters"][0]["typed_config"]["config"];
+                wasm["failure_policy"] = json!("FAIL_RELOAD");
+            }
+        });
+        assert_eq!(gate.send(&get("/v1/orders")).status, 200);
+        assert_eq!(gate.send(&panics()).status, 503);
+        if reloads {
+            until("another VM", || (gate.send(&get("/v1/orders")).status == 200).then_some(()));
+            assert_eq!(gate.send(&get("/admin/users")).status, 401);
+        } else {
+            during(Duration::from_secs(3), || {
+                let request = get("/v1/orders");
+                assert_eq!(gate.send(&request).status, 503);
+                assert!(gate.envoy.record(&request.id).details().contains("wasm_fail_stream"));
+                std::thread::sleep(Duration::from_millis(100));
+            });
+        }
+    }
 }

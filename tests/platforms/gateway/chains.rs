@@ -259,6 +259,13 @@ fn breakglass_is_first_in_every_chain() {
             assert!(is_of(&chain[0], "breakglass"), "{listener}: {chain:?}");
         }
     }
+    // The counters have their labels.
+    let line =
+        r#"breakglass_decision{breakglass_decision="deny",breakglass_reason="token_missing"}"#;
+    control.until("the labels", || {
+        let page = control.admin("payments/payments/plain", "/stats/prometheus")?.body;
+        String::from_utf8_lossy(&page).contains(line).then_some(())
+    });
     // A preflight is refused where the path is protected: `cors` stands behind.
     let preflight = request("OPTIONS", "/admin/x")
         .header("origin", "https://console.example")

@@ -1,7 +1,7 @@
 //! A running Envoy Gateway, with the Envoys that it runs.
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -254,14 +254,17 @@ impl Drop for EnvoyGateway {
                 "--- the end of the log ---\n{}",
                 lines[lines.len().saturating_sub(60)..].join("\n")
             );
-            if let Some(path) = std::env::var_os("GW_LOG") {
-                let _ = fs::write(path, &log);
-            }
         }
         // It ends its Envoys, and then itself.
+        let admins = self.admins();
         let id = self.child.id().to_string();
         let _ = Command::new("kill").arg(id).status();
         let _ = self.child.wait();
+        // The ports are the next one's.
+        let is_there = |admin: &SocketAddr| TcpStream::connect(admin).is_ok();
+        while admins.iter().any(is_there) {
+            thread::sleep(Duration::from_millis(10));
+        }
         assert!(thread::panicking() || !self.log().contains("panicked at"), "{}", self.log());
     }
 }

@@ -29,4 +29,5 @@ mod modules;
 mod objects;
 mod options;
 mod overrides;
+mod source;
 mod world;

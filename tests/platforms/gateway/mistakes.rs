@@ -1,13 +1,15 @@
-//! What a mistake does: a configuration that the filter refuses, a server of modules that is away.
+//! What a mistake does: a configuration that the filter refuses, a digest that is not the image's, a server of modules
+//! that is away; to a proxy that runs, and to a fresh one.
 
-use breakglass_tests::client::get;
+use std::time::Duration;
+
+use breakglass_tests::client::{Request, get};
 use breakglass_tests::upstream::Upstream;
 use breakglass_tests::wait::during;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 use crate::control::EnvoyGateway;
-use crate::objects::{all_shipped, backend, class, gateway, name, route};
+use crate::objects::{all_shipped, backend, class, gateway, name, route, shipped};
 use crate::world::name_hosts;
 
 const POLICY: &str = "EnvoyExtensionPolicy payments/breakglass";
@@ -23,68 +25,31 @@ fn cluster(upstream: &Upstream) -> Vec<Value> {
     objects
 }
 
-/// The shipped policy, with a field that there is none of.
-fn wrong(objects: &[Value]) -> Value {
-    let mut policy = objects.iter().find(|object| name(object) == POLICY).unwrap().clone();
+/// The shipped policy.
+fn policy() -> Value {
+    shipped("envoyextensionpolicy.yaml").remove(0)
+}
+
+/// The same, with a field that there is none of.
+fn wrong_field() -> Value {
+    let mut policy = policy();
     policy["spec"]["wasm"][0]["config"]["proteccted"] = json!([]);
     policy
 }
 
-#[test]
-fn a_wrong_configuration_is_accepted_and_serves_on_where_it_was_and_nothing_where_it_is_new() {
-    let upstream = Upstream::start();
-    let mut control = EnvoyGateway::start(cluster(&upstream));
-    control.answers(8080, &get("/admin/x"), 401);
-    control.answers(8080, &get("/v1/orders"), 200);
-    let wrong = wrong(&cluster(&upstream));
-    control.apply(wrong.clone());
-    control.until("the filter to refuse it", || control.log().contains("proteccted").then_some(()));
-    assert!(control.has_condition(POLICY, "Accepted", "True", "Accepted"));
-    during(Duration::from_millis(500), || {
-        assert_eq!(control.send(8080, &get("/admin/x")).status, 401);
-        assert_eq!(control.send(8080, &get("/v1/orders")).status, 200);
-    });
-    println!("lds.update_rejected {}", control.counter("listener_manager.lds.update_rejected"));
-    println!("lds.update_success {}", control.counter("listener_manager.lds.update_success"));
-    // What comes after it does not arrive either: a ceiling on everything.
-    let mut later = wrong.clone();
-    later["spec"]["wasm"][0]["config"]["ceiling"] = json!([{"paths": ["/**"]}]);
-    control.apply(later);
-    during(Duration::from_secs(1), || {
-        assert_eq!(control.send(8080, &get("/v1/orders")).status, 200);
-    });
-    for line in control.log().lines().filter(|line| line.contains("proteccted")).take(3) {
-        println!("{line}");
-    }
-    drop(control);
-
-    let mut objects = cluster(&upstream);
-    objects.retain(|object| name(object) != POLICY);
-    objects.push(wrong);
-    let fresh = EnvoyGateway::start(objects);
-    fresh.answers(8080, &get("/v1/orders"), 503);
-    assert_eq!(fresh.send(8080, &get("/admin/x")).status, 503);
-    assert!(fresh.has_condition(POLICY, "Accepted", "True", "Accepted"));
+/// The same, with the digest of another image.
+fn wrong_digest() -> Value {
+    let mut policy = policy();
+    policy["spec"]["wasm"][0]["code"]["image"]["sha256"] = json!("ab".repeat(32));
+    policy
 }
 
-#[test]
-fn without_the_server_of_modules_a_fresh_proxy_opens_no_listener() {
-    let upstream = Upstream::start();
-    // An address to which there is no way.
-    let _away = Away::begin();
-    let control = EnvoyGateway::start(cluster(&upstream));
-    control.until("the policy to be accepted", || {
-        control.has_condition(POLICY, "Accepted", "True", "Accepted").then_some(())
-    });
-    control.until("Envoy to ask for the module", || {
-        (control.counter("cluster.wasm_cluster.upstream_rq_total")
-            + control.counter("cluster.wasm_cluster.upstream_cx_connect_fail")
-            > 0)
-        .then_some(())
-    });
-    during(Duration::from_secs(1), || {
-        assert_eq!(control.status(8080, &get("/v1/orders")), 0);
-    });
+fn order() -> Request {
+    get("/v1/orders")
+}
+
+fn is_accepted(control: &EnvoyGateway) -> bool {
+    control.has_condition(POLICY, "Accepted", "True", "Accepted")
 }
 
 /// For as long as it lives, the server of modules is at an address to which there is no way.
@@ -103,17 +68,84 @@ impl Drop for Away {
     }
 }
 
+/// Those that it refused.
+fn refused_updates(control: &EnvoyGateway) -> u64 {
+    control.counter("listener_manager.lds.update_rejected")
+}
+
 #[test]
-fn an_image_with_another_digest_is_not_accepted() {
+fn a_running_proxy_refuses_under_a_wrong_digest_and_serves_on_by_the_old_configuration_under_a_wrong_one()
+ {
     let upstream = Upstream::start();
-    let mut objects = cluster(&upstream);
-    for object in &mut objects {
-        if name(object) == POLICY {
-            object["spec"]["wasm"][0]["code"]["image"]["sha256"] = json!("ab".repeat(32));
-        }
-    }
-    let control = EnvoyGateway::start(objects);
-    control.answers(8080, &get("/v1/orders"), 500);
+    let mut control = EnvoyGateway::start(cluster(&upstream));
+    control.answers(8080, &get("/admin/x"), 401);
+    // Without the server of modules: it has the module.
+    let away = Away::begin();
+    during(Duration::from_secs(1), || assert_eq!(control.send(8080, &get("/admin/x")).status, 401));
+    drop(away);
+    // A digest that is not the image's.
+    control.apply(wrong_digest());
+    control.answers(8080, &order(), 500);
     assert!(control.has_condition(POLICY, "Accepted", "False", "Invalid"));
-    println!("{}", control.object_status(POLICY).unwrap());
+    control.apply(policy());
+    control.answers(8080, &order(), 200);
+    control.answers(8080, &get("/admin/x"), 401);
+    // A configuration that the filter refuses.
+    assert_eq!(refused_updates(&control), 0);
+    control.apply(wrong_field());
+    control.until("the update to be refused", || {
+        (refused_updates(&control) > 0 && control.log().contains("proteccted")).then_some(())
+    });
+    assert!(is_accepted(&control));
+    assert_eq!(control.send(8080, &get("/admin/x")).status, 401);
+    assert_eq!(control.send(8080, &order()).status, 200);
+    // Nothing later arrives at that listener either, whatever object it is in.
+    let encoded = get("/v1%2Forders");
+    assert_eq!(control.send(8080, &encoded).status, 200);
+    let mut paths = shipped("clienttrafficpolicy.yaml").remove(0);
+    paths["spec"]["path"]["escapedSlashesAction"] = json!("RejectRequest");
+    control.apply(paths);
+    control
+        .until("the next update to be refused", || (refused_updates(&control) > 1).then_some(()));
+    assert_eq!(control.send(8080, &encoded.renewed()).status, 200);
+}
+
+/// The cluster with another policy.
+fn cluster_with(upstream: &Upstream, policy: Value) -> Vec<Value> {
+    let mut objects = cluster(upstream);
+    objects.retain(|object| name(object) != POLICY);
+    objects.push(policy);
+    objects
+}
+
+#[test]
+fn a_fresh_proxy_refuses_everything_under_a_wrong_configuration_that_is_accepted() {
+    let upstream = Upstream::start();
+    let control = EnvoyGateway::start(cluster_with(&upstream, wrong_field()));
+    control.answers(8080, &order(), 503);
+    assert_eq!(control.send(8080, &get("/admin/x")).status, 503);
+    assert!(is_accepted(&control));
+}
+
+#[test]
+fn a_fresh_proxy_refuses_everything_under_a_wrong_digest_that_is_not_accepted() {
+    let upstream = Upstream::start();
+    let control = EnvoyGateway::start(cluster_with(&upstream, wrong_digest()));
+    control.answers(8080, &order(), 500);
+    assert_eq!(control.send(8080, &get("/admin/x")).status, 500);
+    assert!(control.has_condition(POLICY, "Accepted", "False", "Invalid"));
+}
+
+#[test]
+fn a_fresh_proxy_opens_no_listener_without_the_server_of_modules() {
+    let upstream = Upstream::start();
+    let _away = Away::begin();
+    let control = EnvoyGateway::start(cluster(&upstream));
+    control.until("Envoy to ask for the module", || {
+        let asked = control.counter("cluster.wasm_cluster.upstream_rq_total");
+        let failed = control.counter("cluster.wasm_cluster.upstream_cx_connect_fail");
+        (asked + failed > 0).then_some(())
+    });
+    assert!(is_accepted(&control));
+    during(Duration::from_secs(1), || assert_eq!(control.status(8080, &order()), 0));
 }

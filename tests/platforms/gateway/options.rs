@@ -153,6 +153,13 @@ fn the_patches_set_what_envoy_gateway_has_no_field_for() {
     assert!(reload, "FAIL_RELOAD");
     assert_eq!(manager["delayed_close_timeout"], "0.100s");
     assert_eq!(manager["access_log_options"]["access_log_flush_interval"], "3s");
+    // A stream that goes on is in the log before it ends.
+    let (_, token) = service.grant(&["orders:read"], "10m");
+    control.answers(8080, &order().token(&token), 200);
+    let live = Live::begin(Kind::Download, ([127, 0, 0, 1], 8080).into(), &token);
+    control.record("/v1/orders/trickles");
+    live.goes_on();
+    drop(live);
     let took = cut(&service, &control);
     println!("a download over HTTP/1.1 ended {took:?} after the revocation");
     assert!(took < Duration::from_millis(900), "{took:?}");
