@@ -10,10 +10,8 @@
 
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "test code: whatever is not as expected must fail the test"
 )]
