@@ -125,6 +125,11 @@ fn a_fresh_proxy_refuses_everything_under_a_wrong_configuration_that_is_accepted
     control.answers(8080, &order(), 503);
     assert_eq!(control.send(8080, &get("/admin/x")).status, 503);
     assert!(is_accepted(&control));
+    // What an alert can look for.
+    control.until("the log", || {
+        let mut records = control.records().into_iter();
+        records.any(|record| record.details().contains("wasm_fail_stream")).then_some(())
+    });
 }
 
 #[test]
