@@ -182,3 +182,16 @@ fn a_vm_that_failed_refuses_its_worker_until_the_option_reloads_it() {
         }
     }
 }
+
+#[test]
+fn a_vm_that_failed_lets_everything_pass_where_the_policy_says_fail_open() {
+    let service = Service::start();
+    let policy = objects("envoy/gateway/envoyextensionpolicy.yaml").remove(0);
+    assert_eq!(policy["spec"]["wasm"][0]["failOpen"], false);
+    let gate = gate_with(Plan::asking(&service).panicking(), |manager| {
+        manager["http_filters"][0]["typed_config"]["config"]["fail_open"] = json!(true);
+    });
+    assert_eq!(gate.send(&get("/admin/users")).status, 401);
+    let _ = gate.send(&get("/v1/orders").header("x-panic-on-purpose", "request"));
+    until("an open door", || (gate.send(&get("/admin/users")).status == 200).then_some(()));
+}

@@ -315,3 +315,35 @@ fn without_the_line_of_cors_preflights_are_answered_before_breakglass() {
         (200, Some("https://console.example"))
     );
 }
+
+#[test]
+fn with_the_line_of_health_check_deny_refuses_health_checks_too_and_without_it_not() {
+    let upstream = Upstream::start();
+    for (line, status) in [(true, 401), (false, 200)] {
+        let mut objects = all_shipped();
+        for object in &mut objects {
+            match object["kind"].as_str().unwrap() {
+                "EnvoyExtensionPolicy" => {
+                    object["spec"]["wasm"][0]["config"]["unauthenticated"] = json!("deny");
+                }
+                "EnvoyProxy" if !line => {
+                    let order = object["spec"]["filterOrder"].as_array_mut().unwrap();
+                    order.retain(|one| one["before"] != "envoy.filters.http.health_check");
+                }
+                "ClientTrafficPolicy" => {
+                    object["spec"]["healthCheck"] = json!({"path": "/healthz"});
+                }
+                _ => {}
+            }
+        }
+        objects.extend([
+            class(),
+            gateway(&[("http", 8080)]),
+            route("payments", "api", "http"),
+            backend("payments", upstream.address()),
+        ]);
+        let control = EnvoyGateway::start(objects);
+        control.answers(8080, &get("/v1/orders"), 401);
+        assert_eq!(control.send(8080, &get("/healthz")).status, status, "{line}");
+    }
+}
