@@ -7,6 +7,7 @@ use breakglass_tests::live::{Kind, Live};
 use breakglass_tests::service::Service;
 use breakglass_tests::tokens::since_1970;
 use breakglass_tests::upstream::Upstream;
+use breakglass_tests::wait::during;
 use serde_json::{Value, json};
 
 use crate::control::{EnvoyGateway, each};
@@ -113,6 +114,7 @@ fn a_permit_passes_ext_authz_whose_service_is_down() {
     assert_eq!(control.send(8080, &order()).status, 403);
     let forged = order().header("x-breakglass-decision", "allow");
     assert_eq!(control.send(8080, &forged).status, 403);
+    assert_stays_closed_without_breakglass(&mut control, &token);
 }
 
 #[test]
@@ -132,6 +134,7 @@ fn a_permit_passes_a_strict_jwt() {
     assert_eq!(control.send(8080, &order()).status, 401);
     let forged = order().header("x-breakglass-decision", "allow");
     assert_eq!(control.send(8080, &forged).status, 401);
+    assert_stays_closed_without_breakglass(&mut control, &token);
 }
 
 #[test]
@@ -163,6 +166,23 @@ fn the_patches_set_what_envoy_gateway_has_no_field_for() {
     let took = cut(&service, &control);
     println!("a download over HTTP/1.1 ended {took:?} after the revocation");
     assert!(took < Duration::from_millis(900), "{took:?}");
+}
+
+/// The patches go by places in the chain, which are others when breakglass goes: nothing opens.
+fn assert_stays_closed_without_breakglass(control: &mut EnvoyGateway, token: &str) {
+    control.delete(POLICY);
+    let mut seen = std::collections::BTreeSet::new();
+    during(Duration::from_secs(5), || {
+        let forged = order().header("x-breakglass-decision", "allow");
+        for (what, request) in
+            [("none", order()), ("forged", forged), ("token", order().token(token))]
+        {
+            seen.insert((what, control.status(8080, &request)));
+        }
+    });
+    assert!(!seen.contains(&("none", 200)) && !seen.contains(&("forged", 200)), "{seen:?}");
+    assert_ne!(control.status(8080, &order().token(token)), 200);
+    assert!(control.counter("listener_manager.lds.update_rejected") > 0);
 }
 
 /// How long a download over HTTP/1.1 goes on after its grant was revoked, as its client sees it.
