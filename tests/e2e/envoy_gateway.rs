@@ -1,134 +1,90 @@
 //! `envoy/gateway/` does what it says: what Envoy Gateway makes of the objects guards a route on a
 //! real Envoy, without the reload of a failed VM that it cannot configure.
+//!
+//! What it makes is taken from `tests/fixtures/envoy-gateway`, which `scripts/platforms gateway` compares with
+//! what Envoy Gateway itself generates.
 
-use breakglass_tests::artefacts;
+use std::fs;
+use std::time::Duration;
+
+use breakglass_tests::artefacts::{self, root};
 use breakglass_tests::client::{get, request};
 use breakglass_tests::gate::{Gate, Plan};
-use breakglass_tests::istio::{cluster, filter, socket};
+use breakglass_tests::istio::{cluster, socket};
 use breakglass_tests::manifests::objects;
 use breakglass_tests::policy::{APPROVER, AUDIENCE, ISSUER};
 use breakglass_tests::service::Service;
-use breakglass_tests::wait::until;
+use breakglass_tests::wait::{during, until};
 use serde_json::{Value, json};
 
-/// The order in which Envoy Gateway puts filters by itself, as far as it matters here.
-const ORDER: [&str; 6] = ["health_check", "cors", "ext_authz", "jwt_authn", "wasm", "rbac"];
-
-/// What Envoy Gateway calls the one extension of the policy.
-const EXTENSION: &str = "envoyextensionpolicy/payments/breakglass/wasm/0";
-
-/// The filters in Envoy Gateway's order, after the moves that an EnvoyProxy asks for.
-fn order(proxy: &Value) -> Vec<String> {
-    let mut names = ORDER.map(|name| format!("envoy.filters.http.{name}")).to_vec();
-    for wanted in proxy["spec"]["filterOrder"].as_array().unwrap() {
-        let at = |names: &[String], name: &Value| names.iter().position(|one| name == one).unwrap();
-        let moved = names.remove(at(&names, &wanted["name"]));
-        let place = match (wanted.get("before"), wanted.get("after")) {
-            (Some(name), None) => at(&names, name),
-            (None, Some(name)) => at(&names, name) + 1,
-            _ => panic!("{wanted} says before or after"),
-        };
-        names.insert(place, moved);
-    }
-    names
+/// The listener, the routes and the cluster of the approval service, as Envoy Gateway generates them.
+fn generated() -> Value {
+    let path = root().join("tests/fixtures/envoy-gateway/generated.json");
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// The Wasm filter that Envoy Gateway makes: fetched code, its own VM id, no failure policy.
-fn wasm(extension: &Value) -> Value {
-    let mut configuration = extension["config"].clone();
+/// The configuration in the shipped policy, for the tests' service.
+fn configuration() -> Value {
+    let mut policy = objects("envoy/gateway/envoyextensionpolicy.yaml").remove(0);
+    let mut configuration = policy["spec"]["wasm"][0]["config"].take();
     configuration["issuers"][0]["issuer"] = json!(ISSUER);
     configuration["issuers"][0]["audiences"] = json!([AUDIENCE]);
-    json!({"config": {
-        "name": extension["name"],
-        "root_id": extension["rootID"],
-        "fail_open": extension["failOpen"],
-        "vm_config": {
-            "vm_id": EXTENSION,
-            "runtime": "envoy.wasm.runtime.v8",
-            "code": {"local": {"filename": artefacts::filter()}},
-            "environment_variables": {"host_env_keys": extension["env"]["hostKeys"]},
-        },
-        "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue",
-            "value": configuration.to_string()},
-    }})
+    configuration
 }
 
-/// What Envoy Gateway makes of the ClientTrafficPolicy: paths are normalised always, slashes merged unless
-/// it says otherwise, and encoded ones redirect unless it says otherwise.
-fn paths(manager: &mut Value, policy: &Value) {
-    let path = &policy["spec"]["path"];
-    manager["normalize_path"] = json!(true);
-    manager["merge_slashes"] = json!(path["disableMergeSlashes"] != true);
-    manager["path_with_escaped_slashes_action"] = match path["escapedSlashesAction"].as_str() {
-        Some("KeepUnchanged") => json!("KEEP_UNCHANGED"),
-        Some("RejectRequest") => json!("REJECT_REQUEST"),
-        Some("UnescapeAndForward") => json!("UNESCAPE_AND_FORWARD"),
-        None | Some("UnescapeAndRedirect") => json!("UNESCAPE_AND_REDIRECT"),
-        other => panic!("{other:?} is not understood here"),
-    };
-}
+/// Where the connection manager is in the listener.
+const MANAGER: &str = "/default_filter_chain/filters/0/typed_config";
 
 fn gate(service: &Service) -> Gate {
-    let policy = objects("envoy/gateway/clienttrafficpolicy.yaml").remove(0);
-    gate_with(service, &policy)
+    gate_with(Plan::asking(service), |_| ())
 }
 
-fn gate_with(service: &Service, clients: &Value) -> Gate {
-    let proxy = objects("envoy/gateway/envoyproxy.yaml").remove(0);
-    let policy = objects("envoy/gateway/envoyextensionpolicy.yaml").remove(0);
-    Plan::asking(service).start_with(|settings| {
-        let name = format!("envoy.filters.http.wasm/{EXTENSION}");
-        let filters = order(&proxy).into_iter().filter_map(|kind| {
-            (kind == "envoy.filters.http.wasm").then(|| {
-                let kind = "envoy.extensions.filters.http.wasm.v3.Wasm";
-                let mut made = filter(&name, kind, wasm(&policy["spec"]["wasm"][0]));
-                // In the chain of every listener, and in force on the routes of the target.
-                made["disabled"] = json!(true);
-                made
-            })
-        });
-        let router = filter("router", "envoy.extensions.filters.http.router.v3.Router", json!({}));
-        let on = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
-            "config": {}});
-        let route = json!({"name": "orders", "match": {"prefix": "/"},
-            "route": {"cluster": "upstream"},
-            "typed_per_filter_config": {&*name: on}});
-        let off = json!({"name": "other", "match": {"prefix": "/other/"},
-            "route": {"cluster": "upstream"}});
-        let format = json!({
-            "request_id": "%REQ(X-REQUEST-ID)%",
-            "decision": "%FILTER_STATE(wasm.breakglass_decision:PLAIN)%",
-        });
-        let mut log =
-            proxy["spec"]["telemetry"]["accessLog"]["settings"][0]["format"]["json"].clone();
-        log.as_object_mut().unwrap().extend(format.as_object().unwrap().clone());
-        let kind = "envoy.extensions.access_loggers.file.v3.FileAccessLog";
-        let log = json!({"path": "access.log", "log_format": {"json_format": log}});
-        let mut manager = json!({
-            "stat_prefix": "http-10080",
-            "preserve_external_request_id": true,
-            "http_filters": filters.chain([router]).collect::<Vec<_>>(),
-            "access_log": [filter("file", kind, log)],
-            "route_config": {"name": "payments/http", "virtual_hosts":
-                [{"name": "all", "domains": ["*"], "routes": [off, route]}]},
-        });
-        paths(&mut manager, clients);
-        let kind =
-            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
-        let manager = filter("envoy.filters.network.http_connection_manager", kind, manager);
-        // The cluster of the bootstrap: the approval service, here without its TLS.
-        let added = &proxy["spec"]["bootstrap"]["jsonPatches"][0];
-        assert_eq!(added["path"], "/static_resources/clusters/-");
+/// The generated configuration with the module from a file, on free ports, in front of the tests' API; and with one
+/// route more, that of another Gateway on the same Envoy.
+fn gate_with(plan: Plan, change: impl FnOnce(&mut Value)) -> Gate {
+    plan.start_with(|settings| {
+        let mut generated = generated();
+        let mut routes = generated["routes"].take();
+        let listener = &mut generated["listener"];
+        listener["address"] = socket("127.0.0.1:0".parse().unwrap());
+        let manager = listener.pointer_mut(MANAGER).unwrap();
+        assert_eq!(manager["path_with_escaped_slashes_action"], "KEEP_UNCHANGED");
+        // The tests find requests by the ids that they choose.
+        manager["preserve_external_request_id"] = json!(true);
+        let log = &mut manager["access_log"][0]["typed_config"];
+        log["path"] = json!("access.log");
+        log["log_format"]["json_format"]["decision"] =
+            json!("%FILTER_STATE(wasm.breakglass_decision:PLAIN)%");
+        let wasm = &mut manager["http_filters"][0]["typed_config"]["config"];
+        assert_eq!(wasm["root_id"], "breakglass", "the first filter is breakglass");
+        let module =
+            if settings.panicking { artefacts::panicking_filter() } else { artefacts::filter() };
+        wasm["vm_config"]["code"] = json!({"local": {"filename": module}});
+        wasm["configuration"]["value"] = json!(configuration().to_string());
+        change(manager);
+        let hosts = &mut routes["virtual_hosts"][0]["routes"];
+        let guarded = hosts[0].clone();
+        let upstream = guarded["route"]["cluster"].as_str().unwrap().to_owned();
+        let mut other = guarded;
+        other["name"] = json!("other");
+        other["match"] = json!({"prefix": "/other/"});
+        other.as_object_mut().unwrap().remove("typed_per_filter_config").unwrap();
+        hosts.as_array_mut().unwrap().insert(0, other);
+        routes.as_object_mut().unwrap().remove("@type");
+        manager.as_object_mut().unwrap().remove("rds").unwrap();
+        manager["route_config"] = routes;
+        listener.as_object_mut().unwrap().remove("@type");
+        // Of the listener's own, for connections without a route.
+        listener.as_object_mut().unwrap().remove("access_log");
+        // The approval service, here without its TLS.
         let approvals =
-            cluster(added["value"]["name"].as_str().unwrap(), socket(settings.approvals));
+            cluster(generated["approvals"]["name"].as_str().unwrap(), socket(settings.approvals));
         json!({
             "node": {"id": "payments", "cluster": "payments"},
             "admin": {"address": socket("127.0.0.1:0".parse().unwrap())},
             "static_resources": {
-                "listeners": [{"name": "payments/http",
-                    "address": socket("127.0.0.1:0".parse().unwrap()),
-                    "filter_chains": [{"filters": [manager]}]}],
-                "clusters": [cluster("upstream", socket(settings.upstream)), approvals],
+                "listeners": [generated["listener"]],
+                "clusters": [cluster(&upstream, socket(settings.upstream)), approvals],
             },
         })
         .to_string()
@@ -137,8 +93,11 @@ fn gate_with(service: &Service, clients: &Value) -> Gate {
 
 #[test]
 fn breakglass_is_first() {
-    let proxy = objects("envoy/gateway/envoyproxy.yaml").remove(0);
-    assert_eq!(order(&proxy)[0], "envoy.filters.http.wasm");
+    let filters = generated()["listener"].pointer(MANAGER).unwrap()["http_filters"].clone();
+    let names: Vec<&str> =
+        filters.as_array().unwrap().iter().map(|filter| filter["name"].as_str().unwrap()).collect();
+    assert!(names[0].starts_with("envoy.filters.http.wasm/"), "{names:?}");
+    assert_eq!(names[1..], ["envoy.filters.http.router"]);
 }
 
 #[test]
@@ -175,7 +134,9 @@ fn an_encoded_slash_stays_one_where_envoy_gateway_would_redirect() {
     let service = Service::start();
     let purge = request("DELETE", "/api/queues/%2F/orders/contents");
     assert_eq!(gate(&service).passes(&purge).seen.path, "/api/queues/%2F/orders/contents");
-    let redirecting = gate_with(&service, &json!({"spec": {}}));
+    let redirecting = gate_with(Plan::asking(&service), |manager| {
+        manager["path_with_escaped_slashes_action"] = json!("UNESCAPE_AND_REDIRECT");
+    });
     let answer = redirecting.send(&purge);
     assert_eq!(answer.status, 307);
     assert!(answer.header("location").unwrap().ends_with("/api/queues/orders/contents"));
@@ -192,4 +153,45 @@ fn what_is_protected_is_whatever_the_route_is() {
     let through = get("/other/..%2fadmin/users");
     assert_eq!(gate.send(&through).status, 200);
     assert_eq!(gate.upstream.saw(&through.id).unwrap().path, "/other/..%2fadmin/users");
+}
+
+#[test]
+fn a_vm_that_failed_refuses_its_worker_until_the_option_reloads_it() {
+    let panics = || get("/v1/orders").header("x-panic-on-purpose", "request");
+    for reloads in [false, true] {
+        let service = Service::start();
+        let gate = gate_with(Plan::asking(&service).panicking(), |manager| {
+            if reloads {
+                // What envoy/gateway/options/envoypatchpolicy.yaml adds.
+                let wasm = &mut manager["http_filters"][0]["typed_config"]["config"];
+                wasm["failure_policy"] = json!("FAIL_RELOAD");
+            }
+        });
+        assert_eq!(gate.send(&get("/v1/orders")).status, 200);
+        assert_eq!(gate.send(&panics()).status, 503);
+        if reloads {
+            until("another VM", || (gate.send(&get("/v1/orders")).status == 200).then_some(()));
+            assert_eq!(gate.send(&get("/admin/users")).status, 401);
+        } else {
+            during(Duration::from_secs(3), || {
+                let request = get("/v1/orders");
+                assert_eq!(gate.send(&request).status, 503);
+                assert!(gate.envoy.record(&request.id).details().contains("wasm_fail_stream"));
+                std::thread::sleep(Duration::from_millis(100));
+            });
+        }
+    }
+}
+
+#[test]
+fn a_vm_that_failed_lets_everything_pass_where_the_policy_says_fail_open() {
+    let service = Service::start();
+    let policy = objects("envoy/gateway/envoyextensionpolicy.yaml").remove(0);
+    assert_eq!(policy["spec"]["wasm"][0]["failOpen"], false);
+    let gate = gate_with(Plan::asking(&service).panicking(), |manager| {
+        manager["http_filters"][0]["typed_config"]["config"]["fail_open"] = json!(true);
+    });
+    assert_eq!(gate.send(&get("/admin/users")).status, 401);
+    let _ = gate.send(&get("/v1/orders").header("x-panic-on-purpose", "request"));
+    until("an open door", || (gate.send(&get("/admin/users")).status == 200).then_some(()));
 }

@@ -85,6 +85,9 @@ fn fate(mark: &str) -> Option<&'static str> {
         "yaml browsers" => "put into Envoy, and asked as a browser asks (browsers.rs)",
         "yaml authorization" => "valid by the schema of its kind (examples.rs)",
         "toml service" => "taken by the service (examples.rs)",
+        "sh gateway" | "yaml gateway" => {
+            "run, with a stand-in for kubectl (scripts/platforms gateway: documented.rs)"
+        }
         "text" => "text: a picture, a form, a message",
         _ if reason_not_to_run(mark).is_some() => "shell, not run",
         _ => return None,
