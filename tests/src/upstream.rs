@@ -65,8 +65,21 @@ impl Upstream {
     /// When there is no free port.
     #[must_use]
     pub fn start() -> Upstream {
+        Upstream::on(std::net::TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    /// Starts one that takes what comes in at a socket, which may be in another network.
+    ///
+    /// # Panics
+    /// When the socket cannot be used.
+    #[must_use]
+    pub fn on(listener: std::net::TcpListener) -> Upstream {
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let listener = runtime().block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = {
+            let _runtime = runtime().enter();
+            TcpListener::from_std(listener).unwrap()
+        };
         let address = listener.local_addr().unwrap();
         let server = runtime().spawn(serve(listener, Arc::clone(&seen)));
         Upstream { address, seen, server }
@@ -76,6 +89,17 @@ impl Upstream {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it saw of the request with this header, if that request ever came: for requests whose id a
+    /// proxy in front replaces.
+    ///
+    /// # Panics
+    /// When a server task panicked.
+    #[must_use]
+    pub fn saw_header(&self, name: &str, value: &str) -> Option<Seen> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().find(|one| one.header(name) == Some(value)).cloned()
     }
 
     /// What it saw of the request with this id, if that request ever came.

@@ -8,4 +8,5 @@
     reason = "test code: whatever is not as expected must fail the test"
 )]
 
+mod driven;
 mod judged;

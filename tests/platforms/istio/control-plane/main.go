@@ -21,6 +21,11 @@
 // does for a WasmPlugin with this `sha256`. Prints "accepted: N bytes", or "refused: REASON" and what it
 // gives to Envoy instead.
 //
+//	control-plane inject DEPLOYMENT.yaml MESH
+//
+// prints what istiod's injector makes of a Deployment, with the templates and the default values of
+// its chart, and MESH, in YAML, laid over Istio's default MeshConfig.
+//
 // A scenario:
 //
 //	{"mesh": {..}, "istio": [..], "kubernetes": [..], "proxies": [{"name": .., "type": "sidecar" |
@@ -62,9 +67,11 @@ func main() {
 		err = listen(arguments[1], arguments[2])
 	case len(arguments) == 3 && arguments[0] == "pull":
 		err = pull(arguments[1], arguments[2])
+	case len(arguments) == 3 && arguments[0] == "inject":
+		err = injectInto(arguments[1], arguments[2])
 	default:
 		err = errors.New("usage: control-plane generate OUT SCENARIO.json.. | listen ADDRESS SCENARIO.json | " +
-			"pull PATH SHA256")
+			"pull PATH SHA256 | inject DEPLOYMENT.yaml MESH")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "control-plane:", err)
