@@ -15,6 +15,7 @@ mod heads;
 mod hostile;
 mod long_records;
 mod max_stream;
+mod quiet_heads;
 mod random;
 mod readings;
 mod redirects;
