@@ -1,6 +1,9 @@
 //! An Envoy that follows the feed of the real approval service and answers by itself.
 
+use std::path::Path;
+
 use breakglass_tests::approvals::FEED;
+use breakglass_tests::artefacts;
 use breakglass_tests::bootstrap::Settings;
 use breakglass_tests::policy::{remote_keys, standard};
 use breakglass_tests::service::Service;
@@ -25,6 +28,17 @@ pub(crate) fn start(
     workers: usize,
     otherwise: Otherwise,
 ) -> Running {
+    start_module(service, node, workers, otherwise, &artefacts::filter())
+}
+
+/// Starts one with the filter that is in this file.
+pub(crate) fn start_module(
+    service: &Service,
+    node: &str,
+    workers: usize,
+    otherwise: Otherwise,
+    module: &Path,
+) -> Running {
     let mut filter = standard(&[]);
     filter["issuers"][0]["jwks"] = json!({"remote": remote_keys()});
     filter["revocation"]["feed"] =
@@ -43,5 +57,7 @@ pub(crate) fn start(
         .unwrap();
     manager["route_config"]["virtual_hosts"][0]["routes"] = direct_response();
     manager["access_log"] = audit_log();
+    manager["http_filters"][0]["typed_config"]["config"]["vm_config"]["code"]["local"]["filename"] =
+        json!(module);
     Running::start(&bootstrap, workers)
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -16,13 +17,16 @@ use crate::clock;
 use crate::policy::PROXY_TOKEN;
 use crate::record::Record;
 use crate::stats::Stats;
-use crate::wait::until;
+use crate::wait::{until, until_within};
 
 /// The file of a configuration that the settings generate.
 const GENERATED: &str = "envoy.json";
 
 /// The file of a configuration that a test gives.
 const GIVEN: &str = "envoy.yaml";
+
+/// How long a start may take: Envoy compiles the filter, which is seconds of CPU time, and others do that beside it.
+const START: Duration = Duration::from_secs(60);
 
 /// What no log of a healthy Envoy contains.
 const CRASHES: [&str; 3] = ["Caught Segmentation fault", "Caught Aborted", "assert failure"];
@@ -87,7 +91,7 @@ impl Envoy {
             running(&mut child.0, directory.path());
             fs::read_to_string(directory.path().join("admin.txt")).ok()?.parse().ok()
         });
-        until("Envoy to be live", || {
+        until_within(START, "Envoy to be live", || {
             running(&mut child.0, directory.path());
             get("/ready").try_send(admin).ok().filter(|answer| answer.status == 200)
         });

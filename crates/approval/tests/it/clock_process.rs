@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -87,9 +88,18 @@ fn revoke_all(server: &Server) -> i64 {
     ran.json()["revoked"].as_i64().unwrap()
 }
 
+/// Each case has a service of its own, and mostly waits for a command that tries again: so they are all run at once.
+fn at_once<T: Sync>(cases: &[T], run: impl Fn(&T) + Sync) {
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| run(case));
+        }
+    });
+}
+
 #[test]
 fn a_clock_that_is_set_while_the_service_runs() {
-    for (how, side) in WRONG {
+    at_once(&WRONG, |&(how, side)| {
         let directory = tempfile::tempdir().unwrap();
         set_clock(&directory, "+0");
         let server = start(directory, &[]);
@@ -115,26 +125,25 @@ fn a_clock_that_is_set_while_the_service_runs() {
         assert_eq!(state, "revoked");
         let metrics = server.get("nobody", "/metrics");
         assert!(metrics.as_str().unwrap().contains("breakglass_clock_steps_total 1"));
-    }
+    });
 }
 
 #[test]
 fn a_clock_that_is_set_while_the_service_is_down() {
-    for (how, _) in WRONG {
-        // It was killed, or told to stop.
-        for signal in ["KILL", "TERM"] {
-            let directory = tempfile::tempdir().unwrap();
-            set_clock(&directory, "+0");
-            let server = start(directory, &[]);
-            let (first, waiting) = prepare(&server);
-            let directory = server.leave(signal);
-            set_clock(&directory, how);
-            let server = start(directory, &[]);
-            is_refused(&server.run("carol", &["approve", &waiting, "--yes"]), "clock_stepped");
-            is_refused(&server.run("alice", &["token", &first]), "clock_stepped");
-            assert_eq!(revoke_all(&server), 1, "{how} {signal}");
-        }
-    }
+    // It was killed, or told to stop.
+    let cases = WRONG.map(|(how, _)| ["KILL", "TERM"].map(|signal| (how, signal)));
+    at_once(cases.as_flattened(), |&(how, signal)| {
+        let directory = tempfile::tempdir().unwrap();
+        set_clock(&directory, "+0");
+        let server = start(directory, &[]);
+        let (first, waiting) = prepare(&server);
+        let directory = server.leave(signal);
+        set_clock(&directory, how);
+        let server = start(directory, &[]);
+        is_refused(&server.run("carol", &["approve", &waiting, "--yes"]), "clock_stepped");
+        is_refused(&server.run("alice", &["token", &first]), "clock_stepped");
+        assert_eq!(revoke_all(&server), 1, "{how} {signal}");
+    });
 }
 
 #[test]

@@ -138,6 +138,11 @@ impl Shared {
         self.lead.as_ref().is_some_and(|lead| lives(Instant::from_millis(lead.until)))
     }
 
+    /// Whether no head waits, whatever time passes in this round.
+    pub(super) fn is_settled(&self) -> bool {
+        self.ended.is_empty() && self.idle.iter().all(|entry| entry.arrived)
+    }
+
     /// The heads that are to be reported now, of so many bytes; one at least, if there is one.
     pub(super) fn due(&self, round: &Round, now: Instant, bytes: usize) -> Vec<Head> {
         let gathered = round.began.after(GATHER) <= now;
@@ -174,6 +179,11 @@ impl Round {
         let number = shifted.checked_div(length).unwrap_or_default();
         let began = number.saturating_mul(length).saturating_sub(shift);
         Round { number, began: Instant::from_millis(began) }
+    }
+
+    /// When the next one begins.
+    pub(super) fn end(&self) -> Instant {
+        self.began.after(REPEAT_INTERVAL)
     }
 }
 

@@ -17,6 +17,9 @@
 //!
 //! The value is authenticated. An old one that another plugin puts back says what was true: at worst a
 //! head is reported once more, or by its own VM alone.
+//!
+//! For most of a round nothing is to be done: every head on the board has arrived, and this VM's chain was heard of in
+//! this round. Until the value or the round is another one, a VM only sees that ([`super::quiet`]).
 
 use std::time::Duration;
 
@@ -24,7 +27,8 @@ use super::head_board::{
     Entry, LEASE, Lead, MAX_ENDED, MAX_VALUE_BYTES, Put, Round, Shared, bounded,
 };
 use super::process::ProcessId;
-use super::{Board, BoardKey, Written};
+use super::quiet::{Known, Quiet};
+use super::{Board, BoardKey, Version, Written};
 use crate::audit::{Head, RETRY_INTERVAL};
 use crate::config::Config;
 use crate::hex;
@@ -72,6 +76,8 @@ pub(crate) struct SharedHeads {
     sent: Vec<(String, u64)>,
     /// What came of it, while that is not on the board yet.
     arrived: Option<bool>,
+    /// Whether nothing is to be done.
+    quiet: Option<Quiet>,
 }
 
 impl SharedHeads {
@@ -90,6 +96,7 @@ impl SharedHeads {
             missed_since: None,
             sent: Vec::new(),
             arrived: None,
+            quiet: None,
         })
     }
 
@@ -102,12 +109,24 @@ impl SharedHeads {
     /// Something has happened that the others are to know of.
     pub(crate) fn hurry(&mut self) {
         self.next_look = None;
+        self.quiet = None;
     }
 
     /// The report for all has arrived, or has not.
     pub(crate) fn reported(&mut self, arrived: bool) {
         self.arrived = Some(arrived);
         self.hurry();
+    }
+
+    /// Whether a look has nothing to do, because all is as at the last one, which had nothing to do.
+    pub(crate) fn is_quiet(&mut self, board: &dyn Board, now: Instant) -> bool {
+        let Some(quiet) = &self.quiet else { return false };
+        let there = board.read(&self.place);
+        let is_quiet = quiet.lasts(Known::of(there.as_ref()), now);
+        if is_quiet {
+            self.next_look = Some(now.after(LOOK_INTERVAL));
+        }
+        is_quiet
     }
 
     /// Looks at the board, and takes part. A report has so many bytes at most.
@@ -120,7 +139,8 @@ impl SharedHeads {
         now: Instant,
     ) -> Look {
         self.next_look = Some(now.after(LOOK_INTERVAL));
-        let (mut shared, version) = self.read(board);
+        self.quiet = None;
+        let (mut shared, version, known) = self.read(board);
         let round = Round::at(now, process);
         let mut look = Look::default();
         let mut changed = false;
@@ -153,6 +173,10 @@ impl SharedHeads {
             changed = true;
         }
         if !changed {
+            let is_known = idle.is_none_or(|idle| Round::at(idle.known_at, process) == round);
+            let board = known.filter(|_| is_known && self.sent.is_empty() && shared.is_settled());
+            let until = round.end();
+            self.quiet = board.map(|board| Quiet { board, since: now, until });
             return look;
         }
         match self.write(board, &shared, version) {
@@ -175,7 +199,7 @@ impl SharedHeads {
 
     /// This chain has new records: its head on the board is out of date.
     pub(crate) fn withdraw(&mut self, board: &dyn Board, chain: &str) {
-        let (mut shared, version) = self.read(board);
+        let (mut shared, version, _) = self.read(board);
         if shared.withdraw(chain) {
             // The VM that was first reports what was true.
             let _ = self.write(board, &shared, version);
@@ -201,7 +225,7 @@ impl SharedHeads {
 
     fn change(&self, board: &dyn Board, change: impl Fn(&mut Shared)) {
         for _ in 0..ATTEMPTS {
-            let (mut shared, version) = self.read(board);
+            let (mut shared, version, _) = self.read(board);
             change(&mut shared);
             if self.write(board, &shared, version) != Written::Conflict {
                 return;
@@ -209,14 +233,16 @@ impl SharedHeads {
         }
     }
 
-    /// What is on the board; nothing, if that is not authentic.
-    fn read(&self, board: &dyn Board) -> (Shared, Option<u32>) {
-        let Some((value, version)) = board.read(&self.place) else {
-            return (Shared::default(), None);
-        };
+    /// What is on the board; nothing, if that is not authentic, and then it is not known either.
+    fn read(&self, board: &dyn Board) -> (Shared, Option<Version>, Option<Known>) {
+        let there = board.read(&self.place);
+        let known = Known::of(there.as_ref());
+        let Some((value, version)) = there else { return (Shared::default(), None, known) };
         let text = self.key.open(&value);
-        let shared = text.and_then(|text| serde_json::from_slice(text).ok());
-        (shared.unwrap_or_default(), Some(version))
+        match text.and_then(|text| serde_json::from_slice(text).ok()) {
+            Some(shared) => (shared, Some(version), known),
+            None => (Shared::default(), Some(version), None),
+        }
     }
 
     fn write(&self, board: &dyn Board, shared: &Shared, version: Option<u32>) -> Written {

@@ -13,6 +13,7 @@ mod feed;
 mod head_board;
 mod heads;
 mod process;
+mod quiet;
 mod warned;
 
 use hmac_sha256::HMAC;

@@ -87,6 +87,9 @@ impl Worker {
 
     /// Looks at what the other VMs have put on the board. Whether this one must repeat its head alone.
     fn look(&mut self, board: &dyn Board, now: Instant) -> bool {
+        if self.heads.as_mut().is_some_and(|heads| heads.is_quiet(board, now)) {
+            return false;
+        }
         let process = self.process_id(board);
         let idle = self.chain.is_idle().then(|| self.chain.to_report()).flatten();
         let idle = idle.map(|head| Idle { head, known_at: self.chain.known_at() });

@@ -16,6 +16,7 @@ mod hostile;
 mod long_records;
 mod max_stream;
 mod probe;
+mod quiet_heads;
 mod random;
 mod readings;
 mod redirects;
