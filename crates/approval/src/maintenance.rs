@@ -53,17 +53,21 @@ pub enum MaintenanceError {
 /// [`MaintenanceError`] if the directory is there, or something cannot be read or written.
 pub async fn backup(config: &Config, to: &Path) -> Result<Vec<PathBuf>, MaintenanceError> {
     let file = |path: &Path, error| MaintenanceError::File { path: path.to_owned(), error };
-    DirBuilder::new().mode(0o700).create(to).map_err(|error| file(to, error))?;
-    let mut copies = Vec::new();
+    // Before anything is made, so that a failure leaves no directory in the way of the next attempt.
+    let mut databases = Vec::new();
     for database in [config.database.clone(), config.evidence_path()] {
         // The evidence database is made by the first start of a version that has one.
-        if database != config.database && !database.exists() {
-            continue;
+        if database == config.database || database.exists() {
+            let failed = |error| MaintenanceError::Database { path: database.clone(), error };
+            databases.push((open(&database).await.map_err(failed)?, database));
         }
+    }
+    DirBuilder::new().mode(0o700).create(to).map_err(|error| file(to, error))?;
+    let mut copies = Vec::new();
+    for (mut connection, database) in databases {
         let copy = to.join(database.file_name().unwrap_or_default());
         create_private(&copy).map_err(|error| file(&copy, error))?;
         let failed = |error| MaintenanceError::Database { path: database.clone(), error };
-        let mut connection = open(&database).await.map_err(failed)?;
         sqlx::query("VACUUM INTO ?")
             .bind(copy.to_string_lossy().into_owned())
             .execute(&mut connection)

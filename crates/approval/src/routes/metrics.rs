@@ -1,10 +1,24 @@
-//! `GET /metrics`: the counters, for Prometheus.
+//! `GET /metrics`: the counters, for Prometheus; among everything else, and on a socket of its own.
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
+use axum::middleware::{from_fn, map_response};
+use axum::routing::get;
 
+use super::{TIMEOUT, observe, say_version};
 use crate::app::App;
-use crate::problem::Problem;
+use crate::problem::{Problem, Reason};
+
+/// What a socket for metrics alone answers.
+pub(crate) fn router_alone(app: App) -> Router {
+    Router::new()
+        .route("/metrics", get(handler))
+        .fallback(async || Problem::new(Reason::NotFound, "there is nothing but /metrics here"))
+        .layer(from_fn(|request, next| observe::timeout(TIMEOUT, request, next)))
+        .layer(map_response(say_version))
+        .with_state(app)
+}
 
 pub(super) async fn handler(
     State(app): State<App>,

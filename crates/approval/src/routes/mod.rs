@@ -51,6 +51,8 @@ use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store::Request;
 
+pub(crate) use metrics::router_alone as metrics_router;
+
 /// How long an answer may take, body included: above what the database may wait for its lock.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -107,16 +109,6 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(app.clone(), attempted::observe))
         .layer(from_fn_with_state(app.clone(), observe::count))
-        .layer(map_response(say_version))
-        .with_state(app)
-}
-
-/// What a socket for metrics alone answers.
-pub(crate) fn metrics_router(app: App) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics::handler))
-        .fallback(async || Problem::new(Reason::NotFound, "there is nothing but /metrics here"))
-        .layer(from_fn(|request, next| observe::timeout(TIMEOUT, request, next)))
         .layer(map_response(say_version))
         .with_state(app)
 }

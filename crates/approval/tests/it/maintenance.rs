@@ -94,6 +94,7 @@ fn what_is_not_there_is_not_made() {
         assert!(ran.stderr.contains("unable to open database file"), "{ran:?}");
     }
     assert!(!directory.path().join("approvals.db").exists());
+    assert!(!to.exists(), "it would be in the way of the next attempt");
 }
 
 #[test]
