@@ -8,7 +8,10 @@ use breakglass_core::probe::{
 use breakglass_core::step::Step;
 use serde_json::{Value, json};
 
-use super::support::*;
+use super::support::{
+    Key, NOW, Request, Stage, assert_refused, claims, config, feeding_config, fetching_config,
+    parse, test, with,
+};
 
 /// What our own service puts into a challenge.
 fn payload() -> Value {
