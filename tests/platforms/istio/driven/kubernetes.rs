@@ -23,8 +23,10 @@ pub(crate) fn cluster() -> Vec<Value> {
     let mut approvals = objects("envoy/kubernetes/service.yaml").remove(0);
     approvals["metadata"]["namespace"] = json!(APPROVALS.namespace);
     approvals["spec"]["clusterIP"] = json!(cluster_ip(&APPROVALS));
-    // The name of a container's port, which the endpoints below give a number.
-    approvals["spec"]["ports"][0]["targetPort"] = json!(8300);
+    // The names of the container's ports, which the endpoints below give numbers: the service's own.
+    for port in approvals["spec"]["ports"].as_array_mut().unwrap() {
+        port["targetPort"] = port["port"].clone();
+    }
     cluster.extend(served(&APPROVALS, approvals));
     for gateway in [&GATEWAY, &OTHER_GATEWAY] {
         let ports = [json!({"name": "http2", "port": 80, "targetPort": 80})];
