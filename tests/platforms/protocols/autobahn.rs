@@ -63,5 +63,15 @@ fn results(index: &Value) -> Results {
         let members = ["behavior", "behaviorClose", "remoteCloseCode"];
         members.map(|member| case[member].to_string()).join(" ")
     };
-    cases.map(|(name, case)| (name.clone(), text(case))).collect()
+    cases.map(|(name, case)| (name.clone(), raced(name, text(case)))).collect()
+}
+
+/// In the cases of reserved bits and opcodes (3 and 4) a good message comes before what is not one. The server closes
+/// at that, and its answer to the good one arrives before (`OK`) or does not (`NON-STRICT`): also without the filter,
+/// from one run to the next.
+fn raced(name: &str, result: String) -> String {
+    if name.starts_with("3.") || name.starts_with("4.") {
+        return result.replacen("\"NON-STRICT\"", "\"OK\"", 1);
+    }
+    result
 }
