@@ -75,9 +75,10 @@ fn scopes() -> Value {
         {"name": "loot:push", "methods": methods, "paths": ["/v2/loot/**"]}])
 }
 
-/// skopeo brings a token in `authorization`, and only where it is asked for one.
+/// skopeo brings a token in `authorization`, and only after a challenge of the scheme `Bearer`, which is that of the
+/// source that comes first.
 fn bearer() -> Value {
-    json!([{"header": "x-breakglass-token"}, {"header": "authorization", "scheme": "Bearer"}])
+    json!([{"header": "authorization", "scheme": "Bearer"}, {"header": "x-breakglass-token"}])
 }
 
 #[test]
@@ -104,6 +105,16 @@ fn skopeo_pushes_and_pulls_names_of_any_depth_in_its_scope() {
         let blob = format!("/v2/{name}/blobs/sha256:{}", sha256(MARKER.as_bytes()));
         gate.recorded("GET", &blob, "allow", "permit");
     }
+    // With a challenge of a scheme that it does not know it brings none.
+    let mut sources = bearer();
+    sources.as_array_mut().unwrap().reverse();
+    let rules = json!({"scopes": scopes(), "protected": [{"paths": ["/v2/**"]}],
+        "token_sources": sources});
+    let other = ApplicationGate::new(registry.address(), &rules);
+    let token = format!("--dest-registry-token={}", other.token(&["team:push"]));
+    let image = format!("docker://{}/team/app:2", other.address());
+    let ran = skopeo(&registry, &["copy", "--dest-tls-verify=false", &token, "dir:image", &image]);
+    assert!(!ran.success && ran.stderr.contains("None of the challenges"), "{ran:?}");
     // What it has pushed once it asks to be mounted the next time; refused, it uploads it.
     let uploads = "/v2/team/a/b/c/d/app/blobs/uploads/";
     gate.recorded("POST", uploads, "deny", "second_resource");
