@@ -21,6 +21,7 @@ pub mod cache;
 mod caller;
 pub mod calls;
 pub mod claims;
+mod code;
 pub mod config;
 mod connection;
 mod counters;

@@ -21,6 +21,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::code::absorb;
 use crate::config::{ConfigDigest, Credential};
 
 /// Separates this use of the credential from every other one.
@@ -169,12 +170,6 @@ impl MarkKey {
         }
         code
     }
-}
-
-/// Adds what varies in length, with its length before it. A `usize` has at most 64 bits.
-fn absorb(code: &mut Hmac<Sha256>, bytes: &[u8]) {
-    code.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-    code.update(bytes);
 }
 
 /// The key is a secret: with it marks can be made.

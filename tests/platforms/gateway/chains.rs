@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::control::EnvoyGateway;
 use crate::objects::{
-    all_shipped, backend, class, gateway, object, policy, route, shipped, to_backend,
+    all_served, all_shipped, backend, class, gateway, object, policy, route, shipped, to_backend,
 };
 use crate::world::{secret, world};
 
@@ -320,7 +320,7 @@ fn without_the_line_of_cors_preflights_are_answered_before_breakglass() {
 fn with_the_line_of_health_check_deny_refuses_health_checks_too_and_without_it_not() {
     let upstream = Upstream::start();
     for (line, status) in [(true, 401), (false, 200)] {
-        let mut objects = all_shipped();
+        let mut objects = all_served(upstream.address());
         for object in &mut objects {
             match object["kind"].as_str().unwrap() {
                 "EnvoyExtensionPolicy" => {
@@ -336,12 +336,6 @@ fn with_the_line_of_health_check_deny_refuses_health_checks_too_and_without_it_n
                 _ => {}
             }
         }
-        objects.extend([
-            class(),
-            gateway(&[("http", 8080)]),
-            route("payments", "api", "http"),
-            backend("payments", upstream.address()),
-        ]);
         let control = EnvoyGateway::start(objects);
         control.answers(8080, &get("/v1/orders"), 401);
         assert_eq!(control.send(8080, &get("/healthz")).status, status, "{line}");

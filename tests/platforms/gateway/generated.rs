@@ -9,7 +9,7 @@ use breakglass_tests::upstream::Upstream;
 use serde_json::{Value, json};
 
 use crate::control::{EnvoyGateway, each};
-use crate::objects::{all_shipped, backend, class, gateway, route};
+use crate::objects::all_served;
 
 const FIXTURE: &str = "tests/fixtures/envoy-gateway/generated.json";
 
@@ -37,16 +37,9 @@ fn mask(value: &mut Value) {
 #[test]
 fn the_configuration_that_the_end_to_end_tests_load_is_what_envoy_gateway_makes() {
     let upstream = Upstream::start();
-    let mut objects = all_shipped();
+    let objects = all_served(upstream.address());
     let policy = objects.iter().find(|object| object["kind"] == "EnvoyExtensionPolicy").unwrap();
     let configuration = policy["spec"]["wasm"][0]["config"].clone();
-
-    objects.extend([
-        class(),
-        gateway(&[("http", 8080)]),
-        route("payments", "api", "http"),
-        backend("payments", upstream.address()),
-    ]);
     let control = EnvoyGateway::start(objects);
     control.answers(8080, &get("/admin/x"), 401);
     let dump = control.dump("payments/payments/http");

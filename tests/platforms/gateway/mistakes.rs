@@ -9,20 +9,13 @@ use breakglass_tests::wait::during;
 use serde_json::{Value, json};
 
 use crate::control::EnvoyGateway;
-use crate::objects::{all_shipped, backend, class, gateway, name, route, shipped};
+use crate::objects::{all_served, name, shipped};
 use crate::world::name_hosts;
 
 const POLICY: &str = "EnvoyExtensionPolicy payments/breakglass";
 
 fn cluster(upstream: &Upstream) -> Vec<Value> {
-    let mut objects = all_shipped();
-    objects.extend([
-        class(),
-        gateway(&[("http", 8080)]),
-        route("payments", "api", "http"),
-        backend("payments", upstream.address()),
-    ]);
-    objects
+    all_served(upstream.address())
 }
 
 /// The shipped policy.

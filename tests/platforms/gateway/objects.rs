@@ -65,6 +65,18 @@ pub(crate) fn all_shipped() -> Vec<Value> {
         .collect()
 }
 
+/// The same, with a Gateway, and a route to this API.
+pub(crate) fn all_served(upstream: SocketAddr) -> Vec<Value> {
+    let mut objects = all_shipped();
+    objects.extend([
+        class(),
+        gateway(&[("http", 8080)]),
+        route("payments", "api", "http"),
+        backend("payments", upstream),
+    ]);
+    objects
+}
+
 /// The class of the Gateways here.
 pub(crate) fn class() -> Value {
     json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass",

@@ -11,19 +11,13 @@ use breakglass_tests::wait::during;
 use serde_json::{Value, json};
 
 use crate::control::{EnvoyGateway, each};
-use crate::objects::{all_shipped, backend, class, gateway, object, policy, route, shipped};
+use crate::objects::{all_served, object, policy, shipped};
 use crate::world::route_to;
 
 const POLICY: &str = "EnvoyExtensionPolicy payments/breakglass";
 
 fn cluster(upstream: &Upstream, more: Vec<Value>) -> Vec<Value> {
-    let mut objects = all_shipped();
-    objects.extend([
-        class(),
-        gateway(&[("http", 8080)]),
-        route("payments", "api", "http"),
-        backend("payments", upstream.address()),
-    ]);
+    let mut objects = all_served(upstream.address());
     objects.extend(more);
     objects
 }

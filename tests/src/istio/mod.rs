@@ -136,8 +136,9 @@ pub fn socket(address: SocketAddr) -> Value {
     json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
 }
 
-/// The mesh's own access log, in the form that [`crate::record`] reads.
-fn telemetry() -> Value {
+/// An access log in the form that [`crate::record`] reads.
+#[must_use]
+pub fn telemetry() -> Value {
     let format = json!({
         "request_id": "%REQ(X-REQUEST-ID)%",
         "path": "%REQ(:PATH)%",

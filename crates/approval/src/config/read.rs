@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use breakglass_core::probe::PROBE_AUDIENCE;
+use breakglass_core::probe::check_audience;
 use breakglass_core::schema::Place;
 use regex_lite::Regex;
 
@@ -30,13 +30,8 @@ pub(super) fn pattern(text: &str) -> Result<Regex, String> {
         .map_err(|error| format!("expected a regular expression such as `INC-[0-9]+`: {error}"))
 }
 
-/// A challenge of `breakglass probe` is for no environment.
 pub(super) fn audience(text: &str) -> Result<String, String> {
-    if text == PROBE_AUDIENCE {
-        return Err(format!(
-            "`{PROBE_AUDIENCE}` is the `aud` of the challenges of `breakglass probe`: give the environment another name"
-        ));
-    }
+    check_audience(text)?;
     name(text)
 }
 

@@ -204,7 +204,7 @@ async fn nothing_else_is_guarded() {
         ("an old answer", text(filter.answer(&old, "orders.internal")), "not_proven"),
         ("another authority's", text(filter.answer(&challenge, "other.internal")), "not_proven"),
         ("another port's", text(filter.answer(&challenge, "orders.internal:1")), "not_proven"),
-        ("a second half of nobody's", URL_SAFE_NO_PAD.encode(&first), "unreported"),
+        ("a second half that no proxy has made", URL_SAFE_NO_PAD.encode(&first), "unreported"),
     ] {
         let verdict = verdict(&service, &id, "orders.internal", Some(&answer)).await;
         assert_eq!(verdict["verdict"], expected, "{name}: {verdict}");
@@ -273,7 +273,7 @@ async fn a_proxy_without_a_key_is_known_by_its_report_alone() {
     filter.poll(&service, None).await.ok();
     let (id, challenge) = challenge(&service).await;
     let asked = Asked { challenge: &challenge, authority: b"a" };
-    // As the filter makes it: by a key that nobody else has.
+    // As a filter without a credential makes it: by a random key of its own.
     let answer = ProbeKey::from_credential("drawn at random").answer(&asked, &filter.answering());
     assert_eq!(verdict(&service, &id, "a", Some(&answer.text())).await["verdict"], "not_proven");
     let report = format!("prb_other={},{id}={}", "0".repeat(64), answer.report(&asked));

@@ -4,8 +4,10 @@
 //! derived from the SHA-256 of the proxy's credential, which is all that the approval service has of it. So
 //! the service can tell whose chain an id names, and no other proxy can claim it by reporting first.
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
+
+use crate::code::keyed;
 
 /// Bytes of an id that are random, and bytes that commit to the credential.
 const HALF: usize = 8;
@@ -48,13 +50,6 @@ impl ChainKey {
     pub fn made(&self, id: &[u8; 16]) -> bool {
         id.first_chunk::<HALF>().is_some_and(|random| self.id(*random) == *id)
     }
-}
-
-/// A key that is shorter than a block is padded with zeros (RFC 2104, section 2).
-fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    let mut block = [0; 64];
-    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-    Hmac::new(&block.into())
 }
 
 /// The key is a secret: with it ids can be made in the proxy's name.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::probe::{PROBE_AUDIENCE, PROBE_TYPE, is_probe_type};
+use crate::probe::{PROBE_TYPE, check_audience, is_probe_type};
 use crate::schema::{Object, Place, duration, list, one_of, or, parsed, required, text};
 use crate::token::Algorithm;
 use crate::{object, schema};
@@ -63,10 +63,5 @@ fn token_type(text: &str) -> Result<String, String> {
 }
 
 fn audience(text: &str) -> Result<String, String> {
-    if text == PROBE_AUDIENCE {
-        return Err(format!(
-            "`{PROBE_AUDIENCE}` is the `aud` of the challenges of `breakglass probe`: give the environment another name"
-        ));
-    }
-    Ok(text.to_owned())
+    check_audience(text).map(|()| text.to_owned())
 }

@@ -12,7 +12,7 @@ use crate::token::VerifiedToken;
 use super::Denial;
 use super::ask_for::AskFor;
 
-/// Rules 5 and 6. `is_sender` says whether the client is whom a scope takes the token from.
+/// Rules 5 and 6. `is_sender` says whether the client has the certificate that the token or the scope asks for.
 pub(super) fn covering_scope<'a>(
     config: &'a Config,
     token: &Rc<VerifiedToken>,

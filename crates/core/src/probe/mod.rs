@@ -25,9 +25,10 @@ mod challenge;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
+use crate::code::{absorb, keyed};
 use crate::hex;
 
 pub use challenge::{Challenge, is_probe_type};
@@ -43,6 +44,19 @@ pub const PROBE_AUDIENCE: &str = "urn:breakglass:probe";
 
 /// How long a challenge lives, in seconds. A filter takes none that lives longer.
 pub const PROBE_LIFETIME_S: u64 = 60;
+
+/// Whether an environment may have this name, and if not, why.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub fn check_audience(name: &str) -> Result<(), String> {
+    if name == PROBE_AUDIENCE {
+        return Err(format!(
+            "`{PROBE_AUDIENCE}` is the `aud` of the challenges of `breakglass probe`: give the environment another name"
+        ));
+    }
+    Ok(())
+}
 
 /// The header of a poll with reports, `jti=report` with commas in between.
 pub const PROBE_REPORT_HEADER: &str = "breakglass-probes";
@@ -62,7 +76,7 @@ const CODE_BYTES: usize = 32;
 /// Bytes of an answer.
 const ANSWER_BYTES: usize = 64;
 
-/// What was asked, and of whom.
+/// A challenge, and the authority of the request that carried it.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// The challenge, as it was signed.
@@ -106,8 +120,7 @@ impl ProbeAnswer {
         let texts: [&[u8]; 4] =
             [b"breakglass probe report 1", asked.challenge.as_bytes(), asked.authority, &self.0];
         for text in texts {
-            Digest::update(&mut digest, length(text));
-            Digest::update(&mut digest, text);
+            absorb(&mut digest, text);
         }
         hex::lower(&digest.finalize())
     }
@@ -186,23 +199,10 @@ impl ProbeKey {
     fn code(&self, texts: &[&[u8]]) -> Hmac<Sha256> {
         let mut code = self.0.clone();
         for text in texts {
-            code.update(&length(text));
-            code.update(text);
+            absorb(&mut code, text);
         }
         code
     }
-}
-
-/// A `usize` has at most 64 bits.
-fn length(text: &[u8]) -> [u8; 8] {
-    u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes()
-}
-
-/// A key that is shorter than a block is padded with zeros (RFC 2104, section 2).
-fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    let mut block = [0; 64];
-    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-    Hmac::new(&block.into())
 }
 
 /// The key is a secret: with it answers can be made in the proxy's name.

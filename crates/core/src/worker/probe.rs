@@ -107,7 +107,7 @@ impl Worker {
         (probes.is_under_way, probes.last) = (true, Some(at));
     }
 
-    /// A report was answered, or not. Nobody waits for that: who asked asks again.
+    /// A report was answered, or not. No request waits for that; `breakglass probe` is run again.
     pub(super) fn learn_of_probes(&mut self, answer: &Answer<'_>, now: Instant) {
         let result = match answer {
             Answer::Response { status: 200, .. } => "ok",

@@ -309,7 +309,7 @@ fn without_a_credential_the_answer_is_reported_with_a_poll_at_once() {
     assert_eq!(header(&report, ":path"), Some("/v1/revocations?node=edge-1"));
     assert_eq!(header(&report, "breakglass-version"), Some("1.2.3"));
     assert_eq!(header(&report, "breakglass-config"), Some(digest(&unkeyed()).as_str()));
-    // Nobody can make that answer who has not seen it, and another worker makes another one.
+    // Only this worker makes that answer: another one has another random key.
     for secret in ["", "proxy-secret"] {
         assert!(!ProbeKey::from_credential(secret).made(&answer, &asked));
     }

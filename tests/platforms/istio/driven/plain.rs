@@ -9,7 +9,7 @@ use std::process::Command;
 use breakglass_tests::artefacts::filter;
 use breakglass_tests::client::{get, request};
 use breakglass_tests::gate::Plan;
-use breakglass_tests::istio::socket;
+use breakglass_tests::istio::{socket, telemetry};
 use breakglass_tests::policy::{APPROVER, AUDIENCE, ISSUER};
 use breakglass_tests::service::Service;
 use breakglass_tests::wait::until;
@@ -81,24 +81,6 @@ fn configuration(generated: &Value, upstream: SocketAddr, approvals: SocketAddr)
             "clusters": [place(&format!("inbound|{HTTP}||"), upstream), place("breakglass-approvals", approvals)],
         },
     })
-}
-
-/// The log that the harness reads, beside the mesh's own.
-fn telemetry() -> Value {
-    let format = json!({
-        "request_id": "%REQ(X-REQUEST-ID)%",
-        "path": "%REQ(:PATH)%",
-        "status": "%RESPONSE_CODE%",
-        "details": "%RESPONSE_CODE_DETAILS%",
-        "flags": "%RESPONSE_FLAGS%",
-        "decision": "%FILTER_STATE(wasm.breakglass_decision:PLAIN)%",
-        "breakglass": "%FILTER_STATE(wasm.breakglass:PLAIN)%",
-    });
-    breakglass_tests::istio::filter(
-        "envoy.access_loggers.file",
-        "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-        json!({"path": "access.log", "log_format": {"json_format": format}}),
-    )
 }
 
 #[test]

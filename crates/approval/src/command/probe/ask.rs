@@ -25,7 +25,7 @@ const OUR_TYPE: &str = "urn:breakglass:reason:";
 pub(super) enum Reply {
     /// Something in the form of an answer, which proves nothing yet.
     Answer(String),
-    /// A refusal in the filter's form, which anybody can send, with its reason.
+    /// A refusal in the filter's form, which any server can send, with its reason.
     Refused(String),
     /// Something else, in words.
     Other(String),
