@@ -28,16 +28,16 @@ pub(crate) fn start(
     workers: usize,
     otherwise: Otherwise,
 ) -> Running {
-    start_module(service, node, workers, otherwise, &artefacts::filter())
+    start_module(service, node, workers, otherwise, Some(&artefacts::filter()))
 }
 
-/// Starts one with the filter that is in this file.
+/// Starts one with the filter that is in this file, or with all but a filter.
 pub(crate) fn start_module(
     service: &Service,
     node: &str,
     workers: usize,
     otherwise: Otherwise,
-    module: &Path,
+    module: Option<&Path>,
 ) -> Running {
     let mut filter = standard(&[]);
     filter["issuers"][0]["jwks"] = json!({"remote": remote_keys()});
@@ -49,7 +49,8 @@ pub(crate) fn start_module(
         filter["revocation"].as_object_mut().unwrap().remove("introspection");
     }
     let nowhere = service.address();
-    let settings = Settings::new(Some(filter.to_string()), nowhere, service.address());
+    let filter = module.map(|_| filter.to_string());
+    let settings = Settings::new(filter, nowhere, service.address());
     let mut bootstrap = settings.bootstrap("/dev".as_ref());
     bootstrap["node"]["id"] = json!(node);
     let manager = bootstrap
@@ -57,7 +58,9 @@ pub(crate) fn start_module(
         .unwrap();
     manager["route_config"]["virtual_hosts"][0]["routes"] = direct_response();
     manager["access_log"] = audit_log();
-    manager["http_filters"][0]["typed_config"]["config"]["vm_config"]["code"]["local"]["filename"] =
-        json!(module);
+    if let Some(module) = module {
+        let filter = &mut manager["http_filters"][0]["typed_config"];
+        filter["config"]["vm_config"]["code"]["local"]["filename"] = json!(module);
+    }
     Running::start(&bootstrap, workers)
 }

@@ -1,17 +1,16 @@
 //! What the filter costs an Envoy that nobody uses: it follows the feed of the real service and reports the heads of
-//! its workers, beside the same Envoy without the filter.
+//! its workers, beside the same Envoy without the filter, which has had as many requests.
 //!
 //! All of them are watched in the same stretches of time, so that what else the machine does is the same for each.
 //! `BREAKGLASS_BESIDE` names files with other builds of the filter, by colons, which are measured beside it.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use breakglass_tests::artefacts;
 use breakglass_tests::client::get;
-use breakglass_tests::keys::Key;
 use breakglass_tests::service::Service;
 use breakglass_tests::wait::until;
 
@@ -20,7 +19,6 @@ use crate::following::{self, Otherwise};
 use crate::grants;
 use crate::process::Running;
 use crate::times::median;
-use crate::variants::Variant;
 
 /// How long they are watched in each round.
 const TURN: Duration = Duration::from_secs(12);
@@ -38,8 +36,14 @@ const CONNECTIONS: usize = 8;
 pub(crate) fn run(workers: usize) -> Verdict {
     let service = Service::start();
     let grants = grants::make(&service, 1);
-    let nowhere = service.address();
-    let plain = Running::start(&Variant::Plain.bootstrap(&Key::es256("bench"), nowhere), workers);
+    let read = get("/v1/orders/17").token(&grants[0].token);
+    let start = |node: &str, module: Option<&Path>| {
+        following::start_module(&service, node, workers, Otherwise::Refuse, module)
+    };
+    let plain = start("envoy", None);
+    for _ in 0..CONNECTIONS * workers {
+        assert_eq!(read.send(plain.address()).status, 200);
+    }
     let others = env::var_os("BREAKGLASS_BESIDE");
     let others = others.iter().flat_map(env::split_paths);
     let modules: Vec<PathBuf> = [artefacts::filter()].into_iter().chain(others).collect();
@@ -48,9 +52,7 @@ pub(crate) fn run(workers: usize) -> Verdict {
         .enumerate()
         .map(|(index, module)| {
             let node = format!("envoy-{index}");
-            let envoy =
-                following::start_module(&service, &node, workers, Otherwise::Refuse, module);
-            let read = get("/v1/orders/17").token(&grants[0].token);
+            let envoy = start(&node, Some(module));
             until("the grant to be let through", || {
                 (read.send(envoy.address()).status == 200).then_some(())
             });

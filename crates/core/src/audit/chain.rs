@@ -31,8 +31,8 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 const REPORT_INTERVAL: Duration = Duration::from_secs(4);
 
 /// How old the approval service's knowledge of a chain becomes before the same head is reported again.
-/// The time that a report takes comes on top, and the head is to be heard every minute.
-pub(crate) const REPEAT_INTERVAL: Duration = Duration::from_secs(55);
+/// The time in which the heads of all VMs are gathered comes on top, and the head is to be heard about every minute.
+pub(crate) const REPEAT_INTERVAL: Duration = Duration::from_secs(50);
 
 /// How soon a report that did not arrive is sent again.
 pub(crate) const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -171,8 +171,7 @@ impl Chain {
     /// The head, if it is new to the approval service and it is time for a report: it is under way
     /// then.
     pub(crate) fn report(&mut self, now: Instant) -> Option<Head> {
-        let is_new = self.knowable().is_some_and(|knowable| knowable != self.known);
-        if is_new && self.may_report(now) { self.send(now) } else { None }
+        if self.has_news() && self.may_report(now) { self.send(now) } else { None }
     }
 
     /// The head that the approval service knows, if it is time for it to hear of it again: it is under
@@ -230,6 +229,17 @@ impl Chain {
     /// All that can be known of the chain; `None` while it has no record.
     fn knowable(&self) -> Option<Known> {
         self.head.as_ref().map(|head| Known { seq: head.seq, ended: self.ended })
+    }
+
+    /// When the head is to be reported next, if there is something new to report and no report is under way.
+    pub(crate) fn next_report(&self) -> Option<Instant> {
+        let due = self.next_report.unwrap_or(self.began);
+        (self.has_news() && self.reporting.is_none()).then_some(due)
+    }
+
+    /// Whether there is something that the approval service does not know.
+    fn has_news(&self) -> bool {
+        self.knowable().is_some_and(|knowable| knowable != self.known)
     }
 
     fn may_report(&self, now: Instant) -> bool {

@@ -19,14 +19,18 @@ use super::{Board, BoardKey, Written, first};
 use crate::config::Config;
 use crate::instant::Instant;
 use crate::revocations::{Position, Recent, Revoked};
-use crate::worker::IDLE_TICK;
+use crate::worker::{IDLE_TICK, LEAD_TICK};
 
 /// How long a lease counts without being renewed: how soon another VM polls when this one is gone.
-/// A tick renews it, so it outlives a worker that is busy for a while, and some ticks of an idle one.
-const LEASE: Duration = IDLE_TICK.saturating_mul(4);
+/// A tick renews it, so it outlives a worker that is busy for a while, and a tick that comes late. (One that comes later
+/// still is overtaken, and for once two VMs poll.)
+const LEASE: Duration = LEAD_TICK.saturating_mul(2);
 
 /// How long a revocation stays in the window: a VM that did not look for longer asks for itself.
-const WINDOW: Duration = IDLE_TICK.saturating_mul(3);
+const WINDOW: Duration = IDLE_TICK.saturating_add(Duration::from_secs(2));
+
+/// How much later a VM may have asked and yet have been told less, by a service whose epochs have no tags.
+const SLACK: Duration = Duration::from_secs(5);
 
 /// The most revocations in a window. Who needs more asks for itself.
 const MAX_WINDOW: usize = 4096;
@@ -173,7 +177,7 @@ impl Sharing {
         let rival = there.as_ref().and_then(|(value, _)| self.open(value));
         // Somebody who asked about as late was told more: that stays. Not if it was before, and epochs have
         // tags: the service may have gone back.
-        let slack = if to.tag.is_some() { Duration::ZERO } else { WINDOW };
+        let slack = if to.tag.is_some() { Duration::ZERO } else { SLACK };
         let is_ahead = |rival: Window| {
             let asked = Instant::from_millis(rival.as_of);
             rival.feed == window.feed

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::process::ProcessId;
 use crate::audit::{Head, REPEAT_INTERVAL, head_bytes};
 use crate::instant::{Instant, millis};
+use crate::worker::IDLE_TICK;
 
 /// How long after the beginning of a round the heads are reported: each VM has looked by then.
-const GATHER: Duration = Duration::from_secs(2);
+const GATHER: Duration = IDLE_TICK;
 
 /// How old a head may be to be reported by another VM than its own.
-const FRESH: Duration = Duration::from_secs(5);
+const FRESH: Duration = IDLE_TICK.saturating_add(Duration::from_secs(2));
 
 /// When a VM puts a head that still waits on the board once more.
 const REFRESH: Duration = Duration::from_secs(2);
@@ -273,7 +274,7 @@ mod tests {
         let ended = Head { grants, ..head(1, 0) };
         let ended = (0..MAX_ENDED).map(|_| Entry { head: ended.clone(), at, arrived: false });
         let shared = Shared { ended: ended.collect(), ..Shared::default() };
-        let due = shared.due(&round(), NOW.after(Duration::from_secs(6)), BYTES);
+        let due = shared.due(&round(), NOW.after(FRESH + Duration::from_secs(1)), BYTES);
         assert!(!due.is_empty() && due.len() < MAX_ENDED);
         assert!(serde_json::to_vec(&due).unwrap().len() <= BYTES);
         // All that may be there at once has room.

@@ -7,7 +7,7 @@
 //!    of the process, so that a fleet does not report at one moment.
 //! 2. In each round a VM puts the head of its chain on the board, if the chain is idle then. It does so
 //!    anew in every round, and again while the head waits to be reported: what a VM that died left there
-//!    is not reported for longer than five seconds.
+//!    is not reported for longer than twelve seconds.
 //! 3. When the VMs have had time for that, one of them takes the lead, by a lease in the same value, and
 //!    reports what is there. What arrived is marked; what did not is reported by the VM that leads next.
 //! 4. A VM that does not find its head on the board, though it puts it there, reports it alone.
@@ -33,12 +33,13 @@ use crate::audit::{Head, RETRY_INTERVAL};
 use crate::config::Config;
 use crate::hex;
 use crate::instant::Instant;
+use crate::worker::IDLE_TICK;
 
 /// How often a VM looks at the board.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a VM misses its head on the board before it reports it alone.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long a VM misses its head on the board before it reports it alone: it looked three times.
+const PATIENCE: Duration = IDLE_TICK.saturating_mul(2);
 
 /// How often a VM that ends tries to leave its last word.
 const ATTEMPTS: usize = 8;
@@ -85,8 +86,9 @@ impl SharedHeads {
     pub(crate) fn new(config: &Config, me: [u8; 16]) -> Option<SharedHeads> {
         let endpoint = config.audit.heads.as_ref()?;
         let credential = config.revocation.credential.as_ref()?;
+        // 2: rounds are shorter.
         // A VM must not report to one service what another one is to know.
-        let about = ["breakglass heads 1", &endpoint.cluster, &endpoint.authority, &endpoint.path];
+        let about = ["breakglass heads 2", &endpoint.cluster, &endpoint.authority, &endpoint.path];
         let key = BoardKey::new(credential, &about);
         Some(SharedHeads {
             place: key.place("heads"),
@@ -116,6 +118,11 @@ impl SharedHeads {
     pub(crate) fn reported(&mut self, arrived: bool) {
         self.arrived = Some(arrived);
         self.hurry();
+    }
+
+    /// Whether the others are to be told what came of the report for all.
+    pub(crate) fn has_outcome(&self) -> bool {
+        self.arrived.is_some()
     }
 
     /// Whether a look has nothing to do, because all is as at the last one, which had nothing to do.
@@ -173,7 +180,8 @@ impl SharedHeads {
             changed = true;
         }
         if !changed {
-            let is_known = idle.is_none_or(|idle| Round::at(idle.known_at, process) == round);
+            let is_known = |idle: Idle| Round::at(idle.known_at, process) == round;
+            let is_known = look.was_reported || idle.is_none_or(is_known);
             let board = known.filter(|_| is_known && self.sent.is_empty() && shared.is_settled());
             let until = round.end();
             self.quiet = board.map(|board| Quiet { board, since: now, until });

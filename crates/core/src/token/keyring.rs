@@ -114,6 +114,13 @@ impl KeyRing {
             .collect()
     }
 
+    /// When a source is due next; `None` while each is being asked, or if there is none.
+    pub(crate) fn next_fetch(&self) -> Option<Instant> {
+        let sources = self.issuers.iter().filter_map(|issuer| issuer.remote.as_ref());
+        let waiting = sources.filter(|source| !source.under_way);
+        waiting.map(|source| source.next_fetch.unwrap_or(Instant::from_millis(0))).min()
+    }
+
     /// A fetch begins at `at`, unless one is under way.
     pub fn fetch_begins(&mut self, issuer: usize, at: Instant) {
         if let Some(source) = self.source_mut(issuer).filter(|source| !source.under_way) {

@@ -46,7 +46,7 @@ use issuer_mistakes::IssuerMistakes;
 use probe::Probes;
 use twice::Twice;
 
-pub use tick::{IDLE_TICK, SOON, TICK, Tick};
+pub use tick::{IDLE_TICK, LEAD_TICK, SOON, TICK, Tick};
 pub use trailers::TrailersStep;
 
 /// The header that tells the upstream under which grant a request came.

@@ -6,7 +6,7 @@ use crate::caller::Caller;
 use crate::calls::{Answer, Call, StreamId};
 use crate::counters::CounterName;
 use crate::instant::Instant;
-use crate::sharing::Board;
+use crate::sharing::{Board, SharedHeads};
 use crate::sources::Lines;
 use crate::step::Step;
 
@@ -16,9 +16,13 @@ use super::Worker;
 /// tick later.
 pub const TICK: Duration = Duration::from_millis(25);
 
-/// How often time passes for a worker without requests: each tick of each VM costs an idle Envoy. Such a
-/// worker looks at what the others know when its next request comes.
-pub const IDLE_TICK: Duration = Duration::from_millis(1500);
+/// How often time passes at least for a worker without requests: each tick of each VM costs an idle Envoy, most of it
+/// because nothing that it needs is in a cache any more. Such a worker looks at what the others know when its next
+/// request comes, and its time passes sooner where it has something to do by itself ([`Worker::due`]).
+pub const IDLE_TICK: Duration = Duration::from_secs(10);
+
+/// How often time passes at least for the worker that polls for the others: they must see that it is still there.
+pub const LEAD_TICK: Duration = Duration::from_secs(3);
 
 /// How soon time passes when a call is to be made, or others are to be told.
 pub const SOON: Duration = Duration::from_millis(1);
@@ -80,11 +84,24 @@ impl Worker {
     pub fn period(&self, now: Instant) -> Duration {
         // The sooner a call is made, the shorter a request waits, and the sooner others learn what this VM has
         // learnt.
-        if self.has_news || self.calls.has_queued(now) {
+        let goes_on = self.ended_at.is_none();
+        let has_outcome = goes_on && self.heads.as_ref().is_some_and(SharedHeads::has_outcome);
+        if self.has_news || has_outcome || self.calls.has_queued(now) {
             return SOON;
         }
-        let rests = self.ended_at.is_none() && self.is_idle() && !self.is_to_poll();
-        if rests { IDLE_TICK } else { TICK }
+        let rests = goes_on && self.is_idle() && !self.is_to_poll();
+        if !rests {
+            return TICK;
+        }
+        let holds_lease = self.leads && self.sharing.is_some();
+        let rest = if holds_lease { LEAD_TICK } else { IDLE_TICK };
+        self.due().map_or(rest, |due| due.since(now).clamp(TICK, rest))
+    }
+
+    /// When it has to do something that nothing but time brings about: to report its head, or to ask for keys.
+    fn due(&self) -> Option<Instant> {
+        let report = self.config.audit.heads.as_ref().and_then(|_| self.chain.next_report());
+        [report, self.keys.next_fetch()].into_iter().flatten().min()
     }
 
     /// Whether it has no request: none runs, and none waits.

@@ -252,7 +252,7 @@ fn what_waits_while_the_service_is_gone_is_not_repeated_once_its_vm_is_dead() {
     proxy.run_until_repeated();
     proxy.run(3_000);
     proxy.vms[1] = None;
-    proxy.run(6_000);
+    proxy.run(13_000);
     proxy.status = 200;
     let reports = proxy.run(10_000);
     assert!(!reports.is_empty());

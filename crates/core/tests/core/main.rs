@@ -13,6 +13,7 @@ mod decision;
 mod feed;
 mod heads;
 mod hostile;
+mod idle_time;
 mod long_records;
 mod max_stream;
 mod probe;
