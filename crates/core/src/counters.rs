@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::audit::Decision;
+use crate::reason::Reason;
+
 /// The name of a counter. Envoy's own prefix `wasmcustom.` comes before it.
 pub type CounterName = String;
 
@@ -13,8 +16,8 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn decision(&mut self, decision: &'static str, reason: &'static str) {
-        add_one(self.decisions.entry((decision, reason)).or_default());
+    pub(crate) fn decision(&mut self, decision: Decision, reason: Reason) {
+        add_one(self.decisions.entry((decision.word(), reason.code())).or_default());
     }
 
     pub(crate) fn call(&mut self, purpose: &'static str, result: &'static str) {

@@ -46,6 +46,7 @@ pub mod sharing;
 mod sources;
 pub mod step;
 pub mod token;
+pub mod trace;
 pub mod untouched;
 pub mod worker;
 

@@ -233,6 +233,32 @@ impl AllowReason {
     }
 }
 
+/// Why something was decided: every reason code that a record or a counter can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// A request with a token may pass.
+    Allowed(AllowReason),
+    /// A request is refused, or would be in shadow mode.
+    Refused(DenyReason),
+    /// There was no token, and none was needed.
+    NoToken,
+    /// The client went away while its request waited for an answer. No client ever sees it.
+    ClientGone,
+}
+
+impl Reason {
+    /// The stable word.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Reason::Allowed(reason) => reason.code(),
+            Reason::Refused(reason) => reason.code(),
+            Reason::NoToken => "no_token",
+            Reason::ClientGone => "client_gone",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -243,8 +269,17 @@ mod tests {
     #[test]
     fn every_reason_is_listed_once_and_has_its_own_word() {
         let reasons: BTreeSet<_> = DenyReason::ALL.iter().collect();
-        let codes: BTreeSet<_> = DenyReason::ALL.iter().map(|reason| reason.code()).collect();
-        assert_eq!((reasons.len(), codes.len()), (DenyReason::ALL.len(), DenyReason::ALL.len()));
+        assert_eq!(reasons.len(), DenyReason::ALL.len());
+        let allowed =
+            [AllowReason::Permit, AllowReason::PermitIntrospected, AllowReason::PermitUnverified];
+        let all: Vec<_> = DenyReason::ALL
+            .map(Reason::Refused)
+            .into_iter()
+            .chain(allowed.map(Reason::Allowed))
+            .chain([Reason::NoToken, Reason::ClientGone])
+            .collect();
+        let codes: BTreeSet<_> = all.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), all.len());
         for code in codes {
             assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{code}");
         }

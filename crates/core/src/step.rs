@@ -5,6 +5,8 @@ use crate::probe::ProbeAnswer;
 use crate::reason::DenyReason;
 use crate::untouched::NothingOfOurs;
 
+pub use crate::decision::Permit;
+
 /// The next step of one request. There is no default and no failure that goes on: whatever is not
 /// a [`Step::Pass`] or a [`Step::Permit`] does not reach the upstream.
 #[derive(Debug)]
@@ -37,41 +39,6 @@ pub struct Pass {
     pub mark: Option<Vec<u8>>,
     /// Whether the request carries nothing of ours once `remove` is done.
     pub(crate) nothing_of_ours: Option<NothingOfOurs>,
-}
-
-/// A request that may pass under its grant. Only the decision makes one, after every check.
-#[derive(Debug)]
-pub struct Permit {
-    pub(crate) remove: Vec<String>,
-    pub(crate) set: Vec<(&'static str, String)>,
-    pub(crate) record: Record,
-    pub(crate) mark: Option<Vec<u8>>,
-}
-
-impl Permit {
-    /// The headers to remove, before others are set.
-    #[must_use]
-    pub fn remove(&self) -> &[String] {
-        &self.remove
-    }
-
-    /// The headers to set, in place of any that are there.
-    #[must_use]
-    pub fn set(&self) -> &[(&'static str, String)] {
-        &self.set
-    }
-
-    /// The audit record.
-    #[must_use]
-    pub fn record(&self) -> &Record {
-        &self.record
-    }
-
-    /// What is left for another instance of this filter in the same chain.
-    #[must_use]
-    pub fn mark(&self) -> Option<&[u8]> {
-        self.mark.as_deref()
-    }
 }
 
 /// A request that is answered here.

@@ -33,6 +33,7 @@ use serde::Serialize;
 
 use crate::bodies::Traffic;
 use crate::instant::Instant;
+use crate::reason::Reason;
 use crate::request::Facts;
 use crate::token::VerifiedToken;
 
@@ -120,7 +121,7 @@ pub(crate) struct End<'a> {
 pub(crate) struct Ruled {
     pub(crate) arrived: Instant,
     pub(crate) decision: Decision,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Reason,
     pub(crate) token: Option<Rc<VerifiedToken>>,
     pub(crate) scope: Option<String>,
     pub(crate) rule: Option<String>,

@@ -174,7 +174,7 @@ impl Decided {
             v: VERSION,
             time: ruled.arrived.rfc3339(),
             decision: ruled.decision,
-            reason: ruled.reason,
+            reason: ruled.reason.code(),
             grant: claims.map(|claims| name(&claims.jti)),
             subject: claims.map(|claims| name(&claims.sub)),
             issuer: issuer.map(|issuer| name(&issuer.issuer)),

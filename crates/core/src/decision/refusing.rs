@@ -16,7 +16,7 @@ pub(super) fn protected_by<'a>(config: &Config, facts: &'a Facts) -> Option<&'a 
 }
 
 /// The rule that covers the request in one of its meanings.
-pub(crate) fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
+pub(super) fn covering_rule<'a>(rules: &'a [Rule], facts: &Facts) -> Option<&'a Rule> {
     // Most requests meet no list at all, or rules that are not about them whatever their path: what that may
     // mean is not looked for. A reference can name another host as well.
     if rules.is_empty() {

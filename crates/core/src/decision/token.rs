@@ -2,55 +2,98 @@
 
 use std::rc::Rc;
 
+use crate::config::Config;
 use crate::instant::Instant;
 use crate::reason::DenyReason;
-use crate::token::{Unverifiable, UnverifiedToken, VerifiedToken, hint, verify};
+use crate::token::{KeyRing, Unverifiable, UnverifiedToken, VerifiedToken, hint, verify};
+use crate::trace::{Rule, Said, Steps};
 
-use super::{Answers, Bench, Denial, Question, Stop};
+use super::{Answers, Denial, Known, Question, Stop};
 
 /// Rule 2: from the cache, or by verification; its time is judged either way.
 pub(super) fn verified(
-    bench: &mut Bench<'_>,
+    config: &Config,
+    known: &mut Known<'_>,
     bytes: &[u8],
     answers: &Answers,
+    now: Instant,
+    steps: &mut Steps,
 ) -> Result<Rc<VerifiedToken>, Stop> {
-    let (config, now) = (bench.config, bench.now);
-    let in_time = |token: &Rc<VerifiedToken>| {
-        token.check_time(now, config.clock_skew).map_err(|reason| {
-            let remedy = Some(clocks(reason, token, now));
-            Denial { remedy, ..Denial::under(reason, token) }
-        })
-    };
-    if let Some(token) = bench.memory.token(bytes, now, config.clock_skew) {
-        in_time(&token)?;
+    if let Some(token) = known.memory.token(bytes, now, config.clock_skew) {
+        steps.token(Said::PassedBefore);
+        in_time(&token, config, now, steps)?;
         return Ok(token);
     }
-    let unverified =
-        UnverifiedToken::parse(bytes, config.max_token_bytes).map_err(|reason| Denial {
-            remedy: hint(bytes).filter(|_| reason == DenyReason::TokenMalformed).map(str::to_owned),
-            ..Denial::of(reason)
-        })?;
-    match verify(&unverified, config, bench.keys) {
+    let unverified = UnverifiedToken::parse(bytes, config.max_token_bytes).map_err(|reason| {
+        steps.token_refused(reason);
+        let hint = hint(bytes).filter(|_| reason == DenyReason::TokenMalformed);
+        Denial { remedy: hint.map(str::to_owned), ..Denial::of(reason) }
+    })?;
+    match verify(&unverified, config, known.keys) {
         Ok(token) => {
+            steps.token(Said::Passed);
             let token = Rc::new(token);
-            in_time(&token)?;
-            bench.memory.keep_token(bytes, &token);
+            in_time(&token, config, now, steps)?;
+            known.memory.keep_token(bytes, &token);
             Ok(token)
         }
-        Err(Unverifiable::Refuse(reason)) => Err(Denial::of(reason).into()),
+        Err(Unverifiable::Refuse(reason)) => Err(refused(reason, None, steps).into()),
         Err(Unverifiable::RefuseSigned(reason, why)) => {
-            Err(Denial { remedy: Some(why), ..Denial::of(reason) }.into())
+            Err(refused(reason, Some(why), steps).into())
         }
         Err(Unverifiable::FetchKeys(issuer)) => {
             let reason = match answers.keys {
                 // Asked, and the source knows no such key.
                 Some(true) => DenyReason::KeyUnknown,
                 Some(false) => DenyReason::KeysUnavailable,
-                None => return Err(Stop::Ask(Question::Keys(issuer))),
+                None => {
+                    steps.token_until(Rule::Key, Said::Asked);
+                    return Err(Stop::Ask(Question::Keys(issuer)));
+                }
             };
-            Err(Denial::of(reason).into())
+            Err(refused(reason, None, steps).into())
         }
     }
+}
+
+/// Rule 2 for a token that was verified under another configuration; its time too.
+pub(super) fn verified_again(
+    token: &Rc<VerifiedToken>,
+    config: &Config,
+    keys: &KeyRing,
+    now: Instant,
+    steps: &mut Steps,
+) -> Result<(), Denial> {
+    let (reason, why) = match token.verify_again(config, keys) {
+        // Its source may have the key.
+        Ok(()) | Err(Unverifiable::FetchKeys(_)) => {
+            steps.token(Said::Passed);
+            return in_time(token, config, now, steps);
+        }
+        Err(Unverifiable::Refuse(reason)) => (reason, None),
+        Err(Unverifiable::RefuseSigned(reason, why)) => (reason, Some(why)),
+    };
+    Err(Denial { token: Some(Rc::clone(token)), ..refused(reason, why, steps) })
+}
+
+fn refused(reason: DenyReason, remedy: Option<String>, steps: &mut Steps) -> Denial {
+    steps.token_refused(reason);
+    Denial { remedy, ..Denial::of(reason) }
+}
+
+fn in_time(
+    token: &Rc<VerifiedToken>,
+    config: &Config,
+    now: Instant,
+    steps: &mut Steps,
+) -> Result<(), Denial> {
+    token.check_time(now, config.clock_skew).map_err(|reason| {
+        steps.note(Rule::Time, Said::Refused(reason));
+        let remedy = Some(clocks(reason, token, now));
+        Denial { remedy, ..Denial::under(reason, token) }
+    })?;
+    steps.passed(Rule::Time);
+    Ok(())
 }
 
 /// Why a token's time has not come, or has passed, by whose clock: either may be wrong.

@@ -43,9 +43,14 @@ pub(super) fn detail(denial: &Denial) -> String {
                 .into()
         }
         DenyReason::Revoked => "the grant was revoked or has ended; ask for a new one".into(),
-        DenyReason::ScopeWithdrawn => {
-            "the configuration has changed, and the grant no longer covers this request".into()
-        }
+        DenyReason::ScopeWithdrawn => match &denial.because {
+            None => "the configuration has changed, and the grant no longer covers this request".into(),
+            Some(because) => format!(
+                "the configuration of this proxy has changed, and no longer lets this through ({}): {}",
+                because.reason.code(),
+                detail(because)
+            ),
+        },
         DenyReason::RouteChanged => {
             "this proxy sent the request by another route than the one that was judged, and the grant does not \
              cover that one. It may have been carried out: look before you repeat it. The audit record names both \

@@ -149,6 +149,12 @@ impl KeyRing {
         }
     }
 
+    /// Whether an issuer has a source, which may publish keys that are not known here.
+    #[must_use]
+    pub fn has_source(&self, issuer: usize) -> bool {
+        self.source(issuer).is_some()
+    }
+
     fn source(&self, issuer: usize) -> Option<&Source> {
         self.issuers.get(issuer)?.remote.as_ref()
     }

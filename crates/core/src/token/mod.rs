@@ -23,7 +23,7 @@ pub(crate) use keyring::MIN_FETCH_INTERVAL;
 pub use keyring::{KeyRing, Lookup};
 pub(crate) use keys::unusable_entries;
 pub use keys::{InvalidJwks, KeySet};
-pub use signature::{PublicKey, ValidSignature};
+pub use signature::{PublicKey, Thumbprint, ValidSignature};
 pub use unverified::UnverifiedToken;
 pub(crate) use unverified::media_type;
 pub use verify::{Unverifiable, VerifiedToken, verify};

@@ -22,7 +22,20 @@ pub struct ValidSignature(());
 
 /// A public key, bound to the algorithms that it may be used with.
 #[derive(Debug, Clone)]
-pub struct PublicKey(Material);
+pub struct PublicKey {
+    material: Material,
+    thumbprint: Thumbprint,
+}
+
+/// What tells one public key from every other one: SHA-256 over its JWK's required members (RFC 7638).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thumbprint([u8; 32]);
+
+impl Thumbprint {
+    fn of(jwk: &str) -> Thumbprint {
+        Thumbprint(hmac_sha256::Hash::hash(jwk.as_bytes()))
+    }
+}
 
 #[derive(Debug, Clone)]
 enum Material {
@@ -43,42 +56,52 @@ impl PublicKey {
     pub fn from_jwk(jwk: &Json, alg: Option<Algorithm>) -> Option<PublicKey> {
         let member = |name: &str| jwk.member(name).and_then(Json::as_str);
         // Only the public members are handed on, so that nothing else in a JWK has a say.
-        let material = match (member("kty")?, member("crv"), alg) {
+        let (jwk, material) = match (member("kty")?, member("crv"), alg) {
             ("EC", Some("P-256"), None | Some(Algorithm::Es256)) => {
                 let (x, y) = (member("x")?, member("y")?);
                 let jwk = json!({"kty": "EC", "crv": "P-256", "x": x, "y": y}).to_string();
-                Material::Es256(ES256PublicKey::from_jwk(&jwk).ok()?)
+                let key = ES256PublicKey::from_jwk(&jwk).ok()?;
+                (jwk, Material::Es256(key))
             }
             ("EC", Some("P-384"), None | Some(Algorithm::Es384)) => {
                 let (x, y) = (member("x")?, member("y")?);
                 let jwk = json!({"kty": "EC", "crv": "P-384", "x": x, "y": y}).to_string();
-                Material::Es384(ES384PublicKey::from_jwk(&jwk).ok()?)
+                let key = ES384PublicKey::from_jwk(&jwk).ok()?;
+                (jwk, Material::Es384(key))
             }
             ("OKP", Some("Ed25519"), None | Some(Algorithm::EdDsa)) => {
                 let x = member("x")?;
                 let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": x}).to_string();
-                Material::EdDsa(Ed25519PublicKey::from_jwk(&jwk).ok()?)
+                let key = Ed25519PublicKey::from_jwk(&jwk).ok()?;
+                (jwk, Material::EdDsa(key))
             }
             ("RSA", None, None | Some(Algorithm::Rs256 | Algorithm::Ps256)) => {
                 let (n, e) = (member("n")?, member("e")?);
                 let jwk = json!({"kty": "RSA", "n": n, "e": e}).to_string();
                 let rs256 = RS256PublicKey::from_jwk(&jwk).ok()?;
                 let ps256 = PS256PublicKey::from_jwk(&jwk).ok()?;
-                match alg {
+                let material = match alg {
                     Some(Algorithm::Rs256) => Material::Rs256(Box::new(rs256)),
                     Some(Algorithm::Ps256) => Material::Ps256(Box::new(ps256)),
                     _ => Material::Rsa(Box::new((rs256, ps256))),
-                }
+                };
+                (jwk, material)
             }
             _ => return None,
         };
-        Some(PublicKey(material))
+        Some(PublicKey { material, thumbprint: Thumbprint::of(&jwk) })
+    }
+
+    /// What tells this key from every other one, whatever its `kid` and its algorithms are.
+    #[must_use]
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.thumbprint
     }
 
     /// Whether this key may be used with `algorithm`.
     #[must_use]
     pub fn allows(&self, algorithm: Algorithm) -> bool {
-        match &self.0 {
+        match &self.material {
             Material::Es256(_) => algorithm == Algorithm::Es256,
             Material::Es384(_) => algorithm == Algorithm::Es384,
             Material::EdDsa(_) => algorithm == Algorithm::EdDsa,
@@ -119,7 +142,7 @@ impl PublicKey {
             max_header_length: Some(token.len()),
             ..VerificationOptions::default()
         });
-        let verified = match (&self.0, algorithm) {
+        let verified = match (&self.material, algorithm) {
             (Material::Es256(key), Algorithm::Es256) => {
                 key.verify_token::<NoCustomClaims>(token, options)
             }

@@ -6,67 +6,64 @@ use std::rc::Rc;
 use crate::audit::{Decision, RevocationSource, Ruled, Standing};
 use crate::calls::StreamId;
 use crate::config::{Config, Enforcement};
-use crate::decision::{Allowance, Denial, Token, still_covers};
+use crate::decision::{
+    Configuration, Denial, Known, Moment, Request, Ruling, Successor, Token, evaluate,
+};
 use crate::instant::Instant;
 use crate::policy::Scope;
-use crate::reason::DenyReason;
+use crate::reason::{DenyReason, Reason};
 use crate::refusal::refuse;
-use crate::request::Facts;
 use crate::step::Step;
-use crate::token::VerifiedToken;
 
 use super::{Running, Stream, Worker};
 
 impl Worker {
-    /// Another configuration has come in place of this worker's: what that no longer covers ends,
-    /// and what waits or still comes under the old one must be covered by both.
+    /// Another configuration has come in place of this worker's: what that does not let through ends, and what
+    /// waits or still comes under the old one must pass both.
     pub fn supersede(&mut self, successor: Rc<Config>, now: Instant) -> Vec<(StreamId, Step)> {
-        let withdrawn = |running: &Running| {
-            let Running { decided, end, .. } = running;
-            let token = decided.ruled.token.as_ref().filter(|_| end.is_some());
-            let facts = &decided.ruled.facts;
-            token.is_some_and(|token| self.covering(&successor, token, facts, now).is_none())
-        };
-        let running = self.streams.iter().filter_map(|(id, stream)| match stream {
-            Stream::Decided(running) if withdrawn(running) => Some(*id),
-            Stream::Decided(_) | Stream::Waiting(_) => None,
-        });
-        let running: Vec<StreamId> = running.collect();
-        self.successor = Some(successor);
-        self.tighten(now);
-        let condemn = |id| Some((id, self.condemn(id, DenyReason::ScopeWithdrawn, now)?));
-        running.into_iter().filter_map(condemn).collect()
-    }
-
-    /// Why a request that may pass may not after all: a new configuration does not cover it.
-    pub(super) fn withdrawn(
-        &self,
-        allowance: &Allowance,
-        facts: &Facts,
-        now: Instant,
-    ) -> Option<Denial> {
-        let successor = self.successor.as_ref()?;
-        if self.covering(successor, &allowance.token, facts, now).is_some() {
-            return None;
+        let successor = Successor::new(successor);
+        let mut denials = Vec::new();
+        for (stream, kept) in &mut self.streams {
+            let Stream::Decided(running) = kept else { continue };
+            let Running { decided, end: Some(_), past, .. } = &mut **running else { continue };
+            let (Some(token), Some(permitted)) = (&decided.ruled.token, past.permitted) else {
+                continue;
+            };
+            let evaluation = evaluate(
+                Configuration { own: &self.config, successor: Some(&successor) },
+                &Request { facts: &decided.ruled.facts, moment: Moment::Runs { permitted } },
+                &Token::Verified(Rc::clone(token)),
+                &mut Known {
+                    keys: &self.keys,
+                    revocations: &self.revocations,
+                    knowledge: &self.knowledge,
+                    memory: &mut self.memory,
+                },
+                now,
+            );
+            match evaluation.ruling {
+                Ruling::RunsOn(next_scope) => past.next_scope = next_scope,
+                // It runs on in shadow mode.
+                Ruling::ShadowDeny(_) => past.next_scope = None,
+                Ruling::Deny(denial) => denials.push((*stream, denial)),
+                // None of these is for a request that runs.
+                Ruling::Pass
+                | Ruling::StepAside
+                | Ruling::Judge
+                | Ruling::Allow(_)
+                | Ruling::Ask(_) => {
+                    denials.push((*stream, Denial::of(DenyReason::InternalError)));
+                }
+            }
+            self.traces.note(*stream, &evaluation.trace);
         }
-        Some(Denial {
-            scope: Some(allowance.scope.clone()),
-            rule: Some(allowance.rule.clone()),
-            standing: Some(allowance.standing),
-            ..Denial::under(DenyReason::ScopeWithdrawn, &allowance.token)
-        })
-    }
-
-    /// The scope by which a configuration that has come covers what was permitted.
-    pub(super) fn covering<'c>(
-        &self,
-        successor: &'c Config,
-        token: &Rc<VerifiedToken>,
-        facts: &Facts,
-        now: Instant,
-    ) -> Option<&'c Scope> {
-        let issuer = self.config.issuers.get(token.issuer())?;
-        still_covers(successor, &issuer.issuer, token, facts, now)
+        self.successor = Some(successor);
+        self.tighten();
+        let condemn = |(stream, denial): (StreamId, Denial)| {
+            self.withdrawals.note(&denial);
+            Some((stream, self.condemn(stream, denial, now)?))
+        };
+        denials.into_iter().filter_map(condemn).collect()
     }
 
     /// Ends the requests under grants that are revoked, those that still wait among them.
@@ -78,6 +75,7 @@ impl Worker {
                 Stream::Decided(running) => running.decided.ruled.token.clone(),
                 Stream::Waiting(waiting) => match &waiting.token {
                     Token::Bytes(bytes) => self.memory.token(bytes, now, skew),
+                    Token::Verified(token) => Some(Rc::clone(token)),
                     Token::Nothing | Token::Refused(_) => None,
                 },
             };
@@ -91,7 +89,7 @@ impl Worker {
         }
         let mut steps: Vec<_> = running
             .into_iter()
-            .filter_map(|id| Some((id, self.condemn(id, DenyReason::Revoked, now)?)))
+            .filter_map(|id| Some((id, self.condemn(id, Denial::of(DenyReason::Revoked), now)?)))
             .collect();
         for id in waiting {
             steps.extend(self.decide_again(id, now).map(|step| (id, step)));
@@ -129,7 +127,8 @@ impl Worker {
 
     /// A request that was allowed must end: at once, or, if its scope lets it finish, when the time
     /// for that is over.
-    fn condemn(&mut self, stream: StreamId, reason: DenyReason, now: Instant) -> Option<Step> {
+    fn condemn(&mut self, stream: StreamId, denial: Denial, now: Instant) -> Option<Step> {
+        let reason = denial.reason;
         let Stream::Decided(running) = self.streams.get_mut(&stream)? else { return None };
         let (end, _) = running.end?;
         if reason == DenyReason::Revoked {
@@ -137,7 +136,7 @@ impl Worker {
         }
         let scope = running.decided.ruled.scope.as_ref();
         let drain = scope.and_then(|name| self.config.scopes.get(name)).and_then(Scope::drain);
-        let Some(drain) = drain else { return self.cut(stream, reason, now) };
+        let Some(drain) = drain else { return self.cut_because(stream, denial, now) };
         let sooner = now.after(drain);
         if sooner < end {
             running.end = Some((sooner, reason));
@@ -189,7 +188,8 @@ impl Worker {
             }),
             _ => ruled.standing,
         };
-        let ruled = Ruled { decision: Decision::Cut, reason: reason.code(), standing, ..ruled };
+        let ruled =
+            Ruled { decision: Decision::Cut, reason: Reason::Refused(reason), standing, ..ruled };
         let record = self.keep(stream, ruled, traffic, past);
         Some(Step::Refuse(refusal, record))
     }

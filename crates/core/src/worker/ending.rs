@@ -6,12 +6,12 @@ use crate::audit::{Decided, Decision, End, Outcome, Phase, Record, Ruled};
 use crate::calls::StreamId;
 use crate::decision::{Denial, Token};
 use crate::instant::Instant;
-use crate::reason::DenyReason;
+use crate::reason::{DenyReason, Reason};
 use crate::refusal::refuse;
 use crate::request::Facts;
 use crate::step::{Refusal, Step};
 
-use super::{CLIENT_GONE, Past, Running, Stream, Waiting, Worker, ruling::ruled};
+use super::{Past, Running, Stream, Waiting, Worker, ruling::ruled};
 
 impl Worker {
     /// What this worker ordered for a request could not be done: the request is refused, whatever
@@ -121,13 +121,14 @@ impl Worker {
     fn abandoned(&mut self, waiting: Waiting, now: Instant) -> Decided {
         let token = match &waiting.token {
             Token::Bytes(bytes) => self.memory.token(bytes, now, self.config.clock_skew),
+            Token::Verified(token) => Some(Rc::clone(token)),
             Token::Nothing | Token::Refused(_) => None,
         };
-        self.counters.decision(Decision::Deny.word(), CLIENT_GONE);
+        self.counters.decision(Decision::Deny, Reason::ClientGone);
         let ruled = Ruled {
             arrived: waiting.arrived,
             decision: Decision::Deny,
-            reason: CLIENT_GONE,
+            reason: Reason::ClientGone,
             token,
             scope: None,
             rule: None,

@@ -14,10 +14,13 @@ mod probe;
 mod routed;
 mod ruling;
 mod tick;
+mod traces;
 mod trailers;
 mod twice;
 mod unverified;
+mod withdrawals;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,12 +30,15 @@ use crate::bodies::Traffic;
 use crate::calls::{Answer, CallId, Calls, Ended, StreamId};
 use crate::config::{Config, ConfigDigest};
 use crate::counters::Counters;
-use crate::decision::{Answers, Bench, Question, Ruling, Token, decide, needs_token};
+use crate::decision::{
+    Answers, Configuration, Denial, Evaluation, Known, Moment, Question, Request, Ruling,
+    Successor, Token, evaluate,
+};
 use crate::headers::Headers;
 use crate::instant::Instant;
 use crate::knowledge::Knowledge;
 use crate::memory::Memory;
-use crate::reason::DenyReason;
+use crate::reason::{DenyReason, Reason};
 use crate::request::{Attributes, Facts, Presented, Seen};
 use crate::revocations::Revocations;
 use crate::sharing::{Board, Process, SharedHeads, Sharing};
@@ -44,28 +50,17 @@ use crate::untouched::NothingOfOurs;
 use beside::Beside;
 use issuer_mistakes::IssuerMistakes;
 use probe::Probes;
+use traces::Traces;
 use twice::Twice;
+use withdrawals::Withdrawals;
 
+pub use crate::decision::{GRANT_HEADER, STREAM_DURATION_HEADER, SUBJECT_HEADER};
 pub use tick::{IDLE_TICK, LEAD_TICK, SOON, TICK, Tick};
 pub use trailers::TrailersStep;
-
-/// The header that tells the upstream under which grant a request came.
-pub const GRANT_HEADER: &str = "x-breakglass-grant";
-
-/// The header that tells the upstream who holds the grant.
-pub const SUBJECT_HEADER: &str = "x-breakglass-subject";
-
-/// The header by which Envoy's router ends a stream after so many milliseconds, whatever has become
-/// of this filter; the router takes it away.
-pub const STREAM_DURATION_HEADER: &str = "x-envoy-upstream-stream-duration-ms";
 
 /// How much later than this filter Envoy ends a stream, so that what ended it is recorded by the
 /// one who knows why; a quarter of a second is what a stream may outlive its token.
 const BACKSTOP_DELAY: Duration = Duration::from_millis(150);
-
-/// The reason in the audit record of a request whose client went away while it waited. No client
-/// ever sees it.
-pub const CLIENT_GONE: &str = "client_gone";
 
 /// All that one VM knows under one configuration.
 #[derive(Debug)]
@@ -103,10 +98,12 @@ pub struct Worker {
     /// When permitted requests have run long enough to leave a record, soonest first.
     starts: BTreeSet<(Instant, StreamId)>,
     /// The configuration that has come in place of this worker's.
-    successor: Option<Rc<Config>>,
+    successor: Option<Successor>,
     /// When it was last looked at what the other VMs know.
     looked_at: Option<Instant>,
+    traces: Traces,
     twice: Twice,
+    withdrawals: Withdrawals,
     issuer_mistakes: IssuerMistakes,
     beside: Beside,
     probes: Probes,
@@ -161,6 +158,8 @@ struct Running {
 struct Past {
     /// When that was.
     permitted: Option<Instant>,
+    /// The scope by which the configuration covers it that has come in place of its own.
+    next_scope: Option<String>,
     /// The body bytes that had passed when its grant was known to be revoked.
     until_revoked: Option<u64>,
     /// The record that it left while it ran.
@@ -184,6 +183,8 @@ impl Worker {
             process: Process::new(&config, identity.id),
             ended_at: None,
             starts: BTreeSet::new(),
+            traces: Traces::default(),
+            withdrawals: Withdrawals::default(),
             twice: Twice::new(&config, &identity),
             probes: Probes::new(&config, identity.id),
             issuer_mistakes: IssuerMistakes::default(),
@@ -233,14 +234,29 @@ impl Worker {
             Presented::Token(source, bytes) => (Token::Bytes(bytes.to_vec()), Some(source)),
         };
         let mut facts = Facts::of(&mut seen);
-        let is_judged = !matches!(token, Token::Nothing) || needs_token(&config, &facts);
-        // An earlier instance of this filter sets headers that are ours. Other traffic need not be asked about.
-        if (is_judged || facts.has_reserved) && attributes.has_record() {
+        let found = OnceCell::new();
+        let look = || *found.get_or_init(|| self.twice.look(&facts, attributes));
+        let moment = Moment::Arrives { earlier: &|| look().map(|found| found.earlier(attributes)) };
+        let request = Request { facts: &facts, moment };
+        let evaluation = evaluate(
+            Configuration { own: &config, successor: self.successor.as_ref() },
+            &request,
+            &token,
+            &mut Known {
+                keys: &self.keys,
+                revocations: &self.revocations,
+                knowledge: &self.knowledge,
+                memory: &mut self.memory,
+            },
+            now,
+        );
+        self.traces.note(stream, &evaluation.trace);
+        if let Some(earlier) = found.into_inner().flatten() {
             let hidden = seen.hidden(&config, forwarded);
-            return self.after_earlier(&token, facts, hidden, attributes);
+            return self.after_earlier(earlier, evaluation.ruling, facts, hidden, attributes);
         }
-        if !is_judged {
-            self.counters.decision(Decision::Pass.word(), "no_token");
+        if matches!(evaluation.ruling, Ruling::Pass) {
+            self.counters.decision(Decision::Pass, Reason::NoToken);
             let nothing_of_ours = NothingOfOurs::of(&config, &token, &facts);
             return Step::Pass(Pass { remove: facts.remove, nothing_of_ours, ..Pass::default() });
         }
@@ -318,24 +334,28 @@ impl Worker {
     ) -> Step {
         let config = Rc::clone(&self.config);
         self.knowledge.notice(now);
-        let mut bench = Bench {
-            config: &config,
-            keys: &self.keys,
-            revocations: &self.revocations,
-            knowledge: &self.knowledge,
-            memory: &mut self.memory,
-            now,
-        };
         let Waiting { token, facts, answers, .. } = &waiting;
-        match decide(&mut bench, token, facts, certificate, answers) {
-            Ruling::Allow(allowance) => match self.withdrawn(&allowance, &waiting.facts, now) {
-                None => self.permit(stream, waiting, allowance, now),
-                Some(denial) => {
-                    self.beside.refused();
-                    self.deny(stream, waiting, denial)
-                }
+        let Evaluation { ruling, trace } = evaluate(
+            Configuration { own: &config, successor: self.successor.as_ref() },
+            &Request { facts, moment: Moment::Judged { certificate, answers } },
+            token,
+            &mut Known {
+                keys: &self.keys,
+                revocations: &self.revocations,
+                knowledge: &self.knowledge,
+                memory: &mut self.memory,
             },
+            now,
+        );
+        self.traces.note(stream, &trace);
+        match ruling {
+            Ruling::Allow(allowance) => self.permit(stream, waiting, allowance, now),
             Ruling::Deny(denial) => self.deny(stream, waiting, denial),
+            Ruling::ShadowDeny(denial) => self.shadow_deny(stream, waiting, denial),
+            // None of these is for a request that is ours to decide.
+            Ruling::Pass | Ruling::StepAside | Ruling::Judge | Ruling::RunsOn(_) => {
+                self.deny(stream, waiting, Denial::of(DenyReason::InternalError))
+            }
             Ruling::Ask(question) => {
                 let not_before = match question {
                     Question::Keys(issuer) => {
@@ -354,7 +374,7 @@ impl Worker {
                 };
                 let token = match &waiting.token {
                     Token::Bytes(bytes) => bytes.as_slice(),
-                    Token::Nothing | Token::Refused(_) => &[],
+                    Token::Nothing | Token::Refused(_) | Token::Verified(_) => &[],
                 };
                 self.calls.wait(stream, question, token, not_before);
                 waiting.certificate = certificate();

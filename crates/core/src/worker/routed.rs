@@ -10,7 +10,7 @@ use crate::config::Enforcement;
 use crate::decision::Denial;
 use crate::instant::Instant;
 use crate::policy::Origin;
-use crate::reason::DenyReason;
+use crate::reason::{DenyReason, Reason};
 use crate::request::Attributes;
 use crate::step::Step;
 
@@ -32,7 +32,7 @@ impl Worker {
         let denial = if self.is_astray(stream, attributes) {
             Denial::of(DenyReason::RouteChanged)
         } else {
-            self.redirected(stream, attributes, now)?
+            self.redirected(stream, attributes)?
         };
         if self.config.enforcement == Enforcement::Shadow {
             self.restate(stream, Decision::ShadowDeny, denial.reason);
@@ -42,15 +42,10 @@ impl Worker {
     }
 
     /// Why the answer to a permitted request may not reach the client: it leads elsewhere.
-    fn redirected(
-        &self,
-        stream: StreamId,
-        attributes: &dyn Attributes,
-        now: Instant,
-    ) -> Option<Denial> {
+    fn redirected(&self, stream: StreamId, attributes: &dyn Attributes) -> Option<Denial> {
         let Some(Stream::Decided(running)) = self.streams.get(&stream) else { return None };
         let ruled = &running.decided.ruled;
-        if !self.keeps_authority(ruled, now) {
+        if !self.keeps_authority(ruled, &running.past) {
             return None;
         }
         let Some(response) = attributes.response_headers() else {
@@ -108,8 +103,8 @@ impl Worker {
     fn restate(&mut self, stream: StreamId, decision: Decision, reason: DenyReason) {
         let Some(Stream::Decided(running)) = self.streams.remove(&stream) else { return };
         let Running { decided, end, traffic, past } = *running;
-        let reason = reason.code();
-        self.counters.decision(decision.word(), reason);
+        let reason = Reason::Refused(reason);
+        self.counters.decision(decision, reason);
         let decided = Decided::new(Ruled { decision, reason, ..decided.ruled }, &self.config);
         let running = Running { decided, end, traffic, past };
         self.streams.insert(stream, Stream::Decided(Box::new(running)));

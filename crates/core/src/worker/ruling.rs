@@ -5,78 +5,78 @@ use std::rc::Rc;
 use crate::audit::{Decided, Decision, Phase, Record, Ruled};
 use crate::bodies::Traffic;
 use crate::calls::StreamId;
-use crate::config::Enforcement;
 use crate::connection::CleanConnection;
-use crate::decision::{Allowance, Denial};
-use crate::instant::{Instant, millis};
+use crate::decision::{Allowance, Denial, Terms};
+use crate::instant::Instant;
 use crate::mark::MarkedDecision;
+use crate::reason::{DenyReason, Reason};
 use crate::refusal::refuse;
 use crate::request::Facts;
-use crate::step::{Pass, Permit, Step};
+use crate::step::{Pass, Step};
 
-use super::{
-    BACKSTOP_DELAY, GRANT_HEADER, Past, Running, STREAM_DURATION_HEADER, SUBJECT_HEADER, Stream,
-    Waiting, Worker,
-};
+use super::{BACKSTOP_DELAY, Past, Running, Stream, Waiting, Worker};
 
 impl Worker {
     pub(super) fn permit(
         &mut self,
         stream: StreamId,
         mut waiting: Waiting,
-        allowance: Allowance,
+        mut allowance: Allowance,
         now: Instant,
     ) -> Step {
-        let Allowance { reason, token, scope, rule, standing } = allowance;
-        if let Some(scope) = self.config.scopes.get(&scope) {
+        if let Some(scope) = self.config.scopes.get(allowance.scope()) {
             waiting.traffic.watch(&scope.request_body, &scope.response_body, &waiting.kept);
         }
         let connection = CleanConnection::of(&waiting.facts.headers, &self.config);
         let mark = self.twice.mark(MarkedDecision::Permit, &waiting.facts);
         let mut remove = std::mem::take(&mut waiting.facts.remove);
         remove.extend(connection.remove);
-        let ruled = Ruled {
-            arrived: waiting.arrived,
-            decision: Decision::Allow,
-            reason: reason.code(),
-            token: Some(Rc::clone(&token)),
-            scope: Some(scope),
-            rule: Some(rule),
-            standing: Some(standing),
-            facts: waiting.facts,
-        };
-        // Envoy's own limit is for good, so it is not what may move when something becomes known.
-        let (end, _) = self.firm_end(&ruled, &token, now, now);
-        let remaining = end.since(now).saturating_add(BACKSTOP_DELAY);
-        let claims = token.claims();
-        let mut set = vec![
-            (GRANT_HEADER, claims.jti.clone()),
-            (SUBJECT_HEADER, header_text(&claims.sub)),
-            (STREAM_DURATION_HEADER, millis(remaining).max(1).to_string()),
-        ];
-        set.extend(connection.set);
-        let past = Past { permitted: Some(now), ..Past::default() };
-        let record = self.keep(stream, ruled, waiting.traffic, past);
-        Step::Permit(Permit { remove, set, record, mark })
+        let next_scope = allowance.take_next_scope();
+        let past = Past { permitted: Some(now), next_scope, ..Past::default() };
+        let Waiting { arrived, facts, traffic, .. } = waiting;
+        let permit = allowance.permit(
+            Terms { arrived, facts, remove, set: connection.set, mark },
+            |ruled| {
+                // Envoy's own limit is for good, so it is not what may move when something becomes known.
+                let end = self.firm_end(&ruled, &past).map_or(now, |(end, _)| end);
+                let longest = end.since(now).saturating_add(BACKSTOP_DELAY);
+                (self.keep(stream, ruled, traffic, past), longest)
+            },
+        );
+        Step::Permit(permit)
     }
 
+    /// Refuses a request.
     pub(super) fn deny(&mut self, stream: StreamId, waiting: Waiting, denial: Denial) -> Step {
+        let Waiting { facts, arrived, traffic, .. } = waiting;
+        self.note_denial(&denial);
+        let refusal = refuse(&denial, &facts, &self.config);
+        let ruled = ruled(denial, Decision::Deny, facts, arrived);
+        let record = self.keep(stream, ruled, traffic, Past::default());
+        Step::Refuse(refusal, record)
+    }
+
+    /// Lets a request go on that would be refused, were the filter not in shadow mode.
+    pub(super) fn shadow_deny(
+        &mut self,
+        stream: StreamId,
+        waiting: Waiting,
+        denial: Denial,
+    ) -> Step {
         let Waiting { mut facts, arrived, traffic, .. } = waiting;
-        self.issuer_mistakes.note(&denial);
-        match self.config.enforcement {
-            Enforcement::Enforce => {
-                let refusal = refuse(&denial, &facts, &self.config);
-                let ruled = ruled(denial, Decision::Deny, facts, arrived);
-                let record = self.keep(stream, ruled, traffic, Past::default());
-                Step::Refuse(refusal, record)
-            }
-            Enforcement::Shadow => {
-                let mark = self.twice.mark(MarkedDecision::ShadowDeny, &facts);
-                let remove = std::mem::take(&mut facts.remove);
-                let ruled = ruled(denial, Decision::ShadowDeny, facts, arrived);
-                let record = self.keep(stream, ruled, traffic, Past::default());
-                Step::Pass(Pass { remove, record: Some(record), mark, ..Pass::default() })
-            }
+        self.note_denial(&denial);
+        let mark = self.twice.mark(MarkedDecision::ShadowDeny, &facts);
+        let remove = std::mem::take(&mut facts.remove);
+        let ruled = ruled(denial, Decision::ShadowDeny, facts, arrived);
+        let record = self.keep(stream, ruled, traffic, Past::default());
+        Step::Pass(Pass { remove, record: Some(record), mark, ..Pass::default() })
+    }
+
+    /// What the log has to say of it.
+    fn note_denial(&mut self, denial: &Denial) {
+        self.issuer_mistakes.note(denial);
+        if denial.reason == DenyReason::ScopeWithdrawn {
+            self.beside.refused();
         }
     }
 
@@ -88,13 +88,8 @@ impl Worker {
         traffic: Rc<Traffic>,
         past: Past,
     ) -> Record {
-        self.counters.decision(ruled.decision.word(), ruled.reason);
-        let end = match (ruled.decision, &ruled.token, past.permitted) {
-            (Decision::Allow, Some(token), Some(permitted)) => {
-                Some(self.end_of(&ruled, token, permitted, permitted))
-            }
-            _ => None,
-        };
+        self.counters.decision(ruled.decision, ruled.reason);
+        let end = if ruled.decision == Decision::Allow { self.end_of(&ruled, &past) } else { None };
         self.deadlines.extend(end.map(|(at, _)| (at, stream)));
         let starts = end.map(|_| (ruled.arrived.after(self.config.audit.start_after), stream));
         self.starts.extend(starts);
@@ -112,25 +107,11 @@ pub(super) fn ruled(denial: Denial, decision: Decision, facts: Facts, arrived: I
     Ruled {
         arrived,
         decision,
-        reason: denial.reason.code(),
+        reason: Reason::Refused(denial.reason),
         token: denial.token,
         scope: denial.scope,
         rule: denial.rule,
         standing: denial.standing,
         facts,
     }
-}
-
-/// A claim as a header value: visible ASCII as it is, everything else, and `%`, percent-encoded
-/// (RFC 3986 section 2.1).
-fn header_text(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_graphic() && byte != b'%' {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }

@@ -74,8 +74,10 @@ impl Worker {
         warnings.append(&mut self.twice.warnings());
         warnings.append(&mut self.issuer_mistakes.warnings());
         warnings.extend(self.beside.warning());
-        let Lines { warnings: mut failing, notices } = self.sources.lines(&self.config, board, now);
+        let Lines { warnings: mut failing, mut notices } =
+            self.sources.lines(&self.config, board, now);
         warnings.append(&mut failing);
+        notices.extend(self.withdrawals.notice());
         Tick { calls, steps, counters: self.counters.take(), warnings, notices }
     }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::bodies::Traffic;
 use crate::calls::StreamId;
-use crate::decision::{Answers, Denial, Token};
+use crate::decision::{Answers, Token};
 use crate::headers::Headers;
 use crate::instant::Instant;
 use crate::reason::DenyReason;
@@ -53,7 +53,7 @@ impl Worker {
             kept: Headers::default(),
             void_at: None,
         };
-        let step = self.deny(stream, waiting, Denial::of(DenyReason::TokenMalformed));
+        let step = self.decide(stream, waiting, &|| None, now);
         TrailersStep { remove, step: Some(step) }
     }
 }

@@ -14,11 +14,10 @@
 //! grant's, and they are removed as always.
 
 use crate::audit::{Decision, beginning};
-use crate::config::{Config, Enforcement};
-use crate::decision::{Denial, Token, covering_rule, needs_token};
+use crate::config::Config;
+use crate::decision::{Denial, Earlier, Ruling};
 use crate::mark::{MarkKey, MarkedDecision, MarkedRequest, NoMark, StreamKey, StreamState};
-use crate::policy::Rule;
-use crate::reason::DenyReason;
+use crate::reason::{DenyReason, Reason};
 use crate::refusal::refuse;
 use crate::request::Facts;
 use crate::step::{Pass, Step};
@@ -40,7 +39,7 @@ pub(super) struct Twice {
 
 /// What an instance that comes earlier in the chain is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Earlier {
+pub(super) enum Found {
     /// It has the same configuration and version, and has decided about this very request.
     Same,
     /// Nothing shows that it has.
@@ -49,7 +48,7 @@ enum Earlier {
 
 /// Why an earlier instance does not count as the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
+pub(super) enum Cause {
     NoCredential,
     Unmarked,
     OtherConfiguration,
@@ -71,7 +70,7 @@ impl Twice {
 
     /// The mark of a decision, for an instance that comes later.
     pub(super) fn mark(&self, decision: MarkedDecision, facts: &Facts) -> Option<Vec<u8>> {
-        Some(self.key.as_ref()?.mark(decision, &marked(facts)?))
+        Some(self.key.as_ref()?.mark(decision, &marked(facts, facts.stream)?))
     }
 
     /// What is to be logged since the last tick.
@@ -79,33 +78,35 @@ impl Twice {
         std::mem::take(&mut self.warnings)
     }
 
-    fn judge(&self, facts: &Facts, state: &dyn StreamState) -> Earlier {
-        let Some(key) = &self.key else { return Earlier::Other(Cause::NoCredential) };
-        let Some(mark) = state.mark() else { return Earlier::Other(Cause::Unmarked) };
-        let verified = marked(facts).ok_or(NoMark::NotAuthentic);
-        match verified.and_then(|request| key.verify(&mark, &request)) {
-            Ok(MarkedDecision::Permit | MarkedDecision::ShadowDeny) => Earlier::Same,
-            Err(NoMark::OtherConfiguration) => Earlier::Other(Cause::OtherConfiguration),
-            Err(NoMark::Form | NoMark::NotAuthentic) => Earlier::Other(Cause::NotAuthentic),
+    /// The instance that comes earlier in the chain and has decided about this request, if there is one.
+    pub(super) fn look(&self, facts: &Facts, state: &dyn StreamState) -> Option<Found> {
+        if !state.has_record() {
+            return None;
         }
+        let Some(key) = &self.key else { return Some(Found::Other(Cause::NoCredential)) };
+        let Some(mark) = state.mark() else { return Some(Found::Other(Cause::Unmarked)) };
+        let verified = marked(facts, StreamKey::of(state)).ok_or(NoMark::NotAuthentic);
+        Some(match verified.and_then(|request| key.verify(&mark, &request)) {
+            Ok(MarkedDecision::Permit | MarkedDecision::ShadowDeny) => Found::Same,
+            Err(NoMark::OtherConfiguration) => Found::Other(Cause::OtherConfiguration),
+            Err(NoMark::Form | NoMark::NotAuthentic) => Found::Other(Cause::NotAuthentic),
+        })
     }
 
     /// Says, once for each kind, that the filter is there twice.
-    fn say(&mut self, earlier: Earlier, state: &dyn StreamState) {
-        let said = match earlier {
-            Earlier::Same => &mut self.said_aside,
-            Earlier::Other(_) => &mut self.said_other,
+    fn say(&mut self, found: Found, state: &dyn StreamState) {
+        let said = match found {
+            Found::Same => &mut self.said_aside,
+            Found::Other(_) => &mut self.said_other,
         };
         if std::mem::replace(said, true) {
             return;
         }
         let listener = state.listener().unwrap_or_else(|| "unknown".to_owned());
         let listener = beginning(&listener, LISTENER);
-        let found = match earlier {
-            Earlier::Same => {
-                "with the same configuration, and this instance steps aside".to_owned()
-            }
-            Earlier::Other(cause) => {
+        let found = match found {
+            Found::Same => "with the same configuration, and this instance steps aside".to_owned(),
+            Found::Other(cause) => {
                 format!("{}; this instance refuses every permit (configured_twice)", cause.text())
             }
         };
@@ -114,6 +115,16 @@ impl Twice {
              EnvoyFilter, WasmPlugin, TrafficExtension or EnvoyExtensionPolicy objects that cover the same \
              workload, or two entries in http_filters, and remove one"
         ));
+    }
+}
+
+impl Found {
+    /// What a decision needs of it.
+    pub(super) fn earlier(self, state: &dyn StreamState) -> Earlier {
+        match self {
+            Found::Same => Earlier::Same,
+            Found::Other(_) => Earlier::Other { is_permitted: state.has_permit() },
+        }
     }
 }
 
@@ -135,9 +146,9 @@ impl Cause {
     }
 }
 
-fn marked(facts: &Facts) -> Option<MarkedRequest<'_>> {
+fn marked(facts: &Facts, stream: Option<StreamKey>) -> Option<MarkedRequest<'_>> {
     let Facts { method, authority, path, .. } = facts;
-    Some(MarkedRequest { stream: facts.stream?, method, authority, path })
+    Some(MarkedRequest { stream: stream?, method, authority, path })
 }
 
 impl Worker {
@@ -145,53 +156,35 @@ impl Worker {
     /// that the upstream may not see.
     pub(super) fn after_earlier(
         &mut self,
-        token: &Token,
+        found: Found,
+        ruling: Ruling,
         mut facts: Facts,
         hidden: Vec<String>,
         state: &dyn StreamState,
     ) -> Step {
-        self.twice.identify(&mut facts, state);
-        let earlier = self.twice.judge(&facts, state);
-        self.twice.say(earlier, state);
-        if earlier == Earlier::Same {
-            return Step::Pass(Pass::default());
-        }
-        let is_permitted = state.has_permit();
-        let denial = refused_anyway(&self.config, token, &facts, is_permitted);
-        if let (Some(denial), Enforcement::Enforce) = (&denial, self.config.enforcement) {
-            self.counters.decision(Decision::Deny.word(), denial.reason.code());
-            return Step::RefuseUnrecorded(refuse(denial, &facts, &self.config));
-        }
-        match &denial {
-            Some(denial) => {
-                self.counters.decision(Decision::ShadowDeny.word(), denial.reason.code());
+        self.twice.say(found, state);
+        match ruling {
+            Ruling::StepAside => return Step::Pass(Pass::default()),
+            Ruling::Pass => self.counters.decision(Decision::Pass, Reason::NoToken),
+            Ruling::ShadowDeny(denial) => {
+                self.counters.decision(Decision::ShadowDeny, Reason::Refused(denial.reason));
             }
-            None => self.counters.decision(Decision::Pass.word(), "no_token"),
+            Ruling::Deny(denial) => return self.refuse_beside(&denial, &facts),
+            // None of these is for a request that an earlier instance has decided about.
+            Ruling::Judge | Ruling::Allow(_) | Ruling::RunsOn(_) | Ruling::Ask(_) => {
+                return self.refuse_beside(&Denial::of(DenyReason::InternalError), &facts);
+            }
         }
         let mut remove = hidden;
-        if !is_permitted {
+        if !state.has_permit() {
             remove.append(&mut facts.remove);
         }
         Step::Pass(Pass { remove, ..Pass::default() })
     }
-}
 
-/// Why a request is refused whose first instance is not known to be the same. Of a token nothing is verified: it
-/// could only get a permit.
-fn refused_anyway(
-    config: &Config,
-    token: &Token,
-    facts: &Facts,
-    is_permitted: bool,
-) -> Option<Denial> {
-    if is_permitted && let Some(rule) = covering_rule(&config.ceiling, facts) {
-        return Some(Denial { rule: Some(rule.summary()), ..Denial::of(DenyReason::Ceiling) });
+    /// Refuses a request whose record stays as the earlier instance has written it.
+    fn refuse_beside(&mut self, denial: &Denial, facts: &Facts) -> Step {
+        self.counters.decision(Decision::Deny, Reason::Refused(denial.reason));
+        Step::RefuseUnrecorded(refuse(denial, facts, &self.config))
     }
-    if is_permitted || !matches!(token, Token::Nothing) {
-        return Some(Denial::of(DenyReason::ConfiguredTwice));
-    }
-    needs_token(config, facts).then(|| Denial {
-        rule: covering_rule(&config.protected, facts).map(Rule::summary),
-        ..Denial::of(DenyReason::TokenMissing)
-    })
 }
