@@ -85,6 +85,7 @@ impl Http {
         }
         let (current, board) = (&host::CurrentRequest, &host::SharedData);
         let step = worker.request(self.id, headers, current, board, &self.traffic, now);
+        Shared::say_steps(&mut worker);
         drop(worker);
         self.shared.hurry(self.id, now).map_err(|_| Failure::Context)?;
         Ok(step)

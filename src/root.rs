@@ -16,9 +16,9 @@ use breakglass_core::instant::Instant;
 use breakglass_core::sharing::is_first_to_warn;
 use breakglass_core::step::Step;
 use breakglass_core::worker::{Identity, SOON, TICK, Worker};
-use log::{error, info, warn};
+use log::{debug, error, info, warn};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
+use proxy_wasm::types::{ContextType, LogLevel};
 
 use crate::apply::{Flow, apply};
 use crate::failures::Failures;
@@ -71,6 +71,13 @@ impl Shared {
             }
         }
         host::enter(stream)
+    }
+
+    /// Says in the log by which steps requests were decided, where Envoy logs that.
+    pub(crate) fn say_steps(worker: &mut Worker) {
+        for (stream, trace) in worker.take_traces() {
+            debug!("breakglass: request {stream}: {trace}");
+        }
     }
 
     /// Tells the worker of the configuration that has come in place of its own, once. What that no longer
@@ -190,7 +197,11 @@ impl Context for Root {
         };
         let Some(now) = host::now() else { return };
         let steps = match shared.worker.try_borrow_mut() {
-            Ok(mut worker) => worker.answer(call, &answer, now),
+            Ok(mut worker) => {
+                let steps = worker.answer(call, &answer, now);
+                Shared::say_steps(&mut worker);
+                steps
+            }
             Err(_) => return,
         };
         self.apply(steps, &shared);
@@ -268,7 +279,11 @@ impl RootContext for Root {
             Identity { node: host::node_id(), id, version: env!("CARGO_PKG_VERSION"), digest };
         // Without a clock nothing is decided, and there is no record to chain.
         let now = host::now().unwrap_or(Instant::from_millis(0));
-        let worker = Worker::new(config, identity, now);
+        let mut worker = Worker::new(config, identity, now);
+        if host::logs_debug() {
+            proxy_wasm::set_log_level(LogLevel::Debug);
+            worker.keep_traces();
+        }
         let plugin = host::plugin();
         LATEST.with_borrow_mut(|latest| latest.insert(plugin.clone(), Rc::clone(worker.config())));
         self.shared = Some(Rc::new(Shared {
@@ -290,7 +305,9 @@ impl RootContext for Root {
         self.count(shared.failures.take());
         let Some(now) = host::now() else { return };
         let Ok((tick, withdrawn)) = shared.worker.try_borrow_mut().map(|mut worker| {
-            (worker.tick(&host::SharedData, now), shared.supersede(&mut worker, now))
+            let outcome = (worker.tick(&host::SharedData, now), shared.supersede(&mut worker, now));
+            Shared::say_steps(&mut worker);
+            outcome
         }) else {
             return;
         };

@@ -38,6 +38,7 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    fn proxy_get_log_level(level: *mut u32) -> u32;
     fn proxy_get_property(
         path: *const u8,
         path_size: usize,
@@ -101,6 +102,13 @@ fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8
     // SAFETY: the host allocated `size` bytes by `proxy_on_memory_allocate`, which is the SDK's
     // boxed slice of exactly that length, filled them all, and leaves them to us.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+/// The level from which the host logs what this filter says.
+pub(super) fn log_level() -> Result<u32, HostError> {
+    let mut level = 0;
+    // SAFETY: the host writes one `u32` to `level`.
+    done(unsafe { proxy_get_log_level(&raw mut level) }).map(|()| level)
 }
 
 pub(super) fn continue_stream(stream_type: u32) -> Result<(), HostError> {

@@ -33,6 +33,7 @@ const RESPONSE_BODY: u32 = 1;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const REQUEST_STREAM: u32 = 0;
 const COUNTER: u32 = 0;
+const DEBUG: u32 = 1;
 
 /// The filter state that later filters match: Envoy's key is `wasm.breakglass_decision`.
 const DECISION_STATE: &[u8] = b"breakglass_decision";
@@ -44,6 +45,11 @@ const RECORD_STATE: &[u8] = b"breakglass";
 pub(crate) fn now() -> Option<Instant> {
     let nanoseconds = ffi::current_time_nanoseconds().ok()?;
     Some(Instant::from_millis(nanoseconds.checked_div(1_000_000)?))
+}
+
+/// Whether the host logs what is said for debugging.
+pub(crate) fn logs_debug() -> bool {
+    ffi::log_level().is_ok_and(|level| level <= DEBUG)
 }
 
 /// The plugin's configuration.
