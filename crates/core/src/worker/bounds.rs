@@ -9,7 +9,7 @@ use crate::instant::Instant;
 use crate::policy::{Redirects, Scope};
 use crate::reason::DenyReason;
 
-use super::{Past, Running, Stream, Worker};
+use super::{Past, Stream, Worker};
 
 impl Worker {
     /// When a permitted request is to end as far as is known, and why.
@@ -58,20 +58,15 @@ impl Worker {
 
     /// Brings the ends of what runs forward to what the configuration that has come lets.
     pub(super) fn tighten(&mut self) {
-        let sooner = |(stream, kept): (&StreamId, &Stream)| {
+        let sooner = |(stream, kept): (StreamId, &Stream)| {
             let Stream::Decided(running) = kept else { return None };
-            let Running { decided, end, past, .. } = &**running;
-            let (end, _) = (*end)?;
-            let next = self.end_of(&decided.ruled, past)?;
-            (next.0 < end).then_some((*stream, end, next))
+            let (end, _) = running.end?;
+            let next = self.end_of(&running.decided.ruled, &running.past)?;
+            (next.0 < end).then_some((stream, next))
         };
         let sooner: Vec<_> = self.streams.iter().filter_map(sooner).collect();
-        for (stream, end, next) in sooner {
-            if let Some(Stream::Decided(running)) = self.streams.get_mut(&stream) {
-                running.end = Some(next);
-                self.deadlines.remove(&(end, stream));
-                self.deadlines.insert((next.0, stream));
-            }
+        for (stream, end) in sooner {
+            self.streams.end_at(stream, end);
         }
     }
 }

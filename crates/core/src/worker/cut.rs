@@ -23,9 +23,8 @@ impl Worker {
     pub fn supersede(&mut self, successor: Rc<Config>, now: Instant) -> Vec<(StreamId, Step)> {
         let successor = Successor::new(successor);
         let mut denials = Vec::new();
-        for (stream, kept) in &mut self.streams {
-            let Stream::Decided(running) = kept else { continue };
-            let Running { decided, end: Some(_), past, .. } = &mut **running else { continue };
+        for (stream, running) in self.streams.all_running_mut() {
+            let Running { decided, end: Some(_), past, .. } = running else { continue };
             let (Some(token), Some(permitted)) = (&decided.ruled.token, past.permitted) else {
                 continue;
             };
@@ -45,17 +44,17 @@ impl Worker {
                 Ruling::RunsOn(next_scope) => past.next_scope = next_scope,
                 // It runs on in shadow mode.
                 Ruling::ShadowDeny(_) => past.next_scope = None,
-                Ruling::Deny(denial) => denials.push((*stream, denial)),
+                Ruling::Deny(denial) => denials.push((stream, denial)),
                 // None of these is for a request that runs.
                 Ruling::Pass
                 | Ruling::StepAside
                 | Ruling::Judge
                 | Ruling::Allow(_)
                 | Ruling::Ask(_) => {
-                    denials.push((*stream, Denial::of(DenyReason::InternalError)));
+                    denials.push((stream, Denial::of(DenyReason::InternalError)));
                 }
             }
-            self.traces.note(*stream, &evaluation.trace);
+            self.traces.note(stream, &evaluation.trace);
         }
         self.successor = Some(successor);
         self.tighten();
@@ -70,7 +69,7 @@ impl Worker {
     pub(super) fn cut_revoked(&mut self, now: Instant) -> Vec<(StreamId, Step)> {
         let skew = self.config.clock_skew;
         let (mut running, mut waiting) = (Vec::new(), Vec::new());
-        for (id, stream) in &self.streams {
+        for (id, stream) in self.streams.iter() {
             let token = match stream {
                 Stream::Decided(running) => running.decided.ruled.token.clone(),
                 Stream::Waiting(waiting) => match &waiting.token {
@@ -83,8 +82,8 @@ impl Worker {
                 continue;
             }
             match stream {
-                Stream::Decided(_) => running.push(*id),
-                Stream::Waiting(_) => waiting.push(*id),
+                Stream::Decided(_) => running.push(id),
+                Stream::Waiting(_) => waiting.push(id),
             }
         }
         let mut steps: Vec<_> = running
@@ -99,7 +98,7 @@ impl Worker {
 
     /// Decides once more about a request that waits.
     fn decide_again(&mut self, stream: StreamId, now: Instant) -> Option<Step> {
-        let waiting = self.take_waiting(stream)?;
+        let waiting = self.streams.take_waiting(stream)?;
         let certificate = waiting.certificate.clone();
         Some(self.decide(stream, *waiting, &|| certificate.clone(), now))
     }
@@ -107,11 +106,8 @@ impl Worker {
     /// Ends the requests whose time is up.
     pub(super) fn cut_due(&mut self, now: Instant) -> Vec<(StreamId, Step)> {
         let mut steps = Vec::new();
-        while let Some((end, stream)) = self.deadlines.first().copied()
-            && end <= now
-        {
-            self.deadlines.pop_first();
-            let step = match self.streams.get(&stream) {
+        while let Some(stream) = self.streams.pop_due(now) {
+            let step = match self.streams.get(stream) {
                 Some(Stream::Decided(running)) => match running.end {
                     Some((_, DenyReason::RevocationUnknown)) => self.end_unverified(stream, now),
                     end => end.and_then(|(_, reason)| self.cut(stream, reason, now)),
@@ -129,7 +125,7 @@ impl Worker {
     /// for that is over.
     fn condemn(&mut self, stream: StreamId, denial: Denial, now: Instant) -> Option<Step> {
         let reason = denial.reason;
-        let Stream::Decided(running) = self.streams.get_mut(&stream)? else { return None };
+        let running = self.streams.running_mut(stream)?;
         let (end, _) = running.end?;
         if reason == DenyReason::Revoked {
             running.past.until_revoked.get_or_insert(running.traffic.total());
@@ -139,9 +135,7 @@ impl Worker {
         let Some(drain) = drain else { return self.cut_because(stream, denial, now) };
         let sooner = now.after(drain);
         if sooner < end {
-            running.end = Some((sooner, reason));
-            self.deadlines.remove(&(end, stream));
-            self.deadlines.insert((sooner, stream));
+            self.streams.end_at(stream, (sooner, reason));
         }
         None
     }
@@ -166,15 +160,10 @@ impl Worker {
         denial: Denial,
         now: Instant,
     ) -> Option<Step> {
-        match self.streams.get(&stream)? {
-            Stream::Decided(running) if running.end.is_some() => {}
-            Stream::Decided(_) | Stream::Waiting(_) => return None,
-        }
         if self.config.enforcement == Enforcement::Shadow {
             return None;
         }
-        let Stream::Decided(running) = self.take(stream)? else { return None };
-        let Running { decided, traffic, past, .. } = *running;
+        let Running { decided, traffic, past, .. } = self.streams.take_permitted(stream)?;
         let ruled = decided.ruled;
         let token = ruled.token.clone();
         let reason = denial.reason;

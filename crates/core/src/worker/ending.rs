@@ -18,7 +18,7 @@ impl Worker {
     /// was decided before, and shadow mode does not change that.
     pub fn fail(&mut self, stream: StreamId, now: Instant) -> (Refusal, Record) {
         let mut denial = Denial::of(DenyReason::InternalError);
-        let (facts, arrived, traffic) = match self.take(stream) {
+        let (facts, arrived, traffic) = match self.streams.take(stream) {
             Some(Stream::Waiting(waiting)) => (waiting.facts, waiting.arrived, waiting.traffic),
             Some(Stream::Decided(running)) => {
                 let ruled = running.decided.ruled;
@@ -40,40 +40,12 @@ impl Worker {
     /// Whether this worker holds anything of a request.
     #[must_use]
     pub fn holds(&self, stream: StreamId) -> bool {
-        self.streams.contains_key(&stream)
+        self.streams.contains(stream)
     }
 
     /// A request is gone, logged or not: nothing of it is kept.
     pub fn forget(&mut self, stream: StreamId) {
-        self.take(stream);
-    }
-
-    /// Takes a request that waits, and only such a one: what was decided meanwhile stays.
-    pub(super) fn take_waiting(&mut self, stream: StreamId) -> Option<Box<Waiting>> {
-        match self.streams.get(&stream)? {
-            Stream::Decided(_) => None,
-            Stream::Waiting(_) => match self.take(stream)? {
-                Stream::Waiting(waiting) => Some(waiting),
-                Stream::Decided(_) => None,
-            },
-        }
-    }
-
-    /// Takes a request out of all that is kept of requests.
-    pub(super) fn take(&mut self, stream: StreamId) -> Option<Stream> {
-        let taken = self.streams.remove(&stream)?;
-        let end = match &taken {
-            Stream::Decided(running) => running.end.map(|(end, _)| end),
-            Stream::Waiting(waiting) => waiting.void_at,
-        };
-        if let Some(end) = end {
-            self.deadlines.remove(&(end, stream));
-        }
-        if let Stream::Decided(running) = &taken {
-            let arrived = running.decided.ruled.arrived;
-            self.starts.remove(&(arrived.after(self.config.audit.start_after), stream));
-        }
-        Some(taken)
+        drop(self.streams.take(stream));
     }
 
     /// A request is over. The final audit record, if it is one to audit; only then is `outcome`
@@ -84,7 +56,7 @@ impl Worker {
         outcome: impl FnOnce() -> Outcome,
         now: Instant,
     ) -> Option<Record> {
-        let (decided, traffic, past) = match self.take(stream)? {
+        let (decided, traffic, past) = match self.streams.take(stream)? {
             Stream::Decided(running) => {
                 let Running { decided, traffic, past, .. } = *running;
                 (decided, traffic, past)
@@ -103,11 +75,8 @@ impl Worker {
     /// The records of the requests that have run for long: their ends may never be logged.
     pub(super) fn note_starts(&mut self, now: Instant) -> Vec<(StreamId, Step)> {
         let mut steps = Vec::new();
-        while let Some((due, stream)) = self.starts.first().copied()
-            && due <= now
-        {
-            self.starts.pop_first();
-            let Some(Stream::Decided(running)) = self.streams.get_mut(&stream) else { continue };
+        while let Some(stream) = self.streams.pop_start(now) {
+            let Some(running) = self.streams.running_mut(stream) else { continue };
             let node = self.identity.node.as_deref();
             let record = running.decided.record(stream, node, &Phase::Start(now), &mut self.chain);
             running.past.start = self.chain.head().cloned();

@@ -13,6 +13,7 @@ mod learn;
 mod probe;
 mod routed;
 mod ruling;
+mod streams;
 mod tick;
 mod traces;
 mod trailers;
@@ -21,11 +22,10 @@ mod unverified;
 mod withdrawals;
 
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::audit::{Chain, ChainKey, Decided, Decision, Link, NODE, Pages, ReportLimit, beginning};
+use crate::audit::{Chain, ChainKey, Decision, NODE, Pages, ReportLimit, beginning};
 use crate::bodies::Traffic;
 use crate::calls::{Answer, CallId, Calls, Ended, StreamId};
 use crate::config::{Config, ConfigDigest};
@@ -50,6 +50,7 @@ use crate::untouched::NothingOfOurs;
 use beside::Beside;
 use issuer_mistakes::IssuerMistakes;
 use probe::Probes;
+use streams::{Past, Running, Stream, Streams, Waiting};
 use traces::Traces;
 use twice::Twice;
 use withdrawals::Withdrawals;
@@ -92,11 +93,7 @@ pub struct Worker {
     has_news: bool,
     calls: Calls,
     counters: Counters,
-    streams: HashMap<StreamId, Stream>,
-    /// When permitted requests end, soonest first.
-    deadlines: BTreeSet<(Instant, StreamId)>,
-    /// When permitted requests have run long enough to leave a record, soonest first.
-    starts: BTreeSet<(Instant, StreamId)>,
+    streams: Streams,
     /// The configuration that has come in place of this worker's.
     successor: Option<Successor>,
     /// When it was last looked at what the other VMs know.
@@ -122,50 +119,6 @@ pub struct Identity {
     pub digest: Option<ConfigDigest>,
 }
 
-/// A request that is not over.
-#[derive(Debug)]
-enum Stream {
-    Waiting(Box<Waiting>),
-    Decided(Box<Running>),
-}
-
-#[derive(Debug)]
-struct Waiting {
-    arrived: Instant,
-    token: Token,
-    facts: Facts,
-    certificate: Option<Vec<u8>>,
-    answers: Answers,
-    traffic: Rc<Traffic>,
-    /// The headers that the record of a body may need.
-    kept: Headers,
-    /// When its token is void, once that is known.
-    void_at: Option<Instant>,
-}
-
-/// A request that was decided.
-#[derive(Debug)]
-struct Running {
-    decided: Decided,
-    /// When it is to end, and why, if it was permitted.
-    end: Option<(Instant, DenyReason)>,
-    traffic: Rc<Traffic>,
-    past: Past,
-}
-
-/// What has happened to a request since it was permitted.
-#[derive(Debug, Default)]
-struct Past {
-    /// When that was.
-    permitted: Option<Instant>,
-    /// The scope by which the configuration covers it that has come in place of its own.
-    next_scope: Option<String>,
-    /// The body bytes that had passed when its grant was known to be revoked.
-    until_revoked: Option<u64>,
-    /// The record that it left while it ran.
-    start: Option<Link>,
-}
-
 impl Worker {
     /// A worker that knows nothing yet.
     #[must_use]
@@ -182,7 +135,7 @@ impl Worker {
             heads: SharedHeads::new(&config, identity.id),
             process: Process::new(&config, identity.id),
             ended_at: None,
-            starts: BTreeSet::new(),
+            streams: Streams::new(config.audit.start_after),
             traces: Traces::default(),
             withdrawals: Withdrawals::default(),
             twice: Twice::new(&config, &identity),
@@ -200,10 +153,8 @@ impl Worker {
             successor: None,
             looked_at: None,
             beside: Beside::default(),
-            deadlines: BTreeSet::new(),
             calls: Calls::default(),
             counters: Counters::default(),
-            streams: HashMap::new(),
         }
     }
 
@@ -317,7 +268,7 @@ impl Worker {
         };
         for stream in waiting {
             // A client that went away meanwhile has left nothing to decide.
-            let Some(mut waiting) = self.take_waiting(stream) else { continue };
+            let Some(mut waiting) = self.streams.take_waiting(stream) else { continue };
             learn(&mut waiting.answers);
             let certificate = waiting.certificate.clone();
             steps.push((stream, self.decide(stream, *waiting, &|| certificate.clone(), now)));
@@ -380,8 +331,7 @@ impl Worker {
                 waiting.certificate = certificate();
                 let known = self.memory.token(token, now, config.clock_skew);
                 waiting.void_at = known.map(|known| known.void_at(config.clock_skew));
-                self.deadlines.extend(waiting.void_at.map(|at| (at, stream)));
-                self.streams.insert(stream, Stream::Waiting(Box::new(waiting)));
+                self.streams.wait(stream, waiting);
                 Step::Wait
             }
         }

@@ -14,7 +14,7 @@ use crate::reason::{DenyReason, Reason};
 use crate::request::Attributes;
 use crate::step::Step;
 
-use super::{Running, Stream, Worker};
+use super::Worker;
 
 impl Worker {
     /// The response to a request begins: informational ones (1xx) aside, the switch to another protocol among them.
@@ -27,7 +27,7 @@ impl Worker {
         now: Instant,
     ) -> Option<Step> {
         // What was refused or cut has been answered: a second answer to a stream crashes Envoy.
-        let Some(Stream::Decided(running)) = self.streams.get(&stream) else { return None };
+        let Some(running) = self.streams.running(stream) else { return None };
         running.end?;
         let denial = if self.is_astray(stream, attributes) {
             Denial::of(DenyReason::RouteChanged)
@@ -43,7 +43,7 @@ impl Worker {
 
     /// Why the answer to a permitted request may not reach the client: it leads elsewhere.
     fn redirected(&self, stream: StreamId, attributes: &dyn Attributes) -> Option<Denial> {
-        let Some(Stream::Decided(running)) = self.streams.get(&stream) else { return None };
+        let Some(running) = self.streams.running(stream) else { return None };
         let ruled = &running.decided.ruled;
         if !self.keeps_authority(ruled, &running.past) {
             return None;
@@ -65,7 +65,7 @@ impl Worker {
 
     /// A request is about to be logged. Its response may never have begun: what was used is compared now.
     pub fn log_begins(&mut self, stream: StreamId, attributes: &dyn Attributes) {
-        let Some(Stream::Decided(running)) = self.streams.get(&stream) else { return };
+        let Some(running) = self.streams.running(stream) else { return };
         let decision = running.decided.ruled.decision;
         if !matches!(decision, Decision::Allow | Decision::Cut)
             || !self.is_astray(stream, attributes)
@@ -88,7 +88,7 @@ impl Worker {
 
     /// Whether a permitted request was used on a route that the scope by which it was judged does not take; asked once.
     fn is_astray(&mut self, stream: StreamId, attributes: &dyn Attributes) -> bool {
-        let Some(Stream::Decided(running)) = self.streams.get_mut(&stream) else { return false };
+        let Some(running) = self.streams.running_mut(stream) else { return false };
         let ruled = &mut running.decided.ruled;
         if ruled.facts.is_route_used_known() {
             return false;
@@ -101,12 +101,10 @@ impl Worker {
 
     /// Counts and keeps for its records that a request which was permitted was not what was permitted.
     fn restate(&mut self, stream: StreamId, decision: Decision, reason: DenyReason) {
-        let Some(Stream::Decided(running)) = self.streams.remove(&stream) else { return };
-        let Running { decided, end, traffic, past } = *running;
-        let reason = Reason::Refused(reason);
+        let (config, reason) = (&self.config, Reason::Refused(reason));
         self.counters.decision(decision, reason);
-        let decided = Decided::new(Ruled { decision, reason, ..decided.ruled }, &self.config);
-        let running = Running { decided, end, traffic, past };
-        self.streams.insert(stream, Stream::Decided(Box::new(running)));
+        self.streams.restate(stream, |decided| {
+            Decided::new(Ruled { decision, reason, ..decided.ruled }, config)
+        });
     }
 }

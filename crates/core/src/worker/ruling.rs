@@ -14,7 +14,7 @@ use crate::refusal::refuse;
 use crate::request::Facts;
 use crate::step::{Pass, Step};
 
-use super::{BACKSTOP_DELAY, Past, Running, Stream, Waiting, Worker};
+use super::{BACKSTOP_DELAY, Past, Running, Waiting, Worker};
 
 impl Worker {
     pub(super) fn permit(
@@ -90,14 +90,10 @@ impl Worker {
     ) -> Record {
         self.counters.decision(ruled.decision, ruled.reason);
         let end = if ruled.decision == Decision::Allow { self.end_of(&ruled, &past) } else { None };
-        self.deadlines.extend(end.map(|(at, _)| (at, stream)));
-        let starts = end.map(|_| (ruled.arrived.after(self.config.audit.start_after), stream));
-        self.starts.extend(starts);
         let decided = Decided::new(ruled, &self.config);
         let node = self.identity.node.as_deref();
         let record = decided.record(stream, node, &Phase::Decision, &mut self.chain);
-        let running = Running { decided, end, traffic, past };
-        self.streams.insert(stream, Stream::Decided(Box::new(running)));
+        self.streams.run(stream, Running { decided, end, traffic, past });
         record
     }
 }

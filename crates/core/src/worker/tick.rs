@@ -62,8 +62,7 @@ impl Worker {
         let process = if self.calls.has_queued(now) { self.process_id(board) } else { None };
         let caller = Caller::new(&self.identity, process, &self.config);
         let streams = &self.streams;
-        let calls =
-            self.calls.send(&self.config, &caller, |stream| streams.contains_key(&stream), now);
+        let calls = self.calls.send(&self.config, &caller, |stream| streams.contains(stream), now);
         for call in self.calls.overdue(now) {
             steps.extend(self.answer(call, &Answer::TimedOut, now));
         }

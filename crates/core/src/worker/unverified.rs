@@ -8,7 +8,7 @@ use crate::instant::Instant;
 use crate::reason::{AllowReason, DenyReason, Reason};
 use crate::step::Step;
 
-use super::{Past, Stream, Worker};
+use super::{Past, Worker};
 
 impl Worker {
     /// When a request that was let through unverified is to end unless something is known by then; `None` if it was
@@ -39,7 +39,7 @@ impl Worker {
     /// The time is over that was known when a request was let through unverified: it ends, or goes on by what is
     /// known now.
     pub(super) fn end_unverified(&mut self, stream: StreamId, now: Instant) -> Option<Step> {
-        let Stream::Decided(running) = self.streams.get(&stream)? else { return None };
+        let running = self.streams.running(stream)?;
         let (ruled, past) = (&running.decided.ruled, &running.past);
         // What is revoked was cut when that became known.
         let is_known = self
@@ -51,10 +51,7 @@ impl Worker {
         if end <= now {
             return self.cut(stream, reason, now);
         }
-        if let Some(Stream::Decided(running)) = self.streams.get_mut(&stream) {
-            running.end = Some((end, reason));
-            self.deadlines.insert((end, stream));
-        }
+        self.streams.end_at(stream, (end, reason));
         None
     }
 }
