@@ -3,14 +3,15 @@
 
 use std::io::Read as _;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use breakglass_tests::approvals::{INTROSPECTION, Reply};
 use breakglass_tests::bootstrap::Delivery;
 use breakglass_tests::client::{Request, get};
 use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::live::TRICKLING;
-use breakglass_tests::policy::standard;
+use breakglass_tests::policy::{AUDIENCE, standard};
+use breakglass_tests::tokens::now;
 use breakglass_tests::wait::{timed, until};
 use serde_json::{Value, json};
 
@@ -132,4 +133,58 @@ fn a_request_that_waits_through_an_extension_update_gets_its_answer() {
 fn a_request_that_waits_through_an_update_that_withdraws_its_scope_is_refused() {
     let refused = (403, "scope_withdrawn".to_owned());
     assert_eq!(waits_through(Delivery::Extension, withdrawn), refused);
+}
+
+#[test]
+fn a_stream_is_cut_when_an_update_no_longer_takes_its_audience() {
+    let mut gate = Plan::standard().delivered_by(Delivery::Extension).start();
+    let path = format!("/v1/orders{TRICKLING}");
+    let both = gate.mint().claim("aud", json!([AUDIENCE, "payments-next"])).sign();
+    let stays = get(&path).token(both.clone());
+    let goes = get(&path).token(gate.mint().sign());
+    let mut staying = gate.begin(&stays);
+    let mut going = gate.begin(&goes);
+    let mut next = standard(&[&gate.key]);
+    next["issuers"][0]["audiences"] = json!(["payments-next"]);
+    widened(&mut next);
+    gate.envoy.update(&next.to_string());
+    let invoices = || get("/v1/invoices").token(both.clone());
+    until("the new configuration", || (gate.send(&invoices()).status == 200).then_some(()));
+    let (_, took) = timed(|| going.read_to_end(&mut Vec::new()));
+    assert!(took < Duration::from_millis(1_500), "{took:?}");
+    staying.read_exact(&mut [0; 64]).unwrap();
+    let record = gate.envoy.record(&goes.id);
+    let audit = record.audit().unwrap();
+    assert_eq!(audit.text_of("decision"), Some("cut"), "{}", audit.text);
+    assert_eq!(audit.text_of("reason"), Some("scope_withdrawn"));
+    let said = || gate.envoy.log().contains("(scope_withdrawn): 1 by audience_mismatch");
+    until("the line in the log", || said().then_some(()));
+    gate.has_its_first_vms();
+}
+
+#[test]
+fn a_stream_outlives_an_update_though_its_sign_in_has_grown_old() {
+    let fresh = |filter: &mut Value| {
+        filter["scopes"][0]["require"] = json!({"max_auth_age": "1s"});
+    };
+    let mut gate = Plan::standard().delivered_by(Delivery::Extension).filter(fresh).start();
+    let now = now();
+    let signed_in = gate.mint().claim("auth_time", now).sign();
+    let request = get(&format!("/v1/orders{TRICKLING}")).token(signed_in.clone());
+    let mut running = gate.begin(&request);
+    // The age, and the skew of five seconds.
+    thread::sleep(Duration::from_millis(7_000));
+    assert_eq!(gate.send(&get("/v1/orders").token(signed_in)).status, 401);
+    let mut next = standard(&[&gate.key]);
+    fresh(&mut next);
+    next["scopes"].as_array_mut().unwrap().push(stay());
+    gate.envoy.update(&next.to_string());
+    let stays = || get("/v1/orders/7").token(gate.mint().scope("orders:stay").sign());
+    until("the new configuration", || (gate.send(&stays()).status == 200).then_some(()));
+    // The bytes that had come before are read first; a cut would be the end behind them.
+    let read_on = Instant::now();
+    while read_on.elapsed() < Duration::from_secs(1) {
+        running.read_exact(&mut [0; 16]).unwrap();
+    }
+    gate.has_its_first_vms();
 }
