@@ -27,7 +27,7 @@ impl Worker {
         now: Instant,
     ) -> Option<Step> {
         // What was refused or cut has been answered: a second answer to a stream crashes Envoy.
-        let Some(running) = self.streams.running(stream) else { return None };
+        let running = self.streams.running(stream)?;
         running.end?;
         let denial = if self.is_astray(stream, attributes) {
             Denial::of(DenyReason::RouteChanged)
@@ -43,7 +43,7 @@ impl Worker {
 
     /// Why the answer to a permitted request may not reach the client: it leads elsewhere.
     fn redirected(&self, stream: StreamId, attributes: &dyn Attributes) -> Option<Denial> {
-        let Some(running) = self.streams.running(stream) else { return None };
+        let running = self.streams.running(stream)?;
         let ruled = &running.decided.ruled;
         if !self.keeps_authority(ruled, &running.past) {
             return None;
