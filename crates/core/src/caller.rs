@@ -7,10 +7,22 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, Enforcement, OnUnavailable};
+use crate::config::{Config, ConfigDigest, Enforcement, OnUnavailable};
 use crate::instant::format_duration;
 use crate::sharing::ProcessId;
-use crate::worker::Identity;
+
+/// Who a worker is.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The proxy's name: Envoy's node id.
+    pub node: Option<String>,
+    /// What tells this worker from every other one, for ever: random.
+    pub id: [u8; 16],
+    /// The filter's version.
+    pub version: &'static str,
+    /// What names its configuration.
+    pub digest: Option<ConfigDigest>,
+}
 
 /// Who asks, and how it is set up.
 #[derive(Debug)]

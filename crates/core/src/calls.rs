@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::caller::Caller;
 use crate::config::{Config, Endpoint, Feed, Introspection, RemoteJwks};
-use crate::decision::Question;
 use crate::instant::Instant;
 use crate::introspection;
 use crate::probe::PROBE_REPORT_HEADER;
+use crate::question::Question;
 use crate::revocations::poll_timeout;
 use crate::token::MIN_FETCH_INTERVAL;
 

@@ -37,6 +37,7 @@ use crate::instant::Instant;
 use crate::introspection::Verdict;
 use crate::knowledge::Knowledge;
 use crate::memory::Memory;
+use crate::question::Question;
 use crate::reason::DenyReason;
 use crate::request::Facts;
 use crate::revocations::Revocations;
@@ -124,28 +125,6 @@ pub(crate) struct Denial {
     pub(crate) standing: Option<Standing>,
     /// Of [`DenyReason::ScopeWithdrawn`]: why the configuration that has come refuses it.
     pub(crate) because: Option<Box<Denial>>,
-}
-
-/// What must be asked outside before a decision.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Question {
-    /// The keys of the issuer with this index.
-    Keys(usize),
-    /// The news of the feed.
-    Feed,
-    /// Whether the head of this VM's audit chain has arrived. No decision needs it.
-    Head,
-    /// Whether the heads of several VMs' chains have arrived. No decision needs it.
-    SharedHeads,
-    /// Whether the report of an answered challenge has arrived. No decision needs it.
-    Probes,
-    /// Whether a grant still stands.
-    Standing {
-        /// The index of the issuer.
-        issuer: usize,
-        /// The grant's id.
-        jti: String,
-    },
 }
 
 /// The answers that one request has waited for.

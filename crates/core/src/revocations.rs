@@ -5,6 +5,8 @@
 //! question. A revocation that is known stays known until its token is void: no answer, however old,
 //! forged or reset, makes a revoked grant stand again.
 
+mod window;
+
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::claims::{LAST_INSTANT, MAX_NAME_BYTES};
 use crate::config::{Config, MAX_CLOCK_SKEW};
 use crate::instant::{Instant, format_duration};
-use crate::sharing::Window;
-use crate::worker::TICK;
+use crate::ticks::TICK;
+
+pub(crate) use window::Window;
 
 /// The most revocations that are known at a time: beyond it an answer is no answer, and the
 /// knowledge goes stale. At about 330 bytes each (`scripts/bench revocations`) this is an eighth of

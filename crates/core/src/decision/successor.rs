@@ -11,14 +11,15 @@
 //! - *as of now*, where a rule is about now: `exp` with this configuration's `clock_skew`, and what is known to be
 //!   revoked. Knowledge that has grown old ends nothing that runs, whichever configuration says how old it may be;
 //!   what was let through without any (`permit_unverified`) ends where this configuration would not have
-//!   ([`Worker::unverified_end`](crate::worker::Worker)).
+//!   (`worker/unverified.rs`).
 //! - *keys*: by what the configuration says. A key that it names no more, for an issuer without a remote source, was taken
 //!   out by an operator, and what it signed ends: with inline keys alone that is the only way to stop a stolen key.
 //!   With a remote source the key is unknown at most, also where the keys were inline before: what runs goes on.
 //!   An issuer rotates its keys by itself, without an operator's word, and tokens under the old key are good until
 //!   they end: a rotation must not cut streams, nor may a push of an equal configuration after one. Who gains is
 //!   the holder of a token that a stolen key has signed, and only on a stream that runs already: until that token ends,
-//!   `max_lifetime` at most, or until it is revoked. New requests of his are refused as soon as the keys are fetched.
+//!   `max_lifetime` at most, or a configuration ends it by another rule. New requests are refused as soon as the keys
+//!   are fetched.
 //! - *shadow*: a configuration in shadow mode refuses nothing, so it ends nothing either.
 //!
 //! Whatever it is that no longer fits, the reason is `scope_withdrawn`, because that tells an operator that a

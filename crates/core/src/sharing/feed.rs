@@ -13,13 +13,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Board, BoardKey, Written, first};
 use crate::config::Config;
 use crate::instant::Instant;
-use crate::revocations::{Position, Recent, Revoked};
-use crate::worker::{IDLE_TICK, LEAD_TICK};
+use crate::revocations::{Position, Recent, Revoked, Window};
+use crate::ticks::{IDLE_TICK, LEAD_TICK};
 
 /// How long a lease counts without being renewed: how soon another VM polls when this one is gone.
 /// A tick renews it, so it outlives a worker that is busy for a while, and a tick that comes late. (One that comes later
@@ -34,30 +32,6 @@ const SLACK: Duration = Duration::from_secs(5);
 
 /// The most revocations in a window. Who needs more asks for itself.
 const MAX_WINDOW: usize = 4096;
-
-/// What a poll brought to the VM that made it, for the others.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Window {
-    pub(crate) feed: Option<String>,
-    /// Who is at one of these can go on from here: in order, the earliest first.
-    pub(crate) from: Vec<Position>,
-    /// The position in the feed with all that is in here.
-    pub(crate) to: Position,
-    /// When the question was sent whose answer this is, in milliseconds.
-    pub(crate) as_of: u64,
-    pub(crate) revoked: Vec<Revoked>,
-}
-
-impl Window {
-    /// Whether somebody at this position misses nothing by going on with what is in here.
-    pub(crate) fn goes_on_from(&self, position: &Position) -> bool {
-        // Without tags any epoch in between will do.
-        let is_between = || self.from.first().is_some_and(|from| from.epoch <= position.epoch);
-        self.to == *position
-            || self.from.contains(position)
-            || self.to.tag.is_none() && position.tag.is_none() && is_between()
-    }
-}
 
 /// One VM's part in the sharing.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::process::ProcessId;
 use crate::audit::{Head, REPEAT_INTERVAL, head_bytes};
 use crate::instant::{Instant, millis};
-use crate::worker::IDLE_TICK;
+use crate::ticks::IDLE_TICK;
 
 /// How long after the beginning of a round the heads are reported: each VM has looked by then.
 const GATHER: Duration = IDLE_TICK;

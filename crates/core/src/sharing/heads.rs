@@ -33,7 +33,7 @@ use crate::audit::{Head, RETRY_INTERVAL};
 use crate::config::Config;
 use crate::hex;
 use crate::instant::Instant;
-use crate::worker::IDLE_TICK;
+use crate::ticks::IDLE_TICK;
 
 /// How often a VM looks at the board.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);

@@ -18,7 +18,7 @@ mod warned;
 
 use hmac_sha256::HMAC;
 
-pub(crate) use feed::{Sharing, Window};
+pub(crate) use feed::Sharing;
 pub(crate) use heads::{Idle, SharedHeads};
 pub(crate) use process::{Process, ProcessId};
 pub use warned::is_first_to_warn;

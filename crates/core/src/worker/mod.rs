@@ -28,16 +28,17 @@ use std::time::Duration;
 use crate::audit::{Chain, ChainKey, Decision, NODE, Pages, ReportLimit, beginning};
 use crate::bodies::Traffic;
 use crate::calls::{Answer, CallId, Calls, Ended, StreamId};
-use crate::config::{Config, ConfigDigest};
+use crate::config::Config;
 use crate::counters::Counters;
 use crate::decision::{
-    Answers, Configuration, Denial, Evaluation, Known, Moment, Question, Request, Ruling,
-    Successor, Token, evaluate,
+    Answers, Configuration, Denial, Evaluation, Known, Moment, Request, Ruling, Successor, Token,
+    evaluate,
 };
 use crate::headers::Headers;
 use crate::instant::Instant;
 use crate::knowledge::Knowledge;
 use crate::memory::Memory;
+use crate::question::Question;
 use crate::reason::{DenyReason, Reason};
 use crate::request::{Attributes, Facts, Presented, Seen};
 use crate::revocations::Revocations;
@@ -55,8 +56,10 @@ use traces::Traces;
 use twice::Twice;
 use withdrawals::Withdrawals;
 
+pub use crate::caller::Identity;
 pub use crate::decision::{GRANT_HEADER, STREAM_DURATION_HEADER, SUBJECT_HEADER};
-pub use tick::{IDLE_TICK, LEAD_TICK, SOON, TICK, Tick};
+pub use crate::ticks::{IDLE_TICK, LEAD_TICK, SOON, TICK};
+pub use tick::Tick;
 pub use trailers::TrailersStep;
 
 /// How much later than this filter Envoy ends a stream, so that what ended it is recorded by the
@@ -104,19 +107,6 @@ pub struct Worker {
     issuer_mistakes: IssuerMistakes,
     beside: Beside,
     probes: Probes,
-}
-
-/// Who a worker is.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// The proxy's name: Envoy's node id.
-    pub node: Option<String>,
-    /// What tells this worker from every other one, for ever: random.
-    pub id: [u8; 16],
-    /// The filter's version.
-    pub version: &'static str,
-    /// What names its configuration.
-    pub digest: Option<ConfigDigest>,
 }
 
 impl Worker {
