@@ -6,7 +6,7 @@ use rustix::time::{ClockId, clock_gettime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use breakglass_core::claims::LAST_INSTANT;
+use breakglass_types::limits::LAST_INSTANT;
 
 /// A moment, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

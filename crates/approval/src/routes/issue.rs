@@ -6,7 +6,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
-use breakglass_core::claims::{Breakglass, Claims};
+use breakglass_types::claims::{Breakglass, Claims};
 use serde::Serialize;
 
 use super::body::Id;

@@ -46,14 +46,9 @@ use issuer_mistakes::IssuerMistakes;
 use probe::Probes;
 use twice::Twice;
 
+pub use breakglass_types::names::{GRANT_HEADER, SUBJECT_HEADER};
 pub use tick::{IDLE_TICK, LEAD_TICK, SOON, TICK, Tick};
 pub use trailers::TrailersStep;
-
-/// The header that tells the upstream under which grant a request came.
-pub const GRANT_HEADER: &str = "x-breakglass-grant";
-
-/// The header that tells the upstream who holds the grant.
-pub const SUBJECT_HEADER: &str = "x-breakglass-subject";
 
 /// The header by which Envoy's router ends a stream after so many milliseconds, whatever has become
 /// of this filter; the router takes it away.

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use breakglass_types::percent::header_value;
+
 use crate::audit::{Decided, Decision, Phase, Record, Ruled};
 use crate::bodies::Traffic;
 use crate::calls::StreamId;
@@ -51,7 +53,7 @@ impl Worker {
         let claims = token.claims();
         let mut set = vec![
             (GRANT_HEADER, claims.jti.clone()),
-            (SUBJECT_HEADER, header_text(&claims.sub)),
+            (SUBJECT_HEADER, header_value(&claims.sub)),
             (STREAM_DURATION_HEADER, millis(remaining).max(1).to_string()),
         ];
         set.extend(connection.set);
@@ -119,18 +121,4 @@ pub(super) fn ruled(denial: Denial, decision: Decision, facts: Facts, arrived: I
         standing: denial.standing,
         facts,
     }
-}
-
-/// A claim as a header value: visible ASCII as it is, everything else, and `%`, percent-encoded
-/// (RFC 3986 section 2.1).
-fn header_text(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_graphic() && byte != b'%' {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
