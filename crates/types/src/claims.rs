@@ -386,7 +386,8 @@ mod tests {
         let mut found = members(&written, "");
         found.extend(members(written.member("breakglass").unwrap(), "breakglass."));
         let mut listed = LISTED.map(|(name, _)| name.to_owned());
-        (found.sort(), listed.sort());
+        found.sort();
+        listed.sort();
         assert_eq!(found, listed);
     }
 

@@ -21,7 +21,10 @@ fn template(segments: &[(String, bool)]) -> String {
 }
 
 fn path(segments: &[(String, bool)]) -> String {
-    format!("/{}", segments.iter().map(|(segment, _)| &segment[..]).collect::<Vec<_>>().join("/"))
+    format!(
+        "/{}",
+        segments.iter().map(|(segment, _)| segment.as_str()).collect::<Vec<_>>().join("/")
+    )
 }
 
 fn allows(template: &PathTemplate, path: &str) -> bool {

@@ -17,7 +17,8 @@ fn harmless() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        "[a-y \u{e9}\"\\\\/{}\\[\\]:,\n]{0,12}".prop_map(Value::from),
+        // A text that begins as JSON does, and is none, is taken out: a reader that is less strict may see more in it.
+        "([a-y][a-y \u{e9}\"\\\\/{}\\[\\]:,\n]{0,12})?".prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
