@@ -16,6 +16,7 @@ use breakglass_core::instant::Instant;
 use breakglass_core::sharing::is_first_to_warn;
 use breakglass_core::step::Step;
 use breakglass_core::worker::{Identity, SOON, TICK, Worker};
+use breakglass_types::feed::MAX_ANSWER_BYTES;
 use log::{debug, error, info, warn};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
@@ -30,10 +31,6 @@ use crate::http::Http;
 /// that callback is over, inside of it: the calls nest, and about five hundred of them are more than
 /// the VM's stack holds.
 const MAX_STEPS: usize = 64;
-
-/// The largest answer that is read, in bytes: a feed with 100,000 revocations has about 7 MiB, and
-/// Envoy takes no answer that is larger than this.
-const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
 /// What the root context shares with the requests of its thread.
 pub(crate) struct Shared {

@@ -11,7 +11,7 @@ pub const ISSUER: &str = "https://approvals.test";
 /// The environment that the gate stands for.
 pub const AUDIENCE: &str = "payments-test";
 /// The type of a token.
-pub const TYPE: &str = "breakglass+jwt";
+pub const TYPE: &str = breakglass_types::names::TOKEN_TYPE;
 /// Who holds the grants.
 pub const SUBJECT: &str = "alice@example.com";
 /// Who approved them.

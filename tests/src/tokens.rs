@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use breakglass_types::claims::{Breakglass, Claims};
 use serde_json::{Map, Value, json};
 
 use crate::keys::{Key, base64url};
@@ -24,27 +25,37 @@ impl<'k> Mint<'k> {
     /// A token of a new grant, signed by `key`, which is good for ten minutes from now.
     ///
     /// # Panics
-    /// Never: the literals here are objects.
+    /// Never: the header and the claims are objects.
     #[must_use]
     pub fn new(key: &'k Key) -> Mint<'k> {
         static GRANTS: AtomicU64 = AtomicU64::new(1);
         let grant = format!("grant-{}", GRANTS.fetch_add(1, Ordering::Relaxed));
         let header = json!({"alg": key.algorithm(), "kid": key.kid(), "typ": policy::TYPE});
-        let claims = json!({
-            "iss": policy::ISSUER,
-            "sub": policy::SUBJECT,
-            "aud": policy::AUDIENCE,
-            "iat": now(),
-            "exp": now() + 600,
-            "jti": grant,
-            "scope": "orders:read",
-            "breakglass": {
-                "reason": policy::JUSTIFICATION,
-                "incident": policy::INCIDENT,
-                "approvers": [policy::APPROVER],
-                "emergency": false,
+        let claims = Claims {
+            iss: policy::ISSUER.to_owned(),
+            sub: policy::SUBJECT.to_owned(),
+            aud: vec![policy::AUDIENCE.to_owned()],
+            iat: now(),
+            nbf: None,
+            exp: now() + 600,
+            jti: grant,
+            scope: vec!["orders:read".to_owned()],
+            roles: Vec::new(),
+            groups: Vec::new(),
+            amr: Vec::new(),
+            acr: None,
+            auth_time: None,
+            cnf: None,
+            breakglass: Breakglass {
+                reason: policy::JUSTIFICATION.to_owned(),
+                incident: Some(policy::INCIDENT.to_owned()),
+                approvers: vec![policy::APPROVER.to_owned()],
+                emergency: false,
             },
-        });
+        };
+        let mut claims = serde_json::to_value(claims).unwrap();
+        // As other issuers write a single one (RFC 7519 section 4.1.3): ours always writes a list.
+        claims["aud"] = policy::AUDIENCE.into();
         let object = |value: Value| value.as_object().cloned().unwrap();
         let (header, claims) = (object(header), object(claims));
         Mint { key, header, claims, header_text: None, payload_text: None }

@@ -31,8 +31,7 @@ impl Key {
 
 /// An id from its 32 hexadecimal digits.
 fn parse(chain: &str) -> Option<[u8; 16]> {
-    let id = (chain.len() == 32).then(|| u128::from_str_radix(chain, 16).ok())??;
-    Some(id.to_be_bytes())
+    breakglass_types::hex::decode(chain)
 }
 
 /// The keys of all configured proxies.

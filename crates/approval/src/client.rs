@@ -224,14 +224,7 @@ pub fn segment(id: &str) -> Result<&str, Failure> {
 /// `text` as a value in a query.
 #[must_use]
 pub fn query_value(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut query, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            query.push(char::from(byte));
-        } else {
-            query.push_str(&format!("%{byte:02X}"));
-        }
-        query
-    })
+    breakglass_types::percent::query_value(text)
 }
 
 fn api_token(file: Option<&Path>) -> Result<String, Failure> {

@@ -6,7 +6,7 @@ use rustix::time::{ClockId, clock_gettime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use breakglass_core::claims::LAST_INSTANT;
+use breakglass_types::limits::LAST_INSTANT;
 
 /// A moment, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,6 +125,16 @@ mod tests {
         assert_eq!(parse_rfc3339("2026-11-22T03:13:00.25+01:00"), moment);
         for text in ["", "2026-11-22", "2026-11-22T02:13:00", "yesterday"] {
             assert_eq!(parse_rfc3339(text), None, "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Records and reports have a filter's instants.
+        #[test]
+        fn reads_instants_as_filters_write_them(millis in 0..=LAST_INSTANT * 1000) {
+            let text = breakglass_types::instant::Instant::from_millis(millis).rfc3339();
+            let read = parse_rfc3339(&text).map(Moment::millis);
+            proptest::prop_assert_eq!(read, i64::try_from(millis).ok(), "{}", text);
         }
     }
 

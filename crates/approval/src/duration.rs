@@ -1,4 +1,7 @@
 //! Durations as people write them: `30m`, `1h 30m`, `25s`. Whole seconds, more than none.
+//!
+//! INVARIANT (durations): what a filter writes (`breakglass_types::instant`: one number, one unit) is read here as what it
+//! is. People may write more: a filter's configuration takes one unit only, because `15M` is fifteen months here.
 
 use std::time::Duration;
 
@@ -49,6 +52,17 @@ mod tests {
         for (text, seconds) in [("25s", 25), ("30m", 1800), ("1h 30m", 5400), ("1day", 86400)] {
             assert_eq!(parse(text), Ok(seconds), "{text}");
             assert_eq!(format(seconds), text);
+        }
+    }
+
+    proptest::proptest! {
+        /// Relies on INVARIANT (durations).
+        #[test]
+        fn reads_what_filters_write(number in 1..1_000_000_u64, unit in 0..4_usize) {
+            let millis = number.saturating_mul([1, 1000, 60_000, 3_600_000][unit]);
+            let duration = Duration::from_millis(millis);
+            let text = breakglass_types::instant::format_duration(duration);
+            proptest::prop_assert_eq!(parse_exact(&text), Ok(duration), "{}", text);
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::action::Action;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Config;
@@ -108,7 +109,7 @@ async fn end(app: &App, now: Moment, ended: &mut Ended) -> Result<(), EndError> 
     // First, so that none of them is approved meanwhile.
     for request in store.cancel_all(now, &ended.people, REASON).await? {
         ended.cancelled = ended.cancelled.saturating_add(1);
-        app.changed("cancel", &request);
+        app.changed(Action::Cancel, &request);
     }
     let people: BTreeSet<&str> = ended.people.iter().map(String::as_str).collect();
     for _ in 0..ROUNDS {

@@ -12,6 +12,7 @@
 //! 5. What cannot be known (the clock, an approver, the database) is a refusal. A revocation is never refused
 //!    because of the clock.
 
+pub mod action;
 pub mod answer;
 pub mod app;
 pub mod audit;

@@ -1,24 +1,16 @@
-//! The numbers that more than one module relies on, each once.
+//! The numbers that more than one module relies on, each once. Those that a filter or the command line relies on too are
+//! those of `breakglass_types`.
 
-/// The longest grant that a scope may allow, in seconds: break-glass access is for one incident.
-///
-/// INVARIANT (longest-grant): a replaced signing key stays published this long, so that no token
-/// outlives the key that proves it.
-pub const MAX_GRANT_S: i64 = 24 * 60 * 60;
-
-/// How far a filter's clock may be off, in seconds. A grant can still be revoked this long after
-/// its end, because a filter whose clock is slow may still honour it.
-pub const CLOCK_SKEW_S: i64 = 60;
+pub use breakglass_types::heads::{MAX_HEADS, MAX_HEADS_BODY_BYTES, MAX_REPORTED_GRANTS};
+pub use breakglass_types::limits::{
+    CLOCK_SKEW_S, MAX_BODY_BYTES, MAX_GRANT_S, MAX_TOKEN_BYTES, MAX_WAIT_S,
+};
 
 /// How far the service's wall clock may be from the time that it believes, in seconds: further, and it was
 /// stepped. What has a later time than now by no more than this is of now.
 ///
 /// INVARIANT (clock-step): the same number is in the SQL of `store`.
 pub const MAX_CLOCK_STEP_S: i64 = 5;
-
-/// The largest token that is minted, in bytes: the filter's default `max_token_bytes`. A larger
-/// one would be approved and then refused by every proxy.
-pub const MAX_TOKEN_BYTES: usize = 8192;
 
 /// How long a key for repeated submissions counts, in seconds.
 pub const IDEMPOTENCY_S: i64 = 24 * 60 * 60;
@@ -29,29 +21,12 @@ pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 /// The most scopes that one request may name: more is not "the narrowest access that helps".
 pub const MAX_SCOPES: usize = 16;
 
-/// The largest request body, in bytes: a reason is at most 1 KiB, a token at most 8 KiB.
-pub const MAX_BODY_BYTES: usize = 16 * 1024;
-
-/// The largest report of audit chains' heads, in bytes: it has the count of every grant that was used
-/// since the one before.
-pub const MAX_HEADS_BODY_BYTES: usize = 1024 * 1024;
-
-/// The most heads in one report: an Envoy has a chain per worker and configuration.
-pub const MAX_HEADS: usize = 1000;
-
-/// The most grants in one report of heads, all heads together.
-pub const MAX_REPORTED_GRANTS: usize = 50_000;
-
 /// The most new chains that one credential reports in a minute. A fleet that shares one has a new chain for each
 /// worker and configuration.
 pub const MAX_NEW_CHAINS: usize = 5000;
 
 /// The most chains of one credential, each counted for every node that reports it.
 pub const MAX_CHAINS: i64 = 1_000_000;
-
-/// The longest that `?wait=` may ask for, in seconds: below the idle timeouts that proxies
-/// commonly have.
-pub const MAX_WAIT_S: i64 = 60;
 
 /// How long a proxy that is gone stays in the list of proxies, in seconds: long enough that one
 /// which was cut off by the incident itself is still missed.

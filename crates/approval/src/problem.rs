@@ -333,7 +333,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, reason, title) = self.reason.parts();
         let body = Body {
-            r#type: format!("urn:breakglass:reason:{reason}"),
+            r#type: format!("{}{reason}", breakglass_types::names::REASON_URN),
             title,
             status: status.as_u16(),
             detail: &self.detail,

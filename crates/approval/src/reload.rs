@@ -44,7 +44,7 @@ impl ConfigFile {
             .map_err(|error| InvalidConfig::Unreadable(path.to_owned(), error))?;
         let config = Config::parse(&text)?;
         let digest = Sha256::digest(text.as_bytes());
-        Ok(ConfigFile { config, digest: digest.iter().map(|byte| format!("{byte:02x}")).collect() })
+        Ok(ConfigFile { config, digest: breakglass_types::hex::lower(&digest) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Bounds on what people type: what is accepted here can be minted, and read by the filter.
 
-use breakglass_core::claims::{MAX_NAME_BYTES, MAX_TEXT_BYTES};
+use breakglass_types::limits::{MAX_NAME_BYTES, MAX_TEXT_BYTES};
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
 /// Why a text is not accepted, in words that follow the field's name.

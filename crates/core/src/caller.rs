@@ -2,10 +2,11 @@
 //! version it is, by which configuration it decides, and for how long it believes what it knows.
 //!
 //! Headers, because an older service ignores those that it does not know, and refuses a query that it does not
-//! know. Their names do not begin with `x-breakglass-`: a breakglass filter in front of the service takes those
-//! away.
+//! know. Relies on INVARIANT (said-with-polls): a breakglass filter in front of the service leaves them.
 
 use std::time::Duration;
+
+use breakglass_types::names::said;
 
 use crate::config::{Config, ConfigDigest, Enforcement, OnUnavailable};
 use crate::instant::format_duration;
@@ -43,29 +44,29 @@ impl<'a> Caller<'a> {
 
     /// Which process this is; nothing where its VMs cannot agree on an id.
     pub(crate) fn name(&self) -> Option<(&'static str, String)> {
-        Some(("breakglass-process", self.process?.text()))
+        Some((said::PROCESS, self.process?.text()))
     }
 
     /// All that a poll says.
     pub(crate) fn describe(&self) -> Vec<(&'static str, String)> {
         let on_unavailable = match allows_unavailable(self.config) {
-            true => "allow",
-            false => "deny",
+            true => OnUnavailable::Allow,
+            false => OnUnavailable::Deny,
         };
         let mut headers = vec![
-            ("breakglass-version", self.identity.version.to_owned()),
-            ("breakglass-max-staleness", format_duration(self.config.revocation.max_staleness)),
-            ("breakglass-cache", format_duration(introspection_counts(self.config))),
-            ("breakglass-clock-skew", format_duration(self.config.clock_skew)),
-            ("breakglass-on-unavailable", on_unavailable.to_owned()),
+            (said::VERSION, self.identity.version.to_owned()),
+            (said::MAX_STALENESS, format_duration(self.config.revocation.max_staleness)),
+            (said::CACHE, format_duration(introspection_counts(self.config))),
+            (said::CLOCK_SKEW, format_duration(self.config.clock_skew)),
+            (said::ON_UNAVAILABLE, on_unavailable.word().to_owned()),
         ];
         headers.extend(unavailable_for(self.config));
         headers.extend(
             (self.config.enforcement == Enforcement::Shadow)
-                .then(|| ("breakglass-enforcement", "shadow".to_owned())),
+                .then(|| (said::ENFORCEMENT, said::SHADOW.to_owned())),
         );
         headers.extend(self.name());
-        let digest = self.identity.digest.map(|digest| ("breakglass-config", digest.text()));
+        let digest = self.identity.digest.map(|digest| (said::CONFIG, digest.text()));
         headers.extend(digest);
         headers
     }
@@ -86,7 +87,7 @@ fn unavailable_for(config: &Config) -> Option<(&'static str, String)> {
         && config.enforcement != Enforcement::Shadow
         && config.revocation.credential.is_some();
     let value = format_duration(config.revocation.unavailable_for);
-    counts.then_some(("breakglass-unavailable-for", value))
+    counts.then_some((said::UNAVAILABLE_FOR, value))
 }
 
 /// For how long after the service has given it an answer about a token may count: it takes at most the timeout

@@ -45,7 +45,7 @@ use crate::token::{KeyRing, VerifiedToken};
 use crate::trace::Trace;
 
 pub(crate) use evaluate::{Allowance, Terms, evaluate};
-pub use evaluate::{GRANT_HEADER, Permit, STREAM_DURATION_HEADER, SUBJECT_HEADER};
+pub use evaluate::{Permit, STREAM_DURATION_HEADER};
 pub(crate) use refusing::needs_token;
 pub(crate) use successor::{Configuration, Successor};
 

@@ -6,10 +6,10 @@
 //!
 //! - [`config`]: what an operator wrote, as types that need no further check.
 //! - [`schema`]: how such types say what they take, are read, and described.
-//! - [`token`], [`claims`]: from bytes in a header to a token that can be believed.
+//! - [`token`], `breakglass_types::claims`: from bytes in a header to a token that can be believed.
 //! - [`policy`]: hosts, methods, paths, and what covers them.
 //! - `decision`: the rules in their order; the only place that makes a permit.
-//! - [`calls`], [`introspection`]: questions to the outside.
+//! - [`calls`], `breakglass_types::introspection`: questions to the outside.
 //! - [`untouched`]: the proof that a request carries nothing of ours.
 //! - [`probe`]: what an entrance is asked, and what a filter answers, to show that it is there.
 //! - `mark`: what one instance of the filter tells another one in the same chain.
@@ -20,17 +20,12 @@ pub mod bodies;
 pub mod cache;
 mod caller;
 pub mod calls;
-pub mod claims;
 mod code;
 pub mod config;
 mod connection;
 mod counters;
 mod decision;
 pub mod headers;
-mod hex;
-pub mod instant;
-pub mod introspection;
-pub mod json;
 mod knowledge;
 mod mark;
 mod memory;
@@ -51,6 +46,11 @@ pub mod token;
 pub mod trace;
 pub mod untouched;
 pub mod worker;
+
+// Defined once for all programs.
+pub use breakglass_types::{claims, instant, introspection, json};
+
+use breakglass_types::hex;
 
 pub use counters::CounterName;
 pub use mark::StreamState;

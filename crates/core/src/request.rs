@@ -2,19 +2,20 @@
 
 use std::cell::OnceCell;
 
+use breakglass_types::names::{OWN_PREFIX, PROBE_HEADER};
+
 use crate::config::{Config, TokenSource};
 use crate::headers::{Headers, reads_as};
 use crate::mark::{StreamKey, StreamState};
 use crate::policy::{
     HostName, OVERRIDE_HEADERS, RequestedUpgrades, SecondResources, SourceAddress,
 };
-use crate::probe::PROBE_HEADER;
 use crate::reason::DenyReason;
 use crate::route_used::RouteUsed;
 use crate::token::contains_our_token;
 
 /// The prefix of the headers that are ours: a client's own are removed.
-const OUR_PREFIX: &[u8] = b"x-breakglass-";
+const OUR_PREFIX: &[u8] = OWN_PREFIX.as_bytes();
 
 /// What can be asked about a request besides its headers. Each costs a host call, so each is asked
 /// only when it matters. `None` is "not there", and never counts in the client's favour.

@@ -13,21 +13,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::claims::{LAST_INSTANT, MAX_NAME_BYTES};
-use crate::config::{Config, MAX_CLOCK_SKEW};
+use breakglass_types::feed::{self, FeedAnswer, MAX_EPOCH, MAX_REVOCATIONS};
+use breakglass_types::limits::{LAST_INSTANT, MAX_CLOCK_SKEW, MAX_NAME_BYTES, MAX_WAIT};
+use breakglass_types::percent::query_value;
+
+use crate::config::Config;
 use crate::instant::{Instant, format_duration};
 use crate::ticks::TICK;
 
 pub(crate) use window::Window;
-
-/// The most revocations that are known at a time: beyond it an answer is no answer, and the
-/// knowledge goes stale. At about 330 bytes each (`scripts/bench revocations`) this is an eighth of
-/// what a VM may hold; an answer with so many has about 30 MiB, which is what Envoy takes for one.
-const MAX_REVOCATIONS: usize = 400_000;
-
-/// The largest epoch: no service has a larger one (SQLite's own largest number), or can be asked what
-/// comes after it.
-const MAX_EPOCH: u64 = i64::MAX.unsigned_abs();
 
 /// How much longer than a token can count its revocation is remembered: a clock that was set forward,
 /// and is set back, must not bring a revoked token back.
@@ -55,16 +49,7 @@ const SETTLE: Duration = TICK.saturating_mul(2);
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// An answer of the feed.
-#[derive(Deserialize)]
-struct News {
-    epoch: u64,
-    revoked: Vec<Revoked>,
-    reset: bool,
-    #[serde(default)]
-    feed: Option<String>,
-    #[serde(default)]
-    tag: Option<Box<str>>,
-}
+type News = FeedAnswer<Box<str>>;
 
 /// A position in the feed: an epoch, and the random tag that the service gave it. The tag tells it from the
 /// same epoch given a second time, by a service that was restored from a backup or has lost commits. An older
@@ -76,11 +61,7 @@ pub(crate) struct Position {
 }
 
 /// One revocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Revoked {
-    pub(crate) jti: Box<str>,
-    pub(crate) exp: u64,
-}
+pub(crate) type Revoked = feed::Revoked<Box<str>>;
 
 /// A question to the feed.
 #[derive(Debug, Clone)]
@@ -195,12 +176,12 @@ impl Revocations {
 
     /// The query of a poll that does not hang, and asks for no news that counts: who asks, and how far that one has come.
     pub(crate) fn whereabouts(&self, node: Option<&str>) -> String {
-        let mut query = format!("node={}", encoded(node.unwrap_or("unknown")));
+        let mut query = format!("node={}", query_value(node.unwrap_or("unknown")));
         if let Some((position, feed)) = &self.position {
             query.push_str(&format!("&after={}", position.epoch));
             for (name, value) in [("tag", position.tag.as_deref()), ("feed", feed.as_deref())] {
                 if let Some(value) = value {
-                    query.push_str(&format!("&{name}={}", encoded(value)));
+                    query.push_str(&format!("&{name}={}", query_value(value)));
                 }
             }
         }
@@ -218,7 +199,7 @@ impl Revocations {
         // Others may have told more meanwhile than this answer, which then moves nothing.
         let further = self.position.as_ref().map(|(known, _)| known);
         let further = further.filter(|known| !news.reset && known.epoch > told.epoch).cloned();
-        let position = Some((further.unwrap_or(told), news.feed));
+        let position = Some((further.unwrap_or(told), news.feed.map(String::from)));
         let moved = self.position != position;
         self.position = position;
         let newest = self.as_of.filter(|as_of| !news.reset && *as_of <= now).max(Some(asked.at));
@@ -301,8 +282,8 @@ impl Revocations {
         }
         let fits = |text: Option<&str>| text.is_none_or(|text| text.len() <= MAX_NAME_BYTES);
         let texts_fit = fits(news.feed.as_deref()) && fits(news.tag.as_deref());
-        let feed = self.position.as_ref().and_then(|(_, feed)| feed.as_ref());
-        let same_feed = feed.is_none() || feed == news.feed.as_ref();
+        let feed = self.position.as_ref().and_then(|(_, feed)| feed.as_deref());
+        let same_feed = feed.is_none() || feed == news.feed.as_deref();
         let goes_on = |after: &Position| match news.epoch.cmp(&after.epoch) {
             Ordering::Less => false,
             // The same place, unless an older service answers.
@@ -322,11 +303,13 @@ impl Revocations {
 
 /// How long a poll hangs. Knowledge is as old as its question, and the next question is answered a
 /// wait later: with two waits below `max_staleness` a healthy feed is never stale.
+///
+/// Relies on INVARIANT (poll-wait): the approval service refuses a poll that asks for more.
 pub(crate) fn wait(config: &Config) -> Duration {
     let staleness = config.revocation.max_staleness;
     let longest = staleness.saturating_mul(2).checked_div(5).unwrap_or(staleness);
     let configured = config.revocation.feed.as_ref().map_or(longest, |feed| feed.wait);
-    configured.min(longest).max(Duration::from_millis(100))
+    configured.min(longest).min(MAX_WAIT).max(Duration::from_millis(100))
 }
 
 /// How old the knowledge of a VM may be before it asks for itself: more than a healthy feed's ever
@@ -348,17 +331,4 @@ fn is_bounded(entry: &Revoked) -> bool {
 /// How long Envoy is to wait for the answer to a poll.
 pub(crate) fn poll_timeout(config: &Config) -> Duration {
     wait(config).saturating_add(POLL_GRACE)
-}
-
-/// A value in a query (RFC 3986 section 2.3): what is not unreserved is percent-encoded.
-fn encoded(value: &str) -> String {
-    let mut encoded = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }

@@ -2,13 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use breakglass_types::limits::MAX_BELIEVED_TOKEN_BYTES;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Body, Instant, check_id};
-
-/// The largest token that is believed, in bytes: twice what any service of ours mints.
-const MAX_BYTES: usize = 16 * 1024;
 
 /// A token, and what it is for.
 #[derive(Clone, Deserialize)]
@@ -40,7 +38,7 @@ impl Body for Issued {
     fn check(&self) -> Result<(), String> {
         check_id("grant", &self.grant)?;
         let compact = || "token: expected a JWS in compact form (RFC 7515)".to_owned();
-        if self.token.len() > MAX_BYTES {
+        if self.token.len() > MAX_BELIEVED_TOKEN_BYTES {
             return Err(compact());
         }
         let parts: Vec<&str> = self.token.split('.').collect();

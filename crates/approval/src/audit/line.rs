@@ -160,8 +160,11 @@ impl Search<'_> {
             }
             if is_string {
                 strings = self.string(text, at, &mut traces);
-            } else if let Some(end) = self.opening(text, at, &mut skims, &mut traces) {
+            } else if let Some((end, sealed)) = self.opening(text, at, &mut skims, &mut traces) {
                 objects = end;
+                // What a sealed record quotes is no record: the hash of one that is put around another cannot be
+                // known before the other is written.
+                strings = if sealed { end.max(strings) } else { strings };
             }
         }
         self.worked(places.work);
@@ -169,15 +172,15 @@ impl Search<'_> {
         self.worked(if searched { text.len() } else { 0 });
     }
 
-    /// The object that begins at `at`. Returns its end, where it is one: all in it was looked at, but
-    /// for strings.
+    /// The object that begins at `at`. Returns its end, where it is one, and whether it is a sealed record and nothing
+    /// else: all in it was looked at, but for strings.
     fn opening(
         &mut self,
         text: &str,
         at: usize,
         skims: &mut [Option<Skim>; 2],
         traces: &mut Traces<'_>,
-    ) -> Option<usize> {
+    ) -> Option<(usize, bool)> {
         let knows = |skim: &mut Option<Skim>| Some(skim.as_mut()?.opening(at)?.end);
         if !skims.iter_mut().any(|skim| knows(skim).is_some()) {
             let mut skim = Skim::new(text, at);
@@ -203,7 +206,7 @@ impl Search<'_> {
             return None;
         }
         match self.object(text.get(at..end).unwrap_or_default(), traces.follow(at)) {
-            Ok(()) => Some(end),
+            Ok(sealed) => Some((end, sealed)),
             Err((error, length)) => {
                 skim.failed = Some(at.saturating_add(length));
                 self.damaged(traces, at, error);
@@ -248,18 +251,18 @@ impl Search<'_> {
         }
     }
 
-    /// An object that begins as a record does; `traces` is whether one may be in it. Fails where it
-    /// is no JSON, and says after how many bytes.
-    fn object(&mut self, text: &str, traces: bool) -> Result<(), (String, usize)> {
+    /// An object that begins as a record does; `traces` is whether one may be in it. Returns whether it is a record as
+    /// its hash says. Fails where it is no JSON, and says after how many bytes.
+    fn object(&mut self, text: &str, traces: bool) -> Result<bool, (String, usize)> {
         self.worked(text.len());
         if is_nothing(text) {
-            return Ok(());
+            return Ok(false);
         }
         if let Ok(record) = serde_json::from_str::<Record<'_>>(text)
             && is_intact(text, &record)
         {
             self.give(Found::Record { text, record: &record, intact: true });
-            return Ok(());
+            return Ok(record.hash.is_some());
         }
         // It was changed, or only written anew, or is something else.
         let tree = value::<Tree>(text);
@@ -270,7 +273,7 @@ impl Search<'_> {
         } else if traces && self.key.is_none() {
             self.inner(tree);
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The records in something else that begins as one.

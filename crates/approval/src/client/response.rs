@@ -9,7 +9,7 @@ use crate::answer::{Answer, brief};
 use crate::exit::Exit;
 
 /// The header in which the service says its version.
-pub(crate) const VERSION_HEADER: &str = "breakglass-version";
+pub(crate) use breakglass_types::names::said::VERSION as VERSION_HEADER;
 
 /// The version of this command line.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

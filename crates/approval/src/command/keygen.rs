@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
     match &args.what {
         What::ApiToken { out } => {
             let token = randomness.api_token();
-            let sha256: String = digest(&token).iter().map(|byte| format!("{byte:02x}")).collect();
+            let sha256: String = breakglass_types::hex::lower(&digest(&token));
             if let Some(path) = out {
                 write_token(path, &token)
                     .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;

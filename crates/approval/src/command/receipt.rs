@@ -5,8 +5,8 @@ use crate::clock::{Moment, rfc3339};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
-/// How long after its end a filter may take a token at most, in seconds.
-const MAX_SKEW_S: i64 = crate::limits::CLOCK_SKEW_S;
+// Relies on INVARIANT (skew).
+use crate::limits::CLOCK_SKEW_S as MAX_SKEW_S;
 
 /// What the proxies are to have heard of.
 #[derive(Debug, Clone, Copy)]

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use breakglass_core::probe::check_audience;
 use breakglass_core::schema::Place;
+use breakglass_types::names::check_audience;
 use regex_lite::Regex;
 
 use super::Digest;
@@ -79,17 +79,7 @@ pub(super) fn days(text: &str) -> Result<i64, String> {
 pub(super) fn digest(hex: &str) -> Result<Digest, String> {
     let expected = "expected the SHA-256 of the API token as 64 hexadecimal digits \
                     (`breakglass keygen api-token` prints both)";
-    let nibble =
-        |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let bytes: Option<Vec<u8>> = hex
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| match pair {
-            [high, low] => Some(nibble(*high)?.checked_shl(4)? | nibble(*low)?),
-            _ => None,
-        })
-        .collect();
-    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| expected.to_owned())
+    breakglass_types::hex::decode(hex).ok_or_else(|| expected.to_owned())
 }
 
 /// No name is in a list twice.

@@ -7,9 +7,11 @@ use std::time::Duration;
 use axum::extract::ConnectInfo;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use breakglass_core::instant::parse_duration;
-
-use crate::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
+pub use breakglass_types::OnUnavailable;
+use breakglass_types::hex;
+use breakglass_types::instant::parse_duration;
+use breakglass_types::limits::{MAX_CLOCK_SKEW, MAX_GRANT_S};
+use breakglass_types::names::{DIGEST_DIGITS, PROCESS_DIGITS, said};
 
 /// The longest version that is kept, in bytes.
 const MAX_VERSION: usize = 64;
@@ -45,26 +47,6 @@ pub struct Bounds {
     /// How long after it last knew something `allow` counts; nothing where it does not say: an older filter, of
     /// which it has no end, or one in shadow mode.
     pub unavailable_for: Option<Duration>,
-}
-
-/// What a proxy does with a request whose grant cannot be verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnUnavailable {
-    /// It refuses it, whatever the scope.
-    Deny,
-    /// It may let it pass.
-    Allow,
-}
-
-impl OnUnavailable {
-    /// The word of the filter's configuration.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            OnUnavailable::Deny => "deny",
-            OnUnavailable::Allow => "allow",
-        }
-    }
 }
 
 impl Bounds {
@@ -111,37 +93,33 @@ impl About {
         let headers = &parts.headers;
         let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         About {
-            process: hex(headers, "breakglass-process", 32),
+            process: digits(headers, said::PROCESS, PROCESS_DIGITS),
             address: address.map(|ConnectInfo(address)| address.ip().to_canonical()),
-            version: one(headers, "breakglass-version")
+            version: one(headers, said::VERSION)
                 .filter(|version| {
                     version.len() <= MAX_VERSION
                         && version.bytes().all(|byte| byte.is_ascii_graphic())
                 })
                 .map(Box::from),
-            config: hex(headers, "breakglass-config", 64),
+            config: digits(headers, said::CONFIG, DIGEST_DIGITS),
             bounds: bounds(headers),
-            is_shadow: one(headers, "breakglass-enforcement") == Some("shadow"),
+            is_shadow: one(headers, said::ENFORCEMENT) == Some(said::SHADOW),
         }
     }
 }
 
 fn bounds(headers: &HeaderMap) -> Option<Bounds> {
     let longest = Duration::from_secs(MAX_GRANT_S.unsigned_abs());
-    // No filter takes a larger one.
-    let skew = Duration::from_secs(CLOCK_SKEW_S.unsigned_abs());
+    // Relies on INVARIANT (skew): no filter takes a larger one.
+    let skew = MAX_CLOCK_SKEW;
     let duration = |name| one(headers, name).and_then(parse_duration);
     Some(Bounds {
         // No grant lives longer, so it makes no difference how much longer it is.
-        max_staleness: duration("breakglass-max-staleness")?.min(longest),
-        cache: duration("breakglass-cache")?.min(longest),
-        clock_skew: duration("breakglass-clock-skew").unwrap_or(skew).min(skew),
-        on_unavailable: match one(headers, "breakglass-on-unavailable")? {
-            "deny" => OnUnavailable::Deny,
-            "allow" => OnUnavailable::Allow,
-            _ => return None,
-        },
-        unavailable_for: duration("breakglass-unavailable-for").map(|long| long.min(longest)),
+        max_staleness: duration(said::MAX_STALENESS)?.min(longest),
+        cache: duration(said::CACHE)?.min(longest),
+        clock_skew: duration(said::CLOCK_SKEW).unwrap_or(skew).min(skew),
+        on_unavailable: OnUnavailable::from_word(one(headers, said::ON_UNAVAILABLE)?)?,
+        unavailable_for: duration(said::UNAVAILABLE_FOR).map(|long| long.min(longest)),
     })
 }
 
@@ -154,11 +132,8 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     }
 }
 
-fn hex(headers: &HeaderMap, name: &str, digits: usize) -> Option<Box<str>> {
-    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    one(headers, name)
-        .filter(|text| text.len() == digits && text.bytes().all(is_digit))
-        .map(Box::from)
+fn digits(headers: &HeaderMap, name: &str, count: usize) -> Option<Box<str>> {
+    one(headers, name).filter(|text| hex::is_lower(text, count)).map(Box::from)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::body::Bytes;
-use serde::Serialize;
+use breakglass_types::feed::{FeedAnswer, Revoked};
 
 use super::tags::Tags;
 use crate::clock::Moment;
@@ -41,21 +41,6 @@ pub enum Place {
     Nowhere,
     /// It knows more than we do: perhaps of what another process wrote just now.
     Ahead,
-}
-
-#[derive(Serialize)]
-struct Answer<'a> {
-    epoch: i64,
-    revoked: Vec<Revoked<'a>>,
-    reset: bool,
-    feed: &'a str,
-    tag: &'a str,
-}
-
-#[derive(Serialize)]
-struct Revoked<'a> {
-    jti: &'a str,
-    exp: i64,
 }
 
 impl List {
@@ -165,12 +150,15 @@ impl List {
         };
         let first = self.entries.partition_point(|entry| entry.epoch <= after);
         let revoked = self.entries.iter().skip(first).filter(|entry| entry.counts(now));
-        let answer = Bytes::from(serde_json::to_vec(&Answer {
-            epoch: self.epoch(),
-            revoked: revoked.map(|entry| Revoked { jti: &entry.jti, exp: entry.exp }).collect(),
+        // What still counts ends after 1970, and epochs begin at 0.
+        let revoked =
+            revoked.map(|entry| Revoked { jti: &*entry.jti, exp: entry.exp.unsigned_abs() });
+        let answer = Bytes::from(serde_json::to_vec(&FeedAnswer {
+            epoch: self.epoch().unsigned_abs(),
+            revoked: revoked.collect(),
             reset,
-            feed: self.head.as_ref().map_or("", |head| head.feed.as_str()),
-            tag: self.tag(self.epoch()).unwrap_or_default(),
+            feed: Some(self.head.as_ref().map_or("", |head| head.feed.as_str())),
+            tag: Some(self.tag(self.epoch()).unwrap_or_default()),
         })?);
         if self.answers.len() < MAX_ANSWERS {
             self.answers.insert(place, answer.clone());

@@ -108,7 +108,7 @@ impl Key {
             Key::Named(node, address) => {
                 let address = address.map(|address| address.to_string()).unwrap_or_default();
                 let digest = Sha256::digest([proxy, node, &address].join("\0"));
-                digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+                breakglass_types::hex::lower(digest.first_chunk::<16>().unwrap_or(&[0; 16]))
             }
         }
     }

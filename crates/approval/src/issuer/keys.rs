@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use breakglass_types::limits::KEYS_FETCHED_S;
 use jwt_simple::prelude::{ES256KeyPair, ES256PublicKey};
 use zeroize::Zeroizing;
 
@@ -16,9 +17,6 @@ use super::access::{check_directory, check_file};
 use crate::clock::Moment;
 use crate::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
 use crate::random::Randomness;
-
-/// Within what time proxies fetch a new key, in seconds: far above the default of `refresh`.
-const KEYS_FETCHED_S: i64 = 60 * 60;
 
 /// Why the keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +112,7 @@ impl KeyRing {
     /// The keys that may have signed a token that still holds: the newest, and each older one
     /// until the last grant that it could have signed is over.
     ///
-    /// Relies on INVARIANT (longest-grant).
+    /// Relies on INVARIANT (longest-grant) and INVARIANT (skew).
     pub(super) fn published(&self, now: Moment) -> Vec<&SigningKey> {
         let successors = self.older.iter().skip(1).chain([&self.signer]);
         let mut keys: Vec<&SigningKey> = self

@@ -8,9 +8,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use breakglass_core::claims::{Claims, InvalidClaims};
-use breakglass_core::json::Json;
-use breakglass_core::probe::{PROBE_AUDIENCE, PROBE_TYPE};
+use breakglass_types::challenge::ChallengeClaims;
+use breakglass_types::claims::{Claims, InvalidClaims};
+use breakglass_types::json::Json;
+use breakglass_types::names::PROBE_TYPE;
+pub use breakglass_types::names::TOKEN_TYPE;
 use jwt_simple::prelude::{
     ECDSAP256KeyPairLike, ECDSAP256PublicKeyLike, HeaderOptions, JWTClaims, NoCustomClaims, Token,
     UnixTimeStamp, VerificationOptions,
@@ -21,9 +23,6 @@ use crate::clock::Moment;
 use crate::limits::MAX_TOKEN_BYTES;
 use keys::KeyRing;
 pub use keys::{KeyDirectory, KeyError};
-
-/// The `typ` of every token (RFC 8725 section 3.11): no other JWT can pass for one.
-pub const TOKEN_TYPE: &str = "breakglass+jwt";
 
 /// Why no token was minted.
 #[derive(Debug, thiserror::Error)]
@@ -130,12 +129,11 @@ impl Issuer {
     /// Signs a challenge for `breakglass probe`, which is over at `ends`.
     ///
     /// # Errors
-    /// [`MintError::Sign`] if it cannot be signed.
+    /// [`MintError`] if it cannot be signed, or no filter would take it.
     pub fn mint_challenge(&self, now: Moment, ends: Moment, id: &str) -> Result<String, MintError> {
-        let claims = json!({
-            "iss": self.name, "aud": PROBE_AUDIENCE, "jti": id,
-            "iat": now.seconds(), "exp": ends.seconds(),
-        });
+        let instant = |at: Moment| u64::try_from(at.seconds()).unwrap_or_default();
+        let claims = ChallengeClaims::new(&self.name, id, instant(now), instant(ends))
+            .ok_or(InvalidClaims::NotAnObject)?;
         let options = HeaderOptions {
             signature_type: Some(PROBE_TYPE.to_owned()),
             ..HeaderOptions::default()

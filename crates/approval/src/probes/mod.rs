@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::HeaderMap;
-use breakglass_core::probe::{MAX_PROBE_REPORTS, PROBE_LIFETIME_S, PROBE_REPORT_HEADER};
+use breakglass_types::challenge::Reported;
+use breakglass_types::limits::PROBE_LIFETIME_S;
+use breakglass_types::names::said::PROBES as PROBE_REPORT_HEADER;
 use tokio::sync::watch;
 
 use crate::clock::Moment;
@@ -155,17 +157,14 @@ pub fn reported(headers: &HeaderMap) -> Option<Vec<Said>> {
     let mut values = headers.get_all(PROBE_REPORT_HEADER).iter();
     let value = values.next()?;
     let text = value.to_str().ok().filter(|_| values.next().is_none()).unwrap_or_default();
-    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    let said = |one: &str| {
-        let (id, digest) = one.split_once('=')?;
-        let is_digest = digest.len() == 64 && digest.bytes().all(is_digit);
-        is_digest.then(|| Said { id: id.to_owned(), digest: digest.into() })
-    };
-    Some(text.split(',').take(MAX_PROBE_REPORTS).filter_map(said).collect())
+    let said = |one: Reported| Said { id: one.jti, digest: one.digest.into() };
+    Some(Reported::split(text).into_iter().map(said).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use breakglass_types::challenge::MAX_PROBE_REPORTS;
+
     use super::*;
 
     fn at(seconds: i64) -> Moment {

@@ -8,6 +8,7 @@ use axum::extract::State;
 
 use super::body::Id;
 use super::view::View;
+use crate::action::Action;
 use crate::app::App;
 use crate::config::Person;
 use crate::folded::Folded;
@@ -35,7 +36,7 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("approve", &id);
+    app.changed(Action::Approve, &id);
     tracing::info!(request = id, grant = jti, approver = person.name, "approved");
     let request = super::request(&app, now, &id).await?;
     Ok(Json(View::new(&app.config(), request)))

@@ -5,6 +5,7 @@ use axum::extract::State;
 
 use super::body::Id;
 use super::view::View;
+use crate::action::Action;
 use crate::app::App;
 use crate::identity::AsPerson;
 use crate::problem::{Problem, Reason};
@@ -40,7 +41,7 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("cancel", &id);
+    app.changed(Action::Cancel, &id);
     tracing::info!(request = id, requester = person.name, "cancelled");
     let request = super::request(&app, now, &id).await?;
     Ok(Json(View::new(&app.config(), request)))

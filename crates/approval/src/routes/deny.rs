@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::body::{FieldErrors, Id, JsonBody};
 use super::view::View;
+use crate::action::Action;
 use crate::app::App;
 use crate::folded::Folded;
 use crate::identity::AsPerson;
@@ -52,7 +53,7 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("deny", &id);
+    app.changed(Action::Deny, &id);
     tracing::info!(request = id, approver = person.name, "denied");
     let request = super::request(&app, now, &id).await?;
     Ok(Json(View::new(&app.config(), request)))

@@ -4,11 +4,14 @@
 //! A head that contradicts an earlier one is kept too, and marked: what came is evidence, and the
 //! log shows who is right.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use axum::Json;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderName, header};
+use breakglass_types::heads::HeadsReport;
+use breakglass_types::hex;
+use breakglass_types::names::{DIGEST_DIGITS, PROCESS_DIGITS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -26,27 +29,10 @@ use crate::text;
 /// The most heads that one answer lists.
 const PAGE: usize = 1000;
 
-/// Members that this version does not know are no error: the filter may be newer, and a head that
-/// is refused is a head that is lost.
-#[derive(Deserialize)]
-pub(super) struct Body {
-    #[serde(default)]
-    node: String,
-    process: Option<String>,
-    heads: Vec<HeadBody>,
-}
+/// Members that this version does not know are no error.
+type Body = HeadsReport<String, Vec<HeadBody>>;
 
-#[derive(Deserialize)]
-struct HeadBody {
-    chain: String,
-    seq: i64,
-    hash: String,
-    began: String,
-    #[serde(default)]
-    ended: bool,
-    #[serde(default)]
-    grants: BTreeMap<String, i64>,
-}
+type HeadBody = breakglass_types::heads::Head<i64>;
 
 pub(super) async fn report(
     State(app): State<App>,
@@ -112,14 +98,14 @@ async fn take(
     request: Request,
     known_node: &mut Option<String>,
 ) -> Result<Json<Value>, Refusal> {
-    let JsonBody(Body { node, process, heads }) =
+    let JsonBody(HeadsReport { node, process, heads }): JsonBody<Body> =
         JsonBody::from_request(request, app).await.map_err(Unfit)?;
     let mut errors = FieldErrors::default();
     // An Envoy without a node id is known by its credential.
     let node = if node.is_empty() { proxy.name.clone() } else { node };
     errors.check("node", text::name(&node));
     if let Some(process) = &process {
-        hex_digits("process", process, 32, &mut errors);
+        hex_digits("process", process, PROCESS_DIGITS, &mut errors);
     }
     if errors.is_empty() {
         *known_node = Some(node.clone());
@@ -134,7 +120,7 @@ async fn take(
         errors.add("heads", format!("expected 1 to {MAX_HEADS} heads, got {}", heads.len()));
     }
     for (index, head) in heads.iter().enumerate() {
-        head.check(&format!("heads[{index}]"), &mut errors);
+        check(head, &format!("heads[{index}]"), &mut errors);
     }
     errors.finish().map_err(Unfit)?;
 
@@ -183,27 +169,24 @@ async fn proven_owners(
 }
 
 fn hex_digits(field: &str, text: &str, count: usize, errors: &mut FieldErrors) {
-    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if text.len() != count || !text.bytes().all(hex) {
+    if !hex::is_lower(text, count) {
         errors.add(field, format!("expected {count} lower-case hexadecimal digits"));
     }
 }
 
-impl HeadBody {
-    fn check(&self, path: &str, errors: &mut FieldErrors) {
-        hex_digits(&format!("{path}.chain"), &self.chain, 32, errors);
-        hex_digits(&format!("{path}.hash"), &self.hash, 64, errors);
-        if self.seq < 1 {
-            errors.add(format!("{path}.seq"), "expected a number from 1");
-        }
-        if parse_rfc3339(&self.began).is_none() {
-            errors.add(format!("{path}.began"), "expected an instant as RFC 3339 has it");
-        }
-        for (grant, count) in &self.grants {
-            errors.check(&format!("{path}.grants"), text::name(grant));
-            if *count < 1 {
-                errors.add(format!("{path}.grants"), "expected counts from 1");
-            }
+fn check(head: &HeadBody, path: &str, errors: &mut FieldErrors) {
+    hex_digits(&format!("{path}.chain"), &head.chain, PROCESS_DIGITS, errors);
+    hex_digits(&format!("{path}.hash"), &head.hash, DIGEST_DIGITS, errors);
+    if head.seq < 1 {
+        errors.add(format!("{path}.seq"), "expected a number from 1");
+    }
+    if parse_rfc3339(&head.began).is_none() {
+        errors.add(format!("{path}.began"), "expected an instant as RFC 3339 has it");
+    }
+    for (grant, count) in &head.grants {
+        errors.check(&format!("{path}.grants"), text::name(grant));
+        if *count < 1 {
+            errors.add(format!("{path}.grants"), "expected counts from 1");
         }
     }
 }

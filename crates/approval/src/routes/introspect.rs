@@ -8,9 +8,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
-use breakglass_core::claims::Claims;
+use breakglass_types::claims::Claims;
+use breakglass_types::introspection;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::body::FormBody;
 use super::has_begun;
@@ -46,18 +47,7 @@ pub(super) async fn handler(
     });
     let claims = claims.filter(|_| ours);
     tracing::debug!(proxy = proxy.name, active = claims.is_some(), ours, "introspected");
-    let answer = claims.map_or(json!({ "active": false }), |claims| {
-        json!({
-            "active": true,
-            "jti": claims.jti,
-            "sub": claims.sub,
-            "scope": claims.scope.join(" "),
-            "iss": claims.iss,
-            "aud": claims.aud,
-            "exp": claims.exp,
-            "iat": claims.iat,
-        })
-    });
+    let answer = introspection::answer(claims.as_ref());
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
 }
 

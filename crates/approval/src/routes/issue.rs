@@ -6,10 +6,11 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
-use breakglass_core::claims::{Breakglass, Claims};
+use breakglass_types::claims::{Breakglass, Claims};
 use serde::Serialize;
 
 use super::body::Id;
+use crate::action::Action;
 use crate::app::App;
 use crate::clock::{Moment, rfc3339};
 use crate::config::Person;
@@ -56,7 +57,7 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("issue_token", &id);
+    app.changed(Action::IssueToken, &id);
     tracing::info!(request = id, grant = claims.jti, kid = minted.kid, "token issued");
     let issued = Issued {
         token: minted.token,

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::body::{FieldErrors, JsonBody};
 use super::idempotency_key::IdempotencyKey;
 use super::view::View;
+use crate::action::Action;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::{Config, Digest, Person};
@@ -97,7 +98,7 @@ pub(super) async fn handler(
         Submitted::KeyReused => return Err(key_reused()),
         Submitted::TooManyPending(count) => return Err(too_many(count)),
     }
-    app.changed("submit", &id);
+    app.changed(Action::Submit, &id);
     tracing::info!(request = id, requester = person.name, scopes = ?ask.scopes, "submitted");
     created(&app, now, &id, false).await
 }

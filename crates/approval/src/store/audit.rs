@@ -4,12 +4,13 @@ use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::{Store, StoreError, exactly_one};
+use crate::action::Action;
 use crate::clock::Moment;
 
 /// Who did what to which request.
 pub(super) struct Entry<'a> {
     pub(super) actor: &'a str,
-    pub(super) action: &'static str,
+    pub(super) action: Action,
     pub(super) request_id: &'a str,
     pub(super) jti: Option<&'a str>,
 }
@@ -57,7 +58,7 @@ pub(super) async fn append(
     )
     .bind(now.millis())
     .bind(entry.actor)
-    .bind(entry.action)
+    .bind(entry.action.word())
     .bind(entry.request_id)
     .bind(entry.jti)
     .bind(detail.to_string())

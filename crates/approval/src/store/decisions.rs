@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::audit::{Entry, append};
 use super::{Store, StoreError, exactly_one, folded_names};
+use crate::action::Action;
 use crate::clock::Moment;
 
 /// An approval.
@@ -42,7 +43,7 @@ impl Store {
         exactly_one(&result)?;
         let entry = Entry {
             actor: approval.approver,
-            action: "approve",
+            action: Action::Approve,
             request_id: approval.id,
             jti: Some(approval.jti),
         };
@@ -75,7 +76,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         exactly_one(&result)?;
-        let entry = Entry { actor: approver, action: "deny", request_id: id, jti: None };
+        let entry = Entry { actor: approver, action: Action::Deny, request_id: id, jti: None };
         append(&mut transaction, now, &entry, &json!({ "reason": reason })).await?;
         transaction.commit().await
     }
@@ -97,7 +98,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         exactly_one(&result)?;
-        let entry = Entry { actor: requester, action: "cancel", request_id: id, jti: None };
+        let entry = Entry { actor: requester, action: Action::Cancel, request_id: id, jti: None };
         append(&mut transaction, now, &entry, &json!({})).await?;
         transaction.commit().await
     }

@@ -8,6 +8,7 @@ use super::audit::{Entry, append};
 use super::row::json as names_json;
 use super::service_trail::SERVICE;
 use super::{Store, StoreError};
+use crate::action::Action;
 use crate::clock::Moment;
 use crate::limits::CLOCK_SKEW_S;
 
@@ -66,7 +67,7 @@ impl Store {
             return Ok(Vec::new());
         }
         for id in &cancelled {
-            let entry = Entry { actor: SERVICE, action: "cancel", request_id: id, jti: None };
+            let entry = Entry { actor: SERVICE, action: Action::Cancel, request_id: id, jti: None };
             append(&mut transaction, now, &entry, &json!({ "reason": reason })).await?;
         }
         transaction.commit().await?;

@@ -8,6 +8,7 @@ use super::idempotency::{self, Earlier, Idempotency};
 use super::row::{self, Request, select_requests};
 use super::write::Write;
 use super::{Store, StoreError, exactly_one, folded_names};
+use crate::action::Action;
 use crate::clock::Moment;
 use crate::config::Digest;
 
@@ -98,7 +99,8 @@ impl Store {
             "incident": new.incident, "emergency": new.emergency, "duration_s": new.duration_s,
             "roles": new.roles, "groups": new.groups,
         });
-        let entry = Entry { actor: new.requester, action: "submit", request_id: new.id, jti: None };
+        let entry =
+            Entry { actor: new.requester, action: Action::Submit, request_id: new.id, jti: None };
         append(&mut transaction, now, &entry, &detail).await?;
         if let Some(key) = &new.idempotency {
             let (person, credential) = (new.requester, &new.credential);

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use breakglass_types::heads::MAX_NODE_BYTES;
+
 /// The longest name from a verified token, or of ours: no name that a token may have is cut.
 pub(super) const NAME: usize = 1024;
 /// The longest rule: all templates of a rule in a configuration.
@@ -23,7 +25,7 @@ pub(super) const ROUTE: usize = 512;
 pub(super) const UPGRADE: usize = 128;
 pub(super) const UPSTREAM: usize = 256;
 /// The longest name of a node, which is what the approval service takes.
-pub(crate) const NODE: usize = 256;
+pub(crate) const NODE: usize = MAX_NODE_BYTES;
 
 /// The most bytes that escaping makes of one.
 const LONGEST_ESCAPE: usize = 7;

@@ -7,11 +7,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use breakglass_types::heads::{GRANT_BYTES, MAX_REPORT_BYTES};
+
 use super::report::Head;
 use crate::instant::Instant;
-
-/// The largest report, in bytes: a quarter of what the approval service takes at most.
-const MAX_BYTES: usize = 256 * 1024;
 
 /// What the members around the heads take at most.
 const FRAME_BYTES: usize = 2 * 1024;
@@ -30,9 +29,9 @@ pub(crate) struct ReportLimit {
 }
 
 impl ReportLimit {
-    /// What this version's service takes.
+    /// What this version's service takes: INVARIANT (report-fits).
     pub(crate) fn new() -> ReportLimit {
-        ReportLimit { bytes: MAX_BYTES.saturating_sub(FRAME_BYTES), said_at: None }
+        ReportLimit { bytes: MAX_REPORT_BYTES.saturating_sub(FRAME_BYTES), said_at: None }
     }
 
     /// How many bytes the heads of one report may take.
@@ -60,7 +59,7 @@ impl ReportLimit {
         self.said_at = Some(now);
         Some(format!(
             "the approval service, or a proxy before it, takes no report of heads of this size (413); expected at \
-             least {MAX_BYTES} bytes; reports are in parts of {} bytes now",
+             least {MAX_REPORT_BYTES} bytes; reports are in parts of {} bytes now",
             self.bytes
         ))
     }
@@ -126,7 +125,7 @@ fn grant_bytes(grant: &str) -> usize {
         other => other.len_utf8(),
     };
     // `"":,` and 20 digits.
-    grant.chars().map(escaped).fold(24, usize::saturating_add)
+    grant.chars().map(escaped).fold(GRANT_BYTES, usize::saturating_add)
 }
 
 #[cfg(test)]
@@ -167,7 +166,7 @@ mod tests {
     #[test]
     fn every_grant_is_in_one_page_of_the_size_that_was_asked_for() {
         let all = head((0..20_000).map(|number| format!("grant_{number:026}")));
-        for bytes in [MAX_BYTES, 10_000, MIN_BYTES] {
+        for bytes in [MAX_REPORT_BYTES, 10_000, MIN_BYTES] {
             let mut pages = Pages::new(all.clone(), None);
             let mut found = BTreeMap::new();
             loop {
@@ -189,12 +188,12 @@ mod tests {
     fn a_page_that_was_too_large_is_sent_again_in_parts() {
         let all = head((0..100).map(|number| format!("grant_{number:026}")));
         let mut pages = Pages::new(all.clone(), Some("p".to_owned()));
-        let (first, process) = pages.page(MAX_BYTES);
+        let (first, process) = pages.page(MAX_REPORT_BYTES);
         assert_eq!((first.grants.len(), process), (100, Some("p")));
         let (again, _) = pages.page(2000);
         assert!(again.grants.len() < 40 && all.grants.iter().next() == again.grants.iter().next());
         assert!(!pages.arrived());
-        let (rest, _) = pages.page(MAX_BYTES);
+        let (rest, _) = pages.page(MAX_REPORT_BYTES);
         assert_eq!(rest.grants.len() + again.grants.len(), 100);
         assert!(pages.arrived());
     }
@@ -209,7 +208,7 @@ mod tests {
     #[test]
     fn the_limit_is_halved_down_to_a_bound_and_said_once_a_minute() {
         let mut limit = ReportLimit::new();
-        assert!(limit.bytes() < MAX_BYTES);
+        assert!(limit.bytes() < MAX_REPORT_BYTES);
         let mut times = 0;
         while limit.halve() {
             times += 1;

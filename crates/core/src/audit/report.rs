@@ -1,38 +1,11 @@
 //! What the approval service is told of chains: their heads.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use breakglass_types::heads::{self, HeadsReport};
 
 /// How far one chain is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Head {
-    /// The chain's id.
-    pub(crate) chain: String,
-    /// The number of its last record.
-    pub(crate) seq: u64,
-    /// That record's hash.
-    pub(crate) hash: String,
-    /// When the chain began, RFC 3339.
-    pub(crate) began: String,
-    /// Whether no record will follow.
-    pub(crate) ended: bool,
-    /// The grants with records since the last report, with the number of all their records.
-    pub(crate) grants: BTreeMap<String, u64>,
-}
-
-/// A report: the body of a call.
-#[derive(Serialize)]
-struct Report<'a> {
-    /// Envoy's node id.
-    node: &'a str,
-    /// The Envoy process.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    process: Option<&'a str>,
-    heads: &'a [Head],
-}
+pub(crate) type Head = heads::Head<u64>;
 
 /// The report of these heads.
 pub(crate) fn report(node: Option<&str>, process: Option<&str>, heads: &[Head]) -> Option<String> {
-    serde_json::to_string(&Report { node: node.unwrap_or_default(), process, heads }).ok()
+    serde_json::to_string(&HeadsReport { node: node.unwrap_or_default(), process, heads }).ok()
 }

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use breakglass_types::names::TOKEN_HEADER;
+
 use crate::bodies::{BodyAudit, Capture, Redaction};
 use crate::json::Json;
 use crate::object;
@@ -16,7 +18,7 @@ const MAX_CAPTURE_BYTES: u64 = 16 * 1024;
 
 /// The headers that carry credentials: no record has them.
 const SECRET_HEADERS: [&str; 5] =
-    ["authorization", "cookie", "proxy-authorization", "set-cookie", "x-breakglass-token"];
+    ["authorization", "cookie", "proxy-authorization", "set-cookie", TOKEN_HEADER];
 
 /// `"none"`, `"digest"`, or an object that says what is captured.
 #[derive(Debug)]

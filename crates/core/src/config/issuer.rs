@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::probe::{PROBE_TYPE, check_audience, is_probe_type};
+use breakglass_types::names::{PROBE_TYPE, TOKEN_TYPE, check_audience};
+
+use crate::probe::is_probe_type;
 use crate::schema::{Object, Place, duration, list, one_of, or, parsed, required, text};
 use crate::token::Algorithm;
 use crate::{object, schema};
@@ -25,7 +27,7 @@ object! {
         /// algorithm of its type.
         pub algorithms: Vec<Algorithm> = or(["ES256"], list(one_of(ALGORITHMS))),
         /// The `typ` values that are allowed, without regard to case (RFC 7515 section 4.1.9).
-        pub typ: Vec<String> = or(["breakglass+jwt"], list(parsed("media type", token_type))),
+        pub typ: Vec<String> = or([TOKEN_TYPE], list(parsed("media type", token_type))),
         /// The longest `exp - iat`.
         pub max_lifetime: Duration = or("1h", duration()),
         /// The keys: `inline`, `remote`, or both.

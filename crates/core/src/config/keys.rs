@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use breakglass_types::limits::DEFAULT_KEYS_REFRESH_S;
+
 use crate::json::Json;
 use crate::schema::{Object, Place, Reader, Takes, duration, flat, optional, or};
 use crate::token::{InvalidJwks, KeySet};
@@ -38,7 +40,7 @@ object! {
         /// Where that is.
         pub endpoint: Endpoint = flat(),
         /// How often. A failed fetch is tried again after a second, then two, then four, up to this.
-        pub refresh: Duration = or("300s", duration()),
+        pub refresh: Duration = or(format!("{DEFAULT_KEYS_REFRESH_S}s").as_str(), duration()),
         /// How long one fetch may take.
         pub timeout: Duration =
             or("1s", duration().at_most(Duration::from_secs(60), A_REQUEST_WAITS)),

@@ -34,6 +34,7 @@ pub use revocation::{Credential, Feed, Introspection, OnUnavailable, Revocation}
 pub use second::{PathParameter, Second};
 pub use source::TokenSource;
 
+use breakglass_types::limits::{DEFAULT_TOKEN_BYTES, MAX_CLOCK_SKEW, TOKEN_BYTES_RANGE};
 use second::SecondMember;
 
 use crate::policy::{Rule, Scope, Scopes};
@@ -42,13 +43,6 @@ use crate::schema::{
     required,
 };
 use crate::{object, schema};
-
-/// The largest skew that can be configured: the approval service keeps revocations for this long
-/// after `exp`.
-///
-/// INVARIANT (skew): a revocation that is forgotten before the token's last accepted instant would
-/// let the revoked token in again.
-pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 object! {
     /// Everything that one filter decides by.
@@ -61,7 +55,7 @@ object! {
             or([source::dedicated()], list(schema::object()).and_then(source::distinct)),
         /// A larger token is refused before it is parsed. The default is far above any real token, and
         /// far below what is expensive to parse.
-        pub max_token_bytes: usize = or(8192, number(256, 64 * 1024)),
+        pub max_token_bytes: usize = or(DEFAULT_TOKEN_BYTES, number(TOKEN_BYTES_RANGE.0, TOKEN_BYTES_RANGE.1)),
         /// How far apart the issuer's clock and ours may be. A token is void at `exp` plus this.
         pub clock_skew: Duration = or("5s", duration().or_nothing().at_most(
             MAX_CLOCK_SKEW, "a clock that is further off is to be mended")),
@@ -92,6 +86,7 @@ object! {
     }
 }
 
+// Relies on INVARIANT (skew): `clock_skew` is at most what revocations are kept for.
 impl Object for Config {
     fn check(&self, place: &Place<'_>) -> Option<()> {
         let mut clean = Some(());

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+pub use breakglass_types::OnUnavailable;
+
 use crate::object;
 use crate::schema::{
     Object, Place, Reader, duration, flat, object, one_of, optional, or, required, text,
@@ -65,18 +67,11 @@ impl Object for Revocation {
     }
 }
 
-/// What happens to a request whose grant cannot be verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnUnavailable {
-    /// It is refused.
-    Deny,
-    /// It passes; the audit record and a counter say so.
-    Allow,
-}
-
 /// The words for it.
-pub(crate) const UNAVAILABLE: &[(&str, OnUnavailable)] =
-    &[("deny", OnUnavailable::Deny), ("allow", OnUnavailable::Allow)];
+pub(crate) const UNAVAILABLE: &[(&str, OnUnavailable)] = &[
+    (OnUnavailable::Deny.word(), OnUnavailable::Deny),
+    (OnUnavailable::Allow.word(), OnUnavailable::Allow),
+];
 
 object! {
     /// The feed of revocations.
@@ -85,7 +80,7 @@ object! {
         /// Where it is.
         pub endpoint: Endpoint = flat(),
         /// How long one poll hangs; never longer than two fifths of `max_staleness`, so that a healthy
-        /// feed is never stale. The default is below the 30 s after which many proxies end an idle
+        /// feed is never stale, nor than the 60 s that the approval service lets one hang. The default is below the 30 s after which many proxies end an idle
         /// exchange.
         pub wait: Duration = or("25s", duration()),
     }

@@ -1,9 +1,10 @@
 //! `token_sources`: where a token may be.
 
+use breakglass_types::names::{PROBE_HEADER, TOKEN_HEADER};
+
 use crate::headers::reads_as;
 use crate::json::Json;
 use crate::object;
-use crate::probe::PROBE_HEADER;
 use crate::schema::{Object, Place, boolean, optional, or, parsed, required};
 
 object! {
@@ -51,7 +52,7 @@ impl Object for TokenSource {
 
 /// The header that is ours alone, as a configuration would name it.
 pub(super) fn dedicated() -> Json {
-    Json::Object([("header".to_owned(), Json::from("x-breakglass-token"))].into())
+    Json::Object([("header".to_owned(), Json::from(TOKEN_HEADER))].into())
 }
 
 /// No header is a source twice.

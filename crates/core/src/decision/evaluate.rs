@@ -19,7 +19,7 @@ use super::{
 };
 
 pub(crate) use proof::{Allowance, Terms};
-pub use proof::{GRANT_HEADER, Permit, STREAM_DURATION_HEADER, SUBJECT_HEADER};
+pub use proof::{Permit, STREAM_DURATION_HEADER};
 
 /// Decides about one request, wherever in its life it is.
 pub(crate) fn evaluate(

@@ -107,8 +107,7 @@ fn splits_by_form(segment: &str) -> bool {
 
 /// The value of a hex digit.
 pub(super) fn hex(digit: Option<u8>) -> Option<u8> {
-    let value = char::from(digit?).to_digit(16)?;
-    u8::try_from(value).ok()
+    breakglass_types::hex::digit(digit?)
 }
 
 #[cfg(test)]

@@ -1,17 +1,12 @@
 //! From the bytes in a request's header to a challenge that an issuer of ours has signed.
 
+use breakglass_types::challenge::{ChallengeClaims, MAX_CHALLENGE_BYTES};
+
 use crate::config::Config;
 use crate::instant::Instant;
-use crate::json::Json;
 use crate::token::{Algorithm, KeyRing, Lookup, UnverifiedToken, media_type};
 
-use super::{PROBE_AUDIENCE, PROBE_LIFETIME_S, PROBE_TYPE};
-
-/// The largest challenge that is read, in bytes: our own service's have about 450.
-const MAX_BYTES: usize = 2048;
-
-/// The longest `jti`, in bytes: it stands in the header of a poll.
-const MAX_JTI: usize = 64;
+use super::PROBE_TYPE;
 
 /// Whether a `typ` is that of a challenge, however it is written (RFC 7515 section 4.1.9).
 #[must_use]
@@ -38,26 +33,19 @@ impl Challenge {
         keys: &KeyRing,
         now: Instant,
     ) -> Option<Challenge> {
-        let token = UnverifiedToken::parse(bytes, MAX_BYTES).ok()?;
+        let token = UnverifiedToken::parse(bytes, MAX_CHALLENGE_BYTES).ok()?;
         if token.unverified_media_type() != PROBE_TYPE {
             return None;
         }
         let name = token.unverified_issuer()?;
         let issuers = config.issuers.iter().enumerate();
         let (index, issuer) = issuers.into_iter().find(|(_, one)| one.issuer == name)?;
-        let payload = token.unverified_payload();
-        let text = |name: &str| payload.member(name).and_then(Json::as_str);
-        let number = |name: &str| payload.member(name).and_then(Json::as_u64);
-        if text("aud") != Some(PROBE_AUDIENCE) {
-            return None;
-        }
-        let jti = text("jti").filter(|jti| is_id(jti))?.to_owned();
-        let (iat, exp) = (number("iat")?, number("exp")?);
-        let lives = exp.checked_sub(iat).filter(|lives| *lives > 0)?;
+        let ChallengeClaims { jti, iat, exp, .. } =
+            ChallengeClaims::from_json(token.unverified_payload())?;
         let begins = Instant::from_seconds(iat);
         let ends = Instant::from_seconds(exp).after(config.clock_skew);
         let is_now = begins <= now.after(config.clock_skew) && now < ends;
-        if lives > PROBE_LIFETIME_S || !is_now {
+        if !is_now {
             return None;
         }
         let algorithm = Algorithm::from_name(token.unverified_alg())
@@ -66,9 +54,4 @@ impl Challenge {
         key.verify(algorithm, token.text(), token.unverified_typ())?;
         Some(Challenge { text: token.text().to_owned(), jti })
     }
-}
-
-fn is_id(jti: &str) -> bool {
-    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    !jti.is_empty() && jti.len() <= MAX_JTI && jti.bytes().all(is_valid)
 }

@@ -31,38 +31,11 @@ use sha2::{Digest, Sha256};
 use crate::code::{absorb, keyed};
 use crate::hex;
 
+pub use breakglass_types::challenge::MAX_PROBE_REPORTS;
+pub use breakglass_types::limits::PROBE_LIFETIME_S;
+pub use breakglass_types::names::said::PROBES as PROBE_REPORT_HEADER;
+pub use breakglass_types::names::{PROBE_AUDIENCE, PROBE_HEADER, PROBE_TYPE, check_audience};
 pub use challenge::{Challenge, is_probe_type};
-
-/// The header with a challenge in a request, and with the answer in a response.
-pub const PROBE_HEADER: &str = "x-breakglass-probe";
-
-/// The `typ` of a challenge (RFC 8725 section 3.11).
-pub const PROBE_TYPE: &str = "breakglass-probe+jwt";
-
-/// The `aud` of a challenge. No environment can be called so.
-pub const PROBE_AUDIENCE: &str = "urn:breakglass:probe";
-
-/// How long a challenge lives, in seconds. A filter takes none that lives longer.
-pub const PROBE_LIFETIME_S: u64 = 60;
-
-/// Whether an environment may have this name, and if not, why.
-///
-/// # Errors
-/// What is wrong with it, and what to do.
-pub fn check_audience(name: &str) -> Result<(), String> {
-    if name == PROBE_AUDIENCE {
-        return Err(format!(
-            "`{PROBE_AUDIENCE}` is the `aud` of the challenges of `breakglass probe`: give the environment another name"
-        ));
-    }
-    Ok(())
-}
-
-/// The header of a poll with reports, `jti=report` with commas in between.
-pub const PROBE_REPORT_HEADER: &str = "breakglass-probes";
-
-/// The most reports that one poll carries.
-pub const MAX_PROBE_REPORTS: usize = 8;
 
 /// Separates this use of the credential's digest from every other one.
 const CONTEXT: &[u8] = b"breakglass probe 1";

@@ -7,6 +7,7 @@ mod challenge;
 mod command;
 mod detail;
 
+use breakglass_types::names::REASON_URN;
 use serde::Serialize;
 
 use crate::config::Config;
@@ -90,7 +91,7 @@ pub(crate) fn refuse(denial: &Denial, facts: &Facts, config: &Config) -> Refusal
     } else {
         headers.push(("content-type", "application/problem+json".to_owned()));
         let problem = Problem {
-            kind: format!("urn:breakglass:reason:{}", denial.reason.code()),
+            kind: format!("{REASON_URN}{}", denial.reason.code()),
             title: title(denial.reason),
             status: denial.reason.status(),
             detail,

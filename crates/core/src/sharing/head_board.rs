@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use breakglass_types::heads::MAX_HEADS;
+use breakglass_types::limits::HEAD_HEARD_EVERY;
 use serde::{Deserialize, Serialize};
 
 use super::process::ProcessId;
@@ -14,6 +16,9 @@ use crate::ticks::IDLE_TICK;
 /// How long after the beginning of a round the heads are reported: each VM has looked by then.
 const GATHER: Duration = IDLE_TICK;
 
+// Relies on INVARIANT (head-repeat): all heads of a round are reported before a verifier would miss one.
+const _: () = assert!(REPEAT_INTERVAL.as_secs() + GATHER.as_secs() <= HEAD_HEARD_EVERY.as_secs());
+
 /// How old a head may be to be reported by another VM than its own.
 const FRESH: Duration = IDLE_TICK.saturating_add(Duration::from_secs(2));
 
@@ -22,9 +27,6 @@ const REFRESH: Duration = Duration::from_secs(2);
 
 /// How long a VM leads: longer than a report may take.
 pub(super) const LEASE: Duration = Duration::from_secs(5);
-
-/// The most heads in one report.
-const MAX_HEADS: usize = 1000;
 
 /// The most idle chains on the board, and the most that have ended.
 const MAX_IDLE: usize = 2048;

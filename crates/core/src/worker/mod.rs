@@ -57,8 +57,9 @@ use twice::Twice;
 use withdrawals::Withdrawals;
 
 pub use crate::caller::Identity;
-pub use crate::decision::{GRANT_HEADER, STREAM_DURATION_HEADER, SUBJECT_HEADER};
+pub use crate::decision::STREAM_DURATION_HEADER;
 pub use crate::ticks::{IDLE_TICK, LEAD_TICK, SOON, TICK};
+pub use breakglass_types::names::{GRANT_HEADER, SUBJECT_HEADER};
 pub use tick::Tick;
 pub use trailers::TrailersStep;
 

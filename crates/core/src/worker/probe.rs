@@ -10,6 +10,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use breakglass_types::challenge::Reported;
+
 use crate::calls::Answer;
 use crate::config::Config;
 use crate::instant::Instant;
@@ -78,7 +80,7 @@ impl Worker {
         let answering = Answering { process: &process, version, config: &config };
         let answer = self.probes.key.answer(&asked, &answering);
         self.counters.call("probe", "answered");
-        let report = format!("{}={}", challenge.jti, answer.report(&asked));
+        let report = Reported { jti: challenge.jti.clone(), digest: answer.report(&asked) }.text();
         self.probes.add(report, now);
         self.report_probes(now);
         Some(answer)
@@ -98,7 +100,7 @@ impl Worker {
         let last = probes.last.filter(|last| *last <= now);
         let at = last.map_or(now, |last| now.max(last.after(MIN_INTERVAL)));
         let query = self.revocations.whereabouts(self.identity.node.as_deref());
-        self.calls.queue_probes(&query, &reports.join(","), at);
+        self.calls.queue_probes(&query, &Reported::join(&reports), at);
         let until = now.after(Duration::from_secs(PROBE_LIFETIME_S));
         probes.made.extend(reports.into_iter().map(|report| (until, report)));
         while probes.made.len() > MAX_MADE {

@@ -14,6 +14,8 @@ mod feed;
 mod heads;
 mod hostile;
 mod idle_time;
+#[cfg(not(target_arch = "wasm32"))]
+mod laws;
 mod long_records;
 mod max_stream;
 mod new_configurations;

@@ -18,7 +18,7 @@ use crate::client::{VERSION_HEADER, why_unreached};
 const MAX_BODY: u64 = 64 * 1024;
 
 /// What the `type` of a refusal begins with, before its reason.
-const OUR_TYPE: &str = "urn:breakglass:reason:";
+use breakglass_types::names::REASON_URN as OUR_TYPE;
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::log::{END, Folder, Vm, heads};
+use super::log::{Call, END, Folder, Vm, heads, wrapped};
 use crate::process::{Ran, breakglass};
 
 /// Texts that begin as a record does, over and over, and are none.
@@ -52,5 +52,21 @@ fn a_client_that_writes_openings_hides_no_record_in_text() {
         let (code, records, counts) = verify(&lines, &vm, &[]);
         assert_eq!(records, 3, "{text}: {counts}");
         assert!([0, 4].contains(&code) && !counts.contains("missing"), "{text}: {counts}");
+    }
+}
+
+/// Whoever asks for a grant names the incident. What a sealed record quotes is no record, and no damaged one.
+#[test]
+fn a_record_that_quotes_an_opening_is_whole_in_any_format() {
+    for incident in HOSTILE.into_iter().chain(["{\"v\":1,\"time\":\""]) {
+        let mut vm = Vm::new('a');
+        let mut record = || vm.write(&Call { incident, subject: incident, ..END });
+        let lines = [
+            format!("[2026-11-22] {} \"-\"", record()),
+            record(),
+            wrapped(&record()),
+            format!("{} {}", record(), record()),
+        ];
+        assert_eq!(verify(&lines, &vm, &[]), (0, 5, "[{},{}]".to_owned()), "{incident}");
     }
 }

@@ -7,6 +7,7 @@ mod documented;
 mod export;
 mod hostile_lines;
 mod independent;
+mod laws;
 mod log;
 mod matrix;
 mod nothing;

@@ -3,17 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use breakglass_types::names::{GRANT_HEADER, SUBJECT_HEADER};
+use breakglass_types::percent::header_value;
+
 use crate::audit::{Decision, Record, Ruled, Standing};
 use crate::instant::{Instant, millis};
 use crate::reason::{AllowReason, Reason};
 use crate::request::Facts;
 use crate::token::VerifiedToken;
-
-/// The header that tells the upstream under which grant a request came.
-pub const GRANT_HEADER: &str = "x-breakglass-grant";
-
-/// The header that tells the upstream who holds the grant.
-pub const SUBJECT_HEADER: &str = "x-breakglass-subject";
 
 /// The header by which Envoy's router ends a stream after so many milliseconds, whatever has become
 /// of this filter; the router takes it away.
@@ -106,7 +103,7 @@ impl Allowance {
         let claims = token.claims();
         let mut set = vec![
             (GRANT_HEADER, claims.jti.clone()),
-            (SUBJECT_HEADER, header_text(&claims.sub)),
+            (SUBJECT_HEADER, header_value(&claims.sub)),
             (STREAM_DURATION_HEADER, millis(longest).max(1).to_string()),
         ];
         set.extend(more);
@@ -138,18 +135,4 @@ impl Permit {
     pub fn mark(&self) -> Option<&[u8]> {
         self.mark.as_deref()
     }
-}
-
-/// A claim as a header value: visible ASCII as it is, everything else, and `%`, percent-encoded
-/// (RFC 3986 section 2.1).
-fn header_text(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_graphic() && byte != b'%' {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }

@@ -111,8 +111,7 @@ fn hides_parameters(text: &[u8]) -> bool {
 
 /// With each escape decoded once, whatever it is.
 pub(super) fn decoded(text: &[u8]) -> Vec<u8> {
-    let digit =
-        |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: &u8| breakglass_types::hex::digit(*byte);
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((byte, after)) = rest.split_first() {

@@ -1,5 +1,5 @@
-//! The claims of a break-glass token: the one definition that the approval service mints and the
-//! filter reads.
+//! The claims of a break-glass token: the one definition that the approval service mints, the filter reads, and the
+//! tests mint by.
 //!
 //! Reading is strict: a required claim that is missing, a claim of another type, or a name with control
 //! characters is an error that says which claim. An instant is a number of seconds and may have a fraction
@@ -9,18 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
 
+use crate::hex;
 use crate::json::Json;
 
-/// The last instant that a claim may name: the end of the year 9999, in seconds. Larger numbers
-/// are milliseconds by mistake, or an attempt at an overflow.
-pub const LAST_INSTANT: u64 = 253_402_300_799;
-
-/// The longest `iss`, `sub`, `jti`, scope, role or similar name, in bytes. Names become header and
-/// log values, so they have a bound.
-pub const MAX_NAME_BYTES: usize = 256;
-
-/// The longest free text (the reason), in bytes.
-pub const MAX_TEXT_BYTES: usize = 1024;
+pub use crate::limits::{LAST_INSTANT, MAX_NAME_BYTES, MAX_TEXT_BYTES};
 
 /// The claims of a token, of which nothing is proved yet: only
 /// `breakglass_core::token` turns them into something that can be believed.
@@ -80,8 +72,7 @@ impl Confirmation {
     #[must_use]
     pub fn is_of_certificate(&self, digest: &[u8]) -> bool {
         let Some(thumbprint) = self.decoded() else { return false };
-        let hex = thumbprint.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        hex.as_bytes().eq_ignore_ascii_case(digest)
+        hex::lower(&thumbprint).as_bytes().eq_ignore_ascii_case(digest)
     }
 
     fn decoded(&self) -> Option<Vec<u8>> {
@@ -369,6 +360,42 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// What is written has the members that are listed, and no other.
+    #[test]
+    fn the_documented_claims_are_those_that_are_written() {
+        let claims = Claims {
+            nbf: Some(1),
+            roles: vec!["oncall".into()],
+            groups: vec!["sre".into()],
+            amr: vec!["mfa".into()],
+            acr: Some("aal2".into()),
+            auth_time: Some(1),
+            cnf: Some(Confirmation { x5t_s256: "A".repeat(43) }),
+            breakglass: Breakglass {
+                incident: Some("INC-1".into()),
+                ..read(MINIMAL).unwrap().breakglass
+            },
+            ..read(MINIMAL).unwrap()
+        };
+        let written = Json::parse(serde_json::to_string(&claims).unwrap().as_bytes()).unwrap();
+        let members = |json: &Json, before: &str| -> Vec<String> {
+            json.as_object().unwrap().keys().map(|name| format!("{before}{name}")).collect()
+        };
+        let mut found = members(&written, "");
+        found.extend(members(written.member("breakglass").unwrap(), "breakglass."));
+        let mut listed = LISTED.map(|(name, _)| name.to_owned());
+        found.sort();
+        listed.sort();
+        assert_eq!(found, listed);
+    }
+
+    /// By hand: a reader and a writer that are wrong in the same way read what they write.
+    #[test]
+    fn writes_what_other_verifiers_read() {
+        let text = r#"{"iss":"i","sub":"s","aud":["a"],"iat":1,"exp":2,"jti":"j","scope":"x y","breakglass":{"reason":"r","approvers":["bob"],"emergency":false}}"#;
+        assert_eq!(serde_json::to_string(&read(MINIMAL).unwrap()).unwrap(), text);
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Json {
         if let Json::Number(number) = self { number.as_u64() } else { None }
     }
 
-    /// The value, if this is a number of any form, as near as a double comes to it.
+    /// The value, if this is a number of any form, as near as a double comes to it, or the double beside that.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         if let Json::Number(number) = self { number.as_f64() } else { None }

@@ -1,0 +1,103 @@
+//! The report of audit chains' heads: the body of `POST /v1/audit/heads`. The filter writes it, the approval service
+//! reads it. Members that are not known are no error: the filter may be newer, and a head that is refused is a head that
+//! is lost.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::MAX_NAME_BYTES;
+
+/// The largest report that the approval service takes, in bytes: it has the count of every grant that was used
+/// since the one before.
+pub const MAX_HEADS_BODY_BYTES: usize = 1024 * 1024;
+
+/// The largest report that a filter makes, in bytes. Some of what stands before a service takes less than the service.
+pub const MAX_REPORT_BYTES: usize = 256 * 1024;
+
+/// The most heads in one report: an Envoy has a chain per worker and configuration.
+///
+/// INVARIANT (report-fits): the service takes every report that a filter makes: its bytes, its heads, its grants. One that
+/// is refused is made again, and refused again, and from then on no record of that proxy is vouched for.
+pub const MAX_HEADS: usize = 1000;
+
+/// The most grants in one report, all heads together.
+pub const MAX_REPORTED_GRANTS: usize = 50_000;
+
+/// What the number of one grant takes in a report at least, as a filter reckons, in bytes: `"":,` and 20 digits.
+pub const GRANT_BYTES: usize = 24;
+
+/// The longest name of a node in a report, in bytes.
+pub const MAX_NODE_BYTES: usize = MAX_NAME_BYTES;
+
+// Relies on INVARIANT (report-fits).
+const _: () = assert!(MAX_REPORT_BYTES <= MAX_HEADS_BODY_BYTES);
+const _: () = assert!(MAX_REPORT_BYTES / GRANT_BYTES <= MAX_REPORTED_GRANTS);
+
+/// A report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadsReport<T, H> {
+    /// Envoy's node id; empty where it has none.
+    #[serde(default)]
+    pub node: T,
+    /// The id of the Envoy process, where its VMs agree on one.
+    #[serde(default = "nothing", skip_serializing_if = "Option::is_none")]
+    pub process: Option<T>,
+    /// The heads.
+    pub heads: H,
+}
+
+/// How far one chain is. `N` is how numbers are held: the service's database has signed ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head<N> {
+    /// The chain's id.
+    pub chain: String,
+    /// The number of its last record.
+    pub seq: N,
+    /// That record's hash.
+    pub hash: String,
+    /// When the chain began, RFC 3339.
+    pub began: String,
+    /// Whether no record will follow.
+    #[serde(default)]
+    pub ended: bool,
+    /// The grants with records since the last report, with the number of all their records.
+    #[serde(default = "no_grants")]
+    pub grants: BTreeMap<String, N>,
+}
+
+fn nothing<T>() -> Option<T> {
+    None
+}
+
+fn no_grants<N>() -> BTreeMap<String, N> {
+    BTreeMap::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::test;
+
+    #[test]
+    fn reads_what_it_writes_and_what_an_older_filter_wrote() {
+        let head = Head {
+            chain: "c".to_owned(),
+            seq: 3_i64,
+            hash: "h".to_owned(),
+            began: "2026-11-22T02:13:00.000Z".to_owned(),
+            ended: false,
+            grants: BTreeMap::from([("g".to_owned(), 2)]),
+        };
+        let report = HeadsReport { node: "n".to_owned(), process: None, heads: vec![head] };
+        let text = r#"{"node":"n","heads":[{"chain":"c","seq":3,"hash":"h","began":"2026-11-22T02:13:00.000Z","ended":false,"grants":{"g":2}}]}"#;
+        assert_eq!(serde_json::to_string(&report).unwrap(), text);
+        assert_eq!(
+            serde_json::from_str::<HeadsReport<String, Vec<Head<i64>>>>(text).unwrap(),
+            report
+        );
+        let older = r#"{"heads":[{"chain":"c","seq":3,"hash":"h","began":"b","new":[]}]}"#;
+        let older: HeadsReport<String, Vec<Head<u64>>> = serde_json::from_str(older).unwrap();
+        assert_eq!((older.node.as_str(), older.heads[0].ended), ("", false));
+    }
+}
