@@ -13,9 +13,9 @@ use serde_json::json;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Config;
-use crate::folded::Folded;
 use crate::limits::MAX_LISTED_GRANTS;
 use crate::store::{SERVICE, STEP, StoreError, Target};
+use breakglass_audit::folded::Folded;
 
 /// The reason of each revocation and each row of the trail.
 pub const REASON: &str = "holder_left";

@@ -14,7 +14,6 @@
 
 pub mod answer;
 pub mod app;
-pub mod audit;
 pub mod chain_owners;
 pub mod cli;
 pub mod client;
@@ -27,7 +26,6 @@ pub mod duration;
 pub mod evidence;
 pub mod exit;
 pub mod feed;
-pub mod folded;
 pub mod holder_left;
 pub mod identity;
 pub mod issuer;

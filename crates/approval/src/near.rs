@@ -3,7 +3,7 @@
 use strsim::damerau_levenshtein;
 
 use crate::config::{Config, Person};
-use crate::folded::Folded;
+use breakglass_audit::folded::Folded;
 
 /// The most names that are told.
 const MOST: usize = 3;

@@ -16,9 +16,9 @@
 
 use crate::config::{Config, Person, Scope};
 use crate::duration;
-use crate::folded::Folded;
 use crate::near;
 use crate::problem::{FieldProblem, Problem, Reason};
+use breakglass_audit::folded::Folded;
 
 /// What may be submitted.
 #[derive(Debug, PartialEq, Eq)]

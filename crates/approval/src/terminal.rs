@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::client::Failure;
-use crate::text::{harmless_json, misleads};
+use breakglass_audit::text::{harmless_json, misleads};
 
 /// Where a command writes.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use breakglass_core::schema::Place;
 
-use crate::folded::Folded;
 use crate::store::SERVICE;
+use breakglass_audit::folded::Folded;
 
 use super::{Config, Digest, Person, Proxy, Scope};
 

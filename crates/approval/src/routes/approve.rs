@@ -10,11 +10,11 @@ use super::body::Id;
 use super::view::View;
 use crate::app::App;
 use crate::config::Person;
-use crate::folded::Folded;
 use crate::identity::{AsPerson, has_submitted};
 use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store::{self, Approval, Request, StoreError};
+use breakglass_audit::folded::Folded;
 
 pub(super) async fn handler(
     State(app): State<App>,

@@ -7,12 +7,12 @@ use serde::Deserialize;
 use super::body::{FieldErrors, Id, JsonBody};
 use super::view::View;
 use crate::app::App;
-use crate::folded::Folded;
 use crate::identity::AsPerson;
 use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store::{self, StoreError};
 use crate::text;
+use breakglass_audit::folded::Folded;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

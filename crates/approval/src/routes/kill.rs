@@ -26,13 +26,13 @@ use super::body::{FieldErrors, JsonBody};
 use crate::app::App;
 use crate::clock::rfc3339;
 use crate::config::{Config, Person};
-use crate::folded::Folded;
 use crate::identity::AsPerson;
 use crate::limits::{CLOCK_SKEW_S, MAX_LISTED_GRANTS};
 use crate::policy;
 use crate::problem::{FieldProblem, Problem, Reason};
 use crate::store::{LiveGrant, STEP, Target};
 use crate::text;
+use breakglass_audit::folded::Folded;
 
 /// How often it looks again for what was approved meanwhile.
 const ROUNDS: u32 = 10;

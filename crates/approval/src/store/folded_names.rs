@@ -5,7 +5,7 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use super::write::Write;
 use super::{Store, StoreError};
-use crate::folded::{Folded, tables};
+use breakglass_audit::folded::{Folded, tables};
 
 /// How many names one transaction folds anew.
 const STEP: i64 = 10_000;

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::write::Write;
 use super::{Store, StoreError, audit};
 use crate::clock::Moment;
-use crate::folded::Folded;
 use crate::limits::CLOCK_SKEW_S;
+use breakglass_audit::folded::Folded;
 
 /// Which grants are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,18 +7,18 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use crate::audit::export::{Damage, Proof};
-use crate::audit::files::{self, CUT, Next, TOO_LONG, broken, damaged};
-use crate::audit::finding::{Kind, Place};
-use crate::audit::join::Line;
-use crate::audit::line::{Finder, Found};
-use crate::audit::source::{Source, in_order};
-use crate::audit::{ecs, ocsf};
 use crate::client::Failure;
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
-use crate::text::harmless_json;
+use breakglass_audit::export::{Damage, Proof};
+use breakglass_audit::files::{self, CUT, Next, TOO_LONG, broken, damaged};
+use breakglass_audit::finding::{Kind, Place};
+use breakglass_audit::join::Line;
+use breakglass_audit::line::{Finder, Found};
+use breakglass_audit::source::{Source, in_order};
+use breakglass_audit::text::harmless_json;
+use breakglass_audit::{ecs, ocsf};
 
 /// What `--help` says at its end.
 pub(super) const HELP: &str = "\

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::input::{instant, no_page, pages};
 use crate::client::{Client, Failure, Settings};
 use crate::exit::Exit;
-use crate::text::misleads;
+use breakglass_audit::text::misleads;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -9,13 +9,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::answer::{HeadsPage, Whole};
-use crate::audit::heads::{Heads, Window};
-use crate::audit::line::Finder;
-use crate::audit::source::Source;
-use crate::audit::verdict::Verdict;
-use crate::audit::verify::{Check, Seen};
 use crate::client::{Client, Failure, Settings};
 use crate::clock::{Clock, SystemClock, parse_rfc3339};
+use breakglass_audit::heads::{Heads, Window};
+use breakglass_audit::line::Finder;
+use breakglass_audit::source::Source;
+use breakglass_audit::verdict::Verdict;
+use breakglass_audit::verify::{Check, Seen};
 
 /// Which log is read, and what it is checked against.
 #[derive(Debug, clap::Args)]

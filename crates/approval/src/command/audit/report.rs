@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::input::{Input, no_page};
 use super::verify::exit;
 use crate::answer::{EvidencePage, Mismatch, Whole};
-use crate::audit::report::{About, Collector};
 use crate::client::{Client, Failure, Settings, query_value};
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
+use breakglass_audit::report::{About, Collector};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

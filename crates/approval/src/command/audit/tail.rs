@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::audit::export::Proof;
-use crate::audit::files::{TOO_LONG, damaged};
-use crate::audit::finding::Place;
-use crate::audit::join::{Joiner, Line};
-use crate::audit::line::{Finder, Found};
-use crate::audit::paint::Painter;
-use crate::audit::tail::{Follower, Last};
 use crate::client::Failure;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
-use crate::text::harmless_json;
+use breakglass_audit::export::Proof;
+use breakglass_audit::files::{TOO_LONG, damaged};
+use breakglass_audit::finding::Place;
+use breakglass_audit::join::{Joiner, Line};
+use breakglass_audit::line::{Finder, Found};
+use breakglass_audit::paint::Painter;
+use breakglass_audit::tail::{Follower, Last};
+use breakglass_audit::text::harmless_json;
 
 /// How often the file is looked at: soon enough for a person who watches.
 const LOOK: Duration = Duration::from_millis(200);

@@ -1,11 +1,11 @@
 //! `breakglass audit verify`: is it all there, and is it what was written?
 
 use super::input::Input;
-use crate::audit::finding::Class;
-use crate::audit::verdict::{Conclusion, Verdict};
 use crate::client::{Failure, Settings};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
+use breakglass_audit::finding::Class;
+use breakglass_audit::verdict::{Conclusion, Verdict};
 
 /// What `--help` says at its end.
 pub(super) const HELP: &str = "\

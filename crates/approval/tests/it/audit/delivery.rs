@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use breakglass_approval::audit::finding::Class;
-use breakglass_approval::audit::source::Source;
-use breakglass_approval::audit::verify::Check;
+use breakglass_audit::finding::Class;
+use breakglass_audit::source::Source;
+use breakglass_audit::verify::Check;
 use serde_json::{Value, json};
 
 use super::log::{Call, END, Folder, Vm, heads, wrapped};

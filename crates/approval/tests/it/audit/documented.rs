@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use breakglass_approval::audit::canonical::MEMBERS;
+use breakglass_audit::canonical::MEMBERS;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ fn the_members_are_those_of_the_documented_form_in_its_order() {
 
 #[test]
 fn every_finding_has_its_row() {
-    let source = include_str!("../../../src/audit/finding.rs");
+    let source = include_str!("../../../../audit/src/finding.rs");
     let words: Vec<&str> = source
         .lines()
         .filter_map(|line| line.trim().strip_prefix("Kind::")?.split_once(" => \""))

@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use breakglass_approval::audit::finding::{Class, Kind, Place};
-use breakglass_approval::audit::heads::Heads;
-use breakglass_approval::audit::source::Source;
-use breakglass_approval::audit::verdict::Verdict;
-use breakglass_approval::audit::verify::Check;
+use breakglass_audit::finding::{Class, Kind, Place};
+use breakglass_audit::heads::Heads;
+use breakglass_audit::source::Source;
+use breakglass_audit::verdict::Verdict;
+use breakglass_audit::verify::Check;
 use serde_json::Value;
 
 use super::log::{Call, END, Folder, Vm, heads, wrapped};

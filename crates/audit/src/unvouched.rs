@@ -3,7 +3,7 @@
 use super::digest::ChainId;
 use super::finding::{Finding, Findings, Kind, Place};
 use super::heads::Head;
-use crate::clock::{Moment, rfc3339};
+use crate::moment::{Moment, rfc3339};
 
 /// The records that no head vouches for.
 #[derive(Debug)]

@@ -390,7 +390,7 @@ fn value<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, (String, usize)> {
 mod tests {
     use super::*;
 
-    const RECORD: &str = include_str!("../../tests/it/audit/record.json");
+    const RECORD: &str = include_str!("../tests/record.json");
 
     /// What was done for a line, in bytes that were looked at, and the intact records in it.
     fn search(line: &str, key: Option<&str>) -> (usize, usize) {

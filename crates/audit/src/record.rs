@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::digest::{ChainId, Digest};
-use crate::clock::parse_rfc3339;
+use crate::moment::parse_rfc3339;
 
 /// The version of the record's form that this program knows.
 pub const VERSION: u32 = 1;

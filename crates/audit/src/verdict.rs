@@ -7,7 +7,7 @@ use super::digest::ChainId;
 use super::finding::{Class, Finding, Findings, Place};
 use super::grants::Short;
 use super::heads::{Head, Heads, Proof};
-use crate::clock::{Moment, rfc3339};
+use crate::moment::{Moment, rfc3339};
 
 /// The version of the form of the JSON.
 const VERSION: u32 = 1;

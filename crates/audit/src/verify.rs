@@ -16,7 +16,7 @@ use super::record::{Phase, Record};
 use super::run::Fingerprints;
 use super::source::{Source, in_order};
 use super::verdict::{ChainSummary, FileSummary, HeadsSummary, LastHead, ShortGrant, Verdict};
-use crate::clock::{Moment, rfc3339};
+use crate::moment::{Moment, rfc3339};
 
 /// How long a chain of a living VM is silent at most: three times what the filter repeats its head after,
 /// in milliseconds.

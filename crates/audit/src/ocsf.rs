@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::export::{Damage, Proof, member, number, put, text};
-use crate::clock::parse_rfc3339;
+use crate::moment::parse_rfc3339;
 
 /// The version of the schema.
 const VERSION: &str = "1.3.0";
@@ -24,7 +24,7 @@ pub fn event(record: &Value, raw: &str, proof: Proof) -> Value {
         _ => (1, "Allowed", 1, "Allowed"),
     };
     let success = allowed && number(record, "status").is_none_or(|status| status < 400);
-    let time = parse_rfc3339(text(record, "time")).map_or(0, crate::clock::Moment::millis);
+    let time = parse_rfc3339(text(record, "time")).map_or(0, crate::moment::Moment::millis);
     let method = text(record, "method");
     let mut event = json!({
         "activity_id": activity,
@@ -78,7 +78,7 @@ pub fn event(record: &Value, raw: &str, proof: Proof) -> Value {
 /// The event for what cannot be read: a Base Event, because nothing is known of a call.
 #[must_use]
 pub fn damage(damage: &Damage<'_>) -> Value {
-    let time = parse_rfc3339(damage.time).map_or(0, crate::clock::Moment::millis);
+    let time = parse_rfc3339(damage.time).map_or(0, crate::moment::Moment::millis);
     let mut own = damage.own();
     if let Value::Object(members) = &mut own {
         let members = std::mem::take(members).into_iter();

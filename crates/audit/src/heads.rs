@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Error};
 
 use super::digest::{ChainId, Digest};
 use super::heads_page::{Page, Reported};
-use crate::clock::{Moment, parse_rfc3339, rfc3339};
+use crate::moment::{Moment, parse_rfc3339, rfc3339};
 
 /// A report says when it came in whole seconds: it may have come this much later, in milliseconds.
 const REPORTED_MS: i64 = 999;

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::digest::{ChainId, Digest};
 use super::heads::{Heads, Proof};
-use crate::clock::parse_rfc3339;
+use crate::moment::parse_rfc3339;
 
 /// One report of one chain.
 #[derive(Deserialize)]
