@@ -5,7 +5,6 @@
 //! [`step::Step`]s, which the filter turns into Envoy's actions.
 //!
 //! - [`config`]: what an operator wrote, as types that need no further check.
-//! - [`schema`]: how such types say what they take, are read, and described.
 //! - [`token`], [`claims`]: from bytes in a header to a token that can be believed.
 //! - [`policy`]: hosts, methods, paths, and what covers them.
 //! - `decision`: the rules in their order; the only place that makes a permit.
@@ -28,9 +27,7 @@ mod counters;
 mod decision;
 pub mod headers;
 mod hex;
-pub mod instant;
 pub mod introspection;
-pub mod json;
 mod knowledge;
 mod mark;
 mod memory;
@@ -41,7 +38,6 @@ mod refusal;
 mod request;
 mod revocations;
 mod route_used;
-pub mod schema;
 pub mod sharing;
 mod sources;
 pub mod step;
@@ -49,6 +45,8 @@ pub mod token;
 pub mod untouched;
 pub mod worker;
 
+use breakglass_config_schema::{self as schema, object};
+pub use breakglass_config_schema::{instant, json};
 pub use counters::CounterName;
 pub use mark::StreamState;
 pub use request::Attributes;

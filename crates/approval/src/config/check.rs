@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use breakglass_core::schema::Place;
+use breakglass_config_schema::Place;
 
 use crate::store::SERVICE;
 use breakglass_audit::folded::Folded;

@@ -11,9 +11,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use breakglass_core::json::Json;
-use breakglass_core::object;
-use breakglass_core::schema::{
+use breakglass_config_schema::json::Json;
+use breakglass_config_schema::{
     ConfigError, Object, Place, Reader, Reading, boolean, list, number, object, optional, or,
     or_none, parsed, required,
 };

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use breakglass_config_schema::Place;
 use breakglass_core::probe::check_audience;
-use breakglass_core::schema::Place;
 use regex_lite::Regex;
 
 use super::Digest;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::ConnectInfo;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use breakglass_core::instant::parse_duration;
+use breakglass_config_schema::instant::parse_duration;
 
 use crate::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
 

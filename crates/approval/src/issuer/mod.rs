@@ -8,8 +8,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use breakglass_config_schema::json::Json;
 use breakglass_core::claims::{Claims, InvalidClaims};
-use breakglass_core::json::Json;
 use breakglass_core::probe::{PROBE_AUDIENCE, PROBE_TYPE};
 use jwt_simple::prelude::{
     ECDSAP256KeyPairLike, ECDSAP256PublicKeyLike, HeaderOptions, JWTClaims, NoCustomClaims, Token,

@@ -1,7 +1,7 @@
 //! The configuration: everything that is wrong with it, at once.
 
 use breakglass_approval::config::{Config, InvalidConfig};
-use breakglass_core::schema::{Object, reference, with_generated};
+use breakglass_config_schema::{Object, reference, with_generated};
 
 use crate::service::config;
 

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use breakglass_config_schema::json::Json;
 use breakglass_core::claims::{Breakglass, Claims};
-use breakglass_core::json::Json;
 use serde_json::{Value, json};
 
 use crate::service::{START, Service, config};

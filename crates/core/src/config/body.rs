@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use crate::bodies::{BodyAudit, Capture, Redaction};
 use crate::json::Json;
-use crate::object;
 use crate::schema::{
     Object, Place, Reader, Takes, list, number, object, or, or_none, parsed, required, text,
 };

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::object;
 use crate::schema::{
     Object, Place, Reader, duration, flat, object, one_of, optional, or, required, text,
 };

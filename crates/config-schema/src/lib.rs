@@ -6,11 +6,15 @@
 //! the reading goes on: only when nothing was reported does a value exist.
 
 mod describe;
+pub mod instant;
+pub mod json;
 mod json_schema;
 mod markdown;
 mod member;
 mod place;
 mod reader;
+#[cfg(test)]
+mod testing;
 
 pub use describe::{Description, Field, Presence, Takes};
 pub use json_schema::json_schema;
@@ -70,9 +74,8 @@ pub fn describe_member<T, M: Member<Value = T>>(
 ///
 /// ```
 /// use std::time::Duration;
-/// use breakglass_core::object;
-/// use breakglass_core::json::Json;
-/// use breakglass_core::schema::{self, Object, Reader, duration, or, required, text};
+/// use breakglass_config_schema::json::Json;
+/// use breakglass_config_schema::{Object, Reader, Reading, duration, object, or, required, text};
 ///
 /// object! {
 ///     /// Whom to call.
@@ -87,7 +90,7 @@ pub fn describe_member<T, M: Member<Value = T>>(
 /// impl Object for Contact {}
 ///
 /// let json = Json::parse(br#"{"name": "alice"}"#).unwrap();
-/// let contact = schema::Reading::new().read(&schema::object::<Contact>(), &json).unwrap();
+/// let contact = Reading::new().read(&object::<Contact>(), &json).unwrap();
 /// assert_eq!((contact.name.as_str(), contact.patience.as_secs()), ("alice", 30));
 /// assert_eq!(Contact::describe().fields[1].about.trim(), "How long to let it ring.");
 /// ```
@@ -107,20 +110,20 @@ macro_rules! object {
             $( $(#[$($doc)*])* $field_visibility $field: $type, )*
         }
 
-        impl $crate::schema::Members for $name {
+        impl $crate::Members for $name {
             const NAME: &'static str = stringify!($name);
             const ABOUT: &'static str = concat!($($crate::documentation!($($about)*)),*);
 
-            fn read_members(fields: &mut $crate::schema::Fields<'_>) -> Option<Self> {
+            fn read_members(fields: &mut $crate::Fields<'_>) -> Option<Self> {
                 // All of them, before the first that failed counts; and at once, so that no field has the
                 // name of a function that a later one calls.
                 let ($($field,)*): ($(Option<$type>,)*) =
-                    ($($crate::schema::Member::read(&$member, stringify!($field), fields),)*);
+                    ($($crate::Member::read(&$member, stringify!($field), fields),)*);
                 Some($name { $( $field: $field?, )* })
             }
 
-            fn describe_members(fields: &mut Vec<$crate::schema::Field>) {
-                $( $crate::schema::describe_member::<$type, _>(
+            fn describe_members(fields: &mut Vec<$crate::Field>) {
+                $( $crate::describe_member::<$type, _>(
                     &$member,
                     stringify!($field),
                     concat!($($crate::documentation!($($doc)*)),*),
