@@ -5,13 +5,10 @@
 //! - What was reported before [`Window::since`] need not be in the log.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Error};
 
 use super::digest::{ChainId, Digest};
-use super::heads_page::{Page, Reported};
 use crate::moment::{Moment, parse_rfc3339, rfc3339};
 
 /// A report says when it came in whole seconds: it may have come this much later, in milliseconds.
@@ -24,6 +21,30 @@ pub struct Window {
     pub since: Option<Moment>,
     /// Only the chains of this node.
     pub node: Option<String>,
+}
+
+/// One report of one chain.
+#[derive(Deserialize)]
+pub(super) struct Reported {
+    pub(super) reported_at: String,
+    #[serde(default)]
+    pub(super) seen_at: Option<String>,
+    #[serde(default)]
+    pub(super) proxy: String,
+    pub(super) node: String,
+    #[serde(default)]
+    pub(super) process: Option<String>,
+    pub(super) chain: ChainId,
+    pub(super) seq: u64,
+    pub(super) hash: Digest,
+    pub(super) began: String,
+    pub(super) ended: bool,
+    pub(super) grants: BTreeMap<String, u64>,
+    /// Absent in what an earlier version of the service told.
+    #[serde(default)]
+    pub(super) proof: Option<Proof>,
+    #[serde(default)]
+    pub(super) owner: Option<String>,
 }
 
 /// The heads of all chains.
@@ -118,25 +139,6 @@ impl Heads {
     #[must_use]
     pub fn new(window: Window) -> Heads {
         Heads { window, ..Heads::default() }
-    }
-
-    /// Reads all heads, in the form of a page of the answer of `GET /v1/audit/heads`, one after the other.
-    ///
-    /// # Errors
-    /// What is not as expected.
-    pub fn read(&mut self, page: impl Read) -> Result<(), serde_json::Error> {
-        let mut deserializer = serde_json::Deserializer::from_reader(page);
-        let goes_on = Page(self).deserialize(&mut deserializer)?;
-        deserializer.end()?;
-        if goes_on { Err(Error::custom("the list goes on after this page")) } else { Ok(()) }
-    }
-
-    /// Adds a page of that answer.
-    ///
-    /// # Errors
-    /// What is not as expected.
-    pub fn add(&mut self, page: &serde_json::Value) -> Result<(), serde_json::Error> {
-        Page(self).deserialize(page).map(drop)
     }
 
     pub(super) fn thinned(&mut self, before: Option<String>) -> Result<(), String> {

@@ -1,41 +1,36 @@
 //! Reads a page of heads, one after the other: a fleet's are too many to be kept as JSON.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::digest::{ChainId, Digest};
-use super::heads::{Heads, Proof};
+use super::heads::{Heads, Reported};
 use crate::moment::parse_rfc3339;
 
-/// One report of one chain.
-#[derive(Deserialize)]
-pub(super) struct Reported {
-    pub(super) reported_at: String,
-    #[serde(default)]
-    pub(super) seen_at: Option<String>,
-    #[serde(default)]
-    pub(super) proxy: String,
-    pub(super) node: String,
-    #[serde(default)]
-    pub(super) process: Option<String>,
-    pub(super) chain: ChainId,
-    pub(super) seq: u64,
-    pub(super) hash: Digest,
-    pub(super) began: String,
-    pub(super) ended: bool,
-    pub(super) grants: BTreeMap<String, u64>,
-    /// Absent in what an earlier version of the service told.
-    #[serde(default)]
-    pub(super) proof: Option<Proof>,
-    #[serde(default)]
-    pub(super) owner: Option<String>,
+impl Heads {
+    /// Reads all heads, in the form of a page of the answer of `GET /v1/audit/heads`, one after the other.
+    ///
+    /// # Errors
+    /// What is not as expected.
+    pub fn read(&mut self, page: impl Read) -> Result<(), serde_json::Error> {
+        let mut deserializer = serde_json::Deserializer::from_reader(page);
+        let goes_on = Page(self).deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        if goes_on { Err(Error::custom("the list goes on after this page")) } else { Ok(()) }
+    }
+
+    /// Adds a page of that answer.
+    ///
+    /// # Errors
+    /// What is not as expected.
+    pub fn add(&mut self, page: &serde_json::Value) -> Result<(), serde_json::Error> {
+        Page(self).deserialize(page).map(drop)
+    }
 }
 
 /// Reads a page without keeping it. Returns whether the list goes on after it.
-pub(super) struct Page<'h>(pub(super) &'h mut Heads);
+struct Page<'h>(&'h mut Heads);
 
 impl<'de> DeserializeSeed<'de> for Page<'_> {
     type Value = bool;

@@ -6,66 +6,28 @@
 //! the reading goes on: only when nothing was reported does a value exist.
 
 mod describe;
+mod fields;
 pub mod instant;
 pub mod json;
 mod json_schema;
 mod markdown;
 mod member;
+mod object;
 mod place;
 mod reader;
 #[cfg(test)]
 mod testing;
 
 pub use describe::{Description, Field, Presence, Takes};
+pub use fields::Fields;
 pub use json_schema::json_schema;
 pub use markdown::{reference, with_generated};
-pub use member::{Fields, Member, flat, optional, or, or_empty, or_none, required};
+#[doc(hidden)]
+pub use member::describe_member;
+pub use member::{Member, flat, optional, or, or_empty, or_none, required};
+pub use object::{Members, Object};
 pub use place::{ConfigError, Place, Reading};
 pub use reader::{Reader, boolean, duration, list, number, object, one_of, parsed, text};
-
-/// What [`object!`](crate::object) makes.
-pub trait Members: Sized {
-    /// The name of the type.
-    const NAME: &'static str;
-
-    /// Its documentation.
-    const ABOUT: &'static str;
-
-    /// Reads every field. `None` if one of them is wrong, and then that was reported.
-    fn read_members(fields: &mut Fields<'_>) -> Option<Self>;
-
-    /// Adds every field, in the order of the definition.
-    fn describe_members(fields: &mut Vec<Field>);
-}
-
-/// An object of a configuration.
-pub trait Object: Members {
-    /// What its fields have to be to one another: reports what is wrong, at `place` or below it.
-    /// `None` if anything is.
-    fn check(&self, place: &Place<'_>) -> Option<()> {
-        let _ = place;
-        Some(())
-    }
-
-    /// What it may hold.
-    #[must_use]
-    fn describe() -> Description {
-        let mut fields = Vec::new();
-        Self::describe_members(&mut fields);
-        Description { name: Self::NAME, about: Self::ABOUT, fields }
-    }
-}
-
-/// What [`object!`](crate::object) calls: its arguments say by the type of the field what is described.
-#[doc(hidden)]
-pub fn describe_member<T, M: Member<Value = T>>(
-    member: &M,
-    name: &'static str,
-    about: &'static str,
-    fields: &mut Vec<Field>,
-) {
-    member.describe(name, about, fields);
-}
 
 /// Defines an object of a configuration: a struct in which each field says what it takes.
 ///

@@ -1,10 +1,10 @@
 //! The fields of an object: which must be there, and what the others are without.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::json::Json;
 
-use super::{Field, Members, Object, Place, Presence, Reader};
+use super::{Field, Fields, Members, Object, Presence, Reader};
 
 /// How a field of a struct comes from the fields of an object.
 pub trait Member {
@@ -16,43 +16,6 @@ pub trait Member {
 
     /// Adds the fields that it reads.
     fn describe(&self, name: &'static str, about: &'static str, fields: &mut Vec<Field>);
-}
-
-/// The fields of one object. Each must be asked for before [`Fields::close`], which reports those
-/// that nobody knows.
-#[derive(Debug)]
-pub struct Fields<'a> {
-    members: &'a BTreeMap<String, Json>,
-    place: &'a Place<'a>,
-    known: BTreeSet<&'static str>,
-}
-
-impl<'a> Fields<'a> {
-    pub(super) fn open(json: &'a Json, place: &'a Place<'a>) -> Option<Fields<'a>> {
-        let Some(members) = json.as_object() else {
-            return place.expected("an object", json);
-        };
-        Some(Fields { members, place, known: BTreeSet::new() })
-    }
-
-    /// What stands in a field, and where that is.
-    fn take(&mut self, name: &'static str) -> (Option<&'a Json>, Place<'a>) {
-        self.known.insert(name);
-        (self.members.get(name), self.place.field(name))
-    }
-
-    /// Reports the fields that were not asked for; `None` if there are any.
-    pub(super) fn close(self) -> Option<()> {
-        let mut clean = Some(());
-        for name in self.members.keys().filter(|name| !self.known.contains(name.as_str())) {
-            let known: Vec<_> = self.known.iter().map(|name| format!("`{name}`")).collect();
-            clean = self
-                .place
-                .field(name)
-                .error(format!("unknown field; the fields here are {}", known.join(", ")));
-        }
-        clean
-    }
 }
 
 /// A field that must be there.
@@ -182,4 +145,15 @@ impl<T: Members> Member for Flat<T> {
     fn describe(&self, _: &'static str, _: &'static str, fields: &mut Vec<Field>) {
         T::describe_members(fields);
     }
+}
+
+/// What [`object!`](crate::object) calls: its arguments say by the type of the field what is described.
+#[doc(hidden)]
+pub fn describe_member<T, M: Member<Value = T>>(
+    member: &M,
+    name: &'static str,
+    about: &'static str,
+    fields: &mut Vec<Field>,
+) {
+    member.describe(name, about, fields);
 }

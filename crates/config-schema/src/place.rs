@@ -5,8 +5,6 @@ use std::fmt;
 
 use crate::json::Json;
 
-use super::Reader;
-
 /// One thing that is wrong with a configuration, and where.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigError {
@@ -56,17 +54,14 @@ impl<'e> Reading<'e> {
         Reading { errors: RefCell::default(), environment }
     }
 
-    /// Reads all of `json`.
-    ///
-    /// # Errors
-    /// Every error, in the order of the fields; never empty.
-    pub fn read<R: Reader>(self, reader: &R, json: &Json) -> Result<R::Value, Vec<ConfigError>> {
-        let value = reader.read(json, &Place { path: String::new(), reading: &self });
-        let errors = self.errors.into_inner();
-        match value {
-            Some(value) if errors.is_empty() => Ok(value),
-            _ => Err(errors),
-        }
+    /// The place of the whole.
+    pub(super) fn whole(&self) -> Place<'_> {
+        Place { path: String::new(), reading: self }
+    }
+
+    /// What was reported, in the order of the fields.
+    pub(super) fn into_errors(self) -> Vec<ConfigError> {
+        self.errors.into_inner()
     }
 }
 

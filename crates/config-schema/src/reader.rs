@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::instant::{format_duration, parse_duration};
 use crate::json::Json;
 
-use super::{Fields, Object, Place, Takes};
+use super::{ConfigError, Fields, Object, Place, Reading, Takes};
 
 /// Takes one kind of JSON value and makes something of it.
 pub trait Reader {
@@ -25,6 +25,21 @@ pub trait Reader {
         Self: Sized,
     {
         AndThen(self, make)
+    }
+}
+
+impl Reading<'_> {
+    /// Reads all of `json`.
+    ///
+    /// # Errors
+    /// Every error, in the order of the fields; never empty.
+    pub fn read<R: Reader>(self, reader: &R, json: &Json) -> Result<R::Value, Vec<ConfigError>> {
+        let value = reader.read(json, &self.whole());
+        let errors = self.into_errors();
+        match value {
+            Some(value) if errors.is_empty() => Ok(value),
+            _ => Err(errors),
+        }
     }
 }
 

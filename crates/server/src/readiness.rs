@@ -8,17 +8,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::app::App;
 use crate::store::{Fault, StoreError};
 
 /// How often a database that works is tried: each time is a write to the disk.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// How soon it is tried again after a failure.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(crate) const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long one attempt may take: longer than it may wait for the lock.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// For how long a locked database is no failure: others are writing, and they end.
 const BUSY_LIMIT: Duration = Duration::from_secs(15);
@@ -60,7 +59,7 @@ impl Readiness {
     }
 
     /// Takes an outcome of `now`, and returns how long it holds.
-    fn take(&self, now: Instant, result: &Result<(), StoreError>) -> Duration {
+    pub(crate) fn take(&self, now: Instant, result: &Result<(), StoreError>) -> Duration {
         let mut outcome = self.outcome();
         outcome.at = now;
         let was_ready = outcome.ready;
@@ -96,18 +95,6 @@ impl Readiness {
 impl Default for Readiness {
     fn default() -> Readiness {
         Readiness::new()
-    }
-}
-
-/// Finds out for as long as the service runs.
-pub async fn keep_probing(app: App) {
-    loop {
-        let wait = match tokio::time::timeout(LIMIT, app.store().probe()).await {
-            Ok(result) => app.readiness().take(Instant::now(), &result),
-            // No outcome: the last one ages.
-            Err(_) => AGAIN,
-        };
-        tokio::time::sleep(wait).await;
     }
 }
 

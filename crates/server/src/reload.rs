@@ -4,23 +4,17 @@
 //! 2. What holds a socket, a file or a key cannot change while the service runs: that is an error too.
 //! 3. What has changed is on the trail before it holds: what cannot be written down does not happen.
 
-mod changes;
-
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::signal::unix::Signal;
 use tokio::sync::oneshot;
 
-use crate::app::App;
 use crate::clock::{Moment, rfc3339};
 use crate::config::{Config, InvalidConfig};
-use crate::holder_left;
-use crate::store::{SERVICE, StoreError};
-use changes::Changes;
+use crate::store::StoreError;
 
 /// How long reading the file may take: a file system that is gone neither answers nor fails.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -90,14 +84,14 @@ impl Reloads {
         self.status().digest = Some(digest);
     }
 
-    fn applied(&self, now: Moment, digest: String) {
+    pub(crate) fn applied(&self, now: Moment, digest: String) {
         let mut status = self.status();
         status.loaded_at = now;
         status.digest = Some(digest);
         status.reloads = status.reloads.saturating_add(1);
     }
 
-    fn failed(&self, now: Moment, error: &ReloadError) {
+    pub(crate) fn failed(&self, now: Moment, error: &ReloadError) {
         self.status().last_failure = Some((now, error.to_string()));
     }
 
@@ -121,60 +115,8 @@ impl Reloads {
     }
 }
 
-/// Reads the configuration again at each SIGHUP, for as long as the service runs. Those that come during one are
-/// one.
-pub async fn keep_reloading(app: App, path: PathBuf, mut hangup: Signal) {
-    while hangup.recv().await.is_some() {
-        // What came of it is in the log.
-        let _ = reload(&app, &path).await;
-    }
-}
-
-/// Reads the file at `path` and takes what it says.
-///
-/// # Errors
-/// [`ReloadError`] says why the configuration stays as it is.
-pub async fn reload(app: &App, path: &Path) -> Result<(), ReloadError> {
-    let result = apply(app, path).await;
-    app.metrics().service().reloaded(result.is_ok());
-    if let Err(error) = &result {
-        app.reloads().failed(app.now(), error);
-        for error in error.to_string().lines() {
-            tracing::error!(error, "the configuration stays as it is");
-        }
-    }
-    result
-}
-
-async fn apply(app: &App, path: &Path) -> Result<(), ReloadError> {
-    let ConfigFile { config, digest } = read(path.to_owned()).await?;
-    let old = app.config();
-    let changes = Changes::between(&old, &config);
-    if !changes.need_restart.is_empty() {
-        return Err(ReloadError::NeedsRestart(changes.need_restart));
-    }
-    let (now, warnings) = (app.now(), config.warnings());
-    let detail = json!({ "digest": digest, "changes": changes, "warnings": warnings.len() });
-    app.store().note_act(now, SERVICE, "reload", &detail).await?;
-    app.reconfigure(config);
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    tracing::info!(digest, changes = %json!(changes), "configuration read again");
-    app.reloads().applied(now, digest);
-    applied(app);
-    Ok(())
-}
-
-/// A configuration holds from now on: at the start, and after each reload. What follows from it for
-/// what is in the database begins here, and is not waited for: the grants of people who are not in the
-/// configuration end.
-pub fn applied(app: &App) {
-    tokio::spawn(holder_left::until_done(app.clone()));
-}
-
 /// Reads the file on a thread of its own: one that hangs keeps neither the service nor its end.
-async fn read(path: PathBuf) -> Result<ConfigFile, ReloadError> {
+pub(crate) async fn read(path: PathBuf) -> Result<ConfigFile, ReloadError> {
     let (done, result) = oneshot::channel();
     let late = ReloadError::Late(path.clone());
     std::thread::spawn(move || {

@@ -11,11 +11,11 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::app::App;
 use crate::config::Config;
 use crate::connections::{self, Limits};
-use crate::feed::keep_fresh;
-use crate::readiness::keep_probing;
 use crate::routes::router;
-use crate::timekeeper::{self, keep_time};
-use crate::waits::keep_awake;
+use crate::tasks::feed::keep_fresh;
+use crate::tasks::readiness::keep_probing;
+use crate::tasks::time::{self, keep_time};
+use crate::tasks::waits::keep_awake;
 
 /// How often the key directory is looked at: a new key signs within this time.
 const KEY_WATCH: Duration = Duration::from_secs(1);
@@ -99,7 +99,7 @@ pub async fn serve_within(
     time.abort();
     awake.abort();
     drop(runtime);
-    timekeeper::stop(&app).await;
+    time::stop(&app).await;
     app.store().close().await;
     result
 }

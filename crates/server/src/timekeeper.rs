@@ -21,22 +21,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 
-use crate::app::App;
 use crate::clock::{Clock, Moment, rfc3339};
 use crate::duration;
+use crate::feed::Feed;
 use crate::problem::{Problem, Reason};
 use crate::store::{Store, StoreError};
 use judge::Judge;
 pub use judge::{Doubt, Reading, STEP_MS};
 
-/// How often the clock is looked at, if nobody asks for the time.
-const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
-
 /// How often what is believed is written down.
 const SAVE_MS: i64 = 60_000;
-
-/// The most requests that one look marks as lapsed.
-const LAPSE_STEP: i64 = 500;
 
 /// How long two readings of the steady clock may be apart, in milliseconds, for a reading of the wall clock between
 /// them to belong to either: the process may be stopped in between.
@@ -177,7 +171,7 @@ impl Timekeeper {
     }
 
     /// Writes down what is believed, where it is time for it.
-    async fn save(&self, store: &Store, always: bool) -> Result<(), StoreError> {
+    pub(crate) async fn save(&self, store: &Store, always: bool) -> Result<(), StoreError> {
         let steady = self.clock.steady();
         let row = {
             let judge = self.judge();
@@ -191,19 +185,19 @@ impl Timekeeper {
     }
 
     /// Gives the feed another id, where the clock went back.
-    async fn renew_feed(&self, app: &App) -> Result<(), StoreError> {
+    pub(crate) async fn renew_feed(&self, store: &Store, feed: &Feed) -> Result<(), StoreError> {
         if self.judge().is_feed_to_be_renewed() {
-            app.store().renew_feed().await?;
+            store.renew_feed().await?;
             self.judge().feed_renewed();
             tracing::warn!("the clock went back: every proxy reads the feed of revocations again");
             // A failure is in the log; the next look is half a second away.
-            let _ = app.feed().look(app.store(), self.floor()).await;
+            let _ = feed.look(store, self.floor()).await;
         }
         Ok(())
     }
 
     /// Says in the log that the database did not take what is written down each second: once, not each second.
-    fn tell(&self, result: Result<(), StoreError>) {
+    pub(crate) fn tell(&self, result: Result<(), StoreError>) {
         let was_failing = self.failing.swap(result.is_err(), Ordering::Relaxed);
         match result {
             Err(cause) if !was_failing => {
@@ -243,31 +237,6 @@ fn difference(ahead_ms: i64) -> String {
     let seconds = i64::try_from(ahead_ms.unsigned_abs() / 1000).unwrap_or(i64::MAX);
     let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
     format!("{} {side}", duration::format(seconds))
-}
-
-/// Looks at the clock once, and does what follows from the time alone.
-pub async fn tick(app: &App) {
-    let keeper = app.timekeeper();
-    let now = keeper.now();
-    // Each is tried, whatever became of the others.
-    let renewed = keeper.renew_feed(app).await;
-    let saved = keeper.save(app.store(), false).await;
-    let lapsed = app.store().lapse(now, LAPSE_STEP).await;
-    keeper.tell(renewed.and(saved).and(lapsed.map(|_| ())));
-}
-
-/// Looks at the clock for as long as the service runs.
-pub async fn keep_time(app: App) {
-    loop {
-        tick(&app).await;
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// Writes down what is believed, because the service ends.
-pub async fn stop(app: &App) {
-    let keeper = app.timekeeper();
-    keeper.tell(keeper.save(app.store(), true).await);
 }
 
 #[cfg(test)]

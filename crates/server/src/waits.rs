@@ -2,7 +2,7 @@
 //!
 //! A wait holds a place here and no connection of the database. What is known here is only that something may
 //! have changed: who is woken looks at the database. A wake-up that was lost, because the client whose change it
-//! was went away in the middle, is made up for from the trail ([`keep_awake`]).
+//! was went away in the middle, is made up for from the trail ([`crate::tasks::waits`]).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,13 +11,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::app::App;
 use crate::limits::{MAX_WAITS, MAX_WAITS_PER_PERSON};
 use crate::problem::{Problem, Reason};
-use crate::store::StoreError;
-
-/// How often the trail is looked at.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// All who wait.
 #[derive(Debug, Clone, Default)]
@@ -151,33 +146,6 @@ impl From<TooMany> for Problem {
             TooMany::InAll => "too many wait already: ask without `wait`".to_owned(),
         };
         Problem::new(Reason::TooManyWaits, detail)
-    }
-}
-
-/// Wakes by the trail for as long as the service runs.
-pub async fn keep_awake(app: App) {
-    let mut known = None;
-    loop {
-        tokio::time::sleep(LOOK).await;
-        if let Err(cause) = wake_by_trail(&app, &mut known).await {
-            // Who waits looks again at the end of its wait.
-            tracing::debug!(%cause, "trail not read");
-        }
-    }
-}
-
-/// Wakes those who wait for requests of which the trail has news after the row `known`.
-async fn wake_by_trail(app: &App, known: &mut Option<i64>) -> Result<(), StoreError> {
-    let Some(mut after) = *known else {
-        *known = Some(app.store().last_change().await?);
-        return Ok(());
-    };
-    loop {
-        let changes = app.store().changes_after(after).await?;
-        let Some((last, _)) = changes.last() else { return Ok(()) };
-        after = *last;
-        *known = Some(after);
-        changes.iter().for_each(|(_, request)| app.waits().wake(request));
     }
 }
 

@@ -8,15 +8,16 @@ use breakglass_server::app::App;
 use breakglass_server::clock::{Clock, ClockUnknown, Moment};
 use breakglass_server::config::Config;
 use breakglass_server::evidence;
-use breakglass_server::feed::keep_fresh;
 use breakglass_server::issuer::{Issuer, KeyDirectory};
 use breakglass_server::metrics::Metrics;
 use breakglass_server::random::Randomness;
-use breakglass_server::readiness::keep_probing;
 use breakglass_server::routes::router;
 use breakglass_server::store::Store;
-use breakglass_server::timekeeper::{ClockError, Timekeeper, tick};
-use breakglass_server::waits::keep_awake;
+use breakglass_server::tasks::feed::keep_fresh;
+use breakglass_server::tasks::readiness::keep_probing;
+use breakglass_server::tasks::time::{stop, tick};
+use breakglass_server::tasks::waits::keep_awake;
+use breakglass_server::timekeeper::{ClockError, Timekeeper};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use tempfile::TempDir;
@@ -272,7 +273,7 @@ impl Service {
     }
 
     async fn start_again(self, accept: bool) -> Result<Service, ClockError> {
-        breakglass_server::timekeeper::stop(&self.app).await;
+        stop(&self.app).await;
         self.app.store().close().await;
         let text = config(&self.directory);
         Service::start_by(self.directory, &text, self.clock, accept).await

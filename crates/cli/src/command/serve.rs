@@ -25,9 +25,10 @@ use breakglass_server::memory_guard::forbid_dumps;
 use breakglass_server::metrics::Metrics;
 use breakglass_server::metrics_server;
 use breakglass_server::random::Randomness;
-use breakglass_server::reload::{self, ConfigFile, keep_reloading};
+use breakglass_server::reload::ConfigFile;
 use breakglass_server::server;
 use breakglass_server::store::Store;
+use breakglass_server::tasks::reload::{self, keep_reloading};
 use breakglass_server::timekeeper::Timekeeper;
 
 /// How long the start waits for the evidence database.

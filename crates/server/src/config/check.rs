@@ -2,15 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use breakglass_config_schema::Place;
+use breakglass_config_schema::{Object, Place};
 
 use crate::store::SERVICE;
 use breakglass_audit::folded::Folded;
 
 use super::{Config, Digest, Person, Proxy, Scope};
 
+impl Object for Config {
+    fn check(&self, place: &Place<'_>) -> Option<()> {
+        evidence(self, place).and(unique(self, place))
+    }
+}
+
+impl Config {
+    /// What is valid and yet will not work, in words for the operator.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        warnings(self)
+    }
+}
+
 /// Evidence in the main database would hold up revocations.
-pub(super) fn evidence(config: &Config, place: &Place<'_>) -> Option<()> {
+fn evidence(config: &Config, place: &Place<'_>) -> Option<()> {
     if config.evidence_path() != config.database {
         return Some(());
     }
@@ -19,7 +33,7 @@ pub(super) fn evidence(config: &Config, place: &Place<'_>) -> Option<()> {
 
 /// Names and credentials must be unique: two people with one token would be one person who can
 /// approve their own request.
-pub(super) fn unique(config: &Config, place: &Place<'_>) -> Option<()> {
+fn unique(config: &Config, place: &Place<'_>) -> Option<()> {
     let mut clean = Some(());
     let mut names: Vec<(&str, Folded, String)> = Vec::new();
     let mut tokens: BTreeMap<Digest, String> = BTreeMap::new();
@@ -59,7 +73,7 @@ fn taken(earlier: &[(&str, Folded, String)], name: &str, folded: &Folded) -> Opt
     Some(format!("`{name}` looks like `{other}`, the name in {entry}.name: rename one of them"))
 }
 
-pub(super) fn warnings(config: &Config) -> Vec<String> {
+fn warnings(config: &Config) -> Vec<String> {
     let scopes = config.scopes.iter().enumerate().filter_map(|(index, scope)| {
         warning(config, scope).map(|detail| format!("scopes[{index}] (`{}`): {detail}", scope.name))
     });

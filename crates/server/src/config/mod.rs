@@ -13,19 +13,17 @@ use std::sync::Arc;
 
 use breakglass_config_schema::json::Json;
 use breakglass_config_schema::{
-    ConfigError, Object, Place, Reader, Reading, boolean, list, number, object, optional, or,
-    or_none, parsed, required,
+    ConfigError, Object, Reader, Reading, boolean, list, number, object, optional, or, or_none,
+    parsed, required,
 };
 
 use regex_lite::Regex;
 
+pub use read::Digest;
 use read::{
     address, audience, bounded_duration, days, digest, distinct, issuer, name, path, pattern,
     scope_name, summary,
 };
-
-/// The SHA-256 of an API token.
-pub type Digest = [u8; 32];
 
 object! {
     /// How the service is set up.
@@ -74,12 +72,6 @@ object! {
         pub proxies: Vec<Arc<Proxy>> = or_none(list(object::<Proxy>().and_then(|one, _| Some(Arc::new(one))))),
         /// What can be asked for.
         pub scopes: Vec<Scope> = required(list(object())),
-    }
-}
-
-impl Object for Config {
-    fn check(&self, place: &Place<'_>) -> Option<()> {
-        check::evidence(self, place).and(check::unique(self, place))
     }
 }
 
@@ -177,12 +169,6 @@ impl Config {
             name.push(extension);
         }
         self.database.with_file_name(name)
-    }
-
-    /// What is valid and yet will not work, in words for the operator.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        check::warnings(self)
     }
 
     /// The scope called `name`.

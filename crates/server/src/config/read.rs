@@ -7,9 +7,11 @@ use breakglass_config_schema::Place;
 use breakglass_core::probe::check_audience;
 use regex_lite::Regex;
 
-use super::Digest;
 use crate::limits::MAX_GRANT_S;
 use crate::{duration, text};
+
+/// The SHA-256 of an API token.
+pub type Digest = [u8; 32];
 
 /// A hundred years, in seconds.
 const MAX_DAYS_S: i64 = 36_500 * 86_400;

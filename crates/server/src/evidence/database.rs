@@ -1,13 +1,12 @@
-//! Opens the file.
+//! The file, open.
 
 use std::path::Path;
-use std::sync::PoisonError;
 
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use super::{Evidence, EvidenceError, import};
+use super::EvidenceError;
 use crate::store::write::reusable;
 use crate::store::{BUSY_TIMEOUT, create_private};
 
@@ -23,7 +22,7 @@ pub(super) struct Database {
 }
 
 impl Database {
-    async fn open(path: &Path) -> Result<Database, EvidenceError> {
+    pub(super) async fn open(path: &Path) -> Result<Database, EvidenceError> {
         create_private(path).map_err(sqlx::Error::Io)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -45,47 +44,8 @@ impl Database {
         Ok(Database { writer, readers })
     }
 
-    async fn close(&self) {
+    pub(super) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
-    }
-}
-
-impl Evidence {
-    /// Opens the file, makes it if it is not there, brings its schema up to date, and copies what an earlier
-    /// version kept in the main database. Until that is done, evidence is refused. Does nothing where it is open.
-    /// Where the file was made, or the copy came to its end: the id of the last head that was copied.
-    ///
-    /// # Errors
-    /// [`EvidenceError`] if that fails: it can be tried again, and goes on where it stopped.
-    pub async fn open(&self) -> Result<Option<i64>, EvidenceError> {
-        let _alone = self.opening.lock().await;
-        if self.is_open() {
-            return Ok(None);
-        }
-        let database = Database::open(&self.path).await?;
-        let copied = match import::run(&database.writer, &self.main).await {
-            Ok(copied) => copied,
-            Err(error) => {
-                database.close().await;
-                return Err(error);
-            }
-        };
-        *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
-        Ok(copied)
-    }
-
-    /// Whether it is open.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.database().is_ok()
-    }
-
-    /// Closes it: what is under way ends first.
-    pub async fn close(&self) {
-        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(database) = database {
-            database.close().await;
-        }
     }
 }

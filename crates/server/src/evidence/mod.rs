@@ -4,12 +4,15 @@
 //! While the file cannot be opened or written, evidence is refused (503, `evidence_unavailable` or the storage
 //! fault), it is tried again, and everything else goes on.
 
+mod admission;
+mod attempt;
 mod attempts;
 mod database;
 mod error;
 mod head_pages;
 mod heads;
 mod import;
+mod open;
 mod quota;
 mod recorder;
 mod retention;
@@ -28,7 +31,7 @@ use crate::config::Config;
 use crate::store::check_space;
 use crate::store::write::Write;
 
-pub use attempts::{Attempt, AttemptRow, CallerKind, Outcome};
+pub use attempt::{Attempt, AttemptRow, CallerKind, Outcome};
 pub use error::EvidenceError;
 pub use head_pages::{HeadFilter, HeadPage, Proof, ReportedHead};
 pub use heads::{Disputed, Head, Reported, Reporter};

@@ -10,13 +10,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::{Evidence, EvidenceError, Head, Reporter};
 use crate::limits::{MAX_CHAINS, MAX_NEW_CHAINS};
-use crate::store::{BUSY_TIMEOUT, StoreError, check_space};
-use sqlx::types::Json;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -84,8 +81,25 @@ impl Quotas {
         }))
     }
 
+    /// Whether a refused report of this credential is to be logged, and how many were not since the last one.
+    pub(super) fn logs_refusal(&self, proxy: &str) -> Option<u64> {
+        self.of(proxy, |used| {
+            if used.logged.is_some_and(|at| at.elapsed() < LOG_EVERY) {
+                used.unlogged = used.unlogged.saturating_add(1);
+                return None;
+            }
+            used.logged = Some(Instant::now());
+            Some(std::mem::take(&mut used.unlogged))
+        })
+    }
+
+    /// What lets one report of this credential in at a time.
+    pub(super) fn turn(&self, proxy: &str) -> Arc<Semaphore> {
+        self.of(proxy, |used| Arc::clone(&used.turn))
+    }
+
     /// Counts new chains; not those that are too many.
-    fn take(&self, proxy: &str, new: usize) -> Result<(), Quota> {
+    pub(super) fn take(&self, proxy: &str, new: usize) -> Result<(), Quota> {
         self.of(proxy, |used| {
             if used.minute.elapsed() >= MINUTE {
                 (used.minute, used.new_chains) = (Instant::now(), 0);
@@ -97,58 +111,6 @@ impl Quotas {
             used.new_chains = chains;
             Ok(())
         })
-    }
-}
-
-impl Evidence {
-    /// Whether a refused report of this credential is to be logged, and how many were not since the last one.
-    pub(crate) fn logs_refusal(&self, proxy: &str) -> Option<u64> {
-        self.quotas.of(proxy, |used| {
-            if used.logged.is_some_and(|at| at.elapsed() < LOG_EVERY) {
-                used.unlogged = used.unlogged.saturating_add(1);
-                return None;
-            }
-            used.logged = Some(Instant::now());
-            Some(std::mem::take(&mut used.unlogged))
-        })
-    }
-
-    /// Waits for this credential's turn.
-    pub(super) async fn turn(&self, proxy: &str) -> Result<OwnedSemaphorePermit, EvidenceError> {
-        let turn = self.quotas.of(proxy, |used| Arc::clone(&used.turn));
-        let busy = || EvidenceError::Store(StoreError::Database(sqlx::Error::PoolTimedOut));
-        let waited = tokio::time::timeout(BUSY_TIMEOUT, turn.acquire_owned()).await;
-        waited.map_err(|_| busy())?.map_err(|_| busy())
-    }
-
-    /// Refuses a report by a credential that has had its share.
-    pub(super) async fn check_quota(
-        &self,
-        reporter: Reporter<'_>,
-        heads: &[Head],
-    ) -> Result<(), EvidenceError> {
-        let free = check_space(&self.path)?;
-        let chains: Vec<&str> = heads.iter().map(|head| head.chain.as_str()).collect();
-        let (chains, bytes, new): (i64, i64, i64) = sqlx::query_as(
-            "SELECT coalesce((SELECT chains FROM proxy_usage WHERE proxy = ?1), 0),
-                 coalesce((SELECT bytes FROM proxy_usage WHERE proxy = ?1), 0),
-                 (SELECT count(DISTINCT value) FROM json_each(?3) AS named WHERE NOT EXISTS (
-                     SELECT 1 FROM audit_reporters
-                     WHERE chain = named.value AND proxy = ?1 AND node = ?2))",
-        )
-        .bind(reporter.proxy)
-        .bind(reporter.node)
-        .bind(Json(&chains))
-        .fetch_one(&self.readers()?)
-        .await?;
-        if free.is_some_and(|free| u64::try_from(bytes).unwrap_or(0) > free) {
-            return Err(Quota::Bytes.into());
-        }
-        if new > 0 && chains.saturating_add(new) > MAX_CHAINS {
-            return Err(Quota::Chains.into());
-        }
-        self.quotas.take(reporter.proxy, usize::try_from(new).unwrap_or(0))?;
-        Ok(())
     }
 }
 

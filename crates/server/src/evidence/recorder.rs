@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::attempt::{Attempt, CallerKind, Outcome};
 use super::unknown_proxies::UnknownProxies;
-use super::{Attempt, CallerKind, Outcome};
 use crate::clock::Moment;
 
 /// How many rows a caller gets in a minute for what it was refused.

@@ -18,7 +18,6 @@ use axum::body::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::app::App;
 use crate::clock::Moment;
 use crate::problem::{Problem, Reason};
 use crate::store::{Store, StoreError};
@@ -26,11 +25,7 @@ pub use about::{About, Bounds, OnUnavailable};
 pub use list::{List, Place};
 pub use nodes::{Key, Known, Nodes, NotForgotten};
 
-/// How often the database is looked at without reason: the news of another process is known
-/// within a second.
-const LOOK: Duration = Duration::from_millis(500);
-
-/// How old a look at the database may be when "no news" is answered: more than one [`LOOK`] has
+/// How old a look at the database may be when "no news" is answered: more than one look ([`crate::tasks::feed`]) has
 /// failed or is late.
 const FRESH: Duration = Duration::from_secs(2);
 
@@ -180,17 +175,5 @@ impl Feed {
     fn list(&self) -> MutexGuard<'_, List> {
         // The list changes in steps that cannot panic half way.
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Looks at the database for as long as the service runs.
-pub async fn keep_fresh(app: App) {
-    let mut news = app.news();
-    loop {
-        // Before the look, so that no change falls between the two.
-        news.borrow_and_update();
-        // A failure is in the log; who asks meanwhile is refused.
-        let _ = app.feed().look(app.store(), app.floor()).await;
-        let _ = tokio::time::timeout(LOOK, news.changed()).await;
     }
 }

@@ -19,7 +19,7 @@ use std::path::Path;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use rustix::process::{getegid, geteuid, getgroups};
 
-use super::keys::KeyError;
+use super::error::KeyError;
 
 const GROUP_WRITES: u32 = 0o020;
 const ALL_WRITE: u32 = 0o002;

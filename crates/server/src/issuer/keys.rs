@@ -4,7 +4,7 @@
 //! `kid` is the key's thumbprint (RFC 7638), so a file that was renamed by mistake is noticed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,49 +13,13 @@ use jwt_simple::prelude::{ES256KeyPair, ES256PublicKey};
 use zeroize::Zeroizing;
 
 use super::access::{check_directory, check_file};
+use super::error::KeyError;
 use crate::clock::Moment;
 use crate::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
 use crate::random::Randomness;
 
 /// Within what time proxies fetch a new key, in seconds: far above the default of `refresh`.
 const KEYS_FETCHED_S: i64 = 60 * 60;
-
-/// Why the keys cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// The directory or a file in it cannot be read or written.
-    #[error("{path}: {error}", path = .0.display(), error = .1)]
-    Io(PathBuf, io::Error),
-    /// Others may read a private key.
-    #[error("{path}: others than its owner may read it: `chmod 600` it, or replace the key", path = .0.display())]
-    Exposed(PathBuf),
-    /// Others may put keys there.
-    #[error("{path}: {who} can write to it, and so choose the key that signs: `chmod {bits}-w {path}`", path = .path.display())]
-    Writable {
-        /// The key directory, or one above it.
-        path: PathBuf,
-        /// Who.
-        who: String,
-        /// Whose right to write is to be taken, as chmod says it.
-        bits: &'static str,
-    },
-    /// It is another user's.
-    #[error("{path}: expected root or the service's user ({us}) as its owner, got the user {uid}: `chown {us} {path}` if what is there is yours", path = .path.display())]
-    Foreign {
-        /// The key directory, or a file in it.
-        path: PathBuf,
-        /// Whose it is.
-        uid: u32,
-        /// The service's user.
-        us: u32,
-    },
-    /// A file holds no ES256 private key, or not the one that its name says.
-    #[error("{path}: expected an ES256 private key in PEM whose thumbprint is in the file's name", path = .0.display())]
-    Invalid(PathBuf),
-    /// There is no key.
-    #[error("{path}: there is no signing key: `breakglass keygen signing --key-dir {path}` makes one", path = .0.display())]
-    None(PathBuf),
-}
 
 /// One key.
 pub(super) struct SigningKey {

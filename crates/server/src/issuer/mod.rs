@@ -1,6 +1,7 @@
 //! Mints tokens, publishes the keys that prove them, and reads its own tokens back.
 
 mod access;
+mod error;
 mod keys;
 
 use std::collections::HashSet;
@@ -19,8 +20,9 @@ use serde_json::{Value, json};
 
 use crate::clock::Moment;
 use crate::limits::MAX_TOKEN_BYTES;
+pub use error::KeyError;
+pub use keys::KeyDirectory;
 use keys::KeyRing;
-pub use keys::{KeyDirectory, KeyError};
 
 /// The `typ` of every token (RFC 8725 section 3.11): no other JWT can pass for one.
 pub const TOKEN_TYPE: &str = "breakglass+jwt";

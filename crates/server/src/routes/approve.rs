@@ -22,7 +22,7 @@ pub(super) async fn handler(
     Id(id): Id,
 ) -> Result<Json<View>, Problem> {
     let now = app.trusted_now()?;
-    let request = super::request(&app, now, &id).await?;
+    let request = super::lookup::request(&app, now, &id).await?;
     check(&app, &person, &request)?;
 
     let jti = app.randomness().id("grant", now);
@@ -31,13 +31,13 @@ pub(super) async fn handler(
         Ok(()) => {}
         // Somebody else was first.
         Err(StoreError::RowsAffected(_)) => {
-            return Err(super::not_pending(&super::request(&app, now, &id).await?));
+            return Err(super::lookup::not_pending(&super::lookup::request(&app, now, &id).await?));
         }
         Err(error) => return Err(error.into()),
     }
     app.changed("approve", &id);
     tracing::info!(request = id, grant = jti, approver = person.name, "approved");
-    let request = super::request(&app, now, &id).await?;
+    let request = super::lookup::request(&app, now, &id).await?;
     Ok(Json(View::new(&app.config(), request)))
 }
 
@@ -60,7 +60,7 @@ fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {
         ));
     }
     if request.state != store::State::Pending {
-        return Err(super::not_pending(request));
+        return Err(super::lookup::not_pending(request));
     }
     let requester = config.person(&request.requester).ok_or_else(|| {
         Problem::new(Reason::NoLongerAllowed, "the requester is no longer in the configuration")

@@ -16,7 +16,7 @@ pub(super) async fn handler(
     Id(id): Id,
 ) -> Result<Json<View>, Problem> {
     let now = app.now();
-    let request = super::request(&app, now, &id).await?;
+    let request = super::lookup::request(&app, now, &id).await?;
     if request.requester != person.name {
         return Err(Problem::new(
             Reason::NotTheRequester,
@@ -30,18 +30,18 @@ pub(super) async fn handler(
         ));
     }
     if request.state != store::State::Pending {
-        return Err(super::not_pending(&request));
+        return Err(super::lookup::not_pending(&request));
     }
     match app.store().cancel(now, &id, &person.name).await {
         Ok(()) => {}
         // Somebody else was first.
         Err(StoreError::RowsAffected(_)) => {
-            return Err(super::not_pending(&super::request(&app, now, &id).await?));
+            return Err(super::lookup::not_pending(&super::lookup::request(&app, now, &id).await?));
         }
         Err(error) => return Err(error.into()),
     }
     app.changed("cancel", &id);
     tracing::info!(request = id, requester = person.name, "cancelled");
-    let request = super::request(&app, now, &id).await?;
+    let request = super::lookup::request(&app, now, &id).await?;
     Ok(Json(View::new(&app.config(), request)))
 }

@@ -32,7 +32,7 @@ pub(super) async fn handler(
     errors.finish()?;
 
     let now = app.now();
-    let request = super::request(&app, now, &id).await?;
+    let request = super::lookup::request(&app, now, &id).await?;
     if Folded::new(&request.requester).is(&person.name) {
         let detail = "this request is yours: `breakglass cancel` takes it back";
         return Err(Problem::new(Reason::NotAnApprover, detail));
@@ -42,18 +42,18 @@ pub(super) async fn handler(
         return Err(Problem::new(Reason::NotAnApprover, detail));
     }
     if request.state != store::State::Pending {
-        return Err(super::not_pending(&request));
+        return Err(super::lookup::not_pending(&request));
     }
     match app.store().deny(now, &id, &person.name, &body.reason).await {
         Ok(()) => {}
         // Somebody else was first.
         Err(StoreError::RowsAffected(_)) => {
-            return Err(super::not_pending(&super::request(&app, now, &id).await?));
+            return Err(super::lookup::not_pending(&super::lookup::request(&app, now, &id).await?));
         }
         Err(error) => return Err(error.into()),
     }
     app.changed("deny", &id);
     tracing::info!(request = id, approver = person.name, "denied");
-    let request = super::request(&app, now, &id).await?;
+    let request = super::lookup::request(&app, now, &id).await?;
     Ok(Json(View::new(&app.config(), request)))
 }

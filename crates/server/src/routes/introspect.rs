@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::FormBody;
-use super::has_begun;
+use super::lookup::has_begun;
 use crate::app::App;
 use crate::feed::About;
 use crate::identity::AsProxy;

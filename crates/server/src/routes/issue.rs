@@ -32,7 +32,7 @@ pub(super) async fn handler(
     Id(id): Id,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Issued>), Problem> {
     let now = app.trusted_now()?;
-    let request = super::request(&app, now, &id).await?;
+    let request = super::lookup::request(&app, now, &id).await?;
     if request.requester != person.name {
         return Err(Problem::new(
             Reason::NotTheRequester,
@@ -52,7 +52,7 @@ pub(super) async fn handler(
         Ok(()) => {}
         // It was revoked in between: the token that was just signed is dropped.
         Err(StoreError::RowsAffected(_)) => {
-            return Err(no_grant(&super::request(&app, now, &id).await?));
+            return Err(no_grant(&super::lookup::request(&app, now, &id).await?));
         }
         Err(error) => return Err(error.into()),
     }
@@ -74,7 +74,7 @@ fn claims(app: &App, now: Moment, person: &Person, request: &Request) -> Result<
     else {
         return Err(no_grant(request));
     };
-    if !super::has_begun(request, now) {
+    if !super::lookup::has_begun(request, now) {
         return Err(Problem::new(
             Reason::GrantNotBegun,
             format!(

@@ -57,7 +57,7 @@ pub(super) async fn handler(
     let target = body.target()?;
     let now = app.now();
     if let Target::Grant(jti) = target {
-        super::grant(&app, now, jti).await?;
+        super::lookup::grant(&app, now, jti).await?;
     }
     let kill = Kill { app: &app, person: &person, target, reason: &body.reason };
     let mut done = Done::default();

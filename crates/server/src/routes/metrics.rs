@@ -6,7 +6,7 @@ use axum::http::{HeaderName, header};
 use axum::middleware::{from_fn, map_response};
 use axum::routing::get;
 
-use super::{TIMEOUT, observe, say_version};
+use super::observe::{self, TIMEOUT, say_version};
 use crate::app::App;
 use crate::problem::{Problem, Reason};
 

@@ -20,6 +20,7 @@ mod issue;
 mod jwks;
 mod kill;
 mod list;
+mod lookup;
 mod metrics;
 mod oauth_revoke;
 mod observe;
@@ -37,26 +38,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::HeaderValue;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
-use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::runtime::Handle;
 
 use crate::app::App;
-use crate::clock::Moment;
-use crate::limits::{MAX_BODY_BYTES, MAX_CLOCK_STEP_S, MAX_HEADS_BODY_BYTES, MAX_WAIT_S};
-use crate::policy;
+use crate::limits::{MAX_BODY_BYTES, MAX_HEADS_BODY_BYTES, MAX_WAIT_S};
 use crate::problem::{Problem, Reason};
-use crate::store::Request;
 
 pub(crate) use metrics::router_alone as metrics_router;
-
-/// The header in which each answer says the version of the service.
-pub const VERSION_HEADER: &str = "breakglass-version";
-
-/// How long an answer may take, body included: above what the database may wait for its lock.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub use observe::VERSION_HEADER;
+use observe::{TIMEOUT, say_version};
 
 /// The same for an endpoint on which one may wait.
 const LONG_TIMEOUT: Duration = Duration::from_secs(10 + MAX_WAIT_S.unsigned_abs());
@@ -113,55 +105,4 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .layer(from_fn_with_state(app.clone(), observe::count))
         .layer(map_response(say_version))
         .with_state(app)
-}
-
-/// Each answer says whose it is. `server` would not do: proxies put their own name there.
-async fn say_version(mut response: Response) -> Response {
-    let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
-    response.headers_mut().insert(VERSION_HEADER, version);
-    response
-}
-
-/// The request with this id.
-async fn request(app: &App, now: Moment, id: &str) -> Result<Request, Problem> {
-    app.store().request(now, id).await?.ok_or_else(|| {
-        Problem::new(
-            Reason::RequestUnknown,
-            "there is no request with this id: `breakglass status` lists those you may see",
-        )
-    })
-}
-
-/// The request whose grant has this id.
-async fn grant(app: &App, now: Moment, jti: &str) -> Result<Request, Problem> {
-    app.store().grant(now, jti).await?.ok_or_else(|| {
-        Problem::new(
-            Reason::GrantUnknown,
-            "there is no grant with this id: `breakglass status` lists those you may see",
-        )
-    })
-}
-
-/// Whether the grant was approved by `now`: a clock that was wrong may have dated it later.
-fn has_begun(grant: &Request, now: Moment) -> bool {
-    let begins = grant.approved_at.map(|at| at.saturating_sub(MAX_CLOCK_STEP_S));
-    begins.is_some_and(|begins| begins <= now.seconds())
-}
-
-/// Whether `person` may revoke `grant`.
-fn may_revoke(app: &App, person: &crate::config::Person, grant: &Request) -> bool {
-    let held = policy::Held {
-        holder: &grant.requester,
-        approver: grant.approved_by.as_deref(),
-        scopes: &grant.scopes,
-    };
-    policy::may_revoke(&app.config(), person, &held)
-}
-
-/// The refusal for a request that is not pending any more.
-fn not_pending(request: &Request) -> Problem {
-    Problem::new(
-        Reason::NotPending,
-        format!("this request is {}: only a pending one can be decided", request.state.word()),
-    )
 }

@@ -26,7 +26,7 @@ pub(super) async fn handler(
     let Some(grant) = app.store().grant(now, &claims.jti).await? else {
         return Ok(StatusCode::OK);
     };
-    if !super::may_revoke(&app, &person, &grant) {
+    if !super::lookup::may_revoke(&app, &person, &grant) {
         return Err(Problem::new(
             Reason::NotAnApprover,
             "only the holder and those who may approve one of its scopes may revoke a grant",

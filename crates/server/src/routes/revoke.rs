@@ -33,8 +33,8 @@ pub(super) async fn handler(
     errors.finish()?;
 
     let now = app.now();
-    let grant = super::grant(&app, now, &jti).await?;
-    if !super::may_revoke(&app, &person, &grant) {
+    let grant = super::lookup::grant(&app, now, &jti).await?;
+    if !super::lookup::may_revoke(&app, &person, &grant) {
         return Err(Problem::new(
             Reason::NotAnApprover,
             "only the holder and those who may approve one of its scopes may revoke a grant",

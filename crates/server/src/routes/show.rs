@@ -33,7 +33,7 @@ pub(super) async fn handler(
     let start = Instant::now();
     loop {
         let now = app.now();
-        let request = super::request(&app, now, &id).await?;
+        let request = super::lookup::request(&app, now, &id).await?;
         let config = app.config();
         let person = still_configured(&config.people, &person)?;
         let involved = request.requester == person.name

@@ -104,7 +104,7 @@ pub(super) async fn handler(
 
 /// The answer to a submission: the request as it is now.
 async fn created(app: &App, now: Moment, id: &str, repeated: bool) -> Result<Created, Problem> {
-    let request = super::request(app, now, id).await?;
+    let request = super::lookup::request(app, now, id).await?;
     let mut headers = HeaderMap::new();
     let location = HeaderValue::try_from(format!("/v1/requests/{id}"));
     headers.insert(header::LOCATION, location.map_err(|error| Problem::internal(&error))?);

@@ -7,6 +7,7 @@
 mod audit;
 mod clock;
 mod decisions;
+mod error;
 mod evidence;
 mod fault;
 mod feed;
@@ -19,6 +20,7 @@ mod lists;
 mod requests;
 mod row;
 mod service_trail;
+mod spellings;
 pub(crate) mod write;
 
 use std::fs::OpenOptions;
@@ -34,10 +36,11 @@ use sqlx::sqlite::{
 
 pub use clock::ClockRow;
 pub use decisions::Approval;
+use error::MIN_FREE_BYTES;
+pub use error::StoreError;
 pub use evidence::{About, Evidence, EvidencePage, Step};
 pub use fault::Fault;
 pub use feed::{FeedEntry, FeedHead};
-pub use folded_names::Kind;
 pub use grants::Revoked;
 pub use idempotency::{Earlier, Idempotency};
 pub use kill::{LiveGrant, STEP, Step as KillStep, Target};
@@ -45,6 +48,7 @@ pub use lists::{Filter, RequestPage, Visible};
 pub use requests::{Submission, Submitted};
 pub use row::{InvalidState, Request, State};
 pub use service_trail::{Act, SERVICE};
+pub use spellings::Kind;
 use write::{Write, reusable};
 
 /// How long a request waits for the lock, and how long for a connection. A change reads, and then writes: all
@@ -56,38 +60,6 @@ const WRITES: u32 = 8;
 const LOOKUPS: u32 = 4;
 const INTROSPECTION: u32 = 4;
 const LISTS: u32 = 2;
-
-/// What is kept free on the database's file system for revocations, in bytes: below it, requests and evidence are
-/// refused.
-const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Why the database did not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// It failed.
-    #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
-    /// Its schema could not be brought up to date.
-    #[error("database schema: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
-    /// A row was to be changed that is not in the state it was to be in: somebody else was first.
-    #[error("expected to change one row, changed {0}")]
-    RowsAffected(u64),
-    /// What little space is left is kept for revocations.
-    #[error("the file system of the database has less than {} MiB free", MIN_FREE_BYTES >> 20)]
-    LowSpace,
-}
-
-impl StoreError {
-    /// The storage fault that it is, if it is one.
-    #[must_use]
-    pub fn fault(&self) -> Option<Fault> {
-        match self {
-            StoreError::Database(error) => fault::fault(error),
-            StoreError::Migration(_) | StoreError::RowsAffected(_) | StoreError::LowSpace => None,
-        }
-    }
-}
 
 /// The database.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! A database of the version before requests knew their credential and their names in every spelling.
 
-use breakglass_server::holder_left::{Ended, end_grants};
+use breakglass_server::tasks::holder_left::{Ended, end_grants};
 use serde_json::json;
 
 use breakglass_testing::before;

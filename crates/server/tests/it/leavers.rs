@@ -1,7 +1,7 @@
 //! People who are no longer in the configuration lose what they hold.
 
 use breakglass_server::config::Config;
-use breakglass_server::holder_left::{Ended, end_grants};
+use breakglass_server::tasks::holder_left::{Ended, end_grants};
 use serde_json::{Value, json};
 
 use breakglass_testing::credentials::{replace_credential, without};
