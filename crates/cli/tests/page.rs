@@ -3,9 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::string_slice,
     reason = "test code: what is not as expected ends the test"
 )]
 

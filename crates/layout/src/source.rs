@@ -211,7 +211,7 @@ fn import(tree: &UseTree, before: &mut Segments, is_public: bool, module: &mut M
 fn names(tokens: TokenStream, module: &mut Module) {
     let mut path = Segments::new();
     // How many colons, and whether a dot, came right before.
-    let (mut colons, mut dot) = (0, false);
+    let (mut colons, mut dot) = (0_u8, false);
     let mut finish = |path: &mut Segments| {
         if let [word] = path.as_slice() {
             module.words.insert(word.clone());
@@ -233,7 +233,9 @@ fn names(tokens: TokenStream, module: &mut Module) {
                 }
                 (colons, dot) = (0, false);
             }
-            TokenTree::Punct(mark) if mark.as_char() == ':' => colons = (colons + 1).min(2),
+            TokenTree::Punct(mark) if mark.as_char() == ':' => {
+                colons = 2_u8.min(colons.saturating_add(1))
+            }
             other => {
                 finish(&mut path);
                 colons = 0;

@@ -1,7 +1,7 @@
 //! People and proxies in a configuration, and what becomes of them.
 
+use breakglass_server::auth::identity;
 use breakglass_server::config::Config;
-use breakglass_server::identity;
 
 use crate::service::{Service, config, token_of};
 

@@ -5,6 +5,7 @@
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::new_without_default,
     missing_docs,
     reason = "test code: what is not as expected ends the test, and names say what they are"
 )]

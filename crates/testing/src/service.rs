@@ -79,7 +79,7 @@ pub fn token_of(name: &str) -> String {
 /// The configuration that all tests share.
 pub fn config(directory: &TempDir) -> String {
     let entry = |kind: &str, name: &str, rest: &str| {
-        let sha256: String = breakglass_server::identity::digest(&token_of(name))
+        let sha256: String = breakglass_server::auth::identity::digest(&token_of(name))
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();

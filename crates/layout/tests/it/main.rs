@@ -1,9 +1,5 @@
 //! What the structure of this checkout is held to.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "test code: what is not as expected ends the test"
-)]
+#![expect(clippy::unwrap_used, reason = "test code: what is not as expected ends the test")]
 
 mod circles;
 mod crates;
