@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use breakglass_server::auth::identity::digest;
 use breakglass_server::clock::{Clock, SystemClock};
-use breakglass_server::identity::digest;
 use breakglass_server::store::Store;
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};

@@ -16,9 +16,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use breakglass_server::auth::identity::digest;
 use breakglass_server::config::Config;
 use breakglass_server::evidence::Evidence;
-use breakglass_server::identity::digest;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 

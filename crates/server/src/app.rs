@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
-use crate::chain_owners::ChainOwners;
+use crate::auth::chain_owners::ChainOwners;
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::evidence::Evidence;

@@ -12,8 +12,9 @@
 //! 5. What cannot be known (the clock, an approver, the database) is a refusal. A revocation is never refused
 //!    because of the clock.
 
+pub mod access;
 pub mod app;
-pub mod chain_owners;
+pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod connections;
@@ -21,15 +22,12 @@ pub mod database_lock;
 pub mod duration;
 pub mod evidence;
 pub mod feed;
-pub mod identity;
 pub mod issuer;
 pub mod limits;
 pub mod maintenance;
 pub mod memory_guard;
 pub mod metrics;
 pub mod metrics_server;
-pub mod near;
-pub mod policy;
 pub mod probes;
 pub mod problem;
 pub mod random;

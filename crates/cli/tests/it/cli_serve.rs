@@ -132,7 +132,7 @@ fn an_api_token_and_its_digest_belong_together() {
     let made = ran.json();
     let token = made["token"].as_str().unwrap();
     assert!(token.starts_with("breakglass_") && token.len() == 54, "{token}");
-    let digest: String = breakglass_server::identity::digest(token)
+    let digest: String = breakglass_server::auth::identity::digest(token)
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();

@@ -110,7 +110,7 @@ fn a_token_in_a_file_has_no_line_end_and_is_never_written_over() {
     let token = fs::read(&file).unwrap();
     assert!(token.iter().all(u8::is_ascii_graphic), "{token:?}");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    let digest = breakglass_server::identity::digest(std::str::from_utf8(&token).unwrap());
+    let digest = breakglass_server::auth::identity::digest(std::str::from_utf8(&token).unwrap());
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(made["token_sha256"], digest);
     assert!(made.get("token").is_none(), "{made}");

@@ -56,7 +56,7 @@ fn takes_what_is_new_and_says_what_it_was() {
         .replace("name = \"db:admin\"", "name = \"db:root\"")
         .replace("pending_lifetime = \"10m\"", "pending_lifetime = \"5m\"")
         .replace("[[people]]\nname = \"dave\"", &{
-            let digest = breakglass_server::identity::digest(&token_of("heidi"));
+            let digest = breakglass_server::auth::identity::digest(&token_of("heidi"));
             let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
             format!(
                 "[[people]]\nname = \"heidi\"\ntoken_sha256 = \"{digest}\"\ngroups = [\"commanders\"]\n\

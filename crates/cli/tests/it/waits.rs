@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use breakglass_server::identity::digest;
+use breakglass_server::auth::identity::digest;
 use breakglass_server::store::Store;
 use breakglass_testing::service::{config, token_of};
 use serde_json::Value;

@@ -14,9 +14,9 @@
 //! 7. An auditor sees every request, the trail and the heads of the audit chains. It is a right of
 //!    its own: nobody has it by approving.
 
+use crate::access::near;
 use crate::config::{Config, Person, Scope};
 use crate::duration;
-use crate::near;
 use crate::problem::{FieldProblem, Problem, Reason};
 use breakglass_audit::folded::Folded;
 

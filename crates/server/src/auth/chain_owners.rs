@@ -89,7 +89,7 @@ impl ChainOwners {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::digest;
+    use crate::auth::identity::digest;
 
     fn owners(count: usize) -> ChainOwners {
         let proxy = |number| {

@@ -8,10 +8,10 @@ use axum::extract::State;
 
 use super::body::Id;
 use super::view::View;
+use crate::access::policy;
 use crate::app::App;
+use crate::auth::identity::{AsPerson, has_submitted};
 use crate::config::Person;
-use crate::identity::{AsPerson, has_submitted};
-use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store::{self, Approval, Request, StoreError};
 use breakglass_audit::folded::Folded;

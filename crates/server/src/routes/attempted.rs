@@ -12,8 +12,8 @@ use axum::response::Response;
 use std::net::SocketAddr;
 
 use crate::app::App;
+use crate::auth::identity::{CallerSlot, KnownCaller, known};
 use crate::evidence::{Attempt, CallerKind, Outcome, Taken};
-use crate::identity::{CallerSlot, KnownCaller, known};
 use crate::problem::Reason;
 
 /// The longest query that is kept, in bytes.

@@ -6,7 +6,7 @@ use axum::extract::State;
 use super::body::Id;
 use super::view::View;
 use crate::app::App;
-use crate::identity::AsPerson;
+use crate::auth::identity::AsPerson;
 use crate::problem::{Problem, Reason};
 use crate::store::{self, StoreError};
 

@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use super::body::{FieldErrors, Id, JsonBody};
 use super::view::View;
+use crate::access::policy;
 use crate::app::App;
-use crate::identity::AsPerson;
-use crate::policy;
+use crate::auth::identity::AsPerson;
 use crate::problem::{Problem, Reason};
 use crate::store::{self, StoreError};
 use crate::text;

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use super::body::{FieldErrors, QueryString};
 use super::view::View;
+use crate::access::policy;
 use crate::app::App;
+use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, rfc3339};
-use crate::identity::AsPerson;
 use crate::limits::MAX_LISTED_GRANTS;
-use crate::policy;
 use crate::problem::Problem;
 use crate::store::{About, Evidence, EvidencePage, Kind, Step};
 

@@ -19,9 +19,9 @@ use tokio::time::Instant;
 
 use super::body::{FieldErrors, QueryString, wait};
 use crate::app::App;
+use crate::auth::identity::{AsProxy, still_configured};
 use crate::config::Proxy;
 use crate::feed::{About, Key, Place};
-use crate::identity::{AsProxy, still_configured};
 use crate::metrics::Fed;
 use crate::probes;
 use crate::problem::Problem;

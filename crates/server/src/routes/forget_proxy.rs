@@ -12,12 +12,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::{FieldErrors, Id, JsonBody};
+use crate::access::policy;
 use crate::app::App;
+use crate::auth::identity::AsPerson;
 use crate::clock::rfc3339;
 use crate::config::Person;
 use crate::feed::NotForgotten;
-use crate::identity::AsPerson;
-use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store::LiveGrant;
 use crate::text;

@@ -13,13 +13,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::{FieldErrors, JsonBody, QueryString};
+use crate::access::policy;
 use crate::app::App;
+use crate::auth::identity::{AsPerson, AsProxy};
 use crate::clock::{Moment, parse_rfc3339, rfc3339};
 use crate::config::Proxy;
 use crate::evidence::{EvidenceError, Head, HeadFilter, Proof, ReportedHead, Reporter};
-use crate::identity::{AsPerson, AsProxy};
 use crate::limits::{MAX_HEADS, MAX_REPORTED_GRANTS};
-use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::text;
 

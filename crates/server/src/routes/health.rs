@@ -8,9 +8,9 @@ use axum::http::request::Parts;
 use serde_json::{Value, json};
 
 use super::health_detail;
+use crate::access::policy;
 use crate::app::App;
-use crate::identity::AsPerson;
-use crate::policy;
+use crate::auth::identity::AsPerson;
 use crate::problem::{Problem, Reason};
 
 pub(super) async fn alive(State(app): State<App>, mut parts: Parts) -> Json<Value> {

@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::body::Id;
 use crate::app::App;
+use crate::auth::identity::{AsPerson, has_submitted};
 use crate::clock::{Moment, rfc3339};
 use crate::config::Person;
-use crate::identity::{AsPerson, has_submitted};
 use crate::problem::{Problem, Reason};
 use crate::store::{self, Request, StoreError};
 

@@ -23,12 +23,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::{FieldErrors, JsonBody};
+use crate::access::policy;
 use crate::app::App;
+use crate::auth::identity::AsPerson;
 use crate::clock::rfc3339;
 use crate::config::{Config, Person};
-use crate::identity::AsPerson;
 use crate::limits::{CLOCK_SKEW_S, MAX_LISTED_GRANTS};
-use crate::policy;
 use crate::problem::{FieldProblem, Problem, Reason};
 use crate::store::{LiveGrant, STEP, Target};
 use crate::text;

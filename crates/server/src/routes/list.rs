@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::body::{FieldErrors, QueryString};
 use super::view::View;
+use crate::access::policy;
 use crate::app::App;
-use crate::identity::AsPerson;
-use crate::policy;
+use crate::auth::identity::AsPerson;
 use crate::problem::Problem;
 use crate::store::{self, Filter, RequestPage, Visible};
 

@@ -1,10 +1,10 @@
 //! What several endpoints ask about a request or its grant.
 
+use crate::access::policy;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Person;
 use crate::limits::MAX_CLOCK_STEP_S;
-use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store::Request;
 

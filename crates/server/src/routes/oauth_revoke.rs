@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use super::body::FormBody;
 use super::introspect::Body;
 use crate::app::App;
-use crate::identity::AsPerson;
+use crate::auth::identity::AsPerson;
 use crate::problem::{Problem, Reason};
 
 /// What the trail says where no reason was given.

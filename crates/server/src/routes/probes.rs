@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use super::body::{FieldErrors, Id, JsonBody};
+use crate::access::policy;
 use crate::app::App;
+use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, rfc3339};
 use crate::config::Person;
 use crate::feed::Known;
-use crate::identity::AsPerson;
-use crate::policy;
 use crate::probes::{Answered, Keys, Node, Open, Probes, Verdict, judge};
 use crate::problem::{Problem, Reason};
 

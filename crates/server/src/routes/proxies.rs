@@ -9,9 +9,9 @@ use axum::http::{HeaderName, header};
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, rfc3339};
 use crate::feed::{About, Known};
-use crate::identity::AsPerson;
 use crate::limits::{CLOCK_SKEW_S, MAX_WAIT_S};
 use crate::problem::Problem;
 

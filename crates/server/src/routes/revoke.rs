@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::body::{FieldErrors, Id, JsonBody};
 use crate::app::App;
+use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, rfc3339};
-use crate::identity::AsPerson;
 use crate::problem::{Problem, Reason};
 use crate::store::Revoked;
 use crate::text;

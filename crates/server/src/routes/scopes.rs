@@ -5,9 +5,10 @@ use axum::extract::State;
 use axum::http::{HeaderName, header};
 use serde::Serialize;
 
+use crate::access::policy;
 use crate::app::App;
-use crate::identity::AsPerson;
-use crate::{duration, policy};
+use crate::auth::identity::AsPerson;
+use crate::duration;
 
 #[derive(Serialize)]
 pub(super) struct Scopes {

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::QueryString;
+use crate::access::policy;
 use crate::app::App;
+use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, rfc3339};
-use crate::identity::AsPerson;
-use crate::policy;
 use crate::problem::Problem;
 
 /// How many acts one answer lists.

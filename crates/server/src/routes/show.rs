@@ -7,10 +7,10 @@ use tokio::time::{Duration, Instant};
 
 use super::body::{Id, QueryString, wait};
 use super::view::View;
+use crate::access::policy;
 use crate::app::App;
+use crate::auth::identity::{AsPerson, still_configured};
 use crate::clock::Moment;
-use crate::identity::{AsPerson, still_configured};
-use crate::policy;
 use crate::problem::{Problem, Reason};
 use crate::store;
 

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use crate::access::policy;
 use crate::clock::rfc3339;
 use crate::config::Config;
+use crate::duration;
 use crate::store::{Request, State};
-use crate::{duration, policy};
 
 /// A request as its requester and its approvers see it.
 #[derive(Debug, Serialize)]
