@@ -5,7 +5,6 @@
 //! [`step::Step`]s, which the filter turns into Envoy's actions.
 //!
 //! - [`config`]: what an operator wrote, as types that need no further check.
-//! - [`schema`]: how such types say what they take, are read, and described.
 //! - [`token`], `breakglass_types::claims`: from bytes in a header to a token that can be believed.
 //! - [`policy`]: hosts, methods, paths, and what covers them.
 //! - `decision`: the rules in their order; the only place that makes a permit.
@@ -37,7 +36,6 @@ mod refusal;
 mod request;
 mod revocations;
 mod route_used;
-pub mod schema;
 pub mod sharing;
 mod sources;
 pub mod step;
@@ -50,6 +48,7 @@ pub mod worker;
 // Defined once for all programs.
 pub use breakglass_types::{claims, instant, introspection, json};
 
+use breakglass_config_schema::{self as schema, object};
 use breakglass_types::hex;
 
 pub use counters::CounterName;

@@ -73,10 +73,10 @@ fn fate(mark: &str) -> Option<&'static str> {
         "sh kubernetes" | "sh kubernetes refused" => {
             "run on a real API server (tests/platforms/kubernetes/walk.rs)"
         }
-        "sh audit" => "run, on a log (crates/approval/tests/it/audit/documented.rs)",
+        "sh audit" => "run, on a log (crates/cli/tests/it/audit/documented.rs)",
         "sh demo" => "run: scripts/demo (session.rs), and scripts/test, which runs all this",
         "console demo" => "compared with what scripts/demo prints (session.rs)",
-        "json audit" => "compared with what is printed (crates/approval/.../documented.rs)",
+        "json audit" => "compared with what is printed (crates/cli/.../documented.rs)",
         "json" => "parsed (examples.rs)",
         "yaml filter" => "taken by the filter (examples.rs)",
         "yaml cluster" | "yaml connection manager" | "yaml http filter" => {

@@ -6,7 +6,6 @@ use breakglass_types::names::TOKEN_HEADER;
 
 use crate::bodies::{BodyAudit, Capture, Redaction};
 use crate::json::Json;
-use crate::object;
 use crate::schema::{
     Object, Place, Reader, Takes, list, number, object, or, or_none, parsed, required, text,
 };

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 pub use breakglass_types::OnUnavailable;
 
-use crate::object;
 use crate::schema::{
     Object, Place, Reader, duration, flat, object, one_of, optional, or, required, text,
 };

@@ -1,7 +1,0 @@
-//! The binary `breakglass`: reads the command line, runs one verb, ends with its exit code.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    breakglass_approval::cli::main().into()
-}

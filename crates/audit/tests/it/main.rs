@@ -1,0 +1,9 @@
+//! The reader of logs, on logs that another program wrote.
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "test code: what is not as expected ends the test"
+)]
+
+mod laws;
+mod orders;

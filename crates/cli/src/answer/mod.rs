@@ -1,0 +1,195 @@
+//! What the service answers, as types: the one place that says which members the command line relies on.
+//!
+//! 1. A missing member, or one of another type, means that the answer is not one of our service's.
+//! 2. Members that are not known here are kept and shown with `--json`: the service may be newer.
+//! 3. What has to fit what was asked for (an id, a state) is checked by the verb that asked: see [`Mismatch`].
+
+mod audit;
+mod probe;
+mod request;
+mod revocation;
+mod scopes;
+mod token;
+
+use serde::de::{DeserializeOwned, Deserializer};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use audit::{Attempt, AttemptsPage, Evidence, EvidencePage, HeadsPage, Step};
+pub use probe::{Challenge, ProbedNode, Verdict, Verdicts};
+pub use request::{Grant, Refusal, Request, Requests, State};
+pub use revocation::{Forgotten, Gone, Killed, LookAlike, Proxies, Proxy, Revoked};
+pub use scopes::{Scope, Scopes};
+pub use token::Issued;
+
+use breakglass_server::clock::{Moment, parse_rfc3339};
+
+/// How much of a text is repeated in a message, in characters.
+const SHOWN: usize = 200;
+
+/// One kind of answer.
+pub trait Body: DeserializeOwned {
+    /// In words that follow "expected", such as `a request`.
+    const NAME: &'static str;
+
+    /// What the types do not say.
+    ///
+    /// # Errors
+    /// Says which member is wrong, and what was expected.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// What a call returns.
+pub trait Answer: Sized {
+    /// In words that follow "expected", such as `a request`.
+    const NAME: &'static str;
+
+    /// Reads the answer.
+    ///
+    /// # Errors
+    /// Says what came instead.
+    fn read(json: Value) -> Result<Self, String>;
+}
+
+/// An answer that is what it has to be, and all of it as it came.
+#[derive(Debug, Clone)]
+pub struct Whole<T> {
+    /// What the command line relies on.
+    pub body: T,
+    /// All members, for `--json`.
+    pub json: Value,
+}
+
+impl<T: Body> Answer for Whole<T> {
+    const NAME: &'static str = T::NAME;
+
+    fn read(json: Value) -> Result<Whole<T>, String> {
+        expect_object(&json)?;
+        let body = T::deserialize(&json).map_err(|error| brief(&error.to_string()))?;
+        body.check()?;
+        Ok(Whole { body, json })
+    }
+}
+
+/// For callers that read it with types of their own.
+impl Answer for Value {
+    const NAME: &'static str = "a JSON object";
+
+    fn read(json: Value) -> Result<Value, String> {
+        expect_object(&json)?;
+        Ok(json)
+    }
+}
+
+/// The answer is one of our service's, and not one to what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the service answered for something else: {member}: expected `{expected}`, got `{got}`")]
+pub struct Mismatch {
+    /// Which member.
+    pub member: &'static str,
+    /// What follows from the question.
+    pub expected: String,
+    /// What came.
+    pub got: String,
+}
+
+impl Mismatch {
+    /// Compares one member with what follows from the question.
+    ///
+    /// # Errors
+    /// [`Mismatch`] where they differ.
+    pub fn check(member: &'static str, expected: &str, got: &str) -> Result<(), Mismatch> {
+        if expected == got {
+            return Ok(());
+        }
+        Err(Mismatch { member, expected: brief(expected), got: brief(got) })
+    }
+}
+
+/// An RFC 3339 instant: the text as it came, and what it means.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Instant {
+    text: String,
+    moment: Moment,
+}
+
+impl Instant {
+    /// As it came.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        self.moment
+    }
+}
+
+impl TryFrom<String> for Instant {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Instant, String> {
+        match parse_rfc3339(&text) {
+            Some(moment) => Ok(Instant { text, moment }),
+            None => Err(format!("expected an RFC 3339 instant, got `{}`", brief(&text))),
+        }
+    }
+}
+
+impl From<Instant> for String {
+    fn from(instant: Instant) -> String {
+        instant.text
+    }
+}
+
+/// `text` on one line, no longer than a message may be.
+#[must_use]
+pub fn brief(text: &str) -> String {
+    let mut shown: String = one_line(text).chars().take(SHOWN).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push_str(" ..");
+    }
+    shown
+}
+
+/// `text` on one line: what a service or a person sent makes no lines of its own.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], "\u{fffd}")
+}
+
+/// A member that has to be there, and may be `null`.
+fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+/// Whether `id` can be an id: what is repeated in commands for a shell must be harmless there.
+fn check_id(member: &str, id: &str) -> Result<(), String> {
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if id.is_empty() || id.len() > 100 || !id.bytes().all(valid) || id.starts_with('-') {
+        return Err(format!(
+            "{member}: expected an id of at most 100 letters, digits, `_` and `-`, got `{}`",
+            brief(id)
+        ));
+    }
+    Ok(())
+}
+
+fn expect_object(json: &Value) -> Result<(), String> {
+    let kind = match json {
+        Value::Object(_) => return Ok(()),
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+    };
+    Err(format!("{kind} where an object is expected"))
+}

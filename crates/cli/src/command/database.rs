@@ -1,0 +1,69 @@
+//! `breakglass database`: what an operator does with the files of the service, where no SQLite shell is at hand.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::client::Failure;
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+use breakglass_server::maintenance;
+use breakglass_server::reload::ConfigFile;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    task: Task,
+
+    /// The service's configuration, in TOML.
+    #[arg(long, value_name = "FILE", global = true, default_value = "/etc/breakglass/config.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Task {
+    /// Copy both databases into a new directory, also while the service runs. Signing keys are not copied.
+    Backup {
+        /// The directory, which must not be there yet.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Give the feed of revocations another id: every proxy reads all of it again. Stop the service first.
+    NewFeed,
+    /// Remove the heads that versions before the evidence database left in the main one. Stop the service first.
+    DropOldHeads,
+}
+
+pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
+    let config = ConfigFile::read(&args.config)
+        .map_err(|error| Failure::Invalid(format!("the configuration is not valid:\n{error}")))?
+        .config;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| failed(&error))?;
+    match &args.task {
+        Task::Backup { to } => {
+            let files = runtime
+                .block_on(maintenance::backup(&config, to))
+                .map_err(|error| failed(&error))?;
+            let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+            terminal.note("the signing keys are not in it");
+            terminal.result(&names.join("\n"), &json!({ "files": names }))?;
+        }
+        Task::NewFeed => {
+            let id =
+                runtime.block_on(maintenance::new_feed(&config)).map_err(|error| failed(&error))?;
+            terminal.note("every proxy reads the whole feed once more");
+            terminal.result(&id, &json!({ "feed": id }))?;
+        }
+        Task::DropOldHeads => {
+            let count = runtime
+                .block_on(maintenance::drop_old_heads(&config))
+                .map_err(|error| failed(&error))?;
+            terminal.result(&format!("removed {count} heads"), &json!({ "removed": count }))?;
+        }
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,220 @@
+//! `breakglass serve`: runs the approval service.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+
+use crate::client::Failure;
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+use breakglass_server::app::App;
+use breakglass_server::clock::{Clock, Moment, SystemClock};
+use breakglass_server::config::Config;
+use breakglass_server::database_lock::DatabaseLock;
+use breakglass_server::evidence;
+use breakglass_server::issuer::{Issuer, KeyDirectory};
+use breakglass_server::memory_guard::forbid_dumps;
+use breakglass_server::metrics::Metrics;
+use breakglass_server::metrics_server;
+use breakglass_server::random::Randomness;
+use breakglass_server::reload::ConfigFile;
+use breakglass_server::server;
+use breakglass_server::store::Store;
+use breakglass_server::tasks::reload::{self, keep_reloading};
+use breakglass_server::timekeeper::Timekeeper;
+
+/// How long the start waits for the evidence database.
+const EVIDENCE_PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The configuration, in TOML.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// Listen here instead; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+
+    /// Serve /metrics here as well, and nothing else, so that a network can let Prometheus in to nothing more.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_listen: Option<SocketAddr>,
+
+    /// Write the service's URL to this file once it listens.
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+
+    /// Check the configuration, say what is wrong with it, and end.
+    #[arg(long)]
+    check: bool,
+
+    /// Believe the clock of this machine from now on, where the service found it set. For one start: not for a
+    /// unit file or a manifest.
+    #[arg(long)]
+    accept_clock: bool,
+
+    /// How much to log, on stderr: error, warn, info, debug.
+    #[arg(long, env = "BREAKGLASS_LOG", default_value = "info", value_name = "LEVEL")]
+    log: LevelFilter,
+}
+
+pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(error.to_string()))?;
+    let signals = {
+        let _runtime = runtime.enter();
+        Signals::take().map_err(|error| Failure::Failed(error.to_string()))?
+    };
+    let file = ConfigFile::read(&args.config)
+        .map_err(|error| Failure::Invalid(format!("the configuration is not valid:\n{error}")))?;
+    let config = &file.config;
+    if args.check {
+        let warnings = config.warnings();
+        let text = ["valid".to_owned()].into_iter().chain(warnings.clone()).collect::<Vec<_>>();
+        terminal.result(&text.join("\n"), &json!({ "valid": true, "warnings": warnings }))?;
+        return Ok(Exit::Done);
+    }
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_max_level(args.log)
+        .init();
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    raise_file_limit();
+    forbid_dumps();
+    runtime.block_on(serve(args, file, signals))?;
+    Ok(Exit::Done)
+}
+
+async fn serve(args: &Args, file: ConfigFile, signals: Signals) -> Result<(), Failure> {
+    let address = args.listen.unwrap_or(file.config.listen);
+    // Before the database is opened, and until the process has ended.
+    let mut lock = DatabaseLock::take(&file.config.database, started_at())
+        .map_err(|error| Failure::Failed(error.to_string()))?;
+    lock.describe(&address.to_string());
+    let digest = file.digest;
+    let app = assemble(file.config, args.accept_clock).await?;
+    app.reloads().started_with(digest);
+    reload::applied(&app);
+    let failed = |error: io::Error| Failure::Failed(format!("{address}: {error}"));
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+    lock.describe(&url);
+    let metrics =
+        match args.metrics_listen {
+            Some(address) => Some(metrics_server::start(&app, address).await.map_err(|error| {
+                Failure::Failed(format!("--metrics-listen {address}: {error}"))
+            })?),
+            None => None,
+        };
+    tracing::info!(url, version = env!("CARGO_PKG_VERSION"), "listening");
+    if let Some(path) = &args.ready_file {
+        write_whole(path, &url)
+            .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
+    }
+    let Signals { hangup, terminate, interrupt } = signals;
+    let upkeep = tokio::spawn(evidence::keep(app.clone()));
+    let reloading = tokio::spawn(keep_reloading(app.clone(), args.config.clone(), hangup));
+    let served = server::serve(app.clone(), listener, stop(terminate, interrupt)).await;
+    reloading.abort();
+    upkeep.abort();
+    drop(metrics);
+    app.close_evidence().await;
+    served.map_err(failed)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// For the lock's words to a second process alone: a clock that tells nothing keeps no service from starting.
+fn started_at() -> Moment {
+    SystemClock.now().unwrap_or(Moment::from_seconds(0))
+}
+
+async fn assemble(config: Config, accept_clock: bool) -> Result<App, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
+    let randomness = Randomness::from_system().map_err(|error| failed(&error))?;
+    let store = Store::open(&config.database)
+        .await
+        .map_err(|error| Failure::Failed(format!("{}: {error}", config.database.display())))?;
+    let timekeeper = Timekeeper::open(Box::new(SystemClock), &store, accept_clock)
+        .await
+        .map_err(|error| failed(&error))?;
+    let now = timekeeper.now();
+    let keys = KeyDirectory::new(&config.key_directory);
+    if !config.key_directory.is_dir() || keys.names().map_err(|error| failed(&error))?.is_empty() {
+        let kid = keys.add(now, &randomness).map_err(|error| failed(&error))?;
+        tracing::info!(kid, "made the first signing key");
+    }
+    let issuer = Issuer::new(&config.issuer, keys).map_err(|error| failed(&error))?;
+    let metrics = Metrics::new().map_err(|error| failed(&error))?;
+    let app = App::new(config, store, issuer, timekeeper, randomness, metrics);
+    open_evidence(&app).await;
+    Ok(app)
+}
+
+/// Opens the evidence database, if that is a matter of moments. If not, the service begins without it: it is opened
+/// in the background, and a revocation does not wait for it.
+async fn open_evidence(app: &App) {
+    if let Ok(Err(cause)) = tokio::time::timeout(EVIDENCE_PATIENCE, app.open_evidence()).await {
+        tracing::warn!(%cause, "starting without the evidence database");
+    }
+}
+
+/// Each poll that hangs is a file for the system, and the usual soft limit of 1024 is below what
+/// the proxies of one installation may be: who approves would find no connection left. What the
+/// process may have, it takes.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        Ok(()) => tracing::debug!(files = limit.maximum, "file limit raised"),
+        Err(cause) => tracing::warn!(%cause, files = limit.current, "file limit not raised"),
+    }
+}
+
+/// The signals that the service takes, also those that come before it waits for them.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on none of them ends the process by itself.
+    fn take() -> io::Result<Signals> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// Ready when the service is told to stop.
+async fn stop(mut terminate: Signal, mut interrupt: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+}
+
+/// Who waits for the file sees all of it or nothing.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".tmp");
+    fs::write(&unfinished, text)?;
+    fs::rename(&unfinished, path)
+}

@@ -1,0 +1,39 @@
+//! The real binary: the command line, and the service as a process.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code: what is not as expected ends the test"
+)]
+
+mod attempts;
+mod audit;
+mod auditors;
+mod cli_answers;
+mod cli_flow;
+mod cli_list;
+mod cli_matrix;
+mod cli_probe;
+mod cli_reach;
+mod cli_receipt;
+mod cli_refusals;
+mod cli_revoke;
+mod cli_serve;
+mod cli_submit;
+mod clock_process;
+mod evidence_database;
+mod faults;
+mod heads_document;
+mod leavers;
+mod maintenance;
+mod memory;
+mod one_process;
+mod plans;
+mod process;
+mod reload;
+mod stand_in;
+mod storage;
+mod unknown_proxies;
+mod waits;

@@ -1,0 +1,296 @@
+//! No statement of the service reads a whole table that grows: every one that it makes while every operation of
+//! the interface is used, and those of the triggers, is explained by SQLite.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use regex_lite::Regex;
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection, Row};
+
+use crate::process::{Server, breakglass};
+use breakglass_testing::service::{config, token_of};
+
+/// What may be scanned: JSON that came as a parameter, a table of one row, and what a query itself makes.
+fn is_bounded(scan: &str, statement: &str) -> bool {
+    let name = scan.split(' ').nth(1).unwrap();
+    scan.contains("VIRTUAL TABLE")
+        || scan == "SCAN CONSTANT ROW"
+        || ["clock", "feed", "import", "retention"].contains(&name)
+        || statement.contains(&format!("WITH RECURSIVE {name} "))
+        // What is read inside it is a scan of its own.
+        || statement.contains(&format!(") AS {name}"))
+        || name.starts_with('(')
+}
+
+/// Uses one operation after the other, and notes which.
+struct Caller<'a> {
+    server: &'a Server,
+    used: BTreeSet<String>,
+    calls: usize,
+}
+
+impl Caller<'_> {
+    fn call(&mut self, who: &str, method: &str, template: &str, path: &str, body: Value) -> Value {
+        self.used.insert(format!("{method} {template}"));
+        self.calls += 1;
+        let url = format!("{}{path}", self.server.url);
+        let agent = ureq::Agent::new_with_config(
+            ureq::Agent::config_builder().http_status_as_error(false).build(),
+        );
+        let token = format!("Bearer {}", token_of(who));
+        let answer = match (method, &body) {
+            ("get", _) => agent.get(url).header("authorization", token).call(),
+            (_, Value::String(form)) => agent
+                .post(url)
+                .header("authorization", token)
+                .header("content-type", "application/x-www-form-urlencoded")
+                .send(form),
+            _ => agent
+                .post(url)
+                .header("authorization", token)
+                .header("idempotency-key", self.calls.to_string())
+                .send_json(&body),
+        };
+        let mut answer = answer.unwrap();
+        let status = answer.status();
+        let text = answer.body_mut().read_to_string().unwrap();
+        // No proxy is silent for long enough here: what the refusal of that reads is read all the same.
+        let refused = template.ends_with("/forget") && status == 404;
+        assert!(status.is_success() || refused, "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    fn get(&mut self, who: &str, template: &str, query: &str) -> Value {
+        self.call(who, "get", template, &format!("{template}{query}"), Value::Null)
+    }
+
+    fn post(&mut self, who: &str, template: &str, body: Value) -> Value {
+        self.call(who, "post", template, template, body)
+    }
+
+    fn act(&mut self, who: &str, id: &str, verb: &str) -> Value {
+        let template = format!("/v1/requests/{{id}}/{verb}");
+        let path = template.replace("{id}", id);
+        self.call(who, "post", &template, &path, json!({ "reason": "r" }))
+    }
+
+    fn pending(&mut self) -> String {
+        let body = json!({ "scopes": ["orders:read"], "reason": "r", "duration": "30m", "incident": "INC-1" });
+        self.post("alice", "/v1/requests", body)["id"].as_str().unwrap().to_owned()
+    }
+
+    fn approved(&mut self) -> (String, String) {
+        let id = self.pending();
+        let view = self.act("carol", &id, "approve");
+        (id, view["grant"]["id"].as_str().unwrap().to_owned())
+    }
+
+    /// Every operation, with each of the parameters that change what is asked of the database.
+    fn everything(&mut self) {
+        let denied = self.pending();
+        self.act("carol", &denied, "deny");
+        let cancelled = self.pending();
+        self.act("alice", &cancelled, "cancel");
+        let (id, jti) = self.approved();
+        let token = self.act("alice", &id, "token")["token"].as_str().unwrap().to_owned();
+        self.post("envoy", "/oauth2/introspect", json!(format!("token={token}")));
+        let template = "/v1/requests/{id}";
+        self.call("alice", "get", template, &format!("/v1/requests/{id}"), Value::Null);
+        let states =
+            ["", "approved", "cancelled", "denied", "expired", "lapsed", "pending", "revoked"];
+        for who in ["alice", "carol", "grace"] {
+            for state in states {
+                let state =
+                    if state.is_empty() { String::new() } else { format!("&state={state}") };
+                for mine in [false, true] {
+                    let query = format!("?limit=1&mine={mine}{state}&after={id}");
+                    self.get(who, "/v1/requests", &query);
+                }
+            }
+        }
+        let head = json!({ "chain": "0".repeat(32), "seq": 1, "hash": "0".repeat(64),
+            "began": "2026-11-22T02:13:00Z", "grants": { "g": 1 } });
+        let heads = |head: &Value| json!({ "node": "n", "heads": [head] });
+        let mut later = head.clone();
+        later["seq"] = json!(2);
+        for head in [&head, &head, &later] {
+            self.post("envoy", "/v1/audit/heads", heads(head));
+        }
+        let chain = format!("&chain={}", "0".repeat(32));
+        for query in ["", &chain, "&node=n"] {
+            for since in ["?after=0", "?since=2026-11-22T02:13:00Z", "?since=2099-11-22T02:13:00Z"]
+            {
+                self.get("grace", "/v1/audit/heads", &format!("{since}{query}"));
+            }
+        }
+        for about in [format!("grant={jti}"), "incident=INC-1".into(), "subject=alice".into()] {
+            self.get("grace", "/v1/audit/requests", &format!("?{about}&after=0"));
+        }
+        let challenge = self.post("grace", "/v1/probes", json!({}));
+        let template = "/v1/probes/{id}/answers";
+        let path = template.replace("{id}", challenge["id"].as_str().unwrap());
+        let answers =
+            json!({ "answers": [{ "entrance": "e", "authority": "a", "answer": "A".repeat(86) }] });
+        self.call("grace", "post", template, &path, answers);
+        self.get("grace", "/v1/audit/service", "");
+        self.get("grace", "/v1/audit/attempts", "?after=0");
+        self.get("alice", "/v1/scopes", "");
+        self.get("grace", "/healthz", "?detail=1");
+        let template = "/v1/proxies/{id}/forget";
+        let path = "/v1/proxies/0123456789abcdef0123456789abcdef/forget";
+        self.call("carol", "post", template, path, json!({ "reason": "r" }));
+        let template = "/v1/grants/{jti}/revoke";
+        let path = format!("/v1/grants/{jti}/revoke");
+        self.call("carol", "post", template, &path, json!({ "reason": "r" }));
+        self.get("envoy", "/v1/revocations", "?after=0&node=n");
+        let (id, _) = self.approved();
+        let token = self.act("alice", &id, "token")["token"].as_str().unwrap().to_owned();
+        self.post("alice", "/oauth2/revoke", json!(format!("token={token}")));
+        let (_, jti) = self.approved();
+        for mut what in [
+            json!({ "grant": jti }),
+            json!({ "subject": "alice" }),
+            json!({ "incident": "INC-1" }),
+            json!({ "scope": "orders:read" }),
+            json!({ "all": true }),
+        ] {
+            self.approved();
+            what["reason"] = json!("r");
+            self.post("carol", "/v1/revocations", what);
+        }
+        self.get("carol", "/v1/proxies", "");
+        for path in ["/.well-known/jwks.json", "/healthz", "/readyz", "/metrics"] {
+            self.get("nobody", path, "");
+        }
+    }
+}
+
+/// The statements in the log.
+fn statements(log: &str) -> BTreeSet<String> {
+    let field = Regex::new(
+        r#"(?:DEBUG|WARN).* summary=("(?:[^"\\]|\\.)*") db.statement=("(?:[^"\\]|\\.)*")"#,
+    );
+    let field = field.unwrap();
+    let text = |quoted: &str| serde_json::from_str::<String>(&quoted.replace(r"\'", "'")).unwrap();
+    log.lines()
+        .filter_map(|line| field.captures(line))
+        .map(|found| match &found[2] {
+            "\"\"" => text(&found[1]),
+            whole => text(whole),
+        })
+        .map(|statement| statement.trim().to_owned())
+        .collect()
+}
+
+/// What the triggers do, as statements by themselves.
+async fn of_triggers(database: &mut SqliteConnection) -> Vec<String> {
+    let parameter = Regex::new(r"\b(NEW|OLD)\.\w+").unwrap();
+    let raise = Regex::new(r"RAISE\([^)]*\)").unwrap();
+    let triggers: Vec<String> =
+        sqlx::query_scalar("SELECT sql FROM sqlite_schema WHERE type = 'trigger'")
+            .fetch_all(database)
+            .await
+            .unwrap();
+    let mut statements = Vec::new();
+    for trigger in triggers {
+        let (head, body) = trigger.split_once("BEGIN").unwrap();
+        let body = body.trim().strip_suffix("END").unwrap();
+        let when = head.split_once("WHEN").map(|(_, when)| format!("SELECT 1 WHERE {when}"));
+        for statement in body.split(';').map(str::to_owned).chain(when) {
+            let statement = raise.replace_all(&statement, "1");
+            statements.push(parameter.replace_all(&statement, "?1").trim().to_owned());
+        }
+    }
+    statements.retain(|statement| !statement.is_empty());
+    statements
+}
+
+async fn explain(database: &mut SqliteConnection, statement: &str) -> Option<Vec<String>> {
+    let explained = format!("EXPLAIN QUERY PLAN {statement}");
+    let rows = sqlx::query(AssertSqlSafe(explained)).fetch_all(database).await;
+    Some(rows.ok()?.iter().map(|row| row.get::<String, _>("detail")).collect())
+}
+
+fn is_explained(statement: &str) -> bool {
+    let verb = statement.split_whitespace().next().unwrap_or("");
+    ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&verb)
+}
+
+#[test]
+fn no_statement_reads_a_whole_table_that_grows() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = config(&directory);
+    let mut command = breakglass();
+    command.env("BREAKGLASS_LOG", "debug");
+    let server = Server::start_by(command, directory, &text);
+    let mut caller = Caller { server: &server, used: BTreeSet::new(), calls: 0 };
+    caller.everything();
+    let document = caller.get("nobody", "/openapi.json", "");
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            let operation = format!("{method} {path}");
+            assert!(caller.used.contains(&operation), "{operation} is not used here");
+        }
+    }
+    // The tasks that look by themselves have looked.
+    std::thread::sleep(Duration::from_millis(2500));
+    let statements = statements(&server.log());
+    assert!(statements.len() > 40, "the log has statements: {statements:#?}");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut databases = Vec::new();
+        for file in fs::read_dir(server.directory.path()).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "db") {
+                let url = format!("sqlite://{}", path.display());
+                databases.push(SqliteConnection::connect(&url).await.unwrap());
+            }
+        }
+        let mut scans = Vec::new();
+        let mut explained = 0;
+        for database in &mut databases {
+            for statement in of_triggers(database).await {
+                let plan = explain(database, &statement).await;
+                let plan = plan.unwrap_or_else(|| panic!("not explained: {statement}"));
+                scans.extend(unbounded(&plan, &statement));
+                explained += 1;
+            }
+        }
+        for statement in statements.iter().filter(|statement| is_explained(statement)) {
+            let mut plan = None;
+            for database in &mut databases {
+                plan = plan.or(explain(database, statement).await);
+            }
+            // The migrations' own table and statements are not asked about again.
+            let Some(plan) = plan else {
+                assert!(statement.contains("_sqlx_migrations"), "not explained: {statement}");
+                continue;
+            };
+            if !statement.contains("_sqlx_migrations") && !is_migration(statement) {
+                scans.extend(unbounded(&plan, statement));
+                explained += 1;
+            }
+        }
+        assert!(scans.is_empty(), "{}", scans.join("\n\n"));
+        assert!(explained > 80, "{explained}");
+    });
+}
+
+fn unbounded(plan: &[String], statement: &str) -> Option<String> {
+    let scans: Vec<&String> = plan
+        .iter()
+        .filter(|step| step.starts_with("SCAN") && !is_bounded(step, statement))
+        .collect();
+    (!scans.is_empty()).then(|| format!("{statement}\n  {scans:?}"))
+}
+
+/// A migration reads everything, once.
+fn is_migration(statement: &str) -> bool {
+    let migrations = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/migrations");
+    fs::read_dir(migrations)
+        .unwrap()
+        .any(|file| fs::read_to_string(file.unwrap().path()).unwrap().contains(statement))
+}

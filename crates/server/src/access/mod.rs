@@ -1,0 +1,4 @@
+//! Who may do what.
+
+pub mod near;
+pub mod policy;

@@ -1,0 +1,251 @@
+//! What every endpoint works with.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::watch;
+
+use crate::action::Action;
+use crate::auth::chain_owners::ChainOwners;
+use crate::clock::Moment;
+use crate::config::Config;
+use crate::evidence::Evidence;
+use crate::feed::Feed;
+use crate::issuer::Issuer;
+use crate::metrics::Metrics;
+use crate::probes::Probes;
+use crate::problem::Problem;
+use crate::random::Randomness;
+use crate::readiness::Readiness;
+use crate::reload::Reloads;
+use crate::store::Store;
+use crate::timekeeper::Timekeeper;
+use crate::waits::Waits;
+
+/// The service's parts; a handle that is cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+struct Parts {
+    setup: RwLock<Setup>,
+    store: Store,
+    evidence: Evidence,
+    issuer: Issuer,
+    timekeeper: Timekeeper,
+    reloads: Reloads,
+    randomness: Randomness,
+    metrics: Metrics,
+    feed: Feed,
+    readiness: Readiness,
+    news: watch::Sender<News>,
+    waits: Waits,
+    probes: Probes,
+}
+
+/// What the configuration file says, and what follows from it: a reload replaces all of it at once.
+#[derive(Clone)]
+struct Setup {
+    config: Arc<Config>,
+    chain_owners: Arc<ChainOwners>,
+}
+
+impl Setup {
+    fn new(config: Config) -> Setup {
+        let chain_owners = Arc::new(ChainOwners::new(&config.proxies));
+        Setup { config: Arc::new(config), chain_owners }
+    }
+}
+
+/// What wakes those who wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct News {
+    /// Grows with every change of state.
+    pub changes: u64,
+    /// The service is about to end: who waits gets its answer now.
+    pub stopping: bool,
+}
+
+impl App {
+    /// A service of these parts.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        store: Store,
+        issuer: Issuer,
+        timekeeper: Timekeeper,
+        randomness: Randomness,
+        metrics: Metrics,
+    ) -> App {
+        let news = watch::Sender::new(News::default());
+        let now = timekeeper.now();
+        let feed = Feed::new(Some(now));
+        let evidence = Evidence::new(&config);
+        App(Arc::new(Parts {
+            setup: RwLock::new(Setup::new(config)),
+            store,
+            evidence,
+            issuer,
+            timekeeper,
+            reloads: Reloads::new(now),
+            randomness,
+            metrics,
+            feed,
+            readiness: Readiness::new(),
+            news,
+            waits: Waits::default(),
+            probes: Probes::default(),
+        }))
+    }
+
+    /// The configuration as it is now. Who needs several things of it asks once: a reload may come in between.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.setup().config
+    }
+
+    /// Whose audit chains are whose.
+    #[must_use]
+    pub fn chain_owners(&self) -> Arc<ChainOwners> {
+        self.setup().chain_owners
+    }
+
+    /// Takes another configuration: every request that begins from now on sees it. Who waits looks again.
+    pub fn reconfigure(&self, config: Config) {
+        let setup = Setup::new(config);
+        // It is replaced in one assignment.
+        *self.0.setup.write().unwrap_or_else(PoisonError::into_inner) = setup;
+        self.0.news.send_modify(|news| news.changes = news.changes.wrapping_add(1));
+        self.0.feed.wake();
+        self.0.waits.wake_all();
+    }
+
+    fn setup(&self) -> Setup {
+        self.0.setup.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The evidence database.
+    #[must_use]
+    pub fn evidence(&self) -> &Evidence {
+        &self.0.evidence
+    }
+
+    /// The signing keys.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.0.issuer
+    }
+
+    /// The random numbers.
+    #[must_use]
+    pub fn randomness(&self) -> &Randomness {
+        &self.0.randomness
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// The feed of revocations.
+    #[must_use]
+    pub fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
+    /// Whether the service can do its work.
+    #[must_use]
+    pub fn readiness(&self) -> &Readiness {
+        &self.0.readiness
+    }
+
+    /// The clock, and what is believed of it.
+    #[must_use]
+    pub fn timekeeper(&self) -> &Timekeeper {
+        &self.0.timekeeper
+    }
+
+    /// How the configuration came to be what it is.
+    #[must_use]
+    pub fn reloads(&self) -> &Reloads {
+        &self.0.reloads
+    }
+
+    /// The present moment as the service believes it: for what only reads, writes down or ends. It is there
+    /// also where the clock is wrong.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.0.timekeeper.now()
+    }
+
+    /// The present moment, for what opens access: requests, approvals, tokens.
+    ///
+    /// # Errors
+    /// A refusal while the clock is not believed.
+    pub fn trusted_now(&self) -> Result<Moment, Problem> {
+        self.0.timekeeper.trusted_now()
+    }
+
+    /// The earliest time that it could be: what decides whether a grant is over that is to be revoked, and
+    /// whether a revocation is still listed.
+    #[must_use]
+    pub fn floor(&self) -> Moment {
+        self.0.timekeeper.floor()
+    }
+
+    /// Told of every change from now on.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<News> {
+        self.0.news.subscribe()
+    }
+
+    /// Who waits for which request.
+    #[must_use]
+    pub fn waits(&self) -> &Waits {
+        &self.0.waits
+    }
+
+    /// The challenges that live.
+    #[must_use]
+    pub fn probes(&self) -> &Probes {
+        &self.0.probes
+    }
+
+    /// Tells those who wait of a change of this request, and counts it.
+    pub(crate) fn changed(&self, action: Action, request: &str) {
+        self.changed_many(action, 1);
+        self.0.waits.wake(request);
+    }
+
+    /// Tells those who wait of `count` changes at once, and counts them.
+    fn changed_many(&self, action: Action, count: usize) {
+        self.0.metrics.changed(action, count);
+        self.0.news.send_modify(|news| news.changes = news.changes.wrapping_add(1));
+    }
+
+    /// Tells those who wait of `count` revocations. When it is done, the feed lists them: who has
+    /// an answer about a revocation finds it there.
+    pub(crate) async fn revoked(&self, count: usize) {
+        self.changed_many(Action::Revoke, count);
+        // A failure is in the log, and no reason to call the revocation one.
+        let _ = self.0.feed.look(&self.0.store, self.floor()).await;
+    }
+
+    /// Lets those who wait have their answer, because the service ends.
+    pub fn stop(&self) {
+        self.0.news.send_modify(|news| news.stopping = true);
+        self.0.feed.wake();
+        self.0.waits.wake_all();
+    }
+
+    /// Whether the service is about to end.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.news.borrow().stopping
+    }
+}

@@ -1,0 +1,4 @@
+//! Who is calling.
+
+pub mod chain_owners;
+pub mod identity;

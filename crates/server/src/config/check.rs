@@ -1,0 +1,169 @@
+//! What is wrong between entries: names and credentials given twice, scopes nobody can approve.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use breakglass_config_schema::{Object, Place};
+
+use crate::store::SERVICE;
+use breakglass_audit::folded::Folded;
+
+use super::{Config, Digest, Person, Proxy, Scope};
+
+impl Object for Config {
+    fn check(&self, place: &Place<'_>) -> Option<()> {
+        evidence(self, place).and(unique(self, place))
+    }
+}
+
+impl Config {
+    /// What is valid and yet will not work, in words for the operator.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        warnings(self)
+    }
+}
+
+/// Evidence in the main database would hold up revocations.
+fn evidence(config: &Config, place: &Place<'_>) -> Option<()> {
+    if config.evidence_path() != config.database {
+        return Some(());
+    }
+    place.field("evidence_database").error("expected another file than `database`")
+}
+
+/// Names and credentials must be unique: two people with one token would be one person who can
+/// approve their own request.
+fn unique(config: &Config, place: &Place<'_>) -> Option<()> {
+    let mut clean = Some(());
+    let mut names: Vec<(&str, Folded, String)> = Vec::new();
+    let mut tokens: BTreeMap<Digest, String> = BTreeMap::new();
+    let people = config.people.iter().map(|person| (&person.name, person.token_sha256));
+    let proxies = config.proxies.iter().map(|proxy| (&proxy.name, proxy.token_sha256));
+    let places = (0..config.people.len())
+        .map(|index| ("people", index))
+        .chain((0..config.proxies.len()).map(|index| ("proxies", index)));
+    for ((name, token), (list, index)) in people.chain(proxies).zip(places) {
+        let (place, entry) = (place.field(list).item(index), format!("{list}[{index}]"));
+        let folded = Folded::new(name);
+        if let Some(detail) = taken(&names, name, &folded) {
+            clean = place.field("name").error(detail);
+        }
+        names.push((name, folded, entry.clone()));
+        if let Some(first) = tokens.insert(token, entry) {
+            clean = place.field("token_sha256").error(format!("also the credential of {first}"));
+        }
+    }
+    let mut scopes: Vec<(&str, Folded, String)> = Vec::new();
+    for (index, scope) in config.scopes.iter().enumerate() {
+        let folded = Folded::new(&scope.name);
+        if let Some(detail) = taken(&scopes, &scope.name, &folded) {
+            clean = place.field("scopes").item(index).field("name").error(detail);
+        }
+        scopes.push((&scope.name, folded, format!("scopes[{index}]")));
+    }
+    clean
+}
+
+/// Which earlier entry has this name, or one that a person would take for it.
+fn taken(earlier: &[(&str, Folded, String)], name: &str, folded: &Folded) -> Option<String> {
+    let (other, _, entry) = earlier.iter().find(|(_, other, _)| other.same(folded))?;
+    if *other == name {
+        return Some(format!("`{name}` is also the name of {entry}"));
+    }
+    Some(format!("`{name}` looks like `{other}`, the name in {entry}.name: rename one of them"))
+}
+
+fn warnings(config: &Config) -> Vec<String> {
+    let scopes = config.scopes.iter().enumerate().filter_map(|(index, scope)| {
+        warning(config, scope).map(|detail| format!("scopes[{index}] (`{}`): {detail}", scope.name))
+    });
+    let proxies = config.proxies.iter().enumerate().flat_map(|(index, proxy)| {
+        let place = format!("proxies[{index}] (`{}`)", proxy.name);
+        audience_warnings(config, proxy).into_iter().map(move |detail| format!("{place}: {detail}"))
+    });
+    let service = Folded::new(SERVICE);
+    let people = config.people.iter().enumerate().filter(|(_, person)| service.is(&person.name));
+    let people = people.map(|(index, person)| {
+        format!(
+            "people[{index}] (`{}`): the trail calls what the service does by itself `{SERVICE}`: \
+             give this person another name",
+            person.name
+        )
+    });
+    scopes.chain(proxies).chain(people).chain(look_alikes(config)).collect()
+}
+
+/// Of which audiences a proxy may introspect tokens, where that is more or less than it can use.
+fn audience_warnings(config: &Config, proxy: &Proxy) -> Vec<String> {
+    let Some(audiences) = &proxy.audiences else {
+        return vec![
+            "it may introspect tokens of every audience: list those that it serves as `audiences`"
+                .to_owned(),
+        ];
+    };
+    audiences
+        .iter()
+        .filter(|audience| !config.scopes.iter().any(|scope| scope.audience == **audience))
+        .map(|audience| format!("audiences: no scope is for `{audience}`"))
+        .collect()
+}
+
+/// Groups and audiences that a person would take for one another. Each of them allows what it says and nothing
+/// more, so it is no error; and it is hardly what was meant.
+fn look_alikes(config: &Config) -> Vec<String> {
+    let of_people = config.people.iter().flat_map(|person| &person.groups);
+    let of_scopes =
+        config.scopes.iter().flat_map(|one| one.requesters.iter().chain(&one.approvers));
+    let groups = of_people.chain(of_scopes).chain(&config.auditors);
+    let of_proxies = config.proxies.iter().filter_map(|proxy| proxy.audiences.as_ref()).flatten();
+    let audiences = config.scopes.iter().map(|scope| &scope.audience).chain(of_proxies);
+    let groups: BTreeSet<&String> = groups.collect();
+    let audiences: BTreeSet<&String> = audiences.collect();
+    let pairs = alike(&groups).into_iter().map(|pair| ("groups", pair));
+    pairs
+        .chain(alike(&audiences).into_iter().map(|pair| ("audiences", pair)))
+        .map(|(kind, [one, other])| {
+            format!("the {kind} `{one}` and `{other}` look alike, and are compared byte for byte")
+        })
+        .collect()
+}
+
+/// Each name with the first one before it that looks like it.
+fn alike<'a>(names: &BTreeSet<&'a String>) -> Vec<[&'a str; 2]> {
+    let mut earlier: Vec<(&str, Folded)> = Vec::new();
+    let mut found = Vec::new();
+    for name in names {
+        let folded = Folded::new(name);
+        if let Some((other, _)) = earlier.iter().find(|(_, other)| other.same(&folded)) {
+            found.push([*other, name.as_str()]);
+        }
+        earlier.push((name, folded));
+    }
+    found
+}
+
+fn warning(config: &Config, scope: &Scope) -> Option<String> {
+    let requesters: Vec<&Person> = config
+        .people
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|person| scope.may_be_requested_by(person))
+        .collect();
+    if requesters.is_empty() {
+        return Some("nobody is in a group that may ask for it".to_owned());
+    }
+    let alone: Vec<&str> = requesters
+        .into_iter()
+        .filter(|requester| {
+            !config
+                .people
+                .iter()
+                .any(|person| person.name != requester.name && scope.may_be_approved_by(person))
+        })
+        .map(|requester| requester.name.as_str())
+        .collect();
+    if alone.is_empty() {
+        return None;
+    }
+    Some(format!("nobody else could approve it for {}", alone.join(", ")))
+}

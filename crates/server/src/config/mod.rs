@@ -1,0 +1,216 @@
+//! The configuration of `breakglass serve`: parsed once into values that cannot be wrong.
+//!
+//! Unknown fields and empty lists are errors, all errors are reported together, and a scope that
+//! nobody could approve is a warning here and a refusal when it is asked for. What is said here of a
+//! field is what docs/approval-service.md says of it: its table is made of these types.
+
+mod check;
+mod read;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use breakglass_config_schema::{
+    ConfigError, Object, Reader, Reading, boolean, list, number, object, optional, or, or_none,
+    parsed, required,
+};
+use breakglass_types::json::Json;
+
+use regex_lite::Regex;
+
+pub use read::Digest;
+use read::{
+    address, audience, bounded_duration, days, digest, distinct, issuer, name, path, pattern,
+    scope_name, summary,
+};
+
+object! {
+    /// How the service is set up.
+    #[derive(Debug)]
+    pub struct Config {
+        /// Where it listens: address and port; port 0 takes a free one (`--ready-file` receives the URL).
+        pub listen: SocketAddr = required(parsed("address", address)),
+        /// Who it says it is: the `iss` of every token, and the filter's `issuers[].issuer`.
+        pub issuer: String = required(parsed("URL", issuer)),
+        /// The SQLite file, made at the first start for its owner alone.
+        pub database: PathBuf = required(parsed("path", path)),
+        /// The SQLite file for heads of audit chains and refused attempts, made at the first start for its owner
+        /// alone. Evidence has its own, so that it never holds up a revocation.
+        pub evidence_database: Option<PathBuf> = optional("`database` with `-evidence` before its extension", parsed("path", path)),
+        /// How long heads and refused attempts are kept, at least a day. What is older is removed, but for the
+        /// last head of a chain that is still reported.
+        pub evidence_retention: i64 = or("400days", parsed("duration", days)),
+        /// How old a head becomes before only one an hour of its chain is kept, at least a day.
+        pub evidence_thin_after: i64 = or("30days", parsed("duration", days)),
+        /// Where the private signing keys are, one file each, mode 0600; the first is made at the first
+        /// start.
+        pub key_directory: PathBuf = required(parsed("path", path)),
+        /// How long a request waits for a decision, at most a day. The default is long enough to wake
+        /// somebody, and short enough that no forgotten request is approved the next morning.
+        pub pending_lifetime: i64 = or("15m", parsed("duration", bounded_duration)),
+        /// The groups whose members may read everything that an auditor needs. Without it nobody may.
+        pub auditors: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
+        /// What an incident must look like: a regular expression for the whole of it. Without it, any
+        /// visible ASCII without blanks.
+        pub incident_pattern: Option<Regex> = optional("none", parsed("regular expression", pattern)),
+        /// How many requests of one person may wait for a decision at a time.
+        pub max_pending_requests: i64 = or(10, number(1, 1000)),
+        /// Whether people who are no longer among `people` keep the grants that they hold. By default they lose
+        /// them at the start or the reload that takes them out, and their pending requests are cancelled.
+        pub keep_grants_of_leavers: bool = or(false, boolean()),
+        /// The most connections at a time, fewer where the system gives fewer files. Three fifths of them can
+        /// be polls of proxies that hang.
+        pub max_connections: usize = or(16_384, number(64, 1_000_000)),
+        /// The most connections of one peer address (of one network of 64 bits, where it is IPv6) at a time.
+        /// A proxy in front of the service is one address for all.
+        pub max_connections_per_address: Option<usize> = optional("three quarters of `max_connections`", number(1, 1_000_000)),
+        /// Who may ask, approve and revoke.
+        pub people: Vec<Arc<Person>> = required(list(object::<Person>().and_then(|one, _| Some(Arc::new(one))))),
+        /// Who may ask about grants, read the feed of revocations and report the heads of audit chains, and
+        /// nothing else.
+        pub proxies: Vec<Arc<Proxy>> = or_none(list(object::<Proxy>().and_then(|one, _| Some(Arc::new(one))))),
+        /// What can be asked for.
+        pub scopes: Vec<Scope> = required(list(object())),
+    }
+}
+
+object! {
+    /// A person, known by an API token.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Person {
+        /// The `sub` of this person's tokens.
+        pub name: String = required(parsed("name", name)),
+        /// The digest of the API token (`breakglass keygen api-token`).
+        pub token_sha256: Digest = required(parsed("SHA-256 in hexadecimal digits", digest)),
+        /// What `requesters`, `approvers` and `auditors` refer to; also in the token.
+        pub groups: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
+        /// The token's `roles`, for the filter's `require.roles`.
+        pub roles: Vec<String> = or_none(list(parsed("role", name)).and_then(distinct)),
+    }
+}
+
+impl Object for Person {}
+
+object! {
+    /// A proxy, known by an API token: it can never ask for access, approve or revoke.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Proxy {
+        /// What the log calls it.
+        pub name: String = required(parsed("name", name)),
+        /// The digest of its API token.
+        pub token_sha256: Digest = required(parsed("SHA-256 in hexadecimal digits", digest)),
+        /// Of which audiences it may introspect tokens: those that it serves. Without it of all, with a
+        /// warning. Keys, feed and heads are the same for every proxy.
+        pub audiences: Option<Vec<String>> = optional("all", list(parsed("audience", audience)).and_then(distinct)),
+    }
+}
+
+impl Object for Proxy {}
+
+object! {
+    /// A scope that can be asked for. What it reaches is in the filter's configuration, under the same
+    /// name.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Scope {
+        /// Its name, as the filter knows it.
+        pub name: String = required(parsed("scope name", scope_name)),
+        /// What its holder may do, as a verb phrase such as `change orders`: for people who look for the scope
+        /// that they need.
+        pub summary: Option<String> = optional("none", parsed("text", summary)),
+        /// The environment it is for: the `aud` of the token. All scopes of a request have one.
+        pub audience: String = required(parsed("name", audience)),
+        /// The groups whose members may ask for it.
+        pub requesters: Vec<String> = required(list(parsed("group", name)).and_then(distinct)),
+        /// The groups whose members may approve it for somebody else.
+        pub approvers: Vec<String> = required(list(parsed("group", name)).and_then(distinct)),
+        /// The longest grant, at most a day.
+        pub max_duration: i64 = required(parsed("duration", bounded_duration)),
+    }
+}
+
+impl Object for Scope {}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidConfig {
+    /// The file cannot be read.
+    #[error("{path}: {error}", path = .0.display(), error = .1)]
+    Unreadable(PathBuf, std::io::Error),
+    /// The file is not TOML.
+    #[error("{0}")]
+    NotToml(String),
+    /// Fields are wrong: all of them.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Fields(Vec<ConfigError>),
+}
+
+impl Config {
+    /// Reads a configuration from TOML.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`] says everything that is wrong with it.
+    pub fn parse(text: &str) -> Result<Config, InvalidConfig> {
+        let table: Json =
+            toml::from_str(text).map_err(|error| InvalidConfig::NotToml(error.to_string()))?;
+        Reading::new().read(&object(), &table).map_err(InvalidConfig::Fields)
+    }
+
+    /// Where the evidence database is.
+    #[must_use]
+    pub fn evidence_path(&self) -> PathBuf {
+        if let Some(path) = &self.evidence_database {
+            return path.clone();
+        }
+        let mut name = self.database.file_stem().unwrap_or_default().to_owned();
+        name.push("-evidence");
+        if let Some(extension) = self.database.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        self.database.with_file_name(name)
+    }
+
+    /// The scope called `name`.
+    #[must_use]
+    pub fn scope(&self, name: &str) -> Option<&Scope> {
+        self.scopes.iter().find(|scope| scope.name == name)
+    }
+
+    /// The person called `name`.
+    #[must_use]
+    pub fn person(&self, name: &str) -> Option<&Arc<Person>> {
+        self.people.iter().find(|person| person.name == name)
+    }
+}
+
+impl Proxy {
+    /// Whether this proxy may ask about tokens of one of `audiences`.
+    #[must_use]
+    pub fn serves_any(&self, audiences: &[String]) -> bool {
+        let served = self.audiences.as_ref();
+        served.is_none_or(|served| audiences.iter().any(|audience| served.contains(audience)))
+    }
+}
+
+impl Person {
+    /// Whether this person is in one of `groups`.
+    #[must_use]
+    pub fn is_in_any(&self, groups: &[String]) -> bool {
+        groups.iter().any(|group| self.groups.contains(group))
+    }
+}
+
+impl Scope {
+    /// Whether `person` may ask for this scope.
+    #[must_use]
+    pub fn may_be_requested_by(&self, person: &Person) -> bool {
+        person.is_in_any(&self.requesters)
+    }
+
+    /// Whether `person` may approve this scope for somebody else.
+    #[must_use]
+    pub fn may_be_approved_by(&self, person: &Person) -> bool {
+        person.is_in_any(&self.approvers)
+    }
+}

@@ -1,0 +1,96 @@
+//! What the texts in a configuration must be.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use breakglass_config_schema::Place;
+use breakglass_types::names::check_audience;
+use regex_lite::Regex;
+
+use crate::limits::MAX_GRANT_S;
+use crate::{duration, text};
+
+/// The SHA-256 of an API token.
+pub type Digest = [u8; 32];
+
+/// A hundred years, in seconds.
+const MAX_DAYS_S: i64 = 36_500 * 86_400;
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("expected an address such as `127.0.0.1:8300`, got `{text}`"))
+}
+
+pub(super) fn name(name: &str) -> Result<String, String> {
+    text::configured_name(name).map(|()| name.to_owned())
+}
+
+/// A pattern is for the whole incident.
+pub(super) fn pattern(text: &str) -> Result<Regex, String> {
+    // By itself first: a `)` must not close the group that is put around it.
+    Regex::new(text)
+        .and_then(|_| Regex::new(&format!("\\A(?:{text})\\z")))
+        .map_err(|error| format!("expected a regular expression such as `INC-[0-9]+`: {error}"))
+}
+
+pub(super) fn audience(text: &str) -> Result<String, String> {
+    check_audience(text)?;
+    name(text)
+}
+
+pub(super) fn scope_name(name: &str) -> Result<String, String> {
+    text::scope(name).map(|()| name.to_owned())
+}
+
+pub(super) fn summary(text: &str) -> Result<String, String> {
+    text::summary(text).map(|()| text.to_owned())
+}
+
+pub(super) fn issuer(url: &str) -> Result<String, String> {
+    text::scope(url)?;
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    if rest.is_none_or(str::is_empty) {
+        return Err(format!("expected a URL such as `https://approvals.internal`, got `{url}`"));
+    }
+    Ok(url.to_owned())
+}
+
+pub(super) fn path(path: &str) -> Result<PathBuf, String> {
+    Ok(path.into())
+}
+
+/// In seconds.
+pub(super) fn bounded_duration(text: &str) -> Result<i64, String> {
+    let seconds = duration::parse(text).map_err(|error| format!("{error}, got `{text}`"))?;
+    if seconds > MAX_GRANT_S {
+        return Err(format!("expected at most {}, got `{text}`", duration::format(MAX_GRANT_S)));
+    }
+    Ok(seconds)
+}
+
+/// In seconds, a day or more.
+pub(super) fn days(text: &str) -> Result<i64, String> {
+    let seconds = duration::parse(text).map_err(|error| format!("{error}, got `{text}`"))?;
+    // The upper bound keeps instants within what RFC 3339 can write.
+    if !(86_400..=MAX_DAYS_S).contains(&seconds) {
+        return Err(format!("expected 1day to 36500days, got `{text}`"));
+    }
+    Ok(seconds)
+}
+
+/// A wrong digest is never echoed: somebody may have put the token itself here.
+pub(super) fn digest(hex: &str) -> Result<Digest, String> {
+    let expected = "expected the SHA-256 of the API token as 64 hexadecimal digits \
+                    (`breakglass keygen api-token` prints both)";
+    breakglass_types::hex::decode(hex).ok_or_else(|| expected.to_owned())
+}
+
+/// No name is in a list twice.
+pub(super) fn distinct(names: Vec<String>, place: &Place<'_>) -> Option<Vec<String>> {
+    let mut clean = Some(());
+    for (index, name) in names.iter().enumerate() {
+        if names.iter().take(index).any(|earlier| earlier == name) {
+            clean = place.item(index).error("named twice");
+        }
+    }
+    clean.map(|()| names)
+}

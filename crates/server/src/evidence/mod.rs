@@ -1,0 +1,114 @@
+//! The evidence database: heads of audit chains, and what known callers were refused. It has its own file, pools
+//! and thread, so that nothing here can hold up a revocation.
+//!
+//! While the file cannot be opened or written, evidence is refused (503, `evidence_unavailable` or the storage
+//! fault), it is tried again, and everything else goes on.
+
+mod admission;
+mod attempt;
+mod attempts;
+mod database;
+mod error;
+mod head_pages;
+mod heads;
+mod import;
+mod open;
+mod quota;
+mod recorder;
+mod retention;
+mod runtime;
+mod unknown_proxies;
+mod upkeep;
+
+use std::path::PathBuf;
+use std::sync::{OnceLock, RwLock};
+
+use sqlx::sqlite::SqlitePool;
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+
+use crate::config::Config;
+use crate::store::check_space;
+use crate::store::write::Write;
+
+pub use attempt::{Attempt, AttemptRow, CallerKind, Outcome};
+pub use error::EvidenceError;
+pub use head_pages::{HeadFilter, HeadPage, Proof, ReportedHead};
+pub use heads::{Disputed, Head, Reported, Reporter};
+pub use quota::Quota;
+pub use recorder::{MAX_READ, MAX_REFUSED, Recorder, Taken};
+pub use retention::Retention;
+pub use upkeep::keep;
+
+use database::Database;
+use quota::Quotas;
+use runtime::OwnRuntime;
+
+/// The evidence database, open or not.
+#[derive(Debug)]
+pub struct Evidence {
+    path: PathBuf,
+    /// The main database, for the heads that earlier versions kept there.
+    main: PathBuf,
+    database: RwLock<Option<Database>>,
+    /// One attempt to open it at a time.
+    opening: Mutex<()>,
+    quotas: Quotas,
+    recorder: Recorder,
+    runtime: OnceLock<Option<OwnRuntime>>,
+}
+
+impl Evidence {
+    /// The evidence database of this configuration, not opened yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Evidence {
+        Evidence {
+            path: config.evidence_path(),
+            main: config.database.clone(),
+            database: RwLock::new(None),
+            opening: Mutex::new(()),
+            quotas: Quotas::default(),
+            recorder: Recorder::new(),
+            runtime: OnceLock::new(),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// What takes attempts until they are written.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// The thread on which endpoints of evidence do their work; that of the caller where the system gives none.
+    pub(crate) fn runtime(&self, otherwise: &Handle) -> Handle {
+        let own = self.runtime.get_or_init(|| match OwnRuntime::new() {
+            Ok(own) => Some(own),
+            Err(cause) => {
+                tracing::warn!(%cause, "evidence has no thread of its own");
+                None
+            }
+        });
+        own.as_ref().map_or_else(|| otherwise.clone(), OwnRuntime::handle)
+    }
+
+    fn database(&self) -> Result<Database, EvidenceError> {
+        // It is replaced in one assignment.
+        let database = self.database.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        database.clone().ok_or(EvidenceError::Unavailable)
+    }
+
+    fn readers(&self) -> Result<SqlitePool, EvidenceError> {
+        Ok(self.database()?.readers)
+    }
+
+    async fn write(&self) -> Result<Write, EvidenceError> {
+        check_space(&self.path)?;
+        Ok(Write::begin(&self.database()?.writer).await?)
+    }
+}

@@ -1,0 +1,41 @@
+//! Why the keys cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The directory or a file in it cannot be read or written.
+    #[error("{path}: {error}", path = .0.display(), error = .1)]
+    Io(PathBuf, io::Error),
+    /// Others may read a private key.
+    #[error("{path}: others than its owner may read it: `chmod 600` it, or replace the key", path = .0.display())]
+    Exposed(PathBuf),
+    /// Others may put keys there.
+    #[error("{path}: {who} can write to it, and so choose the key that signs: `chmod {bits}-w {path}`", path = .path.display())]
+    Writable {
+        /// The key directory, or one above it.
+        path: PathBuf,
+        /// Who.
+        who: String,
+        /// Whose right to write is to be taken, as chmod says it.
+        bits: &'static str,
+    },
+    /// It is another user's.
+    #[error("{path}: expected root or the service's user ({us}) as its owner, got the user {uid}: `chown {us} {path}` if what is there is yours", path = .path.display())]
+    Foreign {
+        /// The key directory, or a file in it.
+        path: PathBuf,
+        /// Whose it is.
+        uid: u32,
+        /// The service's user.
+        us: u32,
+    },
+    /// A file holds no ES256 private key, or not the one that its name says.
+    #[error("{path}: expected an ES256 private key in PEM whose thumbprint is in the file's name", path = .0.display())]
+    Invalid(PathBuf),
+    /// There is no key.
+    #[error("{path}: there is no signing key: `breakglass keygen signing --key-dir {path}` makes one", path = .0.display())]
+    None(PathBuf),
+}

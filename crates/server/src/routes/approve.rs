@@ -1,0 +1,91 @@
+//! `POST /v1/requests/{id}/approve`: another person, who may approve every scope, says yes.
+//!
+//! What the configuration says now counts, not what it said at submission: a requester who has
+//! lost a group, or a scope that has become shorter, is refused here.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::body::Id;
+use super::view::View;
+use crate::access::policy;
+use crate::action::Action;
+use crate::app::App;
+use crate::auth::identity::{AsPerson, has_submitted};
+use crate::config::Person;
+use crate::problem::{Problem, Reason};
+use crate::store::{self, Approval, Request, StoreError};
+use breakglass_audit::folded::Folded;
+
+pub(super) async fn handler(
+    State(app): State<App>,
+    AsPerson(person): AsPerson,
+    Id(id): Id,
+) -> Result<Json<View>, Problem> {
+    let now = app.trusted_now()?;
+    let request = super::lookup::request(&app, now, &id).await?;
+    check(&app, &person, &request)?;
+
+    let jti = app.randomness().id("grant", now);
+    let approval = Approval { id: &id, approver: &person.name, jti: &jti };
+    match app.store().approve(now, &approval).await {
+        Ok(()) => {}
+        // Somebody else was first.
+        Err(StoreError::RowsAffected(_)) => {
+            return Err(super::lookup::not_pending(&super::lookup::request(&app, now, &id).await?));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    app.changed(Action::Approve, &id);
+    tracing::info!(request = id, grant = jti, approver = person.name, "approved");
+    let request = super::lookup::request(&app, now, &id).await?;
+    Ok(Json(View::new(&app.config(), request)))
+}
+
+fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {
+    let config = &app.config();
+    if Folded::new(&request.requester).is(&person.name) {
+        return Err(Problem::new(
+            Reason::SelfApproval,
+            "another person has to approve this request",
+        ));
+    }
+    if !policy::may_approve(config, person, &request.requester, &request.scopes) {
+        let approvers = match policy::approvers(config, &request.requester, &request.scopes) {
+            approvers if approvers.is_empty() => "nobody does any more".to_owned(),
+            approvers => approvers.join(", "),
+        };
+        return Err(Problem::new(
+            Reason::NotAnApprover,
+            format!("you may not approve all of its scopes; who may: {approvers}"),
+        ));
+    }
+    if request.state != store::State::Pending {
+        return Err(super::lookup::not_pending(request));
+    }
+    let requester = config.person(&request.requester).ok_or_else(|| {
+        Problem::new(Reason::NoLongerAllowed, "the requester is no longer in the configuration")
+    })?;
+    if !has_submitted(requester, request) {
+        return Err(Problem::new(
+            Reason::NoLongerAllowed,
+            "the requester has another API token now, and could not get the grant's: deny it, and have \
+             the requester ask again",
+        ));
+    }
+    let assessment = policy::assess(config, requester, &request.scopes, request.duration_s)
+        .map_err(|problem| {
+            let word = problem.reason().word();
+            Problem::new(
+                Reason::NoLongerAllowed,
+                format!("the configuration no longer allows this request ({word}): deny it"),
+            )
+        })?;
+    if assessment.audience != request.audience {
+        return Err(Problem::new(
+            Reason::NoLongerAllowed,
+            "its scopes are now for another environment: deny it",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! `POST /v1/proxies/{id}/forget`: somebody knows that a silent proxy is gone, and says so, with a reason.
+//!
+//! 1. Nothing that ran there counts any more when a revocation is confirmed. So it takes those who may stop all
+//!    of it: who may approve every scope of every grant that is not over, the revoked ones among them, and one's
+//!    own as well: the holder of a grant does not say that nothing runs under it.
+//! 2. Only a proxy that is silent. If it polls again it is back, and the log says so.
+//! 3. It is on the trail of the service.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::body::{FieldErrors, Id, JsonBody};
+use crate::access::policy;
+use crate::app::App;
+use crate::auth::identity::AsPerson;
+use crate::clock::rfc3339;
+use crate::config::Person;
+use crate::feed::NotForgotten;
+use crate::problem::{Problem, Reason};
+use crate::store::LiveGrant;
+use crate::text;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body {
+    #[serde(default)]
+    reason: String,
+}
+
+pub(super) async fn handler(
+    State(app): State<App>,
+    AsPerson(person): AsPerson,
+    Id(id): Id,
+    JsonBody(Body { reason }): JsonBody<Body>,
+) -> Result<Json<Value>, Problem> {
+    let mut errors = FieldErrors::default();
+    errors.check("reason", text::reason(&reason));
+    errors.finish()?;
+    let now = app.now();
+    check_rights(&app, &person, &app.store().running(app.floor()).await?)?;
+    let gone = app.feed().nodes().silent(now, &id).map_err(|why| refusal(&id, why))?;
+    let mut forgotten = Vec::new();
+    for known in gone {
+        let last_seen = rfc3339(known.seen.seconds());
+        let detail = json!({
+            "id": known.id, "node": known.node, "proxy": known.proxy, "address": known.about.address,
+            "epoch": known.epoch, "last_seen": last_seen, "reason": reason,
+        });
+        app.store().note_act(now, &person.name, "forget_proxy", &detail).await?;
+        if app.feed().nodes().forget(&known) {
+            tracing::warn!(
+                actor = person.name,
+                id,
+                node = known.node,
+                proxy = known.proxy,
+                "proxy forgotten"
+            );
+            forgotten.push(json!({
+                "node": known.node, "proxy": known.proxy, "last_seen": last_seen,
+            }));
+        }
+    }
+    if forgotten.is_empty() {
+        return Err(refusal(&id, NotForgotten::Alive));
+    }
+    Ok(Json(json!({
+        "id": id,
+        "forgotten": forgotten,
+        "by": person.name,
+        "at": rfc3339(now.seconds()),
+        "reason": reason,
+    })))
+}
+
+fn refusal(id: &str, why: NotForgotten) -> Problem {
+    match why {
+        NotForgotten::Unknown => Problem::new(
+            Reason::ProxyUnknown,
+            format!(
+                "no proxy with the id `{}` is known: `breakglass proxies` lists them",
+                id.chars().take(64).collect::<String>()
+            ),
+        ),
+        NotForgotten::Alive => Problem::new(
+            Reason::ProxyAlive,
+            "this proxy is alive, or was until a moment ago: only one that has been silent for longer than its \
+             max_staleness and introspection cache can be said to be gone",
+        ),
+    }
+}
+
+fn check_rights(app: &App, person: &Person, running: &[LiveGrant]) -> Result<(), Problem> {
+    let config = app.config();
+    let mut missing: Vec<&str> = Vec::new();
+    for grant in running {
+        // Nobody's own.
+        let held = policy::Held { holder: "", approver: None, scopes: &grant.scopes };
+        missing.extend(policy::not_approvable(&config, person, &held));
+    }
+    missing.sort_unstable();
+    missing.dedup();
+    if !missing.is_empty() {
+        return Err(Problem::new(
+            Reason::NotAnApprover,
+            format!(
+                "you may not approve `{}`, which grants name that are not over: only those who may stop \
+                 everything that may run at a proxy can say that it is gone",
+                missing.join("`, `")
+            ),
+        ));
+    }
+    if policy::approvable(&config, person).is_empty() {
+        return Err(Problem::new(
+            Reason::NotAnApprover,
+            "only approvers can say that a proxy is gone",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! `GET /healthz`: the process answers; with `?detail=1` it tells an auditor more. `GET /readyz`: it can do its
+//! work, which takes a feed that can be read, and a database in which a revocation can be written. Anybody may
+//! ask, so nothing is tried for who asks.
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use serde_json::{Value, json};
+
+use super::health_detail;
+use crate::access::policy;
+use crate::app::App;
+use crate::auth::identity::AsPerson;
+use crate::problem::{Problem, Reason};
+
+pub(super) async fn alive(State(app): State<App>, mut parts: Parts) -> Json<Value> {
+    let query = parts.uri.query().unwrap_or_default();
+    if query.split('&').any(|parameter| parameter == "detail=1")
+        // Whoever else asks learns what anybody does.
+        && let Ok(AsPerson(person)) = AsPerson::from_request_parts(&mut parts, &app).await
+        && policy::check_auditor(&app.config(), &person).is_ok()
+    {
+        return Json(health_detail::of(&app));
+    }
+    Json(json!({ "status": "ok" }))
+}
+
+pub(super) async fn ready(State(app): State<App>) -> Result<Json<Value>, Problem> {
+    if !app.readiness().is_ready() {
+        let detail = "the database cannot be read or written; the log has the cause";
+        return Err(Problem::new(Reason::NotReady, detail));
+    }
+    Ok(Json(json!({ "status": "ready" })))
+}

@@ -1,0 +1,73 @@
+//! `POST /oauth2/introspect` (RFC 7662): a proxy asks whether a token's grant still holds.
+//!
+//! Whatever is wrong with the token is `active: false` and no more (section 2.2), and so is a token of an
+//! audience that is not the proxy's: it learns nothing of it (sections 2.2 and 4). A failure of the
+//! service is never an answer about the token.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, header};
+use breakglass_types::claims::Claims;
+use breakglass_types::introspection;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::body::FormBody;
+use super::lookup::has_begun;
+use crate::app::App;
+use crate::auth::identity::AsProxy;
+use crate::feed::About;
+use crate::metrics::Introspected;
+use crate::problem::Problem;
+use crate::store::{self, Request};
+use crate::timekeeper::Doubt;
+
+#[derive(Deserialize)]
+pub(super) struct Body {
+    pub(super) token: String,
+}
+
+type Uncached = ([(HeaderName, &'static str); 1], Json<Value>);
+
+pub(super) async fn handler(
+    State(app): State<App>,
+    AsProxy(proxy): AsProxy,
+    parts: Parts,
+    FormBody(body): FormBody<Body>,
+) -> Result<Uncached, Problem> {
+    // What it is told counts for a while there, whatever that is.
+    app.feed().nodes().introspected(app.now(), &proxy.name, &About::read(&parts));
+    let claims = holding(&app, &body.token).await?;
+    let ours = claims.as_ref().is_none_or(|claims| proxy.serves_any(&claims.aud));
+    app.metrics().introspected(match (&claims, ours) {
+        (None, _) => Introspected::Inactive,
+        (Some(_), true) => Introspected::Active,
+        (Some(_), false) => Introspected::OtherAudience,
+    });
+    let claims = claims.filter(|_| ours);
+    tracing::debug!(proxy = proxy.name, active = claims.is_some(), ours, "introspected");
+    let answer = introspection::answer(claims.as_ref());
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
+}
+
+/// A grant holds if it does by the wall clock and by the believed time: while the two differ, one of them is
+/// wrong.
+async fn holding(app: &App, token: &str) -> Result<Option<Claims>, Problem> {
+    let reading = app.timekeeper().reading();
+    let Some(wall) = reading.wall else { return Err(Doubt::Unknown.into()) };
+    let Some(claims) = app.issuer().read(token, reading.floor) else { return Ok(None) };
+    let found = app.store().introspected(reading.latest(), &claims.jti).await?;
+    let Some(grant) = found else { return Ok(None) };
+    let begun = has_begun(&grant, wall.min(reading.believed));
+    Ok((begun && is_of(&claims, &grant)).then_some(claims))
+}
+
+/// Whether the token is one of this grant, and the grant holds. The signature says as much; a
+/// token that does not say what the database says is void all the same.
+fn is_of(claims: &Claims, grant: &Request) -> bool {
+    grant.state == store::State::Approved
+        && claims.sub == grant.requester
+        && claims.scope == grant.scopes
+        && grant.expires_at.and_then(|at| u64::try_from(at).ok()) == Some(claims.exp)
+}

@@ -1,0 +1,58 @@
+//! `GET /v1/requests?state=pending&limit=50&mine=true&after=..`: the requests that the caller may see, or
+//! only the caller's own, newest first. An auditor sees all. `next` of a page is `after` of the next one.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::body::{FieldErrors, QueryString};
+use super::view::View;
+use crate::access::policy;
+use crate::app::App;
+use crate::auth::identity::AsPerson;
+use crate::problem::Problem;
+use crate::store::{self, Filter, RequestPage, Visible};
+
+const DEFAULT_LIMIT: i64 = 50;
+const MAX_LIMIT: i64 = 200;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {
+    state: Option<String>,
+    limit: Option<i64>,
+    #[serde(default)]
+    mine: bool,
+    after: Option<String>,
+}
+
+pub(super) async fn handler(
+    State(app): State<App>,
+    AsPerson(person): AsPerson,
+    QueryString(parameters): QueryString<Parameters>,
+) -> Result<Json<Value>, Problem> {
+    let mut errors = FieldErrors::default();
+    let state = parameters.state.and_then(|word| {
+        store::State::try_from(word).map_err(|error| errors.add("state", error.to_string())).ok()
+    });
+    let limit = parameters.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        errors.add("limit", format!("expected a number from 1 to {MAX_LIMIT}"));
+    }
+    errors.finish()?;
+
+    let config = app.config();
+    let (mine, auditor) = (parameters.mine, policy::check_auditor(&config, &person).is_ok());
+    let scopes = if mine { Vec::new() } else { policy::approvable(&config, &person) };
+    let visible = match auditor && !mine {
+        true => Visible::Everything,
+        false => Visible::Of { requester: &person.name, scopes: &scopes },
+    };
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let filter = Filter { visible, state, after: parameters.after.as_deref(), limit };
+    let RequestPage { requests, next } = app.store().requests(app.now(), &filter).await?;
+    let requests: Vec<View> =
+        requests.into_iter().map(|request| View::new(&config, request)).collect();
+    Ok(Json(json!({ "requests": requests, "next": next })))
+}

@@ -1,0 +1,79 @@
+//! `POST /v1/grants/{jti}/revoke`: the holder, or anybody who may approve one of the scopes, ends
+//! a grant. A second time tells of the first. A grant that is over by our clock is revoked all the same, and
+//! `had_ended` says so: the clock may be wrong.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::body::{FieldErrors, Id, JsonBody};
+use crate::app::App;
+use crate::auth::identity::AsPerson;
+use crate::clock::{Moment, rfc3339};
+use crate::problem::{Problem, Reason};
+use crate::store::Revoked;
+use crate::text;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body {
+    #[serde(default)]
+    reason: String,
+}
+
+pub(super) async fn handler(
+    State(app): State<App>,
+    AsPerson(person): AsPerson,
+    Id(jti): Id,
+    JsonBody(body): JsonBody<Body>,
+) -> Result<Json<Value>, Problem> {
+    let mut errors = FieldErrors::default();
+    errors.check("reason", text::reason(&body.reason));
+    errors.finish()?;
+
+    let now = app.now();
+    let grant = super::lookup::grant(&app, now, &jti).await?;
+    if !super::lookup::may_revoke(&app, &person, &grant) {
+        return Err(Problem::new(
+            Reason::NotAnApprover,
+            "only the holder and those who may approve one of its scopes may revoke a grant",
+        ));
+    }
+    let (revoked, had_ended) = revoke(&app, now, &jti, &person.name, &body.reason).await?;
+    let mut answer = json!({
+        "grant": jti,
+        "revoked": {
+            "by": revoked.revoked_by,
+            "at": rfc3339(Moment::from_millis(revoked.revoked_at_ms).seconds()),
+            "reason": revoked.reason,
+        },
+        "epoch": revoked.epoch,
+        "expires_at": rfc3339(revoked.expires_at),
+        "approved_at": grant.approved_at.map(rfc3339),
+    });
+    if let (true, Some(answer)) = (had_ended, answer.as_object_mut()) {
+        answer.insert("had_ended".to_owned(), json!(true));
+    }
+    Ok(Json(answer))
+}
+
+/// Revokes, for a caller who may. Also says whether by our clock the grant had ended before.
+pub(super) async fn revoke(
+    app: &App,
+    now: Moment,
+    jti: &str,
+    actor: &str,
+    reason: &str,
+) -> Result<(Revoked, bool), Problem> {
+    match app.store().revoke(now, jti, actor, reason).await {
+        Ok((revoked, true)) => {
+            app.revoked(1).await;
+            let had_ended = revoked.expires_at <= app.timekeeper().reading().latest().seconds();
+            tracing::info!(grant = jti, actor, epoch = revoked.epoch, had_ended, "revoked");
+            Ok((revoked, had_ended))
+        }
+        Ok((earlier, false)) => Ok((earlier, false)),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,65 @@
+//! `GET /v1/requests/{id}?wait=25s`: a request, at once or when it is no longer pending.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use tokio::time::{Duration, Instant};
+
+use super::body::{Id, QueryString, wait};
+use super::view::View;
+use crate::access::policy;
+use crate::app::App;
+use crate::auth::identity::{AsPerson, still_configured};
+use crate::clock::Moment;
+use crate::problem::{Problem, Reason};
+use crate::store;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {
+    wait: Option<String>,
+}
+
+pub(super) async fn handler(
+    State(app): State<App>,
+    AsPerson(person): AsPerson,
+    Id(id): Id,
+    QueryString(parameters): QueryString<Parameters>,
+) -> Result<Json<View>, Problem> {
+    let wait = wait(parameters.wait)?;
+    // Before the first look, so that no change falls between the two. Without a place, what is decided is
+    // answered all the same.
+    let mut place = (!wait.is_zero()).then(|| app.waits().enter(&person.name, &id));
+    let start = Instant::now();
+    loop {
+        let now = app.now();
+        let request = super::lookup::request(&app, now, &id).await?;
+        let config = app.config();
+        let person = still_configured(&config.people, &person)?;
+        let involved = request.requester == person.name
+            || policy::may_refuse(&config, &person, &request.scopes)
+            || policy::check_auditor(&config, &person).is_ok();
+        if !involved {
+            return Err(Problem::new(
+                Reason::NotInvolved,
+                "only the requester, those who may approve one of its scopes, and auditors see a \
+                 request",
+            ));
+        }
+        let left = wait.saturating_sub(start.elapsed());
+        if request.state != store::State::Pending || left.is_zero() || app.is_stopping() {
+            return Ok(Json(View::new(&config, request)));
+        }
+        let Some(place) = &mut place else {
+            return Ok(Json(View::new(&config, request)));
+        };
+        let place = place.as_mut().map_err(|error| Problem::from(*error))?;
+        place.news(left.min(until_lapse(now, request.lapses_at))).await;
+    }
+}
+
+/// How long it is until a pending request lapses.
+fn until_lapse(now: Moment, lapses_at: i64) -> Duration {
+    let left = Moment::from_seconds(lapses_at).millis().saturating_sub(now.millis());
+    Duration::from_millis(u64::try_from(left).unwrap_or(0).max(1))
+}

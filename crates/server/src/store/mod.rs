@@ -1,0 +1,179 @@
+//! The database: requests, revocations and the audit trail, on SQLite. Heads of audit chains and refused attempts
+//! have another one: [`crate::evidence`].
+//!
+//! Every change of state is one transaction that takes the write lock first, changes exactly one
+//! row or fails, and appends its audit row. Time and ids come in as arguments.
+
+mod audit;
+mod clock;
+mod decisions;
+mod error;
+mod evidence;
+mod fault;
+mod feed;
+mod folded_names;
+mod grants;
+mod idempotency;
+mod kill;
+mod leavers;
+mod lists;
+mod requests;
+mod row;
+mod service_trail;
+mod spellings;
+pub(crate) mod write;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::statvfs;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+pub use clock::ClockRow;
+pub use decisions::Approval;
+use error::MIN_FREE_BYTES;
+pub use error::StoreError;
+pub use evidence::{About, Evidence, EvidencePage, Step};
+pub use fault::Fault;
+pub use feed::{FeedEntry, FeedHead};
+pub use grants::Revoked;
+pub use idempotency::{Earlier, Idempotency};
+pub use kill::{LiveGrant, STEP, Step as KillStep, Target};
+pub use lists::{Filter, RequestPage, Visible};
+pub use requests::{Submission, Submitted};
+pub use row::{InvalidState, Request, State};
+pub use service_trail::{Act, SERVICE};
+pub use spellings::Kind;
+use write::{Write, reusable};
+
+/// How long a request waits for the lock, and how long for a connection. A change reads, and then writes: all
+/// its waits together are below the time that a request may take.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How many connections each kind of work has at most: see [`Store`]. A connection is a thread and about 2 MiB.
+const WRITES: u32 = 8;
+const LOOKUPS: u32 = 4;
+const INTROSPECTION: u32 = 4;
+const LISTS: u32 = 2;
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// For transactions that write. One at a time has the lock, and the others wait on their connections.
+    writes: SqlitePool,
+    /// For what a person's decision needs: single requests, and what the kill switch matches.
+    lookups: SqlitePool,
+    /// For introspection alone.
+    introspection: SqlitePool,
+    /// For lists and evidence: whatever they take, they take it from each other.
+    lists: SqlitePool,
+    /// One connection for the feed alone.
+    feed: SqlitePool,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the file at `path`, makes it if it is not there, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be opened or is not ours.
+    pub async fn open(path: &Path) -> Result<Store, StoreError> {
+        create_private(path).map_err(sqlx::Error::Io)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An approval that was answered must survive a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            // A statement that changes much has a journal of its own, which would need a directory such as
+            // /tmp that can be written.
+            .pragma("temp_store", "MEMORY");
+        // The threads have the names of the pools, as `top -H` shows them.
+        let pool = |name: &'static str, connections: u32| {
+            let pool = SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(BUSY_TIMEOUT)
+                .after_release(|connection, _| Box::pin(reusable(connection)));
+            (pool, options.clone().thread_name(move |id| format!("{name}-{id}")))
+        };
+        let reads = |name: &'static str, connections: u32| {
+            let (pool, options) = pool(name, connections);
+            pool.connect_lazy_with(options)
+        };
+        let (writes, options) = pool("writes", WRITES);
+        let writes = writes.connect_with(options).await?;
+        sqlx::migrate!("./migrations").run(&writes).await?;
+        folded_names::catch_up(&writes).await?;
+        Ok(Store {
+            writes,
+            lookups: reads("lookups", LOOKUPS),
+            introspection: reads("introspection", INTROSPECTION),
+            lists: reads("lists", LISTS),
+            feed: reads("feed", 1),
+            path: path.to_owned(),
+        })
+    }
+
+    /// Proves that the feed can be read and that a change is kept: it writes to the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] if not.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.feed_head(0).await?;
+        let mut transaction = self.write().await?;
+        sqlx::query("UPDATE feed SET id = id").execute(&mut *transaction).await?;
+        transaction.commit().await
+    }
+
+    /// Closes it: what is under way ends first.
+    pub async fn close(&self) {
+        for pool in [&self.feed, &self.lists, &self.introspection, &self.lookups, &self.writes] {
+            pool.close().await;
+        }
+    }
+
+    /// Refuses what is not needed to end a grant while there is little space left.
+    fn check_space(&self) -> Result<(), StoreError> {
+        check_space(&self.path).map(drop)
+    }
+
+    async fn write(&self) -> Result<Write, StoreError> {
+        Write::begin(&self.writes).await
+    }
+}
+
+/// How much is free on the file system of this database, in bytes; nothing where the system cannot tell: then the
+/// write itself does.
+///
+/// # Errors
+/// [`StoreError::LowSpace`] if what is left is kept for revocations.
+pub(crate) fn check_space(path: &Path) -> Result<Option<u64>, StoreError> {
+    let Ok(disk) = statvfs(path) else { return Ok(None) };
+    match disk.f_bavail.saturating_mul(disk.f_frsize) {
+        free if free < MIN_FREE_BYTES => Err(StoreError::LowSpace),
+        free => Ok(Some(free)),
+    }
+}
+
+/// Makes the file, if it is not there, for its owner alone: it tells who had access to what, and
+/// why. SQLite gives its journal files the same mode.
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The check that a change of state changed the one row it was about.
+pub(crate) fn exactly_one(result: &sqlx::sqlite::SqliteQueryResult) -> Result<(), StoreError> {
+    match result.rows_affected() {
+        1 => Ok(()),
+        other => Err(StoreError::RowsAffected(other)),
+    }
+}

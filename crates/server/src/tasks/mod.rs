@@ -1,0 +1,9 @@
+//! What the service does in the background, for as long as it runs.
+
+mod changes;
+pub mod feed;
+pub mod holder_left;
+pub mod readiness;
+pub mod reload;
+pub mod time;
+pub mod waits;

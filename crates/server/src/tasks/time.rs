@@ -1,0 +1,34 @@
+//! Looks at the clock.
+
+use crate::app::App;
+
+/// How often the clock is looked at, if nobody asks for the time.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// The most requests that one look marks as lapsed.
+const LAPSE_STEP: i64 = 500;
+
+/// Looks at the clock once, and does what follows from the time alone.
+pub async fn tick(app: &App) {
+    let keeper = app.timekeeper();
+    let now = keeper.now();
+    // Each is tried, whatever became of the others.
+    let renewed = keeper.renew_feed(app.store(), app.feed()).await;
+    let saved = keeper.save(app.store(), false).await;
+    let lapsed = app.store().lapse(now, LAPSE_STEP).await;
+    keeper.tell(renewed.and(saved).and(lapsed.map(|_| ())));
+}
+
+/// Looks at the clock for as long as the service runs.
+pub async fn keep_time(app: App) {
+    loop {
+        tick(&app).await;
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Writes down what is believed, because the service ends.
+pub async fn stop(app: &App) {
+    let keeper = app.timekeeper();
+    keeper.tell(keeper.save(app.store(), true).await);
+}

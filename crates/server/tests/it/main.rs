@@ -1,0 +1,51 @@
+//! The service on a real database file, asked through its interface.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code: what is not as expected ends the test"
+)]
+
+mod approve;
+mod attempts;
+mod audiences;
+mod auditors;
+mod before_people;
+mod clock;
+mod clock_dates;
+mod clock_restart;
+mod config;
+mod connections;
+mod credentials;
+mod database;
+mod decide;
+mod evidence;
+mod evidence_database;
+mod evidence_retention;
+mod evidence_storage;
+mod feed;
+mod feed_load;
+mod feed_tags;
+mod heads;
+mod heads_owner;
+mod heads_since;
+mod http;
+mod introspect;
+mod keys;
+mod kill;
+mod leavers;
+mod lists;
+mod names;
+mod openapi;
+mod probes;
+mod proxies;
+mod request;
+mod revoke;
+mod scopes;
+mod storage;
+mod store;
+mod submissions;
+mod token;
+mod waits;

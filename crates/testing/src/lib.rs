@@ -1,0 +1,25 @@
+//! What the tests of several crates share. Never a dependency of what is shipped.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::new_without_default,
+    missing_docs,
+    reason = "test code: what is not as expected ends the test, and names say what they are"
+)]
+
+#[cfg(feature = "service")]
+pub mod before;
+#[cfg(feature = "service")]
+pub mod credentials;
+#[cfg(feature = "service")]
+pub mod evidence;
+#[cfg(feature = "service")]
+pub mod grants;
+#[cfg(feature = "service")]
+pub mod heads;
+pub mod log;
+#[cfg(feature = "service")]
+pub mod service;
