@@ -36,6 +36,8 @@ pub mod live;
 pub mod manifests;
 mod plan;
 pub mod policy;
+pub mod ports;
+pub mod processes;
 pub mod record;
 pub mod relay;
 mod replacements;

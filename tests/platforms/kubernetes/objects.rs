@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::cluster::{Cluster, Ran};
 use crate::definitions::define_all;
+use crate::shared::newest;
 use crate::units::{Unit, units};
 
 /// What a cluster may warn of, by the end of the unit's path and a part of the warning. Anything else fails the test.
@@ -96,10 +97,9 @@ fn every_object_is_taken_server_side_without_a_conflict() {
 
 #[test]
 fn what_is_misspelt_is_refused() {
-    let cluster = Cluster::start();
-    define_all(&cluster);
+    let cluster = newest();
     let (mut judged, namespace) = (0, "default");
-    for unit in units(&cluster) {
+    for unit in units(cluster) {
         for mut object in unit.objects {
             let has_spec = object["spec"].is_object();
             if !has_spec || object["kind"] == "Namespace" {

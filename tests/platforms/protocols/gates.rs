@@ -29,6 +29,7 @@ pub(super) enum Variant {
 }
 
 impl Variant {
+    /// All of them, the one that the others are compared with first.
     pub(super) const ALL: [Variant; 3] = [Variant::Bare, Variant::Filtered, Variant::Permitted];
 }
 
