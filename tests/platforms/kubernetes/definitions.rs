@@ -32,14 +32,15 @@ fn define_each(cluster: &Cluster, modules: &[&str]) {
         modules.iter().map(|module| format!("--filename={}", file(module).display())).collect();
     // Server-side, because some are too long for the annotation of the other way.
     let apply = ["apply", "--server-side", "--force-conflicts"];
-    let ran = cluster.kubectl(
-        &apply.into_iter().chain(files.iter().map(String::as_str)).collect::<Vec<&str>>(),
-    );
+    let ran = cluster
+        .kubectl(&apply.into_iter().chain(files.iter().map(String::as_str)).collect::<Vec<&str>>());
     // What the definitions of other people are warned of is theirs.
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
     // It fails where one has no status at all yet.
-    until_within(PATIENCE, &modules.join(" and "), || (cluster.kubectl(&established).code == 0).then_some(()));
+    until_within(PATIENCE, &modules.join(" and "), || {
+        (cluster.kubectl(&established).code == 0).then_some(())
+    });
 }
 
 /// The newest of everything.
