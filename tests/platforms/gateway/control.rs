@@ -63,6 +63,8 @@ impl EnvoyGateway {
             .env_clear()
             .env("HOME", directory.path())
             .env("PATH", "/usr/bin:/bin")
+            // Memory for the processor's time: it does not run for long.
+            .env("GOGC", "400")
             .env("BREAKGLASS_PROXY_TOKEN", credential)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
