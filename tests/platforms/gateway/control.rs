@@ -19,7 +19,7 @@ use crate::objects::{name, namespaces};
 use crate::world::{envoy_gateway, secret, world};
 
 /// How long a start may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A running Envoy Gateway. Dropping it ends it and its Envoys.
 pub(crate) struct EnvoyGateway {
