@@ -20,6 +20,13 @@ fn containerd_takes_the_layout_as_it_is() {
     let digest = index["manifests"][0]["digest"].as_str().unwrap();
     let image = format!("registry.internal/breakglass@{digest}");
     assert!(list.contains(&image), "{list}");
+    // What skopeo would push has that digest too: docs/install/kubernetes.md has its command.
+    let mut skopeo = Command::new("skopeo");
+    skopeo.args(["--insecure-policy", "--tmpdir", &format!("{PLACE}/tmp"), "copy", "--quiet"]);
+    let pushed = format!("{PLACE}/pushed");
+    run(skopeo.arg(format!("oci-archive:{path}")).arg(format!("dir:{pushed}"))).done();
+    let sum = run(Command::new("sha256sum").arg(format!("{pushed}/manifest.json"))).done();
+    assert!(digest == format!("sha256:{}", sum.split(' ').next().unwrap()), "{digest} {sum}");
     // Its own checks of the image's parts, and a run of it.
     ctr(&["image", "check"]).done();
     let version = ctr(&[
