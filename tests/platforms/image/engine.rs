@@ -3,7 +3,7 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
@@ -14,6 +14,9 @@ use serde_json::Value;
 
 /// In memory, and gone with the namespaces.
 pub(crate) const PLACE: &str = "/mnt";
+
+/// The address by which containers reach the tests: that of the engine's bridge.
+pub(crate) const GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 30, 0, 1));
 
 /// What the engine calls the image.
 pub(crate) const IMAGE: &str = "breakglass:tested";
@@ -71,6 +74,7 @@ impl Engine {
         let mut daemon = Command::new("/usr/sbin/dockerd")
             .args(["--data-root", &at("data"), "--exec-root", &at("exec")])
             .args(["--pidfile", &at("docker.pid"), "--host", &socket()])
+            .args(["--bip", &format!("{GATEWAY}/16")])
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output)
@@ -123,12 +127,6 @@ impl Engine {
     pub(crate) fn address(&self, container: &str) -> IpAddr {
         let found = self.inspect(container);
         found["NetworkSettings"]["IPAddress"].as_str().unwrap().parse().unwrap()
-    }
-
-    /// The address by which containers reach the tests.
-    pub(crate) fn gateway(&self) -> IpAddr {
-        let bridge = self.docker(&["network", "inspect", "bridge"]).json()[0].take();
-        bridge["IPAM"]["Config"][0]["Gateway"].as_str().unwrap().parse().unwrap()
     }
 }
 

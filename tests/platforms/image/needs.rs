@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::engine::{PLACE, engine};
+use crate::engine::{GATEWAY, PLACE, engine};
 use crate::pod::{ALICE, BOB, Pod, template};
 use crate::story::{grant, holds};
 use crate::terminator::Terminator;
@@ -13,7 +13,7 @@ use crate::terminator::Terminator;
 fn everything(pod: &Pod) {
     let tokens = [grant(pod).1, grant(pod).1];
     assert!(tokens.iter().all(|token| holds(pod, token)));
-    pod.exec_as(BOB, &["revoke", "--all", "--reason", "keys leaked", "--yes"]).done();
+    pod.exec_as(BOB, &["revoke", "--all", "--reason", "keys leaked"]).done();
     assert!(tokens.iter().all(|token| !holds(pod, token)));
     let to = "/var/lib/breakglass/copy";
     pod.exec(&["breakglass", "database", "backup", "--to", to]).done();
@@ -86,7 +86,7 @@ fn it_needs_no_ca_certificates() {
     fs::create_dir(&folder).unwrap();
     fs::write(format!("{folder}/ca.pem"), terminator.authority()).unwrap();
     let ask = |more: &[&str]| {
-        let host = format!("approvals.internal:{}", engine().gateway());
+        let host = format!("approvals.internal:{}", GATEWAY);
         let url = format!("BREAKGLASS_URL=https://approvals.internal:{}", terminator.port());
         let credential = format!("BREAKGLASS_API_TOKEN={}", pod.token(ALICE));
         let mount = format!("{folder}:/authority:ro");
