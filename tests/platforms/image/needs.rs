@@ -1,6 +1,8 @@
 //! What the service takes of a system, as docs/install/kubernetes.md says it: its volume and its configuration.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -56,6 +58,45 @@ fn it_runs_as_any_user() {
     }
     template["securityContext"]["runAsGroup"] = json!(0);
     let pod = Pod::start_with(template);
+    everything(&pod);
+}
+
+/// Gives what is in a folder to its group, as a kubelet does: files get 0660 more.
+fn open_to_the_group(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        if path.is_dir() {
+            fs::set_permissions(&path, Permissions::from_mode(mode | 0o2770)).unwrap();
+            open_to_the_group(&path);
+        } else {
+            fs::set_permissions(&path, Permissions::from_mode(mode | 0o660)).unwrap();
+        }
+    }
+}
+
+/// The modes of the signing keys.
+fn keys(pod: &Pod) -> Vec<(PathBuf, u32)> {
+    let files = fs::read_dir(pod.volume().join("keys")).unwrap();
+    let files = files.map(|file| file.unwrap().path()).filter(|file| file.is_file());
+    files.map(|file| (file.clone(), fs::metadata(&file).unwrap().mode() & 0o7777)).collect()
+}
+
+/// Why the shipped pod says `OnRootMismatch`, and what mends a volume that a kubelet has opened.
+#[test]
+fn keys_that_the_group_can_read_are_refused() {
+    let pod = Pod::start();
+    let private = keys(&pod);
+    assert!(!private.is_empty() && private.iter().all(|(_, mode)| *mode == 0o600), "{private:?}");
+    assert_eq!(pod.stop(), 0);
+    open_to_the_group(&pod.volume());
+    assert_ne!(pod.start_in_vain(), 0);
+    let said = pod.log();
+    assert!(said.contains("chmod 600") || said.contains("0600"), "{said}");
+    for (file, _) in private {
+        fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
+    }
+    pod.start_again();
     everything(&pod);
 }
 

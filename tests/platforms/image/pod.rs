@@ -35,6 +35,7 @@ const HOLDERS: [&str; 3] = [ALICE, BOB, PROXY];
 /// A running pod. Dropping it removes its container.
 pub(crate) struct Pod {
     container: String,
+    place: PathBuf,
     template: Value,
     tokens: Vec<String>,
 }
@@ -64,7 +65,7 @@ impl Pod {
         words.extend(strings(&template["containers"][0]["args"]));
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let container = engine().docker(&words).done();
-        let pod = Pod { container, template, tokens };
+        let pod = Pod { container, place, template, tokens };
         until_within(PATIENCE, "the service", || {
             let state = pod.engine().inspect(&pod.container)["State"].take();
             assert_eq!(state["Running"], true, "it ended: {state}\n{}", pod.log());
@@ -80,6 +81,11 @@ impl Pod {
     /// The container's id.
     pub(crate) fn container(&self) -> &str {
         &self.container
+    }
+
+    /// The claimed volume, as the node sees it.
+    pub(crate) fn volume(&self) -> PathBuf {
+        self.place.join("data")
     }
 
     /// What the service logged.
@@ -132,6 +138,12 @@ impl Pod {
         let grace = self.template["terminationGracePeriodSeconds"].to_string();
         self.engine().docker(&["stop", "--time", &grace, &self.container]).done();
         self.engine().inspect(&self.container)["State"]["ExitCode"].as_i64().unwrap()
+    }
+
+    /// Starts it on the same volumes, where it will not serve: its exit code.
+    pub(crate) fn start_in_vain(&self) -> i64 {
+        self.engine().docker(&["start", &self.container]).done();
+        self.engine().docker(&["wait", &self.container]).done().parse().unwrap()
     }
 
     /// Starts it again on the same volumes.
@@ -278,7 +290,8 @@ fn secret(at: &Path, from: &Path, group: u32, mode: u32) {
     let file = folders[1].join("config.toml");
     fs::copy(from.join("config.toml"), &file).unwrap();
     chown(&file, Some(0), Some(group)).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+    // The group may read a volume that nobody may write, whatever its `defaultMode`.
+    fs::set_permissions(&file, Permissions::from_mode(mode | 0o440)).unwrap();
     symlink("..2026_11_26_00_00_00.1", at.join("..data")).unwrap();
     symlink("..data/config.toml", at.join("config.toml")).unwrap();
 }

@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use breakglass_tests::artefacts::root;
 use breakglass_tests::client::request;
-use breakglass_tests::wait::until;
+use breakglass_tests::wait::{timed, until};
 use serde_json::Value;
 
 use crate::engine::engine;
@@ -96,9 +96,9 @@ fn the_pod_serves_backs_up_and_ends_in_time() {
             let text = String::from_utf8(metrics.body).unwrap();
             text.contains("breakglass_feed_hanging_polls 1\n").then_some(())
         });
-        let start = Instant::now();
-        assert_eq!(pod.stop(), 0, "{}", pod.log());
-        (poll.join().unwrap(), start.elapsed())
+        let (code, took) = timed(|| pod.stop());
+        assert_eq!(code, 0, "{}", pod.log());
+        (poll.join().unwrap(), took)
     });
     assert!(took < END, "it took {took:?} to end");
     assert_eq!(hanging["epoch"], epoch);
@@ -112,15 +112,12 @@ fn the_pod_serves_backs_up_and_ends_in_time() {
 
 #[test]
 fn it_starts_in_a_moment() {
-    let start = Instant::now();
-    let version = engine().program(&[], &["--version"]).done();
-    println!("   {version} ran and ended as a container in {:?}", start.elapsed());
-    let state = |pod: &Pod| engine().inspect(pod.container())["State"]["StartedAt"].to_string();
-    let start = Instant::now();
-    let pod = Pod::start();
+    let (version, took) = timed(|| engine().program(&[], &["--version"]).done());
+    println!("   {version} ran and ended as a container in {took:?}");
+    let (pod, took) = timed(Pod::start);
+    let inside = engine().inspect(pod.container())["State"]["StartedAt"].to_string();
     println!(
-        "   the pod answered {:?} after it was asked for; started at {}",
-        start.elapsed(),
-        state(&pod)
+        "   the pod answered {took:?} after it was asked for; the engine started it at {inside}"
     );
+    println!("   the service's log begins: {}", pod.log().lines().next().unwrap());
 }
