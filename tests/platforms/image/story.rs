@@ -79,7 +79,7 @@ fn the_pod_serves_backs_up_and_ends_in_time() {
         let files = pod.exec(&words).done();
         assert_eq!(
             files,
-            "/var/lib/breakglass/before/approvals.db\n/var/lib/breakglass/before/approvals-evidence.db"
+            "/var/lib/breakglass/before-0.2.0/approvals.db\n/var/lib/breakglass/before-0.2.0/approvals-evidence.db"
         );
         // A second one says that there is one.
         assert_ne!(pod.exec(&words).code, Some(0));
