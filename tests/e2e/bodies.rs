@@ -28,6 +28,7 @@ fn recording(request: &Value, response: &Value) -> Gate {
     Plan::standard()
         .set("/scopes/1/request_body", request.clone())
         .set("/scopes/1/response_body", response.clone())
+        .alone()
         .start()
 }
 
@@ -113,7 +114,7 @@ fn what_is_not_text_or_cannot_be_redacted_is_withheld() {
 
 #[test]
 fn a_body_that_does_not_end_says_so() {
-    let gate = Plan::standard().set("/scopes/0/response_body", json!("digest")).start();
+    let gate = Plan::standard().set("/scopes/0/response_body", json!("digest")).alone().start();
     let running = get(format!("/v1/orders{TRICKLING}")).token(gate.mint().sign());
     drop(gate.begin(&running));
     let audit = recorded(&gate, &running);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 #[test]
 fn decisions_are_counted_by_their_reason() {
-    let gate = Gate::standard();
+    let gate = Gate::alone();
     for _ in 0..3 {
         gate.allows(&get("/v1/orders").token(gate.mint().sign()));
     }
@@ -24,7 +24,7 @@ fn decisions_are_counted_by_their_reason() {
 
 #[test]
 fn answers_of_the_service_are_counted_by_their_kind() {
-    let gate = Plan::standard().remote_keys_only("300s").start();
+    let gate = Plan::standard().remote_keys_only("300s").alone().start();
     let counts = |name: &str, at_least: u64| {
         until(&format!("{name} to be {at_least}"), || {
             let found = gate.envoy.stats().of(&format!("wasmcustom.breakglass.{name}"));
@@ -44,7 +44,7 @@ fn answers_of_the_service_are_counted_by_their_kind() {
 
 #[test]
 fn prometheus_sees_decisions_with_labels() {
-    let gate = Gate::standard();
+    let gate = Gate::alone();
     gate.refuses(&get("/v1/invoices").token(gate.mint().sign()), 403, "out_of_scope");
     let line =
         r#"breakglass_decision{breakglass_decision="deny",breakglass_reason="out_of_scope"} 1"#;

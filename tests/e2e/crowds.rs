@@ -93,6 +93,7 @@ fn a_thousand_requests_that_wait_for_one_answer_go_on_in_one_go() {
     let gate = Plan::standard()
         .set("/revocation/introspection/timeout", json!("10s"))
         .approvals(INTROSPECTION, Reply::json(&json!({"active": true})).late(LATE))
+        .alone()
         .start();
     let token = gate.mint().sign();
     let statuses = ask_at_once(&gate, || token.clone());
@@ -107,6 +108,7 @@ fn a_thousand_tokens_with_a_key_that_nobody_knows_are_refused_in_one_go() {
     let gate = Plan::standard()
         .remote_keys_only("300s")
         .set("/issuers/0/jwks/remote/timeout", json!("10s"))
+        .alone()
         .start();
     gate.still_serves();
     gate.approvals.reply(KEYS, Reply::json(&jwks(&[&gate.key])).late(LATE));

@@ -23,7 +23,7 @@ pub(crate) const SCOPES: [&str; 2] = ["orders:read", "grpc:call"];
 
 /// A gate that follows the real feed, and knows it.
 pub(crate) fn following(service: &Service) -> Gate {
-    let gate = Plan::following(service, "10s").set("/clock_skew", json!("0s")).start();
+    let gate = Plan::following(service, "10s").set("/clock_skew", json!("0s")).alone().start();
     let (_, token) = service.grant(&SCOPES, "10m");
     until("the feed to be known", || {
         (gate.send(&get("/v1/orders").token(&token)).status == 200).then_some(())

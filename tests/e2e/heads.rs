@@ -234,7 +234,7 @@ fn an_envoy_ends_in_order_while_the_end_of_a_chain_cannot_be_reported() {
 /// Something between the proxy and the service takes no report of this size.
 #[test]
 fn a_report_that_is_too_large_is_said_and_arrives_once_it_is_taken() {
-    let gate = plan().approvals(HEADS, Reply::status(413, "{}")).start();
+    let gate = plan().approvals(HEADS, Reply::status(413, "{}")).alone().start();
     until_chains(&gate, 1);
     until("a report that is refused", || {
         (gate.envoy.stats().of("wasmcustom.breakglass.heads.result.too_large") >= 2).then_some(())

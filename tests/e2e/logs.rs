@@ -71,6 +71,7 @@ fn introspection_and_keys_that_fail_are_named_with_their_cluster() {
     let gate = Plan::standard()
         .remote_keys_only("1s")
         .set("/revocation/introspection/cluster", json!("ghost"))
+        .alone()
         .start();
     let read = || get("/v1/orders").token(gate.mint().sign());
     until("the keys", || (gate.send(&read()).status == 503).then_some(()));

@@ -50,7 +50,7 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn every_metric_that_is_asked_for_is_counted() {
     let service = Service::start();
-    let gate = Plan::asking(&service).start();
+    let gate = Plan::asking(&service).alone().start();
     gate.refuses(&get("/admin/users"), 401, "token_missing");
     let (_, token) = service.grant(&["orders:read"], "10m");
     gate.allows(&get("/v1/orders").token(token));

@@ -44,7 +44,7 @@ fn expect(ran: &Ran, results: &[&str], code: i32) {
 
 /// A gate whose worker has the keys, and polls.
 fn following(plan: Plan, service: &Service) -> Gate {
-    let gate = plan.start();
+    let gate = plan.alone().start();
     let address = url(gate.envoy.address());
     until("the gate to answer", || (probe(service, &[&address]).code != 2).then_some(()));
     gate
@@ -281,7 +281,7 @@ fn a_proxy_without_a_credential_is_known_by_its_report() {
 fn an_older_service_gets_polls_that_it_understands() {
     let news = json!({"epoch": 0, "revoked": [], "reset": true});
     let plan = Plan::standard().following_feed("10s").approvals(FEED, Reply::json(&news));
-    let gate = plan.start();
+    let gate = plan.alone().start();
     gate.still_serves();
     let challenge = Mint::new(&gate.key)
         .header("typ", "breakglass-probe+jwt")

@@ -48,6 +48,7 @@ fn gates(service: &Service, count: usize, on_unavailable: &str, token: &str) -> 
     let start = |_| {
         Plan::following(service, "2s")
             .set("/revocation/on_unavailable", on_unavailable.into())
+            .alone()
             .start()
     };
     let gates: Vec<Gate> = (0..count).map(start).collect();

@@ -222,7 +222,7 @@ fn the_connection_stays_usable_and_uploads_end() {
 fn in_shadow_mode_it_is_said_and_passes() {
     let upstream = Canned::with(307, &[b"location: https://evil.example/"]);
     let plan = Plan::standard().before(upstream.address).set("/enforcement", json!("shadow"));
-    let gate = plan.set("/scopes/0/redirects", json!("same_authority")).start();
+    let gate = plan.set("/scopes/0/redirects", json!("same_authority")).alone().start();
     let request = permitted(&gate);
     assert_eq!(gate.send(&request).status, 307);
     let record = gate.envoy.record(&request.id);

@@ -90,6 +90,7 @@ fn concurrent_questions_about_one_token_share_one_call() {
     let gate = Plan::standard()
         .set("/revocation/introspection/timeout", json!("5s"))
         .approvals(INTROSPECTION, active(true).late(Duration::from_millis(300)))
+        .alone()
         .start();
     let answers = at_once(&gate, &gate.mint().sign(), 50);
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
@@ -102,6 +103,7 @@ fn concurrent_questions_share_a_refusal_too() {
     let gate = Plan::standard()
         .set("/revocation/introspection/timeout", json!("5s"))
         .approvals(INTROSPECTION, active(false).late(Duration::from_millis(300)))
+        .alone()
         .start();
     let answers = at_once(&gate, &gate.mint().sign(), 20);
     assert!(answers.iter().all(|answer| answer.status == 401), "{answers:?}");
@@ -114,6 +116,7 @@ fn a_client_that_goes_away_while_it_waits_leaves_the_others_their_answer() {
     let gate = Plan::standard()
         .set("/revocation/introspection/timeout", json!("5s"))
         .approvals(INTROSPECTION, active(true).late(Duration::from_millis(500)))
+        .alone()
         .start();
     let token = gate.mint().sign();
     let gone = get("/v1/orders").token(&token);
@@ -141,6 +144,7 @@ fn many_clients_that_go_away_while_they_wait_leave_nothing_behind() {
     let gate = Plan::standard()
         .set("/revocation/introspection/timeout", json!("1s"))
         .approvals(INTROSPECTION, Reply::Never)
+        .alone()
         .start();
     let ask = || {
         let request = get("/v1/orders").token(gate.mint().sign());

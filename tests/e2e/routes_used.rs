@@ -518,9 +518,9 @@ fn a_scope_of_which_routes_alone_say_what_it_opens_is_logged_once() {
         log.matches("configuration: scopes (`wide`): `routes` alone says").count()
     };
     let wide = Plan::standard().set("/scopes", scope(json!(["/", "/**"]))).workers(3);
-    let gate = wide.start();
+    let gate = wide.alone().start();
     assert_eq!(gate.send(&get("/v1/orders").token(gate.mint().scope("wide").sign())).status, 200);
     assert_eq!(warned(&gate), 1, "{}", gate.envoy.log());
-    let narrow = Plan::standard().set("/scopes", scope(json!(["/v1/**"]))).start();
+    let narrow = Plan::standard().set("/scopes", scope(json!(["/v1/**"]))).alone().start();
     assert_eq!(warned(&narrow), 0);
 }

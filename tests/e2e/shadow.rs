@@ -7,7 +7,7 @@ use breakglass_tests::wait::timed;
 use serde_json::json;
 
 fn shadow() -> Gate {
-    Plan::standard().set("/enforcement", json!("shadow")).start()
+    Plan::standard().set("/enforcement", json!("shadow")).alone().start()
 }
 
 /// The request reaches the upstream, without a permit, and the record says what would have been.

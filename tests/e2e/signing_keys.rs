@@ -89,7 +89,7 @@ fn a_flood_of_unknown_keys_does_not_become_a_flood_of_fetches() {
 
 #[test]
 fn the_last_good_keys_stay_in_use_while_the_source_is_down_or_broken() {
-    let mut gate = Plan::standard().remote_keys_only("1s").start();
+    let mut gate = Plan::standard().remote_keys_only("1s").alone().start();
     await_status(&gate, &gate.key, 200);
     let failures = |gate: &Gate| gate.envoy.stats().of("wasmcustom.breakglass.jwks.result.failed");
     for reply in [

@@ -30,7 +30,7 @@ fn assert_passed(gate: &Gate, came: &Came) -> Record {
 #[test]
 fn an_empty_block_of_trailers_is_none_of_ours() {
     for plan in [Plan::standard(), Plan::standard().set("/enforcement", json!("shadow"))] {
-        let gate = plan.start();
+        let gate = plan.alone().start();
         let came = send(gate.envoy.address(), &emptily("/v1/orders", &[]));
         assert_passed(&gate, &came);
         let seen = gate.upstream.saw(&came.id).unwrap();

@@ -1,16 +1,15 @@
 //! Applications and clients as child processes: what `scripts/platforms` fetched into `.cache/platforms`.
 
-use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::process::CommandExt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use breakglass_tests::artefacts::root;
 use breakglass_tests::client::{Answer, get};
+pub(crate) use breakglass_tests::ports::free_port;
+use breakglass_tests::processes::Processes;
 use breakglass_tests::wait::until_within;
-use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 /// How long an application may take to start: Erlang takes seven seconds where nothing else runs.
@@ -21,7 +20,8 @@ const CLIENT_PATIENCE_S: u32 = 60;
 
 /// A running application. Dropping it kills its processes.
 pub(crate) struct Application {
-    processes: Vec<Child>,
+    /// Dropped before the folder with their log.
+    processes: Processes,
     directory: TempDir,
     address: SocketAddr,
 }
@@ -40,9 +40,10 @@ pub(crate) struct Ran {
 impl Application {
     /// A place for one, on a free port, with a folder of its own; nothing runs yet.
     pub(crate) fn new() -> Application {
+        let directory = TempDir::new().unwrap();
         Application {
-            processes: Vec::new(),
-            directory: TempDir::new().unwrap(),
+            processes: Processes::new("the application", directory.path().join("log")),
+            directory,
             address: format!("127.0.0.1:{}", free_port()).parse().unwrap(),
         }
     }
@@ -59,24 +60,19 @@ impl Application {
 
     /// Runs a program in its folder until the end, with nothing of the tests' environment.
     pub(crate) fn spawn(&mut self, program: impl AsRef<Path>, set_up: impl FnOnce(&mut Command)) {
-        let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
         let mut command = clean(Path::new("setpriv"), self.directory.path());
         // It ends when the tests do, however that is, and its children with it.
         command.args(["--pdeathsig", "KILL"]).arg(program.as_ref());
         set_up(&mut command);
-        command.process_group(0).stdout(log.try_clone().unwrap()).stderr(log);
-        let child = command.spawn();
-        let child = child.unwrap_or_else(|error| panic!("{}: {error}", program.as_ref().display()));
-        self.processes.push(child);
+        let spawned = self.processes.spawn(&mut command);
+        spawned.unwrap_or_else(|error| panic!("{}: {error}", program.as_ref().display()));
     }
 
     /// Waits until it answers this request well.
     pub(crate) fn until_ready(&mut self, path: &str, headers: &[(&str, &str)]) {
         until_within(PATIENCE, "the application", || {
-            for process in &mut self.processes {
-                let ended = process.try_wait().unwrap();
-                assert!(ended.is_none(), "it ended with {ended:?}:\n{}", self.log());
-            }
+            let ended = self.processes.ended();
+            assert!(ended.is_none(), "it ended with {ended:?}:\n{}", self.log());
             let request =
                 headers.iter().fold(get(path).host("127.0.0.1"), |request, (name, value)| {
                     request.header(name, value)
@@ -87,7 +83,7 @@ impl Application {
 
     /// What its processes logged so far.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.path("log")).unwrap_or_default()
+        self.processes.log()
     }
 
     /// Asks it without the gate.
@@ -132,22 +128,6 @@ impl Application {
             // No cache of compiled files beside the scripts.
             command.arg("-B").arg(script).args(arguments);
         })
-    }
-}
-
-impl Drop for Application {
-    fn drop(&mut self) {
-        for process in &mut self.processes {
-            let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-            let _ = kill_process_group(group.unwrap(), Signal::KILL);
-            let _ = process.wait();
-        }
-        if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<_> = log.lines().collect();
-            let tail = &lines[lines.len().saturating_sub(20)..];
-            println!("--- the end of the application's log ---\n{}", tail.join("\n"));
-        }
     }
 }
 
@@ -208,9 +188,4 @@ fn fetched(path: &str) -> PathBuf {
     let path = cache().join(path);
     assert!(path.exists(), "{} is missing: run scripts/platforms", path.display());
     path
-}
-
-/// A port that nothing listens at now.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

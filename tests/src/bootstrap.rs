@@ -22,6 +22,9 @@ pub enum Delivery {
 /// What begins so has a tenth of a second for its answer.
 pub const HURRIED: &str = "/v1/orders/hurried/items";
 
+/// The VMs of these tests.
+pub(crate) const VM_ID: &str = "breakglass-tests-91d7";
+
 /// The form in which Envoy hands the filter's configuration over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -91,12 +94,7 @@ impl Settings {
             "node": {"id": "gate-test", "cluster": "tests"},
             "admin": {"address": address("127.0.0.1:0".parse().unwrap())},
             "stats_config": {"stats_tags": stats_tags()},
-            "static_resources": {
-                "clusters": [
-                    cluster("upstream", self.upstream, true),
-                    cluster("approvals", self.approvals, false),
-                ],
-            },
+            "static_resources": {"clusters": self.clusters()},
         });
         if self.delivery == Delivery::Listener {
             bootstrap["dynamic_resources"] = json!({"lds_config": file(directory, "lds.json")});
@@ -104,6 +102,24 @@ impl Settings {
             bootstrap["static_resources"]["listeners"] = json!([self.listener(directory)]);
         }
         bootstrap
+    }
+
+    /// Without a listener and without clusters, which come from files in `directory`.
+    pub(crate) fn shared_bootstrap(directory: &Path) -> Value {
+        json!({
+            "node": {"id": "gate-test", "cluster": "tests"},
+            "admin": {"address": address("127.0.0.1:0".parse().unwrap())},
+            "stats_config": {"stats_tags": stats_tags()},
+            "dynamic_resources": {
+                "cds_config": file(directory, "cds.json"),
+                "lds_config": file(directory, "lds.json"),
+            },
+        })
+    }
+
+    /// The API and the approval service.
+    pub(crate) fn clusters(&self) -> [Value; 2] {
+        [cluster("upstream", self.upstream, true), cluster("approvals", self.approvals, false)]
     }
 
     /// The file that carries the filter's configuration and can be replaced: name and content.
@@ -123,7 +139,8 @@ impl Settings {
         Some((name, json!({"version_info": version.to_string(), "resources": [resource]})))
     }
 
-    fn listener(&self, directory: &Path) -> Value {
+    /// The listener, with files in `directory`.
+    pub(crate) fn listener(&self, directory: &Path) -> Value {
         let mut filters = Vec::new();
         if self.filter.is_some() {
             filters.push(self.breakglass(directory));
@@ -191,7 +208,7 @@ impl Settings {
                 "root_id": "breakglass",
                 "failure_policy": "FAIL_RELOAD",
                 "vm_config": {
-                    "vm_id": "breakglass-tests-91d7",
+                    "vm_id": VM_ID,
                     "runtime": "envoy.wasm.runtime.v8",
                     "code": {"local": {"filename": module}},
                     "environment_variables": {"host_env_keys": ["BREAKGLASS_PROXY_TOKEN"]},

@@ -1,23 +1,20 @@
 //! A real Envoy as a child process: started on free ports, watched for crashes, ended in order.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
 
-use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::artefacts;
 use crate::bootstrap::{Delivery, Settings};
-use crate::client::{Answer, get, request};
+use crate::client::Answer;
 use crate::clock;
-use crate::policy::PROXY_TOKEN;
+use crate::envoy_process::{PANICS, Process, command, log};
 use crate::record::Record;
+use crate::shared::Part;
 use crate::stats::Stats;
-use crate::wait::{until, until_within};
+use crate::wait::until;
 
 /// The file of a configuration that the settings generate.
 const GENERATED: &str = "envoy.json";
@@ -25,33 +22,19 @@ const GENERATED: &str = "envoy.json";
 /// The file of a configuration that a test gives.
 const GIVEN: &str = "envoy.yaml";
 
-/// How long a start may take: Envoy compiles the filter, which is seconds of CPU time, and others do that beside it.
-const START: Duration = Duration::from_secs(60);
-
-/// What no log of a healthy Envoy contains.
-const CRASHES: [&str; 3] = ["Caught Segmentation fault", "Caught Aborted", "assert failure"];
-
-/// What it does not contain either, unless a VM was made to panic.
-const PANICS: [&str; 3] = ["panicked at", "RuntimeError", "RangeError"];
-
 /// A running Envoy. Dropping it ends it and fails the test if it was not healthy to the end.
 pub struct Envoy {
-    child: Process,
+    home: Home,
     directory: TempDir,
     settings: Settings,
-    admin: SocketAddr,
     listener: SocketAddr,
     version: u32,
 }
 
-/// A process that does not outlive whoever waits for it, not even one that gave up on its start.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Whose process it is.
+enum Home {
+    Alone(Process),
+    Shared(Part),
 }
 
 impl Envoy {
@@ -76,27 +59,45 @@ impl Envoy {
         Envoy::started(GIVEN, settings, directory)
     }
 
+    /// The same as [`Envoy::start`], in an Envoy that other tests use too.
+    ///
+    /// # Panics
+    /// When it does not take the listener: the message is its log.
+    #[must_use]
+    pub fn share(settings: Settings, directory: TempDir) -> Envoy {
+        let part = Part::start(&settings, directory.path());
+        let listener = part.address();
+        Envoy { home: Home::Shared(part), directory, settings, listener, version: 1 }
+    }
+
     fn started(configuration: &str, settings: Settings, directory: TempDir) -> Envoy {
-        let concurrency = settings.concurrency.to_string();
-        let mut command = command(directory.path(), configuration);
-        command.args(["--admin-address-path", "admin.txt", "--concurrency", &concurrency]);
-        if let Some(seconds) = settings.drain_s {
-            command.args(["--drain-time-s", &seconds.to_string()]);
-        }
-        if settings.own_clock {
-            clock::install(&mut command, directory.path());
-        }
-        let mut child = Process(command.spawn().expect("Envoy runs"));
-        let admin = until("Envoy's admin interface", || {
-            running(&mut child.0, directory.path());
-            fs::read_to_string(directory.path().join("admin.txt")).ok()?.parse().ok()
+        let process = Process::start(directory.path(), configuration, |command| {
+            command.args(["--concurrency", &settings.concurrency.to_string()]);
+            if let Some(seconds) = settings.drain_s {
+                command.args(["--drain-time-s", &seconds.to_string()]);
+            }
+            if settings.own_clock {
+                clock::install(command, directory.path());
+            }
         });
-        until_within(START, "Envoy to be live", || {
-            running(&mut child.0, directory.path());
-            get("/ready").try_send(admin).ok().filter(|answer| answer.status == 200)
-        });
-        let listener = until("Envoy's listener", || listener(admin));
-        Envoy { child, directory, settings, admin, listener, version: 1 }
+        let listener = until("Envoy's listener", || process.listener(None));
+        Envoy { home: Home::Alone(process), directory, settings, listener, version: 1 }
+    }
+
+    /// The process, of which all that can be asked is this test's.
+    fn process(&self) -> &Process {
+        match &self.home {
+            Home::Alone(process) => process,
+            Home::Shared(_) => {
+                panic!("this Envoy is shared: start the gate of this test `.alone()`")
+            }
+        }
+    }
+
+    /// Whether other tests use its process too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.home, Home::Shared(_))
     }
 
     /// Starts Envoy with a configuration that it must refuse: what it logged.
@@ -136,19 +137,19 @@ impl Envoy {
     /// Where its admin interface is.
     #[must_use]
     pub fn admin_address(&self) -> SocketAddr {
-        self.admin
+        self.process().admin_address()
     }
 
     /// Its process id.
     #[must_use]
     pub fn process_id(&self) -> u32 {
-        self.child.0.id()
+        self.process().id()
     }
 
     /// A page of the admin interface.
     #[must_use]
     pub fn admin(&self, page: &str) -> Answer {
-        get(page).send(self.admin)
+        self.process().admin(page)
     }
 
     /// All counters and gauges, now.
@@ -160,13 +161,17 @@ impl Envoy {
     /// What it logged so far.
     #[must_use]
     pub fn log(&self) -> String {
-        log(self.directory.path())
+        self.process().log()
     }
 
     /// Whether a VM has failed, by what Envoy logged.
     #[must_use]
     pub fn has_failed_vms(&self) -> bool {
-        let log = self.log();
+        let log = match &self.home {
+            Home::Alone(process) => process.log(),
+            // A panic of another test's VM is one too many as well.
+            Home::Shared(part) => part.log(),
+        };
         PANICS.iter().any(|panic| log.contains(panic))
     }
 
@@ -248,28 +253,17 @@ impl Envoy {
         fs::write(&new, resource.to_string()).unwrap();
         fs::rename(new, directory.join(name)).unwrap();
     }
-
-    fn end(&mut self) -> ExitStatus {
-        let _ = request("POST", "/quitquitquit").send(self.admin);
-        until("Envoy to end", || self.child.0.try_wait().unwrap())
-    }
 }
 
 impl Drop for Envoy {
     fn drop(&mut self) {
-        if thread::panicking() {
-            let log = self.log();
-            let lines: Vec<_> = log.lines().collect();
-            let tail = lines[lines.len().saturating_sub(30)..].join("\n");
-            println!("--- the end of Envoy's log ---\n{tail}");
-            return;
-        }
-        let status = self.end();
-        let log = self.log();
-        assert!(status.success(), "Envoy ended with {status}:\n{log}");
         let panics: &[&str] = if self.settings.panicking { &[] } else { &PANICS };
-        let crash = CRASHES.iter().chain(panics).find(|crash| log.contains(**crash));
-        assert!(crash.is_none(), "Envoy's log says {crash:?}:\n{log}");
+        match &self.home {
+            Home::Alone(process) if thread::panicking() => return process.print_log(),
+            Home::Shared(part) if thread::panicking() => return part.print_log(),
+            Home::Alone(process) => process.end(panics),
+            Home::Shared(part) => part.check(),
+        }
         // Whatever the test looked at: no record may be other than docs/ promises.
         for audit in self.records().iter().filter_map(Record::audit) {
             assert!(audit.is_complete(), "an audit record as docs/audit.md has it: {}", audit.text);
@@ -283,43 +277,4 @@ fn write_configuration(settings: &Settings, directory: &Path) {
     }
     let bootstrap = settings.bootstrap(directory).to_string();
     fs::write(directory.join(GENERATED), bootstrap).unwrap();
-}
-
-fn command(directory: &Path, configuration: &str) -> Command {
-    let log = File::create(log_path(directory)).unwrap();
-    let mut command = Command::new(artefacts::envoy());
-    command.args(["--config-path", configuration, "--disable-hot-restart"]);
-    command.args([
-        "--file-flush-interval-msec",
-        "20",
-        "--log-level",
-        "warning",
-        "--component-log-level",
-        "wasm:info",
-    ]);
-    command.current_dir(directory).env("BREAKGLASS_PROXY_TOKEN", PROXY_TOKEN);
-    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-    command
-}
-
-/// Fails at once, with Envoy's log, when Envoy is gone.
-fn running(child: &mut Child, directory: &Path) {
-    if let Some(status) = child.try_wait().unwrap() {
-        panic!("Envoy ended with {status}:\n{}", log(directory));
-    }
-}
-
-fn listener(admin: SocketAddr) -> Option<SocketAddr> {
-    let listeners: Value = get("/listeners?format=json").send(admin).json();
-    let socket = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
-    let (ip, port) = (socket["address"].as_str()?, socket["port_value"].as_u64()?);
-    format!("{ip}:{port}").parse().ok()
-}
-
-fn log_path(directory: &Path) -> PathBuf {
-    directory.join("envoy.log")
-}
-
-fn log(directory: &Path) -> String {
-    String::from_utf8_lossy(&fs::read(log_path(directory)).unwrap_or_default()).into_owned()
 }

@@ -27,6 +27,7 @@ pub struct Plan {
     panicking: bool,
     own_clock: bool,
     drain_s: Option<u32>,
+    alone: bool,
     key: Key,
     approvals: FakeApprovals,
     service: Option<SocketAddr>,
@@ -52,6 +53,7 @@ impl Plan {
             panicking: false,
             own_clock: false,
             drain_s: None,
+            alone: false,
             key,
             approvals,
             service: None,
@@ -211,13 +213,29 @@ impl Plan {
         self
     }
 
+    /// No other test uses this Envoy: its log, its counters and its admin interface are this gate's.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    /// Whether its Envoy may be one that other tests use too: nothing of the process differs, and nothing in it
+    /// is to fail.
+    fn can_share(&self) -> bool {
+        let ordinary = self.forbidden.is_none() && !self.panicking && !self.own_clock;
+        let fixed = self.delivery == Delivery::Static && self.drain_s.is_none();
+        ordinary && fixed && self.concurrency == 1 && !self.alone
+    }
+
     /// Starts everything.
     ///
     /// # Panics
     /// When Envoy refuses.
     #[must_use]
     pub fn start(self) -> Gate {
-        self.start_as(Envoy::start)
+        let start = if self.can_share() { Envoy::share } else { Envoy::start };
+        self.start_as(start)
     }
 
     /// Starts everything, with a configuration of Envoy's own in place of the generated one.
@@ -256,7 +274,7 @@ impl Plan {
             )
         };
         let envoy = start(settings, directory);
-        let vms = envoy.stats().vms_made();
+        let vms = (!envoy.is_shared()).then(|| envoy.stats().vms_made());
         let Plan { delivery, key, approvals, .. } = self;
         Gate { envoy, upstream, approvals, key, authority, delivery, vms }
     }

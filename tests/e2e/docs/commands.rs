@@ -63,7 +63,8 @@ impl Place {
         let service = Service::start();
         let heads = json!({"cluster": "approvals", "authority": "approvals.internal",
             "path": "/v1/audit/heads"});
-        let gate = Plan::following(&service, "10s").set("/audit", json!({"heads": heads})).start();
+        let gate =
+            Plan::following(&service, "10s").set("/audit", json!({"heads": heads})).alone().start();
         let folder = TempDir::new().unwrap();
         symlink(gate.envoy.access_log(), folder.path().join("access.log")).unwrap();
         let (tools, path) = tools();

@@ -19,7 +19,7 @@ use crate::objects::{name, namespaces};
 use crate::world::{envoy_gateway, secret, world};
 
 /// How long a start may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A running Envoy Gateway. Dropping it ends it and its Envoys.
 pub(crate) struct EnvoyGateway {
@@ -63,6 +63,8 @@ impl EnvoyGateway {
             .env_clear()
             .env("HOME", directory.path())
             .env("PATH", "/usr/bin:/bin")
+            // Memory for the processor's time: it does not run for long.
+            .env("GOGC", "400")
             .env("BREAKGLASS_PROXY_TOKEN", credential)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

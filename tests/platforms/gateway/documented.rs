@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::control::EnvoyGateway;
-use crate::objects::{backend, class, gateway, placed, route};
+use crate::objects::{all_served, backend, class, gateway, placed, route};
 use crate::options::cut;
 use crate::world::{route_to, world};
 
@@ -180,8 +180,8 @@ fn the_document_from_its_first_line_and_the_story_on_what_it_applied() {
         route("payments", "api", "http"),
         backend("payments", upstream.address()),
     ]);
-    // The tests' service knows one credential; what matters of the document's is its newline.
-    let mut control = EnvoyGateway::with_credential(objects, &format!("{PROXY_TOKEN}\n"));
+    // The tests' service knows one credential; what matters of the document's is that it ends without a newline.
+    let mut control = EnvoyGateway::with_credential(objects, PROXY_TOKEN);
     control.answers(8080, &get("/admin/x"), 401);
     // 3. Asking the entrance.
     let asked = steps[2].replace("http://payments.example", "http://127.0.0.1:8080");
@@ -196,6 +196,27 @@ fn the_document_from_its_first_line_and_the_story_on_what_it_applied() {
             control.has_condition(&name, "Programmed", "True", "Programmed").then_some(())
         });
     }
+}
+
+/// `--from-file=token=FILE` keeps the newline that an editor or `echo` puts at the end of a file.
+#[test]
+fn a_secret_that_ends_with_a_newline_is_the_same_credential() {
+    let reader = Reader::new();
+    let made = format!("echo {PROXY_TOKEN} >proxy.token\n");
+    let create = "kubectl --namespace envoy-gateway-system create secret generic breakglass-proxy \
+                  --from-file=token=proxy.token";
+    reader.done(&format!("{made}{create}"));
+    let secret = reader.path("cluster/secrets/envoy-gateway-system/breakglass-proxy");
+    let secret = fs::read_to_string(secret).unwrap();
+    assert_eq!(secret, format!("{PROXY_TOKEN}\n"));
+    let (service, upstream) = (Service::start(), Upstream::start());
+    route_to(&service);
+    let control = EnvoyGateway::with_credential(all_served(upstream.address()), &secret);
+    control.answers(8080, &get("/admin/x"), 401);
+    // The approval service takes the credential: a token is known to be valid, and a poll hangs at the feed.
+    let (_, token) = service.grant(&["orders:read"], "10m");
+    control.answers(8080, &order("newline").token(&token), 200);
+    control.until("a poll", || (service.hanging_polls() > 0).then_some(()));
 }
 
 /// Request, approve, token, permit, out of scope, a stream that is cut, and a log that verifies.

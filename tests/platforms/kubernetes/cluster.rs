@@ -3,12 +3,15 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use breakglass_tests::artefacts::{binary, root};
+use breakglass_tests::ports::free_port;
 use breakglass_tests::wait::until_within;
 use rcgen::KeyPair;
 use serde_json::Value;
@@ -26,6 +29,8 @@ const ADMIN: &str = "admin-token";
 pub(crate) struct Cluster {
     processes: Vec<(&'static str, Child)>,
     directory: TempDir,
+    /// Held while a namespace is made: two tests may ask for the same one.
+    namespaces: Mutex<()>,
 }
 
 /// How a command ended.
@@ -65,10 +70,29 @@ impl Ran {
 }
 
 impl Cluster {
+    /// Starts one for several tests, in a `static`: it ends with the process, however that is, and its folder goes then.
+    pub(crate) fn for_the_process() -> Cluster {
+        let (give, take) = mpsc::channel();
+        // A process dies with the thread that started it, and the thread of a test ends with the test.
+        thread::spawn(move || {
+            let _ = give.send(Cluster::start());
+            loop {
+                thread::park();
+            }
+        });
+        let cluster = take.recv().expect("the API server did not start: see above");
+        removed_at_the_end(cluster.directory.path());
+        cluster
+    }
+
     /// Starts one without definitions beside Kubernetes' own, and waits until it is ready.
     pub(crate) fn start() -> Cluster {
-        let mut cluster = Cluster { processes: Vec::new(), directory: TempDir::new().unwrap() };
-        let [client, peer, secure] = free_ports();
+        let mut cluster = Cluster {
+            processes: Vec::new(),
+            directory: TempDir::new().unwrap(),
+            namespaces: Mutex::new(()),
+        };
+        let [client, peer, secure] = [(); 3].map(|()| free_port());
         let http = |port: u16| format!("http://127.0.0.1:{port}");
         let etcd = cached("kubernetes-etcd", "usr/bin/etcd");
         cluster.spawn(
@@ -156,6 +180,8 @@ impl Cluster {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).args(arguments).env_clear();
         command.env("HOME", self.directory.path()).env("PATH", "/usr/bin:/bin");
+        // A fifth of the processor for some memory, of which there is enough.
+        command.env("GOGC", "400");
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn();
         let child = child.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         self.processes.push((name, child));
@@ -189,6 +215,8 @@ impl Cluster {
         }
         command.current_dir(root()).env_clear().env("HOME", self.directory.path());
         command.env("KUBECONFIG", self.path("kubeconfig"));
+        // kubectl is gone before it has anything to collect.
+        command.env("GOGC", "off");
         command.env("PATH", format!("{}:/usr/bin:/bin", tools.display()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -205,6 +233,7 @@ impl Cluster {
 
     /// Makes a namespace, if it is not there.
     pub(crate) fn namespace(&self, name: &str) {
+        let _one_at_a_time = self.namespaces.lock();
         if self.kubectl(&["get", "namespace", name]).code != 0 {
             let namespace =
                 format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
@@ -233,8 +262,14 @@ fn kubectl() -> PathBuf {
     cached("kubernetes", "kubectl")
 }
 
-/// Ports that nothing has now.
-fn free_ports() -> [u16; 3] {
-    let taken = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    taken.map(|socket| socket.local_addr().unwrap().port())
+/// Removes a folder once this process has ended: what is in a `static` is not dropped.
+fn removed_at_the_end(folder: &Path) {
+    // `cat` goes on until this process has closed the pipe; then etcd may write for a moment more.
+    let script = "cat; for try in 1 2 3 4 5; do rm -rf \"$1\" && exit; sleep 0.2; done";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(folder).stdin(Stdio::piped());
+    command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    let child = command.spawn().expect("a shell");
+    // Its pipe stays open.
+    std::mem::forget(child);
 }

@@ -23,22 +23,28 @@ pub(crate) fn istio_versions() -> Vec<String> {
 /// Gives a module's definitions to the API server, in place of those of another version, and waits until it serves
 /// them.
 pub(crate) fn define(cluster: &Cluster, module: &str) {
-    let file = cached("kubernetes-crds", &format!("{module}.yaml"));
-    let file = file.to_str().unwrap();
+    define_each(cluster, &[module]);
+}
+
+fn define_each(cluster: &Cluster, modules: &[&str]) {
+    let file = |module: &&str| cached("kubernetes-crds", &format!("{module}.yaml"));
+    let files: Vec<String> =
+        modules.iter().map(|module| format!("--filename={}", file(module).display())).collect();
     // Server-side, because some are too long for the annotation of the other way.
-    let apply = ["apply", "--server-side", "--force-conflicts", "--filename", file];
-    let ran = cluster.kubectl(&apply);
+    let apply = ["apply", "--server-side", "--force-conflicts"];
+    let ran = cluster
+        .kubectl(&apply.into_iter().chain(files.iter().map(String::as_str)).collect::<Vec<&str>>());
     // What the definitions of other people are warned of is theirs.
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
     // It fails where one has no status at all yet.
-    until_within(PATIENCE, module, || (cluster.kubectl(&established).code == 0).then_some(()));
+    until_within(PATIENCE, &modules.join(" and "), || {
+        (cluster.kubectl(&established).code == 0).then_some(())
+    });
 }
 
 /// The newest of everything.
 pub(crate) fn define_all(cluster: &Cluster) {
     let istio = format!("istio-{}", istio_versions().pop().unwrap());
-    for module in ["gateway-api", "envoy-gateway", "prometheus-operator", &istio] {
-        define(cluster, module);
-    }
+    define_each(cluster, &["gateway-api", "envoy-gateway", "prometheus-operator", &istio]);
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::cluster::{Cluster, Ran};
 use crate::definitions::define_all;
+use crate::shared::newest;
 use crate::units::{Unit, units};
 
 /// What a cluster may warn of, by the end of the unit's path and a part of the warning. Anything else fails the test.
@@ -32,10 +33,12 @@ fn run(cluster: &Cluster, verb: &str, flags: &[&str], unit: &Unit) -> Ran {
     cluster.kubectl(&arguments)
 }
 
-/// Each object of a unit, with its version: what changed once an object was written.
-fn written(cluster: &Cluster, unit: &Unit) -> Vec<(String, String)> {
+/// Applies a unit: each of its objects as the API server has it then, with its version, which changes whenever the
+/// object is written.
+fn apply(cluster: &Cluster, flags: &[&str], unit: &Unit) -> Vec<(String, String)> {
+    let flags = [flags, &["-o=json"]].concat();
     let got: Value =
-        serde_json::from_str(&content(unit, run(cluster, "get", &["-o=json"], unit))).unwrap();
+        serde_json::from_str(&content(unit, run(cluster, "apply", &flags, unit))).unwrap();
     let items = got["items"].as_array().cloned().unwrap_or(vec![got]);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let named =
@@ -56,14 +59,13 @@ fn all_are_taken(ways: &[&str], dry: &[&str]) -> usize {
     for unit in &units {
         unit.namespaces().iter().for_each(|name| cluster.namespace(name));
         let flags = [&["--validate=strict"], ways].concat();
-        content(unit, run(&cluster, "apply", &flags, unit));
+        let mut before = apply(&cluster, &flags, unit);
         if !ways.is_empty() {
             // The API server writes a claim that was made server-side once more, with nothing changed in it.
-            content(unit, run(&cluster, "apply", &flags, unit));
+            before = apply(&cluster, &flags, unit);
         }
-        let before = written(&cluster, unit);
-        content(unit, run(&cluster, "apply", &flags, unit));
-        assert_eq!(written(&cluster, unit), before, "{}: not the same again", unit.path.display());
+        let after = apply(&cluster, &flags, unit);
+        assert_eq!(after, before, "{}: not the same again", unit.path.display());
         assert_eq!(before.len(), unit.objects.len(), "{}: {before:?}", unit.path.display());
         let differs = run(&cluster, "diff", ways, unit);
         assert_eq!(
@@ -96,10 +98,9 @@ fn every_object_is_taken_server_side_without_a_conflict() {
 
 #[test]
 fn what_is_misspelt_is_refused() {
-    let cluster = Cluster::start();
-    define_all(&cluster);
+    let cluster = newest();
     let (mut judged, namespace) = (0, "default");
-    for unit in units(&cluster) {
+    for unit in units(cluster) {
         for mut object in unit.objects {
             let has_spec = object["spec"].is_object();
             if !has_spec || object["kind"] == "Namespace" {

@@ -4,12 +4,20 @@
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Ran};
+use crate::shared::pods;
 
-/// A cluster with the approval service's objects.
-fn with_the_service(folder: &str) -> Cluster {
-    let cluster = Cluster::start();
+/// Applies the approval service's objects, without a pod of them yet.
+fn apply(cluster: &Cluster, folder: &str) {
+    // Another test may be about to make it.
+    cluster.namespace("breakglass");
+    remove_the_pod(cluster);
     cluster.kubectl(&["apply", "--validate=strict", "-k", folder]).done();
-    cluster
+}
+
+/// Takes away the pod, whatever state it is in: no kubelet is there to end it.
+fn remove_the_pod(cluster: &Cluster) {
+    let delete = ["-n", "breakglass", "delete", "pod", "approvals-1", "--ignore-not-found"];
+    assert_eq!(cluster.kubectl(&[&delete[..], &["--grace-period=0", "--force"]].concat()).code, 0);
 }
 
 /// The pod that the Deployment's controller would make.
@@ -29,14 +37,15 @@ fn create(cluster: &Cluster, object: &Value) -> Ran {
 
 #[test]
 fn the_pod_is_admitted_under_pod_security_restricted_and_one_that_asks_for_more_is_not() {
+    let (cluster, _alone) = pods();
     for folder in ["envoy/kubernetes", "envoy/kubernetes-mesh"] {
-        let cluster = with_the_service(folder);
+        apply(cluster, folder);
         let labels = ["get", "namespace", "breakglass", "-o=json"];
         let labels = cluster.kubectl(&labels).json()["metadata"]["labels"].take();
         assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted", "{folder}");
         let injected = if folder.ends_with("-mesh") { "enabled" } else { "disabled" };
         assert_eq!(labels["istio-injection"], injected, "{folder}");
-        let pod = pod(&cluster);
+        let pod = pod(cluster);
         for (pointer, value) in [
             ("/spec/securityContext/runAsNonRoot", json!(false)),
             ("/spec/securityContext/seccompProfile", Value::Null),
@@ -45,10 +54,10 @@ fn the_pod_is_admitted_under_pod_security_restricted_and_one_that_asks_for_more_
         ] {
             let mut more = pod.clone();
             *more.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
-            let refused = create(&cluster, &more).refused();
+            let refused = create(cluster, &more).refused();
             assert!(refused.contains("violates PodSecurity \"restricted"), "{pointer}: {refused}");
         }
-        create(&cluster, &pod).done();
+        create(cluster, &pod).done();
     }
 }
 
@@ -92,33 +101,32 @@ fn counts(cluster: &Cluster, healthy: u8) {
 
 #[test]
 fn a_drain_takes_a_pod_that_is_not_ready_and_waits_for_one_that_is() {
-    let cluster = with_the_service("envoy/kubernetes");
-    let pod = pod(&cluster);
+    let (cluster, _alone) = pods();
+    apply(cluster, "envoy/kubernetes");
+    let pod = pod(cluster);
     let is_held_up = || {
-        let refused = evict(&cluster).refused();
+        let refused = evict(cluster).refused();
         assert!(refused.contains("disruption budget"), "{refused}");
     };
-    create(&cluster, &pod).done();
+    create(cluster, &pod).done();
     // A pod that no node has yet holds up no drain, whatever the budget says.
-    bind(&cluster);
-    runs(&cluster, true);
-    counts(&cluster, 1);
+    bind(cluster);
+    runs(cluster, true);
+    counts(cluster, 1);
     is_held_up();
-    runs(&cluster, false);
-    counts(&cluster, 0);
-    evict(&cluster).done();
+    runs(cluster, false);
+    counts(cluster, 0);
+    evict(cluster).done();
 
     // Without AlwaysAllow the same pod would hold up the drain of its node for as long as it is not ready.
-    let delete =
-        ["-n", "breakglass", "delete", "pod", "approvals-1", "--grace-period=0", "--force"];
-    assert_eq!(cluster.kubectl(&delete).code, 0);
+    remove_the_pod(cluster);
     let old = r#"{"spec":{"unhealthyPodEvictionPolicy":null}}"#;
     let patch = ["-n", "breakglass", "patch", "poddisruptionbudget", "approvals", "--type=merge"];
     cluster.kubectl(&[&patch[..], &["-p", old]].concat()).done();
-    create(&cluster, &pod).done();
-    bind(&cluster);
-    runs(&cluster, false);
-    counts(&cluster, 0);
+    create(cluster, &pod).done();
+    bind(cluster);
+    runs(cluster, false);
+    counts(cluster, 0);
     is_held_up();
 }
 

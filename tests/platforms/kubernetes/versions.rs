@@ -8,6 +8,7 @@ use breakglass_tests::artefacts::root;
 
 use crate::cluster::Cluster;
 use crate::definitions::{define, istio_versions};
+use crate::shared::changing;
 use crate::units::{Unit, units};
 
 /// After a definition was replaced the API server judges by the old one for a moment, and nothing says how long.
@@ -38,19 +39,19 @@ fn documented() -> BTreeMap<String, String> {
 
 #[test]
 fn the_documents_say_from_which_version_of_istio_on_each_object_is_taken() {
-    let cluster = Cluster::start();
+    let cluster = changing();
     let units: Vec<Unit> =
-        units(&cluster).into_iter().filter(|unit| unit.path.starts_with("envoy/istio")).collect();
+        units(cluster).into_iter().filter(|unit| unit.path.starts_with("envoy/istio")).collect();
     let versions = istio_versions();
     let mut taken: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    define(&cluster, "gateway-api");
+    define(cluster, "gateway-api");
     for version in &versions {
-        define(&cluster, &format!("istio-{version}"));
+        define(cluster, &format!("istio-{version}"));
         thread::sleep(REPLACED);
         for unit in &units {
             unit.namespaces().iter().for_each(|name| cluster.namespace(name));
             let by = taken.entry(unit.path.display().to_string()).or_default();
-            if is_taken(&cluster, unit) {
+            if is_taken(cluster, unit) {
                 by.push(version);
             }
         }

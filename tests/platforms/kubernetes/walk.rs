@@ -99,7 +99,7 @@ fn in_the_pod(cluster: &Cluster, line: &str) {
     service.wait().unwrap();
     assert!(ran.status.success(), "{line}: {ran:?}");
     let files = String::from_utf8(ran.stdout).unwrap();
-    assert!(files.contains("before/approvals.db"), "{files}");
+    assert!(files.contains("before-0.2.0/approvals.db"), "{files}");
 }
 
 fn run(cluster: &Cluster, place: &TempDir, step: &Step) -> Ran {

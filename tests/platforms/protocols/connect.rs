@@ -28,7 +28,10 @@ fn connect_conformance_is_the_same_through_the_filter() {
         let failed = results.iter().find(|(_, result)| *result != "passed").map(|(name, _)| name);
         let said = failed.and_then(|name| output.split_once(&format!("FAILED: {name}")));
         assert_eq!(failed, None, "{variant:?}: {:.500}", said.map_or(&*output, |(_, said)| said));
-        gate.assert_was_itself(CASES);
+        // The deadline of such a case, a fifth of a second, may pass before its request has left a busy machine's client.
+        let sent = results.keys().filter(|name| !name.starts_with("Timeouts/")).count();
+        assert!(sent > CASES / 4 * 3, "{sent} cases without a deadline");
+        gate.assert_was_itself(sent);
         results
     });
 }

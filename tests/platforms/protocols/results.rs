@@ -1,25 +1,31 @@
 //! What came of the cases of a suite, and the comparison of three runs.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::thread;
 
 use super::gates::Variant;
 
 /// What came of each case, by its name.
 pub(super) type Results = BTreeMap<String, String>;
 
-/// Runs a suite at each kind of gate, and compares what came of each case, but for `races`: cases that may
+/// Runs a suite at each kind of gate, at all of them at once, and compares what came of each case, but for `races`: cases that may
 /// end in one of several ways at the same gate.
 pub(super) fn assert_all_equal(
     suite: &str,
     cases: usize,
     races: &[(&str, &str)],
-    mut run: impl FnMut(Variant) -> Results,
+    run: impl Fn(Variant) -> Results + Sync,
 ) {
-    let bare = run(Variant::Bare);
+    let run = &run;
+    // Most of a suite is waiting.
+    let [bare, others @ ..] = thread::scope(|scope| {
+        let arms = Variant::ALL.map(|variant| scope.spawn(move || run(variant)));
+        arms.map(|arm| arm.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
     assert!(bare.len() >= cases, "{suite}: {} cases ran, of {cases}: {bare:#?}", bare.len());
     println!("{suite}: {:?}: {}", Variant::Bare, counts(&bare));
-    for variant in Variant::ALL.into_iter().filter(|variant| *variant != Variant::Bare) {
-        let other = run(variant);
+    for (variant, other) in Variant::ALL.into_iter().skip(1).zip(others) {
         println!("{suite}: {variant:?}: {}", counts(&other));
         let names = bare.keys().chain(other.keys());
         let different: BTreeMap<_, _> = names

@@ -52,6 +52,8 @@ impl ControlPlane {
         fs::write(&scenario, scenario_of(&kubernetes, &istio).to_string()).unwrap();
         let mut command = Command::new(made("control-plane"));
         for_a_plain_envoy(&mut command);
+        // Memory for the processor's time: it does not run for long.
+        command.env("GOGC", "400");
         command.env("PILOT_ENABLE_AMBIENT", ambient.to_string());
         command.arg("listen").arg(format!("{HERE}:{PORT}")).arg(&scenario);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);

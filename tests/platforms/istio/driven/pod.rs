@@ -1,18 +1,17 @@
 //! A pod of the mesh: its namespaces, its files, inbound capture, and pilot-agent with the pinned Envoy, which it
 //! starts and gives certificates to (SDS).
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use breakglass_tests::artefacts;
 use breakglass_tests::certificates::Authority;
 use breakglass_tests::client::get;
+use breakglass_tests::processes::Processes;
 use breakglass_tests::wait::until_within;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -54,22 +53,24 @@ pub(crate) struct Extras {
 
 /// A pod with a proxy. Dropping it kills what runs in it.
 pub(crate) struct Pod {
+    /// Dropped before the namespaces that they run in and the folder with their log.
+    processes: Processes,
     pub(crate) identity: Identity,
     kind: Kind,
     sandbox: Sandbox,
     directory: TempDir,
-    processes: Vec<Child>,
 }
 
 impl Pod {
     /// Makes a pod: its network, its files, inbound capture for a sidecar. Nothing runs in it yet.
     pub(crate) fn new(identity: Identity, kind: Kind, names: &[(Ipv4Addr, &str)]) -> Pod {
+        let directory = TempDir::new().unwrap();
         let pod = Pod {
+            processes: Processes::new(identity.name, directory.path().join("log")),
             sandbox: Sandbox::new(identity.ip),
             identity,
             kind,
-            directory: TempDir::new().unwrap(),
-            processes: Vec::new(),
+            directory,
         };
         let hosts = |(ip, name): &(Ipv4Addr, &str)| format!("{ip} {name}\n");
         let hosts: String = names.iter().map(hosts).collect();
@@ -191,9 +192,7 @@ impl Pod {
 
     /// Runs a program in the pod, in its folder, its output in its log, until the pod is dropped.
     pub(crate) fn spawn(&mut self, mut command: Command) {
-        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        self.processes.push(command.process_group(0).spawn().unwrap());
+        self.processes.spawn(&mut command).unwrap();
     }
 
     /// The process whose namespaces are the pod's.
@@ -245,7 +244,7 @@ impl Pod {
 
     /// What the containers of the pod printed, which is what `kubectl logs` prints.
     pub(crate) fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.log_path()).unwrap_or_default()).into_owned()
+        self.processes.log()
     }
 
     /// The same, as a file.
@@ -265,20 +264,4 @@ fn bootstrap() -> String {
     let (extension, after) = rest.split_once("{{- end }}").unwrap();
     assert!(extension.contains("istio.workload.BootstrapExtension"), "{extension}");
     format!("{before}{after}")
-}
-
-impl Drop for Pod {
-    fn drop(&mut self) {
-        for process in &mut self.processes {
-            let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-            let _ = kill_process_group(group.unwrap(), Signal::KILL);
-            let _ = process.wait();
-        }
-        if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<_> = log.lines().collect();
-            let tail = &lines[lines.len().saturating_sub(25)..];
-            println!("--- the end of the log of {} ---\n{}", self.identity.name, tail.join("\n"));
-        }
-    }
 }

@@ -3,12 +3,14 @@
 use breakglass_tests::manifests::objects;
 use serde_json::{Value, json};
 
-use super::{create, guarded, parameters, refuses, refuses_each, takes};
-use crate::cluster::Cluster;
+use super::{apply, create, parameters, refuses, refuses_each, restore, takes};
+use crate::definitions::define;
+use crate::shared::{Asking, Policies, changing};
 
 const FOLDER: &str = "envoy/admission/gateway";
 const EXTENSIONS: &str = "breakglass-gateway-extensions";
 const MODULES: &str = "breakglass-gateway-modules";
+const PARAMETERS: &str = "breakglass-gateway";
 
 fn extension(namespace: &str, spec: &Value) -> Value {
     json!({"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyExtensionPolicy",
@@ -53,8 +55,13 @@ fn an_override() -> Value {
     extension("team-b", &json!({"targetRefs": [target("HTTPRoute")]}))
 }
 
-fn cluster() -> Cluster {
-    guarded(FOLDER, &an_override())
+static POLICIES: Policies = Policies::new(
+    || apply(FOLDER, &an_override()),
+    |cluster| restore(cluster, FOLDER, PARAMETERS, &an_override()),
+);
+
+fn cluster() -> Asking {
+    POLICIES.ask()
 }
 
 #[test]
@@ -95,8 +102,8 @@ fn no_extension_policy_takes_breakglass_off_a_route_from_another_namespace() {
 
 #[test]
 fn what_was_there_before_goes_on_and_cannot_be_changed_into_more() {
-    let cluster = Cluster::start();
-    super::define_for(&cluster, FOLDER);
+    let cluster = changing();
+    define(cluster, "envoy-gateway");
     for name in ["breakglass", "team-b"] {
         cluster.namespace(name);
     }
@@ -107,7 +114,7 @@ fn what_was_there_before_goes_on_and_cannot_be_changed_into_more() {
     let mut other = old.clone();
     other["metadata"]["name"] = "another".into();
     breakglass_tests::wait::until_within(super::PATIENCE, FOLDER, || {
-        (create(&cluster, &other).code != 0).then_some(())
+        (create(cluster, &other).code != 0).then_some(())
     });
     let patch = |patch: Value, subresource: &[&str]| {
         let patch = patch.to_string();
@@ -141,10 +148,10 @@ fn what_was_there_before_goes_on_and_cannot_be_changed_into_more() {
 
 #[test]
 fn without_its_parameters_everything_is_refused() {
-    let cluster = cluster();
+    let cluster = POLICIES.change();
     let ours = objects("envoy/gateway/envoyextensionpolicy.yaml").remove(0);
     takes(&cluster, &ours);
-    let name = "breakglass-gateway";
+    let name = PARAMETERS;
     parameters(
         &cluster,
         name,

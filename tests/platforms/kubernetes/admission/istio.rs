@@ -3,13 +3,14 @@
 use breakglass_tests::manifests::objects;
 use serde_json::{Value, json};
 
-use super::{create, guarded, parameters, refuses, refuses_each, takes};
-use crate::cluster::Cluster;
+use super::{apply, create, parameters, refuses, refuses_each, restore, takes};
+use crate::shared::{Asking, Policies};
 use crate::units::units;
 
 const FOLDER: &str = "envoy/admission/istio";
 const FILTERS: &str = "breakglass-istio-envoyfilters";
 const PLUGINS: &str = "breakglass-istio-plugins";
+const PARAMETERS: &str = "breakglass-istio";
 const GUARDED: [&str; 3] = ["payments", "istio-ingress", "istio-system"];
 
 fn filter(namespace: &str, name: &str, spec: &Value) -> Value {
@@ -48,8 +49,13 @@ fn first() -> Value {
     )
 }
 
-fn cluster() -> Cluster {
-    guarded(FOLDER, &first())
+static POLICIES: Policies = Policies::new(
+    || apply(FOLDER, &first()),
+    |cluster| restore(cluster, FOLDER, PARAMETERS, &first()),
+);
+
+fn cluster() -> Asking {
+    POLICIES.ask()
 }
 
 /// What takes breakglass off, stands before it or leads past it, with a word of the refusal.
@@ -297,8 +303,8 @@ fn no_plugin_of_the_phase_authn_is_admitted_beside_breakglass() {
 
 #[test]
 fn the_parameters_admit_what_was_read_and_without_them_everything_is_refused() {
-    let cluster = cluster();
-    let name = "breakglass-istio";
+    let cluster = POLICIES.change();
+    let name = PARAMETERS;
     let good = filter("payments", "mine", &good()[2]);
     takes(&cluster, &good);
     parameters(

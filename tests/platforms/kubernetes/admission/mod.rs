@@ -9,15 +9,14 @@ use breakglass_tests::wait::until_within;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Ran};
-use crate::definitions::{define, istio_versions};
+use crate::shared::newest;
 
 /// How long the API server may take to know a new policy, or a new parameter: a second where nothing else runs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A cluster with the policies in a folder, which it knows once it refuses this object.
-fn guarded(folder: &str, refused: &Value) -> Cluster {
-    let cluster = Cluster::start();
-    define_for(&cluster, folder);
+/// Applies the policies in a folder to the shared cluster, which knows them once it refuses this object.
+fn apply(folder: &str, refused: &Value) {
+    let cluster = newest();
     for name in
         ["breakglass", "payments", "istio-ingress", "istio-system", "team-b", "pay", "payments-2"]
     {
@@ -25,17 +24,20 @@ fn guarded(folder: &str, refused: &Value) -> Cluster {
     }
     // `kubectl apply` says what a policy of types that it knows gets wrong.
     cluster.kubectl(&["apply", "--validate=strict", "-k", folder]).done();
-    until_within(PATIENCE, folder, || (create(&cluster, refused).code != 0).then_some(()));
-    cluster
+    until_within(PATIENCE, folder, || (create(cluster, refused).code != 0).then_some(()));
 }
 
-/// What the objects of these policies are of.
-fn define_for(cluster: &Cluster, folder: &str) {
-    if folder.ends_with("istio") {
-        define(cluster, &format!("istio-{}", istio_versions().pop().unwrap()));
-    } else {
-        define(cluster, "envoy-gateway");
-    }
+/// Puts back the parameters of a folder as they are shipped, and waits until that is known.
+fn restore(cluster: &Cluster, folder: &str, name: &str, refused: &Value) {
+    let has_none = || create(cluster, refused).stderr.contains("no params found");
+    let delete = ["-n", "breakglass", "delete", "configmap", name, "--ignore-not-found"];
+    cluster.kubectl(&delete).done();
+    until_within(PATIENCE, name, || has_none().then_some(()));
+    cluster.kubectl(&["apply", "--validate=strict", "-k", folder]).done();
+    until_within(PATIENCE, name, || {
+        let said = create(cluster, refused);
+        (said.code != 0 && !said.stderr.contains("no params found")).then_some(())
+    });
 }
 
 /// Makes an object, or says what would come of it: nothing is kept.

@@ -1,0 +1,144 @@
+//! What the service takes of a system, as docs/install/kubernetes.md says it: its volume and its configuration.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::engine::{GATEWAY, PLACE, engine};
+use crate::pod::{ALICE, BOB, Pod, template};
+use crate::story::{grant, holds};
+use crate::terminator::Terminator;
+
+/// A backup, the story, and the kill switch, whose statement changes every grant there is.
+fn everything(pod: &Pod) {
+    let tokens = [grant(pod).1, grant(pod).1];
+    assert!(tokens.iter().all(|token| holds(pod, token)));
+    pod.exec_as(BOB, &["revoke", "--all", "--reason", "keys leaked"]).done();
+    assert!(tokens.iter().all(|token| !holds(pod, token)));
+    let to = "/var/lib/breakglass/copy";
+    pod.exec(&["breakglass", "database", "backup", "--to", to]).done();
+    assert_eq!(pod.probe("readinessProbe").unwrap().status, 200);
+}
+
+/// Takes `/tmp` from the pod.
+fn without_tmp() -> Value {
+    let mut template = template();
+    let mounts = template["containers"][0]["volumeMounts"].as_array_mut().unwrap();
+    mounts.retain(|mount| mount["mountPath"] != "/tmp");
+    template
+}
+
+#[test]
+fn nothing_is_written_beside_the_volume() {
+    let mut writable = without_tmp();
+    writable["containers"][0]["securityContext"]["readOnlyRootFilesystem"] = json!(false);
+    let pod = Pod::start_with(writable);
+    everything(&pod);
+    let changed = engine().docker(&["diff", pod.container()]).done();
+    // The engine makes what it mounts on.
+    let mounted = ["C /etc", "A /etc/breakglass"];
+    let changed: Vec<&str> = changed.lines().filter(|line| !mounted.contains(line)).collect();
+    assert_eq!(changed, [] as [&str; 0]);
+}
+
+#[test]
+fn it_needs_no_tmp() {
+    let pod = Pod::start_with(without_tmp());
+    everything(&pod);
+}
+
+/// Where a platform chooses the user, as OpenShift does, nobody has a name or a home.
+#[test]
+fn it_runs_as_any_user() {
+    let mut template = template();
+    for member in ["runAsUser", "fsGroup"] {
+        template["securityContext"][member] = json!(1_000_680_000);
+    }
+    template["securityContext"]["runAsGroup"] = json!(0);
+    let pod = Pod::start_with(template);
+    everything(&pod);
+}
+
+/// Gives what is in a folder to its group, as a kubelet does: files get 0660 more.
+fn open_to_the_group(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        if path.is_dir() {
+            fs::set_permissions(&path, Permissions::from_mode(mode | 0o2770)).unwrap();
+            open_to_the_group(&path);
+        } else {
+            fs::set_permissions(&path, Permissions::from_mode(mode | 0o660)).unwrap();
+        }
+    }
+}
+
+/// The modes of the signing keys.
+fn keys(pod: &Pod) -> Vec<(PathBuf, u32)> {
+    let files = fs::read_dir(pod.volume().join("keys")).unwrap();
+    let files = files.map(|file| file.unwrap().path()).filter(|file| file.is_file());
+    files.map(|file| (file.clone(), fs::metadata(&file).unwrap().mode() & 0o7777)).collect()
+}
+
+/// Why the shipped pod says `OnRootMismatch`, and what mends a volume that a kubelet has opened.
+#[test]
+fn keys_that_the_group_can_read_are_refused() {
+    let pod = Pod::start();
+    let private = keys(&pod);
+    assert!(!private.is_empty() && private.iter().all(|(_, mode)| *mode == 0o600), "{private:?}");
+    assert_eq!(pod.stop(), 0);
+    open_to_the_group(&pod.volume());
+    assert_ne!(pod.start_in_vain(), 0);
+    let said = pod.log();
+    assert!(said.contains("chmod 600") || said.contains("0600"), "{said}");
+    for (file, _) in private {
+        fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
+    }
+    pod.start_again();
+    everything(&pod);
+}
+
+/// Times are UTC, whatever the variable says: no time zone data is in the image.
+#[test]
+fn it_needs_no_time_zones() {
+    let pod = Pod::start();
+    grant(&pod);
+    let url = format!("BREAKGLASS_URL=http://{}", pod.port("http"));
+    let credential = format!("BREAKGLASS_API_TOKEN={}", pod.token(ALICE));
+    let status = |zone: &str| {
+        let zone = format!("TZ={zone}");
+        let environment = ["--env", &url, "--env", &credential, "--env", &zone];
+        let words = [pod.container(), "breakglass", "--json", "status"];
+        engine().docker(&[&["exec"], &environment[..], &words].concat()).json()
+    };
+    let utc = status("UTC");
+    assert!(utc.to_string().contains(r#"Z""#), "{utc}");
+    assert_eq!(utc, status("Asia/Tokyo"));
+}
+
+/// The public CAs are in the program, and a company's own is a file that is mounted.
+#[test]
+fn it_needs_no_ca_certificates() {
+    let pod = Pod::start();
+    let terminator = Terminator::start(pod.port("http"), "approvals.internal");
+    let folder = format!("{PLACE}/authority");
+    fs::create_dir(&folder).unwrap();
+    fs::write(format!("{folder}/ca.pem"), terminator.authority()).unwrap();
+    let ask = |more: &[&str]| {
+        let host = format!("approvals.internal:{}", GATEWAY);
+        let url = format!("BREAKGLASS_URL=https://approvals.internal:{}", terminator.port());
+        let credential = format!("BREAKGLASS_API_TOKEN={}", pod.token(ALICE));
+        let mount = format!("{folder}:/authority:ro");
+        let options =
+            ["--add-host", &host, "--env", &url, "--env", &credential, "--volume", &mount];
+        engine().program(&[&options[..], more].concat(), &["scopes"])
+    };
+    let scopes = ask(&["--env", "BREAKGLASS_CA_FILE=/authority/ca.pem"]).done();
+    assert!(scopes.contains("orders:read"), "{scopes}");
+    // With the program's own CAs the certificate is judged, and is not one of theirs.
+    let refused = ask(&[]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("UnknownIssuer"), "{}", refused.stderr);
+}

@@ -1,0 +1,307 @@
+//! The pod of envoy/kubernetes/deployment.yaml in a container engine: each member of its template becomes what a kubelet
+//! would ask the engine for, and a member that is not known here fails the test. The volumes are made as a kubelet
+//! leaves them.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use breakglass_tests::artefacts::root;
+use breakglass_tests::client::{Answer, Request, get};
+use breakglass_tests::manifests::objects;
+use breakglass_tests::wait::until_within;
+use serde_json::Value;
+
+use crate::engine::{Engine, IMAGE, PLACE, Ran, engine};
+
+/// How long the service may take to start: a moment where nothing else runs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Who asks, in envoy/kubernetes/config.toml.
+pub(crate) const ALICE: &str = "alice@example.com";
+
+/// Who approves there.
+pub(crate) const BOB: &str = "bob@example.com";
+
+/// Whose credential the proxies have there.
+pub(crate) const PROXY: &str = "payments";
+
+/// Who holds a token by envoy/kubernetes/config.toml, in its order.
+const HOLDERS: [&str; 3] = [ALICE, BOB, PROXY];
+
+/// A running pod. Dropping it removes its container.
+pub(crate) struct Pod {
+    container: String,
+    place: PathBuf,
+    template: Value,
+    tokens: Vec<String>,
+}
+
+/// The pod's template.
+pub(crate) fn template() -> Value {
+    objects("envoy/kubernetes/deployment.yaml").remove(0)["spec"]["template"]["spec"].take()
+}
+
+impl Pod {
+    /// Starts the shipped pod and waits until its startup probe is content.
+    pub(crate) fn start() -> Pod {
+        Pod::start_with(template())
+    }
+
+    /// The same with a template that was changed.
+    pub(crate) fn start_with(template: Value) -> Pod {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let place = PathBuf::from(format!("{PLACE}/pod-{number}"));
+        folder(&place, 0o755);
+        let tokens = configure(&place);
+        let options = options(&template, &place);
+        let mut words = vec!["run".to_owned(), "--detach".to_owned()];
+        words.extend(options);
+        words.push(IMAGE.to_owned());
+        words.extend(strings(&template["containers"][0]["args"]));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let container = engine().docker(&words).done();
+        let pod = Pod { container, place, template, tokens };
+        until_within(PATIENCE, "the service", || {
+            let state = pod.engine().inspect(&pod.container)["State"].take();
+            assert_eq!(state["Running"], true, "it ended: {state}\n{}", pod.log());
+            pod.probe("startupProbe").filter(|answer| answer.status == 200)
+        });
+        pod
+    }
+
+    fn engine(&self) -> &'static Engine {
+        engine()
+    }
+
+    /// The container's id.
+    pub(crate) fn container(&self) -> &str {
+        &self.container
+    }
+
+    /// The claimed volume, as the node sees it.
+    pub(crate) fn volume(&self) -> PathBuf {
+        self.place.join("data")
+    }
+
+    /// What the service logged.
+    pub(crate) fn log(&self) -> String {
+        self.engine().docker(&["logs", &self.container]).stderr
+    }
+
+    /// Where the pod's port with this name listens.
+    pub(crate) fn port(&self, name: &str) -> SocketAddr {
+        let ports = self.template["containers"][0]["ports"].as_array().unwrap();
+        let port = ports.iter().find(|port| port["name"] == name).expect("a port with that name");
+        let port = u16::try_from(port["containerPort"].as_u64().unwrap()).unwrap();
+        SocketAddr::new(self.engine().address(&self.container), port)
+    }
+
+    /// What a kubelet would hear, asking as one of the pod's probes says; nothing where nobody listens.
+    pub(crate) fn probe(&self, name: &str) -> Option<Answer> {
+        let ask = &self.template["containers"][0][name]["httpGet"];
+        let request = get(ask["path"].as_str().unwrap());
+        request.try_send(self.port(ask["port"].as_str().unwrap())).ok()
+    }
+
+    /// The credential of one of them.
+    pub(crate) fn token(&self, holder: &str) -> &str {
+        let index = HOLDERS.iter().position(|name| *name == holder).expect("one of the holders");
+        &self.tokens[index]
+    }
+
+    /// A request of one of them to the service.
+    pub(crate) fn send(&self, holder: &str, request: Request) -> Answer {
+        let credential = format!("Bearer {}", self.token(holder));
+        request.header("authorization", credential).send(self.port("http"))
+    }
+
+    /// Runs a program in the pod, as `kubectl exec` does.
+    pub(crate) fn exec(&self, arguments: &[&str]) -> Ran {
+        self.engine().docker(&[&["exec", &self.container], arguments].concat())
+    }
+
+    /// The command line in the pod, as a person.
+    pub(crate) fn exec_as(&self, person: &str, arguments: &[&str]) -> Ran {
+        let url = format!("BREAKGLASS_URL=http://{}", self.port("http"));
+        let credential = format!("BREAKGLASS_API_TOKEN={}", self.token(person));
+        let words = ["exec", "--env", &url, "--env", &credential, &self.container, "breakglass"];
+        self.engine().docker(&[&words[..], arguments].concat())
+    }
+
+    /// Ends it as a kubelet does (SIGTERM, and SIGKILL when the pod's grace period is over): its exit code.
+    pub(crate) fn stop(&self) -> i64 {
+        let grace = self.template["terminationGracePeriodSeconds"].to_string();
+        self.engine().docker(&["stop", "--time", &grace, &self.container]).done();
+        self.engine().inspect(&self.container)["State"]["ExitCode"].as_i64().unwrap()
+    }
+
+    /// Starts it on the same volumes, where it will not serve: its exit code.
+    pub(crate) fn start_in_vain(&self) -> i64 {
+        self.engine().docker(&["start", &self.container]).done();
+        self.engine().docker(&["wait", &self.container]).done().parse().unwrap()
+    }
+
+    /// Starts it again on the same volumes.
+    pub(crate) fn start_again(&self) {
+        self.engine().docker(&["start", &self.container]).done();
+        until_within(PATIENCE, "the service", || {
+            self.probe("startupProbe").filter(|answer| answer.status == 200)
+        });
+    }
+}
+
+impl Drop for Pod {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("--- the service's log ---\n{}", self.log());
+        }
+        self.engine().docker(&["rm", "--force", "--volumes", &self.container]);
+    }
+}
+
+/// Makes the configuration of the shipped one, with tokens that the image's program makes: the tokens.
+fn configure(place: &Path) -> Vec<String> {
+    let mut text = fs::read_to_string(root().join("envoy/kubernetes/config.toml")).unwrap();
+    let mut tokens = Vec::new();
+    for number in 1..=HOLDERS.len() {
+        let made = engine().program(&[], &["keygen", "api-token", "--json"]).json();
+        let example = text.lines().filter(|line| line.starts_with("token_sha256")).nth(number - 1);
+        let example = example.and_then(|line| line.split('"').nth(1)).unwrap().to_owned();
+        text = text.replace(&example, made["token_sha256"].as_str().unwrap());
+        tokens.push(made["token"].as_str().unwrap().to_owned());
+    }
+    fs::write(place.join("config.toml"), text).unwrap();
+    tokens
+}
+
+/// Fails where an object has a member that is not listed here.
+fn known(object: &Value, members: &[&str]) {
+    for member in object.as_object().unwrap().keys() {
+        assert!(members.contains(&&**member), "{member}: what would a kubelet do with it?");
+    }
+}
+
+/// What the engine is asked for.
+fn options(template: &Value, place: &Path) -> Vec<String> {
+    known(
+        template,
+        &[
+            "automountServiceAccountToken",
+            "containers",
+            "securityContext",
+            "serviceAccountName",
+            "terminationGracePeriodSeconds",
+            "volumes",
+        ],
+    );
+    let container = &template["containers"][0];
+    let probes = ["startupProbe", "livenessProbe", "readinessProbe"];
+    let others = ["args", "image", "name", "ports", "resources", "securityContext", "volumeMounts"];
+    known(container, &[&others[..], &probes].concat());
+    let mut options = Vec::new();
+    let mut add = |words: &[&str]| options.extend(words.iter().map(|word| (*word).to_owned()));
+    let mut group = None;
+    for (member, value) in template["securityContext"].as_object().unwrap() {
+        match member.as_str() {
+            "runAsUser" => {
+                let user = &template["securityContext"]["runAsGroup"];
+                add(&["--user", &format!("{value}:{user}")]);
+            }
+            "fsGroup" => {
+                add(&["--group-add", &value.to_string()]);
+                group = value.as_u64().map(|group| u32::try_from(group).unwrap());
+            }
+            "runAsNonRoot" => assert_ne!(template["securityContext"]["runAsUser"], 0),
+            // The engine's own profile, unless it is asked for another.
+            "seccompProfile" => assert_eq!(value["type"], "RuntimeDefault"),
+            "runAsGroup" => {}
+            "fsGroupChangePolicy" => assert_eq!(value, "OnRootMismatch"),
+            other => panic!("securityContext.{other}: what would a kubelet do with it?"),
+        }
+    }
+    for (member, value) in container["securityContext"].as_object().unwrap() {
+        match member.as_str() {
+            "allowPrivilegeEscalation" if *value == false => {
+                add(&["--security-opt", "no-new-privileges"]);
+            }
+            "readOnlyRootFilesystem" if *value == true => add(&["--read-only"]),
+            "readOnlyRootFilesystem" => {}
+            "capabilities" => {
+                strings(&value["drop"]).iter().for_each(|name| add(&["--cap-drop", name]))
+            }
+            other => panic!("a container's securityContext.{other}: {value}"),
+        }
+    }
+    let limits = &container["resources"]["limits"];
+    let memory = limits["memory"].as_str().unwrap().strip_suffix("Mi").unwrap();
+    add(&["--memory", &format!("{memory}m"), "--cpus", limits["cpu"].as_str().unwrap()]);
+    let group = group.expect("fsGroup");
+    for mount in container["volumeMounts"].as_array().unwrap() {
+        let (name, at) = (mount["name"].as_str().unwrap(), mount["mountPath"].as_str().unwrap());
+        let volumes = template["volumes"].as_array().unwrap();
+        let volume = volumes.iter().find(|volume| volume["name"] == name).unwrap();
+        let here = place.join(name);
+        if volume["emptyDir"]["medium"] == "Memory" {
+            let size =
+                volume["emptyDir"]["sizeLimit"].as_str().unwrap().strip_suffix("Mi").unwrap();
+            add(&[
+                "--tmpfs",
+                &format!("{at}:rw,exec,nosuid,nodev,mode=2777,gid={group},size={size}m"),
+            ]);
+            continue;
+        } else if volume["persistentVolumeClaim"].is_object() {
+            claimed(&here, group);
+        } else if volume["secret"].is_object() {
+            let mode = u32::try_from(volume["secret"]["defaultMode"].as_u64().unwrap()).unwrap();
+            secret(&here, place, group, mode);
+        } else {
+            panic!("a volume that is not known: {volume}");
+        }
+        let access = if mount["readOnly"] == true { "ro" } else { "rw" };
+        add(&["--volume", &format!("{}:{at}:{access}", here.display())]);
+    }
+    options
+}
+
+/// A new volume's ext4, after the kubelet has given it to the group.
+fn claimed(at: &Path, group: u32) {
+    folder(at, 0o2775);
+    folder(&at.join("lost+found"), 0o2770);
+    for path in [at, &at.join("lost+found")] {
+        chown(path, Some(0), Some(group)).unwrap();
+        // A change of the owner takes the bit from the mode.
+        let mode = if path == at { 0o2775 } else { 0o2770 };
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+}
+
+/// A Secret as the kubelet writes it: links to a folder that it can replace in one step.
+fn secret(at: &Path, from: &Path, group: u32, mode: u32) {
+    let folders = [at.to_owned(), at.join("..2026_11_26_00_00_00.1")];
+    for path in &folders {
+        folder(path, 0o2755);
+        chown(path, Some(0), Some(group)).unwrap();
+    }
+    let file = folders[1].join("config.toml");
+    fs::copy(from.join("config.toml"), &file).unwrap();
+    chown(&file, Some(0), Some(group)).unwrap();
+    // The group may read a volume that nobody may write, whatever its `defaultMode`.
+    fs::set_permissions(&file, Permissions::from_mode(mode | 0o440)).unwrap();
+    symlink("..2026_11_26_00_00_00.1", at.join("..data")).unwrap();
+    symlink("..data/config.toml", at.join("config.toml")).unwrap();
+}
+
+fn folder(at: &Path, mode: u32) {
+    DirBuilder::new().mode(mode).create(at).unwrap();
+    fs::set_permissions(at, Permissions::from_mode(mode)).unwrap();
+}
+
+/// A list of words.
+fn strings(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+}
