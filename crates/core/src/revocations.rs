@@ -11,8 +11,6 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use breakglass_types::feed::{self, FeedAnswer, MAX_EPOCH, MAX_REVOCATIONS};
 use breakglass_types::limits::{LAST_INSTANT, MAX_CLOCK_SKEW, MAX_NAME_BYTES, MAX_WAIT};
 use breakglass_types::percent::query_value;
@@ -21,7 +19,7 @@ use crate::config::Config;
 use crate::instant::{Instant, format_duration};
 use crate::ticks::TICK;
 
-pub(crate) use window::Window;
+pub(crate) use window::{Position, Revoked, Window};
 
 /// How much longer than a token can count its revocation is remembered: a clock that was set forward,
 /// and is set back, must not bring a revoked token back.
@@ -50,18 +48,6 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// An answer of the feed.
 type News = FeedAnswer<Box<str>>;
-
-/// A position in the feed: an epoch, and the random tag that the service gave it. The tag tells it from the
-/// same epoch given a second time, by a service that was restored from a backup or has lost commits. An older
-/// service gives none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Position {
-    pub(crate) epoch: u64,
-    pub(crate) tag: Option<Box<str>>,
-}
-
-/// One revocation.
-pub(crate) type Revoked = feed::Revoked<Box<str>>;
 
 /// A question to the feed.
 #[derive(Debug, Clone)]

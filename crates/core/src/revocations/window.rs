@@ -1,8 +1,20 @@
-//! What one VM of a proxy has learnt from the feed, for the others to go on from.
+//! Positions in the feed, and what one VM of a proxy has learnt from the feed, for the others to go on from.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Position, Revoked};
+use breakglass_types::feed;
+
+/// A position in the feed: an epoch, and the random tag that the service gave it. The tag tells it from the
+/// same epoch given a second time, by a service that was restored from a backup or has lost commits. An older
+/// service gives none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    pub(crate) epoch: u64,
+    pub(crate) tag: Option<Box<str>>,
+}
+
+/// One revocation.
+pub(crate) type Revoked = feed::Revoked<Box<str>>;
 
 /// What a poll brought to the VM that made it, for the others.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

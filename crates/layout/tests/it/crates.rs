@@ -6,8 +6,8 @@ use crate::root;
 
 /// What each may depend on, for tests alone not counted.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("breakglass-filter", &["breakglass-core"]),
-    ("breakglass-native", &["breakglass-core"]),
+    ("breakglass-filter", &["breakglass-types", "breakglass-core"]),
+    ("breakglass-native", &["breakglass-types", "breakglass-core"]),
     ("breakglass-types", &[]),
     ("breakglass-config-schema", &["breakglass-types"]),
     ("breakglass-core", &["breakglass-types", "breakglass-config-schema"]),
@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("breakglass-testing", &["breakglass-types", "breakglass-server"]),
     ("breakglass-layout", &[]),
-    ("breakglass-tests", &[]),
+    ("breakglass-tests", &["breakglass-types"]),
 ];
 
 #[test]
