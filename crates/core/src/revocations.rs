@@ -30,6 +30,10 @@ const MAX_EPOCH: u64 = i64::MAX.unsigned_abs();
 /// and is set back, must not bring a revoked token back.
 const REMEMBER: Duration = Duration::from_secs(10 * 60);
 
+/// The longest wait that a poll may ask for: the service refuses one that asks for more (`docs/approval-service.md`), and
+/// then no revocation would be heard of.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
 /// The first wait after a poll that failed; it doubles up to [`LAST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 
@@ -323,7 +327,7 @@ pub(crate) fn wait(config: &Config) -> Duration {
     let staleness = config.revocation.max_staleness;
     let longest = staleness.saturating_mul(2).checked_div(5).unwrap_or(staleness);
     let configured = config.revocation.feed.as_ref().map_or(longest, |feed| feed.wait);
-    configured.min(longest).max(Duration::from_millis(100))
+    configured.min(longest).min(MAX_WAIT).max(Duration::from_millis(100))
 }
 
 /// How old the knowledge of a VM may be before it asks for itself: more than a healthy feed's ever

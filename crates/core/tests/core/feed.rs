@@ -59,6 +59,24 @@ fn asks_for_everything_first_and_then_for_what_is_new() {
     assert_eq!(path(&next(&mut stage)), "/v1/revocations?wait=4s&node=edge-1&after=7&feed=f1");
 }
 
+/// The service refuses a poll that asks for more, and then no revocation would ever be heard of.
+#[test]
+fn asks_for_no_longer_wait_than_the_service_gives() {
+    for (wait, staleness, asked) in [
+        ("5m", "1h", "1m"),
+        ("61s", "1h", "1m"),
+        ("60s", "1h", "1m"),
+        ("59s", "1h", "59s"),
+        ("59s", "10s", "4s"),
+    ] {
+        let mut config = feeding_config();
+        config["revocation"]["feed"]["wait"] = wait.into();
+        config["revocation"]["max_staleness"] = staleness.into();
+        let call = Stage::new(&config).call();
+        assert_eq!(path(&call), format!("/v1/revocations?wait={asked}&node=edge-1"), "{wait}");
+    }
+}
+
 #[test]
 fn a_grant_stands_while_the_feed_is_fresh_and_says_nothing_of_it() {
     let (mut stage, _call) = fed(&feeding_config());
