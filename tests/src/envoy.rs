@@ -164,6 +164,15 @@ impl Envoy {
         self.process().log()
     }
 
+    /// How many VMs were reloaded after a failure, in this Envoy.
+    #[must_use]
+    pub fn vm_reloads(&self) -> u64 {
+        match &self.home {
+            Home::Alone(_) => self.stats().vm_reloads(),
+            Home::Shared(part) => part.vm_reloads(),
+        }
+    }
+
     /// Whether a VM has failed, by what Envoy logged.
     #[must_use]
     pub fn has_failed_vms(&self) -> bool {

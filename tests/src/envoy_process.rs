@@ -23,7 +23,7 @@ const CRASHES: [&str; 3] = ["Caught Segmentation fault", "Caught Aborted", "asse
 /// What it does not contain either, unless a VM was made to panic.
 pub(crate) const PANICS: [&str; 3] = ["panicked at", "RuntimeError", "RangeError"];
 
-/// A running Envoy. It does not outlive whoever waits for it, not even one that gave up on its start.
+/// A running Envoy. Dropping it kills it, also when its start fails.
 pub(crate) struct Process {
     child: Mutex<Child>,
     directory: PathBuf,
@@ -106,7 +106,7 @@ impl Process {
         log(&self.directory)
     }
 
-    /// The end of its log, for whoever looks at a test that failed.
+    /// Prints the last lines of its log: for a test that fails.
     pub(crate) fn print_log(&self) {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below those that the kernel gives to whoever asks for any (32768 and up by default): no connection gets one of these
+/// Below those that the kernel gives to a socket that is bound to port 0 (32768 and up by default): no connection gets one of these
 /// by chance between the moment a program is told its port and the moment it listens.
 const FIRST: u16 = 10_000;
 

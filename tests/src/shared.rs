@@ -1,7 +1,7 @@
 //! An Envoy that several tests use at once: each has a listener, clusters and VMs of its own there.
 //!
-//! Nearly all that the start of an Envoy costs is compiling the filter, and V8 does that once in a process. What is the
-//! process's own (counters, log, admin interface) is nobody's here: a test that looks at it has an Envoy alone.
+//! Nearly all that the start of an Envoy costs is compiling the filter, and V8 does that once in a process. Counters, log
+//! and admin interface are the process's: a test that reads them starts an Envoy alone.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::bootstrap::{Settings, VM_ID};
 use crate::envoy_process::{PANICS, Process};
+use crate::stats::Stats;
 use crate::wait::until;
 
 /// How many tests one has at most: what they leave behind adds up.
@@ -77,6 +78,12 @@ impl Part {
 
     pub(crate) fn print_log(&self) {
         self.envoy.process.print_log();
+    }
+
+    /// How many VMs of the process were reloaded after a failure: none, whichever test they belong to.
+    pub(crate) fn vm_reloads(&self) -> u64 {
+        let page = self.envoy.process.admin("/stats");
+        Stats::parse(&String::from_utf8_lossy(&page.body)).vm_reloads()
     }
 
     /// Fails when Envoy is gone.

@@ -25,6 +25,10 @@ pub(crate) use window::{Position, Revoked, Window};
 /// and is set back, must not bring a revoked token back.
 const REMEMBER: Duration = Duration::from_secs(10 * 60);
 
+/// The longest wait that a poll may ask for: the service refuses one that asks for more (`docs/approval-service.md`), and
+/// then no revocation would be heard of.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
 /// The first wait after a poll that failed; it doubles up to [`LAST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 

@@ -49,7 +49,7 @@ fn it_needs_no_tmp() {
     everything(&pod);
 }
 
-/// Where a platform chooses the user, as OpenShift does, nobody has a name or a home.
+/// Where a platform chooses the user, as OpenShift does, that user has neither a name nor a home directory.
 #[test]
 fn it_runs_as_any_user() {
     let mut template = template();

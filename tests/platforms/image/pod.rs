@@ -101,7 +101,7 @@ impl Pod {
         SocketAddr::new(self.engine().address(&self.container), port)
     }
 
-    /// What a kubelet would hear, asking as one of the pod's probes says; nothing where nobody listens.
+    /// The answer to one of the pod's probes, asked as a kubelet asks; `None` where the port refuses the connection.
     pub(crate) fn probe(&self, name: &str) -> Option<Answer> {
         let ask = &self.template["containers"][0][name]["httpGet"];
         let request = get(ask["path"].as_str().unwrap());
@@ -290,7 +290,7 @@ fn secret(at: &Path, from: &Path, group: u32, mode: u32) {
     let file = folders[1].join("config.toml");
     fs::copy(from.join("config.toml"), &file).unwrap();
     chown(&file, Some(0), Some(group)).unwrap();
-    // The group may read a volume that nobody may write, whatever its `defaultMode`.
+    // A kubelet lets the group read the files of a read-only volume, whatever its `defaultMode`.
     fs::set_permissions(&file, Permissions::from_mode(mode | 0o440)).unwrap();
     symlink("..2026_11_26_00_00_00.1", at.join("..data")).unwrap();
     symlink("..data/config.toml", at.join("config.toml")).unwrap();

@@ -21,7 +21,7 @@ fn autobahns_cases_are_the_same_through_the_filter() {
     let runtime = Runtime::new().unwrap();
     let server = echo(&runtime);
     let scratch = Application::new();
-    assert_all_equal("Autobahn", CASES, &[], |variant| {
+    assert_all_equal("Autobahn", CASES, |variant| {
         let gate = ProtocolGate::start(variant, server);
         let report = scratch.path(&format!("{variant:?}"));
         let ran = scratch.client_within(300, kosoku(), |command| {

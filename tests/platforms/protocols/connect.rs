@@ -11,7 +11,7 @@ const CASES: usize = 1990;
 
 #[test]
 fn connect_conformance_is_the_same_through_the_filter() {
-    assert_all_equal("Connect conformance", CASES, &[], |variant| {
+    assert_all_equal("Connect conformance", CASES, |variant| {
         let server = Application::new();
         let gate = ProtocolGate::start(variant, server.address());
         let ran = server.client_within(300, built("connectconformance"), |command| {

@@ -61,6 +61,10 @@ impl ProtocolGate {
         ProtocolGate { variant, envoy, _approvals: approvals }
     }
 
+    pub(super) fn variant(&self) -> Variant {
+        self.variant
+    }
+
     pub(super) fn address(&self) -> SocketAddr {
         self.envoy.address()
     }

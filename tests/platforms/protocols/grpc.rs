@@ -32,7 +32,7 @@ fn grpc_interop_is_the_same_through_the_filter() {
         command.args(["-port", &port]);
     });
     until_listening(server.address());
-    assert_all_equal("gRPC interop", CASES.len(), &[], |variant| {
+    assert_all_equal("gRPC interop", CASES.len(), |variant| {
         let gate = ProtocolGate::start(variant, server.address());
         let results: Results =
             CASES.iter().map(|case| ((*case).to_owned(), run(&server, &gate, case))).collect();

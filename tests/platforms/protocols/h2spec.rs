@@ -1,54 +1,91 @@
 //! h2spec: what HTTP/2 and HPACK ask of a server.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use breakglass_tests::upstream::Upstream;
 
-use super::gates::ProtocolGate;
-use super::results::{Results, assert_all_equal};
+use super::gates::{ProtocolGate, Variant};
+use super::results::{Results, assert_equal, at_all_gates, different};
 use crate::application::{Application, built};
 
 /// How many cases there are.
 const CASES: usize = 145;
 
-/// Cases that end in more than one way at the same gate, with the filter and without it, and why.
-const RACES: [(&str, &str); 0] = [];
+/// How long h2spec waits for an answer, in seconds. A dozen cases get none from Envoy, and take as long.
+const PATIENCE_S: u32 = 2;
+
+/// How long it waits where one gate answered and another one did not: a busy machine may only have been late.
+const PATIENCE_AGAIN_S: u32 = 30;
 
 #[test]
 fn h2spec_is_the_same_through_the_filter() {
     let upstream = Upstream::start();
     let scratch = Application::new();
-    assert_all_equal("h2spec", CASES, &RACES, |variant| {
-        let gate = ProtocolGate::start(variant, upstream.address());
+    let gates = Variant::ALL.map(|variant| ProtocolGate::start(variant, upstream.address()));
+    let run = |variant: Variant, patience_s: u32, case: Option<&str>| {
+        let gate = gates.iter().find(|gate| gate.variant() == variant).unwrap();
         let report = scratch.path(&format!("{variant:?}.xml"));
         let ran = scratch.client_within(300, built("h2spec"), |command| {
-            // A case that Envoy leaves without an answer takes as long; one that a busy machine answers late is no such.
-            command.args(["--port", &gate.port(), "--timeout", "4", "--junit-report"]).arg(&report);
+            command.args(["--port", &gate.port(), "--timeout", &patience_s.to_string()]);
+            command.arg("--junit-report").arg(&report).args(case);
         });
         let report = fs::read_to_string(report);
-        let report = report.unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        cases(&report.unwrap_or_else(|error| panic!("{error}: {ran:?}")))
+    };
+    let mut came = at_all_gates(|variant| numbered(run(variant, PATIENCE_S, None)));
+    for name in different(&came) {
+        println!("h2spec: once more, with more patience: {name}");
+        let case = name.split(':').next();
+        let again = at_all_gates(|variant| match &run(variant, PATIENCE_AGAIN_S, case)[..] {
+            [only] if name.ends_with(&only.title) => {
+                Results::from([(name.clone(), only.came.into())])
+            }
+            others => panic!("{name}: h2spec ran {others:?}"),
+        });
+        for (came, again) in came.iter_mut().zip(again) {
+            came.extend(again);
+        }
+    }
+    assert_equal("h2spec", CASES, &came);
+    for gate in gates {
         gate.assert_was_itself(CASES / 2);
-        results(&report)
-    });
+    }
 }
 
-/// Reads h2spec's report. Two cases of one section may have the same title: they are numbered.
-fn results(report: &str) -> Results {
-    let mut results = Results::new();
-    for case in report.split("<testcase ").skip(1) {
+/// A case in h2spec's report.
+#[derive(Debug)]
+struct Case {
+    section: String,
+    title: String,
+    came: &'static str,
+}
+
+/// Reads a report.
+fn cases(report: &str) -> Vec<Case> {
+    let case = |case: &str| {
         let attribute = |name: &str| {
             let rest = case.split_once(&format!("{name}=\"")).unwrap().1;
-            rest.split_once('"').unwrap().0
+            rest.split_once('"').unwrap().0.to_owned()
         };
         let came = ["failure", "skipped", "error"];
-        let came = came.iter().find(|what| case.contains(&format!("<{what}")));
-        let name = format!("{}: {}", attribute("package"), attribute("classname"));
-        let numbered = (1..).map(|number| match number {
-            1 => name.clone(),
-            _ => format!("{name} ({number})"),
-        });
-        let free = numbered.into_iter().find(|name| !results.contains_key(name));
-        results.insert(free.unwrap(), (*came.unwrap_or(&"passed")).to_owned());
-    }
-    results
+        let came = came.into_iter().find(|what| case.contains(&format!("<{what}")));
+        Case {
+            section: attribute("package"),
+            title: attribute("classname"),
+            came: came.unwrap_or("passed"),
+        }
+    };
+    report.split("<testcase ").skip(1).map(case).collect()
+}
+
+/// Calls each of all cases as an argument of h2spec does, by its section and its place in there, and by its title.
+fn numbered(cases: Vec<Case>) -> Results {
+    let mut places = BTreeMap::<String, u32>::new();
+    let named = cases.into_iter().map(|Case { section, title, came }| {
+        let place = places.entry(section.clone()).or_default();
+        *place = place.saturating_add(1);
+        (format!("{section}/{place}: {title}"), came.to_owned())
+    });
+    named.collect()
 }

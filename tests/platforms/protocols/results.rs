@@ -1,6 +1,6 @@
 //! What came of the cases of a suite, and the comparison of three runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::thread;
 
@@ -9,35 +9,38 @@ use super::gates::Variant;
 /// What came of each case, by its name.
 pub(super) type Results = BTreeMap<String, String>;
 
-/// Runs a suite at each kind of gate, at all of them at once, and compares what came of each case, but for `races`: cases that may
-/// end in one of several ways at the same gate.
-pub(super) fn assert_all_equal(
-    suite: &str,
-    cases: usize,
-    races: &[(&str, &str)],
-    run: impl Fn(Variant) -> Results + Sync,
-) {
+/// Runs a suite at each kind of gate, and compares what came of each case.
+pub(super) fn assert_all_equal(suite: &str, cases: usize, run: impl Fn(Variant) -> Results + Sync) {
+    assert_equal(suite, cases, &at_all_gates(run));
+}
+
+/// What a suite gives at each kind of gate, of which all run at once: most of a suite is waiting.
+pub(super) fn at_all_gates(run: impl Fn(Variant) -> Results + Sync) -> [Results; 3] {
     let run = &run;
-    // Most of a suite is waiting.
-    let [bare, others @ ..] = thread::scope(|scope| {
+    thread::scope(|scope| {
         let arms = Variant::ALL.map(|variant| scope.spawn(move || run(variant)));
         arms.map(|arm| arm.join().unwrap_or_else(|panic| resume_unwind(panic)))
-    });
+    })
+}
+
+/// The cases of which not the same came everywhere.
+pub(super) fn different(came: &[Results; 3]) -> BTreeSet<String> {
+    let [bare, ..] = came;
+    let names = came.iter().flat_map(BTreeMap::keys);
+    names.filter(|name| came.iter().any(|arm| arm.get(*name) != bare.get(*name))).cloned().collect()
+}
+
+/// Checks that the same came of each case everywhere, and that there were enough of them.
+pub(super) fn assert_equal(suite: &str, cases: usize, came: &[Results; 3]) {
+    let [bare, ..] = came;
     assert!(bare.len() >= cases, "{suite}: {} cases ran, of {cases}: {bare:#?}", bare.len());
-    println!("{suite}: {:?}: {}", Variant::Bare, counts(&bare));
-    for (variant, other) in Variant::ALL.into_iter().skip(1).zip(others) {
-        println!("{suite}: {variant:?}: {}", counts(&other));
-        let names = bare.keys().chain(other.keys());
-        let different: BTreeMap<_, _> = names
-            .filter(|name| bare.get(*name) != other.get(*name))
-            .filter(|name| !races.iter().any(|(race, _)| race == name))
-            .map(|name| (name, (bare.get(name), other.get(name))))
-            .collect();
-        assert!(
-            different.is_empty(),
-            "{suite}: without the filter, and {variant:?}: {different:#?}"
-        );
+    for (variant, arm) in Variant::ALL.iter().zip(came) {
+        println!("{suite}: {variant:?}: {}", counts(arm));
     }
+    let different = different(came);
+    let different = different.iter().map(|name| (name, came.each_ref().map(|arm| arm.get(name))));
+    let different: BTreeMap<_, _> = different.collect();
+    assert!(different.is_empty(), "{suite}: at {:?}: {different:#?}", Variant::ALL);
 }
 
 /// How many cases came out how.

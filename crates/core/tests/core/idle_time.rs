@@ -37,7 +37,7 @@ fn use_once(vm: &mut Stage) {
 fn a_worker_that_has_nothing_to_do_rests() {
     let mut vm = Stage::new(&config());
     use_once(&mut vm);
-    assert_eq!(vm.worker.period(vm.now), IDLE_TICK, "nobody wants to hear of its record");
+    assert_eq!(vm.worker.period(vm.now), IDLE_TICK, "heads are not reported, so nothing is due");
     let ticks = rest(&mut vm, Duration::from_secs(60));
     assert!(ticks <= 6, "{ticks}");
 }
