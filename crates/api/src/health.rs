@@ -1,7 +1,7 @@
 //! Whether the service works: `GET /readyz` and `GET /healthz`.
 
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::words::words;
 use crate::{Instant, Word};
@@ -85,13 +85,4 @@ pub struct ReloadFailure {
     pub at: Instant,
     /// Why.
     pub error: String,
-}
-
-/// How much to tell: `GET /healthz`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct HealthQuery {
-    /// What an auditor is told of the clock and the configuration.
-    #[param(schema_with = crate::schemas::only_one)]
-    pub detail: Option<String>,
 }

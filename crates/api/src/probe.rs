@@ -7,11 +7,6 @@ use crate::proxies::Enforcement;
 use crate::words::words;
 use crate::{Instant, Word};
 
-/// A body without members: `POST /v1/probes`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
 /// A challenge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Challenge {

@@ -28,6 +28,7 @@ pub struct Ask {
     pub duration: String,
     /// Whether the requester calls it an emergency. No rule changes.
     #[serde(default)]
+    #[schema(default = false)]
     pub emergency: bool,
 }
 
@@ -40,6 +41,11 @@ pub struct Why {
     #[schema(required = true, max_length = 1024)]
     pub reason: String,
 }
+
+/// A body without members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
 
 words! {
     /// Where a request is.

@@ -45,11 +45,6 @@ pub(crate) fn only_true() -> Object {
         .build()
 }
 
-/// `1`, and no other.
-pub(crate) fn only_one() -> Object {
-    ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some(["1"])).build()
-}
-
 /// `shadow`, and no other.
 pub(crate) fn only_shadow() -> Object {
     ObjectBuilder::new()

@@ -1,8 +1,6 @@
 //! Words that the interface writes in place of texts: each vocabulary is one enum, and what reads it knows that a newer
 //! service may have more of them.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{RefOr, schema};
@@ -45,6 +43,12 @@ pub enum Word<T> {
 }
 
 impl<T: Vocabulary> Word<T> {
+    /// The word of the list that is written so, or another one.
+    #[must_use]
+    pub fn read(word: String) -> Word<T> {
+        T::of(&word).map_or(Word::Other(word), Word::Known)
+    }
+
     /// As it is written.
     #[must_use]
     pub fn word(&self) -> &str {
@@ -84,8 +88,7 @@ impl<T: Vocabulary> Serialize for Word<T> {
 
 impl<'de, T: Vocabulary> Deserialize<'de> for Word<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Word<T>, D::Error> {
-        let word = Cow::<str>::deserialize(deserializer)?;
-        Ok(T::of(&word).map_or_else(|| Word::Other(word.into_owned()), Word::Known))
+        String::deserialize(deserializer).map(Word::read)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use breakglass_api::evidence::Action;
 use tokio::sync::watch;
 
 use crate::chain_owners::ChainOwners;
@@ -216,13 +217,13 @@ impl App {
     }
 
     /// Tells those who wait of a change of this request, and counts it.
-    pub(crate) fn changed(&self, action: &'static str, request: &str) {
+    pub(crate) fn changed(&self, action: Action, request: &str) {
         self.changed_many(action, 1);
         self.0.waits.wake(request);
     }
 
     /// Tells those who wait of `count` changes at once, and counts them.
-    fn changed_many(&self, action: &'static str, count: usize) {
+    fn changed_many(&self, action: Action, count: usize) {
         self.0.metrics.changed(action, count);
         self.0.news.send_modify(|news| news.changes = news.changes.wrapping_add(1));
     }
@@ -230,7 +231,7 @@ impl App {
     /// Tells those who wait of `count` revocations. When it is done, the feed lists them: who has
     /// an answer about a revocation finds it there.
     pub(crate) async fn revoked(&self, count: usize) {
-        self.changed_many("revoke", count);
+        self.changed_many(Action::Revoke, count);
         // A failure is in the log, and no reason to call the revocation one.
         let _ = self.0.feed.look(&self.0.store, self.floor()).await;
     }

@@ -2,11 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::time::{ClockId, clock_gettime};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
+use breakglass_api::Instant;
 use breakglass_core::claims::LAST_INSTANT;
+use rustix::time::{ClockId, clock_gettime};
 
 /// A moment, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,21 +83,28 @@ impl Clock for SystemClock {
     }
 }
 
+impl From<Moment> for Instant {
+    fn from(moment: Moment) -> Instant {
+        Instant::from_seconds(moment.seconds())
+    }
+}
+
+impl From<&Instant> for Moment {
+    fn from(instant: &Instant) -> Moment {
+        Moment::from_millis(instant.millis())
+    }
+}
+
 /// `seconds` since 1970 as RFC 3339 text in UTC, such as `2026-11-22T02:13:00Z`.
 #[must_use]
 pub fn rfc3339(seconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(seconds)
-        .ok()
-        .and_then(|instant| instant.format(&Rfc3339).ok())
-        .unwrap_or_else(|| format!("@{seconds}"))
+    Instant::from_seconds(seconds).into()
 }
 
 /// The moment that RFC 3339 text names; nothing if it is none.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<Moment> {
-    let instant = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-    let millis = instant.unix_timestamp_nanos().checked_div(1_000_000)?;
-    i64::try_from(millis).ok().map(Moment)
+    Instant::parse(text).as_ref().map(Moment::from)
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use breakglass_api::evidence::Action;
+use breakglass_api::trail::ServiceAction;
 use serde_json::json;
 
 use crate::app::App;
@@ -18,7 +20,7 @@ use crate::limits::MAX_LISTED_GRANTS;
 use crate::store::{SERVICE, STEP, StoreError, Target};
 
 /// The reason of each revocation and each row of the trail.
-pub const REASON: &str = "holder_left";
+pub const REASON: &str = ServiceAction::HolderLeft.word();
 
 /// How often it looks again for what was approved meanwhile.
 const ROUNDS: u32 = 10;
@@ -86,7 +88,7 @@ pub async fn end_grants(app: &App) -> Result<Ended, EndError> {
     let detail = json!({
         "people": listed, "count": people.len(), "revoked": revoked, "cancelled": cancelled,
     });
-    app.store().note_act(now, SERVICE, REASON, &detail).await?;
+    app.store().note_act(now, SERVICE, ServiceAction::HolderLeft, &detail).await?;
     Ok(ended)
 }
 
@@ -108,7 +110,7 @@ async fn end(app: &App, now: Moment, ended: &mut Ended) -> Result<(), EndError> 
     // First, so that none of them is approved meanwhile.
     for request in store.cancel_all(now, &ended.people, REASON).await? {
         ended.cancelled = ended.cancelled.saturating_add(1);
-        app.changed("cancel", &request);
+        app.changed(Action::Cancel, &request);
     }
     let people: BTreeSet<&str> = ended.people.iter().map(String::as_str).collect();
     for _ in 0..ROUNDS {

@@ -1,5 +1,6 @@
 //! What the service counts, in Prometheus' text format.
 
+use breakglass_api::evidence::Action;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -231,9 +232,9 @@ impl Metrics {
         self.introspections.with_label_values(&[result]).inc();
     }
 
-    pub(crate) fn changed(&self, action: &str, count: usize) {
+    pub(crate) fn changed(&self, action: Action, count: usize) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
-        self.changes.with_label_values(&[action]).inc_by(count);
+        self.changes.with_label_values(&[action.word()]).inc_by(count);
     }
 
     pub(crate) fn fed(&self, kind: Fed) {

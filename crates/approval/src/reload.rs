@@ -10,13 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use breakglass_api::health::{ConfigurationHealth, ReloadFailure};
+use breakglass_api::trail::ServiceAction;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::Signal;
 use tokio::sync::oneshot;
 
 use crate::app::App;
-use crate::clock::{Moment, rfc3339};
+use crate::clock::Moment;
 use crate::config::{Config, InvalidConfig};
 use crate::holder_left;
 use crate::store::{SERVICE, StoreError};
@@ -103,16 +105,18 @@ impl Reloads {
 
     /// What an auditor is told.
     #[must_use]
-    pub fn view(&self) -> Value {
+    pub fn view(&self) -> ConfigurationHealth {
         let status = self.status();
-        let at = |moment: Moment| rfc3339(moment.seconds());
-        let failure = status.last_failure.as_ref();
-        json!({
-            "loaded_at": at(status.loaded_at),
-            "digest": status.digest,
-            "reloads": status.reloads,
-            "last_failure": failure.map(|(when, error)| json!({ "at": at(*when), "error": error })),
-        })
+        let failure = |(when, error): &(Moment, String)| ReloadFailure {
+            at: (*when).into(),
+            error: error.clone(),
+        };
+        ConfigurationHealth {
+            loaded_at: status.loaded_at.into(),
+            digest: status.digest.clone(),
+            reloads: status.reloads,
+            last_failure: status.last_failure.as_ref().map(failure),
+        }
     }
 
     fn status(&self) -> MutexGuard<'_, Status> {
@@ -155,7 +159,7 @@ async fn apply(app: &App, path: &Path) -> Result<(), ReloadError> {
     }
     let (now, warnings) = (app.now(), config.warnings());
     let detail = json!({ "digest": digest, "changes": changes, "warnings": warnings.len() });
-    app.store().note_act(now, SERVICE, "reload", &detail).await?;
+    app.store().note_act(now, SERVICE, ServiceAction::Reload, &detail).await?;
     app.reconfigure(config);
     for warning in warnings {
         tracing::warn!("{warning}");

@@ -1,6 +1,6 @@
 //! Every endpoint, in the order of the document. Whether all of them are served, and no other, a test of the service says.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::operation::Caller::{Anybody, AnybodyOrPerson, Person, Proxy};
 use super::operation::Operation;
@@ -128,7 +128,7 @@ pub(super) fn all() -> Vec<Operation> {
             "A challenge for entrances, such as those of `breakglass probe`: a JWT that only a proxy with the filter \
              answers. It opens nothing, and lives for 60 s. For auditors.",
         )
-        .asks::<probe::Nothing>()
+        .asks::<request::Nothing>()
         .creates()
         .answers::<probe::Challenge>(),
         post(
@@ -215,7 +215,7 @@ pub(super) fn all() -> Vec<Operation> {
             AnybodyOrPerson,
             "The process answers. With `detail=1` an auditor learns more, and anybody else the status alone.",
         )
-        .with::<health::HealthQuery>()
+        .with_parameter(detail())
         .answers::<health::Health>(),
         get(
             "/readyz",
@@ -241,7 +241,7 @@ pub(super) fn all() -> Vec<Operation> {
 }
 
 /// The header that tells two submissions from one that was sent twice.
-fn idempotency_key() -> serde_json::Value {
+fn idempotency_key() -> Value {
     json!({
         "name": "Idempotency-Key",
         "in": "header",
@@ -258,7 +258,7 @@ fn idempotency_key() -> serde_json::Value {
 }
 
 /// What the answer to a submission has beside its body.
-fn submitted_headers() -> serde_json::Value {
+fn submitted_headers() -> Value {
     json!({
         "Location": {
             "schema": {
@@ -272,5 +272,15 @@ fn submitted_headers() -> serde_json::Value {
             },
             "description": "There where the request was submitted before."
         }
+    })
+}
+
+/// How much an auditor wants to know.
+fn detail() -> Value {
+    json!({
+        "name": "detail",
+        "in": "query",
+        "schema": { "type": "string", "enum": ["1"] },
+        "description": "What an auditor is told of the clock and the configuration.",
     })
 }

@@ -11,7 +11,7 @@ pub(crate) fn now() -> Option<Moment> {
 /// Such as `2026-11-22T02:23:00Z (in 12 min)`.
 pub(crate) fn instant(at: &Instant, now: Option<Moment>) -> String {
     match now {
-        Some(now) => format!("{} ({})", at.text(), relative(now, at.moment())),
+        Some(now) => format!("{} ({})", at.text(), relative(now, Moment::from(at))),
         None => at.text().to_owned(),
     }
 }

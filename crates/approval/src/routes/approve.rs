@@ -5,9 +5,11 @@
 
 use axum::Json;
 use axum::extract::State;
+use breakglass_api::evidence::Action;
+use breakglass_api::request::Request as View;
 
 use super::body::Id;
-use super::view::View;
+use super::view::view;
 use crate::app::App;
 use crate::config::Person;
 use crate::folded::Folded;
@@ -35,10 +37,10 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("approve", &id);
+    app.changed(Action::Approve, &id);
     tracing::info!(request = id, grant = jti, approver = person.name, "approved");
     let request = super::request(&app, now, &id).await?;
-    Ok(Json(View::new(&app.config(), request)))
+    Ok(Json(view(&app.config(), request)))
 }
 
 fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {

@@ -2,9 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
+use breakglass_api::evidence::Action;
+use breakglass_api::request::Request as View;
 
 use super::body::Id;
-use super::view::View;
+use super::view::view;
 use crate::app::App;
 use crate::identity::AsPerson;
 use crate::problem::{Problem, Reason};
@@ -40,8 +42,8 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("cancel", &id);
+    app.changed(Action::Cancel, &id);
     tracing::info!(request = id, requester = person.name, "cancelled");
     let request = super::request(&app, now, &id).await?;
-    Ok(Json(View::new(&app.config(), request)))
+    Ok(Json(view(&app.config(), request)))
 }

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use axum::Json;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderName, header};
+use breakglass_api::Word as Read;
+use breakglass_api::heads::{Head as View, Heads, HeadsQuery, HeadsReported, Proof as Word};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::body::{FieldErrors, JsonBody, QueryString};
 use crate::app::App;
@@ -52,7 +53,7 @@ pub(super) async fn report(
     State(app): State<App>,
     AsProxy(proxy): AsProxy,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<HeadsReported>, Problem> {
     // Of a body that is too large nothing is read but how large it says it is.
     let bytes = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let bytes = bytes.map(str::to_owned);
@@ -111,7 +112,7 @@ async fn take(
     proxy: &Proxy,
     request: Request,
     known_node: &mut Option<String>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<HeadsReported>, Refusal> {
     let JsonBody(Body { node, process, heads }) =
         JsonBody::from_request(request, app).await.map_err(Unfit)?;
     let mut errors = FieldErrors::default();
@@ -159,7 +160,7 @@ async fn take(
         );
     }
     let conflicts = conflicts.saturating_add(disputed);
-    Ok(Json(json!({ "accepted": reported.accepted, "conflicts": conflicts })))
+    Ok(Json(HeadsReported { accepted: reported.accepted, conflicts }))
 }
 
 /// The owners of those chains whose ids prove one. The reporter's own key is tried first; all others only for
@@ -215,21 +216,11 @@ impl From<HeadBody> for Head {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Parameters {
-    #[serde(default)]
-    after: i64,
-    since: Option<String>,
-    chain: Option<String>,
-    node: Option<String>,
-}
-
 pub(super) async fn list(
     State(app): State<App>,
     AsPerson(person): AsPerson,
-    QueryString(parameters): QueryString<Parameters>,
-) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {
+    QueryString(parameters): QueryString<HeadsQuery>,
+) -> Result<([(HeaderName, &'static str); 1], Json<Heads>), Problem> {
     policy::check_auditor(&app.config(), &person)?;
     let mut errors = FieldErrors::default();
     let since = parameters.since.as_deref().and_then(|text| {
@@ -266,39 +257,37 @@ pub(super) async fn list(
             limit: PAGE,
         })
         .await?;
-    let heads: Vec<Value> = page.heads.into_iter().map(view).collect();
-    let instant = |millis| (millis > 0).then(|| rfc3339(Moment::from_millis(millis).seconds()));
-    let answer = json!({
-        "as_of": rfc3339(now.seconds()),
-        "heads": heads,
-        "next": page.next,
-        "thinned_before": instant(page.retention.thinned_before_ms),
-        "removed_before": instant(page.retention.removed_before_ms),
-    });
+    let instant = |millis| (millis > 0).then(|| Moment::from_millis(millis).into());
+    let answer = Heads {
+        as_of: now.into(),
+        heads: page.heads.into_iter().map(view).collect(),
+        next: page.next,
+        thinned_before: instant(page.retention.thinned_before_ms),
+        removed_before: instant(page.retention.removed_before_ms),
+    };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
-fn view(head: ReportedHead) -> Value {
-    let instant = |millis| rfc3339(Moment::from_millis(millis).seconds());
+fn view(head: ReportedHead) -> View {
     let (proof, owner) = match head.proof() {
-        Proof::Proven => ("proven", None),
-        Proof::FirstReport => ("first_report", None),
-        Proof::Disputed(owner) => ("disputed", Some(owner)),
+        Proof::Proven => (Word::Proven, None),
+        Proof::FirstReport => (Word::FirstReport, None),
+        Proof::Disputed(owner) => (Word::Disputed, Some(owner.to_owned())),
     };
-    json!({
-        "reported_at": instant(head.reported_at_ms),
-        "seen_at": instant(head.seen_at_ms),
-        "proxy": head.proxy,
-        "node": head.node,
-        "process": head.process,
-        "chain": head.chain,
-        "seq": head.seq,
-        "hash": head.hash,
-        "began": head.began,
-        "ended": head.ended,
-        "grants": head.grants,
-        "conflict": head.conflict,
-        "proof": proof,
-        "owner": owner,
-    })
+    View {
+        reported_at: Moment::from_millis(head.reported_at_ms).into(),
+        seen_at: Moment::from_millis(head.seen_at_ms).into(),
+        proxy: head.proxy,
+        node: head.node,
+        process: head.process,
+        chain: head.chain,
+        seq: head.seq,
+        hash: head.hash,
+        began: head.began,
+        ended: head.ended,
+        grants: head.grants,
+        conflict: head.conflict.map(Read::read),
+        proof: proof.into(),
+        owner,
+    }
 }

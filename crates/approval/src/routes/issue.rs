@@ -6,8 +6,10 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
+use breakglass_api::Instant;
+use breakglass_api::evidence::Action;
+use breakglass_api::token::Issued;
 use breakglass_core::claims::{Breakglass, Claims};
-use serde::Serialize;
 
 use super::body::Id;
 use crate::app::App;
@@ -16,15 +18,6 @@ use crate::config::Person;
 use crate::identity::{AsPerson, has_submitted};
 use crate::problem::{Problem, Reason};
 use crate::store::{self, Request, StoreError};
-
-#[derive(Serialize)]
-pub(super) struct Issued {
-    token: String,
-    grant: String,
-    scope: String,
-    audience: String,
-    expires_at: String,
-}
 
 pub(super) async fn handler(
     State(app): State<App>,
@@ -56,14 +49,14 @@ pub(super) async fn handler(
         }
         Err(error) => return Err(error.into()),
     }
-    app.changed("issue_token", &id);
+    app.changed(Action::IssueToken, &id);
     tracing::info!(request = id, grant = claims.jti, kid = minted.kid, "token issued");
     let issued = Issued {
         token: minted.token,
         grant: claims.jti,
         scope: claims.scope.join(" "),
         audience: request.audience,
-        expires_at: rfc3339(request.expires_at.unwrap_or_default()),
+        expires_at: Instant::from_seconds(request.expires_at.unwrap_or_default()),
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(issued)))
 }

@@ -1,5 +1,6 @@
 //! The audit trail: one row for each change of state, in the same transaction.
 
+use breakglass_api::evidence::Action;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
@@ -9,7 +10,7 @@ use crate::clock::Moment;
 /// Who did what to which request.
 pub(super) struct Entry<'a> {
     pub(super) actor: &'a str,
-    pub(super) action: &'static str,
+    pub(super) action: Action,
     pub(super) request_id: &'a str,
     pub(super) jti: Option<&'a str>,
 }
@@ -57,7 +58,7 @@ pub(super) async fn append(
     )
     .bind(now.millis())
     .bind(entry.actor)
-    .bind(entry.action)
+    .bind(entry.action.word())
     .bind(entry.request_id)
     .bind(entry.jti)
     .bind(detail.to_string())

@@ -1,6 +1,7 @@
 //! The three ways a pending request is decided. Exactly one of them wins, once: each changes only
 //! a row on which nothing has been decided and that has not lapsed.
 
+use breakglass_api::evidence::Action;
 use serde_json::json;
 
 use super::audit::{Entry, append};
@@ -42,7 +43,7 @@ impl Store {
         exactly_one(&result)?;
         let entry = Entry {
             actor: approval.approver,
-            action: "approve",
+            action: Action::Approve,
             request_id: approval.id,
             jti: Some(approval.jti),
         };
@@ -75,7 +76,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         exactly_one(&result)?;
-        let entry = Entry { actor: approver, action: "deny", request_id: id, jti: None };
+        let entry = Entry { actor: approver, action: Action::Deny, request_id: id, jti: None };
         append(&mut transaction, now, &entry, &json!({ "reason": reason })).await?;
         transaction.commit().await
     }
@@ -97,7 +98,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         exactly_one(&result)?;
-        let entry = Entry { actor: requester, action: "cancel", request_id: id, jti: None };
+        let entry = Entry { actor: requester, action: Action::Cancel, request_id: id, jti: None };
         append(&mut transaction, now, &entry, &json!({})).await?;
         transaction.commit().await
     }

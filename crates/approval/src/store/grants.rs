@@ -1,5 +1,6 @@
 //! What happens to a grant: tokens are issued for it, and it is revoked.
 
+use breakglass_api::evidence::Action;
 use serde_json::json;
 
 use super::audit::{Entry, append};
@@ -47,7 +48,7 @@ impl Store {
         }
         let entry = Entry {
             actor: &request.requester,
-            action: "issue_token",
+            action: Action::IssueToken,
             request_id: &request.id,
             jti: request.jti.as_deref(),
         };
@@ -93,7 +94,8 @@ impl Store {
             .bind(jti)
             .fetch_one(&mut *transaction)
             .await?;
-        let entry = Entry { actor, action: "revoke", request_id: &request_id, jti: Some(jti) };
+        let entry =
+            Entry { actor, action: Action::Revoke, request_id: &request_id, jti: Some(jti) };
         let detail = json!({ "reason": reason, "epoch": revoked.epoch });
         append(&mut transaction, now, &entry, &detail).await?;
         transaction.commit().await?;

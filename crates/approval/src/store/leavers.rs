@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use breakglass_api::evidence::Action;
 use serde_json::json;
 
 use super::audit::{Entry, append};
@@ -66,7 +67,7 @@ impl Store {
             return Ok(Vec::new());
         }
         for id in &cancelled {
-            let entry = Entry { actor: SERVICE, action: "cancel", request_id: id, jti: None };
+            let entry = Entry { actor: SERVICE, action: Action::Cancel, request_id: id, jti: None };
             append(&mut transaction, now, &entry, &json!({ "reason": reason })).await?;
         }
         transaction.commit().await?;

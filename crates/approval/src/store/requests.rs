@@ -1,5 +1,6 @@
 //! Submitting and finding requests.
 
+use breakglass_api::evidence::Action;
 use serde_json::json;
 use sqlx::SqlitePool;
 
@@ -98,7 +99,8 @@ impl Store {
             "incident": new.incident, "emergency": new.emergency, "duration_s": new.duration_s,
             "roles": new.roles, "groups": new.groups,
         });
-        let entry = Entry { actor: new.requester, action: "submit", request_id: new.id, jti: None };
+        let entry =
+            Entry { actor: new.requester, action: Action::Submit, request_id: new.id, jti: None };
         append(&mut transaction, now, &entry, &detail).await?;
         if let Some(key) = &new.idempotency {
             let (person, credential) = (new.requester, &new.credential);

@@ -7,6 +7,7 @@ use breakglass_approval::clock::Moment;
 use breakglass_approval::issuer::{Issuer, KeyDirectory, KeyError};
 use breakglass_approval::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
 use breakglass_approval::random::Randomness;
+use breakglass_api::jwks::Jwks;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -15,9 +16,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::service::{START, Service};
 
-fn kids(jwks: &Value) -> Vec<String> {
-    let keys = jwks["keys"].as_array().unwrap();
-    keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+fn kids(jwks: &Jwks) -> Vec<String> {
+    jwks.keys.iter().map(|key| key.kid.clone()).collect()
 }
 
 fn mode(path: &std::path::Path) -> u32 {
