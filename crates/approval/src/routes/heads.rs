@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use axum::Json;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderName, header};
-use breakglass_api::Word as Read;
-use breakglass_api::heads::{Head as View, Heads, HeadsQuery, HeadsReported, Proof as Word};
+use breakglass_api::Word;
+use breakglass_api::heads::{self as api, Heads, HeadsQuery, HeadsReported};
 use serde::Deserialize;
 
 use super::body::{FieldErrors, JsonBody, QueryString};
@@ -268,13 +268,13 @@ pub(super) async fn list(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
-fn view(head: ReportedHead) -> View {
+fn view(head: ReportedHead) -> api::Head {
     let (proof, owner) = match head.proof() {
-        Proof::Proven => (Word::Proven, None),
-        Proof::FirstReport => (Word::FirstReport, None),
-        Proof::Disputed(owner) => (Word::Disputed, Some(owner.to_owned())),
+        Proof::Proven => (api::Proof::Proven, None),
+        Proof::FirstReport => (api::Proof::FirstReport, None),
+        Proof::Disputed(owner) => (api::Proof::Disputed, Some(owner.to_owned())),
     };
-    View {
+    api::Head {
         reported_at: Moment::from_millis(head.reported_at_ms).into(),
         seen_at: Moment::from_millis(head.seen_at_ms).into(),
         proxy: head.proxy,
@@ -286,7 +286,7 @@ fn view(head: ReportedHead) -> View {
         began: head.began,
         ended: head.ended,
         grants: head.grants,
-        conflict: head.conflict.map(Read::read),
+        conflict: head.conflict.map(Word::read),
         proof: proof.into(),
         owner,
     }

@@ -3,11 +3,11 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
+use breakglass_api::jwks::Jwks;
 use breakglass_approval::clock::Moment;
 use breakglass_approval::issuer::{Issuer, KeyDirectory, KeyError};
 use breakglass_approval::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
 use breakglass_approval::random::Randomness;
-use breakglass_api::jwks::Jwks;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

@@ -274,11 +274,14 @@ async fn answers_have_the_members_that_it_describes() {
     // Questions, and what takes more to come about: other tests have those.
     let others = [
         "Ask",
+        "Conflict",
         "Forgotten",
         "Gone",
         "Kill",
         "LookAlike",
         "Nothing",
+        "OnUnavailable",
+        "ReloadFailure",
         "Spelling",
         "TokenForm",
         "Why",
