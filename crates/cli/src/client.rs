@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Serialize;
 use ureq::Agent;
 use ureq::http::{Method, Request};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -80,7 +80,7 @@ pub struct Client {
 struct Call<'a> {
     method: Method,
     path: &'a str,
-    body: Option<&'a Value>,
+    body: Option<String>,
     /// The same for each attempt of one submission.
     key: Option<&'a str>,
     timeout: Duration,
@@ -149,7 +149,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Failure`] if there is no answer, it is not one of our service's, or it is no.
-    pub fn post<T: Answer>(&self, path: &str, body: &Value) -> Result<T, Failure> {
+    pub fn post<T: Answer>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
         self.post_within(path, body, None, TIMEOUT)
     }
 
@@ -161,11 +161,12 @@ impl Client {
     pub fn post_within<T: Answer>(
         &self,
         path: &str,
-        body: &Value,
+        body: &impl Serialize,
         key: Option<&str>,
         timeout: Duration,
     ) -> Result<T, Failure> {
-        let (method, body) = (Method::POST, Some(body));
+        let unwritten = |error: serde_json::Error| Failure::Failed(error.to_string());
+        let (method, body) = (Method::POST, Some(serde_json::to_string(body).map_err(unwritten)?));
         self.call(&Call { method, path, body, key, timeout, limit: MAX_ANSWER_BYTES })
     }
 
@@ -188,7 +189,7 @@ impl Client {
             request = request.header("idempotency-key", format!("\"{key}\""));
         }
         let request = request
-            .body(call.body.map_or_else(String::new, Value::to_string))
+            .body(call.body.clone().unwrap_or_default())
             .map_err(|error| Failure::Invalid(format!("{url}: {error}")))?;
         let request =
             self.agent.configure_request(request).timeout_global(Some(call.timeout)).build();

@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use breakglass_types::feed::{self, FeedAnswer, MAX_EPOCH, MAX_REVOCATIONS};
+use breakglass_types::feed::{FeedAnswer, MAX_EPOCH, MAX_REVOCATIONS};
 use breakglass_types::limits::{LAST_INSTANT, MAX_CLOCK_SKEW, MAX_NAME_BYTES, MAX_WAIT};
 use breakglass_types::percent::query_value;
 
@@ -24,10 +24,6 @@ pub(crate) use window::{Position, Revoked, Window};
 /// How much longer than a token can count its revocation is remembered: a clock that was set forward,
 /// and is set back, must not bring a revoked token back.
 const REMEMBER: Duration = Duration::from_secs(10 * 60);
-
-/// The longest wait that a poll may ask for: the service refuses one that asks for more (`docs/approval-service.md`), and
-/// then no revocation would be heard of.
-const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// The first wait after a poll that failed; it doubles up to [`LAST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_millis(200);

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use breakglass_api::evidence::Action;
 use tokio::sync::watch;
 
-use crate::action::Action;
 use crate::auth::chain_owners::ChainOwners;
 use crate::clock::Moment;
 use crate::config::Config;

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use breakglass_api::Instant;
 use rustix::time::{ClockId, clock_gettime};
 
 use breakglass_core::claims::LAST_INSTANT;
@@ -53,6 +54,18 @@ impl Clock for SystemClock {
         let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         Some(id.trim().to_owned()).filter(|id| !id.is_empty())
     }
+}
+
+/// A moment as the interface writes it: in whole seconds.
+#[must_use]
+pub fn written(moment: Moment) -> Instant {
+    Instant::from_seconds(moment.seconds())
+}
+
+/// The moment that an instant of the interface means.
+#[must_use]
+pub fn meant(instant: &Instant) -> Moment {
+    Moment::from_millis(instant.millis())
 }
 
 #[cfg(test)]

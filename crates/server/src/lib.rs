@@ -13,7 +13,6 @@
 //!    because of the clock.
 
 pub mod access;
-pub mod action;
 pub mod app;
 pub mod auth;
 pub mod clock;

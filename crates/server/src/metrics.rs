@@ -1,11 +1,11 @@
 //! What the service counts, in Prometheus' text format.
 
+use breakglass_api::evidence::Action;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
 
-use crate::action::Action;
 use crate::evidence::{Reported, Taken};
 use crate::service_metrics::ServiceMetrics;
 

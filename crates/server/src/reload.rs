@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use breakglass_api::health::{ConfigurationHealth, ReloadFailure};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 
-use crate::clock::{Moment, rfc3339};
+use crate::clock::{Moment, written};
 use crate::config::{Config, InvalidConfig};
 use crate::store::StoreError;
 
@@ -97,16 +97,18 @@ impl Reloads {
 
     /// What an auditor is told.
     #[must_use]
-    pub fn view(&self) -> Value {
+    pub fn view(&self) -> ConfigurationHealth {
         let status = self.status();
-        let at = |moment: Moment| rfc3339(moment.seconds());
-        let failure = status.last_failure.as_ref();
-        json!({
-            "loaded_at": at(status.loaded_at),
-            "digest": status.digest,
-            "reloads": status.reloads,
-            "last_failure": failure.map(|(when, error)| json!({ "at": at(*when), "error": error })),
-        })
+        let failure = |(when, error): &(Moment, String)| ReloadFailure {
+            at: written(*when),
+            error: error.clone(),
+        };
+        ConfigurationHealth {
+            loaded_at: written(status.loaded_at),
+            digest: status.digest.clone(),
+            reloads: status.reloads,
+            last_failure: status.last_failure.as_ref().map(failure),
+        }
     }
 
     fn status(&self) -> MutexGuard<'_, Status> {

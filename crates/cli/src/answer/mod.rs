@@ -1,4 +1,5 @@
-//! What the service answers, as types: the one place that says which members the command line relies on.
+//! What the service answers, as the command line reads it: the bodies of [`breakglass_api`], with what their types do
+//! not say.
 //!
 //! 1. A missing member, or one of another type, means that the answer is not one of our service's.
 //! 2. Members that are not known here are kept and shown with `--json`: the service may be newer.
@@ -11,18 +12,21 @@ mod revocation;
 mod scopes;
 mod token;
 
-use serde::de::{DeserializeOwned, Deserializer};
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use audit::{Attempt, AttemptsPage, Evidence, EvidencePage, HeadsPage, Step};
-pub use probe::{Challenge, ProbedNode, Verdict, Verdicts};
-pub use request::{Grant, Refusal, Request, Requests, State};
-pub use revocation::{Forgotten, Gone, Killed, LookAlike, Proxies, Proxy, Revoked};
-pub use scopes::{Scope, Scopes};
-pub use token::Issued;
+pub use breakglass_api::attempts::{Attempt, Attempts, Outcome};
+pub use breakglass_api::evidence::{Evidence, RequestEvidence};
+pub use breakglass_api::probe::{Challenge, ProbeVerdict, ProbeVerdicts, ProbedNode, Verdict};
+pub use breakglass_api::proxies::{Enforcement, Forgotten, Node, OnUnavailable, Proxies};
+pub use breakglass_api::request::{Grant, Refusal, Request, Requests, State};
+pub use breakglass_api::revocation::{Killed, Revoked};
+pub use breakglass_api::scopes::{Scope, Scopes};
+pub use breakglass_api::token::Issued;
+pub use breakglass_api::{Instant, Word};
 
-use breakglass_server::clock::{Moment, parse_rfc3339};
+pub use audit::HeadsPage;
+pub use request::Asked;
 
 /// How much of a text is repeated in a message, in characters.
 const SHOWN: usize = 200;
@@ -108,45 +112,6 @@ impl Mismatch {
     }
 }
 
-/// An RFC 3339 instant: the text as it came, and what it means.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Instant {
-    text: String,
-    moment: Moment,
-}
-
-impl Instant {
-    /// As it came.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// What it means.
-    #[must_use]
-    pub fn moment(&self) -> Moment {
-        self.moment
-    }
-}
-
-impl TryFrom<String> for Instant {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Instant, String> {
-        match parse_rfc3339(&text) {
-            Some(moment) => Ok(Instant { text, moment }),
-            None => Err(format!("expected an RFC 3339 instant, got `{}`", brief(&text))),
-        }
-    }
-}
-
-impl From<Instant> for String {
-    fn from(instant: Instant) -> String {
-        instant.text
-    }
-}
-
 /// `text` on one line, no longer than a message may be.
 #[must_use]
 pub fn brief(text: &str) -> String {
@@ -161,13 +126,6 @@ pub fn brief(text: &str) -> String {
 #[must_use]
 pub fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], "\u{fffd}")
-}
-
-/// A member that has to be there, and may be `null`.
-fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Option::deserialize(deserializer)
 }
 
 /// Whether `id` can be an id: what is repeated in commands for a shell must be harmless there.

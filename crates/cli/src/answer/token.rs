@@ -2,26 +2,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use breakglass_api::token::Issued;
 use breakglass_types::limits::MAX_BELIEVED_TOKEN_BYTES;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Body, Instant, check_id};
+use super::{Body, check_id};
+use breakglass_server::clock::meant;
 
-/// A token, and what it is for.
-#[derive(Clone, Deserialize)]
-pub struct Issued {
-    /// The token.
-    pub token: String,
-    /// The grant that it carries.
-    pub grant: String,
-    /// Its scopes, with spaces between them.
-    pub scope: String,
-    /// The environment.
-    pub audience: String,
-    /// When it ends.
-    pub expires_at: Instant,
-}
 
 /// The claims that have to fit what is said beside the token.
 #[derive(Deserialize)]
@@ -54,15 +42,9 @@ impl Body for Issued {
         if claims.jti != self.grant {
             return Err("token: it is for another grant than `grant` says".to_owned());
         }
-        if claims.exp != self.expires_at.moment().seconds() {
+        if claims.exp != meant(&self.expires_at).seconds() {
             return Err("token: it ends at another instant than `expires_at` says".to_owned());
         }
         Ok(())
-    }
-}
-
-impl std::fmt::Debug for Issued {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Issued").field("grant", &self.grant).finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! From a response to an answer: what is not our service's is told as what it is.
 
+use breakglass_api::Reason;
 use serde_json::Value;
 use ureq::Body;
 use ureq::http::{HeaderMap, Response};
@@ -65,7 +66,7 @@ impl Head {
         let problem =
             self.json(body, "application/problem+json", "a problem document (RFC 9457)")?;
         check_problem(&problem).map_err(|cause| self.not_ours(&cause))?;
-        if problem.get("reason").and_then(Value::as_str) == Some("not_found") {
+        if problem.get("reason").and_then(Value::as_str) == Some(Reason::NotFound.word()) {
             let cause = format!(
                 "the service has no such endpoint; {}: this takes a newer service, or `--url` has a path that is \
                  not the service's",

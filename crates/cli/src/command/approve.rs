@@ -3,11 +3,11 @@
 
 use std::io::{IsTerminal, stdin};
 
-use serde_json::json;
+use breakglass_api::request::Nothing;
 
 use super::describe::request as describe;
 use super::when::{instant, now};
-use crate::answer::{Mismatch, Request, State, Whole};
+use crate::answer::{Asked as _, Mismatch, Request, State, Whole};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -40,8 +40,8 @@ pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Ex
     if ask && !confirm(terminal) {
         return Err(Failure::Failed("not approved: you did not say yes".to_owned()));
     }
-    let approved: Whole<Request> = client.post(&format!("{path}/approve"), &json!({}))?;
-    approved.body.is_now(&args.id, &State::Approved)?;
+    let approved: Whole<Request> = client.post(&format!("{path}/approve"), &Nothing {})?;
+    approved.body.is_now(&args.id, State::Approved)?;
     approved.body.asks_the_same_as(&shown.body)?;
     let Some(grant) = &approved.body.grant else {
         // Cannot be: an approved request without a grant is not read.

@@ -1,8 +1,8 @@
 //! `breakglass cancel`: takes back one's own pending request.
 
-use serde_json::json;
+use breakglass_api::request::Nothing;
 
-use crate::answer::{Request, State, Whole};
+use crate::answer::{Asked as _, Request, State, Whole};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -16,8 +16,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
     let path = format!("/v1/requests/{}/cancel", segment(&args.id)?);
-    let cancelled: Whole<Request> = client.post(&path, &json!({}))?;
-    cancelled.body.is_now(&args.id, &State::Cancelled)?;
+    let cancelled: Whole<Request> = client.post(&path, &Nothing {})?;
+    cancelled.body.is_now(&args.id, State::Cancelled)?;
     terminal.note(&format!("took back {}", args.id));
     terminal.result(cancelled.body.state.word(), &cancelled.json)?;
     Ok(Exit::Done)

@@ -1,8 +1,8 @@
 //! `breakglass deny`: denies a request, with a reason.
 
-use serde_json::json;
+use breakglass_api::request::Why;
 
-use crate::answer::{Request, State, Whole, one_line};
+use crate::answer::{Asked as _, Request, State, Whole, one_line};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -20,8 +20,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
     let path = format!("/v1/requests/{}/deny", segment(&args.id)?);
-    let denied: Whole<Request> = client.post(&path, &json!({ "reason": args.reason }))?;
-    denied.body.is_now(&args.id, &State::Denied)?;
+    let denied: Whole<Request> = client.post(&path, &Why { reason: args.reason.clone() })?;
+    denied.body.is_now(&args.id, State::Denied)?;
     terminal.note(&format!("denied {} of {}", args.id, one_line(&denied.body.requester)));
     terminal.result(denied.body.state.word(), &denied.json)?;
     Ok(Exit::Done)

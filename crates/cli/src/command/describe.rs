@@ -2,7 +2,7 @@
 
 use super::when::{instant, relative};
 use crate::answer::{Refusal, Request, State, one_line};
-use breakglass_server::clock::Moment;
+use breakglass_server::clock::{Moment, meant};
 
 /// A request, one line for each thing that an approver has to know. `now` is for times such as `in 12 min`; without
 /// it there are none.
@@ -23,10 +23,10 @@ pub(crate) fn request(request: &Request, now: Option<Moment>) -> String {
     add("reason", &request.reason);
     add("incident", request.incident.as_deref().unwrap_or_default());
     add("submitted", &instant(&request.submitted_at, now));
-    add("approvers", &request.approvers.join(", "));
-    match request.state {
-        State::Pending => add("lapses", &instant(&request.lapses_at, now)),
-        State::Lapsed => add("lapsed", &instant(&request.lapses_at, now)),
+    add("approvers", &request.approvers.as_deref().unwrap_or_default().join(", "));
+    match request.state.known() {
+        Some(State::Pending) => add("lapses", &instant(&request.lapses_at, now)),
+        Some(State::Lapsed) => add("lapsed", &instant(&request.lapses_at, now)),
         _ => {}
     }
     if let Some(grant) = &request.grant {
@@ -35,7 +35,7 @@ pub(crate) fn request(request: &Request, now: Option<Moment>) -> String {
             "approved",
             &format!("by {} at {}", grant.approved_by, instant(&grant.approved_at, now)),
         );
-        let ended = now.is_some_and(|now| grant.expires_at.moment() <= now);
+        let ended = now.is_some_and(|now| meant(&grant.expires_at) <= now);
         let ended = ended || request.state == State::Expired;
         add(if ended { "ended" } else { "ends" }, &instant(&grant.expires_at, now));
         add("revoked", &refusal(grant.revoked.as_ref(), now));
@@ -67,7 +67,7 @@ pub(crate) fn line(request: &Request, now: Option<Moment>) -> String {
 fn became(request: &Request, now: Option<Moment>) -> Option<String> {
     let now = now?;
     let grant = request.grant.as_ref();
-    let (word, at) = match request.state {
+    let (word, at) = match request.state.known()? {
         State::Pending => ("lapses", &request.lapses_at),
         State::Lapsed => ("lapsed", &request.lapses_at),
         State::Approved => ("ends", &grant?.expires_at),
@@ -75,9 +75,8 @@ fn became(request: &Request, now: Option<Moment>) -> Option<String> {
         State::Revoked => ("revoked", &grant?.revoked.as_ref()?.at),
         State::Denied => ("denied", &request.denied.as_ref()?.at),
         State::Cancelled => ("cancelled", request.cancelled_at.as_ref()?),
-        State::Other(_) => return None,
     };
-    Some(format!("{word} {}", relative(now, at.moment())))
+    Some(format!("{word} {}", relative(now, meant(at))))
 }
 
 fn refusal(refusal: Option<&Refusal>, now: Option<Moment>) -> String {

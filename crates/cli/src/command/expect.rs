@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::answer::{Proxies, Proxy, brief, one_line};
+use crate::answer::{Node, Proxies, brief, one_line};
 use crate::client::Failure;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -25,7 +25,7 @@ struct Missing<'a> {
     expected: usize,
     alive: usize,
     /// Those that were there, and are silent.
-    silent: Vec<&'a Proxy>,
+    silent: Vec<&'a Node>,
 }
 
 impl Expected {
@@ -71,10 +71,10 @@ impl Expected {
     }
 
     /// What is missing. A name is that of a credential, or of a node.
-    fn missing<'a>(&'a self, proxies: &'a [Proxy]) -> Vec<Missing<'a>> {
+    fn missing<'a>(&'a self, proxies: &'a [Node]) -> Vec<Missing<'a>> {
         let missing = |(name, expected): (&'a String, &'a usize)| {
             let named = proxies.iter().filter(|one| one.proxy == *name || one.node == *name);
-            let (alive, silent): (Vec<&Proxy>, Vec<&Proxy>) =
+            let (alive, silent): (Vec<&Node>, Vec<&Node>) =
                 named.partition(|one| one.alive.unwrap_or(one.stale_for_s == 0));
             let (expected, alive) = (*expected, alive.len());
             (alive < expected).then_some(Missing { name, expected, alive, silent })
@@ -138,7 +138,7 @@ impl Missing<'_> {
 mod tests {
     use super::*;
 
-    fn proxy(proxy: &str, node: &str, alive: Option<bool>, stale_for_s: i64) -> Proxy {
+    fn proxy(proxy: &str, node: &str, alive: Option<bool>, stale_for_s: i64) -> Node {
         serde_json::from_value(json!({ "node": node, "proxy": proxy, "epoch": 1, "alive": alive,
             "last_seen": "2026-11-22T02:13:00Z", "stale_for_s": stale_for_s }))
         .unwrap()

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use breakglass_api::request::Why;
 
 use super::expect::Expected;
-use crate::answer::{Forgotten, Mismatch, Proxies, Proxy, Whole, one_line};
+use crate::answer::{Forgotten, Mismatch, Node, Proxies, Whole, one_line};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -71,7 +71,7 @@ fn list(client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
 
 fn forget(id: &str, reason: &str, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
     let path = format!("/v1/proxies/{}/forget", segment(id)?);
-    let answer: Whole<Forgotten> = client.post(&path, &json!({ "reason": reason }))?;
+    let answer: Whole<Forgotten> = client.post(&path, &Why { reason: reason.to_owned() })?;
     Mismatch::check("id", id, &answer.body.id)?;
     for gone in &answer.body.forgotten {
         terminal.note(&format!(
@@ -85,7 +85,7 @@ fn forget(id: &str, reason: &str, client: &Client, terminal: Terminal) -> Result
     Ok(Exit::Done)
 }
 
-fn line(proxy: &Proxy, latest: i64) -> String {
+fn line(proxy: &Node, latest: i64) -> String {
     let epoch = proxy.epoch;
     let behind = match latest.saturating_sub(epoch) {
         ..=0 => "current".to_owned(),

@@ -1,9 +1,9 @@
 //! What is known of who has heard of a revocation: a count of Envoy processes.
 
-use crate::answer::{Killed, Proxies, Proxy, Revoked, one_line};
+use crate::answer::{Killed, Node, OnUnavailable, Proxies, Revoked, Word, one_line};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
-use breakglass_server::clock::{Moment, rfc3339};
+use breakglass_server::clock::{Moment, meant, rfc3339};
 
 /// How long after its end a filter may take a token at most, in seconds. Relies on INVARIANT (skew).
 const MAX_SKEW_S: i64 = breakglass_server::limits::CLOCK_SKEW_S;
@@ -19,8 +19,8 @@ pub(super) struct Awaited {
 
 impl Awaited {
     pub(super) fn one(revoked: &Revoked) -> Awaited {
-        let end = revoked.expires_at.moment();
-        let approved = revoked.approved_at.as_ref().map(|at| at.moment());
+        let end = meant(&revoked.expires_at);
+        let approved = revoked.approved_at.as_ref().map(meant);
         Awaited {
             epoch: revoked.epoch,
             span: Some((end, approved.unwrap_or(Moment::from_millis(i64::MIN)))),
@@ -29,8 +29,8 @@ impl Awaited {
 
     /// `is_all` is false where an earlier attempt may have revoked others.
     pub(super) fn many(killed: &Killed, is_all: bool) -> Awaited {
-        let end = killed.latest_expires_at.as_ref().map(|at| at.moment());
-        let approved = killed.earliest_approved_at.as_ref().map(|at| at.moment());
+        let end = killed.latest_expires_at.as_ref().map(meant);
+        let approved = killed.earliest_approved_at.as_ref().map(meant);
         Awaited { epoch: killed.epoch, span: end.zip(approved).filter(|_| is_all) }
     }
 }
@@ -51,7 +51,7 @@ enum Stand {
 pub(super) struct Receipt<'a> {
     awaited: &'a Awaited,
     proxies: &'a Proxies,
-    stands: Vec<(&'a Proxy, Stand)>,
+    stands: Vec<(&'a Node, Stand)>,
 }
 
 impl<'a> Receipt<'a> {
@@ -85,7 +85,7 @@ impl<'a> Receipt<'a> {
                 "the service knows its proxies only since {since}: some may be missing"
             ));
         }
-        let started = self.proxies.since.as_ref().map(|since| since.moment());
+        let started = self.proxies.since.as_ref().map(meant);
         if let (Some((_, approved)), Some(started)) = (self.awaited.span, started)
             && self.proxies.complete
             && approved < started
@@ -151,9 +151,10 @@ impl<'a> Receipt<'a> {
 
     pub(super) fn tell_missing(&self, terminal: Terminal) {
         for (proxy, stand) in &self.stands {
-            let Proxy { epoch, stale_for_s, .. } = proxy;
-            let why = match (stand, proxy.on_unavailable.as_deref()) {
-                (Stand::Behind, Some("allow")) => {
+            let Node { epoch, stale_for_s, .. } = proxy;
+            let on_unavailable = proxy.on_unavailable.as_ref().and_then(Word::known);
+            let why = match (stand, on_unavailable) {
+                (Stand::Behind, Some(OnUnavailable::Allow)) => {
                     "; it permits requests whose grant it cannot verify (`on_unavailable: allow`)"
                 }
                 (Stand::CutOff(..), _) => "",
@@ -175,7 +176,7 @@ impl<'a> Receipt<'a> {
     }
 }
 
-fn name(proxy: &Proxy) -> String {
+fn name(proxy: &Node) -> String {
     format!("{} ({})", one_line(&proxy.node), one_line(&proxy.proxy))
 }
 
@@ -195,11 +196,11 @@ fn latest(
     (since.max(other_since), until.zip(other_until).map(|(until, other)| until.max(other)))
 }
 
-fn stand(proxy: &Proxy, awaited: &Awaited) -> Stand {
+fn stand(proxy: &Node, awaited: &Awaited) -> Stand {
     if proxy.epoch >= awaited.epoch {
         return Stand::Confirmed;
     }
-    let refuses = proxy.refuses_new_since.as_ref().map(|since| since.moment());
+    let refuses = proxy.refuses_new_since.as_ref().map(meant);
     let is_silent = refuses.is_some() || proxy.alive == Some(false);
     if !is_silent {
         return Stand::Behind;
@@ -208,10 +209,10 @@ fn stand(proxy: &Proxy, awaited: &Awaited) -> Stand {
     let until = match awaited.span {
         Some((end, _)) => Some(Moment::from_seconds(end.seconds().saturating_add(skew))),
         // Of all that it has not heard of.
-        None => proxy.streams_until.as_ref().map(|until| until.moment()),
+        None => proxy.streams_until.as_ref().map(meant),
     };
     // The service's clock, not ours.
-    let now = proxy.last_seen.moment().seconds().saturating_add(proxy.stale_for_s);
+    let now = meant(&proxy.last_seen).seconds().saturating_add(proxy.stale_for_s);
     if until.is_some_and(|until| now >= until.seconds()) {
         return Stand::Harmless("what was revoked has ended by itself");
     }

@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
+use breakglass_api::request::Ask;
 use tokio::time::Instant;
 
 use super::describe::request as describe;
 use super::interrupt::{Stage, Watch};
 use super::retry::Notes;
-use super::submit::{Ask, Submitted, submit};
+use super::submit::{Submitted, submit};
 use super::token;
 use super::when::{instant, now};
-use crate::answer::{Request, State, Whole, brief, one_line};
+use crate::answer::{Asked as _, Request, State, Whole, Word, brief, one_line};
 use crate::client::{Client, Failure};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -85,8 +86,8 @@ pub(crate) fn run(args: Args, client: &Client, terminal: Terminal) -> Result<Exi
     let decided = wait(client, &id, timeout.map(duration::from_seconds), terminal)?;
     at(Stage::Decided(id.clone()));
     let grant = match &decided.body.state {
-        State::Approved => decided.body.grant.as_ref(),
-        State::Other(word) => {
+        Word::Known(State::Approved) => decided.body.grant.as_ref(),
+        Word::Other(word) => {
             return Err(Failure::Failed(format!(
                 "{id} is `{}`, a state that this command line does not know: `breakglass status {id}`",
                 brief(word)
@@ -122,7 +123,7 @@ fn announce(request: &Request, earlier: bool) -> String {
         false => format!("asked as {id}"),
     };
     let lapses = instant(&request.lapses_at, now());
-    let approvers = one_line(&request.approvers.join(", "));
+    let approvers = one_line(&request.approvers.as_deref().unwrap_or_default().join(", "));
     format!(
         "{begin}; lapses at {lapses}; these may approve it: {approvers}\n  breakglass approve {id}"
     )

@@ -1,12 +1,13 @@
 //! `breakglass revoke`: ends one grant, or all that match, at once. Takes a request's id as well:
 //! in a hurry, any id that is at hand should do.
 
-use serde_json::json;
+use breakglass_api::request::Why;
+use breakglass_api::revocation::Kill;
 
 use super::confirm;
 use super::receipt::Awaited;
 use super::until_answered::{Attempts, Deadline};
-use crate::answer::{Killed, Mismatch, Request, Revoked, Whole};
+use crate::answer::{Asked as _, Killed, Mismatch, Request, Revoked, Whole};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -100,7 +101,7 @@ pub(super) fn end(
     attempts: &mut Attempts,
 ) -> Result<Whole<Revoked>, Failure> {
     let path = format!("/v1/grants/{}/revoke", segment(grant)?);
-    let body = json!({ "reason": reason });
+    let body = Why { reason: reason.to_owned() };
     let revoked: Whole<Revoked> =
         attempts.call(|timeout| client.post_within(&path, &body, None, timeout))?;
     Mismatch::check("grant", grant, &revoked.body.grant)?;
@@ -114,16 +115,14 @@ fn many(
     terminal: Terminal,
 ) -> Result<Awaited, Failure> {
     let Target { id: _, subject, incident, scope, all } = &args.target;
-    let mut body = json!({ "reason": args.reason });
-    let named = [("subject", subject), ("incident", incident), ("scope", scope)];
-    for (name, value) in named {
-        if let (Some(value), Some(body)) = (value, body.as_object_mut()) {
-            body.insert(name.to_owned(), json!(value));
-        }
-    }
-    if let (true, Some(body)) = (*all, body.as_object_mut()) {
-        body.insert("all".to_owned(), json!(true));
-    }
+    let body = Kill {
+        grant: None,
+        subject: subject.clone(),
+        incident: incident.clone(),
+        scope: scope.clone(),
+        all: all.then_some(true),
+        reason: args.reason.clone(),
+    };
     let answer: Whole<Killed> =
         attempts.call(|timeout| client.post_within("/v1/revocations", &body, None, timeout))?;
     let killed = &answer.body;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::describe::{line, request as describe};
 use super::when::now;
-use crate::answer::{Request, Requests, Whole};
+use crate::answer::{Asked as _, Request, Requests, State, Whole, Word};
 use crate::client::{Client, Failure, query_value, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -106,7 +106,7 @@ fn append(listed: &mut Whole<Requests>, mut page: Whole<Requests>) {
 /// Checks that each is in the state that was asked for: a list of pending requests is what people decide on.
 fn in_state(listed: Whole<Requests>, state: &str) -> Result<Whole<Requests>, Failure> {
     for request in &listed.body.requests {
-        request.is_now(&request.id, &state.to_owned().into())?;
+        request.is_now(&request.id, Word::<State>::read(state.to_owned()))?;
     }
     Ok(listed)
 }

@@ -9,7 +9,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use breakglass_api::request::Ask;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::retry::Notes;
@@ -17,7 +18,7 @@ use super::when::{instant, now};
 use crate::answer::{Mismatch, Request, Requests, State, Whole};
 use crate::client::{Client, Failure};
 use crate::terminal::Terminal;
-use breakglass_server::clock::Moment;
+use breakglass_server::clock::{Moment, meant};
 use breakglass_server::duration;
 use breakglass_server::random::Randomness;
 
@@ -32,16 +33,6 @@ const ATTEMPT: Duration = Duration::from_secs(20);
 
 /// With less than this left, in milliseconds, a pending request is not waited for: another one is submitted.
 const SOON_MS: i64 = 60_000;
-
-/// What is asked for.
-#[derive(Debug)]
-pub(super) struct Ask {
-    pub(super) scopes: Vec<String>,
-    pub(super) reason: String,
-    pub(super) incident: Option<String>,
-    pub(super) duration: String,
-    pub(super) emergency: bool,
-}
 
 /// The request, and whether it was there before.
 pub(super) struct Submitted {
@@ -75,7 +66,7 @@ pub(super) fn submit(
     let known: BTreeSet<String> = before.into_iter().map(|request| request.body.id).collect();
     let mut notes = Notes::default();
     loop {
-        let result = client.post_within("/v1/requests", &ask.body(), Some(&key), ATTEMPT);
+        let result = client.post_within("/v1/requests", ask, Some(&key), ATTEMPT);
         match result {
             Ok(request) => {
                 let request: Whole<Request> = request;
@@ -119,20 +110,26 @@ fn pending(client: &Client) -> Result<Vec<Whole<Request>>, Failure> {
     Ok(requests.map(|(body, json)| Whole { body, json }).collect())
 }
 
-impl Ask {
-    fn body(&self) -> Value {
-        json!({
-            "scopes": self.scopes, "reason": self.reason, "incident": self.incident,
-            "duration": self.duration, "emergency": self.emergency,
-        })
-    }
-
+/// What an answer is to what was asked.
+trait Compared {
     /// Whether `request` asks for the same.
+    fn is(&self, request: &Request) -> bool;
+
+    /// In what `request` differs.
+    fn differs(&self, request: &Request) -> Vec<&'static str>;
+
+    /// Names the requests for the same scopes that are pending.
+    fn note_alike(&self, before: &[Whole<Request>], terminal: Terminal);
+
+    /// Checks that the service took what was asked for.
+    fn check(&self, request: &Request) -> Result<(), Mismatch>;
+}
+
+impl Compared for Ask {
     fn is(&self, request: &Request) -> bool {
         self.differs(request).is_empty()
     }
 
-    /// In what `request` differs.
     fn differs(&self, request: &Request) -> Vec<&'static str> {
         let seconds = |text: &str| duration::parse(text).ok();
         [
@@ -147,7 +144,6 @@ impl Ask {
         .collect()
     }
 
-    /// Names the requests for the same scopes that are pending.
     fn note_alike(&self, before: &[Whole<Request>], terminal: Terminal) {
         for request in before.iter().map(|request| &request.body) {
             if !same_scopes(&self.scopes, &request.scopes) {
@@ -166,7 +162,6 @@ impl Ask {
         }
     }
 
-    /// Checks that the service took what was asked for.
     fn check(&self, request: &Request) -> Result<(), Mismatch> {
         if !same_scopes(&self.scopes, &request.scopes) {
             return Mismatch::check("scopes", &self.scopes.join(" "), &request.scopes.join(" "));
@@ -179,7 +174,7 @@ impl Ask {
 
 /// Whether it may be over before an approver has read it.
 fn lapses_soon(request: &Request) -> bool {
-    let left = |now: Moment| request.lapses_at.moment().millis().saturating_sub(now.millis());
+    let left = |now: Moment| meant(&request.lapses_at).millis().saturating_sub(now.millis());
     now().is_some_and(|now| left(now) < SOON_MS)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use breakglass_api::request::Nothing;
 
 use super::retry::Notes;
 use crate::answer::{Issued, Mismatch, Whole};
@@ -47,7 +47,7 @@ fn issue(client: &Client, id: &str, terminal: Terminal) -> Result<Whole<Issued>,
     let mut failures = 0_u32;
     let mut notes = Notes::default();
     loop {
-        match client.post(&path, &json!({})) {
+        match client.post(&path, &Nothing {}) {
             Err(failure) if failure.may_pass() && failures < RETRIES => {
                 failures = failures.saturating_add(1);
                 notes.tell(&failure, terminal);

@@ -1,7 +1,7 @@
 //! Instants for people: UTC as the service says it, and how far away that is.
 
 use crate::answer::Instant;
-use breakglass_server::clock::{Clock, Moment, SystemClock};
+use breakglass_server::clock::{Clock, Moment, SystemClock, meant};
 
 /// This machine's time; nothing where it cannot be believed.
 pub(crate) fn now() -> Option<Moment> {
@@ -11,7 +11,7 @@ pub(crate) fn now() -> Option<Moment> {
 /// Such as `2026-11-22T02:23:00Z (in 12 min)`.
 pub(crate) fn instant(at: &Instant, now: Option<Moment>) -> String {
     match now {
-        Some(now) => format!("{} ({})", at.text(), relative(now, at.moment())),
+        Some(now) => format!("{} ({})", at.text(), relative(now, meant(at))),
         None => at.text().to_owned(),
     }
 }

@@ -217,5 +217,5 @@ fn one_audience(scopes: &[&Scope]) -> Result<String, FieldProblem> {
 }
 
 fn problem(field: &str, reason: Reason, detail: String) -> FieldProblem {
-    FieldProblem { field: field.to_owned(), reason, detail }
+    FieldProblem { field: field.to_owned(), reason: reason.into(), detail }
 }

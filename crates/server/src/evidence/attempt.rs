@@ -1,49 +1,7 @@
 //! What known callers were refused, and what auditors read: one of these.
 
+pub use breakglass_api::attempts::{CallerKind, Outcome};
 use crate::clock::Moment;
-
-/// What kind of caller it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CallerKind {
-    /// A person.
-    Person,
-    /// A proxy.
-    Proxy,
-}
-
-impl CallerKind {
-    /// Its word.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            CallerKind::Person => "person",
-            CallerKind::Proxy => "proxy",
-        }
-    }
-}
-
-/// What became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
-    /// The caller had no right to it, or came too late.
-    Refused,
-    /// An auditor read it.
-    Read,
-    /// `count` more of them in one minute, for which there is no row.
-    Rest,
-}
-
-impl Outcome {
-    /// Its word.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Outcome::Refused => "refused",
-            Outcome::Read => "read",
-            Outcome::Rest => "rest",
-        }
-    }
-}
 
 /// One attempt, or the count of several.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use breakglass_api::trail::ServiceAction;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -43,7 +44,8 @@ impl App {
         let Some(copied) = self.evidence().open().await? else { return Ok(()) };
         let path = self.evidence().path().display().to_string();
         let detail = json!({ "file": path, "last_head_copied": copied });
-        let noted = self.store().note_act(self.now(), SERVICE, "evidence_made", &detail);
+        let noted =
+            self.store().note_act(self.now(), SERVICE, ServiceAction::EvidenceMade, &detail);
         if let Err(cause) = noted.await {
             tracing::warn!(%cause, path, "a new evidence database is not on the trail");
         }

@@ -10,15 +10,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use breakglass_types::challenge::ChallengeClaims;
-use breakglass_types::claims::{Claims, InvalidClaims};
-use breakglass_types::json::Json;
 use breakglass_types::names::PROBE_TYPE;
 pub use breakglass_types::names::TOKEN_TYPE;
+use breakglass_api::jwks::{Jwk, Jwks};
+use breakglass_types::claims::{Claims, InvalidClaims};
+use breakglass_types::json::Json;
 use jwt_simple::prelude::{
     ECDSAP256KeyPairLike, ECDSAP256PublicKeyLike, HeaderOptions, JWTClaims, NoCustomClaims, Token,
     UnixTimeStamp, VerificationOptions,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::clock::Moment;
 use crate::limits::MAX_TOKEN_BYTES;
@@ -98,11 +99,10 @@ impl Issuer {
 
     /// The public keys (RFC 7517 section 5).
     #[must_use]
-    pub fn jwks(&self, now: Moment) -> Value {
+    pub fn jwks(&self, now: Moment) -> Jwks {
         let ring = self.ring();
-        let keys: Vec<Value> =
-            ring.published(now).into_iter().filter_map(|key| jwk(&key.public.to_jwk())).collect();
-        json!({ "keys": keys })
+        let keys = ring.published(now).into_iter().filter_map(|key| jwk(&key.public.to_jwk()));
+        Jwks { keys: keys.collect() }
     }
 
     /// Signs `claims` with the newest key.
@@ -187,10 +187,10 @@ fn only<T>(claims: &T) -> JWTClaims<&T> {
     }
 }
 
-fn jwk(text: &str) -> Option<Value> {
+fn jwk(text: &str) -> Option<Jwk> {
     let mut jwk: Value = serde_json::from_str(text).ok()?;
     let members = jwk.as_object_mut()?;
     members.insert("alg".to_owned(), "ES256".into());
     members.insert("use".to_owned(), "sig".into());
-    Some(jwk)
+    serde_json::from_value(jwk).ok()
 }

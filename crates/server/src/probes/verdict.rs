@@ -67,12 +67,13 @@ pub enum Verdict {
 impl Verdict {
     /// The word for it.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn word(&self) -> breakglass_api::probe::Verdict {
+        use breakglass_api::probe::Verdict as Word;
         match self {
-            Verdict::Guarded { .. } => "guarded",
-            Verdict::Unreported { .. } => "unreported",
-            Verdict::NotProven => "not_proven",
-            Verdict::NoAnswer => "no_answer",
+            Verdict::Guarded { .. } => Word::Guarded,
+            Verdict::Unreported { .. } => Word::Unreported,
+            Verdict::NotProven => Word::NotProven,
+            Verdict::NoAnswer => Word::NoAnswer,
         }
     }
 

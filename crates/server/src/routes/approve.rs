@@ -5,11 +5,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use breakglass_api::evidence::Action;
+use breakglass_api::request::Request as View;
 
 use super::body::Id;
-use super::view::View;
 use crate::access::policy;
-use crate::action::Action;
+use super::view::view;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, has_submitted};
 use crate::config::Person;
@@ -39,7 +40,7 @@ pub(super) async fn handler(
     app.changed(Action::Approve, &id);
     tracing::info!(request = id, grant = jti, approver = person.name, "approved");
     let request = super::lookup::request(&app, now, &id).await?;
-    Ok(Json(View::new(&app.config(), request)))
+    Ok(Json(view(&app.config(), request)))
 }
 
 fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {

@@ -93,7 +93,7 @@ pub(super) struct FieldErrors(Vec<FieldProblem>);
 
 impl FieldErrors {
     pub(super) fn add(&mut self, field: impl Into<String>, detail: impl Into<String>) {
-        let reason = Reason::InvalidRequest;
+        let reason = Reason::InvalidRequest.into();
         self.0.push(FieldProblem { field: field.into(), reason, detail: detail.into() });
     }
 
@@ -125,7 +125,7 @@ pub(super) fn wait(text: Option<String>) -> Result<Duration, Problem> {
         Ok(wait) if wait <= duration::from_seconds(MAX_WAIT_S) => Ok(wait),
         _ => Err(Problem::fields(vec![FieldProblem {
             field: "wait".to_owned(),
-            reason: Reason::InvalidRequest,
+            reason: Reason::InvalidRequest.into(),
             detail: format!("expected a duration such as `25s`, at most {MAX_WAIT_S}s"),
         }])),
     }

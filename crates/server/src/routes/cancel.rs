@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
+use breakglass_api::evidence::Action;
+use breakglass_api::request::Request as View;
 
 use super::body::Id;
-use super::view::View;
-use crate::action::Action;
+use super::view::view;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::problem::{Problem, Reason};
@@ -44,5 +45,5 @@ pub(super) async fn handler(
     app.changed(Action::Cancel, &id);
     tracing::info!(request = id, requester = person.name, "cancelled");
     let request = super::lookup::request(&app, now, &id).await?;
-    Ok(Json(View::new(&app.config(), request)))
+    Ok(Json(view(&app.config(), request)))
 }

@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
+use breakglass_api::evidence::Action;
+use breakglass_api::request::{Request as View, Why};
 
 use super::body::{FieldErrors, Id, JsonBody};
-use super::view::View;
 use crate::access::policy;
-use crate::action::Action;
+use super::view::view;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::problem::{Problem, Reason};
@@ -15,18 +15,11 @@ use crate::store::{self, StoreError};
 use crate::text;
 use breakglass_audit::folded::Folded;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Body {
-    #[serde(default)]
-    reason: String,
-}
-
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
     Id(id): Id,
-    JsonBody(body): JsonBody<Body>,
+    JsonBody(body): JsonBody<Why>,
 ) -> Result<Json<View>, Problem> {
     let mut errors = FieldErrors::default();
     errors.check("reason", text::reason(&body.reason));
@@ -56,5 +49,5 @@ pub(super) async fn handler(
     app.changed(Action::Deny, &id);
     tracing::info!(request = id, approver = person.name, "denied");
     let request = super::lookup::request(&app, now, &id).await?;
-    Ok(Json(View::new(&app.config(), request)))
+    Ok(Json(view(&app.config(), request)))
 }

@@ -7,15 +7,17 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use breakglass_api::Word;
+use breakglass_api::evidence::{
+    Action, Evidence as Answer, EvidenceQuery, RequestEvidence, Spelling, Step as View,
+};
 
 use super::body::{FieldErrors, QueryString};
-use super::view::View;
 use crate::access::policy;
+use super::view::view;
 use crate::app::App;
+use crate::clock::{Moment, written};
 use crate::auth::identity::AsPerson;
-use crate::clock::{Moment, rfc3339};
 use crate::limits::MAX_LISTED_GRANTS;
 use crate::problem::Problem;
 use crate::store::{About, Evidence, EvidencePage, Kind, Step};
@@ -24,24 +26,14 @@ use crate::store::{About, Evidence, EvidencePage, Kind, Step};
 /// next page again, with the rest of its trail.
 const PAGE: usize = 200;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Parameters {
-    grant: Option<String>,
-    incident: Option<String>,
-    subject: Option<String>,
-    #[serde(default)]
-    after: String,
-}
-
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
-    QueryString(parameters): QueryString<Parameters>,
-) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {
+    QueryString(parameters): QueryString<EvidenceQuery>,
+) -> Result<([(HeaderName, &'static str); 1], Json<Answer>), Problem> {
     let config = app.config();
     policy::check_auditor(&config, &person)?;
-    let Parameters { grant, incident, subject, after } = parameters;
+    let EvidenceQuery { grant, incident, subject, after } = parameters;
     if [&grant, &incident, &subject].into_iter().flatten().count() != 1 {
         let mut errors = FieldErrors::default();
         errors.add("grant", "expected exactly one of `grant`, `incident`, `subject`");
@@ -61,30 +53,30 @@ pub(super) async fn handler(
         (None, None) => About::Subject(&spellings),
     };
     let asked = incident.as_deref().or(subject.as_deref());
-    let look_alikes: Vec<Value> = spellings
+    let look_alikes = spellings
         .iter()
         .filter(|spelling| Some(spelling.as_str()) != asked)
         .take(MAX_LISTED_GRANTS)
-        .map(|spelling| json!({ "name": spelling }))
+        .map(|spelling| Spelling { name: spelling.clone() })
         .collect();
     let page = store.evidence(app.now(), about, &after, PAGE).await?;
     let EvidencePage { requests, next } = page;
-    let requests: Vec<Value> = requests
+    let requests = requests
         .into_iter()
-        .map(|Evidence { request, trail }| {
-            let steps: Vec<Value> = trail.into_iter().map(step).collect();
-            json!({ "request": View::new(&config, request), "trail": steps })
+        .map(|Evidence { request, trail }| RequestEvidence {
+            request: view(&config, request),
+            trail: trail.into_iter().map(step).collect(),
         })
         .collect();
-    let answer = json!({ "requests": requests, "next": next, "look_alikes": look_alikes });
+    let answer = Answer { requests, next, look_alikes };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
-fn step(step: Step) -> Value {
-    json!({
-        "at": rfc3339(Moment::from_millis(step.at_ms).seconds()),
-        "actor": step.actor,
-        "action": step.action,
-        "detail": step.detail,
-    })
+fn step(step: Step) -> View {
+    View {
+        at: written(Moment::from_millis(step.at_ms)),
+        actor: step.actor,
+        action: Word::<Action>::read(step.action),
+        detail: step.detail,
+    }
 }

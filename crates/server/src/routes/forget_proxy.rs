@@ -8,33 +8,28 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use breakglass_api::proxies::{Forgotten, Gone};
+use breakglass_api::request::Why;
+use breakglass_api::trail::ServiceAction;
+use serde_json::json;
 
 use super::body::{FieldErrors, Id, JsonBody};
 use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
-use crate::clock::rfc3339;
+use crate::clock::written;
 use crate::config::Person;
 use crate::feed::NotForgotten;
 use crate::problem::{Problem, Reason};
 use crate::store::LiveGrant;
 use crate::text;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Body {
-    #[serde(default)]
-    reason: String,
-}
-
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
     Id(id): Id,
-    JsonBody(Body { reason }): JsonBody<Body>,
-) -> Result<Json<Value>, Problem> {
+    JsonBody(Why { reason }): JsonBody<Why>,
+) -> Result<Json<Forgotten>, Problem> {
     let mut errors = FieldErrors::default();
     errors.check("reason", text::reason(&reason));
     errors.finish()?;
@@ -43,12 +38,12 @@ pub(super) async fn handler(
     let gone = app.feed().nodes().silent(now, &id).map_err(|why| refusal(&id, why))?;
     let mut forgotten = Vec::new();
     for known in gone {
-        let last_seen = rfc3339(known.seen.seconds());
+        let last_seen = written(known.seen);
         let detail = json!({
             "id": known.id, "node": known.node, "proxy": known.proxy, "address": known.about.address,
             "epoch": known.epoch, "last_seen": last_seen, "reason": reason,
         });
-        app.store().note_act(now, &person.name, "forget_proxy", &detail).await?;
+        app.store().note_act(now, &person.name, ServiceAction::ForgetProxy, &detail).await?;
         if app.feed().nodes().forget(&known) {
             tracing::warn!(
                 actor = person.name,
@@ -57,21 +52,13 @@ pub(super) async fn handler(
                 proxy = known.proxy,
                 "proxy forgotten"
             );
-            forgotten.push(json!({
-                "node": known.node, "proxy": known.proxy, "last_seen": last_seen,
-            }));
+            forgotten.push(Gone { node: known.node, proxy: known.proxy, last_seen });
         }
     }
     if forgotten.is_empty() {
         return Err(refusal(&id, NotForgotten::Alive));
     }
-    Ok(Json(json!({
-        "id": id,
-        "forgotten": forgotten,
-        "by": person.name,
-        "at": rfc3339(now.seconds()),
-        "reason": reason,
-    })))
+    Ok(Json(Forgotten { id, forgotten, by: person.name.clone(), at: Some(written(now)), reason }))
 }
 
 fn refusal(id: &str, why: NotForgotten) -> Problem {

@@ -12,14 +12,14 @@ use axum::http::{HeaderName, header};
 use breakglass_types::heads::HeadsReport;
 use breakglass_types::hex;
 use breakglass_types::names::{DIGEST_DIGITS, PROCESS_DIGITS};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use breakglass_api::Word;
+use breakglass_api::heads::{self as api, Heads, HeadsQuery, HeadsReported};
 
 use super::body::{FieldErrors, JsonBody, QueryString};
 use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, AsProxy};
-use crate::clock::{Moment, parse_rfc3339, rfc3339};
+use crate::clock::{Moment, parse_rfc3339, rfc3339, written};
 use crate::config::Proxy;
 use crate::evidence::{EvidenceError, Head, HeadFilter, Proof, ReportedHead, Reporter};
 use crate::limits::{MAX_HEADS, MAX_REPORTED_GRANTS};
@@ -38,7 +38,7 @@ pub(super) async fn report(
     State(app): State<App>,
     AsProxy(proxy): AsProxy,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<HeadsReported>, Problem> {
     // Of a body that is too large nothing is read but how large it says it is.
     let bytes = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let bytes = bytes.map(str::to_owned);
@@ -97,8 +97,8 @@ async fn take(
     proxy: &Proxy,
     request: Request,
     known_node: &mut Option<String>,
-) -> Result<Json<Value>, Refusal> {
-    let JsonBody(HeadsReport { node, process, heads }): JsonBody<Body> =
+) -> Result<Json<HeadsReported>, Refusal> {
+    let JsonBody(Body { node, process, heads }) =
         JsonBody::from_request(request, app).await.map_err(Unfit)?;
     let mut errors = FieldErrors::default();
     // An Envoy without a node id is known by its credential.
@@ -145,7 +145,7 @@ async fn take(
         );
     }
     let conflicts = conflicts.saturating_add(disputed);
-    Ok(Json(json!({ "accepted": reported.accepted, "conflicts": conflicts })))
+    Ok(Json(HeadsReported { accepted: reported.accepted, conflicts }))
 }
 
 /// The owners of those chains whose ids prove one. The reporter's own key is tried first; all others only for
@@ -198,21 +198,11 @@ impl From<HeadBody> for Head {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Parameters {
-    #[serde(default)]
-    after: i64,
-    since: Option<String>,
-    chain: Option<String>,
-    node: Option<String>,
-}
-
 pub(super) async fn list(
     State(app): State<App>,
     AsPerson(person): AsPerson,
-    QueryString(parameters): QueryString<Parameters>,
-) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {
+    QueryString(parameters): QueryString<HeadsQuery>,
+) -> Result<([(HeaderName, &'static str); 1], Json<Heads>), Problem> {
     policy::check_auditor(&app.config(), &person)?;
     let mut errors = FieldErrors::default();
     let since = parameters.since.as_deref().and_then(|text| {
@@ -249,39 +239,37 @@ pub(super) async fn list(
             limit: PAGE,
         })
         .await?;
-    let heads: Vec<Value> = page.heads.into_iter().map(view).collect();
-    let instant = |millis| (millis > 0).then(|| rfc3339(Moment::from_millis(millis).seconds()));
-    let answer = json!({
-        "as_of": rfc3339(now.seconds()),
-        "heads": heads,
-        "next": page.next,
-        "thinned_before": instant(page.retention.thinned_before_ms),
-        "removed_before": instant(page.retention.removed_before_ms),
-    });
+    let instant = |millis| (millis > 0).then(|| written(Moment::from_millis(millis)));
+    let answer = Heads {
+        as_of: written(now),
+        heads: page.heads.into_iter().map(view).collect(),
+        next: page.next,
+        thinned_before: instant(page.retention.thinned_before_ms),
+        removed_before: instant(page.retention.removed_before_ms),
+    };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
-fn view(head: ReportedHead) -> Value {
-    let instant = |millis| rfc3339(Moment::from_millis(millis).seconds());
+fn view(head: ReportedHead) -> api::Head {
     let (proof, owner) = match head.proof() {
-        Proof::Proven => ("proven", None),
-        Proof::FirstReport => ("first_report", None),
-        Proof::Disputed(owner) => ("disputed", Some(owner)),
+        Proof::Proven => (api::Proof::Proven, None),
+        Proof::FirstReport => (api::Proof::FirstReport, None),
+        Proof::Disputed(owner) => (api::Proof::Disputed, Some(owner.to_owned())),
     };
-    json!({
-        "reported_at": instant(head.reported_at_ms),
-        "seen_at": instant(head.seen_at_ms),
-        "proxy": head.proxy,
-        "node": head.node,
-        "process": head.process,
-        "chain": head.chain,
-        "seq": head.seq,
-        "hash": head.hash,
-        "began": head.began,
-        "ended": head.ended,
-        "grants": head.grants,
-        "conflict": head.conflict,
-        "proof": proof,
-        "owner": owner,
-    })
+    api::Head {
+        reported_at: written(Moment::from_millis(head.reported_at_ms)),
+        seen_at: written(Moment::from_millis(head.seen_at_ms)),
+        proxy: head.proxy,
+        node: head.node,
+        process: head.process,
+        chain: head.chain,
+        seq: head.seq,
+        hash: head.hash,
+        began: head.began,
+        ended: head.ended,
+        grants: head.grants,
+        conflict: head.conflict.map(Word::read),
+        proof: proof.into(),
+        owner,
+    }
 }

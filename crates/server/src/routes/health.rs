@@ -5,7 +5,7 @@
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use serde_json::{Value, json};
+use breakglass_api::health::{Health, Status};
 
 use super::health_detail;
 use crate::access::policy;
@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::problem::{Problem, Reason};
 
-pub(super) async fn alive(State(app): State<App>, mut parts: Parts) -> Json<Value> {
+pub(super) async fn alive(State(app): State<App>, mut parts: Parts) -> Json<Health> {
     let query = parts.uri.query().unwrap_or_default();
     if query.split('&').any(|parameter| parameter == "detail=1")
         // Whoever else asks learns what anybody does.
@@ -22,13 +22,13 @@ pub(super) async fn alive(State(app): State<App>, mut parts: Parts) -> Json<Valu
     {
         return Json(health_detail::of(&app));
     }
-    Json(json!({ "status": "ok" }))
+    Json(Health { status: "ok".to_owned(), clock: None, configuration: None })
 }
 
-pub(super) async fn ready(State(app): State<App>) -> Result<Json<Value>, Problem> {
+pub(super) async fn ready(State(app): State<App>) -> Result<Json<Status>, Problem> {
     if !app.readiness().is_ready() {
         let detail = "the database cannot be read or written; the log has the cause";
         return Err(Problem::new(Reason::NotReady, detail));
     }
-    Ok(Json(json!({ "status": "ready" })))
+    Ok(Json(Status { status: "ready".to_owned() }))
 }

@@ -1,31 +1,31 @@
 //! What an auditor is told of the service's health: `GET /healthz?detail=1`.
 
-use serde_json::{Value, json};
+use breakglass_api::health::{ClockHealth, ClockState, Health};
 
 use crate::app::App;
-use crate::clock::{Moment, rfc3339};
+use crate::clock::written;
 use crate::timekeeper::Doubt;
 
-pub(super) fn of(app: &App) -> Value {
-    json!({ "status": "ok", "clock": clock(app), "configuration": app.reloads().view() })
+pub(super) fn of(app: &App) -> Health {
+    let configuration = Some(app.reloads().view());
+    Health { status: "ok".to_owned(), clock: Some(clock(app)), configuration }
 }
 
-fn clock(app: &App) -> Value {
+fn clock(app: &App) -> ClockHealth {
     let reading = app.timekeeper().reading();
-    let at = |moment: Moment| rfc3339(moment.seconds());
     let state = match reading.doubt {
-        None => "believed",
-        Some(Doubt::Stepped { .. }) => "stepped",
-        Some(Doubt::Unknown) => "unknown",
+        None => ClockState::Believed,
+        Some(Doubt::Stepped { .. }) => ClockState::Stepped,
+        Some(Doubt::Unknown) => ClockState::Unknown,
     };
     let ahead = reading.wall.map(|wall| wall.millis().saturating_sub(reading.believed.millis()));
-    json!({
-        "state": state,
-        "wall": reading.wall.map(at),
-        "believed": at(reading.believed),
-        "floor": at(reading.floor),
-        "ahead_s": ahead.map(|millis| millis.div_euclid(1000)),
-        "since": app.timekeeper().doubted_since().map(at),
-        "steps": app.timekeeper().steps(),
-    })
+    ClockHealth {
+        state: state.into(),
+        wall: reading.wall.map(written),
+        believed: written(reading.believed),
+        floor: written(reading.floor),
+        ahead_s: ahead.map(|millis| millis.div_euclid(1000)),
+        since: app.timekeeper().doubted_since().map(written),
+        steps: app.timekeeper().steps(),
+    }
 }

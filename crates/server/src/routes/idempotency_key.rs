@@ -28,7 +28,7 @@ impl FromRequestParts<App> for IdempotencyKey {
             Some(key) => Ok(IdempotencyKey(Some(key))),
             None => Err(Problem::fields(vec![FieldProblem {
                 field: "Idempotency-Key".to_owned(),
-                reason: Reason::InvalidRequest,
+                reason: Reason::InvalidRequest.into(),
                 detail: format!(
                     "expected one header with 1 to {MAX_IDEMPOTENCY_KEY_BYTES} visible ASCII characters, \
                      in double quotes or without any"

@@ -8,10 +8,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
+use breakglass_api::introspection::Introspection;
+use breakglass_api::token::TokenForm;
 use breakglass_types::claims::Claims;
-use breakglass_types::introspection;
-use serde::Deserialize;
-use serde_json::Value;
 
 use super::body::FormBody;
 use super::lookup::has_begun;
@@ -23,18 +22,13 @@ use crate::problem::Problem;
 use crate::store::{self, Request};
 use crate::timekeeper::Doubt;
 
-#[derive(Deserialize)]
-pub(super) struct Body {
-    pub(super) token: String,
-}
-
-type Uncached = ([(HeaderName, &'static str); 1], Json<Value>);
+type Uncached = ([(HeaderName, &'static str); 1], Json<Introspection>);
 
 pub(super) async fn handler(
     State(app): State<App>,
     AsProxy(proxy): AsProxy,
     parts: Parts,
-    FormBody(body): FormBody<Body>,
+    FormBody(body): FormBody<TokenForm>,
 ) -> Result<Uncached, Problem> {
     // What it is told counts for a while there, whatever that is.
     app.feed().nodes().introspected(app.now(), &proxy.name, &About::read(&parts));
@@ -47,8 +41,22 @@ pub(super) async fn handler(
     });
     let claims = claims.filter(|_| ours);
     tracing::debug!(proxy = proxy.name, active = claims.is_some(), ours, "introspected");
-    let answer = introspection::answer(claims.as_ref());
+    let answer = claims.map(active).unwrap_or_default();
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
+}
+
+/// What is said of a token whose grant holds.
+fn active(claims: Claims) -> Introspection {
+    Introspection {
+        active: true,
+        jti: Some(claims.jti),
+        sub: Some(claims.sub),
+        scope: Some(claims.scope.join(" ")),
+        iss: Some(claims.iss),
+        aud: Some(claims.aud),
+        exp: Some(claims.exp),
+        iat: Some(claims.iat),
+    }
 }
 
 /// A grant holds if it does by the wall clock and by the believed time: while the two differ, one of them is

@@ -6,26 +6,18 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
+use breakglass_api::Instant;
+use breakglass_api::evidence::Action;
+use breakglass_api::token::Issued;
 use breakglass_types::claims::{Breakglass, Claims};
-use serde::Serialize;
 
 use super::body::Id;
-use crate::action::Action;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, has_submitted};
 use crate::clock::{Moment, rfc3339};
 use crate::config::Person;
 use crate::problem::{Problem, Reason};
 use crate::store::{self, Request, StoreError};
-
-#[derive(Serialize)]
-pub(super) struct Issued {
-    token: String,
-    grant: String,
-    scope: String,
-    audience: String,
-    expires_at: String,
-}
 
 pub(super) async fn handler(
     State(app): State<App>,
@@ -64,7 +56,7 @@ pub(super) async fn handler(
         grant: claims.jti,
         scope: claims.scope.join(" "),
         audience: request.audience,
-        expires_at: rfc3339(request.expires_at.unwrap_or_default()),
+        expires_at: Instant::from_seconds(request.expires_at.unwrap_or_default()),
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(issued)))
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
-use serde_json::Value;
+use breakglass_api::jwks::Jwks;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -13,6 +13,6 @@ const CACHE: &str = "max-age=5";
 
 pub(super) async fn handler(
     State(app): State<App>,
-) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {
+) -> Result<([(HeaderName, &'static str); 1], Json<Jwks>), Problem> {
     Ok(([(header::CACHE_CONTROL, CACHE)], Json(app.issuer().jwks(app.floor()))))
 }

@@ -19,14 +19,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use breakglass_api::Instant;
+use breakglass_api::revocation::{Kill as Body, Killed, LookAlike};
 
 use super::body::{FieldErrors, JsonBody};
 use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
-use crate::clock::rfc3339;
 use crate::config::{Config, Person};
 use crate::limits::{CLOCK_SKEW_S, MAX_LISTED_GRANTS};
 use crate::problem::{FieldProblem, Problem, Reason};
@@ -37,24 +36,12 @@ use breakglass_audit::folded::Folded;
 /// How often it looks again for what was approved meanwhile.
 const ROUNDS: u32 = 10;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Body {
-    grant: Option<String>,
-    subject: Option<String>,
-    incident: Option<String>,
-    scope: Option<String>,
-    all: Option<bool>,
-    #[serde(default)]
-    reason: String,
-}
-
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
     JsonBody(body): JsonBody<Body>,
-) -> Result<Json<Value>, Problem> {
-    let target = body.target()?;
+) -> Result<Json<Killed>, Problem> {
+    let target = target(&body)?;
     let now = app.now();
     if let Target::Grant(jti) = target {
         super::lookup::grant(&app, now, jti).await?;
@@ -77,19 +64,20 @@ pub(super) async fn handler(
         ?target,
         "kill switch"
     );
-    let mut answer = json!({
-        "revoked": revoked,
-        "grants": grants,
-        "epoch": epoch,
-        "not_yours": not_yours,
-        "look_alikes": alike,
-        "latest_expires_at": latest_end.map(rfc3339),
-        "earliest_approved_at": first_approval.map(rfc3339),
-    });
-    if let (1.., Some(answer)) = (had_ended, answer.as_object_mut()) {
-        answer.insert("had_ended".to_owned(), json!(had_ended));
-    }
-    Ok(Json(answer))
+    Ok(Json(Killed {
+        revoked: number(revoked),
+        grants,
+        epoch,
+        not_yours: number(not_yours),
+        look_alikes: alike,
+        latest_expires_at: latest_end.map(Instant::from_seconds),
+        earliest_approved_at: first_approval.map(Instant::from_seconds),
+        had_ended: number(had_ended),
+    }))
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// One use of the kill switch.
@@ -194,11 +182,13 @@ impl Done {
         }
     }
 
-    fn look_alikes(&self) -> Vec<Value> {
+    fn look_alikes(&self) -> Vec<LookAlike> {
         let found = self.alike.iter().take(MAX_LISTED_GRANTS);
         found
-            .map(|(spelling, (revoked, not_yours))| {
-                json!({ "name": spelling, "revoked": revoked, "not_yours": not_yours })
+            .map(|(spelling, (revoked, not_yours))| LookAlike {
+                name: spelling.clone(),
+                revoked: number(*revoked),
+                not_yours: number(*not_yours),
             })
             .collect()
     }
@@ -214,39 +204,38 @@ impl Done {
     }
 }
 
-impl Body {
-    fn target(&self) -> Result<Target<'_>, Problem> {
-        let mut errors = FieldErrors::default();
-        errors.check("reason", text::reason(&self.reason));
-        let name = |field: &str, value: &Option<String>, errors: &mut FieldErrors| {
-            if let Some(value) = value {
-                errors.check(field, text::name(value));
-            }
-        };
-        name("grant", &self.grant, &mut errors);
-        name("subject", &self.subject, &mut errors);
-        name("incident", &self.incident, &mut errors);
-        name("scope", &self.scope, &mut errors);
-        if self.all == Some(false) {
-            errors.add("all", "expected `true`, or another field instead");
+/// What the body says is to be revoked.
+fn target(body: &Body) -> Result<Target<'_>, Problem> {
+    let mut errors = FieldErrors::default();
+    errors.check("reason", text::reason(&body.reason));
+    let name = |field: &str, value: &Option<String>, errors: &mut FieldErrors| {
+        if let Some(value) = value {
+            errors.check(field, text::name(value));
         }
-        let named = [
-            self.grant.as_deref().map(Target::Grant),
-            self.subject.as_deref().map(Target::Subject),
-            self.incident.as_deref().map(Target::Incident),
-            self.scope.as_deref().map(Target::Scope),
-            self.all.map(|_| Target::All),
-        ];
-        let mut named = named.into_iter().flatten();
-        let (first, second) = (named.next(), named.next());
-        if first.is_none() || second.is_some() {
-            let one = "expected exactly one of `grant`, `subject`, `incident`, `scope`, `all`";
-            errors.add("all", one);
-        }
-        errors.finish()?;
-        // Cannot be: an error was just added for it.
-        first.ok_or_else(|| Problem::new(Reason::InvalidRequest, "nothing is to be revoked"))
+    };
+    name("grant", &body.grant, &mut errors);
+    name("subject", &body.subject, &mut errors);
+    name("incident", &body.incident, &mut errors);
+    name("scope", &body.scope, &mut errors);
+    if body.all == Some(false) {
+        errors.add("all", "expected `true`, or another field instead");
     }
+    let named = [
+        body.grant.as_deref().map(Target::Grant),
+        body.subject.as_deref().map(Target::Subject),
+        body.incident.as_deref().map(Target::Incident),
+        body.scope.as_deref().map(Target::Scope),
+        body.all.map(|_| Target::All),
+    ];
+    let mut named = named.into_iter().flatten();
+    let (first, second) = (named.next(), named.next());
+    if first.is_none() || second.is_some() {
+        let one = "expected exactly one of `grant`, `subject`, `incident`, `scope`, `all`";
+        errors.add("all", one);
+    }
+    errors.finish()?;
+    // Cannot be: an error was just added for it.
+    first.ok_or_else(|| Problem::new(Reason::InvalidRequest, "nothing is to be revoked"))
 }
 
 /// The ids of the grants that this person revokes with it; a refusal where that is none of those that match.
@@ -315,7 +304,11 @@ fn check_spelling(app: &App, target: Target<'_>) -> Result<(), Problem> {
         }
         _ => return Ok(()),
     };
-    Err(Problem::fields(vec![FieldProblem { field: field.to_owned(), reason, detail }]))
+    Err(Problem::fields(vec![FieldProblem {
+        field: field.to_owned(),
+        reason: reason.into(),
+        detail,
+    }]))
 }
 
 /// Refuses a person who may not approve every scope of all these grants.

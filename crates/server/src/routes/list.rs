@@ -3,12 +3,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use breakglass_api::request::{ListQuery, Requests};
 
 use super::body::{FieldErrors, QueryString};
-use super::view::View;
 use crate::access::policy;
+use super::view::view;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::problem::Problem;
@@ -17,21 +16,11 @@ use crate::store::{self, Filter, RequestPage, Visible};
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Parameters {
-    state: Option<String>,
-    limit: Option<i64>,
-    #[serde(default)]
-    mine: bool,
-    after: Option<String>,
-}
-
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
-    QueryString(parameters): QueryString<Parameters>,
-) -> Result<Json<Value>, Problem> {
+    QueryString(parameters): QueryString<ListQuery>,
+) -> Result<Json<Requests>, Problem> {
     let mut errors = FieldErrors::default();
     let state = parameters.state.and_then(|word| {
         store::State::try_from(word).map_err(|error| errors.add("state", error.to_string())).ok()
@@ -52,7 +41,6 @@ pub(super) async fn handler(
     let limit = usize::try_from(limit).unwrap_or_default();
     let filter = Filter { visible, state, after: parameters.after.as_deref(), limit };
     let RequestPage { requests, next } = app.store().requests(app.now(), &filter).await?;
-    let requests: Vec<View> =
-        requests.into_iter().map(|request| View::new(&config, request)).collect();
-    Ok(Json(json!({ "requests": requests, "next": next })))
+    let requests = requests.into_iter().map(|request| view(&config, request)).collect();
+    Ok(Json(Requests { requests, next }))
 }

@@ -3,9 +3,9 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use breakglass_api::token::TokenForm;
 
 use super::body::FormBody;
-use super::introspect::Body;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::problem::{Problem, Reason};
@@ -16,7 +16,7 @@ const REASON: &str = "revoked with its token";
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
-    FormBody(body): FormBody<Body>,
+    FormBody(body): FormBody<TokenForm>,
 ) -> Result<StatusCode, Problem> {
     let now = app.now();
     // A key that signed a grant that may not be over.

@@ -11,16 +11,23 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
+use breakglass_api::probe::{
+    Challenge, ProbeAnswer as Entrance, ProbeAnswers as Body, ProbeVerdict as Shown, ProbeVerdicts,
+    ProbedNode, Verdict as Proven,
+};
+use breakglass_api::proxies::Enforcement;
+use breakglass_api::request::Nothing;
+use breakglass_api::trail::ServiceAction;
 use breakglass_types::names::PROBE_HEADER;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use super::body::{FieldErrors, Id, JsonBody};
 use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
-use crate::clock::{Moment, rfc3339};
+use crate::clock::{Moment, written};
 use crate::config::Person;
 use crate::feed::Known;
 use crate::probes::{Answered, Keys, Node, Open, Probes, Verdict, judge};
@@ -39,40 +46,20 @@ const MAX_AUTHORITY: usize = 300;
 /// The largest body of answers, in bytes.
 pub(super) const MAX_BODY: usize = MAX_ANSWERS * 1200;
 
-type Uncached = ([(HeaderName, &'static str); 1], Json<Value>);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Body {
-    answers: Vec<Entrance>,
-}
-
-/// What one entrance has answered.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entrance {
-    /// Which, for the trail.
-    entrance: String,
-    authority: String,
-    answer: Option<String>,
-}
+type Uncached<T> = ([(HeaderName, &'static str); 1], Json<T>);
 
 pub(super) async fn begin(
     State(app): State<App>,
     AsPerson(person): AsPerson,
     JsonBody(Nothing {}): JsonBody<Nothing>,
-) -> Result<(StatusCode, Uncached), Problem> {
+) -> Result<(StatusCode, Uncached<Challenge>), Problem> {
     check_rights(&app, &person)?;
     // Proxies would refuse one of a wrong time, and their entrances would look open.
     let now = app.trusted_now()?;
     let (id, ends) = (app.randomness().id("prb", now), Probes::end(now));
     let minted = app.issuer().mint_challenge(now, ends, &id);
     let challenge = minted.map_err(|error| Problem::internal(&error))?;
-    let expires_at = rfc3339(ends.seconds());
+    let expires_at = written(ends);
     let open =
         Open { challenge: challenge.clone(), by: person.name.clone(), ends, reports: vec![] };
     app.probes().add(now, &id, open).map_err(|_| {
@@ -82,13 +69,8 @@ pub(super) async fn begin(
         )
     })?;
     let detail = json!({ "id": id, "expires_at": expires_at });
-    app.store().note_act(now, &person.name, "probe", &detail).await?;
-    let answer = json!({
-        "id": id,
-        "challenge": challenge,
-        "header": PROBE_HEADER,
-        "expires_at": expires_at,
-    });
+    app.store().note_act(now, &person.name, ServiceAction::Probe, &detail).await?;
+    let answer = Challenge { id, challenge, header: PROBE_HEADER.to_owned(), expires_at };
     Ok((StatusCode::CREATED, uncached(answer)))
 }
 
@@ -97,7 +79,7 @@ pub(super) async fn answers(
     AsPerson(person): AsPerson,
     Id(id): Id,
     JsonBody(Body { answers }): JsonBody<Body>,
-) -> Result<Uncached, Problem> {
+) -> Result<Uncached<ProbeVerdicts>, Problem> {
     check_rights(&app, &person)?;
     check(&answers)?;
     let start = Instant::now();
@@ -126,10 +108,9 @@ pub(super) async fn answers(
     let pairs = answers.iter().zip(&verdicts);
     let noted: Vec<Noted<'_>> = pairs.clone().map(|(one, verdict)| note(one, verdict)).collect();
     let detail = json!({ "id": id, "verdicts": noted });
-    app.store().note_act(now, &person.name, "probe_verdict", &detail).await?;
-    let shown: Vec<Shown<'_>> =
-        pairs.map(|(one, verdict)| view(now, one, verdict, &known)).collect();
-    Ok(uncached(json!({ "id": id, "epoch": app.feed().epoch(), "verdicts": shown })))
+    app.store().note_act(now, &person.name, ServiceAction::ProbeVerdict, &detail).await?;
+    let verdicts = pairs.map(|(one, verdict)| view(now, one, verdict, &known)).collect();
+    Ok(uncached(ProbeVerdicts { id, epoch: app.feed().epoch(), verdicts }))
 }
 
 fn check_rights(app: &App, person: &Person) -> Result<(), Problem> {
@@ -168,27 +149,13 @@ fn check(answers: &[Entrance]) -> Result<(), Problem> {
 #[derive(Serialize)]
 struct Noted<'a> {
     entrance: &'a str,
-    verdict: &'static str,
+    verdict: Proven,
     #[serde(skip_serializing_if = "Option::is_none")]
     proxy: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<&'a str>,
-}
-
-/// One verdict, for who asked.
-#[derive(Serialize)]
-struct Shown<'a> {
-    entrance: &'a str,
-    authority: &'a str,
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    received_as: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proxy: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    node: Option<Value>,
 }
 
 fn note<'a>(one: &'a Entrance, verdict: &'a Verdict) -> Noted<'a> {
@@ -202,37 +169,44 @@ fn note<'a>(one: &'a Entrance, verdict: &'a Verdict) -> Noted<'a> {
     Noted { entrance: &one.entrance, verdict: verdict.word(), proxy, node, config }
 }
 
-fn view<'a>(now: Moment, one: &'a Entrance, verdict: &'a Verdict, known: &[Known]) -> Shown<'a> {
+fn view(now: Moment, one: &Entrance, verdict: &Verdict, known: &[Known]) -> Shown {
     let (received_as, proxy, node) = match verdict {
         Verdict::Guarded { node, received_as } => {
             let found = known.iter().find(|one| one.id == node.id && one.proxy == node.proxy);
-            (Some(received_as.as_str()), None, Some(node_view(now, node, found)))
+            (Some(received_as.clone()), None, Some(node_view(now, node, found)))
         }
         Verdict::Unreported { proxy, received_as } => {
-            (Some(received_as.as_str()), Some(proxy.as_str()), None)
+            (Some(received_as.clone()), Some(proxy.clone()), None)
         }
         Verdict::NotProven | Verdict::NoAnswer => (None, None, None),
     };
-    let Entrance { entrance, authority, .. } = one;
-    Shown { entrance, authority, verdict: verdict.word(), received_as, proxy, node }
+    Shown {
+        entrance: one.entrance.clone(),
+        authority: one.authority.clone(),
+        verdict: verdict.word().into(),
+        received_as,
+        proxy,
+        node,
+    }
 }
 
 /// `known` is what the polls of this process say; one that is known by its report alone has reported just now.
-fn node_view(now: Moment, node: &Node, known: Option<&Known>) -> Value {
+fn node_view(now: Moment, node: &Node, known: Option<&Known>) -> ProbedNode {
     let seen = known.map_or(now, |known| known.seen);
-    json!({
-        "id": node.id,
-        "node": node.node,
-        "proxy": node.proxy,
-        "version": node.about.version,
-        "config": node.about.config,
-        "enforcement": if node.about.is_shadow { "shadow" } else { "enforce" },
-        "epoch": known.map(|known| known.epoch),
-        "stale_for_s": now.seconds().saturating_sub(seen.seconds()).max(0),
-        "alive": known.is_none_or(|known| known.alive),
-    })
+    let enforcement = if node.about.is_shadow { Enforcement::Shadow } else { Enforcement::Enforce };
+    ProbedNode {
+        id: node.id.clone(),
+        node: node.node.clone(),
+        proxy: node.proxy.clone(),
+        version: node.about.version.as_deref().map(str::to_owned),
+        config: node.about.config.as_deref().map(str::to_owned),
+        enforcement: enforcement.into(),
+        epoch: known.map(|known| known.epoch),
+        stale_for_s: now.seconds().saturating_sub(seen.seconds()).max(0),
+        alive: known.is_none_or(|known| known.alive),
+    }
 }
 
-fn uncached(answer: Value) -> Uncached {
+fn uncached<T>(answer: T) -> Uncached<T> {
     ([(header::CACHE_CONTROL, "no-store")], Json(answer))
 }

@@ -4,30 +4,24 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use breakglass_api::Instant;
+use breakglass_api::request::{Refusal, Why};
+use breakglass_api::revocation::Revoked as Answer;
 
 use super::body::{FieldErrors, Id, JsonBody};
 use crate::app::App;
+use crate::clock::{Moment, written};
 use crate::auth::identity::AsPerson;
-use crate::clock::{Moment, rfc3339};
 use crate::problem::{Problem, Reason};
 use crate::store::Revoked;
 use crate::text;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Body {
-    #[serde(default)]
-    reason: String,
-}
 
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
     Id(jti): Id,
-    JsonBody(body): JsonBody<Body>,
-) -> Result<Json<Value>, Problem> {
+    JsonBody(body): JsonBody<Why>,
+) -> Result<Json<Answer>, Problem> {
     let mut errors = FieldErrors::default();
     errors.check("reason", text::reason(&body.reason));
     errors.finish()?;
@@ -41,21 +35,18 @@ pub(super) async fn handler(
         ));
     }
     let (revoked, had_ended) = revoke(&app, now, &jti, &person.name, &body.reason).await?;
-    let mut answer = json!({
-        "grant": jti,
-        "revoked": {
-            "by": revoked.revoked_by,
-            "at": rfc3339(Moment::from_millis(revoked.revoked_at_ms).seconds()),
-            "reason": revoked.reason,
+    Ok(Json(Answer {
+        grant: jti,
+        revoked: Refusal {
+            by: revoked.revoked_by,
+            at: written(Moment::from_millis(revoked.revoked_at_ms)),
+            reason: revoked.reason,
         },
-        "epoch": revoked.epoch,
-        "expires_at": rfc3339(revoked.expires_at),
-        "approved_at": grant.approved_at.map(rfc3339),
-    });
-    if let (true, Some(answer)) = (had_ended, answer.as_object_mut()) {
-        answer.insert("had_ended".to_owned(), json!(true));
-    }
-    Ok(Json(answer))
+        epoch: revoked.epoch,
+        expires_at: Instant::from_seconds(revoked.expires_at),
+        approved_at: grant.approved_at.map(Instant::from_seconds),
+        had_ended,
+    }))
 }
 
 /// Revokes, for a caller who may. Also says whether by our clock the grant had ended before.

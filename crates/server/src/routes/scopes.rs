@@ -3,29 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
-use serde::Serialize;
+use breakglass_api::scopes::{Scope, Scopes};
 
 use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::duration;
-
-#[derive(Serialize)]
-pub(super) struct Scopes {
-    scopes: Vec<ScopeView>,
-}
-
-#[derive(Serialize)]
-struct ScopeView {
-    name: String,
-    summary: Option<String>,
-    audience: String,
-    max_duration: String,
-    may_request: bool,
-    may_approve: bool,
-    /// Who could approve it for the caller.
-    approvers: Vec<String>,
-}
 
 pub(super) async fn handler(
     State(app): State<App>,
@@ -42,7 +25,7 @@ pub(super) async fn handler(
             (scope, may_request, may_approve)
         })
         .filter(|(_, may_request, may_approve)| *may_request || *may_approve || audits)
-        .map(|(scope, may_request, may_approve)| ScopeView {
+        .map(|(scope, may_request, may_approve)| Scope {
             name: scope.name.clone(),
             summary: scope.summary.clone(),
             audience: scope.audience.clone(),

@@ -2,29 +2,23 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
+use breakglass_api::request::{Request as View, ShowQuery};
 use tokio::time::{Duration, Instant};
 
 use super::body::{Id, QueryString, wait};
-use super::view::View;
 use crate::access::policy;
+use super::view::view;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, still_configured};
 use crate::clock::Moment;
 use crate::problem::{Problem, Reason};
 use crate::store;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Parameters {
-    wait: Option<String>,
-}
-
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
     Id(id): Id,
-    QueryString(parameters): QueryString<Parameters>,
+    QueryString(parameters): QueryString<ShowQuery>,
 ) -> Result<Json<View>, Problem> {
     let wait = wait(parameters.wait)?;
     // Before the first look, so that no change falls between the two. Without a place, what is decided is
@@ -48,10 +42,10 @@ pub(super) async fn handler(
         }
         let left = wait.saturating_sub(start.elapsed());
         if request.state != store::State::Pending || left.is_zero() || app.is_stopping() {
-            return Ok(Json(View::new(&config, request)));
+            return Ok(Json(view(&config, request)));
         }
         let Some(place) = &mut place else {
-            return Ok(Json(View::new(&config, request)));
+            return Ok(Json(view(&config, request)));
         };
         let place = place.as_mut().map_err(|error| Problem::from(*error))?;
         place.news(left.min(until_lapse(now, request.lapses_at))).await;

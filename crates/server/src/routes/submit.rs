@@ -4,16 +4,16 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use breakglass_api::evidence::Action;
+use breakglass_api::request::{Ask as Body, Request as View};
 use breakglass_core::claims::{Breakglass, Claims};
-use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::body::{FieldErrors, JsonBody};
 use super::idempotency_key::IdempotencyKey;
-use super::view::View;
 use crate::access::policy::{self, Assessment};
-use crate::action::Action;
+use super::view::view;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, fingerprint};
 use crate::clock::Moment;
@@ -26,20 +26,6 @@ use crate::{duration, text};
 
 /// The header of an answer that repeats an earlier one.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Body {
-    #[serde(default)]
-    scopes: Vec<String>,
-    #[serde(default)]
-    reason: String,
-    incident: Option<String>,
-    #[serde(default)]
-    duration: String,
-    #[serde(default)]
-    emergency: bool,
-}
 
 /// A body whose fields are within their bounds.
 struct Ask {
@@ -112,7 +98,7 @@ async fn created(app: &App, now: Moment, id: &str, repeated: bool) -> Result<Cre
     if repeated {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok((StatusCode::CREATED, headers, Json(View::new(&app.config(), request))))
+    Ok((StatusCode::CREATED, headers, Json(view(&app.config(), request))))
 }
 
 fn key_reused() -> Problem {

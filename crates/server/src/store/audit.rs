@@ -1,10 +1,10 @@
 //! The audit trail: one row for each change of state, in the same transaction.
 
+use breakglass_api::evidence::Action;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
 use super::{Store, StoreError, exactly_one};
-use crate::action::Action;
 use crate::clock::Moment;
 
 /// Who did what to which request.

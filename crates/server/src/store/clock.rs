@@ -1,5 +1,6 @@
 //! What is believed of the time, kept over restarts; and what follows from the time without anybody's doing.
 
+use breakglass_api::trail::ServiceAction;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
@@ -102,7 +103,7 @@ impl Store {
             &mut transaction,
             Moment::from_millis(row.newest_ms),
             SERVICE,
-            "accept_clock",
+            ServiceAction::AcceptClock,
             detail,
         )
         .await?;

@@ -1,11 +1,11 @@
 //! The three ways a pending request is decided. Exactly one of them wins, once: each changes only
 //! a row on which nothing has been decided and that has not lapsed.
 
+use breakglass_api::evidence::Action;
 use serde_json::json;
 
 use super::audit::{Entry, append};
 use super::{Store, StoreError, exactly_one, folded_names};
-use crate::action::Action;
 use crate::clock::Moment;
 
 /// An approval.

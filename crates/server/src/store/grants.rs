@@ -1,10 +1,10 @@
 //! What happens to a grant: tokens are issued for it, and it is revoked.
 
+use breakglass_api::evidence::Action;
 use serde_json::json;
 
 use super::audit::{Entry, append};
 use super::{Request, Store, StoreError};
-use crate::action::Action;
 use crate::clock::Moment;
 
 /// A revocation as the database has it.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use breakglass_api::evidence::Action;
 use serde_json::json;
 
 use super::audit::{Entry, append};
 use super::row::json as names_json;
 use super::service_trail::SERVICE;
 use super::{Store, StoreError};
-use crate::action::Action;
 use crate::clock::Moment;
 use crate::limits::CLOCK_SKEW_S;
 

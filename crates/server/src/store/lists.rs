@@ -10,7 +10,8 @@ use std::collections::BinaryHeap;
 use sqlx::types::Json;
 use sqlx::{Sqlite, Transaction};
 
-use super::row::{Request, State, select_requests};
+use super::State;
+use super::row::{Request, select_requests};
 use super::{Store, StoreError};
 use crate::clock::Moment;
 

@@ -34,6 +34,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+pub use breakglass_api::request::State;
 pub use clock::ClockRow;
 pub use decisions::Approval;
 use error::MIN_FREE_BYTES;
@@ -46,7 +47,7 @@ pub use idempotency::{Earlier, Idempotency};
 pub use kill::{LiveGrant, STEP, Step as KillStep, Target};
 pub use lists::{Filter, RequestPage, Visible};
 pub use requests::{Submission, Submitted};
-pub use row::{InvalidState, Request, State};
+pub use row::Request;
 pub use service_trail::{Act, SERVICE};
 pub use spellings::Kind;
 use write::{Write, reusable};

@@ -1,5 +1,6 @@
 //! Submitting and finding requests.
 
+use breakglass_api::evidence::Action;
 use serde_json::json;
 use sqlx::SqlitePool;
 
@@ -8,7 +9,6 @@ use super::idempotency::{self, Earlier, Idempotency};
 use super::row::{self, Request, select_requests};
 use super::write::Write;
 use super::{Store, StoreError, exactly_one, folded_names};
-use crate::action::Action;
 use crate::clock::Moment;
 use crate::config::Digest;
 

@@ -1,5 +1,6 @@
 //! A request as the database has it, with its state at a given moment.
 
+use breakglass_api::request::State;
 use sqlx::types::Json;
 
 /// A request and what became of it.
@@ -62,65 +63,6 @@ pub struct Request {
     /// Its state at the moment of the question.
     #[sqlx(try_from = "String")]
     pub state: State,
-}
-
-/// What a request has come to at a given moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// The grant holds.
-    Approved,
-    /// The requester took it back.
-    Cancelled,
-    /// An approver said no.
-    Denied,
-    /// The grant has ended.
-    Expired,
-    /// Nobody decided in time.
-    Lapsed,
-    /// It waits for a decision.
-    Pending,
-    /// The grant was revoked.
-    Revoked,
-}
-
-/// The word is no state.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected one of approved, cancelled, denied, expired, lapsed, pending, revoked")]
-pub struct InvalidState;
-
-impl State {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            State::Approved => "approved",
-            State::Cancelled => "cancelled",
-            State::Denied => "denied",
-            State::Expired => "expired",
-            State::Lapsed => "lapsed",
-            State::Pending => "pending",
-            State::Revoked => "revoked",
-        }
-    }
-}
-
-impl TryFrom<String> for State {
-    type Error = InvalidState;
-
-    fn try_from(word: String) -> Result<State, InvalidState> {
-        [
-            State::Approved,
-            State::Cancelled,
-            State::Denied,
-            State::Expired,
-            State::Lapsed,
-            State::Pending,
-            State::Revoked,
-        ]
-        .into_iter()
-        .find(|state| state.word() == word)
-        .ok_or(InvalidState)
-    }
 }
 
 /// Selects requests with their state: the only place that says what each state is. Parameter 1 is

@@ -1,5 +1,6 @@
 //! What was done to the service itself: one row for each act, beside the trail of the requests.
 
+use breakglass_api::trail::ServiceAction;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
@@ -34,7 +35,7 @@ impl Store {
         &self,
         now: Moment,
         actor: &str,
-        action: &'static str,
+        action: ServiceAction,
         detail: &Value,
     ) -> Result<(), StoreError> {
         let mut transaction = self.write().await?;
@@ -60,7 +61,7 @@ pub(super) async fn append_act(
     connection: &mut SqliteConnection,
     now: Moment,
     actor: &str,
-    action: &'static str,
+    action: ServiceAction,
     detail: &Value,
 ) -> Result<(), StoreError> {
     let result = sqlx::query(
@@ -68,7 +69,7 @@ pub(super) async fn append_act(
     )
     .bind(now.millis())
     .bind(actor)
-    .bind(action)
+    .bind(action.word())
     .bind(detail.to_string())
     .execute(connection)
     .await?;

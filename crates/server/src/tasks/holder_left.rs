@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use breakglass_api::evidence::Action;
+use breakglass_api::trail::ServiceAction;
 use serde_json::json;
 
-use crate::action::Action;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Config;
@@ -19,7 +20,7 @@ use crate::store::{SERVICE, STEP, StoreError, Target};
 use breakglass_audit::folded::Folded;
 
 /// The reason of each revocation and each row of the trail.
-pub const REASON: &str = "holder_left";
+pub const REASON: &str = ServiceAction::HolderLeft.word();
 
 /// How often it looks again for what was approved meanwhile.
 const ROUNDS: u32 = 10;
@@ -87,7 +88,7 @@ pub async fn end_grants(app: &App) -> Result<Ended, EndError> {
     let detail = json!({
         "people": listed, "count": people.len(), "revoked": revoked, "cancelled": cancelled,
     });
-    app.store().note_act(now, SERVICE, REASON, &detail).await?;
+    app.store().note_act(now, SERVICE, ServiceAction::HolderLeft, &detail).await?;
     Ok(ended)
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use breakglass_api::trail::ServiceAction;
 use serde_json::json;
 use tokio::signal::unix::Signal;
 
@@ -45,7 +46,7 @@ async fn apply(app: &App, path: &Path) -> Result<(), ReloadError> {
     }
     let (now, warnings) = (app.now(), config.warnings());
     let detail = json!({ "digest": digest, "changes": changes, "warnings": warnings.len() });
-    app.store().note_act(now, SERVICE, "reload", &detail).await?;
+    app.store().note_act(now, SERVICE, ServiceAction::Reload, &detail).await?;
     app.reconfigure(config);
     for warning in warnings {
         tracing::warn!("{warning}");

@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
+use breakglass_api::jwks::Jwks;
 use breakglass_server::clock::Moment;
 use breakglass_server::issuer::{Issuer, KeyDirectory, KeyError};
 use breakglass_server::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
@@ -15,9 +16,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use breakglass_testing::service::{START, Service};
 
-fn kids(jwks: &Value) -> Vec<String> {
-    let keys = jwks["keys"].as_array().unwrap();
-    keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+fn kids(jwks: &Jwks) -> Vec<String> {
+    jwks.keys.iter().map(|key| key.kid.clone()).collect()
 }
 
 fn mode(path: &std::path::Path) -> u32 {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::input::no_page;
-use crate::answer::{Attempt, AttemptsPage, Instant, Whole};
+use crate::answer::{Attempt, Attempts, Instant, Outcome, Whole};
 use crate::client::{Client, Failure, Settings};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -20,8 +20,7 @@ pub(super) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Resul
     let mut after = args.after;
     let (mut lines, mut all) = (Vec::new(), Vec::new());
     let removed = loop {
-        let page: Whole<AttemptsPage> =
-            client.page(&format!("/v1/audit/attempts?after={after}"))?;
+        let page: Whole<Attempts> = client.page(&format!("/v1/audit/attempts?after={after}"))?;
         lines.extend(page.body.attempts.iter().map(line));
         all.extend(
             page.json.get("attempts").and_then(Value::as_array).into_iter().flatten().cloned(),
@@ -47,11 +46,11 @@ pub(super) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Resul
 
 fn line(row: &Attempt) -> String {
     let member = |text: &Option<String>| text.clone().unwrap_or_default();
-    let what = match row.outcome.as_str() {
-        "rest" => format!("and {} more within a minute", row.count),
+    let what = match row.outcome.known() {
+        Some(Outcome::Rest) => format!("and {} more within a minute", row.count),
         _ => [&row.method, &row.endpoint, &row.object, &row.query].map(member).join(" "),
     };
-    let words = [row.at.text(), &row.outcome, &row.caller].map(str::to_owned);
+    let words = [row.at.text(), row.outcome.word(), &row.caller].map(str::to_owned);
     let words = words.into_iter().chain([member(&row.source), what, member(&row.reason)]);
     words
         .map(|words| words.split_whitespace().collect::<Vec<_>>().join(" "))

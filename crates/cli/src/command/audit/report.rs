@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::input::{Input, no_page};
 use super::verify::exit;
-use crate::answer::{EvidencePage, Mismatch, Whole};
+use crate::answer::{Evidence, Mismatch, Whole};
 use crate::client::{Client, Failure, Settings, query_value};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -83,7 +83,7 @@ fn requests(client: &Client, about: &About) -> Result<Vec<Value>, Failure> {
     let mut found = Vec::new();
     let mut after = String::new();
     loop {
-        let mut page: Whole<EvidencePage> =
+        let mut page: Whole<Evidence> =
             client.page(&format!("{query}&after={}", query_value(&after)))?;
         if let About::Grant(asked) = about {
             for evidence in &page.body.requests {

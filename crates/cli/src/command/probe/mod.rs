@@ -12,14 +12,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::until_answered::Deadline;
-use crate::answer::{Challenge, Mismatch, Verdict, Verdicts, Whole};
+use crate::answer::{Challenge, Mismatch, ProbeVerdict, ProbeVerdicts, Whole};
 use crate::client::{Client, Failure, certificates};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 use ask::{Asking, Reply};
+use breakglass_api::probe::{ProbeAnswer, ProbeAnswers};
+use breakglass_api::request::Nothing;
 use breakglass_server::duration;
 use entrance::{Entrance, Rule};
 
@@ -94,7 +94,7 @@ pub(crate) fn run(
             .map(|path| certificates("`--ca-file` or BREAKGLASS_CA_FILE", path))
             .transpose()?,
     };
-    let answer: Whole<Challenge> = client.post("/v1/probes", &json!({}))?;
+    let answer: Whole<Challenge> = client.post("/v1/probes", &Nothing {})?;
     let challenge = answer.body;
     let asking = Asking { challenge: &challenge.challenge, timeout: args.timeout, trusted };
     let replies = ask_all(&entrances, &asking);
@@ -177,19 +177,19 @@ fn judge(
     entrances: &[Entrance],
     replies: &[Reply],
     client: &Client,
-) -> Result<Vec<Verdict>, Failure> {
+) -> Result<Vec<ProbeVerdict>, Failure> {
     let pairs = entrances.iter().zip(replies);
     let answers = pairs.map(|(entrance, reply)| {
         let answer = match reply {
-            Reply::Answer(text) => Some(text.as_str()),
+            Reply::Answer(text) => Some(text.clone()),
             _ => None,
         };
-        let (shown, authority) = (entrance.shown(), entrance.authority());
-        json!({ "entrance": shown, "authority": authority, "answer": answer })
+        let (entrance, authority) = (entrance.shown(), entrance.authority().to_owned());
+        ProbeAnswer { entrance, authority, answer }
     });
-    let body = json!({ "answers": answers.collect::<Vec<Value>>() });
-    let answer: Whole<Verdicts> = client.post(&format!("/v1/probes/{id}/answers"), &body)?;
-    let Verdicts { id: of, verdicts } = answer.body;
+    let body = ProbeAnswers { answers: answers.collect() };
+    let answer: Whole<ProbeVerdicts> = client.post(&format!("/v1/probes/{id}/answers"), &body)?;
+    let ProbeVerdicts { id: of, verdicts, .. } = answer.body;
     Mismatch::check("id", id, &of)?;
     let (asked, got) = (entrances.len().to_string(), verdicts.len().to_string());
     Mismatch::check("verdicts", &asked, &got)?;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::ask::Reply;
 use super::entrance::Entrance;
-use crate::answer::{ProbedNode, Verdict, one_line};
+use crate::answer::{Enforcement, ProbeVerdict, ProbedNode, Verdict, one_line};
 use crate::client::Failure;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -35,17 +35,19 @@ pub(super) struct Result {
 
 impl Result {
     /// The verdict counts for an answer alone.
-    pub(super) fn new(entrance: Entrance, reply: Reply, verdict: &Verdict) -> Result {
+    pub(super) fn new(entrance: Entrance, reply: Reply, verdict: &ProbeVerdict) -> Result {
         let state = match reply {
             Reply::NotReached(why) => State::NotReached(why),
             Reply::Other(what) => State::NotGuarded(what),
             Reply::Refused(reason) => State::Refused(reason),
-            Reply::Answer(_) => match (&*verdict.verdict, &verdict.node, &verdict.proxy) {
-                ("guarded", Some(node), _) if node.enforcement == "enforce" => {
+            Reply::Answer(_) => match (verdict.verdict.known(), &verdict.node, &verdict.proxy) {
+                (Some(Verdict::Guarded), Some(node), _)
+                    if node.enforcement == Enforcement::Enforce =>
+                {
                     State::Guarded(node.clone())
                 }
-                ("guarded", Some(node), _) => State::Shadow(node.clone()),
-                ("unreported", _, Some(proxy)) => State::Unreported(proxy.clone()),
+                (Some(Verdict::Guarded), Some(node), _) => State::Shadow(node.clone()),
+                (Some(Verdict::Unreported), _, Some(proxy)) => State::Unreported(proxy.clone()),
                 _ => State::NotProven,
             },
         };
@@ -189,9 +191,35 @@ struct Printed<'a> {
     authority: &'a str,
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    node: Option<&'a ProbedNode>,
+    node: Option<PrintedNode<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+}
+
+/// The process behind it, as `--json` prints it.
+#[derive(Serialize)]
+struct PrintedNode<'a> {
+    node: &'a str,
+    proxy: &'a str,
+    version: Option<&'a str>,
+    config: Option<&'a str>,
+    enforcement: &'a str,
+    stale_for_s: i64,
+    alive: bool,
+}
+
+impl<'a> From<&'a ProbedNode> for PrintedNode<'a> {
+    fn from(node: &'a ProbedNode) -> PrintedNode<'a> {
+        PrintedNode {
+            node: &node.node,
+            proxy: &node.proxy,
+            version: node.version.as_deref(),
+            config: node.config.as_deref(),
+            enforcement: node.enforcement.word(),
+            stale_for_s: node.stale_for_s,
+            alive: node.alive,
+        }
+    }
 }
 
 fn printed(one: &Result) -> Printed<'_> {
@@ -200,7 +228,7 @@ fn printed(one: &Result) -> Printed<'_> {
         entrance: one.entrance.shown(),
         authority: one.entrance.authority(),
         result: one.state.word(),
-        node,
+        node: node.map(PrintedNode::from),
         detail: node.is_none().then(|| one.state.words()),
     }
 }

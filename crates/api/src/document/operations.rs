@@ -1,0 +1,286 @@
+//! Every endpoint, in the order of the document. Whether all of them are served, and no other, a test of the service says.
+
+use serde_json::{Value, json};
+
+use super::operation::Caller::{Anybody, AnybodyOrPerson, Person, Proxy};
+use super::operation::Operation;
+use crate::{
+    attempts, evidence, feed, heads, health, introspection, jwks, probe, proxies, request,
+    revocation, scopes, token, trail,
+};
+
+/// All of them.
+pub(super) fn all() -> Vec<Operation> {
+    let get = |path, id, caller, summary| Operation::new("get", path, id, caller, summary);
+    let post = |path, id, caller, summary| Operation::new("post", path, id, caller, summary);
+    vec![
+        get(
+            "/v1/requests",
+            "list",
+            Person,
+            "The requests that the caller may see (auditors: all), newest first.",
+        )
+        .with::<request::ListQuery>()
+        .answers::<request::Requests>(),
+        post(
+            "/v1/requests",
+            "submit",
+            Person,
+            "Ask for access. At most max_pending_requests (10) of a person wait at a time: 429.",
+        )
+        .with_parameter(idempotency_key())
+        .asks::<request::Ask>()
+        .creates()
+        .headers(submitted_headers())
+        .answers::<request::Request>(),
+        get(
+            "/v1/requests/{id}",
+            "show",
+            Person,
+            "A request, at once or when it is no longer pending.",
+        )
+        .with::<request::ShowQuery>()
+        .answers::<request::Request>(),
+        post(
+            "/v1/requests/{id}/approve",
+            "approve",
+            Person,
+            "Say yes: another person, who may approve every scope.",
+        )
+        .answers::<request::Request>(),
+        post(
+            "/v1/requests/{id}/deny",
+            "deny",
+            Person,
+            "Say no: somebody who may approve one of the scopes.",
+        )
+        .asks::<request::Why>()
+        .answers::<request::Request>(),
+        post(
+            "/v1/requests/{id}/cancel",
+            "cancel",
+            Person,
+            "Take back a pending request: its requester.",
+        )
+        .answers::<request::Request>(),
+        post(
+            "/v1/requests/{id}/token",
+            "issue",
+            Person,
+            "A token of the approved grant, for its requester with the credential that submitted the request; always \
+             the same jti and end.",
+        )
+        .answers::<token::Issued>(),
+        get(
+            "/v1/scopes",
+            "scopes",
+            Person,
+            "What the caller may ask for, and what the caller may approve. An auditor sees every scope.",
+        )
+        .answers::<scopes::Scopes>(),
+        post(
+            "/v1/grants/{jti}/revoke",
+            "revoke",
+            Person,
+            "End a grant: its holder, or somebody who may approve one of its scopes. A second time tells of the \
+             first.",
+        )
+        .asks::<request::Why>()
+        .answers::<revocation::Revoked>(),
+        get(
+            "/v1/revocations",
+            "feed",
+            Proxy,
+            "The feed of revocations: what came after an epoch, at once or when there is something.",
+        )
+        .with::<feed::FeedQuery>()
+        .with::<feed::ProxyHeaders>()
+        .answers::<feed::Feed>(),
+        post(
+            "/v1/revocations",
+            "revokeMany",
+            Person,
+            "The kill switch: revoke every grant that matches, in one transaction. Pending requests are not touched.",
+        )
+        .asks::<revocation::Kill>()
+        .answers::<revocation::Killed>(),
+        get(
+            "/v1/proxies",
+            "proxies",
+            Person,
+            "Who reads the feed, and how far each has read.",
+        )
+        .answers::<proxies::Proxies>(),
+        post(
+            "/v1/proxies/{id}/forget",
+            "forgetProxy",
+            Person,
+            "Say that a silent proxy is gone: no receipt counts it any more. For those who may approve every scope \
+             of every grant that is not over, the revoked ones and their own among them. 409 while it is alive.",
+        )
+        .of("The `id` of the proxy.")
+        .asks::<request::Why>()
+        .answers::<proxies::Forgotten>(),
+        post(
+            "/v1/probes",
+            "probe",
+            Person,
+            "A challenge for entrances, such as those of `breakglass probe`: a JWT that only a proxy with the filter \
+             answers. It opens nothing, and lives for 60 s. For auditors.",
+        )
+        .asks::<request::Nothing>()
+        .creates()
+        .answers::<probe::Challenge>(),
+        post(
+            "/v1/probes/{id}/answers",
+            "probeAnswers",
+            Person,
+            "What entrances have answered to a challenge, and what that proves. For the auditor who has asked for \
+             it, until it is over. Takes up to 2 s, where a proxy's report is waited for.",
+        )
+        .of("The `id` of the challenge.")
+        .asks::<probe::ProbeAnswers>()
+        .answers::<probe::ProbeVerdicts>(),
+        get(
+            "/v1/audit/heads",
+            "heads",
+            Person,
+            "What proxies said of their audit chains, in the order of arrival. For auditors. A page has at most 1000 \
+             heads and about 4 MiB.",
+        )
+        .with::<heads::HeadsQuery>()
+        .answers_page::<heads::Heads, heads::Head>("Heads"),
+        post(
+            "/v1/audit/heads",
+            "reportHeads",
+            Proxy,
+            "A proxy says how far its audit chains are. What contradicts an earlier report is kept beside it. A \
+             report has at most 1 MiB, 1000 heads and 50000 grants; a head with more grants is sent several times, \
+             each time with others. 429 `evidence_quota`: this credential has had its share.",
+        )
+        .asks::<heads::HeadReport>()
+        .answers::<heads::HeadsReported>(),
+        get(
+            "/v1/audit/requests",
+            "evidence",
+            Person,
+            "Requests with their trail, the oldest first. For auditors. Exactly one of grant, incident, subject.",
+        )
+        .with::<evidence::EvidenceQuery>()
+        .answers::<evidence::Evidence>(),
+        get(
+            "/v1/audit/service",
+            "serviceTrail",
+            Person,
+            "What was done to the service itself, the oldest first. For auditors.",
+        )
+        .with::<trail::AfterQuery>()
+        .answers::<trail::ServiceTrail>(),
+        get(
+            "/v1/audit/attempts",
+            "attempts",
+            Person,
+            "What known callers were refused and what auditors read under `/v1/audit/`, the oldest first. For \
+             auditors. A caller gets 20 rows a minute for what it was refused, and 60 for what it read; one row with \
+             outcome `rest` counts what came beyond.",
+        )
+        .with::<trail::AfterQuery>()
+        .answers::<attempts::Attempts>(),
+        post(
+            "/oauth2/introspect",
+            "introspect",
+            Proxy,
+            "Whether a token's grant holds (RFC 7662). A token of an audience that is not the proxy's is inactive.",
+        )
+        .with::<feed::ProcessHeader>()
+        .asks_form::<token::TokenForm>()
+        .answers::<introspection::Introspection>(),
+        post(
+            "/oauth2/revoke",
+            "revokeToken",
+            Person,
+            "Revoke the grant of a token (RFC 7009).",
+        )
+        .asks_form::<token::TokenForm>(),
+        get(
+            "/.well-known/jwks.json",
+            "jwks",
+            Anybody,
+            "The keys that prove tokens (RFC 7517).",
+        )
+        .answers::<jwks::Jwks>(),
+        get(
+            "/healthz",
+            "alive",
+            AnybodyOrPerson,
+            "The process answers. With `detail=1` an auditor learns more, and anybody else the status alone.",
+        )
+        .with_parameter(detail())
+        .answers::<health::Health>(),
+        get(
+            "/readyz",
+            "ready",
+            Anybody,
+            "The service can do its work.",
+        )
+        .answers::<health::Status>(),
+        get(
+            "/metrics",
+            "metrics",
+            Anybody,
+            "Counters, for Prometheus.",
+        )
+        .answers_text(),
+        get(
+            "/openapi.json",
+            "openapi",
+            Anybody,
+            "This document.",
+        ),
+    ]
+}
+
+/// The header that tells two submissions from one that was sent twice.
+fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 257,
+            "examples": [
+                "\"8e03978e-40d5-43e8-bc93-6894a57f9324\""
+            ]
+        },
+        "description": "1 to 255 visible ASCII characters, in double quotes or without. The same body with the same key, from the same person with the same credential within 24 hours, is the same request and has the same answer, as the request is then; another body is 422."
+    })
+}
+
+/// What the answer to a submission has beside its body.
+fn submitted_headers() -> Value {
+    json!({
+        "Location": {
+            "schema": {
+                "type": "string"
+            }
+        },
+        "Idempotency-Replayed": {
+            "schema": {
+                "type": "string",
+                "const": "true"
+            },
+            "description": "There where the request was submitted before."
+        }
+    })
+}
+
+/// How much an auditor wants to know.
+fn detail() -> Value {
+    json!({
+        "name": "detail",
+        "in": "query",
+        "schema": { "type": "string", "enum": ["1"] },
+        "description": "What an auditor is told of the clock and the configuration.",
+    })
+}

@@ -1,0 +1,88 @@
+//! Whether the service works: `GET /readyz` and `GET /healthz`.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::words::words;
+use crate::{Instant, Word};
+
+/// One word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// `ready`: the service can do its work.
+    pub status: String,
+}
+
+/// The process answers; auditors learn more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+    /// What the service makes of its clocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub clock: Option<ClockHealth>,
+    /// How the configuration came to be what it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub configuration: Option<ConfigurationHealth>,
+}
+
+words! {
+    /// Whether the wall clock is believed. Approvals and tokens go on while it is `believed`.
+    ClockState {
+        /// It is.
+        Believed = "believed",
+        /// It was set, and nobody has said that the new time is right.
+        Stepped = "stepped",
+        /// It says nothing that could be a time.
+        Unknown = "unknown",
+    }
+}
+
+/// What the service makes of its clocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClockHealth {
+    /// Whether the wall clock is believed.
+    #[schema(value_type = ClockState)]
+    pub state: Word<ClockState>,
+    /// By the wall clock; null where it says nothing that is a time.
+    #[schema(required = true)]
+    pub wall: Option<Instant>,
+    /// By what the service believes.
+    pub believed: Instant,
+    /// The earliest that it could be: what revocations and their feed go by.
+    pub floor: Instant,
+    /// How far the wall clock is ahead of the believed time, in seconds; negative where it is behind.
+    #[schema(required = true)]
+    pub ahead_s: Option<i64>,
+    /// Since when it is not believed, by the believed time.
+    #[schema(required = true)]
+    pub since: Option<Instant>,
+    /// How often it was found wrong since the start.
+    pub steps: u64,
+}
+
+/// How the configuration came to be what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConfigurationHealth {
+    /// When what holds now was read.
+    pub loaded_at: Instant,
+    /// The SHA-256 of the file that it was in.
+    #[schema(required = true)]
+    pub digest: Option<String>,
+    /// How often it was replaced since the start.
+    pub reloads: u64,
+    /// The last reload that failed.
+    #[schema(required = true)]
+    pub last_failure: Option<ReloadFailure>,
+}
+
+/// A reload that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReloadFailure {
+    /// When.
+    pub at: Instant,
+    /// Why.
+    pub error: String,
+}

@@ -1,0 +1,56 @@
+//! Refusals: `application/problem+json` (RFC 9457) with a stable `reason` word, and a `detail` that says what to do. Those
+//! of the endpoints under `/oauth2` have the same form.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Reason, Word};
+
+/// What the `type` of a problem begins with, before its reason.
+const TYPE: &str = "urn:breakglass:reason:";
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// urn:breakglass:reason:<reason>
+    pub r#type: String,
+    /// The reason in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What to do.
+    pub detail: String,
+    /// Why: a stable word.
+    #[schema(value_type = Reason)]
+    pub reason: Word<Reason>,
+    /// Each field that is wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldProblem>,
+}
+
+/// One field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldProblem {
+    /// Where, such as `scopes[0]`.
+    pub field: String,
+    /// The word for what is wrong.
+    #[schema(value_type = Reason)]
+    pub reason: Word<Reason>,
+    /// What was expected.
+    pub detail: String,
+}
+
+impl Problem {
+    /// The refusal for this reason.
+    #[must_use]
+    pub fn new(reason: Reason, detail: String, errors: Vec<FieldProblem>) -> Problem {
+        Problem {
+            r#type: format!("{TYPE}{}", reason.word()),
+            title: reason.title().to_owned(),
+            status: reason.status(),
+            detail,
+            reason: reason.into(),
+            errors,
+        }
+    }
+}

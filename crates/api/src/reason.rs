@@ -1,0 +1,248 @@
+//! Why the answer is no: the words of [`Problem`](crate::problem::Problem)s, with their status and title. Stable.
+
+use crate::words::words;
+
+words! {
+    /// Why the answer is no: one word each, stable.
+    Reason {
+        /// The scopes are for different environments.
+        AudiencesDiffer = "audiences_differ",
+        /// The body is larger than any valid one.
+        BodyTooLarge = "body_too_large",
+        /// The clock was set, and nobody has said that the new time is right.
+        ClockStepped = "clock_stepped",
+        /// The clock says nothing that could be a time.
+        ClockUnknown = "clock_unknown",
+        /// Another credential than the one that submitted the request.
+        CredentialChanged = "credential_changed",
+        /// No API token came.
+        CredentialMissing = "credential_missing",
+        /// The API token is nobody's.
+        CredentialUnknown = "credential_unknown",
+        /// Longer than a scope allows.
+        DurationTooLong = "duration_too_long",
+        /// The credential has put into the evidence database what it may.
+        EvidenceQuota = "evidence_quota",
+        /// The evidence database is not open.
+        EvidenceUnavailable = "evidence_unavailable",
+        /// The grant has ended.
+        GrantExpired = "grant_expired",
+        /// The grant was approved at a time that has not come: a clock was wrong.
+        GrantNotBegun = "grant_not_begun",
+        /// The grant was revoked.
+        GrantRevoked = "grant_revoked",
+        /// There is no such grant.
+        GrantUnknown = "grant_unknown",
+        /// The key of a repeated submission stands for another one.
+        IdempotencyKeyReused = "idempotency_key_reused",
+        /// The service failed.
+        InternalError = "internal_error",
+        /// A field is missing, of another type, or out of bounds.
+        InvalidRequest = "invalid_request",
+        /// There is an endpoint, but not for this method.
+        MethodNotAllowed = "method_not_allowed",
+        /// Nobody else could approve it.
+        NoApprover = "no_approver",
+        /// The configuration has changed since the request was submitted.
+        NoLongerAllowed = "no_longer_allowed",
+        /// Not one who may ask for it.
+        NotARequester = "not_a_requester",
+        /// Not one who may approve it.
+        NotAnApprover = "not_an_approver",
+        /// Not one who may audit.
+        NotAnAuditor = "not_an_auditor",
+        /// It was not approved.
+        NotApproved = "not_approved",
+        /// There is no such endpoint.
+        NotFound = "not_found",
+        /// Neither the requester nor an approver of it.
+        NotInvolved = "not_involved",
+        /// It was decided already, or lapsed.
+        NotPending = "not_pending",
+        /// The service cannot do its work now.
+        NotReady = "not_ready",
+        /// Only the requester may.
+        NotTheRequester = "not_the_requester",
+        /// A proxy's credential where a person's is needed.
+        PeopleOnly = "people_only",
+        /// There is no such challenge, or it is over.
+        ProbeUnknown = "probe_unknown",
+        /// A person's credential where a proxy's is needed.
+        ProxiesOnly = "proxies_only",
+        /// The proxy is not gone.
+        ProxyAlive = "proxy_alive",
+        /// There is no such proxy.
+        ProxyUnknown = "proxy_unknown",
+        /// There is no such request.
+        RequestUnknown = "request_unknown",
+        /// There is no such scope.
+        ScopeUnknown = "scope_unknown",
+        /// Nobody approves their own request.
+        SelfApproval = "self_approval",
+        /// The database is locked, or all connections to it are in use.
+        StorageBusy = "storage_busy",
+        /// The database's file system is full.
+        StorageFull = "storage_full",
+        /// A file of the database could not be read, written or opened.
+        StorageIoError = "storage_io_error",
+        /// Little space is left on the database's file system: it is kept for revocations.
+        StorageLow = "storage_low",
+        /// The database got no memory.
+        StorageOutOfMemory = "storage_out_of_memory",
+        /// The database's file cannot be written.
+        StorageReadOnly = "storage_read_only",
+        /// It took too long.
+        Timeout = "timeout",
+        /// The token would be larger than filters accept.
+        TokenTooLarge = "token_too_large",
+        /// There is no place for another connection, or for another request of a proxy.
+        TooManyConnections = "too_many_connections",
+        /// As many requests wait for a decision as a person may have.
+        TooManyPending = "too_many_pending",
+        /// As many challenges live as may.
+        TooManyProbes = "too_many_probes",
+        /// The person waits in too many places.
+        TooManyWaits = "too_many_waits",
+        /// The body is of another type.
+        UnsupportedMediaType = "unsupported_media_type",
+    }
+}
+
+impl Reason {
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Reason::AudiencesDiffer
+            | Reason::DurationTooLong
+            | Reason::InvalidRequest
+            | Reason::ScopeUnknown
+            | Reason::TokenTooLarge => 400,
+            Reason::CredentialMissing | Reason::CredentialUnknown => 401,
+            Reason::CredentialChanged
+            | Reason::NoApprover
+            | Reason::NoLongerAllowed
+            | Reason::NotARequester
+            | Reason::NotAnApprover
+            | Reason::NotAnAuditor
+            | Reason::NotInvolved
+            | Reason::NotTheRequester
+            | Reason::PeopleOnly
+            | Reason::ProxiesOnly
+            | Reason::SelfApproval => 403,
+            Reason::GrantUnknown
+            | Reason::NotFound
+            | Reason::ProbeUnknown
+            | Reason::ProxyUnknown
+            | Reason::RequestUnknown => 404,
+            Reason::MethodNotAllowed => 405,
+            Reason::GrantExpired
+            | Reason::GrantNotBegun
+            | Reason::GrantRevoked
+            | Reason::NotApproved
+            | Reason::NotPending
+            | Reason::ProxyAlive => 409,
+            Reason::BodyTooLarge => 413,
+            Reason::UnsupportedMediaType => 415,
+            Reason::IdempotencyKeyReused => 422,
+            Reason::EvidenceQuota
+            | Reason::TooManyPending
+            | Reason::TooManyProbes
+            | Reason::TooManyWaits => 429,
+            Reason::InternalError => 500,
+            Reason::ClockStepped
+            | Reason::ClockUnknown
+            | Reason::EvidenceUnavailable
+            | Reason::NotReady
+            | Reason::StorageBusy
+            | Reason::StorageFull
+            | Reason::StorageIoError
+            | Reason::StorageLow
+            | Reason::StorageOutOfMemory
+            | Reason::StorageReadOnly
+            | Reason::Timeout
+            | Reason::TooManyConnections => 503,
+        }
+    }
+
+    /// In words, without what to do.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Reason::AudiencesDiffer => "One environment per request",
+            Reason::BodyTooLarge => "Body too large",
+            Reason::ClockStepped => "Clock stepped",
+            Reason::ClockUnknown => "Clock unknown",
+            Reason::CredentialChanged => "Credential changed",
+            Reason::CredentialMissing => "Credential missing",
+            Reason::CredentialUnknown => "Credential unknown",
+            Reason::DurationTooLong => "Duration too long",
+            Reason::EvidenceQuota => "Too much evidence of one credential",
+            Reason::EvidenceUnavailable => "No evidence is taken now",
+            Reason::GrantExpired => "The grant has ended",
+            Reason::GrantNotBegun => "The grant has not begun",
+            Reason::GrantRevoked => "The grant was revoked",
+            Reason::GrantUnknown => "Unknown grant",
+            Reason::IdempotencyKeyReused => "Idempotency key reused",
+            Reason::InternalError => "The service failed",
+            Reason::InvalidRequest => "Invalid request",
+            Reason::MethodNotAllowed => "Method not allowed",
+            Reason::NoApprover => "Nobody could approve this",
+            Reason::NoLongerAllowed => "No longer allowed",
+            Reason::NotARequester => "Not a requester",
+            Reason::NotAnApprover => "Not an approver",
+            Reason::NotAnAuditor => "Not an auditor",
+            Reason::NotApproved => "Not approved",
+            Reason::NotFound => "Not found",
+            Reason::NotInvolved => "Not involved",
+            Reason::NotPending => "Not pending",
+            Reason::NotReady => "Not ready",
+            Reason::NotTheRequester => "Not the requester",
+            Reason::PeopleOnly => "People only",
+            Reason::ProbeUnknown => "Unknown challenge",
+            Reason::ProxiesOnly => "Proxies only",
+            Reason::ProxyAlive => "The proxy is alive",
+            Reason::ProxyUnknown => "Unknown proxy",
+            Reason::RequestUnknown => "Unknown request",
+            Reason::ScopeUnknown => "Unknown scope",
+            Reason::SelfApproval => "Nobody approves their own request",
+            Reason::StorageBusy => "The database is busy",
+            Reason::StorageFull => "The disk is full",
+            Reason::StorageIoError => "The storage failed",
+            Reason::StorageLow => "Little space is left",
+            Reason::StorageOutOfMemory => "Out of memory",
+            Reason::StorageReadOnly => "The database is read-only",
+            Reason::Timeout => "Timeout",
+            Reason::TokenTooLarge => "The token would be too large",
+            Reason::TooManyConnections => "Too many connections",
+            Reason::TooManyPending => "Too many pending requests",
+            Reason::TooManyProbes => "Too many challenges",
+            Reason::TooManyWaits => "Too many waits",
+            Reason::UnsupportedMediaType => "Unsupported media type",
+        }
+    }
+
+    /// After how many seconds a client may try again, where waiting is all that it can do.
+    #[must_use]
+    pub const fn retry_after_s(self) -> Option<u32> {
+        match self {
+            // A lock is held for moments.
+            Reason::StorageBusy => Some(1),
+            Reason::NotReady
+            | Reason::EvidenceUnavailable
+            | Reason::TooManyConnections
+            | Reason::TooManyWaits
+            | Reason::StorageFull
+            | Reason::StorageIoError
+            | Reason::StorageOutOfMemory
+            | Reason::StorageReadOnly => Some(5),
+            // There has to be room, or the clock has to be set.
+            Reason::EvidenceQuota
+            | Reason::TooManyProbes
+            | Reason::StorageLow
+            | Reason::ClockStepped
+            | Reason::ClockUnknown => Some(30),
+            _ => None,
+        }
+    }
+}

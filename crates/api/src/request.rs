@@ -1,0 +1,183 @@
+//! Requests: `/v1/requests`, `/v1/requests/{id}`, and what changes one.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::words::words;
+use crate::{Instant, Word, nullable, schemas};
+
+/// What is asked for: `POST /v1/requests`. The service checks that each member is there and within its bounds, so that
+/// all that is wrong is told at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// The scopes, each once.
+    #[serde(default)]
+    #[schema(required = true, schema_with = schemas::scopes)]
+    pub scopes: Vec<String>,
+    /// Why. One line; at most 1024 bytes.
+    #[serde(default)]
+    #[schema(required = true, max_length = 1024)]
+    pub reason: String,
+    /// The incident or ticket.
+    #[schema(max_length = 256)]
+    pub incident: Option<String>,
+    /// From approval on; at most each scope's max_duration.
+    #[serde(default)]
+    #[schema(required = true, examples("30m"))]
+    pub duration: String,
+    /// Whether the requester calls it an emergency. No rule changes.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub emergency: bool,
+}
+
+/// Why something is done that has no other argument: a denial, a revocation, forgetting a proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Why {
+    /// One line; at most 1024 bytes.
+    #[serde(default)]
+    #[schema(required = true, max_length = 1024)]
+    pub reason: String,
+}
+
+/// A body without members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+words! {
+    /// Where a request is.
+    State {
+        /// Its grant holds.
+        Approved = "approved",
+        /// The requester took it back.
+        Cancelled = "cancelled",
+        /// An approver said no.
+        Denied = "denied",
+        /// Its grant has ended.
+        Expired = "expired",
+        /// Nobody decided in time.
+        Lapsed = "lapsed",
+        /// It waits for a decision.
+        Pending = "pending",
+        /// Its grant was revoked.
+        Revoked = "revoked",
+    }
+}
+
+/// A request, and what has become of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Request {
+    /// Its id.
+    pub id: String,
+    /// Where it is.
+    #[schema(value_type = State)]
+    pub state: Word<State>,
+    /// Whose it is.
+    pub requester: String,
+    /// The environment.
+    pub audience: String,
+    /// What it asks for.
+    pub scopes: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// The incident, if one was named.
+    #[serde(deserialize_with = "nullable")]
+    #[schema(required = true)]
+    pub incident: Option<String>,
+    /// Whether the requester marked it as an emergency.
+    pub emergency: bool,
+    /// For how long from the approval on, such as `30m`.
+    pub duration: String,
+    /// When it was submitted.
+    pub submitted_at: Instant,
+    /// Until when it can be decided.
+    pub lapses_at: Instant,
+    /// Who may approve it; while it is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub approvers: Option<Vec<String>>,
+    /// What was approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub grant: Option<Grant>,
+    /// The denial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub denied: Option<Refusal>,
+    /// When the requester took it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub cancelled_at: Option<Instant>,
+}
+
+/// What was approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Grant {
+    /// The token's jti.
+    pub id: String,
+    /// Who approved it.
+    pub approved_by: String,
+    /// When.
+    pub approved_at: Instant,
+    /// When it ends.
+    pub expires_at: Instant,
+    /// Its revocation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub revoked: Option<Refusal>,
+}
+
+/// A denial or a revocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Refusal {
+    /// By this person.
+    pub by: String,
+    /// When.
+    pub at: Instant,
+    /// Why.
+    pub reason: String,
+}
+
+/// A page of requests, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Requests {
+    /// The requests.
+    pub requests: Vec<Request>,
+    /// The next `after`; null where this is the last page. Services before this member have one page only.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub next: Option<String>,
+}
+
+/// Which requests: `GET /v1/requests`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// Only those in this state.
+    #[param(inline, value_type = Option<State>)]
+    pub state: Option<String>,
+    /// At most this many.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    pub limit: Option<i64>,
+    /// Only the caller's own.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    pub mine: bool,
+    /// `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// How to look at one: `GET /v1/requests/{id}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ShowQuery {
+    /// How long to wait for the decision; at most 60s. A person can wait in 20 places at a time: one more is 429
+    /// `too_many_waits`.
+    #[param(example = "25s")]
+    pub wait: Option<String>,
+}

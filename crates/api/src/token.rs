@@ -1,0 +1,40 @@
+//! Tokens: `POST /v1/requests/{id}/token`, and the form of `POST /oauth2/introspect` and `/oauth2/revoke`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Instant;
+
+/// A token, and what it is for. Neither is shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Issued {
+    /// The token: a JWS in compact form.
+    pub token: String,
+    /// The grant that it carries.
+    pub grant: String,
+    /// Its scopes, with spaces between them.
+    pub scope: String,
+    /// The environment.
+    pub audience: String,
+    /// When it ends.
+    pub expires_at: Instant,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Issued").field("grant", &self.grant).finish_non_exhaustive()
+    }
+}
+
+/// Which token (RFC 7662 section 2.1, RFC 7009 section 2.1).
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct TokenForm {
+    /// The token.
+    pub token: String,
+    /// What kind it is; ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub token_type_hint: Option<String>,
+}

@@ -1,0 +1,118 @@
+//! What the command line reads from services that are older or newer: members that came later may be absent, members
+//! and words that are not known are no error, and what has to be there has to be there.
+
+use breakglass_api::attempts::Attempts;
+use breakglass_api::evidence::Evidence;
+use breakglass_api::heads::Page;
+use breakglass_api::probe::{Challenge, ProbeVerdicts};
+use breakglass_api::problem::Problem;
+use breakglass_api::proxies::{Forgotten, Proxies};
+use breakglass_api::request::{Request, Requests, State};
+use breakglass_api::revocation::{Killed, Revoked};
+use breakglass_api::scopes::Scopes;
+use breakglass_api::token::Issued;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Value, json};
+
+const AT: &str = "2026-11-22T02:13:00Z";
+
+/// The least that is a request.
+fn request() -> Value {
+    json!({
+        "id": "req_1", "state": "pending", "requester": "alice", "audience": "prod", "scopes": ["s"], "reason": "r",
+        "incident": null, "emergency": false, "duration": "30m", "submitted_at": AT, "lapses_at": AT,
+    })
+}
+
+fn refusal() -> Value {
+    json!({ "by": "carol", "at": AT, "reason": "r" })
+}
+
+fn reads<T: DeserializeOwned>(body: &Value) -> bool {
+    serde_json::from_value::<T>(body.clone()).is_ok()
+}
+
+/// `body` is read as it is, and with a member that is not known, and not without any one of its members.
+fn least<T: DeserializeOwned>(body: Value) -> T {
+    let mut newer = body.clone();
+    newer["of_a_newer_service"] = json!({ "a": [1] });
+    assert!(reads::<T>(&newer), "{newer}");
+    for member in body.as_object().unwrap().keys() {
+        let mut without = body.clone();
+        without.as_object_mut().unwrap().remove(member);
+        assert!(!reads::<T>(&without), "without {member}: {body}");
+    }
+    serde_json::from_value(body).unwrap()
+}
+
+#[test]
+fn what_came_later_may_be_absent_and_nothing_else() {
+    let read: Request = least(request());
+    assert_eq!((read.approvers, read.grant, read.cancelled_at), (None, None, None));
+    let read: Requests = least(json!({ "requests": [request()] }));
+    assert_eq!(read.next, None);
+    let read: Revoked =
+        least(json!({ "grant": "g", "revoked": refusal(), "epoch": 1, "expires_at": AT }));
+    assert_eq!((read.approved_at, read.had_ended), (None, false));
+    let read: Killed = least(json!({ "revoked": 0, "grants": [], "epoch": 0, "not_yours": 0 }));
+    assert_eq!((read.look_alikes, read.latest_expires_at, read.had_ended), (vec![], None, 0));
+    least::<Proxies>(json!({ "epoch": 1, "since": null, "complete": true, "proxies": [] }));
+    let node = json!({ "node": "n", "proxy": "p", "epoch": 1, "last_seen": AT, "stale_for_s": 0 });
+    let node: breakglass_api::proxies::Node = least(node);
+    assert_eq!((node.id, node.alive, node.clock_skew_s), (None, None, None));
+    assert!(!node.same_node);
+    least::<Forgotten>(json!({ "id": "i", "forgotten": [], "by": "carol" }));
+    least::<Challenge>(json!({ "id": "i", "challenge": "a.b.c", "expires_at": AT }));
+    least::<ProbeVerdicts>(json!({ "id": "i", "verdicts": [] }));
+    let verdict = json!({ "entrance": "e", "authority": "a", "verdict": "guarded" });
+    least::<breakglass_api::probe::ProbeVerdict>(verdict);
+    let node = json!({ "node": "n", "proxy": "p", "enforcement": "enforce", "stale_for_s": 0, "alive": true });
+    least::<breakglass_api::probe::ProbedNode>(node);
+    least::<Page<IgnoredAny>>(json!({ "as_of": AT, "heads": [{ "a": 1 }], "next": null }));
+    least::<Evidence>(json!({ "requests": [], "next": null }));
+    let step = json!({ "at": AT, "actor": "a", "action": "submit" });
+    least::<breakglass_api::evidence::Step>(step);
+    least::<Attempts>(json!({ "attempts": [], "next": null }));
+    let attempt = json!({ "at": AT, "outcome": "rest", "caller": "a", "count": 2 });
+    least::<breakglass_api::attempts::Attempt>(attempt);
+    least::<Scopes>(json!({ "scopes": [] }));
+    let scope = json!({
+        "name": "s", "summary": null, "audience": "a", "max_duration": "30m", "may_request": true, "may_approve": true,
+        "approvers": [],
+    });
+    least::<breakglass_api::scopes::Scope>(scope);
+    let issued =
+        json!({ "token": "t", "grant": "g", "scope": "s", "audience": "a", "expires_at": AT });
+    least::<Issued>(issued);
+}
+
+#[test]
+fn a_word_of_a_newer_service_is_read() {
+    let mut held = request();
+    held["state"] = json!("held");
+    let held: Request = serde_json::from_value(held).unwrap();
+    assert_eq!((held.state.word(), held.state.known()), ("held", None));
+    assert_ne!(held.state, State::Pending);
+    let problem = json!({
+        "type": "urn:breakglass:reason:new", "title": "New", "status": 409, "detail": "d", "reason": "new",
+    });
+    let problem: Problem = serde_json::from_value(problem).unwrap();
+    assert_eq!((problem.reason.word(), problem.errors), ("new", vec![]));
+}
+
+#[test]
+fn another_type_is_no_answer() {
+    for (member, value) in [
+        ("state", json!(1)),
+        ("scopes", json!("s")),
+        ("emergency", json!("no")),
+        ("submitted_at", json!("yesterday")),
+        ("lapses_at", json!(0)),
+        ("grant", json!({ "id": "g" })),
+        ("denied", json!("no")),
+    ] {
+        let mut wrong = request();
+        wrong[member] = value;
+        assert!(!reads::<Request>(&wrong), "{wrong}");
+    }
+}

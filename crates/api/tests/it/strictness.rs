@@ -1,0 +1,71 @@
+//! What the service reads from clients: members that it does not know are refused, but where a proxy may be newer. What
+//! is missing of a body is read all the same, so that the service can say all that is wrong at once.
+
+use breakglass_api::evidence::EvidenceQuery;
+use breakglass_api::feed::FeedQuery;
+use breakglass_api::heads::{HeadReport, HeadsQuery};
+use breakglass_api::probe::{ProbeAnswer, ProbeAnswers};
+use breakglass_api::problem::Problem;
+use breakglass_api::request::{Ask, ListQuery, Nothing, ShowQuery, Why};
+use breakglass_api::revocation::Kill;
+use breakglass_api::token::TokenForm;
+use breakglass_api::trail::AfterQuery;
+use breakglass_api::{Reason, words::Vocabulary};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// Whether `T` reads this body, and the same with a member that it does not know.
+fn reads<T: DeserializeOwned>(mut body: Value) -> (bool, bool) {
+    let read = serde_json::from_value::<T>(body.clone()).is_ok();
+    body["unknown"] = json!(1);
+    (read, serde_json::from_value::<T>(body).is_ok())
+}
+
+#[test]
+fn a_member_that_the_service_does_not_know_is_refused() {
+    let answer = json!({ "entrance": "e", "authority": "a" });
+    for (name, read) in [
+        ("Ask", reads::<Ask>(json!({}))),
+        ("Why", reads::<Why>(json!({}))),
+        ("Kill", reads::<Kill>(json!({}))),
+        ("Nothing", reads::<Nothing>(json!({}))),
+        ("ProbeAnswers", reads::<ProbeAnswers>(json!({ "answers": [answer] }))),
+        ("ProbeAnswer", reads::<ProbeAnswer>(answer)),
+        ("ListQuery", reads::<ListQuery>(json!({}))),
+        ("ShowQuery", reads::<ShowQuery>(json!({}))),
+        ("FeedQuery", reads::<FeedQuery>(json!({}))),
+        ("HeadsQuery", reads::<HeadsQuery>(json!({}))),
+        ("EvidenceQuery", reads::<EvidenceQuery>(json!({}))),
+        ("AfterQuery", reads::<AfterQuery>(json!({}))),
+    ] {
+        assert_eq!(read, (true, false), "{name}");
+    }
+    // RFC 7662 section 2.1 has other parameters, and a filter may be newer than the service.
+    assert_eq!(reads::<TokenForm>(json!({ "token": "t" })), (true, true));
+    let head = json!({ "chain": "c", "seq": 1, "hash": "h", "began": "b", "unknown": 1 });
+    assert_eq!(reads::<HeadReport>(json!({ "heads": [head] })), (true, true));
+}
+
+#[test]
+fn only_what_is_named_is_sent_to_the_kill_switch() {
+    let kill =
+        Kill { subject: Some("mallory".to_owned()), reason: "r".to_owned(), ..Kill::default() };
+    assert_eq!(serde_json::to_value(kill).unwrap(), json!({ "subject": "mallory", "reason": "r" }));
+}
+
+#[test]
+fn every_reason_is_one_word_with_the_status_of_a_refusal() {
+    for reason in Reason::ALL {
+        let problem = Problem::new(*reason, "d".to_owned(), vec![]);
+        let json = serde_json::to_value(&problem).unwrap();
+        let word = reason.word();
+        assert!(word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{word}");
+        assert_eq!(json["type"], format!("urn:breakglass:reason:{word}"));
+        assert!((400..600).contains(&problem.status), "{word}");
+        assert!(!problem.title.is_empty(), "{word}");
+        assert!(json.get("errors").is_none());
+        // One that can only be waited for says how long, and is no fault of the caller's.
+        let waits = reason.retry_after_s().is_some();
+        assert!(!waits || matches!(problem.status, 429 | 503), "{word}");
+    }
+}
