@@ -59,6 +59,8 @@ pub struct Settings {
     pub approvals: SocketAddr,
     /// Worker threads: one, so that "the same worker" means something.
     pub concurrency: u32,
+    /// An HTTP filter in front of all others.
+    pub first: Option<Value>,
     /// Whether Envoy normalises paths first; off, so that the filter sees what was sent.
     pub normalize_path: bool,
     /// Whether the listener speaks TLS and asks for client certificates (`ca.pem`, `gate.pem`
@@ -82,6 +84,7 @@ impl Settings {
             upstream,
             approvals,
             concurrency: 1,
+            first: None,
             normalize_path: false,
             tls: false,
         }
@@ -141,7 +144,7 @@ impl Settings {
 
     /// The listener, with files in `directory`.
     pub(crate) fn listener(&self, directory: &Path) -> Value {
-        let mut filters = Vec::new();
+        let mut filters: Vec<Value> = self.first.iter().cloned().collect();
         if self.filter.is_some() {
             filters.push(self.breakglass(directory));
         }

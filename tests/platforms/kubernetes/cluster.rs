@@ -1,12 +1,14 @@
 //! An API server and its etcd as child processes, and kubectl: what `scripts/platforms kubernetes` put into
 //! `.cache/platforms`.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -29,8 +31,8 @@ const ADMIN: &str = "admin-token";
 pub(crate) struct Cluster {
     processes: Vec<(&'static str, Child)>,
     directory: TempDir,
-    /// Held while a namespace is made: two tests may ask for the same one.
-    namespaces: Mutex<()>,
+    /// Those that were made: two tests may ask for the same one.
+    namespaces: Mutex<BTreeSet<String>>,
 }
 
 /// How a command ended.
@@ -90,7 +92,7 @@ impl Cluster {
         let mut cluster = Cluster {
             processes: Vec::new(),
             directory: TempDir::new().unwrap(),
-            namespaces: Mutex::new(()),
+            namespaces: Mutex::default(),
         };
         let [client, peer, secure] = [(); 3].map(|()| free_port());
         let http = |port: u16| format!("http://127.0.0.1:{port}");
@@ -161,6 +163,8 @@ impl Cluster {
                     log()
                 );
             }
+            // kubectl costs more than a look.
+            TcpStream::connect(("127.0.0.1", secure)).ok()?;
             let ready = cluster.kubectl(&["get", "--raw", "/readyz"]).stdout == "ok";
             // It makes these by itself, a moment after that.
             let there =
@@ -233,12 +237,18 @@ impl Cluster {
 
     /// Makes a namespace, if it is not there.
     pub(crate) fn namespace(&self, name: &str) {
-        let _one_at_a_time = self.namespaces.lock();
+        // A test that failed leaves no name of a namespace that was not made.
+        let mut made = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.contains(name) {
+            return;
+        }
+        // What is applied may have brought it.
         if self.kubectl(&["get", "namespace", name]).code != 0 {
             let namespace =
                 format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
             self.kubectl_given(&["apply", "-f", "-"], namespace).done();
         }
+        made.insert(name.to_owned());
     }
 }
 

@@ -56,7 +56,7 @@ fn all_are_taken(ways: &[&str], dry: &[&str]) -> usize {
     let cluster = Cluster::start();
     define_all(&cluster);
     let units = units(&cluster);
-    for unit in &units {
+    for unit in units {
         unit.namespaces().iter().for_each(|name| cluster.namespace(name));
         let flags = [&["--validate=strict"], ways].concat();
         let mut before = apply(&cluster, &flags, unit);
@@ -101,7 +101,7 @@ fn what_is_misspelt_is_refused() {
     let cluster = newest();
     let (mut judged, namespace) = (0, "default");
     for unit in units(cluster) {
-        for mut object in unit.objects {
+        for mut object in unit.objects.clone() {
             let has_spec = object["spec"].is_object();
             if !has_spec || object["kind"] == "Namespace" {
                 continue;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use breakglass_tests::artefacts::root;
 use breakglass_tests::manifests::{files, objects, read};
@@ -20,7 +21,13 @@ pub(crate) struct Unit {
 const NAMESPACE: &str = "payments";
 
 /// Everything in `envoy/` that is for Kubernetes, whoever adds to it.
-pub(crate) fn units(cluster: &Cluster) -> Vec<Unit> {
+pub(crate) fn units(cluster: &Cluster) -> &'static [Unit] {
+    // kubectl makes the same of them wherever it is.
+    static UNITS: OnceLock<Vec<Unit>> = OnceLock::new();
+    UNITS.get_or_init(|| read_units(cluster))
+}
+
+fn read_units(cluster: &Cluster) -> Vec<Unit> {
     let files = files("envoy");
     let (mut units, mut inside) = (Vec::new(), BTreeSet::new());
     for file in files.iter().filter(|file| file.ends_with("kustomization.yaml")) {

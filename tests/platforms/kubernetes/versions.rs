@@ -40,8 +40,8 @@ fn documented() -> BTreeMap<String, String> {
 #[test]
 fn the_documents_say_from_which_version_of_istio_on_each_object_is_taken() {
     let cluster = changing();
-    let units: Vec<Unit> =
-        units(cluster).into_iter().filter(|unit| unit.path.starts_with("envoy/istio")).collect();
+    let units = units(cluster).iter().filter(|unit| unit.path.starts_with("envoy/istio"));
+    let units: Vec<&Unit> = units.collect();
     let versions = istio_versions();
     let mut taken: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     define(cluster, "gateway-api");

@@ -1,8 +1,6 @@
 //! The gates in front of a server, which differ by the filter only.
 
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use breakglass_tests::approvals::{FakeApprovals, INTROSPECTION, Reply};
 use breakglass_tests::bootstrap::Settings;
@@ -48,16 +46,12 @@ impl ProtocolGate {
         approvals.reply(INTROSPECTION, Reply::json(&json!({"active": true})));
         let key = Key::es256("key-1");
         let filter = (variant != Variant::Bare).then(|| everything(&key).to_string());
-        let settings = Settings::new(filter, server, approvals.address());
-        let mut bootstrap = settings.bootstrap(Path::new("."));
+        let mut settings = Settings::new(filter, server, approvals.address());
         if variant == Variant::Permitted {
             let token = Mint::new(&key).scope("everything").issued(0, LIFETIME_S).sign();
-            filters(&mut bootstrap).insert(0, putting_in("x-breakglass-token", &token));
+            settings.first = Some(putting_in("x-breakglass-token", &token));
         }
-        // A dozen that compile the filter at once keep a busy machine from any of them for longer than they are waited for.
-        static STARTS: Mutex<()> = Mutex::new(());
-        let _one_at_a_time = STARTS.lock().unwrap_or_else(PoisonError::into_inner);
-        let envoy = Envoy::start_with(&bootstrap.to_string(), settings, TempDir::new().unwrap());
+        let envoy = Envoy::share(settings, TempDir::new().unwrap());
         ProtocolGate { variant, envoy, _approvals: approvals }
     }
 
@@ -124,13 +118,6 @@ fn everything(key: &Key) -> Value {
     rules["scopes"] = json!([{"name": "everything", "methods": methods, "paths": ["/", "/**"],
         "upgrades": ["websocket"]}]);
     filter
-}
-
-/// The filters of the generated chain.
-fn filters(bootstrap: &mut Value) -> &mut Vec<Value> {
-    let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
-    let filters = bootstrap.pointer_mut(&format!("{manager}/http_filters"));
-    filters.unwrap().as_array_mut().unwrap()
 }
 
 /// Envoy's filter that sets a header of every request.
