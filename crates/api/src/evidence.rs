@@ -41,6 +41,7 @@ pub struct RequestEvidence {
 }
 
 words! {
+    // INVARIANT (actions): the service's database takes exactly these words; another one would fail the change itself.
     /// What was done with a request.
     Action {
         /// It was submitted.

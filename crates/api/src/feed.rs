@@ -1,33 +1,12 @@
 //! The feed of revocations: `GET /v1/revocations`, which proxies read.
 
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::proxies::OnUnavailable;
 
 /// What came after an epoch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Feed {
-    /// The position in the feed after this answer; `after` of the next question.
-    pub epoch: i64,
-    /// In the order of revocation. None that every filter honours as ended.
-    pub revoked: Vec<FeedEntry>,
-    /// `revoked` is everything: forget what was known before.
-    pub reset: bool,
-    /// Which feed the epoch belongs to: an id made with the database.
-    pub feed: String,
-    /// The random tag of `epoch`, to be sent back with it: it tells the epoch from the same number given again.
-    pub tag: String,
-}
-
-/// One revocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct FeedEntry {
-    /// The grant.
-    pub jti: String,
-    /// When the grant would have ended, in seconds since 1970.
-    pub exp: i64,
-}
+pub type Feed = breakglass_types::feed::FeedAnswer<String>;
 
 /// Where the caller stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]

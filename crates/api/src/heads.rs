@@ -2,50 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use breakglass_types::heads::schemas;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::words::words;
-use crate::{Instant, Word, nullable, schemas};
+use crate::{Instant, Word, nullable};
 
-/// What a proxy says. Members that are not known are no error: the filter may be newer, and a head that is refused is
-/// a head that is lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct HeadReport {
-    /// What the proxy calls itself; without it, the name of its credential.
-    #[serde(default)]
-    pub node: String,
-    /// The id of the Envoy process. Older filters say none.
-    #[schema(pattern = "^[0-9a-f]{32}$")]
-    pub process: Option<String>,
-    /// The heads.
-    #[schema(min_items = 1, max_items = 1000)]
-    pub heads: Vec<NewHead>,
-}
+/// What a proxy says.
+pub type HeadReport = breakglass_types::heads::HeadsReport<String, Vec<NewHead>>;
 
 /// How far one chain is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct NewHead {
-    /// The chain.
-    #[schema(pattern = "^[0-9a-f]{32}$")]
-    pub chain: String,
-    /// The number of the chain's last record.
-    #[schema(minimum = 1)]
-    pub seq: i64,
-    /// That record's hash.
-    #[schema(pattern = "^[0-9a-f]{64}$")]
-    pub hash: String,
-    /// When the chain began, by the proxy's clock.
-    #[schema(value_type = Instant)]
-    pub began: String,
-    /// No record will follow.
-    #[serde(default)]
-    pub ended: bool,
-    /// How many records each grant has in the chain so far, where that has changed.
-    #[serde(default)]
-    #[schema(required = false, schema_with = schemas::counts)]
-    pub grants: BTreeMap<String, i64>,
-}
+pub type NewHead = breakglass_types::heads::Head<i64>;
 
 /// What was kept of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,10 +1,7 @@
 //! Schemas that no attribute can say.
 
-use utoipa::openapi::schema::{
-    AdditionalProperties, ArrayBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat,
-    SchemaType, Type,
-};
-use utoipa::openapi::{Array, RefOr};
+use utoipa::openapi::Array;
+use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, SchemaType, Type};
 
 use crate::proxies::Enforcement;
 
@@ -17,22 +14,6 @@ pub(crate) fn scopes() -> Array {
         .max_items(Some(16))
         .unique_items(true)
         .description(Some("The scopes, each once."))
-        .build()
-}
-
-/// How many records each grant has.
-pub(crate) fn counts() -> Object {
-    let count = ObjectBuilder::new()
-        .schema_type(SchemaType::new(Type::Integer))
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
-        .minimum(Some(1));
-    ObjectBuilder::new()
-        .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(Schema::Object(
-            count.build(),
-        )))))
-        .description(Some(
-            "How many records each grant has in the chain so far, where that has changed.",
-        ))
         .build()
 }
 

@@ -22,29 +22,36 @@ const _: () = assert!(MAX_REVOCATIONS * REVOKED_BYTES + 1024 <= MAX_ANSWER_BYTES
 /// comes after it.
 pub const MAX_EPOCH: u64 = i64::MAX.unsigned_abs();
 
-/// An answer of the feed.
+/// What came after an epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Feed))]
 pub struct FeedAnswer<T> {
-    /// How far the feed is, and with it who has read this.
+    /// The position in the feed after this answer; `after` of the next question.
     pub epoch: u64,
-    /// What was revoked after the epoch that was asked for, and still counts.
+    /// In the order of revocation. None that every filter honours as ended.
+    #[cfg_attr(feature = "openapi", schema(inline))]
     pub revoked: Vec<Revoked<T>>,
-    /// Whether this is everything, and what was known before counts no more as a position.
+    /// `revoked` is everything: forget what was known before.
     pub reset: bool,
-    /// Which feed it is: another one has other epochs. An older service does not say.
+    /// Which feed the epoch belongs to: an id made with the database. Older services say none.
     #[serde(default = "nothing")]
+    #[cfg_attr(feature = "openapi", schema(required = true, value_type = String))]
     pub feed: Option<T>,
-    /// The random tag of the epoch, which tells it from the same epoch given a second time. An older service does not say.
+    /// The random tag of `epoch`, to be sent back with it: it tells the epoch from the same number given again. Older
+    /// services say none.
     #[serde(default = "nothing")]
+    #[cfg_attr(feature = "openapi", schema(required = true, value_type = String))]
     pub tag: Option<T>,
 }
 
 /// One revocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Revoked<T> {
     /// The grant.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub jti: T,
-    /// When its token ends by itself, in seconds since 1970.
+    /// When the grant would have ended, in seconds since 1970.
     pub exp: u64,
 }
 

@@ -34,36 +34,77 @@ pub const MAX_NODE_BYTES: usize = MAX_NAME_BYTES;
 const _: () = assert!(MAX_REPORT_BYTES <= MAX_HEADS_BODY_BYTES);
 const _: () = assert!(MAX_REPORT_BYTES / GRANT_BYTES <= MAX_REPORTED_GRANTS);
 
-/// A report.
+/// What a proxy says. Members that are not known are no error: the filter may be newer, and a head that is refused is a
+/// head that is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = HeadReport))]
 pub struct HeadsReport<T, H> {
-    /// Envoy's node id; empty where it has none.
+    /// What the proxy calls itself; without it, the name of its credential.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub node: T,
-    /// The id of the Envoy process, where its VMs agree on one.
+    /// The id of the Envoy process. Older filters say none.
     #[serde(default = "nothing", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, pattern = "^[0-9a-f]{32}$"))]
     pub process: Option<T>,
     /// The heads.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Vec<Head<i64>>, inline, min_items = 1, max_items = 1000)
+    )]
     pub heads: H,
 }
 
-/// How far one chain is. `N` is how numbers are held: the service's database has signed ones.
+// `N` is how numbers are held: the service's database has signed ones.
+/// How far one chain is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = NewHead))]
 pub struct Head<N> {
-    /// The chain's id.
+    /// The chain.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[0-9a-f]{32}$"))]
     pub chain: String,
-    /// The number of its last record.
+    /// The number of the chain's last record.
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 1))]
     pub seq: N,
     /// That record's hash.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[0-9a-f]{64}$"))]
     pub hash: String,
-    /// When the chain began, RFC 3339.
+    /// When the chain began, by the proxy's clock (RFC 3339).
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub began: String,
-    /// Whether no record will follow.
+    /// No record will follow.
     #[serde(default)]
     pub ended: bool,
-    /// The grants with records since the last report, with the number of all their records.
+    /// How many records each grant has in the chain so far, where that has changed.
     #[serde(default = "no_grants")]
+    #[cfg_attr(feature = "openapi", schema(required = false, schema_with = schemas::counts))]
     pub grants: BTreeMap<String, N>,
+}
+
+/// Schemas that no attribute can say.
+#[cfg(feature = "openapi")]
+pub mod schemas {
+    use utoipa::openapi::RefOr;
+    use utoipa::openapi::schema::{
+        AdditionalProperties, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType,
+        Type,
+    };
+
+    /// How many records each grant has.
+    #[must_use]
+    pub fn counts() -> Object {
+        let count = ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::Integer))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .minimum(Some(1));
+        let counts = AdditionalProperties::RefOr(RefOr::T(Schema::Object(count.build())));
+        let description =
+            "How many records each grant has in the chain so far, where that has changed.";
+        ObjectBuilder::new()
+            .additional_properties(Some(counts))
+            .description(Some(description))
+            .build()
+    }
 }
 
 fn nothing<T>() -> Option<T> {

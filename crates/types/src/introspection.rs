@@ -1,8 +1,5 @@
 //! Asking the approval service whether one grant still stands (RFC 7662).
 
-use serde_json::{Value, json};
-
-use crate::claims::Claims;
 use crate::json::Json;
 
 /// What the service says of a grant.
@@ -19,22 +16,6 @@ pub enum Verdict {
 #[must_use]
 pub fn question(token: &str) -> Vec<u8> {
     format!("token={token}&token_type_hint=access_token").into_bytes()
-}
-
-/// The body of an answer (RFC 7662 section 2.2): the claims of a token whose grant holds, or that there is none.
-#[must_use]
-pub fn answer(claims: Option<&Claims>) -> Value {
-    let Some(claims) = claims else { return json!({ "active": false }) };
-    json!({
-        "active": true,
-        "jti": claims.jti,
-        "sub": claims.sub,
-        "scope": claims.scope.join(" "),
-        "iss": claims.iss,
-        "aud": claims.aud,
-        "exp": claims.exp,
-        "iat": claims.iat,
-    })
 }
 
 /// Reads an answer (RFC 7662 section 2.2). `None` for whatever is no answer about this grant: any
@@ -58,18 +39,6 @@ pub fn read_answer(status: u16, body: &[u8], jti: &str) -> Option<Verdict> {
 mod tests {
     use super::*;
     use crate::testing::test;
-
-    #[test]
-    fn reads_what_it_writes() {
-        let claims = br#"{"iss":"i","sub":"s","aud":"a","iat":1,"exp":2,"jti":"j",
-            "scope":"x y","breakglass":{"reason":"r","approvers":["bob"]}}"#;
-        let claims = Claims::from_json(&Json::parse(claims).unwrap()).unwrap();
-        let active = answer(Some(&claims)).to_string();
-        assert_eq!(read_answer(200, active.as_bytes(), "j"), Some(Verdict::Active));
-        assert_eq!(read_answer(200, active.as_bytes(), "other"), None);
-        let inactive = answer(None).to_string();
-        assert_eq!(read_answer(200, inactive.as_bytes(), "j"), Some(Verdict::Inactive));
-    }
 
     #[test]
     fn only_a_whole_answer_about_this_grant_counts() {

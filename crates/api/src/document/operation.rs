@@ -159,7 +159,9 @@ impl Operation {
         let mut used: Vec<(String, RefOr<Schema>)> = Vec::new();
         T::schemas(&mut used);
         used.push((name.to_owned(), T::schema()));
-        self.schemas.extend(used.iter().map(|(name, schema)| (name.clone(), to_json(schema))));
+        // How a text is held is a parameter of some types, and no schema of the interface.
+        let used = used.iter().filter(|(name, _)| *name != String::name());
+        self.schemas.extend(used.map(|(name, schema)| (name.clone(), to_json(schema))));
         json!({ "$ref": format!("#/components/schemas/{name}") })
     }
 

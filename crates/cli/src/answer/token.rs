@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::{Body, check_id};
 use breakglass_server::clock::meant;
 
-
 /// The claims that have to fit what is said beside the token.
 #[derive(Deserialize)]
 struct Claims {

@@ -1,7 +1,7 @@
 //! What known callers were refused, and what auditors read: one of these.
 
-pub use breakglass_api::attempts::{CallerKind, Outcome};
 use crate::clock::Moment;
+pub use breakglass_api::attempts::{CallerKind, Outcome};
 
 /// One attempt, or the count of several.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,12 +9,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use breakglass_types::challenge::ChallengeClaims;
-use breakglass_types::names::PROBE_TYPE;
-pub use breakglass_types::names::TOKEN_TYPE;
 use breakglass_api::jwks::{Jwk, Jwks};
+use breakglass_types::challenge::ChallengeClaims;
 use breakglass_types::claims::{Claims, InvalidClaims};
 use breakglass_types::json::Json;
+use breakglass_types::names::PROBE_TYPE;
+pub use breakglass_types::names::TOKEN_TYPE;
 use jwt_simple::prelude::{
     ECDSAP256KeyPairLike, ECDSAP256PublicKeyLike, HeaderOptions, JWTClaims, NoCustomClaims, Token,
     UnixTimeStamp, VerificationOptions,

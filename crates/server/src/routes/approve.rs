@@ -9,8 +9,8 @@ use breakglass_api::evidence::Action;
 use breakglass_api::request::Request as View;
 
 use super::body::Id;
-use crate::access::policy;
 use super::view::view;
+use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, has_submitted};
 use crate::config::Person;

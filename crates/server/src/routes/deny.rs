@@ -6,8 +6,8 @@ use breakglass_api::evidence::Action;
 use breakglass_api::request::{Request as View, Why};
 
 use super::body::{FieldErrors, Id, JsonBody};
-use crate::access::policy;
 use super::view::view;
+use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::problem::{Problem, Reason};

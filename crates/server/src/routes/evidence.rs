@@ -13,11 +13,11 @@ use breakglass_api::evidence::{
 };
 
 use super::body::{FieldErrors, QueryString};
-use crate::access::policy;
 use super::view::view;
+use crate::access::policy;
 use crate::app::App;
-use crate::clock::{Moment, written};
 use crate::auth::identity::AsPerson;
+use crate::clock::{Moment, written};
 use crate::limits::MAX_LISTED_GRANTS;
 use crate::problem::Problem;
 use crate::store::{About, Evidence, EvidencePage, Kind, Step};

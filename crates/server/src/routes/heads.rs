@@ -9,11 +9,10 @@ use std::collections::{HashMap, HashSet};
 use axum::Json;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderName, header};
-use breakglass_types::heads::HeadsReport;
+use breakglass_api::Word;
+use breakglass_api::heads::{self as api, HeadReport, Heads, HeadsQuery, HeadsReported, NewHead};
 use breakglass_types::hex;
 use breakglass_types::names::{DIGEST_DIGITS, PROCESS_DIGITS};
-use breakglass_api::Word;
-use breakglass_api::heads::{self as api, Heads, HeadsQuery, HeadsReported};
 
 use super::body::{FieldErrors, JsonBody, QueryString};
 use crate::access::policy;
@@ -28,11 +27,6 @@ use crate::text;
 
 /// The most heads that one answer lists.
 const PAGE: usize = 1000;
-
-/// Members that this version does not know are no error.
-type Body = HeadsReport<String, Vec<HeadBody>>;
-
-type HeadBody = breakglass_types::heads::Head<i64>;
 
 pub(super) async fn report(
     State(app): State<App>,
@@ -98,7 +92,7 @@ async fn take(
     request: Request,
     known_node: &mut Option<String>,
 ) -> Result<Json<HeadsReported>, Refusal> {
-    let JsonBody(Body { node, process, heads }) =
+    let JsonBody(HeadReport { node, process, heads }) =
         JsonBody::from_request(request, app).await.map_err(Unfit)?;
     let mut errors = FieldErrors::default();
     // An Envoy without a node id is known by its credential.
@@ -174,7 +168,7 @@ fn hex_digits(field: &str, text: &str, count: usize, errors: &mut FieldErrors) {
     }
 }
 
-fn check(head: &HeadBody, path: &str, errors: &mut FieldErrors) {
+fn check(head: &NewHead, path: &str, errors: &mut FieldErrors) {
     hex_digits(&format!("{path}.chain"), &head.chain, PROCESS_DIGITS, errors);
     hex_digits(&format!("{path}.hash"), &head.hash, DIGEST_DIGITS, errors);
     if head.seq < 1 {
@@ -191,9 +185,9 @@ fn check(head: &HeadBody, path: &str, errors: &mut FieldErrors) {
     }
 }
 
-impl From<HeadBody> for Head {
-    fn from(head: HeadBody) -> Head {
-        let HeadBody { chain, seq, hash, began, ended, grants } = head;
+impl From<NewHead> for Head {
+    fn from(head: NewHead) -> Head {
+        let NewHead { chain, seq, hash, began, ended, grants } = head;
         Head { chain, seq, hash, began, ended, grants }
     }
 }

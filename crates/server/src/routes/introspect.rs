@@ -79,3 +79,25 @@ fn is_of(claims: &Claims, grant: &Request) -> bool {
         && claims.scope == grant.scopes
         && grant.expires_at.and_then(|at| u64::try_from(at).ok()) == Some(claims.exp)
 }
+
+#[cfg(test)]
+mod tests {
+    use breakglass_types::introspection::{Verdict, read_answer};
+    use breakglass_types::json::Json;
+
+    use super::*;
+
+    #[test]
+    fn a_filter_reads_what_is_written() {
+        let claims = br#"{"iss":"i","sub":"s","aud":"a","iat":1,"exp":2,"jti":"j",
+            "scope":"x y","breakglass":{"reason":"r","approvers":["bob"]}}"#;
+        let claims = Claims::from_json(&Json::parse(claims).unwrap()).unwrap();
+        let read = |answer: &Introspection, jti: &str| {
+            read_answer(200, &serde_json::to_vec(answer).unwrap(), jti)
+        };
+        let answer = active(claims);
+        assert_eq!(read(&answer, "j"), Some(Verdict::Active));
+        assert_eq!(read(&answer, "other"), None);
+        assert_eq!(read(&Introspection::default(), "j"), Some(Verdict::Inactive));
+    }
+}

@@ -6,8 +6,8 @@ use axum::extract::State;
 use breakglass_api::request::{ListQuery, Requests};
 
 use super::body::{FieldErrors, QueryString};
-use crate::access::policy;
 use super::view::view;
+use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::problem::Problem;

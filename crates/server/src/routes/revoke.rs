@@ -10,8 +10,8 @@ use breakglass_api::revocation::Revoked as Answer;
 
 use super::body::{FieldErrors, Id, JsonBody};
 use crate::app::App;
-use crate::clock::{Moment, written};
 use crate::auth::identity::AsPerson;
+use crate::clock::{Moment, written};
 use crate::problem::{Problem, Reason};
 use crate::store::Revoked;
 use crate::text;

@@ -7,10 +7,10 @@ use breakglass_api::Word;
 use breakglass_api::trail::{Act, AfterQuery, ServiceTrail};
 
 use super::body::QueryString;
-use crate::app::App;
-use crate::clock::{Moment, written};
-use crate::auth::identity::AsPerson;
 use crate::access::policy;
+use crate::app::App;
+use crate::auth::identity::AsPerson;
+use crate::clock::{Moment, written};
 use crate::problem::Problem;
 
 /// How many acts one answer lists.

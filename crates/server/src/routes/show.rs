@@ -6,8 +6,8 @@ use breakglass_api::request::{Request as View, ShowQuery};
 use tokio::time::{Duration, Instant};
 
 use super::body::{Id, QueryString, wait};
-use crate::access::policy;
 use super::view::view;
+use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, still_configured};
 use crate::clock::Moment;

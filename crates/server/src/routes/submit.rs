@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::body::{FieldErrors, JsonBody};
 use super::idempotency_key::IdempotencyKey;
-use crate::access::policy::{self, Assessment};
 use super::view::view;
+use crate::access::policy::{self, Assessment};
 use crate::app::App;
 use crate::auth::identity::{AsPerson, fingerprint};
 use crate::clock::Moment;

@@ -89,3 +89,21 @@ pub(super) async fn append_revocations(
     .await?;
     Ok(result.rows_affected())
 }
+
+#[cfg(test)]
+mod tests {
+    use breakglass_api::words::Vocabulary as _;
+
+    use super::*;
+
+    // Relies on INVARIANT (actions).
+    #[test]
+    fn the_database_takes_these_words_and_no_others() {
+        let migration =
+            include_str!("../../migrations/20261122000000_requests_revocations_audit.sql");
+        let list = migration.split("action IN (").nth(1).unwrap().split(')').next().unwrap();
+        let words: Vec<&str> = list.split(", ").map(|word| word.trim_matches('\'')).collect();
+        let all: Vec<&str> = Action::ALL.iter().map(|action| action.word()).collect();
+        assert_eq!(words, all);
+    }
+}
