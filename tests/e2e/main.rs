@@ -64,6 +64,7 @@ mod shipped;
 mod shipped_routes;
 mod signing_keys;
 mod spellings;
+mod steps;
 mod story;
 mod trail;
 mod tunnels;

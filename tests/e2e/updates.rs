@@ -3,7 +3,7 @@
 
 use std::io::Read as _;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use breakglass_tests::approvals::{INTROSPECTION, Reply};
 use breakglass_tests::bootstrap::Delivery;
@@ -12,7 +12,7 @@ use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::live::TRICKLING;
 use breakglass_tests::policy::{AUDIENCE, standard};
 use breakglass_tests::tokens::now;
-use breakglass_tests::wait::{timed, until};
+use breakglass_tests::wait::{during, timed, until};
 use serde_json::{Value, json};
 
 /// The first scope covers invoices now, and orders as before.
@@ -170,7 +170,7 @@ fn a_stream_outlives_an_update_though_its_sign_in_has_grown_old() {
     let mut gate = Plan::standard().delivered_by(Delivery::Extension).filter(fresh).start();
     let now = now();
     let signed_in = gate.mint().claim("auth_time", now).sign();
-    let request = get(&format!("/v1/orders{TRICKLING}")).token(signed_in.clone());
+    let request = get(format!("/v1/orders{TRICKLING}")).token(signed_in.clone());
     let mut running = gate.begin(&request);
     // The age, and the skew of five seconds.
     thread::sleep(Duration::from_millis(7_000));
@@ -182,9 +182,6 @@ fn a_stream_outlives_an_update_though_its_sign_in_has_grown_old() {
     let stays = || get("/v1/orders/7").token(gate.mint().scope("orders:stay").sign());
     until("the new configuration", || (gate.send(&stays()).status == 200).then_some(()));
     // The bytes that had come before are read first; a cut would be the end behind them.
-    let read_on = Instant::now();
-    while read_on.elapsed() < Duration::from_secs(1) {
-        running.read_exact(&mut [0; 16]).unwrap();
-    }
+    during(Duration::from_secs(1), || running.read_exact(&mut [0; 16]).unwrap());
     gate.has_its_first_vms();
 }

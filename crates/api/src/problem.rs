@@ -1,13 +1,11 @@
 //! Refusals: `application/problem+json` (RFC 9457) with a stable `reason` word, and a `detail` that says what to do. Those
 //! of the endpoints under `/oauth2` have the same form.
 
+use breakglass_types::names::REASON_URN;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{Reason, Word};
-
-/// What the `type` of a problem begins with, before its reason.
-const TYPE: &str = "urn:breakglass:reason:";
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -45,7 +43,7 @@ impl Problem {
     #[must_use]
     pub fn new(reason: Reason, detail: String, errors: Vec<FieldProblem>) -> Problem {
         Problem {
-            r#type: format!("{TYPE}{}", reason.word()),
+            r#type: format!("{REASON_URN}{}", reason.word()),
             title: reason.title().to_owned(),
             status: reason.status(),
             detail,

@@ -72,6 +72,16 @@ pub fn meant(instant: &Instant) -> Moment {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        /// Records and reports have a filter's instants.
+        #[test]
+        fn reads_instants_as_filters_write_them(millis in 0..=LAST_INSTANT * 1000) {
+            let text = breakglass_types::instant::Instant::from_millis(millis).rfc3339();
+            let read = parse_rfc3339(&text).map(Moment::millis);
+            proptest::prop_assert_eq!(read, i64::try_from(millis).ok(), "{}", text);
+        }
+    }
+
     #[test]
     fn the_machine_knows_the_time() {
         assert!(SystemClock.now().unwrap() > Moment::from_seconds(1_700_000_000));
