@@ -14,7 +14,7 @@ use proxy_wasm::types::Action;
 use crate::apply::{Flow, apply, fail, pass_on};
 use crate::failures::Failure;
 use crate::host;
-use crate::root::Shared;
+use crate::shared::Shared;
 
 /// One request, of which the worker knows the rest by its id.
 pub(crate) struct Http {

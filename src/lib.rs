@@ -16,6 +16,7 @@ mod http;
 #[cfg(feature = "panics-on-purpose")]
 mod panics;
 mod root;
+mod shared;
 
 mod start {
     use proxy_wasm::traits::RootContext;

@@ -5,10 +5,8 @@
 //! answer to a stream's call when the stream is gone, and a call that is made inside the callback
 //! of another one crashes Envoy when it shuts down.)
 
-use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
-use std::time::Duration;
 
 use breakglass_core::calls::{Answer, CallId, StreamId};
 use breakglass_core::config::{Config, ConfigDigest};
@@ -17,86 +15,20 @@ use breakglass_core::sharing::is_first_to_warn;
 use breakglass_core::step::Step;
 use breakglass_core::worker::{Identity, SOON, TICK, Worker};
 use breakglass_types::feed::MAX_ANSWER_BYTES;
-use log::{debug, error, info, warn};
+use log::{error, info, warn};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 
 use crate::apply::{Flow, apply};
-use crate::failures::Failures;
-use crate::host::{self, HostError};
+use crate::host;
 use crate::http::Http;
+use crate::shared::Shared;
 
 /// The most requests that are ended, or go on, in one callback. Envoy does each of these when the
 /// callback is over, calls the VM for it (to log the request, for one), and does the next one when
 /// that callback is over, inside of it: the calls nest, and about five hundred of them are more than
 /// the VM's stack holds.
 const MAX_STEPS: usize = 64;
-
-/// What the root context shares with the requests of its thread.
-pub(crate) struct Shared {
-    root: u32,
-    plugin: String,
-    pub(crate) worker: RefCell<Worker>,
-    /// The worker's, for when that is in use.
-    pub(crate) config: Rc<Config>,
-    pub(crate) failures: Failures,
-    /// How often the root context ticks.
-    period: Cell<Duration>,
-    /// The configuration that has come in place of this one's, once the worker knows of it.
-    successor: RefCell<Option<Rc<Config>>>,
-}
-
-impl Shared {
-    /// How soon the worker wants a tick; [`TICK`] while it is in use.
-    fn wanted(&self, now: Instant) -> Duration {
-        self.worker.try_borrow().map_or(TICK, |worker| worker.period(now))
-    }
-
-    /// Brings the next tick forward, if the worker wants it sooner, from within the request `stream`.
-    ///
-    /// # Errors
-    /// Where the request is no longer the current context: nothing may be done to it then.
-    pub(crate) fn hurry(&self, stream: StreamId, now: Instant) -> Result<(), HostError> {
-        let period = self.wanted(now);
-        if period >= self.period.get() {
-            return Ok(());
-        }
-        match host::enter(self.root).and_then(|()| host::tick_every(period)) {
-            Ok(()) => self.period.set(period),
-            Err(status) => {
-                warn!("breakglass: what is to be done is done at the next tick only: {status:?}");
-            }
-        }
-        host::enter(stream)
-    }
-
-    /// Says in the log by which steps requests were decided, where Envoy logs that.
-    pub(crate) fn say_steps(worker: &mut Worker) {
-        for (stream, trace) in worker.take_traces() {
-            debug!("breakglass: request {stream}: {trace}");
-        }
-    }
-
-    /// Tells the worker of the configuration that has come in place of its own, once. What that no longer
-    /// covers ends.
-    pub(crate) fn supersede(&self, worker: &mut Worker, now: Instant) -> Vec<(StreamId, Step)> {
-        let latest = LATEST.with_borrow(|latest| latest.get(&self.plugin).cloned());
-        let (Some(latest), Ok(mut successor)) = (latest, self.successor.try_borrow_mut()) else {
-            return Vec::new();
-        };
-        if Rc::ptr_eq(successor.as_ref().unwrap_or(worker.config()), &latest) {
-            return Vec::new();
-        }
-        *successor = Some(Rc::clone(&latest));
-        worker.supersede(latest, now)
-    }
-}
-
-thread_local! {
-    /// The latest configuration of each plugin in this VM. A configuration update makes a new root
-    /// context beside the old one, whose requests go on.
-    static LATEST: RefCell<HashMap<String, Rc<Config>>> = RefCell::default();
-}
 
 /// The root context.
 pub(crate) struct Root {
@@ -219,14 +151,8 @@ impl Root {
     /// Sets the time of the next tick: an answer can raise the next question, first the keys, then the grant.
     fn keep_time(&self, shared: &Shared, now: Instant) {
         let period = if self.steps.is_empty() { shared.wanted(now) } else { SOON };
-        if period == shared.period.get() {
-            return;
-        }
-        match host::tick_every(period) {
-            Ok(()) => shared.period.set(period),
-            Err(status) => {
-                warn!("breakglass: the time of the next tick cannot be set: {status:?}");
-            }
+        if let Err(status) = shared.tick_every(period) {
+            warn!("breakglass: the time of the next tick cannot be set: {status:?}");
         }
     }
 }
@@ -282,16 +208,7 @@ impl RootContext for Root {
             worker.keep_traces();
         }
         let plugin = host::plugin();
-        LATEST.with_borrow_mut(|latest| latest.insert(plugin.clone(), Rc::clone(worker.config())));
-        self.shared = Some(Rc::new(Shared {
-            root: self.id,
-            plugin,
-            config: Rc::clone(worker.config()),
-            worker: RefCell::new(worker),
-            failures: Failures::default(),
-            period: Cell::new(TICK),
-            successor: RefCell::new(None),
-        }));
+        self.shared = Some(Rc::new(Shared::new(self.id, plugin, worker)));
         true
     }
 

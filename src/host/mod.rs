@@ -3,6 +3,7 @@
 
 mod ffi;
 mod map;
+mod properties;
 mod stream;
 
 use std::time::Duration;
@@ -19,6 +20,8 @@ use breakglass_core::step::Refusal;
 use proxy_wasm::hostcalls;
 
 pub(crate) use ffi::HostError;
+pub(crate) use properties::CurrentRequest;
+use properties::{DECISION_STATE, RECORD_STATE, number, property};
 #[cfg(feature = "panics-on-purpose")]
 pub(crate) use stream::record;
 pub(crate) use stream::{has_record, publish_mark};
@@ -34,12 +37,6 @@ const PLUGIN_CONFIGURATION: u32 = 7;
 const REQUEST_STREAM: u32 = 0;
 const COUNTER: u32 = 0;
 const DEBUG: u32 = 1;
-
-/// The filter state that later filters match: Envoy's key is `wasm.breakglass_decision`.
-const DECISION_STATE: &[u8] = b"breakglass_decision";
-
-/// The filter state that access loggers print: Envoy's key is `wasm.breakglass`.
-const RECORD_STATE: &[u8] = b"breakglass";
 
 /// The wall clock. `None` if the host has none, and then nothing can be decided.
 pub(crate) fn now() -> Option<Instant> {
@@ -239,9 +236,6 @@ pub(crate) fn outcome() -> Outcome {
     }
 }
 
-/// The attributes of the current request.
-pub(crate) struct CurrentRequest;
-
 impl Attributes for CurrentRequest {
     fn source_address(&self) -> Option<Vec<u8>> {
         property(b"source\0address")
@@ -262,15 +256,4 @@ impl Attributes for CurrentRequest {
     fn response_headers(&self) -> Option<Headers> {
         response_headers()
     }
-}
-
-/// One of Envoy's attributes, by its path with a NUL between the parts; `None` if it is not there, or
-/// empty.
-fn property(path: &[u8]) -> Option<Vec<u8>> {
-    ffi::property(path).ok().filter(|value| !value.is_empty())
-}
-
-/// An attribute that is a number: eight bytes, little-endian.
-fn number(path: &[u8]) -> Option<u64> {
-    Some(u64::from_le_bytes(property(path)?.try_into().ok()?))
 }

@@ -2,7 +2,8 @@
 
 use breakglass_core::StreamState;
 
-use super::{CurrentRequest, DECISION_STATE, HostError, RECORD_STATE, ffi, number, property};
+use super::ffi::{self, HostError};
+use super::properties::{CurrentRequest, DECISION_STATE, RECORD_STATE, number, property};
 
 /// The filter state for another instance of this filter in the same chain: Envoy's key is
 /// `wasm.breakglass_mark`.

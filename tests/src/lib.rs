@@ -35,7 +35,6 @@ pub mod istio;
 pub mod keys;
 pub mod live;
 pub mod manifests;
-mod plan;
 pub mod policy;
 pub mod ports;
 pub mod processes;

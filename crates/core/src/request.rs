@@ -314,3 +314,25 @@ fn once_each<'h>(names: impl Iterator<Item = &'h [u8]>) -> Vec<String> {
     names.dedup();
     names
 }
+
+impl Facts {
+    /// Whether it was asked which route was used.
+    pub(crate) fn is_route_used_known(&self) -> bool {
+        self.route_used != RouteUsed::Unknown
+    }
+
+    /// Asks which route was used.
+    pub(crate) fn ask_route_used(&mut self, attributes: &dyn Attributes) {
+        let used = attributes.route_name().and_then(|name| String::from_utf8(name).ok());
+        self.route_used =
+            if used == self.route { RouteUsed::AsJudged } else { RouteUsed::Other(used) };
+    }
+
+    /// The route that was used, where it is known to be another than the judged one.
+    pub(crate) fn other_route(&self) -> Option<Option<&str>> {
+        match &self.route_used {
+            RouteUsed::Other(name) => Some(name.as_deref()),
+            RouteUsed::Unknown | RouteUsed::AsJudged => None,
+        }
+    }
+}

@@ -3,9 +3,9 @@
 use crate::audit::Record;
 use crate::probe::ProbeAnswer;
 use crate::reason::DenyReason;
-use crate::untouched::NothingOfOurs;
 
 pub use crate::decision::Permit;
+pub use crate::untouched::Pass;
 
 /// The next step of one request. There is no default and no failure that goes on: whatever is not
 /// a [`Step::Pass`] or a [`Step::Permit`] does not reach the upstream.
@@ -26,19 +26,6 @@ pub enum Step {
     Note(Record),
     /// Hold it: another step comes with an answer, or with a tick.
     Wait,
-}
-
-/// A request that goes on without a permit.
-#[derive(Debug, Default)]
-pub struct Pass {
-    /// The headers to remove.
-    pub remove: Vec<String>,
-    /// The audit record, if the request is one to audit.
-    pub record: Option<Record>,
-    /// What is left for another instance of this filter in the same chain.
-    pub mark: Option<Vec<u8>>,
-    /// Whether the request carries nothing of ours once `remove` is done.
-    pub(crate) nothing_of_ours: Option<NothingOfOurs>,
 }
 
 /// A request that is answered here.

@@ -1,10 +1,10 @@
 //! A request that carries nothing of ours, and what follows from that: a failure of this filter does not refuse it.
 
+use crate::audit::Record;
 use crate::config::Config;
 use crate::decision::{Token, needs_token};
 use crate::headers::Headers;
 use crate::request::{Attributes, Facts, Presented, Seen, SortedTrailers};
-use crate::step::Pass;
 
 /// The proof that a request carries nothing of ours: its headers were read whole, no token source in them holds a
 /// token of ours, `unauthenticated` is `pass`, no rule of `protected` covers what it may mean, and its own
@@ -33,6 +33,19 @@ impl NothingOfOurs {
         let is_judged = !matches!(token, Token::Nothing) || needs_token(config, facts);
         (is_known && !is_judged).then_some(NothingOfOurs(()))
     }
+}
+
+/// A request that goes on without a permit.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// The headers to remove.
+    pub remove: Vec<String>,
+    /// The audit record, if the request is one to audit.
+    pub record: Option<Record>,
+    /// What is left for another instance of this filter in the same chain.
+    pub mark: Option<Vec<u8>>,
+    /// Whether the request carries nothing of ours once `remove` is done.
+    pub(crate) nothing_of_ours: Option<NothingOfOurs>,
 }
 
 impl Pass {

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::filter;
+use super::named::filter;
 
 const RBAC: &str = "envoy.extensions.filters.http.rbac.v3.RBAC";
 

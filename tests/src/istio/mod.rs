@@ -6,12 +6,14 @@
 //! does nothing under their names.
 
 mod authorization;
+mod named;
 mod patches;
 
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
+pub use named::filter;
 pub use patches::apply;
 
 /// The connection manager's name, which patches look for.
@@ -114,13 +116,6 @@ pub fn authenticate_requests(configuration: &mut Value, issuer: &str, keys: &Val
     let filters = filters.expect("HTTP filters");
     let enforced = filters.iter().position(|one| one.pointer("/typed_config/rules").is_some());
     filters.insert(enforced.expect("authorization"), authentication);
-}
-
-/// A filter of either kind: its name, and its configuration with its type.
-#[must_use]
-pub fn filter(name: &str, kind: &str, mut configuration: Value) -> Value {
-    configuration["@type"] = json!(format!("type.googleapis.com/{kind}"));
-    json!({"name": name, "typed_config": configuration})
 }
 
 /// A cluster of one endpoint.

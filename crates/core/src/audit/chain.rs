@@ -16,7 +16,7 @@ use crate::claims::Claims;
 use crate::hex;
 use crate::instant::Instant;
 
-use super::record::{Object, Record};
+use super::object::{Object, Record};
 use super::report::Head;
 
 /// How long after the end of a grant the number of its records is remembered. What runs when a grant

@@ -14,6 +14,7 @@
 mod bounded;
 mod chain;
 mod chain_id;
+mod object;
 mod pages;
 mod record;
 mod report;
@@ -24,9 +25,10 @@ use std::time::Duration;
 pub(crate) use bounded::{NODE, beginning};
 pub(crate) use chain::{Chain, Link, REPEAT_INTERVAL, RETRY_INTERVAL};
 pub use chain_id::ChainKey;
+pub use object::Record;
 pub(crate) use pages::{Pages, ReportLimit, head_bytes};
+pub use record::VERSION;
 pub(crate) use record::{Decided, Phase};
-pub use record::{Record, VERSION};
 pub(crate) use report::{Head, report};
 
 use serde::Serialize;

@@ -14,6 +14,7 @@ use crate::instant::{Instant, millis};
 use crate::policy::SourceAddress;
 
 use super::bounded::{self, beginning, lossy};
+use super::object::{Object, Record};
 use super::{Chain, Decision, End, Link, RevocationSource, Ruled};
 
 /// The version of the record's form: it changes when a member is renamed, removed or means
@@ -23,9 +24,6 @@ pub const VERSION: u32 = 1;
 /// About as long as the members are that are known at the decision, and those after them, in bytes.
 const HEAD_BYTES: usize = 1024;
 const TAIL_BYTES: usize = 1024;
-
-/// One record, as JSON without line breaks.
-pub type Record = String;
 
 /// When in the life of a request a record is written.
 #[derive(Debug)]
@@ -253,49 +251,6 @@ impl Decided {
             Phase::Decision => chain.mark(record),
             Phase::Start(_) | Phase::End(..) => chain.seal(record, claims),
         }
-    }
-}
-
-/// A JSON object that is not closed yet, in one buffer from its first member to its last.
-#[derive(Debug)]
-pub(super) struct Object(Vec<u8>);
-
-impl Object {
-    fn open(capacity: usize) -> Object {
-        Object(Vec::with_capacity(capacity))
-    }
-
-    /// The same members, with room for `more` bytes.
-    fn copy(&self, more: usize) -> Object {
-        let mut copy = Object::open(self.0.len().saturating_add(more));
-        copy.0.extend_from_slice(&self.0);
-        copy
-    }
-
-    /// Goes on with the members of a struct, of which there is at least one. Nothing in ours can fail
-    /// to be written.
-    pub(super) fn add(&mut self, members: &impl Serialize) {
-        let start = self.0.len();
-        if serde_json::to_writer(&mut self.0, members).is_err() {
-            self.0.truncate(start);
-            return;
-        }
-        // What was written is `{..}`: its closing brace comes last, and a comma goes on.
-        self.0.pop();
-        if let Some(brace) = self.0.get_mut(start).filter(|_| start > 0) {
-            *brace = b',';
-        }
-    }
-
-    /// What was written so far.
-    pub(super) fn text(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The whole, with this at its end.
-    pub(super) fn close(mut self, end: &str) -> Record {
-        self.0.extend_from_slice(end.as_bytes());
-        String::from_utf8(self.0).unwrap_or_default()
     }
 }
 

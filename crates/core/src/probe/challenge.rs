@@ -1,18 +1,11 @@
 //! From the bytes in a request's header to a challenge that an issuer of ours has signed.
 
 use breakglass_types::challenge::{ChallengeClaims, MAX_CHALLENGE_BYTES};
+use breakglass_types::names::PROBE_TYPE;
 
 use crate::config::Config;
 use crate::instant::Instant;
-use crate::token::{Algorithm, KeyRing, Lookup, UnverifiedToken, media_type};
-
-use super::PROBE_TYPE;
-
-/// Whether a `typ` is that of a challenge, however it is written (RFC 7515 section 4.1.9).
-#[must_use]
-pub fn is_probe_type(typ: &str) -> bool {
-    media_type(typ) == PROBE_TYPE
-}
+use crate::token::{Algorithm, KeyRing, Lookup, UnverifiedToken};
 
 /// A challenge that a configured issuer has signed, and whose time it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

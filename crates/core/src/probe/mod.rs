@@ -22,6 +22,7 @@
 //! A report is the SHA-256 over the list `breakglass probe report 1`, the challenge, the authority, the answer.
 
 mod challenge;
+mod kind;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -35,7 +36,8 @@ pub use breakglass_types::challenge::MAX_PROBE_REPORTS;
 pub use breakglass_types::limits::PROBE_LIFETIME_S;
 pub use breakglass_types::names::said::PROBES as PROBE_REPORT_HEADER;
 pub use breakglass_types::names::{PROBE_AUDIENCE, PROBE_HEADER, PROBE_TYPE, check_audience};
-pub use challenge::{Challenge, is_probe_type};
+pub use challenge::Challenge;
+pub use kind::is_probe_type;
 
 /// Separates this use of the credential's digest from every other one.
 const CONTEXT: &[u8] = b"breakglass probe 1";

@@ -1,6 +1,6 @@
 //! Why a source fails.
 
-use super::Source;
+use super::source::Source;
 use crate::calls::Answer;
 use crate::json::Json;
 

@@ -15,35 +15,21 @@
 mod cause;
 mod described;
 mod said;
+mod source;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::config::{Config, ConfigDigest};
 use crate::instant::Instant;
 use crate::sharing::Board;
 
 pub(crate) use cause::{Cause, Failure};
+pub(crate) use said::FLOOR;
 use said::{Claim, claim, last_said};
-
-/// The shortest time between two lines about one source.
-pub(crate) const FLOOR: Duration = Duration::from_secs(10);
+pub(crate) use source::Source;
 
 /// The word for a source that answers.
 const WELL: &str = "ok";
-
-/// What this worker asks outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Source {
-    /// The keys of the issuer with this index.
-    Keys(usize),
-    /// The feed of revocations.
-    Feed,
-    /// Introspection.
-    Introspection,
-    /// The reports of audit heads.
-    Heads,
-}
 
 /// What is to be logged.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -2,11 +2,15 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::FLOOR;
+use std::time::Duration;
+
 use crate::config::ConfigDigest;
 use crate::hex;
 use crate::instant::Instant;
 use crate::sharing::{Board, Version, Written};
+
+/// The shortest time between two lines about one source.
+pub(crate) const FLOOR: Duration = Duration::from_secs(10);
 
 /// What was said last.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-use super::Redaction;
+use super::rules::Rules;
 
 /// What stands in place of a value that was taken out.
 const REDACTED: &[u8] = b"\"[redacted]\"";
@@ -31,7 +31,7 @@ enum Stop {
 
 /// Reads a text, and writes what may be shown of it.
 pub(super) struct Reader<'a> {
-    rules: &'a Redaction,
+    rules: &'a Rules,
     rest: &'a [u8],
     shown: Vec<u8>,
     /// The names and indices that lead to where we are.
@@ -50,7 +50,7 @@ struct Siblings {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(rules: &'a Redaction) -> Reader<'a> {
+    pub(super) fn new(rules: &'a Rules) -> Reader<'a> {
         Reader { rules, rest: &[], shown: Vec::new(), path: Vec::new(), hidden: false }
     }
 

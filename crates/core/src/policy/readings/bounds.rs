@@ -7,7 +7,8 @@ use std::cell::Cell;
 use crate::policy::{SecondNames, SecondResources};
 use crate::testing::test;
 
-use super::{MAX_READ_BYTES, MAX_READINGS, MAX_WORK, MORE_WORK, Readings, Work};
+use super::work::{MAX_READ_BYTES, MAX_READINGS};
+use super::{MAX_WORK, MORE_WORK, Readings, Work};
 
 thread_local! {
     /// How often something was taken for an escape: what is really done, beside what is charged.

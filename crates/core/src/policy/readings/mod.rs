@@ -43,12 +43,6 @@ pub(super) use work::Work;
 /// could be made to cost much, so it counts as every path at once.
 const MAX_PATH_BYTES: usize = 4096;
 
-/// The most readings of one path; one that has more counts as every path.
-const MAX_READINGS: usize = 256;
-
-/// The most text that all readings of one path may hold together, in bytes: every rule looks at it.
-const MAX_READ_BYTES: usize = 64 * 1024;
-
 /// The most that is looked at in search of the readings of a request's own path, in bytes: what bounds
 /// the time.
 pub(super) const MAX_WORK: usize = 1024 * 1024;
@@ -191,6 +185,7 @@ fn trimmed(path: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use super::work::{MAX_READ_BYTES, MAX_READINGS};
     use super::*;
     use crate::testing::test;
 

@@ -3,8 +3,8 @@
 use super::settle::settle_within;
 use super::signs::{self, Signs};
 use super::unicode::Forms;
-use super::work::{Exhausted, Work};
-use super::{MAX_READ_BYTES, MAX_READINGS, escapes, reference, segments, unicode};
+use super::work::{Exhausted, MAX_READ_BYTES, MAX_READINGS, Work};
+use super::{escapes, reference, segments, unicode};
 
 /// Something that is done to a path; `None` where there is nothing to do.
 type Change = fn(&[u8]) -> Option<Vec<u8>>;

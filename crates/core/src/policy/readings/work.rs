@@ -1,5 +1,11 @@
 //! What reading a path costs, counted: so that a request cannot ask for more than a worker can give.
 
+/// The most readings of one path; one that has more counts as every path.
+pub(super) const MAX_READINGS: usize = 256;
+
+/// The most text that all readings of one path may hold together, in bytes: every rule looks at it.
+pub(super) const MAX_READ_BYTES: usize = 64 * 1024;
+
 /// How much may still be done for a request, in bytes that are looked at.
 #[derive(Debug, Clone)]
 pub(in crate::policy) struct Work {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::MAX_SECOND;
+use super::limits::MAX_SECOND;
 
 /// The values of all `host=` parameters of a `forwarded` header (RFC 7239 section 4), however it is
 /// damaged: quotes are taken off, and within them nothing separates but for those who do not know quotes.

@@ -17,10 +17,12 @@
 
 mod bucket;
 mod forwarded;
+mod limits;
 mod named;
 mod names;
 mod query;
 
+use limits::MAX_SECOND;
 pub(crate) use named::{NamedPaths, RequestPaths};
 pub use names::SecondName;
 use names::{Kind, Names};
@@ -28,10 +30,6 @@ pub(crate) use names::{PATH_PARAMETERS, SecondNames};
 
 use super::readings::{MAX_WORK, MORE_WORK, Work};
 use super::{HostName, Readings};
-
-/// The most readings of paths and hosts that the headers of one request may have together; one that has
-/// more counts as every path and every host.
-const MAX_SECOND: usize = 32;
 
 /// What a request names besides its own path and host.
 #[derive(Debug, Default)]

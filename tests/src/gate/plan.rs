@@ -9,11 +9,12 @@ use crate::approvals::{FEED, FakeApprovals, INTROSPECTION, KEYS, Reply};
 use crate::bootstrap::{Delivery, Form, Settings};
 use crate::certificates::Authority;
 use crate::envoy::Envoy;
-use crate::gate::Gate;
 use crate::keys::{Key, jwks};
 use crate::policy;
 use crate::service::Service;
 use crate::upstream::Upstream;
+
+use super::running::Gate;
 
 /// A gate about to be started.
 pub struct Plan {
@@ -277,5 +278,19 @@ impl Plan {
         let vms = (!envoy.is_shared()).then(|| envoy.stats().vms_made());
         let Plan { delivery, key, approvals, .. } = self;
         Gate { envoy, upstream, approvals, key, authority, delivery, vms }
+    }
+}
+
+impl Gate {
+    /// A gate with the standard configuration.
+    #[must_use]
+    pub fn standard() -> Gate {
+        Plan::standard().start()
+    }
+
+    /// The same, in an Envoy that no other test uses: its log, its counters and its admin interface are this gate's.
+    #[must_use]
+    pub fn alone() -> Gate {
+        Plan::standard().alone().start()
     }
 }

@@ -13,7 +13,6 @@ use crate::certificates::{Authority, Identity};
 use crate::client::{Answer, Request, connect, get};
 use crate::envoy::Envoy;
 use crate::keys::Key;
-pub use crate::plan::Plan;
 use crate::record::{Audit, Record};
 use crate::tokens::Mint;
 use crate::upstream::{Seen, Upstream};
@@ -25,7 +24,7 @@ pub struct Gate {
     pub envoy: Envoy,
     /// The API behind it.
     pub upstream: Upstream,
-    /// What stands in for the approval service, unless a plan says [`Plan::asking`]: it says that
+    /// What stands in for the approval service, unless a plan says [`asking`](super::Plan::asking): it says that
     /// every token is active.
     pub approvals: FakeApprovals,
     /// The key that is in the standard configuration.
@@ -68,18 +67,6 @@ pub struct Passed {
 }
 
 impl Gate {
-    /// A gate with the standard configuration.
-    #[must_use]
-    pub fn standard() -> Gate {
-        Plan::standard().start()
-    }
-
-    /// The same, in an Envoy that no other test uses: its log, its counters and its admin interface are this gate's.
-    #[must_use]
-    pub fn alone() -> Gate {
-        Plan::standard().alone().start()
-    }
-
     /// A good token, to be made worse.
     #[must_use]
     pub fn mint(&self) -> Mint<'_> {

@@ -1,0 +1,7 @@
+//! The gate: how it is planned, and how it runs.
+
+mod plan;
+mod running;
+
+pub use plan::Plan;
+pub use running::{Allowed, Gate, Passed, Refused};
