@@ -21,12 +21,6 @@ const KNOWN: &[&[&str]] = &[
         "crates/core/src/sources/said.rs",
     ],
     &["crates/core/src/step.rs", "crates/core/src/untouched.rs"],
-    &[
-        "crates/core/src/worker/mod.rs",
-        "crates/core/src/worker/probe.rs",
-        "crates/core/src/worker/traces.rs",
-        "crates/core/src/worker/twice.rs",
-    ],
     &["crates/core/src/bodies/redact.rs", "crates/core/src/bodies/redact/reader.rs"],
     &[
         "crates/core/src/config/issuer.rs",
