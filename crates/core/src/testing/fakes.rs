@@ -52,8 +52,8 @@ pub(crate) fn token(
 ) -> (String, Rc<VerifiedToken>) {
     let issuer = &config.issuers[0];
     let header = json!({"alg": "ES256", "kid": format!("key-{number}"), "typ": "breakglass+jwt"});
-    let claims = json!({"iss": issuer.issuer, "aud": issuer.audiences.iter().next(), "sub": "alice",
-        "iat": began, "exp": began + 3600, "jti": jti, "scope": "a",
+    let claims = json!({"iss": issuer.issuer, "aud": issuer.audiences.first(), "sub": "alice",
+        "iat": began, "exp": began.saturating_add(3600), "jti": jti, "scope": "a",
         "breakglass": {"reason": "pager", "approvers": ["bob"]}});
     let parts = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     let input = parts.join(".");
