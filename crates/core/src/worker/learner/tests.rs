@@ -244,6 +244,7 @@ fn an_issuer_is_asked_when_its_keys_are_due_and_once_at_a_time() {
     vm.wait(400);
     let next = vm.learner.fetch_keys(0, vm.now);
     assert_eq!(next, Instant::from_seconds(NOW + 1), "at most once in a second");
+    assert_eq!(vm.learner.next_fetch(), None, "it is under way");
 }
 
 #[test]

@@ -202,6 +202,8 @@ fn a_head_that_is_too_large_is_reported_in_smaller_parts() {
     assert!(vm.recorder.warning(vm.now).unwrap().contains("413"));
     vm.wait(10);
     assert_eq!((vm.report(), vm.recorder.warning(vm.now)), (vec![], None));
+    vm.wait(60);
+    assert_eq!(vm.recorder.warning(vm.now), None, "none was too large since");
     assert_eq!(vm.count("breakglass.heads.result.too_large"), 5);
 }
 
