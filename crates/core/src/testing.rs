@@ -1,5 +1,9 @@
 //! What unit tests share.
 
+mod fakes;
+
+pub(crate) use fakes::{FakeBoard, jwk, token};
+
 /// The attribute `test` of the engine that runs the tests: the machine's own, or a wasm engine.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use core::prelude::v1::test;

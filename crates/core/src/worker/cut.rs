@@ -3,12 +3,10 @@
 
 use std::rc::Rc;
 
-use crate::audit::{Decision, RevocationSource, Ruled, Standing};
+use crate::audit::{Decision, Ruled};
 use crate::calls::StreamId;
 use crate::config::{Config, Enforcement};
-use crate::decision::{
-    Configuration, Denial, Known, Moment, Request, Ruling, Successor, Token, evaluate,
-};
+use crate::decision::{Configuration, Denial, Moment, Request, Ruling, Successor, Token, evaluate};
 use crate::instant::Instant;
 use crate::policy::Scope;
 use crate::reason::{DenyReason, Reason};
@@ -32,12 +30,7 @@ impl Worker {
                 Configuration { own: &self.config, successor: Some(&successor) },
                 &Request { facts: &decided.ruled.facts, moment: Moment::Runs { permitted } },
                 &Token::Verified(Rc::clone(token)),
-                &mut Known {
-                    keys: &self.keys,
-                    revocations: &self.revocations,
-                    knowledge: &self.knowledge,
-                    memory: &mut self.memory,
-                },
+                &mut self.learner.known(),
                 now,
             );
             match evaluation.ruling {
@@ -59,7 +52,7 @@ impl Worker {
         self.successor = Some(successor);
         self.tighten();
         let condemn = |(stream, denial): (StreamId, Denial)| {
-            self.withdrawals.note(&denial);
+            self.denial_log.ended(&denial);
             Some((stream, self.condemn(stream, denial, now)?))
         };
         denials.into_iter().filter_map(condemn).collect()
@@ -67,18 +60,17 @@ impl Worker {
 
     /// Ends the requests under grants that are revoked, those that still wait among them.
     pub(super) fn cut_revoked(&mut self, now: Instant) -> Vec<(StreamId, Step)> {
-        let skew = self.config.clock_skew;
         let (mut running, mut waiting) = (Vec::new(), Vec::new());
         for (id, stream) in self.streams.iter() {
             let token = match stream {
                 Stream::Decided(running) => running.decided.ruled.token.clone(),
                 Stream::Waiting(waiting) => match &waiting.token {
-                    Token::Bytes(bytes) => self.memory.token(bytes, now, skew),
+                    Token::Bytes(bytes) => self.learner.token(bytes, now),
                     Token::Verified(token) => Some(Rc::clone(token)),
                     Token::Nothing | Token::Refused(_) => None,
                 },
             };
-            if !token.is_some_and(|token| self.revocations.is_revoked(&token.claims().jti)) {
+            if !token.is_some_and(|token| self.learner.is_revoked(&token.claims().jti)) {
                 continue;
             }
             match stream {
@@ -170,11 +162,7 @@ impl Worker {
         let refusal = refuse(&Denial { token, ..denial }, &ruled.facts, &self.config);
         // What ended the stream is known from the feed; anything else is known without it.
         let standing = match reason {
-            DenyReason::Revoked => Some(Standing {
-                source: RevocationSource::Feed,
-                epoch: self.revocations.epoch(),
-                epoch_age: self.revocations.age(now),
-            }),
+            DenyReason::Revoked => Some(self.learner.of_feed(now)),
             _ => ruled.standing,
         };
         let ruled =

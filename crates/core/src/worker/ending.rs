@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::audit::{Decided, Decision, End, Outcome, Phase, Record, Ruled};
+use crate::audit::{Decided, Decision, End, Outcome, Record, Ruled};
 use crate::calls::StreamId;
 use crate::decision::{Denial, Token};
 use crate::instant::Instant;
@@ -68,8 +68,7 @@ impl Worker {
         };
         let Past { until_revoked, start, .. } = past;
         let end = End { outcome: outcome(), traffic: &traffic, until_revoked, logged: now };
-        let (node, phase) = (self.identity.node.as_deref(), Phase::End(&end, start));
-        Some(decided.record(stream, node, &phase, &mut self.chain))
+        Some(self.recorder.logged(stream, &decided, &end, start))
     }
 
     /// The records of the requests that have run for long: their ends may never be logged.
@@ -77,9 +76,8 @@ impl Worker {
         let mut steps = Vec::new();
         while let Some(stream) = self.streams.pop_start(now) {
             let Some(running) = self.streams.running_mut(stream) else { continue };
-            let node = self.identity.node.as_deref();
-            let record = running.decided.record(stream, node, &Phase::Start(now), &mut self.chain);
-            running.past.start = self.chain.head().cloned();
+            let (record, link) = self.recorder.started(stream, &running.decided, now);
+            running.past.start = link;
             steps.push((stream, Step::Note(record)));
         }
         steps
@@ -89,11 +87,11 @@ impl Worker {
     /// decided, and nothing passed.
     fn abandoned(&mut self, waiting: Waiting, now: Instant) -> Decided {
         let token = match &waiting.token {
-            Token::Bytes(bytes) => self.memory.token(bytes, now, self.config.clock_skew),
+            Token::Bytes(bytes) => self.learner.token(bytes, now),
             Token::Verified(token) => Some(Rc::clone(token)),
             Token::Nothing | Token::Refused(_) => None,
         };
-        self.counters.decision(Decision::Deny, Reason::ClientGone);
+        self.recorder.count_decision(Decision::Deny, Reason::ClientGone);
         let ruled = Ruled {
             arrived: waiting.arrived,
             decision: Decision::Deny,

@@ -3,14 +3,19 @@
 //! The filter tells a [`Worker`] what happens (a request came, a call was answered, time passed, a
 //! request was logged) and does what it is told. A worker never does anything by itself.
 
+mod after_earlier;
+mod answered;
 mod beside;
 mod bounds;
 mod cut;
+mod denial_log;
 mod ending;
-mod heads;
 mod issuer_mistakes;
-mod learn;
+mod last_ticks;
+mod learner;
 mod probe;
+mod probes;
+mod recorder;
 mod routed;
 mod ruling;
 mod streams;
@@ -25,36 +30,31 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::audit::{Chain, ChainKey, Decision, NODE, Pages, ReportLimit, beginning};
+use crate::audit::{Decision, NODE, beginning};
 use crate::bodies::Traffic;
-use crate::calls::{Answer, CallId, Calls, Ended, StreamId};
+use crate::calls::{Calls, StreamId};
 use crate::config::Config;
-use crate::counters::Counters;
 use crate::decision::{
-    Answers, Configuration, Denial, Evaluation, Known, Moment, Request, Ruling, Successor, Token,
-    evaluate,
+    Answers, Configuration, Denial, Evaluation, Moment, Request, Ruling, Successor, Token, evaluate,
 };
 use crate::headers::Headers;
 use crate::instant::Instant;
-use crate::knowledge::Knowledge;
-use crate::memory::Memory;
 use crate::question::Question;
 use crate::reason::{DenyReason, Reason};
 use crate::request::{Attributes, Facts, Presented, Seen};
-use crate::revocations::Revocations;
-use crate::sharing::{Board, Process, SharedHeads, Sharing};
+use crate::sharing::{Board, Process, ProcessId};
 use crate::sources::Sources;
 use crate::step::{Pass, Step};
-use crate::token::KeyRing;
+use crate::trace::Trace;
 use crate::untouched::NothingOfOurs;
 
-use beside::Beside;
-use issuer_mistakes::IssuerMistakes;
-use probe::Probes;
+use denial_log::DenialLog;
+use learner::Learner;
+use probes::Probes;
+use recorder::Recorder;
 use streams::{Past, Running, Stream, Streams, Waiting};
 use traces::Traces;
 use twice::Twice;
-use withdrawals::Withdrawals;
 
 pub use crate::caller::Identity;
 pub use crate::decision::STREAM_DURATION_HEADER;
@@ -67,47 +67,27 @@ pub use trailers::TrailersStep;
 /// one who knows why; a quarter of a second is what a stream may outlive its token.
 const BACKSTOP_DELAY: Duration = Duration::from_millis(150);
 
-/// All that one VM knows under one configuration.
+/// One VM's worker under one configuration: it coordinates what runs, what is known and what is recorded.
 #[derive(Debug)]
 pub struct Worker {
     config: Rc<Config>,
     identity: Identity,
-    keys: KeyRing,
-    memory: Memory,
-    revocations: Revocations,
-    knowledge: Knowledge,
-    sources: Sources,
-    /// `None` where every VM asks for itself.
-    sharing: Option<Sharing>,
-    chain: Chain,
-    /// The head that is on its way to the approval service.
-    pages: Option<Pages>,
-    report_limit: ReportLimit,
-    /// Whether a report was too large since the last tick.
-    was_too_large: bool,
-    /// `None` where every VM reports its head alone.
-    heads: Option<SharedHeads>,
-    /// `None` where the VMs of a process cannot agree on an id.
-    process: Option<Process>,
-    /// When this worker was at its end.
-    ended_at: Option<Instant>,
-    /// Whether it is this VM that polls the feed.
-    leads: bool,
-    /// Whether the last answer of the feed is still to be shared.
-    has_news: bool,
-    calls: Calls,
-    counters: Counters,
+    /// What runs.
     streams: Streams,
+    /// What is known.
+    learner: Learner,
+    /// What is recorded.
+    recorder: Recorder,
+    calls: Calls,
     /// The configuration that has come in place of this worker's.
     successor: Option<Successor>,
-    /// When it was last looked at what the other VMs know.
-    looked_at: Option<Instant>,
-    traces: Traces,
-    twice: Twice,
-    withdrawals: Withdrawals,
-    issuer_mistakes: IssuerMistakes,
-    beside: Beside,
+    /// `None` where the VMs of a process cannot agree on an id.
+    process: Option<Process>,
     probes: Probes,
+    twice: Twice,
+    sources: Sources,
+    denial_log: DenialLog,
+    traces: Traces,
 }
 
 impl Worker {
@@ -116,36 +96,21 @@ impl Worker {
     pub fn new(config: Config, mut identity: Identity, now: Instant) -> Worker {
         // The records, the reports and the polls name one node.
         identity.node = identity.node.map(|node| beginning(&node, NODE).to_owned());
-        let sharing = Sharing::new(&config, identity.id);
+        let config = Rc::new(config);
         Worker {
-            keys: KeyRing::new(&config),
-            chain: Chain::new(chain_id(&config, identity.id), now),
-            pages: None,
-            report_limit: ReportLimit::new(),
-            was_too_large: false,
-            heads: SharedHeads::new(&config, identity.id),
-            process: Process::new(&config, identity.id),
-            ended_at: None,
             streams: Streams::new(config.audit.start_after),
-            traces: Traces::default(),
-            withdrawals: Withdrawals::default(),
-            twice: Twice::new(&config, &identity),
-            probes: Probes::new(&config, identity.id),
-            issuer_mistakes: IssuerMistakes::default(),
-            knowledge: Knowledge::new(config.issuers.len(), now),
-            sources: Sources::new(identity.digest),
-            config: Rc::new(config),
-            identity,
-            memory: Memory::new(),
-            revocations: Revocations::new(),
-            leads: sharing.is_none(),
-            sharing,
-            has_news: false,
-            successor: None,
-            looked_at: None,
-            beside: Beside::default(),
+            learner: Learner::new(&config, &identity, now),
+            recorder: Recorder::new(&config, &identity, now),
             calls: Calls::default(),
-            counters: Counters::default(),
+            successor: None,
+            process: Process::new(&config, identity.id),
+            probes: Probes::new(&config, identity.id),
+            twice: Twice::new(&config, &identity),
+            sources: Sources::new(identity.digest),
+            denial_log: DenialLog::default(),
+            traces: Traces::default(),
+            config,
+            identity,
         }
     }
 
@@ -153,6 +118,21 @@ impl Worker {
     #[must_use]
     pub fn config(&self) -> &Rc<Config> {
         &self.config
+    }
+
+    /// Keeps from now on by which steps requests are decided.
+    pub fn keep_traces(&mut self) {
+        self.traces.begin();
+    }
+
+    /// Hands over what was kept since the last time: the last ones are left out where nobody came for more than a
+    /// thousand.
+    pub fn take_traces(&mut self) -> Vec<(StreamId, Trace)> {
+        self.traces.take()
+    }
+
+    fn process_id(&mut self, board: &dyn Board) -> Option<ProcessId> {
+        self.process.as_mut()?.id(board)
     }
 
     /// A request came, whose bodies will be counted in `traffic`. `board` is what the VMs of this proxy share.
@@ -184,12 +164,7 @@ impl Worker {
             Configuration { own: &config, successor: self.successor.as_ref() },
             &request,
             &token,
-            &mut Known {
-                keys: &self.keys,
-                revocations: &self.revocations,
-                knowledge: &self.knowledge,
-                memory: &mut self.memory,
-            },
+            &mut self.learner.known(),
             now,
         );
         self.traces.note(stream, &evaluation.trace);
@@ -198,11 +173,14 @@ impl Worker {
             return self.after_earlier(earlier, evaluation.ruling, facts, hidden, attributes);
         }
         if matches!(evaluation.ruling, Ruling::Pass) {
-            self.counters.decision(Decision::Pass, Reason::NoToken);
+            self.recorder.count_decision(Decision::Pass, Reason::NoToken);
             let nothing_of_ours = NothingOfOurs::of(&config, &token, &facts);
             return Step::Pass(Pass { remove: facts.remove, nothing_of_ours, ..Pass::default() });
         }
-        self.catch_up(board, now);
+        // Where others run, what is new can end them: that is for a tick, which then comes soon.
+        if self.is_idle() {
+            self.learner.catch_up(board, &mut self.calls, now);
+        }
         facts.ask(attributes);
         self.twice.identify(&mut facts, attributes);
         facts.keep(headers, &config);
@@ -220,53 +198,6 @@ impl Worker {
         self.decide(stream, waiting, &|| attributes.client_certificate(), now)
     }
 
-    /// A call was answered. A call that was ended before, or that is not ours, is no news.
-    pub fn answer(
-        &mut self,
-        call: CallId,
-        answer: &Answer<'_>,
-        now: Instant,
-    ) -> Vec<(StreamId, Step)> {
-        let Some(Ended { question, waiting, asked_at }) = self.calls.end(call) else {
-            return Vec::new();
-        };
-        let mut steps = Vec::new();
-        let learn: Box<dyn Fn(&mut Answers)> = match question {
-            Question::Keys(issuer) => {
-                let fetched = self.learn_keys(issuer, answer, now);
-                Box::new(move |answers| answers.keys = Some(fetched))
-            }
-            Question::Feed => {
-                steps = self.learn_news(answer, now);
-                Box::new(|answers| answers.feed = true)
-            }
-            Question::Head => {
-                self.learn_of_report(answer, now);
-                Box::new(|_| {})
-            }
-            Question::SharedHeads => {
-                self.learn_of_shared_report(answer, now);
-                Box::new(|_| {})
-            }
-            Question::Probes => {
-                self.learn_of_probes(answer, now);
-                Box::new(|_| {})
-            }
-            Question::Standing { issuer, jti } => {
-                let verdict = self.learn_verdict((issuer, &jti), answer, asked_at, now);
-                Box::new(move |answers| answers.standing = Some(verdict))
-            }
-        };
-        for stream in waiting {
-            // A client that went away meanwhile has left nothing to decide.
-            let Some(mut waiting) = self.streams.take_waiting(stream) else { continue };
-            learn(&mut waiting.answers);
-            let certificate = waiting.certificate.clone();
-            steps.push((stream, self.decide(stream, *waiting, &|| certificate.clone(), now)));
-        }
-        steps
-    }
-
     fn decide(
         &mut self,
         stream: StreamId,
@@ -275,18 +206,13 @@ impl Worker {
         now: Instant,
     ) -> Step {
         let config = Rc::clone(&self.config);
-        self.knowledge.notice(now);
+        self.learner.notice(now);
         let Waiting { token, facts, answers, .. } = &waiting;
         let Evaluation { ruling, trace } = evaluate(
             Configuration { own: &config, successor: self.successor.as_ref() },
             &Request { facts, moment: Moment::Judged { certificate, answers } },
             token,
-            &mut Known {
-                keys: &self.keys,
-                revocations: &self.revocations,
-                knowledge: &self.knowledge,
-                memory: &mut self.memory,
-            },
+            &mut self.learner.known(),
             now,
         );
         self.traces.note(stream, &trace);
@@ -300,13 +226,9 @@ impl Worker {
             }
             Ruling::Ask(question) => {
                 let not_before = match question {
-                    Question::Keys(issuer) => {
-                        let at = self.keys.earliest_fetch(issuer, now);
-                        self.keys.fetch_begins(issuer, at);
-                        at
-                    }
+                    Question::Keys(issuer) => self.learner.fetch_keys(issuer, now),
                     Question::Feed => {
-                        self.poll(now);
+                        self.learner.poll(&mut self.calls, now);
                         now
                     }
                     Question::Standing { .. }
@@ -320,21 +242,11 @@ impl Worker {
                 };
                 self.calls.wait(stream, question, token, not_before);
                 waiting.certificate = certificate();
-                let known = self.memory.token(token, now, config.clock_skew);
+                let known = self.learner.token(token, now);
                 waiting.void_at = known.map(|known| known.void_at(config.clock_skew));
                 self.streams.wait(stream, waiting);
                 Step::Wait
             }
         }
-    }
-}
-
-/// The id of a worker's chain: it commits to the credential, if there is one.
-fn chain_id(config: &Config, random: [u8; 16]) -> [u8; 16] {
-    match (&config.revocation.credential, random.first_chunk()) {
-        (Some(credential), Some(random)) => {
-            ChainKey::from_credential(credential.secret()).id(*random)
-        }
-        _ => random,
     }
 }

@@ -102,7 +102,7 @@ impl Worker {
     /// Counts and keeps for its records that a request which was permitted was not what was permitted.
     fn restate(&mut self, stream: StreamId, decision: Decision, reason: DenyReason) {
         let (config, reason) = (&self.config, Reason::Refused(reason));
-        self.counters.decision(decision, reason);
+        self.recorder.count_decision(decision, reason);
         self.streams.restate(stream, |decided| {
             Decided::new(Ruled { decision, reason, ..decided.ruled }, config)
         });

@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use crate::audit::{Decided, Decision, Phase, Record, Ruled};
+use crate::audit::{Decided, Decision, Record, Ruled};
 use crate::bodies::Traffic;
 use crate::calls::StreamId;
 use crate::connection::CleanConnection;
 use crate::decision::{Allowance, Denial, Terms};
 use crate::instant::Instant;
 use crate::mark::MarkedDecision;
-use crate::reason::{DenyReason, Reason};
+use crate::reason::Reason;
 use crate::refusal::refuse;
 use crate::request::Facts;
 use crate::step::{Pass, Step};
@@ -49,7 +49,7 @@ impl Worker {
     /// Refuses a request.
     pub(super) fn deny(&mut self, stream: StreamId, waiting: Waiting, denial: Denial) -> Step {
         let Waiting { facts, arrived, traffic, .. } = waiting;
-        self.note_denial(&denial);
+        self.denial_log.refused(&denial);
         let refusal = refuse(&denial, &facts, &self.config);
         let ruled = ruled(denial, Decision::Deny, facts, arrived);
         let record = self.keep(stream, ruled, traffic, Past::default());
@@ -64,20 +64,12 @@ impl Worker {
         denial: Denial,
     ) -> Step {
         let Waiting { mut facts, arrived, traffic, .. } = waiting;
-        self.note_denial(&denial);
+        self.denial_log.refused(&denial);
         let mark = self.twice.mark(MarkedDecision::ShadowDeny, &facts);
         let remove = std::mem::take(&mut facts.remove);
         let ruled = ruled(denial, Decision::ShadowDeny, facts, arrived);
         let record = self.keep(stream, ruled, traffic, Past::default());
         Step::Pass(Pass { remove, record: Some(record), mark, ..Pass::default() })
-    }
-
-    /// What the log has to say of it.
-    fn note_denial(&mut self, denial: &Denial) {
-        self.issuer_mistakes.note(denial);
-        if denial.reason == DenyReason::ScopeWithdrawn {
-            self.beside.refused();
-        }
     }
 
     /// Counts and keeps what was decided, for the final record. The first record.
@@ -88,11 +80,9 @@ impl Worker {
         traffic: Rc<Traffic>,
         past: Past,
     ) -> Record {
-        self.counters.decision(ruled.decision, ruled.reason);
         let end = if ruled.decision == Decision::Allow { self.end_of(&ruled, &past) } else { None };
         let decided = Decided::new(ruled, &self.config);
-        let node = self.identity.node.as_deref();
-        let record = decided.record(stream, node, &Phase::Decision, &mut self.chain);
+        let record = self.recorder.decided(stream, &decided);
         self.streams.run(stream, Running { decided, end, traffic, past });
         record
     }

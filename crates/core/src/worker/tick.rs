@@ -6,7 +6,7 @@ use crate::caller::Caller;
 use crate::calls::{Answer, Call, StreamId};
 use crate::counters::CounterName;
 use crate::instant::Instant;
-use crate::sharing::{Board, SharedHeads};
+use crate::sharing::Board;
 use crate::sources::Lines;
 use crate::step::Step;
 use crate::ticks::{IDLE_TICK, LEAD_TICK, SOON, TICK};
@@ -32,18 +32,14 @@ impl Worker {
     /// Time has passed: at most [`Worker::period`] since the last time. `board` is what the VMs of this proxy
     /// share.
     pub fn tick(&mut self, board: &dyn Board, now: Instant) -> Tick {
-        if self.ended_at.is_some() {
+        if self.recorder.has_ended() {
             return self.last_tick(board, now);
         }
-        for issuer in self.keys.due(now) {
-            self.calls.queue_keys(issuer, now);
-            self.keys.fetch_begins(issuer, now);
-        }
-        self.revocations.purge(now);
-        self.knowledge.notice(now);
-        let mut steps = self.share(board, now);
-        self.poll(now);
-        self.report(board, now);
+        self.learner.refresh(&mut self.calls, now);
+        let newly_revoked = self.learner.share(board, now);
+        let mut steps = if newly_revoked { self.cut_revoked(now) } else { Vec::new() };
+        self.learner.poll(&mut self.calls, now);
+        self.recorder.report(board, &mut self.process, &mut self.calls, now);
         self.report_probes(now);
         let process = if self.calls.has_queued(now) { self.process_id(board) } else { None };
         let caller = Caller::new(&self.identity, process, &self.config);
@@ -54,16 +50,15 @@ impl Worker {
         }
         steps.extend(self.cut_due(now));
         steps.extend(self.note_starts(now));
-        self.chain.forget(now);
-        let mut warnings = self.warnings(now);
+        self.recorder.forget(now);
+        let mut warnings: Vec<_> = self.recorder.warning(now).into_iter().collect();
         warnings.append(&mut self.twice.warnings());
-        warnings.append(&mut self.issuer_mistakes.warnings());
-        warnings.extend(self.beside.warning());
+        warnings.append(&mut self.denial_log.warnings());
         let Lines { warnings: mut failing, mut notices } =
             self.sources.lines(&self.config, board, now);
         warnings.append(&mut failing);
-        notices.extend(self.withdrawals.notice());
-        Tick { calls, steps, counters: self.counters.take(), warnings, notices }
+        notices.extend(self.denial_log.notice());
+        Tick { calls, steps, counters: self.recorder.take_counters(), warnings, notices }
     }
 
     /// How soon time should pass next.
@@ -71,24 +66,22 @@ impl Worker {
     pub fn period(&self, now: Instant) -> Duration {
         // The sooner a call is made, the shorter a request waits, and the sooner others learn what this VM has
         // learnt.
-        let goes_on = self.ended_at.is_none();
-        let has_outcome = goes_on && self.heads.as_ref().is_some_and(SharedHeads::has_outcome);
-        if self.has_news || has_outcome || self.calls.has_queued(now) {
+        let is_to_tell = self.learner.has_news() || self.recorder.has_outcome();
+        if is_to_tell || self.calls.has_queued(now) {
             return SOON;
         }
-        let rests = goes_on && self.is_idle() && !self.is_to_poll();
+        let goes_on = !self.recorder.has_ended();
+        let rests = goes_on && self.is_idle() && !self.learner.is_to_poll();
         if !rests {
             return TICK;
         }
-        let holds_lease = self.leads && self.sharing.is_some();
-        let rest = if holds_lease { LEAD_TICK } else { IDLE_TICK };
+        let rest = if self.learner.holds_lease() { LEAD_TICK } else { IDLE_TICK };
         self.due().map_or(rest, |due| due.since(now).clamp(TICK, rest))
     }
 
     /// When it has to do something that nothing but time brings about: to report its head, or to ask for keys.
     fn due(&self) -> Option<Instant> {
-        let report = self.config.audit.heads.as_ref().and_then(|_| self.chain.next_report());
-        [report, self.keys.next_fetch()].into_iter().flatten().min()
+        [self.recorder.next_report(), self.learner.next_fetch()].into_iter().flatten().min()
     }
 
     /// Whether it has no request: none runs, and none waits.

@@ -3,8 +3,6 @@
 use crate::calls::StreamId;
 use crate::trace::Trace;
 
-use super::Worker;
-
 /// The most traces that are kept until somebody takes them.
 const MAX_TRACES: usize = 1024;
 
@@ -18,17 +16,14 @@ impl Traces {
             kept.push((stream, *trace));
         }
     }
-}
 
-impl Worker {
-    /// Keeps from now on by which steps requests are decided.
-    pub fn keep_traces(&mut self) {
-        self.traces.0.get_or_insert_default();
+    /// Keeps them from now on.
+    pub(super) fn begin(&mut self) {
+        self.0.get_or_insert_default();
     }
 
-    /// Hands over what was kept since the last time: the last ones are left out where nobody came for more than a
-    /// thousand.
-    pub fn take_traces(&mut self) -> Vec<(StreamId, Trace)> {
-        self.traces.0.as_mut().map(std::mem::take).unwrap_or_default()
+    /// Hands over what was kept since the last time.
+    pub(super) fn take(&mut self) -> Vec<(StreamId, Trace)> {
+        self.0.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }

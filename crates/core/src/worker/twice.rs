@@ -13,16 +13,12 @@
 //! by a header. (The request is refused anyway, but for shadow mode.) Where there is none, no such header can be a
 //! grant's, and they are removed as always.
 
-use crate::audit::{Decision, beginning};
+use crate::audit::beginning;
+use crate::caller::Identity;
 use crate::config::Config;
-use crate::decision::{Denial, Earlier, Ruling};
+use crate::decision::Earlier;
 use crate::mark::{MarkKey, MarkedDecision, MarkedRequest, NoMark, StreamKey, StreamState};
-use crate::reason::{DenyReason, Reason};
-use crate::refusal::refuse;
 use crate::request::Facts;
-use crate::step::{Pass, Step};
-
-use super::{Identity, Worker};
 
 /// The longest name of a listener that is logged, in bytes.
 const LISTENER: usize = 256;
@@ -94,7 +90,7 @@ impl Twice {
     }
 
     /// Says, once for each kind, that the filter is there twice.
-    fn say(&mut self, found: Found, state: &dyn StreamState) {
+    pub(super) fn say(&mut self, found: Found, state: &dyn StreamState) {
         let said = match found {
             Found::Same => &mut self.said_aside,
             Found::Other(_) => &mut self.said_other,
@@ -149,42 +145,4 @@ impl Cause {
 fn marked(facts: &Facts, stream: Option<StreamKey>) -> Option<MarkedRequest<'_>> {
     let Facts { method, authority, path, .. } = facts;
     Some(MarkedRequest { stream: stream?, method, authority, path })
-}
-
-impl Worker {
-    /// The step for a request that an earlier instance has decided about. `hidden` are the headers with a token
-    /// that the upstream may not see.
-    pub(super) fn after_earlier(
-        &mut self,
-        found: Found,
-        ruling: Ruling,
-        mut facts: Facts,
-        hidden: Vec<String>,
-        state: &dyn StreamState,
-    ) -> Step {
-        self.twice.say(found, state);
-        match ruling {
-            Ruling::StepAside => return Step::Pass(Pass::default()),
-            Ruling::Pass => self.counters.decision(Decision::Pass, Reason::NoToken),
-            Ruling::ShadowDeny(denial) => {
-                self.counters.decision(Decision::ShadowDeny, Reason::Refused(denial.reason));
-            }
-            Ruling::Deny(denial) => return self.refuse_beside(&denial, &facts),
-            // None of these is for a request that an earlier instance has decided about.
-            Ruling::Judge | Ruling::Allow(_) | Ruling::RunsOn(_) | Ruling::Ask(_) => {
-                return self.refuse_beside(&Denial::of(DenyReason::InternalError), &facts);
-            }
-        }
-        let mut remove = hidden;
-        if !state.has_permit() {
-            remove.append(&mut facts.remove);
-        }
-        Step::Pass(Pass { remove, ..Pass::default() })
-    }
-
-    /// Refuses a request whose record stays as the earlier instance has written it.
-    fn refuse_beside(&mut self, denial: &Denial, facts: &Facts) -> Step {
-        self.counters.decision(Decision::Deny, Reason::Refused(denial.reason));
-        Step::RefuseUnrecorded(refuse(denial, facts, &self.config))
-    }
 }

@@ -25,7 +25,7 @@ impl Worker {
             return None;
         }
         let (token, permitted) = (ruled.token.as_ref()?, past.permitted?);
-        let last = self.knowledge.last(token.issuer());
+        let last = self.learner.last_known(token.issuer());
         let own = last.after(revocation.unavailable_for);
         let next = self.next_scope(past).zip(self.enforcing()).map(|(scope, next)| {
             match scope.on_unavailable.unwrap_or(next.revocation.on_unavailable) {
@@ -42,10 +42,7 @@ impl Worker {
         let running = self.streams.running(stream)?;
         let (ruled, past) = (&running.decided.ruled, &running.past);
         // What is revoked was cut when that became known.
-        let is_known = self
-            .revocations
-            .age(now)
-            .is_some_and(|age| age <= self.config.revocation.max_staleness);
+        let is_known = self.learner.is_fresh(now);
         let (end, reason) =
             if is_known { self.firm_end(ruled, past)? } else { self.end_of(ruled, past)? };
         if end <= now {
