@@ -1,208 +1,53 @@
 //! Hostile tokens and bytes. Whatever comes, the answer is a refusal for its reason, and the same
 //! worker serves the next request, in its first VM: a panic would take it away from everybody. (No
-//! input is known that makes one; what happens after a panic is shown in `panics.rs`.)
+//! input is known that makes one; what happens after a panic is shown in `panics.rs`. What a token can have wrong with
+//! it is listed in the core's tests, `crates/core/tests/core/tokens`, which run in a wasm engine too.)
 
 use std::fs;
 use std::io::BufReader;
 
 use breakglass_tests::client::{Answer, connect, get, request};
 use breakglass_tests::gate::{Gate, Plan};
-use breakglass_tests::keys::{Key, jwks};
-use breakglass_tests::tokens::{Mint, now};
+use breakglass_tests::keys::Key;
+use breakglass_tests::tokens::Mint;
 use ring::hmac;
-use serde_json::{Value, json};
+use serde_json::json;
 
 fn present(token: impl AsRef<[u8]>) -> breakglass_tests::client::Request {
     get("/v1/orders").token(token)
 }
 
 #[test]
-fn no_algorithm_is_no_signature() {
+fn hostile_cryptography_and_times_leave_the_worker_as_it_was() {
     let gate = Gate::standard();
-    for alg in ["none", "None", "NONE", "nOnE"] {
-        let token = gate.mint().header("alg", alg);
-        let signed = token.sign_with(|input| gate.key.sign("ES256", input));
-        gate.refuses(&present(signed), 401, "algorithm_not_allowed");
-        let unsigned = token.sign_with(|_| Vec::new());
-        gate.refuses(&present(unsigned), 401, "algorithm_not_allowed");
-    }
-    gate.still_serves();
-}
-
-#[test]
-fn a_public_key_is_no_secret() {
-    let rsa = Key::rsa("rsa");
-    let gate = Plan::standard()
-        .filter(|filter| filter["issuers"][0]["algorithms"] = json!(["ES256", "RS256"]))
-        .filter(|filter| {
-            let keys = filter["issuers"][0]["jwks"]["inline"]["keys"].as_array_mut().unwrap();
-            keys.push(rsa.jwk());
-        })
-        .start();
-    for key in [&gate.key, &rsa] {
-        for (alg, hash) in [
-            ("HS256", hmac::HMAC_SHA256),
-            ("HS384", hmac::HMAC_SHA384),
-            ("HS512", hmac::HMAC_SHA512),
-        ] {
-            let secret = hmac::Key::new(hash, key.public_bytes());
-            let token = Mint::new(key)
-                .header("alg", alg)
-                .sign_with(|input| hmac::sign(&secret, input).as_ref().to_vec());
-            gate.refuses(&present(token), 401, "algorithm_not_allowed");
-        }
-        // The same, where the header lies about the algorithm.
-        let secret = hmac::Key::new(hmac::HMAC_SHA256, key.public_bytes());
-        let token = Mint::new(key).sign_with(|input| hmac::sign(&secret, input).as_ref().to_vec());
-        gate.refuses(&present(token), 401, "signature_invalid");
-    }
-    gate.still_serves();
-}
-
-#[test]
-fn algorithms_are_spelled_in_one_way() {
-    let gate = Gate::standard();
-    for alg in ["es256", "ES256 ", "ES256K", "ES512", "HS256", "RS256", "dir", "ES256\u{0}"] {
-        let token = gate.mint().header("alg", alg).sign_with(|input| gate.key.sign("ES256", input));
-        gate.refuses(&present(token), 401, "algorithm_not_allowed");
-    }
-    gate.still_serves();
-}
-
-#[test]
-fn signatures_that_no_key_makes_are_refused() {
-    let gate = Gate::standard();
-    // The order of P-256 (SEC 2 section 2.4.2): a signature's numbers are below it.
-    let order = [
-        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
-        0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
-    ];
-    let zero = [0; 32];
-    let one = {
-        let mut one = zero;
-        one[31] = 1;
-        one
-    };
-    for (r, s) in [
-        (zero, zero),
-        (zero, one),
-        (one, zero),
-        (one, one),
-        (order, order),
-        (one, order),
-        (order, zero),
-        ([0xff; 32], [0xff; 32]),
-    ] {
-        let token = gate.mint().sign_with(|_| [r, s].concat());
-        gate.refuses(&present(token), 401, "signature_invalid");
-    }
-    for length in [1, 32, 63, 65, 96, 128, 132, 256, 1024] {
-        let token = gate.mint().sign_with(|_| vec![0x42; length]);
-        gate.refuses(&present(token), 401, "signature_invalid");
-    }
-    gate.still_serves();
-}
-
-#[test]
-fn a_good_signature_in_another_form_is_refused() {
-    let gate = Gate::standard();
+    let none = gate.mint().header("alg", "none").sign_with(|_| Vec::new());
+    gate.refuses(&present(none), 401, "algorithm_not_allowed");
+    // A public key is no secret.
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, gate.key.public_bytes());
+    let mac = |input: &[u8]| hmac::sign(&secret, input).as_ref().to_vec();
+    let token = gate.mint().header("alg", "HS256").sign_with(mac);
+    gate.refuses(&present(token), 401, "algorithm_not_allowed");
+    gate.refuses(&present(gate.mint().sign_with(mac)), 401, "signature_invalid");
     let der = gate.mint().sign_with(|input| gate.key.sign_der(input));
     gate.refuses(&present(der), 401, "signature_invalid");
-    let longer = gate.mint().sign_with(|input| [gate.key.sign("ES256", input), vec![0]].concat());
-    gate.refuses(&present(longer), 401, "signature_invalid");
-    let twice = gate.mint().sign_with(|input| gate.key.sign("ES256", input).repeat(2));
-    gate.refuses(&present(twice), 401, "signature_invalid");
-    let swapped = gate.mint().sign_with(|input| {
-        let signature = gate.key.sign("ES256", input);
-        [&signature[32..], &signature[..32]].concat()
-    });
-    gate.refuses(&present(swapped), 401, "signature_invalid");
-    gate.still_serves();
-}
-
-#[test]
-fn a_signature_on_another_curve_is_refused() {
-    let p384 = Key::es384("key-1");
-    let gate = Gate::standard();
-    let token = Mint::new(&p384).header("alg", "ES256").sign();
-    gate.refuses(&present(token), 401, "signature_invalid");
-    gate.still_serves();
-    let gate = Plan::standard()
-        .set("/issuers/0/algorithms", json!(["ES256", "ES384"]))
-        .set("/issuers/0/jwks/inline", jwks(&[&p384]))
-        .start();
-    gate.allows(&present(Mint::new(&p384).sign()));
-    let token = Mint::new(&p384).header("alg", "ES256").sign();
-    gate.refuses(&present(token), 401, "algorithm_not_allowed");
-    gate.allows(&present(Mint::new(&p384).sign()));
-    gate.has_its_first_vms();
-}
-
-#[test]
-fn a_key_that_comes_with_the_token_is_not_used() {
-    let gate = Gate::standard();
+    let zeros = gate.mint().sign_with(|_| vec![0; 64]);
+    gate.refuses(&present(zeros), 401, "signature_invalid");
     let mine = Key::es256("mine");
     let token = Mint::new(&mine).header("jwk", mine.jwk()).sign();
     gate.refuses(&present(token), 401, "token_malformed");
-    let token = Mint::new(&mine).header("jku", "http://approvals.internal/mine").sign();
-    gate.refuses(&present(token), 401, "token_malformed");
-    let token = Mint::new(&mine).header("jku", Value::Null).sign();
-    gate.refuses(&present(token), 401, "token_malformed");
-    let token = Mint::new(&mine).sign();
-    gate.refuses(&present(token), 401, "key_unknown");
-    gate.still_serves();
-}
-
-#[test]
-fn times_are_seconds_that_are_not_far_away() {
-    let gate = Gate::standard();
-    for name in ["iat", "exp", "nbf", "auth_time"] {
-        for text in [
-            format!("\"{}\"", now()),
-            "1e300".to_owned(),
-            "-1".to_owned(),
-            "-0.5".to_owned(),
-            "253402300800".to_owned(),
-            "9223372036854775807".to_owned(),
-            "9223372036854775808".to_owned(),
-            "18446744073709551615".to_owned(),
-            "18446744073709551616".to_owned(),
-            "null".to_owned(),
-            "true".to_owned(),
-            "[]".to_owned(),
-            "{}".to_owned(),
-        ] {
-            // Written as text: a JSON library would not let these through.
-            let marked = gate.mint().claim(name, "@@");
-            let token = marked.payload_text(|json| json.replace("\"@@\"", &text)).sign();
-            println!("{name} = {text}");
-            gate.refuses(&present(token), 401, "claim_invalid");
-        }
+    for text in ["1e300", "-1", "18446744073709551616"] {
+        // Written as text: a JSON library would not let these through.
+        let marked = gate.mint().claim("exp", "@@");
+        let token = marked.payload_text(|json| json.replace("\"@@\"", text)).sign();
+        gate.refuses(&present(token), 401, "claim_invalid");
     }
-    // A fraction is a number of seconds too (RFC 7519 section 2).
-    for (name, text) in [
-        ("iat", format!("{}.5", now() - 9)),
-        ("nbf", format!("{}.0", now() - 9)),
-        ("exp", format!("{}.5", now() + 60)),
-        ("auth_time", "1.7e9".to_owned()),
-    ] {
-        let marked = gate.mint().claim(name, "@@");
-        let token = marked.payload_text(|json| json.replace("\"@@\"", &text)).sign();
-        gate.allows(&present(token));
+    let token = gate.mint().sign();
+    for at in (0..token.len()).step_by(token.len() / 20) {
+        let mut broken = token.clone().into_bytes();
+        broken[at] = 0xf0;
+        let answer = gate.send(&present(broken));
+        assert_eq!(answer.status, 401, "byte {at}: {answer:?}");
     }
-    gate.still_serves();
-}
-
-#[test]
-fn times_that_contradict_each_other_are_refused() {
-    let gate = Gate::standard();
-    let backwards = gate.mint().claim("iat", now()).claim("exp", now() - 1).sign();
-    let answer = gate.send(&present(backwards));
-    assert_eq!(answer.status, 401, "{answer:?}");
-    let ancient = gate.mint().claim("iat", 0).claim("exp", 0).sign();
-    gate.refuses(&present(ancient), 401, "token_expired");
-    let forever = gate.mint().claim("exp", 253_402_300_799_u64).sign();
-    gate.refuses(&present(forever), 401, "lifetime_exceeded");
     gate.still_serves();
 }
 
@@ -336,24 +181,6 @@ fn bytes_that_are_not_utf8_do_no_harm_in_the_request_line_host_and_id() {
         assert!(!matches!(status, Some(500..=599)), "{answer:?}");
         gate.still_serves();
     }
-}
-
-#[test]
-fn a_thousand_broken_tokens_leave_the_worker_as_it_was() {
-    let gate = Gate::standard();
-    let token = gate.mint().sign();
-    // Every byte of a good token replaced in turn, deterministic so that a failure can be repeated.
-    for at in (0..token.len()).step_by(token.len() / 500) {
-        for byte in [b'.', b'A', 0xf0] {
-            let mut broken = token.clone().into_bytes();
-            if std::mem::replace(&mut broken[at], byte) == byte {
-                continue;
-            }
-            let answer = gate.send(&present(broken));
-            assert_eq!(answer.status, 401, "byte {at}: {answer:?}");
-        }
-    }
-    gate.still_serves();
 }
 
 #[test]

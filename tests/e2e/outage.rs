@@ -12,7 +12,8 @@ use serde_json::json;
 /// The introspection timeout is 500 ms; the rest is a busy machine.
 const BOUND: Duration = Duration::from_millis(2500);
 
-/// Every answer that is not one.
+/// Every kind of answer that is not one. More of what is JSON is in the tests of the core and of the types
+/// (`crates/types/src/introspection.rs`).
 fn no_answers() -> Vec<(&'static str, Reply)> {
     let ok = |body: &'static str| Reply::status(200, body);
     vec![
@@ -25,24 +26,10 @@ fn no_answers() -> Vec<(&'static str, Reply)> {
             Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n{\"ac".into()),
         ),
         ("500 that says active", Reply::status(500, r#"{"active":true}"#)),
-        ("503 that says active", Reply::status(503, r#"{"active":true}"#)),
-        ("401 that says active", Reply::status(401, r#"{"active":true}"#)),
-        ("201 that says active", Reply::status(201, r#"{"active":true}"#)),
         ("404 that says inactive", Reply::status(404, r#"{"active":false}"#)),
         ("an empty 200", ok("")),
         ("a page", ok("<html>active: true</html>")),
-        ("half of the JSON", ok(r#"{"active":true"#)),
-        ("more than the JSON", ok(r#"{"active":true} true"#)),
-        ("no member", ok("{}")),
-        ("the member as text", ok(r#"{"active":"true"}"#)),
-        ("the member as a number", ok(r#"{"active":1}"#)),
-        ("the member as null", ok(r#"{"active":null}"#)),
-        ("the member twice", ok(r#"{"active":false,"active":true}"#)),
-        ("another member's name", ok(r#"{"Active":true}"#)),
-        ("an array", ok(r#"[{"active":true}]"#)),
-        ("just true", ok("true")),
         ("another grant", ok(r#"{"active":true,"jti":"grant-of-mallory"}"#)),
-        ("a grant that is no text", ok(r#"{"active":true,"jti":7}"#)),
         ("bytes that are not UTF-8", Reply::status(200, b"{\"active\":true,\"x\":\"\xff\"}")),
         ("very deep JSON", Reply::status(200, "[".repeat(100_000))),
     ]
@@ -132,18 +119,6 @@ fn being_told_to_allow_ends_and_never_begins_for_what_was_issued_later() {
 }
 
 #[test]
-fn being_told_to_allow_allows_nothing_that_is_refused_anyway() {
-    let gate =
-        Plan::standard().set("/revocation/on_unavailable", json!("allow")).approvals_down().start();
-    gate.refuses(
-        &get("/v1/orders").token(gate.mint().issued(700, 600).sign()),
-        401,
-        "token_expired",
-    );
-    gate.refuses(&get("/v1/invoices").token(gate.mint().sign()), 403, "out_of_scope");
-}
-
-#[test]
 fn a_scope_has_the_last_word_on_what_happens_in_an_outage() {
     let gate =
         Plan::standard().set("/scopes/0/on_unavailable", json!("allow")).approvals_down().start();
@@ -152,25 +127,10 @@ fn a_scope_has_the_last_word_on_what_happens_in_an_outage() {
         get("/v1/ledger/x").token(gate.mint().issued(60, 900).scope("ledger:all").sign())
     };
     gate.refuses(&ledger(&gate), 503, "revocation_unknown");
-
-    let gate = Plan::standard()
-        .set("/revocation/on_unavailable", json!("allow"))
-        .set("/scopes/0/on_unavailable", json!("deny"))
-        .approvals_down()
-        .start();
-    gate.refuses(&fresh(&gate), 503, "revocation_unknown");
-    gate.allows_unverified(&ledger(&gate));
 }
 
 #[test]
 fn an_outage_does_not_touch_requests_without_a_token() {
     let gate = Plan::standard().approvals_down().start();
     gate.passes(&get("/v1/orders"));
-}
-
-#[test]
-fn without_introspection_every_permit_says_that_nobody_was_asked() {
-    let gate = Plan::standard().set("/revocation", json!({"on_unavailable": "allow"})).start();
-    gate.allows_unverified(&fresh(&gate));
-    assert_eq!(gate.approvals.calls(INTROSPECTION).len(), 0);
 }

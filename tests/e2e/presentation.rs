@@ -1,9 +1,9 @@
-//! How a token is presented: what is refused before anything in it is believed.
+//! How a token is presented: what is refused before anything in it is believed. The tables are in the core's tests
+//! (`crates/core/tests/core/tokens/form.rs` and `token_sources.rs`).
 
 use breakglass_tests::client::{Request, get};
 use breakglass_tests::gate::{Gate, Plan, Refused};
 use breakglass_tests::grpc::call_with_trailers;
-use breakglass_tests::keys::base64url;
 use serde_json::{Value, json};
 
 /// Nothing of a token that is not verified is told or recorded.
@@ -43,121 +43,23 @@ fn refuses_a_token_over_eight_kibibytes_and_allows_one_that_is_just_under() {
 }
 
 #[test]
-fn refuses_a_token_over_the_configured_size() {
-    let gate = Plan::standard().set("/max_token_bytes", json!(700)).start();
-    let small = gate.mint().sign();
-    assert!(small.len() < 700, "{}", small.len());
-    gate.allows(&get("/v1/orders").token(small));
-    let large = gate.mint().claim("padding", "x".repeat(300)).sign();
-    gate.refuses(&get("/v1/orders").token(large), 401, "token_too_large");
-}
-
-#[test]
-fn refuses_what_does_not_have_the_form_of_a_token() {
+fn refuses_what_is_not_written_as_a_token_is() {
     let gate = Gate::standard();
     let token = gate.mint().sign();
-    let parts: Vec<&str> = token.split('.').collect();
-    let [header, payload, signature] = parts[..] else { panic!("three parts") };
-    gate.allows(&get("/v1/orders").token(&token));
+    let crit = gate.mint().header("crit", json!(["exp"])).sign();
+    let twice = gate.mint().payload_text(|json| json.replacen('{', r#"{"scope":"admin:read","#, 1));
     for malformed in [
         String::new(),
-        ".".into(),
-        "..".into(),
-        "hello".into(),
         "a.b.c".into(),
-        format!("{header}.{payload}"),
-        format!(".{payload}.{signature}"),
-        format!("{header}..{signature}"),
-        format!("{token}.{signature}"),
-        format!("{header}.{payload}.{signature}="),
-        format!("{header}=.{payload}.{signature}"),
-        format!("{header}.{payload}. {signature}"),
-        format!("{header}.{payload}\t.{signature}"),
         format!("Bearer {token}"),
-        format!("{token},"),
-        format!("\"{token}\""),
-        format!("{header}.{}+.{signature}", &payload[1..]),
-        format!("{}.{payload}.{signature}", base64url(b"not json")),
-        format!("{}.{payload}.{signature}", base64url(b"[]")),
-        format!("{}.{payload}.{signature}", base64url(b"\xff\xfe")),
-        format!("{header}.{}.{signature}", base64url(b"{")),
-        format!("{header}.{}.{signature}", base64url(b"\"sub\"")),
+        token.replacen('.', "\t.", 1),
+        token[..token.len() - 1].into(),
+        crit,
+        twice.sign(),
     ] {
         let refused = gate.refuses(&get("/v1/orders").token(&malformed), 401, "token_malformed");
         assert_nothing_believed(&refused);
     }
-    gate.still_serves();
-}
-
-#[test]
-fn refuses_base64url_whose_last_bits_say_something() {
-    let gate = Gate::standard();
-    let token = gate.mint().sign();
-    // The last character of a 64 byte signature carries two bits of it and four that must be 0.
-    let last = token.chars().last().unwrap();
-    let alphabet: Vec<char> =
-        ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['-', '_']).collect();
-    let at = alphabet.iter().position(|one| *one == last).unwrap();
-    assert_eq!(at % 16, 0, "a canonical last character");
-    let other = format!("{}{}", &token[..token.len() - 1], alphabet[at + 1]);
-    gate.refuses(&get("/v1/orders").token(other), 401, "token_malformed");
-    gate.allows(&get("/v1/orders").token(token));
-}
-
-#[test]
-fn refuses_a_header_whose_members_are_missing_of_another_type_or_dangerous() {
-    let gate = Gate::standard();
-    let present = |token: String| get("/v1/orders").token(token);
-    for name in ["alg", "kid", "typ"] {
-        gate.refuses(&present(gate.mint().without_header(name).sign()), 401, "token_malformed");
-        for value in [json!(1), json!(null), json!(["x"]), json!({})] {
-            let token = gate.mint().header(name, value).sign();
-            gate.refuses(&present(token), 401, "token_malformed");
-        }
-    }
-    for (name, value) in [
-        ("crit", json!(["exp"])),
-        ("crit", json!([])),
-        ("b64", json!(false)),
-        ("b64", json!(true)),
-        ("jwk", gate.key.jwk()),
-        ("jku", json!("https://attacker.test/keys")),
-        ("x5u", json!("https://attacker.test/cert")),
-        ("x5c", json!(["MIIB"])),
-    ] {
-        let token = gate.mint().header(name, value).sign();
-        gate.refuses(&present(token), 401, "token_malformed");
-    }
-    gate.still_serves();
-}
-
-#[test]
-fn refuses_json_that_can_be_read_in_two_ways() {
-    let gate = Gate::standard();
-    let present = |token: String| get("/v1/orders").token(token);
-    let duplicate = |json: String| json.replacen('{', r#"{"kid":"key-1","#, 1);
-    let duplicate_claim = |json: String| json.replacen('{', r#"{"scope":"admin:read","#, 1);
-    let escaped = |json: String| json.replacen('{', r#"{"\u0073cope":"admin:read","#, 1);
-    let nested = |json: String| json.replacen(r#""reason""#, r#""reason":"x","reason""#, 1);
-    for token in [
-        gate.mint().header_text(duplicate).sign(),
-        gate.mint().payload_text(duplicate_claim).sign(),
-        gate.mint().payload_text(escaped).sign(),
-        gate.mint().payload_text(nested).sign(),
-        gate.mint().payload_text(|json| format!("{json}{{}}")).sign(),
-        gate.mint().payload_text(|json| format!("{json} x")).sign(),
-        gate.mint().payload_text(|json| format!("\u{feff}{json}")).sign(),
-        gate.mint().payload_text(|json| json.replace('}', ",}")).sign(),
-        gate.mint().payload_text(|json| json.replace('"', "'")).sign(),
-        gate.mint().payload_text(|json| json.replacen('{', r#"{"x":"\ud800","#, 1)).sign(),
-        gate.mint().payload_text(|json| json.replacen('{', "{\"x\":\"\n\",", 1)).sign(),
-        gate.mint().payload_text(|json| json.replacen('{', r#"{"x":NaN,"#, 1)).sign(),
-        gate.mint().payload_text(|json| json.replacen('{', r#"{"x":01,"#, 1)).sign(),
-    ] {
-        gate.refuses(&present(token), 401, "token_malformed");
-    }
-    let not_utf8 = b"{\"sub\":\"\xff\"}".to_vec();
-    gate.refuses(&present(gate.mint().payload_bytes(not_utf8).sign()), 401, "token_malformed");
     gate.still_serves();
 }
 
@@ -186,66 +88,37 @@ fn a_bearer_of_ours_is_a_token_and_does_not_reach_the_upstream() {
 }
 
 #[test]
-fn a_bearer_that_is_not_ours_stays_untouched() {
+fn what_other_systems_put_there_stays_untouched() {
     let gate = with_bearer();
     for other in [
-        gate.mint().claim("iss", "https://login.test").sign(),
-        gate.mint().header("typ", "at+jwt").sign(),
-        "opaque-token".to_owned(),
-        "a.b.c".to_owned(),
+        format!("Bearer {}", gate.mint().claim("iss", "https://login.test").sign()),
+        format!("Bearer {}", gate.mint().header("typ", "at+jwt").sign()),
+        "Bearer opaque, Basic YTpi".to_owned(),
+        "Digest username=\"a,b\", realm=\"x\", uri=\"/v1/orders?a=1,2\", response=\"0\"".to_owned(),
     ] {
-        let passed = gate.passes(&bearer(&other));
-        assert_eq!(passed.seen.header("authorization"), Some(&*format!("Bearer {other}")));
+        let passed = gate.passes(&get("/v1/orders").header("authorization", &other));
+        assert_eq!(passed.seen.header("authorization"), Some(&*other));
     }
-    let basic = gate.passes(&get("/v1/orders").header("authorization", "Basic YTpi"));
-    assert_eq!(basic.seen.header("authorization"), Some("Basic YTpi"));
 }
 
 #[test]
 fn a_token_of_ours_in_another_form_is_refused_and_recorded() {
     let gate = with_bearer();
     let token = gate.mint().sign();
-    let cut = &token[..token.len() - 1];
-    let crit = gate.mint().header("crit", json!(["exp"])).sign();
-    let keyless = gate.mint().without_header("kid").sign();
     let large = gate.mint().claim("padding", "x".repeat(9000)).sign();
-    let foreign = gate.mint().header("typ", "at+jwt").sign();
     let single = |value: String| get("/v1/orders").header("authorization", value);
     for (value, reason) in [
-        (format!("Bearer {cut}"), "token_malformed"),
         (format!("Bearer {}", &token[1..]), "token_malformed"),
-        (format!("Bearer {crit}"), "token_malformed"),
-        (format!("Bearer {keyless}"), "token_malformed"),
         (format!("Bearer {large}"), "token_too_large"),
-        (format!("Bearer\t{token}"), "token_malformed"),
         (format!("Bearer \t{token}"), "token_malformed"),
-        (format!("Token {token}"), "token_malformed"),
-        (format!("Basic {token}"), "token_malformed"),
         (token.clone(), "token_malformed"),
-        (format!("Bearer {token}, Basic YTpi"), "token_duplicated"),
         (format!("Digest username=\"a,b\", Bearer {token}"), "token_duplicated"),
-        (format!("Bearer {token},Bearer {token}"), "token_duplicated"),
-        (format!("Bearer {foreign}, Bearer {token}"), "token_duplicated"),
     ] {
         assert_nothing_believed(&gate.refuses(&single(value), 401, reason));
     }
     let lines = single("Basic YTpi".into()).header("authorization", format!("Token {token}"));
     gate.refuses(&lines, 401, "token_duplicated");
     gate.still_serves();
-}
-
-#[test]
-fn lists_and_schemes_of_other_systems_stay_untouched() {
-    let gate = with_bearer();
-    for other in [
-        "Digest username=\"a,b\", realm=\"x\", uri=\"/v1/orders?a=1,2\", response=\"0\"",
-        "AWS4-HMAC-SHA256 Credential=AK/eu/s3/aws4_request, SignedHeaders=host, Signature=fe",
-        "Negotiate YIIZ8wYGKwYBBQUCoIIZ5zCCGeOgMDAuBgkqhkiC9xIBAgI=",
-        "Bearer opaque, Basic YTpi",
-    ] {
-        let passed = gate.passes(&get("/v1/orders").header("authorization", other));
-        assert_eq!(passed.seen.header("authorization"), Some(other));
-    }
 }
 
 #[test]

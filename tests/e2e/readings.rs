@@ -1,5 +1,5 @@
 //! Spellings of what is protected, on a real Envoy: with its own normalisation off, as in a mesh, and with
-//! that of the shipped files.
+//! that of the shipped files. The tables are in the core's tests (`crates/core/tests/core/readings`).
 
 use std::path::Path;
 
@@ -49,17 +49,7 @@ fn assert_covered(gate: &Gate, paths: &[&str]) {
 #[test]
 fn a_path_that_a_url_parser_reads_is_no_way_around() {
     let gate = gate(&json!([{"paths": ["/admin/**"]}]), &untouched());
-    assert_covered(
-        &gate,
-        &[
-            "//x/admin/x",
-            "/\\x/admin/x",
-            "///x/admin/x",
-            "//u@x:80/admin/x",
-            "/%5cx/admin/x",
-            "//x\\admin\\x",
-        ],
-    );
+    assert_covered(&gate, &["//u@x:80/admin/x", "/%5cx/admin/x", "//x\\admin\\x"]);
     // Merged, the same is another path.
     let merging = json!({"normalize_path": true, "merge_slashes": true});
     let merged = self::gate(&json!([{"paths": ["/admin/**"]}]), &merging);
@@ -72,13 +62,7 @@ fn a_server_that_decodes_some_escapes_only_is_no_way_around() {
     let rules = json!([{"paths": ["/admin/{id}", "/v1/{a}/keys", "/@me/{id}"]}]);
     assert_covered(
         &gate(&rules, &untouched()),
-        &[
-            "/%61dmin/a%2fb",
-            "/v1/grp%2fproj/key%73",
-            "/%61dmin/a%u002fb",
-            "/%61dmin/%c0%af",
-            "/%40me/%c0%af",
-        ],
+        &["/v1/grp%2fproj/key%73", "/%61dmin/a%u002fb", "/%40me/%c0%af"],
     );
     // What Envoy has decoded itself is judged as it goes on.
     assert_covered(&gate(&rules, &redirecting()), &["/%40me/%c0%af", "/admin/%c0%af"]);
@@ -87,15 +71,7 @@ fn a_server_that_decodes_some_escapes_only_is_no_way_around() {
 #[test]
 fn an_extension_or_a_name_that_is_cleaned_is_no_way_around() {
     let rules = json!([{"paths": ["/hidden/**", "/admin/users"]}]);
-    let paths = [
-        "/admin/users.json",
-        "/hidden.",
-        "/hidden..",
-        "/hid*den",
-        "/hid%2aden",
-        "/hidden./-rev/x",
-        "/hidden%20",
-    ];
+    let paths = ["/admin/users.json", "/hidden./-rev/x", "/hid%2aden", "/hidden%20"];
     assert_covered(&gate(&rules, &untouched()), &paths);
     assert_covered(&gate(&rules, &redirecting()), &paths);
 }
@@ -116,16 +92,8 @@ fn a_header_that_names_another_path_or_host_is_no_way_around() {
     let rules = json!([{"paths": ["/admin/**"]}, {"hosts": ["secret.internal"]}]);
     let gate = gate(&rules, &untouched());
     let token = gate.mint().scope("all").sign();
-    for name in [
-        "x-original-url",
-        "X-Rewrite-URL",
-        "x-original-uri",
-        "x-forwarded-path",
-        "x-http-path-override",
-        "x_original_url",
-    ] {
+    for name in ["X-Rewrite-URL", "x_original_url"] {
         let named = |path: &str| get("/pub/x").header(name, path);
-        gate.refuses(&named("/admin/x"), 401, "token_missing");
         gate.refuses(&named("/pub").header(name, "/%61dmin/x"), 401, "token_missing");
         gate.refuses(&named("/admin/x").token(&token), 403, "ceiling");
         let refused = gate.refuses(&named("/pub").token(&token), 400, "second_resource");
@@ -134,20 +102,13 @@ fn a_header_that_names_another_path_or_host_is_no_way_around() {
         assert!(detail.contains(&wanted), "{detail}");
         gate.passes(&named("/pub"));
     }
-    for (name, value) in [
-        ("forwarded", "for=192.0.2.1;host=\"secret.internal:443\";proto=https"),
-        ("x-forwarded-host", "a.example, secret.internal"),
-        ("x-forwarded-prefix", "/admin"),
-    ] {
-        gate.refuses(&get("/pub/x").header(name, value), 401, "token_missing");
-        gate.refuses(&get("/pub/x").header(name, value).token(&token), 403, "ceiling");
-    }
-    for (name, value) in [
-        ("forwarded", "for=192.0.2.1;host=orders.internal"),
-        ("x-forwarded-host", "orders.example"),
-        ("x-forwarded-prefix", "/shop"),
-    ] {
-        gate.passes(&get("/pub/x").header(name, value));
-        gate.allows(&get("/pub/x").header(name, value).token(&token));
-    }
+    let secret = "for=192.0.2.1;host=\"secret.internal:443\";proto=https";
+    gate.refuses(&get("/pub/x").header("forwarded", secret), 401, "token_missing");
+    gate.refuses(
+        &get("/pub/x").header("x-forwarded-prefix", "/admin").token(&token),
+        403,
+        "ceiling",
+    );
+    let ordinary = get("/pub/x").header("x-forwarded-host", "orders.example").token(&token);
+    gate.allows(&ordinary.header("forwarded", "for=192.0.2.1;host=orders.internal"));
 }

@@ -97,19 +97,17 @@ fn assert_replaced(gate: &Gate, upstream: &Canned, request: &Request) -> Value {
     problem
 }
 
-const ELSEWHERE: [(u16, &[&[u8]]); 12] = [
+/// One of each kind that Envoy might make something else of. More are in the core's tests
+/// (`crates/core/src/policy/redirect/tests.rs`).
+const ELSEWHERE: [(u16, &[&[u8]]); 8] = [
     (307, &[b"location: https://evil.example/v1?key=secret"]),
     (301, &[b"Location:  HTTP://EVIL.example"]),
     (308, &[b"location: //evil.example/", b"set-cookie: a=b"]),
     (302, &[b"location: \\\\evil.example"]),
-    (303, &[b"location: http://orders.internal@evil.example/"]),
-    (307, &[b"location: http://orders.internal:8080/"]),
     (307, &[b"location: /v1/orders", b"location: http://evil.example/"]),
     (307, &[b"location: /caf\xe9"]),
     (307, &[b"location: /\t/evil.example"]),
-    (300, &[b"location: http:evil.example"]),
     (200, &[b"refresh: 0; url=https://evil.example/"]),
-    (307, &[b"location: ftp://orders.internal/"]),
 ];
 
 #[test]

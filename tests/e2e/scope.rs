@@ -1,4 +1,5 @@
-//! What a grant covers: ceiling, scopes, hosts, routes, methods, paths.
+//! What a grant covers: ceiling, scopes, hosts, routes, methods. The tables are in the core's tests
+//! (`crates/core/tests/core/scopes.rs`).
 
 use breakglass_tests::client::{get, request};
 use breakglass_tests::gate::{Gate, Plan};
@@ -14,22 +15,10 @@ fn the_ceiling_refuses_what_the_token_covers() {
         gate.refuses(&request("DELETE", "/v1/ledger/entries").token(&token), 403, "ceiling");
     assert_eq!(refused.problem["grant"]["subject"], SUBJECT);
     assert_eq!(refused.problem.get("remedy"), None, "nothing can be asked for above the ceiling");
-}
-
-#[test]
-fn the_ceiling_refuses_every_spelling_of_what_it_covers() {
-    let gate = Gate::standard();
-    let token = gate.mint().scope("ledger:all").sign();
     for (method, target) in [
-        ("DELETE", "/v1/ledger"),
-        ("DELETE", "/v1/ledger/"),
-        ("DELETE", "/V1/Ledger/entries"),
-        ("DELETE", "/v1//ledger/entries"),
         ("DELETE", "/v1/x/../ledger/entries"),
-        ("DELETE", "/v1/%6cedger/entries"),
         ("DELETE", "/v1%2fledger%2fentries"),
-        ("DELETE", "/v1/ledger;v=1/entries"),
-        ("delete", "/v1/ledger/entries"),
+        ("delete", "/V1/Ledger;v=1/entries"),
     ] {
         gate.refuses(&request(method, target).token(&token), 403, "ceiling");
     }
@@ -65,66 +54,19 @@ fn post_with(gate: &Gate, scope: &str) -> breakglass_tests::client::Request {
 }
 
 #[test]
-fn refuses_methods_and_paths_that_no_scope_of_the_token_names() {
-    let gate = Gate::standard();
-    let token = gate.mint().sign();
-    for (method, target) in [
-        ("POST", "/v1/orders"),
-        ("DELETE", "/v1/orders/17"),
-        ("OPTIONS", "/v1/orders"),
-        ("get", "/v1/orders"),
-        ("GET", "/v1/orders/"),
-        ("GET", "/v1/orders/17/"),
-        ("GET", "/v1/orders/17/items"),
-        ("GET", "/v1/orders/17/items/"),
-        ("GET", "/v1/ordersx"),
-        ("GET", "/v1/order"),
-        ("GET", "/V1/orders"),
-        ("GET", "/v1/Orders"),
-        ("GET", "/x/v1/orders"),
-        ("GET", "/"),
-        ("GET", "/v1/invoices"),
-    ] {
-        gate.refuses(&request(method, target).token(&token), 403, "out_of_scope");
-    }
-}
-
-#[test]
-fn refuses_a_token_whose_scopes_the_configuration_does_not_know() {
-    let gate = Gate::standard();
-    let token = gate.mint().scope("ghosts:read").sign();
-    let refused = gate.refuses(&get("/v1/orders").token(token), 403, "out_of_scope");
-    let remedy = refused.problem["remedy"].as_str().unwrap();
-    assert!(remedy.starts_with("breakglass request --scope ghosts:read --scope "), "{remedy}");
-}
-
-#[test]
 fn a_scope_with_hosts_covers_these_hosts_only() {
     let gate = Gate::standard();
-    let token = gate.mint().scope("host:exact").sign();
-    let to = |host: &str| get("/v1/invoices").host(host).token(&token);
-    gate.allows(&to("billing.internal"));
-    for host in ["orders.internal", "billing.internal.evil.test", "xbilling.internal", "internal"] {
-        gate.refuses(&to(host), 403, "out_of_scope");
-    }
-    let token = gate.mint().scope("host:suffix").sign();
-    let to = |host: &str| get("/v1/invoices").host(host).token(&token);
-    gate.allows(&to("a.eu.internal"));
-    gate.allows(&to("a.b.eu.internal"));
-    for host in ["eu.internal", "xeu.internal", "a.eu.internal.evil.test", "a.us.internal"] {
-        gate.refuses(&to(host), 403, "out_of_scope");
-    }
-}
-
-#[test]
-fn hosts_are_compared_without_case_port_and_final_dot() {
-    let gate = Gate::standard();
-    let token = gate.mint().scope("host:exact").sign();
-    for host in ["BILLING.internal", "billing.internal:8443", "billing.internal."] {
-        let request = get("/v1/invoices").host(host).token(&token);
-        assert_eq!(gate.send(&request).status, 200, "{host}");
+    for (scope, covered, other) in [
+        ("host:exact", "BILLING.internal:8443", "billing.internal.evil.test"),
+        ("host:suffix", "a.b.eu.internal.", "eu.internal"),
+    ] {
+        let token = gate.mint().scope(scope).sign();
+        let to = |host: &str| get("/v1/invoices").host(host).token(&token);
+        let request = to(covered);
+        assert_eq!(gate.send(&request).status, 200, "{covered}");
         let record = gate.envoy.record(&request.id);
         assert_eq!(record.audit().unwrap().text_of("decision"), Some("allow"));
+        gate.refuses(&to(other), 403, "out_of_scope");
     }
 }
 
@@ -177,27 +119,13 @@ fn a_client_does_not_choose_the_route_by_headers_that_the_filter_removes() {
 }
 
 #[test]
-fn refuses_a_method_override_under_a_token() {
-    let gate = Gate::standard();
+fn refuses_a_method_override_under_a_token_unless_the_configuration_calls_it_harmless() {
+    let gate = Plan::standard().set("/harmless_method_overrides", json!(["x-http-method"])).start();
     let token = gate.mint().sign();
-    gate.allows(&get("/v1/orders").token(&token));
-    for name in ["x-http-method-override", "X-HTTP-Method", "x-method-override"] {
-        for value in ["DELETE", "GET", ""] {
-            let request = get("/v1/orders").token(&token).header(name, value);
-            gate.refuses(&request, 400, "method_override");
-        }
-    }
+    let with = |name: &str, value: &str| get("/v1/orders").token(&token).header(name, value);
+    gate.allows(&with("X-HTTP-Method", "DELETE"));
+    gate.refuses(&with("X-HTTP-Method-Override", "DELETE"), 400, "method_override");
+    gate.refuses(&with("x-method-override", ""), 400, "method_override");
     gate.passes(&get("/v1/orders").header("x-http-method-override", "DELETE"));
     gate.still_serves();
-}
-
-#[test]
-fn allows_a_method_override_that_the_configuration_calls_harmless() {
-    let gate = Plan::standard()
-        .set("/harmless_method_overrides", json!(["x-http-method-override"]))
-        .start();
-    let token = gate.mint().sign();
-    let with = |name: &str| get("/v1/orders").token(&token).header(name, "DELETE");
-    gate.allows(&with("x-http-method-override"));
-    gate.refuses(&with("x-method-override"), 400, "method_override");
 }

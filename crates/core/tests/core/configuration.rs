@@ -236,7 +236,7 @@ fn names_a_scope_or_an_issuer_that_is_there_twice() {
 
 #[test]
 fn refuses_what_is_no_json_or_has_a_member_twice() {
-    for text in ["", "{", "[]", r#"{"issuers": 1, "issuers": 2}"#, "issuers: []"] {
+    for text in ["", "{", "[]", "null", r#"{"issuers": 1, "issuers": 2}"#, "issuers: []"] {
         let errors = breakglass_core::config::Config::parse(text.as_bytes(), &|_| None);
         assert_eq!(errors.unwrap_err().len(), 1, "{text}");
     }

@@ -3,10 +3,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
-mod answers;
-mod beside;
 mod chain;
 mod configuration;
+mod configuration_fields;
 mod connection;
 mod cut;
 mod decision;
@@ -16,23 +15,27 @@ mod hostile;
 mod idle_time;
 #[cfg(not(target_arch = "wasm32"))]
 mod laws;
+mod logs;
 mod long_records;
 mod max_stream;
 mod new_configurations;
+mod paths;
+mod plugin_names;
 mod probe;
 mod quiet_heads;
 mod random;
 mod readings;
 mod redirects;
 mod refusal;
+mod repeated_epochs;
 mod report_pages;
 mod routes_used;
-mod second;
+mod scopes;
+mod second_resources;
 mod sharing;
-mod sources;
 mod support;
-mod tags;
 mod token_sources;
+mod tokens;
 mod traces;
 mod tunnels;
 mod twice;
@@ -40,3 +43,4 @@ mod unavailable;
 mod untouched;
 mod upgrades;
 mod vectors;
+mod waiting;

@@ -369,6 +369,27 @@ fn a_second_source_with_a_token_of_ours_never_reaches_the_upstream() {
     }
 }
 
+#[test]
+fn two_tokens_of_ours_are_duplicated_and_nothing_of_what_is_refused_is_believed() {
+    let ours = token(json!({}));
+    for (line, wanted) in [
+        (format!("Bearer {ours},Bearer {ours}"), "token_duplicated"),
+        (format!("Digest username=\"a,b\", Bearer {ours}"), "token_duplicated"),
+        (format!("Token {ours}"), "token_malformed"),
+    ] {
+        let mut stage = Stage::new(&bearer_config());
+        let step = stage.request(1, &with_lines(&[line]));
+        let Step::Refuse(refusal, _) = &step else { panic!("{step:?}") };
+        assert_eq!(reason(&step), wanted);
+        let problem: Value = serde_json::from_slice(&refusal.body).unwrap();
+        assert_eq!(problem.get("grant"), None);
+        let record = stage.logged(1).unwrap();
+        for member in ["grant", "subject", "incident", "justification", "approvers", "scope"] {
+            assert_eq!(record[member], Value::Null, "{record}");
+        }
+    }
+}
+
 fn trailers(
     stage: &mut Stage,
     stream: u32,

@@ -318,14 +318,22 @@ fn a_header_that_names_another_path_is_a_reading_and_refused_under_a_token() {
 #[test]
 fn the_answer_names_the_header_that_names_another_path() {
     let token = Key::new(1).sign(&claims());
-    let request =
-        Request::under(&token).header("X_Rewrite-Url", "/pub").header("x-original-url", "/");
-    let step = Stage::new(&config()).request(1, &request);
-    assert_refused(&step, "second_resource");
-    let breakglass_core::step::Step::Refuse(refusal, _) = step else { panic!() };
-    let body: Value = serde_json::from_slice(&refusal.body).unwrap();
-    assert_eq!(refusal.reason.status(), 400);
-    assert!(body["detail"].as_str().unwrap().contains("`x-rewrite-url`"), "{body}");
+    for (name, named) in [
+        ("x-original-url", "x-original-url"),
+        ("X_Rewrite-Url", "x-rewrite-url"),
+        ("X-Original-URI", "x-original-uri"),
+        ("x-forwarded-path", "x-forwarded-path"),
+        ("x-http-path-override", "x-http-path-override"),
+    ] {
+        // The first of them.
+        let request = Request::under(&token).header(name, "/pub").header("x-forwarded-path", "/");
+        let step = Stage::new(&config()).request(1, &request);
+        assert_refused(&step, "second_resource");
+        let breakglass_core::step::Step::Refuse(refusal, _) = step else { panic!() };
+        let body: Value = serde_json::from_slice(&refusal.body).unwrap();
+        assert_eq!(refusal.reason.status(), 400);
+        assert!(body["detail"].as_str().unwrap().contains(&format!("`{named}`")), "{body}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Requests that name a second resource in a header or in the query, on a real Envoy: S3's and Azure's copies,
-//! WebDAV's destinations, a registry's mounts, Vault's namespaces and logins.
+//! WebDAV's destinations, a registry's mounts, Vault's namespaces and logins. The tables are in the core's tests
+//! (`crates/core/tests/core/second_resources`).
 
 use breakglass_tests::client::{Request, get, request};
 use breakglass_tests::gate::{Gate, Plan};
@@ -38,13 +39,9 @@ fn the_source_of_a_copy_is_no_way_around() {
     let gate = gate(&["/secret/**"], &[]);
     let copy = |name: &str, source: &str| request("PUT", "/pub/loot").header(name, source);
     for (name, source) in [
-        ("x-amz-copy-source", "secret/s.txt"),
         ("X-Amz-Copy-Source", "/secret/s.txt?versionId=1"),
         ("x_amz_copy_source", "secret%2Fs.txt"),
-        ("x-amz-rename-source", "/pub/../secret/s.txt"),
         ("x-ms-copy-source", "https://account.blob.example/secret/s.txt?sv=1&sig=a%2Fb"),
-        ("x-ms-rename-source", "/secret/s.txt"),
-        ("x-copy-from", "secret/s.txt"),
     ] {
         assert_covered(&gate, || copy(name, source));
     }
@@ -61,12 +58,7 @@ fn the_source_of_a_copy_is_no_way_around() {
 fn a_destination_is_no_way_around() {
     let gate = gate(&["/dav/secret/**"], &[]);
     let moved = |to: &str| request("MOVE", "/dav/pub/x").header("destination", to);
-    for to in [
-        "http://orders.internal/dav/secret/planted",
-        "/dav/secret/planted",
-        "//orders.internal/dav/%73ecret/planted",
-        "../secret/planted",
-    ] {
+    for to in ["http://orders.internal/dav/secret/planted", "../secret/planted"] {
         assert_covered(&gate, || moved(to));
     }
     assert_second(&gate, "destination", || moved("http://orders.internal/dav/pub/y"));
@@ -76,14 +68,7 @@ fn a_destination_is_no_way_around() {
 fn a_mount_is_no_way_around() {
     let gate = gate(&["/v2/secret/app/**"], &[]);
     let upload = |query: &str| request("POST", format!("/v2/loot/x/blobs/uploads/?{query}"));
-    for query in [
-        "mount=sha256:abc&from=secret/app",
-        "from=secret%2Fapp&mount=sha256%3Aabc",
-        "%66rom=secret/app&Mount=1",
-        "a=1;from=secret/app;mount=1",
-        "a?from=secret/app&mount=1",
-        "a=b%26from=secret/app%26mount=1",
-    ] {
+    for query in ["from=secret%2Fapp&mount=sha256%3Aabc", "a=1;%66rom=secret/app;Mount=1"] {
         assert_covered(&gate, || upload(query));
     }
     assert_second(&gate, "from", || upload("mount=sha256:abc&from=pub/app"));

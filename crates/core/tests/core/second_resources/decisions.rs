@@ -87,6 +87,7 @@ fn the_source_of_a_copy_is_judged() {
             "secret/s.txt?versionId=3HL4kqtJlcpXroDTDmJ",
             "/secret/s.txt%3FversionId=1",
             "pub/../secret/s.txt",
+            "/pub/../secret/s.txt",
             "pub/x?y/../../../secret/s.txt",
             "pub/x?y/%2e%2e/%2e%2e/../secret/s.txt",
             "//secret/s.txt",
@@ -133,6 +134,7 @@ fn the_destination_of_a_copy_is_judged() {
     for (method, path, destination) in [
         ("COPY", "/dav/pub/x", "http://orders.internal/dav/secret/y"),
         ("MOVE", "/dav/pub/x", "/dav/secret/y"),
+        ("MOVE", "/dav/pub/x", "//orders.internal/dav/%73ecret/y"),
         // Relative to the path, and to parts of it: CouchDB, Swift.
         ("COPY", "/dav/pub/x", "../secret/y"),
         ("COPY", "/dav/pub/x", "secret/y"),
@@ -171,6 +173,10 @@ fn what_a_registry_mounts_is_judged() {
         "from%5b%5d=secret/app&mount[]=1",
         "from%5B0%5D=secret/app&mount=1",
         "a=b%26from=secret/app&mount=1",
+        "a=b%26from=secret/app%26mount=1",
+        "a=1;from=secret/app;mount=1",
+        "a?from=secret/app&mount=1",
+        "%66rom=secret/app&Mount=1",
         "a%3db%26from%3dsecret/app%26mount%3d1",
         "a=b%2526from%253dsecret%252fapp&mount=1",
         "%2566rom=secret/app&mount=1",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use breakglass_core::calls::Answer;
 use breakglass_core::instant::Instant;
 use breakglass_core::step::Step;
 use breakglass_core::worker::TICK;
@@ -118,19 +119,39 @@ fn whatever_is_no_answer_is_decided_as_configured() {
     let allow = with(asking_config()["revocation"].clone(), json!({"on_unavailable": "allow"}));
     let allow = with(asking_config(), json!({"revocation": allow}));
     for (status, body) in [
-        (200, json!({})),
-        (200, json!([])),
-        (200, json!({"active": "true"})),
-        (200, json!({"active": true, "jti": "another"})),
-        (503, json!({"active": true})),
-        (401, json!({"active": true})),
-        (0, json!(null)),
+        (200, &b""[..]),
+        (200, b"{}"),
+        (200, b"[]"),
+        (200, b"true"),
+        (200, b"<html>active: true</html>"),
+        (200, br#"{"active":true"#),
+        (200, br#"{"active":true} true"#),
+        (200, br#"{"active":"true"}"#),
+        (200, br#"{"active":1}"#),
+        (200, br#"{"active":null}"#),
+        (200, br#"{"active":false,"active":true}"#),
+        (200, br#"{"Active":true}"#),
+        (200, br#"[{"active":true}]"#),
+        (200, br#"{"active":true,"jti":"another"}"#),
+        (200, br#"{"active":true,"jti":7}"#),
+        (200, b"{\"active\":true,\"x\":\"\xff\"}"),
+        (201, br#"{"active":true}"#),
+        (401, br#"{"active":true}"#),
+        (404, br#"{"active":false}"#),
+        (500, br#"{"active":true}"#),
+        (503, br#"{"active":true}"#),
+        (0, b"null"),
     ] {
-        let (mut stage, call) = waiting(&asking_config());
-        assert_refused(&stage.answer(&call, status, &body)[0].1, "revocation_unknown");
+        let answered = |config: &Value| {
+            let (mut stage, call) = waiting(config);
+            let answer = Answer::Response { status, body };
+            let steps = stage.worker.answer(call.id, &answer, stage.now);
+            (stage, steps)
+        };
+        let (mut stage, steps) = answered(&asking_config());
+        assert_refused(&steps[0].1, "revocation_unknown");
         assert_eq!(stage.logged(1).unwrap()["revocation_source"], "unavailable");
-        let (mut stage, call) = waiting(&allow);
-        let steps = stage.answer(&call, status, &body);
+        let (_, steps) = answered(&allow);
         assert_permitted(&steps[0].1);
         assert_eq!(reason(&steps[0].1), "permit_unverified");
     }
@@ -140,10 +161,38 @@ fn whatever_is_no_answer_is_decided_as_configured() {
 
 #[test]
 fn a_scope_says_for_itself_what_happens_when_nobody_answers() {
-    let scope = json!({"name": "orders:read", "methods": ["GET"], "paths": ["/v1/orders"],
-        "on_unavailable": "allow"});
-    let (mut stage, call) = waiting(&with(asking_config(), json!({"scopes": [scope]})));
-    assert_permitted(&stage.fail(&call)[0].1);
+    for (general, own, other) in [("deny", "allow", "deny"), ("allow", "deny", "allow")] {
+        let scope = |name: &str| json!({"name": name, "methods": ["GET"], "paths": ["/v1/orders"]});
+        let scopes =
+            json!([with(scope("orders:read"), json!({"on_unavailable": own})), scope("other")]);
+        let revocation =
+            with(asking_config()["revocation"].clone(), json!({"on_unavailable": general}));
+        let config = with(asking_config(), json!({"scopes": scopes, "revocation": revocation}));
+        for (scope, decided) in [("orders:read", own), ("other", other)] {
+            let mut stage = Stage::new(&config);
+            let token = Key::new(1).sign(&with(claims(), json!({ "scope": scope })));
+            assert!(matches!(stage.request(1, &Request::under(&token)), Step::Wait));
+            let call = stage.call();
+            let step = stage.fail(&call).remove(0).1;
+            match decided {
+                "allow" => assert_permitted(&step),
+                _ => assert_refused(&step, "revocation_unknown"),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_anyway_is_refused_at_once_and_nobody_is_asked() {
+    let allow = with(asking_config()["revocation"].clone(), json!({"on_unavailable": "allow"}));
+    for config in [asking_config(), with(asking_config(), json!({ "revocation": allow }))] {
+        let mut stage = Stage::new(&config);
+        let expired = Key::new(1).sign(&with(claims(), json!({"exp": crate::support::NOW - 60})));
+        assert_refused(&stage.request(1, &Request::under(&expired)), "token_expired");
+        let elsewhere = Request::new("GET", "/v1/invoices").header("x-breakglass-token", token());
+        assert_refused(&stage.request(2, &elsewhere), "out_of_scope");
+        assert!(stage.tick().calls.is_empty());
+    }
 }
 
 #[test]
