@@ -204,7 +204,7 @@ async fn answers_have_the_members_that_it_describes() {
         "chain": "0".repeat(32), "seq": 1, "hash": "0".repeat(64), "began": "2026-11-22T02:13:00Z",
         "ended": false, "grants": { "g": 1 },
     });
-    let report = json!({ "node": "n", "process": null, "heads": [head] });
+    let report = json!({ "node": "n", "process": "1".repeat(32), "heads": [head] });
     document.check::<heads::HeadReport>("HeadReport", &report);
     let reported = service.post("envoy", "/v1/audit/heads", report).await.ok();
     document.check::<heads::HeadsReported>("HeadsReported", &reported);
