@@ -22,8 +22,9 @@ fn line(gate: &Gate, parts: &[&str]) -> String {
 #[test]
 fn the_log_says_by_which_rules_where_envoy_logs_that_much() {
     let mut gate = Plan::standard().alone().delivered_by(Delivery::Extension).start();
-    gate.allows_introspected(&get("/v1/orders").token(gate.mint().sign()));
-    let _ = request("POST", "/logging?wasm=debug").send(gate.envoy.admin_address());
+    gate.allows(&get("/v1/orders").token(gate.mint().sign()));
+    let set = request("POST", "/logging?wasm=debug").send(gate.envoy.admin_address());
+    assert_eq!(set.status, 200);
     gate.allows(&get("/v1/orders").token(gate.mint().sign()));
     assert_eq!(lines(&gate), Vec::<String>::new(), "the filter looks when it is configured");
 
@@ -32,7 +33,7 @@ fn the_log_says_by_which_rules_where_envoy_logs_that_much() {
     gate.envoy.update(&next.to_string());
     let invoices = || get("/v1/invoices").token(gate.mint().sign());
     until("the new configuration", || (gate.send(&invoices()).status == 200).then_some(()));
-    line(&gate, &["token_needed=passed", "scope=passed", "standing=passed"]);
+    line(&gate, &["signature=passed", "scope=passed", "standing=passed"]);
 
     let secret = gate.mint().sign();
     gate.refuses(&get("/v1/ledger").token(secret.clone()), 403, "out_of_scope");
