@@ -45,6 +45,9 @@ impl Shared {
     }
 
     /// Lets the root context, which has to be the current one, tick so often, unless it does.
+    ///
+    /// # Errors
+    /// Where Envoy does not take the period: it ticks as before.
     pub(crate) fn tick_every(&self, period: Duration) -> Result<(), HostError> {
         if period != self.period.get() {
             host::tick_every(period)?;

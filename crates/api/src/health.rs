@@ -33,7 +33,7 @@ words! {
     ClockState {
         /// It is.
         Believed = "believed",
-        /// It was set, and nobody has said that the new time is right.
+        /// It was set, and no operator has said that the new time is right.
         Stepped = "stepped",
         /// It says nothing that could be a time.
         Unknown = "unknown",

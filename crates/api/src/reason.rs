@@ -9,7 +9,7 @@ words! {
         AudiencesDiffer = "audiences_differ",
         /// The body is larger than any valid one.
         BodyTooLarge = "body_too_large",
-        /// The clock was set, and nobody has said that the new time is right.
+        /// The clock was set, and no operator has said that the new time is right.
         ClockStepped = "clock_stepped",
         /// The clock says nothing that could be a time.
         ClockUnknown = "clock_unknown",
@@ -17,7 +17,7 @@ words! {
         CredentialChanged = "credential_changed",
         /// No API token came.
         CredentialMissing = "credential_missing",
-        /// The API token is nobody's.
+        /// No caller has this API token.
         CredentialUnknown = "credential_unknown",
         /// Longer than a scope allows.
         DurationTooLong = "duration_too_long",
@@ -41,7 +41,7 @@ words! {
         InvalidRequest = "invalid_request",
         /// There is an endpoint, but not for this method.
         MethodNotAllowed = "method_not_allowed",
-        /// Nobody else could approve it.
+        /// No other person may approve it.
         NoApprover = "no_approver",
         /// The configuration has changed since the request was submitted.
         NoLongerAllowed = "no_longer_allowed",
@@ -77,7 +77,7 @@ words! {
         RequestUnknown = "request_unknown",
         /// There is no such scope.
         ScopeUnknown = "scope_unknown",
-        /// Nobody approves their own request.
+        /// It is the approver's own request.
         SelfApproval = "self_approval",
         /// The database is locked, or all connections to it are in use.
         StorageBusy = "storage_busy",

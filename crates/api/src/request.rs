@@ -58,7 +58,7 @@ words! {
         Denied = "denied",
         /// Its grant has ended.
         Expired = "expired",
-        /// Nobody decided in time.
+        /// No approver decided in time.
         Lapsed = "lapsed",
         /// It waits for a decision.
         Pending = "pending",

@@ -28,7 +28,7 @@ pub struct Scope {
     pub max_duration: String,
     /// The caller may ask for it.
     pub may_request: bool,
-    /// The caller may approve it for somebody else.
+    /// The caller may approve it for another person.
     pub may_approve: bool,
     /// Who could approve it for the caller.
     pub approvers: Vec<String>,

@@ -26,7 +26,7 @@ words! {
         EvidenceMade = "evidence_made",
         /// A silent proxy was said to be gone.
         ForgetProxy = "forget_proxy",
-        /// The requests and grants of somebody who left were ended.
+        /// The requests and grants of a person who left were ended.
         HolderLeft = "holder_left",
         /// A challenge for entrances was made.
         Probe = "probe",

@@ -1,5 +1,5 @@
 //! What several programs of breakglass must agree on, each defined once, without I/O. The filter, the approval
-//! service, the command line and the tests take it from here; nobody writes a second one.
+//! service, the command line and the tests take it from here; there is no second one.
 //!
 //! - [`claims`]: the claims of a token, written and read.
 //! - [`challenge`]: the claims of a challenge of `breakglass probe`, and the report of what was answered.

@@ -33,7 +33,7 @@ pub mod said {
     pub const CACHE: &str = "breakglass-cache";
     /// How long after its end a token is taken: a duration.
     pub const CLOCK_SKEW: &str = "breakglass-clock-skew";
-    /// What happens when nobody can say: the word of an [`OnUnavailable`](crate::OnUnavailable).
+    /// What happens when a grant cannot be verified: the word of an [`OnUnavailable`](crate::OnUnavailable).
     pub const ON_UNAVAILABLE: &str = "breakglass-on-unavailable";
     /// How long after the last fresh knowledge `allow` counts: a duration.
     pub const UNAVAILABLE_FOR: &str = "breakglass-unavailable-for";

@@ -10,18 +10,18 @@ use tokio::runtime::Runtime;
 use tokio_tungstenite::accept_async;
 
 use super::gates::ProtocolGate;
-use super::results::{Results, assert_all_equal};
+use super::results::{Results, Suite, assert_all_equal};
 use crate::application::{Application, kosoku};
 
 /// How many cases there are without those of limits and performance (9) and of compression (12 and 13).
-const CASES: usize = 247;
+const SUITE: Suite = Suite { name: "Autobahn", cases: 247, passes: 240, passed: "\"OK\" \"OK\"" };
 
 #[test]
 fn autobahns_cases_are_the_same_through_the_filter() {
     let runtime = Runtime::new().unwrap();
     let server = echo(&runtime);
     let scratch = Application::new();
-    assert_all_equal("Autobahn", CASES, |variant| {
+    assert_all_equal(&SUITE, |variant| {
         let gate = ProtocolGate::start(variant, server);
         let report = scratch.path(&format!("{variant:?}"));
         let ran = scratch.client_within(300, kosoku(), |command| {
@@ -30,7 +30,7 @@ fn autobahns_cases_are_the_same_through_the_filter() {
         });
         let index = fs::read_to_string(report.join("index.json"));
         let index = index.unwrap_or_else(|error| panic!("{error}: {ran:?}"));
-        gate.assert_was_itself(CASES);
+        gate.assert_was_itself(SUITE.cases);
         results(&serde_json::from_str(&index).unwrap())
     });
 }

@@ -3,15 +3,16 @@
 use breakglass_tests::artefacts::root;
 
 use super::gates::ProtocolGate;
-use super::results::{Results, assert_all_equal};
+use super::results::{Results, Suite, assert_all_equal};
 use crate::application::{Application, built, protocols_python};
 
 /// How many cases there are of what `connect-conformance.yaml` says.
-const CASES: usize = 1990;
+const SUITE: Suite =
+    Suite { name: "Connect conformance", cases: 1990, passes: 1990, passed: "passed" };
 
 #[test]
 fn connect_conformance_is_the_same_through_the_filter() {
-    assert_all_equal("Connect conformance", CASES, |variant| {
+    assert_all_equal(&SUITE, |variant| {
         let server = Application::new();
         let gate = ProtocolGate::start(variant, server.address());
         let ran = server.client_within(300, built("connectconformance"), |command| {
@@ -30,7 +31,7 @@ fn connect_conformance_is_the_same_through_the_filter() {
         assert_eq!(failed, None, "{variant:?}: {:.500}", said.map_or(&*output, |(_, said)| said));
         // The deadline of such a case, a fifth of a second, may pass before its request has left a busy machine's client.
         let sent = results.keys().filter(|name| !name.starts_with("Timeouts/")).count();
-        assert!(sent > CASES / 4 * 3, "{sent} cases without a deadline");
+        assert!(sent > SUITE.cases / 4 * 3, "{sent} cases without a deadline");
         gate.assert_was_itself(sent);
         results
     });

@@ -1,7 +1,7 @@
 //! gRPC's interoperability tests: grpc-go's client and server.
 
 use super::gates::{ProtocolGate, until_listening};
-use super::results::{Results, assert_all_equal};
+use super::results::{Results, Suite, assert_all_equal};
 use crate::application::{Application, built};
 
 /// Those that take no credentials of a cloud.
@@ -32,7 +32,9 @@ fn grpc_interop_is_the_same_through_the_filter() {
         command.args(["-port", &port]);
     });
     until_listening(server.address());
-    assert_all_equal("gRPC interop", CASES.len(), |variant| {
+    let cases = CASES.len();
+    let suite = Suite { name: "gRPC interop", cases, passes: cases, passed: "passed" };
+    assert_all_equal(&suite, |variant| {
         let gate = ProtocolGate::start(variant, server.address());
         let results: Results =
             CASES.iter().map(|case| ((*case).to_owned(), run(&server, &gate, case))).collect();

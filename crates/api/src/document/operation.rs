@@ -11,9 +11,10 @@ use crate::problem::Problem;
 /// Who may call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
-    Anybody,
-    /// Anybody, and a person learns more.
-    AnybodyOrPerson,
+    /// Every caller: no credential is looked at.
+    Unauthenticated,
+    /// Every caller, and an authenticated person learns more.
+    PersonIfAuthenticated,
     Person,
     Proxy,
 }
@@ -173,8 +174,8 @@ impl Operation {
             "operationId": self.id,
             "summary": self.summary,
             "security": match self.caller {
-                Caller::Anybody => json!([]),
-                Caller::AnybodyOrPerson => json!([{}, { "person": [] }]),
+                Caller::Unauthenticated => json!([]),
+                Caller::PersonIfAuthenticated => json!([{}, { "person": [] }]),
                 Caller::Person => json!([{ "person": [] }]),
                 Caller::Proxy => json!([{ "proxy": [] }]),
             },

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::operation::Caller::{Anybody, AnybodyOrPerson, Person, Proxy};
-use super::operation::Operation;
+use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthenticated};
+use super::operation::{Caller, Operation};
 use crate::{
     attempts, evidence, feed, heads, health, introspection, jwks, probe, proxies, request,
     revocation, scopes, token, trail,
@@ -11,8 +11,22 @@ use crate::{
 
 /// All of them.
 pub(super) fn all() -> Vec<Operation> {
-    let get = |path, id, caller, summary| Operation::new("get", path, id, caller, summary);
-    let post = |path, id, caller, summary| Operation::new("post", path, id, caller, summary);
+    [requests(), revocations(), proxies_and_probes(), audit(), tokens(), service()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn get(path: &'static str, id: &'static str, caller: Caller, summary: &'static str) -> Operation {
+    Operation::new("get", path, id, caller, summary)
+}
+
+fn post(path: &'static str, id: &'static str, caller: Caller, summary: &'static str) -> Operation {
+    Operation::new("post", path, id, caller, summary)
+}
+
+/// Asking for access, and deciding about it.
+fn requests() -> Vec<Operation> {
     vec![
         get(
             "/v1/requests",
@@ -52,7 +66,7 @@ pub(super) fn all() -> Vec<Operation> {
             "/v1/requests/{id}/deny",
             "deny",
             Person,
-            "Say no: somebody who may approve one of the scopes.",
+            "Say no: an approver of one of the scopes.",
         )
         .asks::<request::Why>()
         .answers::<request::Request>(),
@@ -78,12 +92,17 @@ pub(super) fn all() -> Vec<Operation> {
             "What the caller may ask for, and what the caller may approve. An auditor sees every scope.",
         )
         .answers::<scopes::Scopes>(),
+    ]
+}
+
+/// Ending grants, and hearing that they have ended.
+fn revocations() -> Vec<Operation> {
+    vec![
         post(
             "/v1/grants/{jti}/revoke",
             "revoke",
             Person,
-            "End a grant: its holder, or somebody who may approve one of its scopes. A second time tells of the \
-             first.",
+            "End a grant: its holder, or an approver of one of its scopes. A second time tells of the first.",
         )
         .asks::<request::Why>()
         .answers::<revocation::Revoked>(),
@@ -100,10 +119,17 @@ pub(super) fn all() -> Vec<Operation> {
             "/v1/revocations",
             "revokeMany",
             Person,
-            "The kill switch: revoke every grant that matches, in one transaction. Pending requests are not touched.",
+            "The kill switch: revoke every grant that matches, in steps. A refusal half way says how many were revoked, and \
+             the same body again does the rest. Pending requests are not touched.",
         )
         .asks::<revocation::Kill>()
         .answers::<revocation::Killed>(),
+    ]
+}
+
+/// Which proxies there are, and whether entrances are guarded.
+fn proxies_and_probes() -> Vec<Operation> {
+    vec![
         get(
             "/v1/proxies",
             "proxies",
@@ -141,6 +167,12 @@ pub(super) fn all() -> Vec<Operation> {
         .of("The `id` of the challenge.")
         .asks::<probe::ProbeAnswers>()
         .answers::<probe::ProbeVerdicts>(),
+    ]
+}
+
+/// What auditors read, and what proxies report for them.
+fn audit() -> Vec<Operation> {
+    vec![
         get(
             "/v1/audit/heads",
             "heads",
@@ -186,6 +218,12 @@ pub(super) fn all() -> Vec<Operation> {
         )
         .with::<trail::AfterQuery>()
         .answers::<attempts::Attempts>(),
+    ]
+}
+
+/// Tokens, and the keys that prove them.
+fn tokens() -> Vec<Operation> {
+    vec![
         post(
             "/oauth2/introspect",
             "introspect",
@@ -205,36 +243,42 @@ pub(super) fn all() -> Vec<Operation> {
         get(
             "/.well-known/jwks.json",
             "jwks",
-            Anybody,
+            Unauthenticated,
             "The keys that prove tokens (RFC 7517).",
         )
         .answers::<jwks::Jwks>(),
+    ]
+}
+
+/// The service itself.
+fn service() -> Vec<Operation> {
+    vec![
         get(
             "/healthz",
             "alive",
-            AnybodyOrPerson,
-            "The process answers. With `detail=1` an auditor learns more, and anybody else the status alone.",
+            PersonIfAuthenticated,
+            "The process answers. With `detail=1` an auditor learns more, and every other caller the status alone.",
         )
         .with_parameter(detail())
         .answers::<health::Health>(),
         get(
             "/readyz",
             "ready",
-            Anybody,
+            Unauthenticated,
             "The service can do its work.",
         )
         .answers::<health::Status>(),
         get(
             "/metrics",
             "metrics",
-            Anybody,
+            Unauthenticated,
             "Counters, for Prometheus.",
         )
         .answers_text(),
         get(
             "/openapi.json",
             "openapi",
-            Anybody,
+            Unauthenticated,
             "This document.",
         ),
     ]

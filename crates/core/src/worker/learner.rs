@@ -1,8 +1,8 @@
 //! What is known: the keys of the issuers, the tokens that were verified, what introspection said of grants, and which
 //! grants are revoked; and when each source of that is asked again.
 //!
-//! The learner knows no stream and no record. What is to be called it puts into the queue of calls; a grant that is
-//! newly revoked it names to nobody: the worker looks which of its streams that ends.
+//! The learner knows no stream and no record. What is to be called it puts into the queue of calls; that some grant
+//! is newly revoked it only says: the worker looks which of its streams that ends.
 
 mod feed;
 

@@ -125,8 +125,8 @@ impl Worker {
         self.traces.begin();
     }
 
-    /// Hands over what was kept since the last time: the last ones are left out where nobody came for more than a
-    /// thousand.
+    /// Hands over what was kept since the last time: beyond a thousand the last ones are left
+    /// out.
     pub fn take_traces(&mut self) -> Vec<(StreamId, Trace)> {
         self.traces.take()
     }

@@ -1,12 +1,12 @@
-//! By which steps requests were decided, for whoever asks. While nobody does, nothing is kept.
+//! By which steps requests were decided, where Envoy logs that much. Elsewhere nothing is kept.
 
 use crate::calls::StreamId;
 use crate::trace::Trace;
 
-/// The most traces that are kept until somebody takes them.
+/// The most traces that are kept until the filter takes them.
 const MAX_TRACES: usize = 1024;
 
-/// `None` while nobody asks.
+/// `None` where they are not logged.
 #[derive(Debug, Default)]
 pub(super) struct Traces(Option<Vec<(StreamId, Trace)>>);
 
