@@ -8,20 +8,17 @@
 //! A text that waits for its rest takes at most [`MAX_LINE_BYTES`], all of them together at most
 //! [`MAX_OPEN_BYTES`], and each byte is read a bounded number of times.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::carrier::{Carried, Stream, carried};
 use super::finding::Place;
 use super::line::Finder;
+use super::parts::{MAX_PARTS, Parts};
 use super::read::{MAX_LINE_BYTES, as_text};
 use super::scan::{is_cut, is_object, is_whole_record};
 
 /// What waits for its rest in all streams together.
 const MAX_OPEN_BYTES: usize = 4 * MAX_LINE_BYTES;
-
-/// Parts whose places are kept, in case that they are none.
-const MAX_PARTS: usize = 16 * 1024;
 
 /// Files whose last lines wait for their rests.
 const MAX_TAILS: usize = 16;
@@ -68,73 +65,6 @@ struct Known {
     keeps_breaks: bool,
     /// They have lost them, so that nothing marks a part.
     lost_breaks: bool,
-}
-
-/// One text, and the lines that it is of.
-#[derive(Debug, Clone)]
-struct Parts {
-    stream: Stream,
-    bytes: Vec<u8>,
-    first: Place,
-    last: Place,
-    count: u64,
-    whole: bool,
-    too_long: bool,
-    /// The ends of the parts in `bytes`; no more than [`MAX_PARTS`].
-    ends: Vec<(Place, usize)>,
-}
-
-impl Parts {
-    fn new(stream: Stream, place: Place, bytes: &[u8], whole: bool) -> Parts {
-        let ends = vec![(place, bytes.len())];
-        let bytes = bytes.to_owned();
-        Parts { stream, bytes, first: place, last: place, count: 1, whole, too_long: false, ends }
-    }
-
-    /// One more part. What is too long is forgotten, and known to be.
-    fn add(&mut self, more: &Parts) {
-        self.count = self.count.saturating_add(more.count);
-        self.last = more.last;
-        self.whole = more.whole;
-        self.too_long |= more.too_long || !self.has_room(more.bytes.len());
-        if self.too_long {
-            return self.forget();
-        }
-        let before = self.bytes.len();
-        self.bytes.extend_from_slice(&more.bytes);
-        if self.ends.len() < MAX_PARTS {
-            let ends = more.ends.iter().map(|(place, end)| (*place, before.saturating_add(*end)));
-            self.ends.extend(ends);
-        }
-    }
-
-    /// It is too long, alone or with all the others that wait.
-    fn forget(&mut self) {
-        self.too_long = true;
-        self.bytes = Vec::new();
-        self.ends = Vec::new();
-    }
-
-    fn has_room(&self, bytes: usize) -> bool {
-        self.bytes.len().saturating_add(bytes) <= MAX_LINE_BYTES
-    }
-
-    /// Each part for itself.
-    fn apart(&self) -> Vec<Parts> {
-        let mut from = 0;
-        let mut apart = Vec::with_capacity(self.ends.len());
-        for (place, end) in &self.ends {
-            let bytes = self.bytes.get(from..*end).unwrap_or_default();
-            let whole = self.whole || *place != self.last;
-            apart.push(Parts::new(self.stream, *place, bytes, whole));
-            from = *end;
-        }
-        apart
-    }
-
-    fn text(&self) -> Cow<'_, str> {
-        as_text(&self.bytes)
-    }
 }
 
 /// Who gets the lines.
@@ -387,16 +317,6 @@ impl<'f> Joiner<'f> {
     fn is_cut(&self, line: &Parts) -> bool {
         let text = line.text();
         is_cut(&text) || !self.finder.summary(&text).intact
-    }
-}
-
-impl Parts {
-    /// The same as one part.
-    fn joint(&self) -> Parts {
-        let mut joint = Parts::new(self.stream, self.first, &self.bytes, self.whole);
-        joint.last = self.last;
-        joint.count = self.count;
-        joint
     }
 }
 

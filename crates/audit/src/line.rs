@@ -8,19 +8,13 @@
 //! 4. With a key the line is JSON, or damaged. What a client has put into another member of it is not
 //!    looked at, whatever it looks like: only [`WRAPPERS`] are opened.
 
-use memchr::memmem::{find, rfind};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::canonical::{MEMBERS, Tree};
 use super::record::{Record, digest};
 use super::scan::{OBJECT, Places, Skim, string_end};
-
-/// A member that nothing but a record has.
-const TELLTALE: &str = "grant_seq";
-
-/// What a record begins with, as far as nothing else does: a line that was cut after it is known.
-const OPENINGS: [&str; 2] = ["{\"v\":1,\"time\":\"", "{\\\"v\\\":1,\\\"time\\\":\\\""];
+use super::signs::{Traces, has_telltale, is_nothing, may_be_damaged};
 
 /// The members in which a container runtime or a collector puts a whole line.
 const WRAPPERS: [&str; 2] = ["log", "message"];
@@ -30,9 +24,6 @@ const MAX_DEPTH: u32 = 4;
 
 /// Levels of lists and objects in a record: far more than any has, and fewer than serde_json reads.
 const MAX_LEVELS: u32 = 100;
-
-/// The names alone of so many members that an object is taken for a record are longer.
-const MIN_RECORD_BYTES: usize = 128;
 
 /// What was found in a line.
 #[derive(Debug)]
@@ -136,7 +127,7 @@ impl Search<'_> {
     fn text(&mut self, text: &str, depth: u32) {
         let before = self.found;
         self.openings(text, true);
-        if self.found == before && depth < MAX_DEPTH && has(text, TELLTALE) {
+        if self.found == before && depth < MAX_DEPTH && has_telltale(text) {
             self.worked(text.len().saturating_mul(2));
             if let Ok(tree) = serde_json::from_str::<Tree>(text) {
                 self.walk(tree, None, depth);
@@ -147,7 +138,7 @@ impl Search<'_> {
     /// Looks at what begins as a record does; in JSON strings too where `escaped` says so.
     fn openings(&mut self, text: &str, escaped: bool) {
         let mut places = Places::new(text, escaped);
-        let mut traces = Traces { text, telltale: None, last: None };
+        let mut traces = Traces::of(text);
         let mut skims: [Option<Skim>; 2] = [None, None];
         // What begins before these, as a string or as an object, was looked at.
         let (mut strings, mut objects) = (0, 0);
@@ -168,8 +159,7 @@ impl Search<'_> {
             }
         }
         self.worked(places.work);
-        let searched = traces.telltale.is_some() || traces.last.is_some();
-        self.worked(if searched { text.len() } else { 0 });
+        self.worked(if traces.were_looked_for() { text.len() } else { 0 });
     }
 
     /// The object that begins at `at`. Returns its end, where it is one, and whether it is a sealed record and nothing
@@ -332,40 +322,6 @@ impl Search<'_> {
     }
 }
 
-/// Whether a text without a record may be what is left of one.
-fn may_be_damaged(line: &str) -> bool {
-    has(line, TELLTALE) || OPENINGS.iter().any(|opening| has(line, opening))
-}
-
-/// Whether a text is too short for a record, and has no part of one.
-fn is_nothing(text: &str) -> bool {
-    text.len() < MIN_RECORD_BYTES && !may_be_damaged(text)
-}
-
-/// Where a text has the last of what only a record has.
-struct Traces<'t> {
-    text: &'t str,
-    /// The last [`TELLTALE`]: a record has it near its end, so it is soon found.
-    telltale: Option<Option<usize>>,
-    last: Option<Option<usize>>,
-}
-
-impl Traces<'_> {
-    /// Whether there are any from `at` on.
-    fn follow(&mut self, at: usize) -> bool {
-        let text = self.text.as_bytes();
-        let find = |word: &str| rfind(text, word.as_bytes());
-        let telltale = *self.telltale.get_or_insert_with(|| find(TELLTALE));
-        if telltale.is_some_and(|telltale| telltale >= at) {
-            return true;
-        }
-        let last = self
-            .last
-            .get_or_insert_with(|| OPENINGS.iter().filter_map(|opening| find(opening)).max());
-        last.is_some_and(|last| last >= at)
-    }
-}
-
 /// Whether an object is a record, or was one: most of its members have their names.
 fn is_ours(tree: &Tree) -> bool {
     tree.known_members() > MEMBERS.len() / 2
@@ -373,10 +329,6 @@ fn is_ours(tree: &Tree) -> bool {
 
 fn is_intact(text: &str, record: &Record<'_>) -> bool {
     record.hash.is_none_or(|hash| digest(text) == Some(hash))
-}
-
-fn has(text: &str, word: &str) -> bool {
-    find(text.as_bytes(), word.as_bytes()).is_some()
 }
 
 /// The JSON value that `text` is; or why it is none, and after how many bytes that was clear.

@@ -1,27 +1,37 @@
-//! Many grants.
+//! Many requests and grants.
 
 use crate::service::Service;
 
-/// Ten thousand live grants of alice's.
-pub async fn ten_thousand(service: &Service) {
-    let (id, _) = service.approved().await;
-    let database = service.database().await;
+/// So many more requests like the one of this id, with the ids `req_1`, `req_2`, ..
+pub async fn copies(service: &Service, id: &str, count: i64) {
     sqlx::query(
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
          INSERT INTO requests (id, requester, requester_roles, requester_groups, audience, scopes,
              reason, emergency, duration_s, submitted_at, lapses_at)
          SELECT 'req_' || i, requester, requester_roles, requester_groups, audience, scopes,
              reason, emergency, duration_s, submitted_at, lapses_at FROM requests, n WHERE id = ?1",
     )
-    .bind(&id)
-    .execute(&database)
+    .bind(id)
+    .bind(count)
+    .execute(&service.database().await)
     .await
     .unwrap();
+}
+
+/// Carol has approved each request that has no grant, when it was submitted: the grant is `g_` and the request's id.
+pub async fn approve_all(service: &Service) {
     sqlx::query(
         "UPDATE requests SET approved_at = submitted_at, approved_by = 'carol', jti = 'g_' || id,
              expires_at = submitted_at + duration_s WHERE jti IS NULL",
     )
-    .execute(&database)
+    .execute(&service.database().await)
     .await
     .unwrap();
+}
+
+/// Ten thousand live grants of alice's.
+pub async fn ten_thousand(service: &Service) {
+    let (id, _) = service.approved().await;
+    copies(service, &id, 9_999).await;
+    approve_all(service).await;
 }

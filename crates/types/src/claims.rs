@@ -5,12 +5,18 @@
 //! characters is an error that says which claim. An instant is a number of seconds and may have a fraction
 //! (RFC 7519 section 2, NumericDate); it is rounded to the second that makes the token's time shorter. Claims that are not listed here are ignored (RFC 7519 section 4).
 
+mod claim;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
 
 use crate::hex;
 use crate::json::Json;
+
+use claim::{Claim, Present};
+
+pub use claim::InvalidClaims;
 
 pub use crate::limits::{LAST_INSTANT, MAX_NAME_BYTES, MAX_TEXT_BYTES};
 
@@ -95,20 +101,6 @@ pub struct Breakglass {
     pub emergency: bool,
 }
 
-/// Why claims cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidClaims {
-    /// The payload is not a JSON object.
-    #[error("the claims are not an object")]
-    NotAnObject,
-    /// A required claim is not there.
-    #[error("claim `{0}` is missing")]
-    Missing(&'static str),
-    /// A claim has another type, or a value outside its bounds.
-    #[error("claim `{0}` is invalid")]
-    Invalid(&'static str),
-}
-
 impl Claims {
     /// Reads the claims from a payload.
     ///
@@ -170,95 +162,6 @@ fn breakglass(claim: Present<'_>) -> Result<Breakglass, InvalidClaims> {
 
 fn space_separated<S: Serializer>(words: &[String], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&words.join(" "))
-}
-
-/// A claim that may be absent.
-struct Claim<'a> {
-    name: &'static str,
-    value: Option<&'a Json>,
-}
-
-/// A claim that is there.
-struct Present<'a> {
-    name: &'static str,
-    value: &'a Json,
-}
-
-impl<'a> Claim<'a> {
-    fn required(self) -> Result<Present<'a>, InvalidClaims> {
-        let value = self.value.ok_or(InvalidClaims::Missing(self.name))?;
-        Ok(Present { name: self.name, value })
-    }
-
-    fn optional<T>(
-        self,
-        read: impl FnOnce(Present<'a>) -> Result<T, InvalidClaims>,
-    ) -> Result<Option<T>, InvalidClaims> {
-        self.value.map(|value| read(Present { name: self.name, value })).transpose()
-    }
-}
-
-impl Present<'_> {
-    fn invalid(&self) -> InvalidClaims {
-        InvalidClaims::Invalid(self.name)
-    }
-
-    /// A NumericDate in whole seconds: `round` is for one with a fraction.
-    fn instant(&self, round: fn(f64) -> f64) -> Result<u64, InvalidClaims> {
-        let whole = self.value.as_u64().or_else(|| {
-            let rounded = round(self.value.as_f64().filter(|seconds| *seconds >= 0.0)?);
-            // Every whole number in this range has a double of its own.
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "in range, and whole"
-            )]
-            (0.0..=LAST_INSTANT as f64).contains(&rounded).then_some(rounded as u64)
-        });
-        whole.filter(|instant| *instant <= LAST_INSTANT).ok_or(self.invalid())
-    }
-
-    fn string(&self, valid: impl FnOnce(&str) -> bool) -> Result<String, InvalidClaims> {
-        self.value.as_str().filter(|text| valid(text)).map(str::to_owned).ok_or(self.invalid())
-    }
-
-    fn name(&self) -> Result<String, InvalidClaims> {
-        self.string(is_name)
-    }
-
-    fn token(&self) -> Result<String, InvalidClaims> {
-        self.string(|text| is_name(text) && text.bytes().all(|byte| byte.is_ascii_graphic()))
-    }
-
-    fn text(&self) -> Result<String, InvalidClaims> {
-        self.string(|text| text.len() <= MAX_TEXT_BYTES)
-    }
-
-    fn words(&self) -> Result<Vec<String>, InvalidClaims> {
-        let text = self.value.as_str().ok_or(self.invalid())?;
-        text.split(' ')
-            .map(|word| if is_name(word) { Ok(word.to_owned()) } else { Err(self.invalid()) })
-            .collect()
-    }
-
-    fn names(&self) -> Result<Vec<String>, InvalidClaims> {
-        let items = self.value.as_array().ok_or(self.invalid())?;
-        items.iter().map(|value| Present { name: self.name, value }.name()).collect()
-    }
-
-    /// A string or a non-empty array of strings (RFC 7519 section 4.1.3).
-    fn one_or_more_names(&self) -> Result<Vec<String>, InvalidClaims> {
-        if self.value.as_str().is_some() {
-            return Ok(vec![self.name()?]);
-        }
-        let names = self.names()?;
-        if names.is_empty() { Err(self.invalid()) } else { Ok(names) }
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod import;
 mod open;
 mod quota;
 mod recorder;
+mod reported_head;
 mod retention;
 mod runtime;
 mod unknown_proxies;
@@ -33,10 +34,11 @@ use crate::store::write::Write;
 
 pub use attempt::{Attempt, AttemptRow, CallerKind, Outcome};
 pub use error::EvidenceError;
-pub use head_pages::{HeadFilter, HeadPage, Proof, ReportedHead};
+pub use head_pages::{HeadFilter, HeadPage};
 pub use heads::{Disputed, Head, Reported, Reporter};
 pub use quota::Quota;
 pub use recorder::{MAX_READ, MAX_REFUSED, Recorder, Taken};
+pub use reported_head::{Proof, ReportedHead};
 pub use retention::Retention;
 pub use upkeep::keep;
 

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::clock::HOUR;
-use breakglass_testing::before;
 use breakglass_testing::service::{Answer, Service, config};
+use breakglass_testing::{before, grants};
 
 /// The service ran with a clock that was ahead since the machine was started, and then it is set right.
 #[tokio::test]
@@ -79,17 +79,7 @@ async fn a_request_whose_time_ran_out_stays_so() {
 async fn requests_lapse_in_steps() {
     let service = Service::start().await;
     let id = service.pending().await;
-    sqlx::query(
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
-         INSERT INTO requests (id, requester, requester_roles, requester_groups, audience, scopes,
-             reason, emergency, duration_s, submitted_at, lapses_at)
-         SELECT 'req_' || i, requester, requester_roles, requester_groups, audience, scopes,
-             reason, emergency, duration_s, submitted_at, lapses_at FROM requests, n WHERE id = ?1",
-    )
-    .bind(&id)
-    .execute(&service.database().await)
-    .await
-    .unwrap();
+    grants::copies(&service, &id, 1200).await;
     service.advance(600);
     let mut marked = Vec::new();
     for _ in 0..4 {

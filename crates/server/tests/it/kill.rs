@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use breakglass_testing::grants;
 use breakglass_testing::service::{START, Service, config};
 
 async fn state(service: &Service, who: &str, id: &str) -> Value {
@@ -207,24 +208,8 @@ async fn says_what_is_wrong_and_is_for_people() {
 async fn the_list_of_ids_is_bounded_and_the_count_is_not() {
     let service = Service::start().await;
     let (id, _) = service.approved().await;
-    sqlx::query(
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
-         INSERT INTO requests (id, requester, requester_roles, requester_groups, audience, scopes,
-             reason, emergency, duration_s, submitted_at, lapses_at)
-         SELECT 'req_' || i, requester, requester_roles, requester_groups, audience, scopes,
-             reason, emergency, duration_s, submitted_at, lapses_at FROM requests, n WHERE id = ?1",
-    )
-    .bind(&id)
-    .execute(&service.database().await)
-    .await
-    .unwrap();
-    sqlx::query(
-        "UPDATE requests SET approved_at = submitted_at, approved_by = 'carol', jti = 'g_' || id,
-             expires_at = submitted_at + duration_s WHERE jti IS NULL",
-    )
-    .execute(&service.database().await)
-    .await
-    .unwrap();
+    grants::copies(&service, &id, 1200).await;
+    grants::approve_all(&service).await;
     let answer = service.kill("carol", json!({ "all": true })).await.ok();
     assert_eq!((&answer["revoked"], &answer["epoch"]), (&json!(1201), &json!(1201)));
     assert_eq!(answer["grants"].as_array().unwrap().len(), 1000);
@@ -272,13 +257,7 @@ async fn finds_every_spelling_and_names_those_that_are_not_as_asked() {
         .await
         .unwrap();
     }
-    sqlx::query(
-        "UPDATE requests SET approved_at = submitted_at, approved_by = 'carol', jti = 'g_' || id,
-             expires_at = submitted_at + duration_s WHERE jti IS NULL",
-    )
-    .execute(&database)
-    .await
-    .unwrap();
+    grants::approve_all(&service).await;
     let answer = service.kill("carol", json!({ "incident": "INC-4711" })).await.ok();
     assert_eq!(answer["revoked"], 5, "{answer}");
     let one = |name: &str| json!({ "name": name, "revoked": 1, "not_yours": 0 });
