@@ -281,8 +281,14 @@ fn a_proxy_without_a_credential_is_known_by_its_report() {
 fn an_older_service_gets_polls_that_it_understands() {
     let news = json!({"epoch": 0, "revoked": [], "reset": true});
     let plan = Plan::standard().following_feed("10s").approvals(FEED, Reply::json(&news));
-    let gate = plan.alone().start();
-    gate.still_serves();
+    let gate = plan.start();
+    // Before the first poll is answered the service is asked about each grant.
+    until("the feed to be known", || {
+        let request = get("/v1/orders").token(gate.mint().sign());
+        assert_eq!(gate.send(&request).status, 200);
+        let record = gate.envoy.record(&request.id);
+        (record.audit()?.text_of("reason") == Some("permit")).then_some(())
+    });
     let challenge = Mint::new(&gate.key)
         .header("typ", "breakglass-probe+jwt")
         .claim("iss", ISSUER)
