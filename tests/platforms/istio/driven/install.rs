@@ -89,7 +89,6 @@ fn the_document_from_its_first_line_to_its_last() {
         let mut story = Installation::default();
         let session = session();
         let printed = cluster.run(&session, |objects| story.react(&cluster, objects));
-        println!("{session}\n---\n{printed}");
         // Its last line asks the proxy.
         let rejected = printed.lines().find(|line| line.contains("lds.update_rejected"));
         assert!(rejected.is_some_and(|line| line.ends_with(": 0")), "{printed}");
