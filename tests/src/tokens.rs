@@ -51,6 +51,7 @@ impl<'k> Mint<'k> {
                 incident: Some(policy::INCIDENT.to_owned()),
                 approvers: vec![policy::APPROVER.to_owned()],
                 emergency: false,
+                ..Breakglass::default()
             },
         };
         let mut claims = serde_json::to_value(claims).unwrap();

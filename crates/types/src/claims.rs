@@ -9,10 +9,14 @@ mod claim;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer};
 
+use crate::basis::Basis;
 use crate::hex;
 use crate::json::Json;
+use crate::scope_rules::ScopeDigest;
 
 use claim::{Claim, Present};
 
@@ -99,6 +103,15 @@ pub struct Breakglass {
     pub approvers: Vec<String>,
     /// Whether it was issued as an emergency.
     pub emergency: bool,
+    /// Why the grant exists. Tokens of before say nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
+    /// How many people approved it. Tokens of before say nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<u32>,
+    /// The digests of the rules that were approved, by the names of the scopes, where they were known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub scopes: BTreeMap<String, ScopeDigest>,
 }
 
 impl Claims {
@@ -157,6 +170,15 @@ fn breakglass(claim: Present<'_>) -> Result<Breakglass, InvalidClaims> {
         emergency: member("breakglass.emergency", "emergency")
             .optional(|emergency| emergency.value.as_bool().ok_or(emergency.invalid()))?
             .unwrap_or(false),
+        basis: member("breakglass.basis", "basis").optional(|basis| {
+            basis.value.as_str().and_then(Basis::from_word).ok_or(basis.invalid())
+        })?,
+        approvals: member("breakglass.approvals", "approvals").optional(|count| {
+            count.value.as_u64().and_then(|count| count.try_into().ok()).ok_or(count.invalid())
+        })?,
+        scopes: member("breakglass.scopes", "scopes")
+            .optional(|scopes| scopes.digests())?
+            .unwrap_or_default(),
     })
 }
 
@@ -167,6 +189,7 @@ fn space_separated<S: Serializer>(words: &[String], serializer: S) -> Result<S::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scope_rules::ScopeRules;
     use crate::testing::test;
 
     const MINIMAL: &str = r#"{"iss":"i","sub":"s","aud":"a","iat":1,"exp":2,"jti":"j",
@@ -208,7 +231,7 @@ mod tests {
     }
 
     /// The members of [`Claims`], as docs/tokens.md lists them: the name, and whether it is required.
-    const LISTED: [(&str, bool); 19] = [
+    const LISTED: [(&str, bool); 22] = [
         ("iss", true),
         ("sub", true),
         ("aud", true),
@@ -228,6 +251,9 @@ mod tests {
         ("breakglass.approvers", true),
         ("breakglass.incident", false),
         ("breakglass.emergency", false),
+        ("breakglass.basis", false),
+        ("breakglass.approvals", false),
+        ("breakglass.scopes", false),
     ];
 
     #[test]
@@ -278,6 +304,9 @@ mod tests {
             cnf: Some(Confirmation { x5t_s256: "A".repeat(43) }),
             breakglass: Breakglass {
                 incident: Some("INC-1".into()),
+                basis: Some(Basis::PreApproved),
+                approvals: Some(2),
+                scopes: [("x".to_owned(), ScopeRules::default().digest())].into(),
                 ..read(MINIMAL).unwrap().breakglass
             },
             ..read(MINIMAL).unwrap()

@@ -12,10 +12,12 @@ use breakglass_types::feed::{FeedAnswer, Revoked};
 use breakglass_types::instant::{Instant, format_duration, parse_duration};
 use breakglass_types::json::Json;
 use breakglass_types::limits::{LAST_INSTANT, PROBE_LIFETIME_S};
-use breakglass_types::{hex, introspection, percent};
+use breakglass_types::scope_rules::ScopeDigest;
+use breakglass_types::{Basis, hex, introspection, percent};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 /// A name that a claim may be: up to 256 bytes without control characters.
 fn name() -> impl Strategy<Value = String> {
@@ -32,12 +34,17 @@ fn thumbprint() -> impl Strategy<Value = Confirmation> {
     "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]".prop_map(|x5t_s256| Confirmation { x5t_s256 })
 }
 
+fn digest(bytes: [u8; 32]) -> ScopeDigest {
+    ScopeDigest::from_text(&hex::lower(&bytes)).unwrap()
+}
+
 prop_compose! {
     fn breakglass()(
         reason in ".{0,300}", incident in option::of(name()), approvers in vec(name(), 0..4),
-        emergency: bool,
+        emergency: bool, basis in option::of(select(&Basis::ALL)), approvals in option::of(any::<u32>()),
+        scopes in btree_map(name(), any::<[u8; 32]>().prop_map(digest), 0..4),
     ) -> Breakglass {
-        Breakglass { reason, incident, approvers, emergency }
+        Breakglass { reason, incident, approvers, emergency, basis, approvals, scopes }
     }
 }
 

@@ -3,12 +3,15 @@
 //! submitted the request: whoever has another one under that name, since yesterday or by mistake, asks
 //! again. A token that was issued stays good when the credential is replaced.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use breakglass_api::Instant;
 use breakglass_api::evidence::Action;
 use breakglass_api::token::Issued;
+use breakglass_types::Basis;
 use breakglass_types::claims::{Breakglass, Claims};
 
 use super::body::Id;
@@ -103,6 +106,9 @@ fn claims(app: &App, now: Moment, person: &Person, request: &Request) -> Result<
             incident: request.incident.clone(),
             approvers: vec![approver.clone()],
             emergency: request.emergency,
+            basis: Some(Basis::Approved),
+            approvals: Some(1),
+            scopes: BTreeMap::new(),
         },
     })
 }

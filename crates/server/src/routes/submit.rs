@@ -1,12 +1,15 @@
 //! `POST /v1/requests`: a person asks for access. What is accepted here can be approved by
 //! somebody, minted, and read by the filter.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use breakglass_api::evidence::Action;
 use breakglass_api::request::{Ask as Body, Request as View};
-use breakglass_core::claims::{Breakglass, Claims};
+use breakglass_types::Basis;
+use breakglass_types::claims::{Breakglass, Claims};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -202,6 +205,9 @@ fn prove_mintable(
             incident: ask.incident.clone(),
             approvers: longest.cloned().into_iter().collect(),
             emergency: ask.emergency,
+            basis: Some(Basis::Approved),
+            approvals: Some(1),
+            scopes: BTreeMap::new(),
         },
     };
     match app.issuer().mint(&claims) {

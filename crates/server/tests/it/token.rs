@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use breakglass_core::claims::{Breakglass, Claims};
+use breakglass_types::Basis;
+use breakglass_types::claims::{Breakglass, Claims};
 use breakglass_types::json::Json;
 use serde_json::{Value, json};
 
@@ -62,6 +63,9 @@ async fn what_was_approved_is_what_is_issued() {
                 incident: Some("INC-7".into()),
                 approvers: vec!["carol".into()],
                 emergency: true,
+                basis: Some(Basis::Approved),
+                approvals: Some(1),
+                ..Breakglass::default()
             },
         }
     );

@@ -1,7 +1,10 @@
 //! One claim, and the values that it may have.
 
+use std::collections::BTreeMap;
+
 use crate::json::Json;
 use crate::limits::{LAST_INSTANT, MAX_NAME_BYTES, MAX_TEXT_BYTES};
+use crate::scope_rules::ScopeDigest;
 
 /// Why claims cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +93,16 @@ impl Present<'_> {
     pub(super) fn names(&self) -> Result<Vec<String>, InvalidClaims> {
         let items = self.value.as_array().ok_or(self.invalid())?;
         items.iter().map(|value| Present { name: self.name, value }.name()).collect()
+    }
+
+    /// Digests by the names of scopes.
+    pub(super) fn digests(&self) -> Result<BTreeMap<String, ScopeDigest>, InvalidClaims> {
+        let members = self.value.as_object().ok_or(self.invalid())?;
+        let read = members.iter().map(|(name, value)| {
+            let digest = value.as_str().and_then(ScopeDigest::from_text).filter(|_| is_name(name));
+            digest.map(|digest| (name.clone(), digest)).ok_or(self.invalid())
+        });
+        read.collect()
     }
 
     /// A string or a non-empty array of strings (RFC 7519 section 4.1.3).
