@@ -11,6 +11,7 @@ mod readings;
 mod redirect;
 mod rule;
 mod scope;
+mod scope_rules;
 mod second;
 mod source;
 mod template;

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use breakglass_types::Basis;
+use breakglass_types::scope_rules::ScopeDigest;
 use ipnet::IpNet;
 
 use crate::bodies::BodyAudit;
@@ -11,7 +13,8 @@ use crate::config::{OnUnavailable, UNAVAILABLE, body_audit};
 use crate::instant::Instant;
 use crate::reason::DenyReason;
 use crate::schema::{
-    Object, Place, boolean, duration, list, one_of, optional, or, or_empty, parsed, required, text,
+    Object, Place, boolean, duration, list, number, one_of, optional, or, or_empty, parsed,
+    required, text,
 };
 use crate::{object, schema};
 
@@ -62,15 +65,20 @@ object! {
         pub upgrades: Option<Vec<String>> = optional("none", list(parsed("protocol", protocol))),
         /// What the holder must bring, all of it.
         pub require: Requirements = or_empty(schema::object()),
+        /// `true`: only a token that was approved for exactly these rules, by their [digest](scope-digests.md) in
+        /// `breakglass.scopes`, opens this scope; another one is refused (`scope_changed`). A change of the scope in the
+        /// middle of an incident then ends the use of the grants that exist, what runs included: they are asked for, and
+        /// approved, again. Tokens that name no digest are refused too.
+        pub same_digest: bool = or(false, boolean()),
         /// What happens when nobody can say whether a grant still stands.
         pub on_unavailable: Option<OnUnavailable> =
             optional("that of `revocation`", one_of(UNAVAILABLE)),
         /// What becomes of running requests when their grant is revoked or a new configuration withdraws
         /// the scope: `"at_once"` ends them, `"finish"` lets them end by themselves. New requests are
         /// refused either way.
-        cut: Cut = or("at_once", one_of(&[("at_once", Cut::AtOnce), ("finish", Cut::Finish)])),
+        pub(super) cut: Cut = or("at_once", one_of(&[("at_once", Cut::AtOnce), ("finish", Cut::Finish)])),
         /// How long they may go on then; never past the end of the token. Only with `cut: "finish"`.
-        drain: Option<Duration> = optional("`\"30s\"` with `finish`",
+        pub(super) drain: Option<Duration> = optional("`\"30s\"` with `finish`",
             duration().at_most(MAX_DRAIN, "what is revoked must end")),
         /// How long one stream (a request and its answer) may take, from its permit on; without it, until its token
         /// is void. A permit lifts the `max_stream_duration` of an Envoy *cluster*, and the filter cannot read that:
@@ -121,7 +129,7 @@ const MAX_DRAIN: Duration = Duration::from_secs(10 * 60);
 
 /// What becomes of what runs when its grant is revoked or its scope withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
+pub(super) enum Cut {
     AtOnce,
     Finish,
 }
@@ -146,15 +154,29 @@ object! {
         /// `true`: the token must be bound to the client's certificate (`cnf`, RFC 8705). A token that is
         /// bound counts with its certificate only, either way.
         pub sender_constrained: bool = or(false, boolean()),
+        /// Why the grant exists must be one of these (`breakglass.basis`): `"approved"`, `"pre_approved"`,
+        /// `"emergency"`. A token that says nothing is none of them.
+        pub basis: Option<Vec<Basis>> = optional("any, and none", list(one_of(BASES))),
+        /// So many people must have approved the grant at least (`breakglass.approvals`). A token that says nothing was
+        /// approved by none.
+        pub approvals: Option<u32> = optional("any number, and none", number(1, 100)),
     }
 }
 
 impl Object for Requirements {}
 
+/// The words for why a grant exists.
+const BASES: &[(&str, Basis)] = &[
+    (Basis::Approved.word(), Basis::Approved),
+    (Basis::PreApproved.word(), Basis::PreApproved),
+    (Basis::Emergency.word(), Basis::Emergency),
+];
+
 /// The scopes of a configuration.
 #[derive(Debug)]
 pub struct Scopes {
     by_name: BTreeMap<String, Scope>,
+    digests: BTreeMap<String, ScopeDigest>,
     kept_headers: BTreeSet<String>,
 }
 
@@ -173,7 +195,9 @@ impl Scopes {
         clean?;
         let kept_headers =
             by_name.values().flat_map(|scope| scope.request_body.headers()).collect();
-        Some(Scopes { by_name, kept_headers })
+        let digest = |(name, scope): (&String, &Scope)| (name.clone(), scope.rules().digest());
+        let digests = by_name.iter().map(digest).collect();
+        Some(Scopes { by_name, digests, kept_headers })
     }
 
     /// The scope called `name`.
@@ -185,6 +209,12 @@ impl Scopes {
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.by_name.values()
+    }
+
+    /// The digests of the rules of all of them, by name.
+    #[must_use]
+    pub fn digests(&self) -> &BTreeMap<String, ScopeDigest> {
+        &self.digests
     }
 
     /// The request headers that some scope's record of a body needs, in lower case.
