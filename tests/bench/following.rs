@@ -9,6 +9,7 @@ use breakglass_tests::policy::{remote_keys, standard};
 use breakglass_tests::service::Service;
 use serde_json::json;
 
+use crate::beside;
 use crate::process::Running;
 use crate::variants::{audit_log, direct_response};
 
@@ -59,8 +60,7 @@ pub(crate) fn start_module(
     manager["route_config"]["virtual_hosts"][0]["routes"] = direct_response();
     manager["access_log"] = audit_log();
     if let Some(module) = module {
-        let filter = &mut manager["http_filters"][0]["typed_config"];
-        filter["config"]["vm_config"]["code"]["local"]["filename"] = json!(module);
+        beside::replace(manager, module);
     }
     Running::start(&bootstrap, workers)
 }

@@ -4,17 +4,16 @@
 //! All of them are watched in the same stretches of time, so that what else the machine does is the same for each.
 //! `BREAKGLASS_BESIDE` names files with other builds of the filter, by colons, which are measured beside it.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use breakglass_tests::artefacts;
 use breakglass_tests::client::get;
 use breakglass_tests::service::Service;
 use breakglass_tests::wait::until;
 
 use crate::Verdict;
+use crate::beside;
 use crate::following::{self, Otherwise};
 use crate::grants;
 use crate::process::Running;
@@ -44,9 +43,7 @@ pub(crate) fn run(workers: usize) -> Verdict {
     for _ in 0..CONNECTIONS * workers {
         assert_eq!(read.send(plain.address()).status, 200);
     }
-    let others = env::var_os("BREAKGLASS_BESIDE");
-    let others = others.iter().flat_map(env::split_paths);
-    let modules: Vec<PathBuf> = [artefacts::filter()].into_iter().chain(others).collect();
+    let modules = beside::modules();
     let filtered: Vec<Running> = modules
         .iter()
         .enumerate()

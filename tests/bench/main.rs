@@ -10,6 +10,7 @@
     reason = "a measurement that cannot be made must end, and real time is the point"
 )]
 
+mod beside;
 mod calls;
 mod feed;
 mod following;

@@ -1,6 +1,7 @@
 //! What is compared.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use breakglass_tests::bootstrap::Settings;
 use breakglass_tests::client::get;
@@ -9,8 +10,10 @@ use breakglass_tests::policy::{AUDIENCE, ISSUER, standard};
 use breakglass_tests::tokens::Mint;
 use serde_json::{Value, json};
 
+use crate::beside;
+
 /// An Envoy with some filters, and the request that it is loaded with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Variant {
     /// No filter, no access log.
     Plain,
@@ -89,7 +92,13 @@ impl Variant {
         }
     }
 
-    pub(crate) fn bootstrap(self, key: &Key, approvals: SocketAddr) -> Value {
+    /// Whether it has this project's filter.
+    pub(crate) fn has_filter(self) -> bool {
+        !matches!(self, Variant::Plain | Variant::Native)
+    }
+
+    /// The Envoy, with the filter that is in this file if it has one.
+    pub(crate) fn bootstrap(self, module: &Path, key: &Key, approvals: SocketAddr) -> Value {
         let mut filter = standard(&[key]);
         // One question to the approval service, and then its answer from the cache.
         filter["revocation"]["introspection"]["cache"] = json!("1h");
@@ -115,6 +124,9 @@ impl Variant {
             Variant::Native => json!([jwt_authn(key), rbac(), router]),
             _ => json!([wasm, router]),
         };
+        if self.has_filter() {
+            beside::replace(manager, module);
+        }
         manager["access_log"] = match self {
             Variant::Plain | Variant::Unlogged => json!([]),
             Variant::Native => access_log(&json!({"json_format": native_record()})),
