@@ -12,6 +12,7 @@
 
 mod beside;
 mod calls;
+mod configurations;
 mod feed;
 mod following;
 mod gate;
@@ -62,13 +63,14 @@ impl Verdict {
 /// The name of a part, what it does, and the number that it usually takes.
 type Part = (&'static str, fn(usize) -> Verdict, usize);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("gate", gate::run, 5),
     ("revoke", revoke::run, 200),
     ("feed", feed::run, 5_000),
     ("revocations", revocations::run, 100_000),
     ("calls", calls::run, 2_000),
     ("idle", idle::run, 16),
+    ("configurations", configurations::run, 5_000),
 ];
 
 fn main() -> ExitCode {

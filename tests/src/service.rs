@@ -119,6 +119,18 @@ impl Service {
         fs::write(self.path("config.toml"), text).unwrap();
     }
 
+    /// Starts it again with these lines more in its configuration.
+    ///
+    /// # Panics
+    /// When it does not start: the message is its log.
+    pub fn add(&mut self, configuration: &str) {
+        let path = self.path("config.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{text}{configuration}")).unwrap();
+        self.kill();
+        self.start_again();
+    }
+
     /// Where it listens, also while it does not.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
