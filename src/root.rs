@@ -127,6 +127,7 @@ impl Context for Root {
         let Some(now) = host::now() else { return };
         let steps = match shared.worker.try_borrow_mut() {
             Ok(mut worker) => {
+                worker.polled(call, host::call_response_header);
                 let steps = worker.answer(call, &answer, now);
                 Shared::say_steps(&mut worker);
                 steps

@@ -217,6 +217,11 @@ pub(crate) fn call_response(body_size: usize, max_body: usize) -> Option<(u16, V
     Some((status, body))
 }
 
+/// A header of the response to a call.
+pub(crate) fn call_response_header(name: &str) -> Option<Vec<u8>> {
+    ffi::header(CALL_RESPONSE_HEADERS, name).ok()
+}
+
 /// Defines a counter.
 pub(crate) fn define_counter(name: &str) -> Result<u32, HostError> {
     ffi::define_metric(COUNTER, name)

@@ -22,6 +22,7 @@ mod counters;
 mod crd_rules;
 mod crowds;
 mod cuts;
+mod digests;
 mod docs;
 mod envoy_gateway;
 mod faults;

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use breakglass_types::configurations::WANTED_HEADER;
+use breakglass_types::names::said;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +19,8 @@ use crate::runtime::runtime;
 pub const KEYS: &str = "/.well-known/jwks.json";
 /// Where the feed of revocations is.
 pub const FEED: &str = "/v1/revocations";
+/// Where proxies say what their configuration opens.
+pub const CONFIGURATIONS: &str = "/v1/proxies/configurations";
 /// Where introspection is.
 pub const INTROSPECTION: &str = "/oauth2/introspect";
 
@@ -90,7 +94,20 @@ impl Call {
 struct State {
     replies: BTreeMap<String, Reply>,
     calls: Vec<Call>,
+    /// Whether it asks what configurations open.
+    wants_configurations: bool,
     connections: Vec<AbortHandle>,
+}
+
+impl State {
+    /// The configuration that the answer to this call asks for: the one that a poll names, unless its content is known.
+    fn wanted(&self, call: &Call) -> Option<String> {
+        let digest = call.headers.get(said::CONFIG).filter(|_| self.wants_configurations)?;
+        let is_known =
+            |call: &Call| call.resource() == CONFIGURATIONS && call.body.contains(digest);
+        let asks = call.resource() == FEED && !self.calls.iter().any(is_known);
+        asks.then(|| digest.clone())
+    }
 }
 
 /// A running stand-in.
@@ -126,6 +143,15 @@ impl FakeApprovals {
     /// When a server task panicked.
     pub fn reply(&self, path: &str, reply: Reply) {
         self.state.lock().unwrap().replies.insert(path.to_owned(), reply);
+    }
+
+    /// Asks from now on, with each answer of the feed, what the polling proxy's configuration opens, until it was told.
+    ///
+    /// # Panics
+    /// When a server task panicked.
+    pub fn wants_configurations(&self) {
+        self.reply(CONFIGURATIONS, Reply::json(&serde_json::json!({})));
+        self.state.lock().unwrap().wants_configurations = true;
     }
 
     /// Stops listening and drops its connections: from now on it refuses them.
@@ -186,12 +212,12 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
 async fn converse(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     let mut buffer = Vec::new();
     while let Some(call) = read_call(&mut stream, &mut buffer).await {
-        let reply = {
+        let (reply, wanted) = {
             let mut state = state.lock().unwrap();
             let reply =
                 state.replies.get(&call.path).or(state.replies.get(call.resource())).cloned();
-            state.calls.push(call);
-            reply.unwrap_or_else(|| Reply::status(404, "{}"))
+            state.calls.push(call.clone());
+            (reply.unwrap_or_else(|| Reply::status(404, "{}")), state.wanted(&call))
         };
         let bytes = match reply {
             Reply::Never => std::future::pending().await,
@@ -202,9 +228,11 @@ async fn converse(mut stream: TcpStream, state: Arc<Mutex<State>>) {
             Reply::Answer { status, content_type, body, after } => {
                 tokio::time::sleep(after).await;
                 let length = body.len();
+                let wanted = wanted.map(|digest| format!("{WANTED_HEADER}: {digest}\r\n"));
+                let wanted = wanted.unwrap_or_default();
                 let head = format!(
                     "HTTP/1.1 {status} Status\r\ncontent-type: {content_type}\r\n\
-                     content-length: {length}\r\n\r\n"
+                     content-length: {length}\r\n{wanted}\r\n"
                 );
                 [head.as_bytes(), &body].concat()
             }

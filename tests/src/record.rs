@@ -90,7 +90,7 @@ impl Record {
 
 impl Audit {
     /// The members of every record, in the order in which they are written.
-    pub const MEMBERS: [&str; 43] = [
+    pub const MEMBERS: [&str; 46] = [
         "v",
         "time",
         "decision",
@@ -102,7 +102,10 @@ impl Audit {
         "justification",
         "approvers",
         "emergency",
+        "basis",
         "scope",
+        "scope_digest",
+        "approved_digest",
         "rule",
         "method",
         "host",
@@ -137,8 +140,8 @@ impl Audit {
     ];
 
     /// The members that are there only where there is something to say.
-    pub const OPTIONAL: [&str; 5] =
-        ["upgrade", "route_used", "request_body", "response_body", "start"];
+    pub const OPTIONAL: [&str; 6] =
+        ["approved_digest", "upgrade", "route_used", "request_body", "response_body", "start"];
 
     /// A member of the record.
     ///

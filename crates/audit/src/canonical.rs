@@ -10,7 +10,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 
 /// The members of a record, in their order.
-pub const MEMBERS: [&str; 43] = [
+pub const MEMBERS: [&str; 46] = [
     "v",
     "time",
     "decision",
@@ -22,7 +22,10 @@ pub const MEMBERS: [&str; 43] = [
     "justification",
     "approvers",
     "emergency",
+    "basis",
     "scope",
+    "scope_digest",
+    "approved_digest",
     "rule",
     "method",
     "host",
@@ -250,6 +253,22 @@ mod tests {
         // A record of an older filter, or of a request that does not switch, has none.
         let without = r#"{"v":1,"route":null,"request_id":"r","phase":"end","hash":"h"}"#;
         assert_eq!(canonical(without), without);
+    }
+
+    #[test]
+    fn the_digests_of_a_record_have_their_places_where_there_are_any() {
+        let written = r#"{"v":1,"emergency":false,"basis":"approved","scope":"s","scope_digest":"d","approved_digest":"e","rule":"/x","hash":"h"}"#;
+        let moved = r#"{"approved_digest":"e","basis":"approved","emergency":false,"hash":"h","rule":"/x","scope":"s","scope_digest":"d","v":1}"#;
+        assert_eq!(
+            (canonical(written), canonical(moved)),
+            (written.to_owned(), written.to_owned())
+        );
+        let same = r#"{"v":1,"emergency":false,"basis":null,"scope":"s","scope_digest":"d","rule":"/x","hash":"h"}"#;
+        assert_eq!(canonical(same), same);
+        // A record of an older filter has none of them.
+        let older = r#"{"v":1,"emergency":false,"scope":"s","rule":"/x","hash":"h"}"#;
+        let moved = r#"{"hash":"h","rule":"/x","scope":"s","emergency":false,"v":1}"#;
+        assert_eq!((canonical(older), canonical(moved)), (older.to_owned(), older.to_owned()));
     }
 
     #[test]

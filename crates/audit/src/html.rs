@@ -69,6 +69,7 @@ impl Report {
                     (verdicts(report))
                     h2 { "Summary" }
                     (facts(report.get("summary").unwrap_or(&Value::Null)))
+                    (other_rules(report))
                     h2 { "Requests and approvals" }
                     (requests(report))
                     h2 { "Calls (" (calls.len()) ")" }
@@ -121,6 +122,42 @@ fn verdicts(report: &Value) -> Markup {
                 "Something is missing, or nobody can know whether it is: see below.",
                 &reach(report),
             ]))
+        }
+    }
+}
+
+/// What was used under other rules than were approved.
+fn other_rules(report: &Value) -> Markup {
+    let found = list(report, "/other_rules");
+    html! {
+        @if !found.is_empty() {
+            h2 { "Used under other rules than were approved" }
+            p {
+                "The proxies that let these calls through had other rules for the scope than those that the approver \
+                 approved."
+            }
+            table {
+                thead {
+                    tr {
+                        @for name in [
+                            "Grant", "Scope", "Approved", "Used", "Requests", "First", "Last", "Proxies",
+                        ] {
+                            th { (name) }
+                        }
+                    }
+                }
+                tbody {
+                    @for one in found {
+                        tr.changed {
+                            td { (at(one, "/grant")) } td { (at(one, "/scope")) }
+                            td { (at(one, "/approved_digest")) } td { (at(one, "/scope_digest")) }
+                            td.number { (at(one, "/requests")) }
+                            td.whole { (at(one, "/first")) } td.whole { (at(one, "/last")) }
+                            td { (at(one, "/nodes")) }
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -34,6 +34,7 @@ pub mod moment;
 pub mod ocsf;
 pub mod open;
 pub mod order;
+mod other_rules;
 pub mod paint;
 mod parts;
 pub mod proof;

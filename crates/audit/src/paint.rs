@@ -54,6 +54,9 @@ impl Painter {
         if let Some(bytes) = record.get("bytes_after_revocation").and_then(Value::as_u64) {
             line = format!("{line}, {bytes} after revocation");
         }
+        if record.get("approved_digest").is_some_and(Value::is_string) {
+            line = format!("{line}, by other rules than were approved");
+        }
         match proof {
             Proof::Sealed => (),
             Proof::Unproven => {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
+use super::other_rules::{line, other_rules};
 use super::proof::{Candidate, FIRST_REPORT, PROVEN, Proofs, SEALED, UNPROVEN};
 use super::spelling::Spelling;
 use super::verdict::Verdict;
@@ -122,6 +123,7 @@ impl Collector {
             "nothing_found": calls.is_empty() && requests.as_ref().is_none_or(Vec::is_empty),
             "requests": requests,
             "summary": summary(&calls),
+            "other_rules": other_rules(calls.iter().map(|call| &call.record)),
             "calls": listed,
             "check": verdict.json(),
         }))
@@ -239,6 +241,8 @@ impl Report {
             counts.collect::<Vec<_>>().join(", ")
         };
         let requests = self.0.get("requests").and_then(Value::as_array);
+        let other_rules = self.0.get("other_rules").and_then(Value::as_array);
+        let other_rules = other_rules.into_iter().flatten().map(line);
         let nothing = self.found_nothing().then_some(
             "nothing_found: neither the service nor the log knows it; check how it is spelled",
         );
@@ -256,6 +260,7 @@ impl Report {
             format!("completeness  {}", at("/check/completeness/verdict")),
         ]
         .into_iter()
+        .chain(other_rules)
         .chain(nothing.map(str::to_owned))
         .collect::<Vec<_>>()
         .join("\n")

@@ -26,8 +26,8 @@ pub struct CallId(u64);
 /// waits is answered whatever happens.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How long a report of heads may take: no request waits for it.
-const HEADS_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a report of heads, or of the configuration, may take: no request waits for it.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a report of answered challenges may take: who asked waits no longer.
 const PROBES_TIMEOUT: Duration = Duration::from_secs(2);
@@ -83,7 +83,7 @@ struct Open {
 
 #[derive(Debug)]
 enum State {
-    /// The token that is asked about, the query of a poll, the report of heads, or nothing; and when
+    /// The token that is asked about, the query of a poll, a report, or nothing; and when
     /// it may be sent.
     Queued {
         detail: Option<Box<str>>,
@@ -119,7 +119,8 @@ impl Calls {
             | Question::Feed
             | Question::Head
             | Question::SharedHeads
-            | Question::Probes => None,
+            | Question::Probes
+            | Question::Configuration => None,
             Question::Standing { .. } => Some(token),
         };
         self.queue(question, token, not_before).waiting.push(stream);
@@ -149,6 +150,20 @@ impl Calls {
     pub(crate) fn queue_probes(&mut self, query: &str, reports: &str, not_before: Instant) {
         let detail = format!("{query}\n{reports}");
         self.queue(Question::Probes, Some(detail.as_bytes()), not_before);
+    }
+
+    /// Queues a report of the configuration, with this body.
+    pub(crate) fn queue_configuration(&mut self, report: &str, now: Instant) {
+        self.queue(Question::Configuration, Some(report.as_bytes()), now);
+    }
+
+    /// What a call asks that was sent and is not answered, and when it was sent.
+    pub(crate) fn under_way(&self, id: CallId) -> Option<(&Question, Instant)> {
+        let open = self.open.get(&id)?;
+        match open.state {
+            State::Sent { at, .. } => Some((&open.question, at)),
+            State::Queued { .. } => None,
+        }
     }
 
     fn queue(
@@ -224,14 +239,20 @@ impl Calls {
                 }
                 (Question::Head | Question::SharedHeads, Some(report)) => {
                     let heads = config.audit.heads.as_ref();
-                    heads.map(|endpoint| heads_call(*id, endpoint, config, report))
+                    heads.map(|endpoint| report_call(*id, endpoint, config, report))
+                }
+                (Question::Configuration, Some(report)) => {
+                    let feed = config.revocation.feed.as_ref();
+                    let endpoint = feed.and_then(Feed::configurations);
+                    endpoint.map(|endpoint| report_call(*id, &endpoint, config, report))
                 }
                 (
                     Question::Standing { .. }
                     | Question::Feed
                     | Question::Probes
                     | Question::Head
-                    | Question::SharedHeads,
+                    | Question::SharedHeads
+                    | Question::Configuration,
                     None,
                 ) => None,
             };
@@ -318,7 +339,7 @@ fn feed_call(id: CallId, feed: &Feed, config: &Config, query: &str) -> Call {
     Call { id, cluster, headers, body: Vec::new(), timeout: poll_timeout(config) }
 }
 
-fn heads_call(id: CallId, endpoint: &Endpoint, config: &Config, report: &str) -> Call {
+fn report_call(id: CallId, endpoint: &Endpoint, config: &Config, report: &str) -> Call {
     let Endpoint { cluster, authority, path } = endpoint;
     let mut headers = vec![
         (":method", "POST".to_owned()),
@@ -333,7 +354,7 @@ fn heads_call(id: CallId, endpoint: &Endpoint, config: &Config, report: &str) ->
         cluster: cluster.clone(),
         headers,
         body: report.as_bytes().to_vec(),
-        timeout: HEADS_TIMEOUT,
+        timeout: REPORT_TIMEOUT,
     }
 }
 

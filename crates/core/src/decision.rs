@@ -123,7 +123,8 @@ pub(crate) struct Denial {
     pub(crate) ask_for: Option<String>,
     /// What was known about the grant, if the decision got that far.
     pub(crate) standing: Option<Standing>,
-    /// Of [`DenyReason::ScopeWithdrawn`]: why the configuration that has come refuses it.
+    /// Why the configuration refuses it that has come in place of its own: of [`DenyReason::ScopeWithdrawn`], and of
+    /// [`DenyReason::ScopeChanged`] where that configuration changed the scope.
     pub(crate) because: Option<Box<Denial>>,
 }
 

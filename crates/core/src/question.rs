@@ -13,6 +13,8 @@ pub(crate) enum Question {
     SharedHeads,
     /// Whether the report of an answered challenge has arrived. No decision needs it.
     Probes,
+    /// Whether the report of the configuration has arrived. No decision needs it.
+    Configuration,
     /// Whether a grant still stands.
     Standing {
         /// The index of the issuer.

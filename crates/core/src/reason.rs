@@ -55,6 +55,12 @@ pub enum DenyReason {
     SourceNotAllowed,
     /// The token lives longer than the scope allows.
     ScopeLifetimeExceeded,
+    /// The scope's rules are not those that were approved, or the token does not say which were.
+    ScopeChanged,
+    /// The grant does not exist for one of the reasons that the scope asks for.
+    BasisNotAllowed,
+    /// Fewer people approved the grant than the scope asks for.
+    ApprovalsMissing,
     /// The holder must authenticate again, or more strongly (RFC 9470).
     StepUpRequired,
     /// The client certificate is not the one that the token is bound to (RFC 8705).
@@ -80,7 +86,7 @@ pub enum DenyReason {
 
 impl DenyReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [DenyReason; 35] = [
+    pub const ALL: [DenyReason; 38] = [
         DenyReason::TokenMissing,
         DenyReason::TokenDuplicated,
         DenyReason::TokenTooLarge,
@@ -106,6 +112,9 @@ impl DenyReason {
         DenyReason::RoleMissing,
         DenyReason::SourceNotAllowed,
         DenyReason::ScopeLifetimeExceeded,
+        DenyReason::ScopeChanged,
+        DenyReason::BasisNotAllowed,
+        DenyReason::ApprovalsMissing,
         DenyReason::StepUpRequired,
         DenyReason::SenderMismatch,
         DenyReason::Revoked,
@@ -147,6 +156,9 @@ impl DenyReason {
             DenyReason::RoleMissing => "role_missing",
             DenyReason::SourceNotAllowed => "source_not_allowed",
             DenyReason::ScopeLifetimeExceeded => "scope_lifetime_exceeded",
+            DenyReason::ScopeChanged => "scope_changed",
+            DenyReason::BasisNotAllowed => "basis_not_allowed",
+            DenyReason::ApprovalsMissing => "approvals_missing",
             DenyReason::StepUpRequired => "step_up_required",
             DenyReason::SenderMismatch => "sender_mismatch",
             DenyReason::Revoked => "revoked",
@@ -191,6 +203,9 @@ impl DenyReason {
             | DenyReason::RoleMissing
             | DenyReason::SourceNotAllowed
             | DenyReason::ScopeLifetimeExceeded
+            | DenyReason::ScopeChanged
+            | DenyReason::BasisNotAllowed
+            | DenyReason::ApprovalsMissing
             | DenyReason::ScopeWithdrawn
             // Not a 5xx: clients and proxies repeat those by themselves, and the call may have been carried out.
             | DenyReason::RouteChanged

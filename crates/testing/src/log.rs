@@ -30,6 +30,8 @@ pub struct Call<'a> {
     pub path: &'a str,
     pub start: Option<(u64, String)>,
     pub request: Option<u64>,
+    /// The digests of the scope's rules and of those that were approved; a filter of before has neither.
+    pub rules: Option<(&'a str, &'a str)>,
 }
 
 pub const GRANT: &str = "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D1";
@@ -44,6 +46,7 @@ pub const END: Call<'static> = Call {
     path: "/v1/orders/17",
     start: None,
     request: None,
+    rules: None,
 };
 
 /// A string as RFC 8785 writes it.
@@ -103,7 +106,15 @@ impl Vm {
         );
         record +=
             &format!(r#""incident":{},"justification":"orders are stuck","#, quoted(call.incident));
-        record += r#""approvers":["carol@example.com"],"emergency":false,"scope":"orders:read","#;
+        record += r#""approvers":["carol@example.com"],"emergency":false,"#;
+        record += call.rules.map_or("", |_| r#""basis":"approved","#);
+        record += r#""scope":"orders:read","#;
+        if let Some((own, approved)) = call.rules {
+            record += &format!(r#""scope_digest":"{own}","#);
+            if own != approved {
+                record += &format!(r#""approved_digest":"{approved}","#);
+            }
+        }
         record += r#""rule":"/v1/orders/{id}","method":"GET","host":"orders.internal","#;
         record +=
             &format!(r#""path":{},"route":"orders","source_ip":"10.0.0.7","#, quoted(call.path));

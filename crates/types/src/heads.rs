@@ -75,6 +75,11 @@ pub struct Head<N> {
     /// No record will follow.
     #[serde(default)]
     pub ended: bool,
+    /// The digest of the configuration under which the chain is written, as polls name it: said with the chain's first
+    /// head. Older filters say none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[0-9a-f]{64}$"))]
+    pub configuration: Option<String>,
     /// How many records each grant has in the chain so far, where that has changed.
     #[serde(default = "no_grants")]
     #[cfg_attr(feature = "openapi", schema(required = false, schema_with = schemas::counts))]
@@ -128,6 +133,7 @@ mod tests {
             hash: "h".to_owned(),
             began: "2026-11-22T02:13:00.000Z".to_owned(),
             ended: false,
+            configuration: None,
             grants: BTreeMap::from([("g".to_owned(), 2)]),
         };
         let report = HeadsReport { node: "n".to_owned(), process: None, heads: vec![head] };
@@ -137,6 +143,9 @@ mod tests {
             serde_json::from_str::<HeadsReport<String, Vec<Head<i64>>>>(text).unwrap(),
             report
         );
+        let named = text.replace("\"grants\"", "\"configuration\":\"d\",\"grants\"");
+        let named: HeadsReport<String, Vec<Head<i64>>> = serde_json::from_str(&named).unwrap();
+        assert_eq!(named.heads[0].configuration.as_deref(), Some("d"));
         let older = r#"{"heads":[{"chain":"c","seq":3,"hash":"h","began":"b","new":[]}]}"#;
         let older: HeadsReport<String, Vec<Head<u64>>> = serde_json::from_str(older).unwrap();
         assert_eq!((older.node.as_str(), older.heads[0].ended), ("", false));

@@ -72,6 +72,8 @@ pub(super) struct Seal<'a> {
 pub(crate) struct Chain {
     id: String,
     began: Instant,
+    /// The digest of the configuration under which it is written.
+    configuration: Option<String>,
     head: Option<Link>,
     grants: HashMap<String, Count>,
     /// What the approval service knows.
@@ -111,6 +113,7 @@ impl Chain {
         Chain {
             id: hex::lower(&id),
             began,
+            configuration: None,
             head: None,
             grants: HashMap::new(),
             known: Known::default(),
@@ -120,6 +123,11 @@ impl Chain {
             ended: false,
             forgot_at: began,
         }
+    }
+
+    /// The same, which names the configuration under which it is written.
+    pub(crate) fn under(self, configuration: Option<String>) -> Chain {
+        Chain { configuration, ..self }
     }
 
     /// The id.
@@ -211,6 +219,8 @@ impl Chain {
             hash: head.hash.clone(),
             began: self.began.rfc3339(),
             ended: self.ended,
+            // Once is enough: the id stands for it from then on.
+            configuration: self.configuration.clone().filter(|_| self.known.seq == 0),
             grants: new.map(|(grant, count)| (grant.clone(), count.records)).collect(),
         })
     }

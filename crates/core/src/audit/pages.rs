@@ -113,7 +113,9 @@ pub(crate) fn head_bytes(head: &Head) -> usize {
     const MEMBERS: usize = 100;
     let texts = [&head.chain, &head.hash, &head.began].map(String::len);
     let grants = head.grants.keys().map(|grant| grant_bytes(grant));
-    texts.into_iter().chain(grants).fold(MEMBERS, usize::saturating_add)
+    // `"configuration":"",`
+    let configuration = head.configuration.as_ref().map(|digest| digest.len().saturating_add(20));
+    texts.into_iter().chain(configuration).chain(grants).fold(MEMBERS, usize::saturating_add)
 }
 
 /// How many bytes a grant takes in a report, with its number, at most.
@@ -140,6 +142,7 @@ mod tests {
             hash: "0".repeat(64),
             began: "2026-11-22T02:12:59.500Z".to_owned(),
             ended: false,
+            configuration: Some("0".repeat(64)),
             grants: grants.into_iter().map(|grant| (grant, u64::MAX)).collect(),
         }
     }

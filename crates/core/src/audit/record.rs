@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use breakglass_types::Basis;
 use serde::Serialize;
 
 use crate::bodies::BodyRecord;
@@ -75,7 +76,7 @@ struct Head<'a> {
     decision: Decision,
     /// The reason code.
     reason: &'static str,
-    /// The grant's id, the token's `jti`; like all down to `emergency`, null before the signature is verified.
+    /// The grant's id, the token's `jti`; like all down to `basis`, null before the signature is verified.
     grant: Option<&'a str>,
     /// Who holds the grant.
     subject: Option<&'a str>,
@@ -89,8 +90,15 @@ struct Head<'a> {
     approvers: Option<&'a [String]>,
     /// Whether it was granted as an emergency.
     emergency: Option<bool>,
+    /// Why the grant exists: `approved`, `pre_approved` or `emergency`; null where the token does not say.
+    basis: Option<&'static str>,
     /// The scope that decided.
     scope: Option<&'a str>,
+    /// The digest of that scope's rules, as this filter has them (docs/scope-digests.md).
+    scope_digest: Option<&'a str>,
+    /// The digest of the rules that were approved for that scope, where the token names other ones than those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approved_digest: Option<String>,
     /// The path template or rule that decided.
     rule: Option<&'a str>,
     /// The request's method.
@@ -164,6 +172,10 @@ impl Decided {
         let claims = ruled.token.as_ref().map(|token| token.claims());
         let issuer = ruled.token.as_ref().and_then(|token| config.issuers.get(token.issuer()));
         let breakglass = claims.map(|claims| &claims.breakglass);
+        let scope = ruled.scope.as_deref();
+        let digest = scope.and_then(|scope| config.scopes.digests().get(scope));
+        let approved = scope.and_then(|scope| breakglass?.scopes.get(scope));
+        let approved = approved.filter(|approved| Some(*approved) != digest);
         let host = facts.host.as_ref().map(|host| host.as_str().as_bytes());
         let path = facts.path.split(|byte| *byte == b'?').next().unwrap_or_default();
         let upgrade = facts.upgrades.text();
@@ -182,7 +194,10 @@ impl Decided {
             approvers: breakglass
                 .map(|breakglass| bounded::first(&breakglass.approvers, bounded::APPROVERS)),
             emergency: breakglass.map(|breakglass| breakglass.emergency),
-            scope: ruled.scope.as_deref().map(name),
+            basis: breakglass.and_then(|breakglass| breakglass.basis).map(Basis::word),
+            scope: scope.map(name),
+            scope_digest: scope.and_then(|scope| config.scopes.digest_text(scope)),
+            approved_digest: approved.map(|digest| digest.text()),
             rule: ruled.rule.as_deref().map(|rule| beginning(rule, bounded::RULE)),
             method: lossy(&facts.method, bounded::METHOD),
             host: lossy(host.unwrap_or(&facts.authority), bounded::HOST),

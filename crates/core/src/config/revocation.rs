@@ -25,7 +25,12 @@ object! {
     #[derive(Debug)]
     pub struct Revocation {
         /// Where revocations are published. With a `credential` one VM of the Envoy polls for all of them,
-        /// and what it learns is authenticated; without one every worker thread polls for itself.
+        /// and what it learns is authenticated; without one every worker thread polls for itself. Where its `path`
+        /// ends with `/v1/revocations`, the approval service can ask with an answer what the configuration opens: then
+        /// the audiences and the [digests](scope-digests.md) of its scopes are sent, once, to the same path with
+        /// `/v1/proxies/configurations` in place of that end. Where it ends otherwise nothing is sent, and approvers
+        /// do not see what this proxy's scopes open. Of several configurations that one Envoy has for one feed, that
+        /// of the polling worker is sent.
         pub feed: Option<Feed> = optional("none", object()),
         /// Where to ask about one token (RFC 7662).
         pub introspection: Option<Introspection> = optional("none", object()),
@@ -86,6 +91,22 @@ object! {
 }
 
 impl Object for Feed {}
+
+/// How the path of a feed ends that the approval service publishes.
+const FEED_PATH: &str = "/v1/revocations";
+
+/// Where that service takes what configurations open, beside its feed.
+const CONFIGURATIONS_PATH: &str = "/v1/proxies/configurations";
+
+impl Feed {
+    /// Where the approval service takes what this configuration opens; `None` where its feed is elsewhere.
+    #[must_use]
+    pub fn configurations(&self) -> Option<Endpoint> {
+        let before = self.endpoint.path.strip_suffix(FEED_PATH)?;
+        let path = [before, CONFIGURATIONS_PATH].concat();
+        Some(Endpoint { path, ..self.endpoint.clone() })
+    }
+}
 
 object! {
     /// Asking about one token (RFC 7662).

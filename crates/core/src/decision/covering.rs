@@ -48,7 +48,7 @@ pub(super) fn covering_scope<'c>(
     let mut denial = None;
     for (scope, rule) in granted.clone().filter_map(covers) {
         let rule = rule.as_str().to_owned();
-        match scope.require.check(&holder, began) {
+        match config.scopes.check(scope, &holder, began) {
             Ok(()) if is_sender(scope) => {
                 for rule in [Rule::Scope, Rule::Requirements, Rule::Sender] {
                     steps.passed(rule);

@@ -23,7 +23,8 @@
 //! - *shadow*: a configuration in shadow mode refuses nothing, so it ends nothing either.
 //!
 //! Whatever it is that no longer fits, the reason is `scope_withdrawn`, because that tells an operator that a
-//! configuration did it; the words beside it say which rule ([`Denial::because`]).
+//! configuration did it; the words beside it say which rule ([`Denial::because`]). Only `scope_changed` stands for
+//! itself: it says so too, and that to ask again helps.
 
 use std::rc::Rc;
 
@@ -83,9 +84,13 @@ impl Successor {
         verified_again(token, config, &self.keys, now, steps)
             .and_then(|()| covered(config, token, &facts, &is_sender, began, steps))
             .map(|(scope, _)| Some(scope))
-            .map_err(|denial| Denial {
-                because: Some(Box::new(denial)),
-                ..Denial::under(DenyReason::ScopeWithdrawn, token)
+            .map_err(|denial| {
+                let (reason, remedy) = match denial.reason {
+                    DenyReason::ScopeChanged => (DenyReason::ScopeChanged, denial.remedy.clone()),
+                    _ => (DenyReason::ScopeWithdrawn, None),
+                };
+                let because = Some(Box::new(denial));
+                Denial { because, remedy, ..Denial::under(reason, token) }
             })
     }
 }

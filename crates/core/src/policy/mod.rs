@@ -4,6 +4,7 @@
 //! - *allowing* ([`Scope`]) takes only a [`PlainPath`], which every upstream reads in the same way;
 //! - *refusing* ([`Rule`]) takes [`Readings`], every way in which an upstream might read it.
 
+mod approved;
 mod host;
 mod method;
 mod path;
@@ -15,6 +16,7 @@ mod scope_rules;
 mod second;
 mod source;
 mod template;
+mod unmet;
 mod upgrade;
 
 pub use host::{HostName, HostPattern};
@@ -24,9 +26,10 @@ pub use readings::Readings;
 pub(crate) use redirect::Origin;
 pub use rule::Rule;
 pub(crate) use rule::Sighting;
-pub use scope::{Holder, Redirects, Requirements, Scope, Scopes, Unmet};
+pub use scope::{Holder, Redirects, Requirements, Scope, Scopes};
 pub use second::SecondName;
 pub(crate) use second::{NamedPaths, PATH_PARAMETERS, RequestPaths, SecondNames, SecondResources};
 pub use source::SourceAddress;
 pub use template::PathTemplate;
+pub use unmet::Unmet;
 pub use upgrade::RequestedUpgrades;

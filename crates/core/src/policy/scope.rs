@@ -18,8 +18,10 @@ use crate::schema::{
 };
 use crate::{object, schema};
 
+use super::approved;
 use super::rule::method;
 use super::source::parse_network;
+use super::unmet::Unmet;
 use super::upgrade::protocol;
 use super::{HostName, HostPattern, PathTemplate, PlainPath, RequestedUpgrades, SourceAddress};
 
@@ -177,6 +179,8 @@ const BASES: &[(&str, Basis)] = &[
 pub struct Scopes {
     by_name: BTreeMap<String, Scope>,
     digests: BTreeMap<String, ScopeDigest>,
+    /// The same as text: each record has one.
+    digest_texts: BTreeMap<String, String>,
     kept_headers: BTreeSet<String>,
 }
 
@@ -196,8 +200,10 @@ impl Scopes {
         let kept_headers =
             by_name.values().flat_map(|scope| scope.request_body.headers()).collect();
         let digest = |(name, scope): (&String, &Scope)| (name.clone(), scope.rules().digest());
-        let digests = by_name.iter().map(digest).collect();
-        Some(Scopes { by_name, digests, kept_headers })
+        let digests: BTreeMap<_, _> = by_name.iter().map(digest).collect();
+        let digest_texts =
+            digests.iter().map(|(name, digest)| (name.clone(), digest.text())).collect();
+        Some(Scopes { by_name, digests, digest_texts, kept_headers })
     }
 
     /// The scope called `name`.
@@ -215,6 +221,26 @@ impl Scopes {
     #[must_use]
     pub fn digests(&self) -> &BTreeMap<String, ScopeDigest> {
         &self.digests
+    }
+
+    /// The digest of the rules of the scope called `name`, as text.
+    #[must_use]
+    pub fn digest_text(&self, name: &str) -> Option<&str> {
+        self.digest_texts.get(name).map(String::as_str)
+    }
+
+    /// Holds a scope's rules against those that were approved, and its requirements against a holder; the certificate
+    /// is not among them.
+    ///
+    /// # Errors
+    /// The first that is not met.
+    pub fn check(&self, scope: &Scope, holder: &Holder<'_>, now: Instant) -> Result<(), Unmet> {
+        // First: by rules that nobody approved nothing is asked of the holder.
+        if scope.same_digest {
+            let digest = self.digests.get(&scope.name);
+            approved::same_digest(&scope.name, digest, &holder.claims.breakglass)?;
+        }
+        scope.require.check(holder, now)
     }
 
     /// The request headers that some scope's record of a body needs, in lower case.
@@ -235,15 +261,6 @@ pub struct Holder<'a> {
     pub source: Option<SourceAddress>,
     /// How far apart the issuer's clock and ours may be.
     pub skew: Duration,
-}
-
-/// A requirement that is not met.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unmet {
-    /// The reason code.
-    pub reason: DenyReason,
-    /// What the holder can do.
-    pub remedy: String,
 }
 
 impl Scope {
@@ -321,6 +338,12 @@ impl Requirements {
             let limit = crate::instant::format_duration(max_lifetime);
             let remedy = format!("ask again for at most {limit}");
             return Err(Unmet { reason: DenyReason::ScopeLifetimeExceeded, remedy });
+        }
+        if let Some(wanted) = &self.basis {
+            approved::basis(wanted, &claims.breakglass)?;
+        }
+        if let Some(wanted) = self.approvals {
+            approved::approvals(wanted, &claims.breakglass)?;
         }
         if !self.is_authentication_enough(holder, now) {
             let remedy =

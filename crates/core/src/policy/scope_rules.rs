@@ -1,9 +1,7 @@
 //! The rules of a scope in their canonical form (docs/scope-digests.md).
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use breakglass_types::Basis;
 use breakglass_types::scope_rules::{
     BasisWord, CanonicalDuration, RequiredOfHolder, SameAuthority, ScopeRules, Texts,
 };
@@ -68,8 +66,8 @@ fn required(require: &Requirements) -> RequiredOfHolder {
         acr: texts(acr.as_ref()),
         amr: texts(amr.as_ref()),
         approvals: *approvals,
-        // All of them is what holds where none is named.
-        basis: bases.filter(|bases: &BTreeSet<_>| bases.len() < Basis::ALL.len()),
+        // All of them is something else than none: a token that says nothing is refused.
+        basis: bases,
         max_auth_age: duration(*max_auth_age),
         max_lifetime: duration(*max_lifetime),
         roles: texts(roles.as_ref()),

@@ -14,13 +14,17 @@ const MAX_SCOPES: usize = 16;
 /// How long a grant is asked for, unless a scope allows less.
 const HALF_AN_HOUR: Duration = Duration::from_secs(30 * 60);
 
-/// The command that asks for the scope that covers this request, or for what the grant held that has ended;
+/// The command that asks for the scope that covers this request, or for what the grant held that has ended, or
+/// was approved by other rules;
 /// `None` where asking does not help. A new grant takes the place of the one that is held, so it has all of that
 /// one's scopes too.
 pub(super) fn command(denial: &Denial, config: &Config) -> Option<String> {
     let claims = denial.token.as_ref()?.claims();
-    let has_ended = matches!(denial.reason, DenyReason::Revoked | DenyReason::TokenExpired);
-    if denial.ask_for.is_none() && !has_ended {
+    let asks_again = matches!(
+        denial.reason,
+        DenyReason::Revoked | DenyReason::TokenExpired | DenyReason::ScopeChanged
+    );
+    if denial.ask_for.is_none() && !asks_again {
         return None;
     }
     let missing = denial.ask_for.as_deref();

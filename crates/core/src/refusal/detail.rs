@@ -43,6 +43,10 @@ pub(super) fn detail(denial: &Denial) -> String {
                 .into()
         }
         DenyReason::Revoked => "the grant was revoked or has ended; ask for a new one".into(),
+        // What was let run out: which scope it was is in the record.
+        DenyReason::ScopeChanged => {
+            "the scope's rules in this proxy's configuration are not those that were approved: ask again".into()
+        }
         DenyReason::ScopeWithdrawn => match &denial.because {
             None => "the configuration has changed, and the grant no longer covers this request".into(),
             Some(because) => format!(

@@ -227,6 +227,7 @@ mod tests {
             hash: "0".repeat(64),
             began: NOW.rfc3339(),
             ended: false,
+            configuration: None,
             grants: (0..grants).map(grant).collect(),
         }
     }

@@ -55,6 +55,10 @@ impl Worker {
                 self.learn_of_probes(answer, now);
                 Box::new(|_| {})
             }
+            Question::Configuration => {
+                self.learn_of_configuration(answer, now);
+                Box::new(|_| {})
+            }
             Question::Standing { issuer, jti } => {
                 let verdict = self.learn_verdict((issuer, &jti), answer, asked_at, now);
                 Box::new(move |answers| answers.standing = Some(verdict))

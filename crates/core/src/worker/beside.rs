@@ -31,7 +31,7 @@ impl Beside {
         }
         *self = Beside::Said;
         Some(
-            "a request was refused (scope_withdrawn) because a later configuration of this plugin does not cover it. \
+            "a request was refused (scope_withdrawn, or scope_changed) because a later configuration of this plugin does not cover it. \
              After an update that is right: what still reaches the old listener is judged by both. Where two listeners \
              or filter chains have this filter with two configurations, give each configuration a plugin name of its \
              own (config.name of the Wasm filter): configurations under one name count as updates of one"

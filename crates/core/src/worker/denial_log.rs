@@ -1,7 +1,6 @@
 //! What the log says of the requests that are refused, or ended by a new configuration.
 
 use crate::decision::Denial;
-use crate::reason::DenyReason;
 
 use super::beside::Beside;
 use super::issuer_mistakes::IssuerMistakes;
@@ -19,7 +18,7 @@ impl DenialLog {
     /// A request is refused.
     pub(super) fn refused(&mut self, denial: &Denial) {
         self.issuer_mistakes.note(denial);
-        if denial.reason == DenyReason::ScopeWithdrawn {
+        if denial.because.is_some() {
             self.beside.refused();
         }
     }

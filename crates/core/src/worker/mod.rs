@@ -7,6 +7,7 @@ mod after_earlier;
 mod answered;
 mod beside;
 mod bounds;
+mod configuration_report;
 mod cut;
 mod denial_log;
 mod ending;
@@ -48,6 +49,7 @@ use crate::step::{Pass, Step};
 use crate::trace::Trace;
 use crate::untouched::NothingOfOurs;
 
+use configuration_report::ConfigurationReport;
 use denial_log::DenialLog;
 use learner::Learner;
 use probes::Probes;
@@ -84,6 +86,7 @@ pub struct Worker {
     /// `None` where the VMs of a process cannot agree on an id.
     process: Option<Process>,
     probes: Probes,
+    configuration_report: ConfigurationReport,
     twice: Twice,
     sources: Sources,
     denial_log: DenialLog,
@@ -105,6 +108,7 @@ impl Worker {
             successor: None,
             process: Process::new(&config, identity.id),
             probes: Probes::new(&config, identity.id),
+            configuration_report: ConfigurationReport::new(&config, identity.digest),
             twice: Twice::new(&config, &identity),
             sources: Sources::new(identity.digest),
             denial_log: DenialLog::default(),
@@ -234,7 +238,8 @@ impl Worker {
                     Question::Standing { .. }
                     | Question::Head
                     | Question::SharedHeads
-                    | Question::Probes => now,
+                    | Question::Probes
+                    | Question::Configuration => now,
                 };
                 let token = match &waiting.token {
                     Token::Bytes(bytes) => bytes.as_slice(),

@@ -12,7 +12,7 @@ use crate::audit::{
 };
 use crate::caller::Identity;
 use crate::calls::StreamId;
-use crate::config::Config;
+use crate::config::{Config, ConfigDigest};
 use crate::counters::{CounterName, Counters};
 use crate::instant::Instant;
 use crate::reason::Reason;
@@ -56,7 +56,8 @@ impl Recorder {
         Recorder {
             node: identity.node.clone(),
             reports: config.audit.heads.is_some(),
-            chain: Chain::new(chain_id(config, identity.id), now),
+            chain: Chain::new(chain_id(config, identity.id), now)
+                .under(identity.digest.map(ConfigDigest::text)),
             counters: Counters::default(),
             pages: None,
             report_limit: ReportLimit::new(),

@@ -41,6 +41,7 @@ impl Worker {
         self.learner.poll(&mut self.calls, now);
         self.recorder.report(board, &mut self.process, &mut self.calls, now);
         self.report_probes(now);
+        self.report_configuration(now);
         let process = if self.calls.has_queued(now) { self.process_id(board) } else { None };
         let caller = Caller::new(&self.identity, process, &self.config);
         let streams = &self.streams;
@@ -54,6 +55,7 @@ impl Worker {
         let mut warnings: Vec<_> = self.recorder.warning(now).into_iter().collect();
         warnings.append(&mut self.twice.warnings());
         warnings.append(&mut self.denial_log.warnings());
+        warnings.extend(self.configuration_report.warning());
         let Lines { warnings: mut failing, mut notices } =
             self.sources.lines(&self.config, board, now);
         warnings.append(&mut failing);

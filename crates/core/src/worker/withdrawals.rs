@@ -1,5 +1,5 @@
 //! What new configurations have ended is in the log, by the rule that refuses it: the audit records and the counters say
-//! `scope_withdrawn`, whatever it was.
+//! `scope_withdrawn`, whatever it was but `scope_changed`.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ impl Withdrawals {
         let counts: Vec<_> =
             ended.iter().map(|(reason, count)| format!("{count} by {}", reason.code())).collect();
         Some(format!(
-            "a new configuration no longer lets through what runs (scope_withdrawn): {}. It ends now, or as `cut` and \
+            "a new configuration no longer lets through what runs (scope_withdrawn, or scope_changed): {}. It ends now, or as `cut` and \
              `drain` of its scope say; docs/reasons.md says what each reason is",
             counts.join(", ")
         ))

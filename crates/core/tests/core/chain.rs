@@ -2,6 +2,7 @@
 
 use breakglass_core::audit::Outcome;
 use breakglass_core::calls::Call;
+use breakglass_core::config::ConfigDigest;
 use breakglass_core::step::Step;
 use hmac_sha256::Hash;
 use serde_json::{Value, json};
@@ -129,11 +130,13 @@ fn the_head_is_reported_when_it_moved_and_at_most_every_four_seconds() {
     let record = read(&text(&mut stage, 1));
     let call = stage.call();
     let report = body(&call);
+    let configuration = ConfigDigest::of(reporting_config().to_string().as_bytes()).unwrap().text();
     assert_eq!(
         report,
         json!({"node": "edge-1", "process": report["process"], "heads": [{
             "chain": record["chain"], "seq": 1, "hash": record["hash"],
-            "began": "2027-01-15T08:00:00.000Z", "ended": false, "grants": {"a": 1}}]})
+            "began": "2027-01-15T08:00:00.000Z", "ended": false, "configuration": configuration,
+            "grants": {"a": 1}}]})
     );
     permitted(&mut stage, 2, "b");
     text(&mut stage, 2);

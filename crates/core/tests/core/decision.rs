@@ -455,13 +455,16 @@ fn the_final_record_says_what_came_of_it() {
     let mut record = stage.logged(1).unwrap();
     let hash = record.as_object_mut().unwrap().remove("hash").unwrap();
     assert_eq!(hash.as_str().unwrap().len(), 64);
+    // printf '%s' '{"methods":["GET","HEAD"],"paths":["/v1/orders","/v1/orders/{id}"],"v":1}' | sha256sum
+    let digest = "f17d3010ab3395e40e19a22d0c3a987a65d28c68d5e06a77b68891b36a8a58cd";
     assert_eq!(
         record,
         json!({
             "v": 1, "time": "2027-01-15T08:00:00.000Z", "decision": "allow",
             "reason": "permit_unverified", "grant": "grant-1", "subject": "alice",
             "issuer": "https://issuer.example", "incident": "INC-1", "justification": "pager",
-            "approvers": ["bob"], "emergency": false, "scope": "orders:read", "rule": "/v1/orders",
+            "approvers": ["bob"], "emergency": false, "basis": null, "scope": "orders:read",
+            "scope_digest": digest, "rule": "/v1/orders",
             "method": "GET", "host": "orders.internal", "path": "/v1/orders", "route": null,
             "source_ip": "192.0.2.7", "request_id": "request-1", "status": 200,
             "response_flags": "-", "duration_ms": 42, "bytes_received": 3, "bytes_sent": 5,

@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
+mod approved_rules;
 mod chain;
 mod configuration;
 mod configuration_fields;
+mod configuration_reports;
 mod connection;
 mod cut;
 mod decision;
@@ -30,6 +32,7 @@ mod refusal;
 mod repeated_epochs;
 mod report_pages;
 mod routes_used;
+mod scope_vectors;
 mod scopes;
 mod second_resources;
 mod sharing;

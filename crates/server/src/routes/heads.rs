@@ -187,7 +187,7 @@ fn check(head: &NewHead, path: &str, errors: &mut FieldErrors) {
 
 impl From<NewHead> for Head {
     fn from(head: NewHead) -> Head {
-        let NewHead { chain, seq, hash, began, ended, grants } = head;
+        let NewHead { chain, seq, hash, began, ended, grants, configuration: _ } = head;
         Head { chain, seq, hash, began, ended, grants }
     }
 }

@@ -213,3 +213,52 @@ fn nothing_that_the_service_says_gets_into_the_page_as_markup() {
     assert!(page.matches("&lt;script&gt;alert(1)").count() > 3, "{page}");
     assert_only_our_tags(&page);
 }
+
+#[test]
+fn names_what_was_used_under_other_rules_than_were_approved() {
+    let folder = Folder::new();
+    let mut vm = Vm::new('a');
+    let (approved, wider) = ("a".repeat(64), "b".repeat(64));
+    let other = Call { rules: Some((&wider, &approved)), ..END };
+    let lines = [
+        vm.write(&END),
+        vm.write(&Call { rules: Some((&approved, &approved)), ..END }),
+        vm.write(&other),
+        vm.write(&Call { decision: "cut", reason: "revoked", ..other.clone() }),
+        vm.write(&Call { decision: "deny", reason: "scope_changed", ..other.clone() }),
+    ];
+    let page = folder.file("page.html", "");
+    let arguments = ["--incident", "INC-4711", "--html", page.to_str().unwrap()];
+    let text = report(&folder, &lines, &heads([&vm]), &arguments).done();
+    let found: Vec<&str> = text.lines().filter(|line| line.starts_with("other rules ")).collect();
+    assert_eq!(found.len(), 1, "{text}");
+    for said in
+        ["used under other rules than were approved", "2 requests", "gate-1", &approved, &wider]
+    {
+        assert!(found[0].contains(said), "{said}: {text}");
+    }
+    let page = std::fs::read_to_string(page).unwrap();
+    for shown in ["Used under other rules than were approved", &approved, &wider] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    let ran = report(&folder, &lines, &heads([&vm]), &["--incident", "INC-4711", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let found = ran.json();
+    assert_eq!(
+        found["other_rules"],
+        json!([{ "grant": END.grant, "scope": "orders:read", "approved_digest": approved,
+            "scope_digest": wider, "requests": 2, "first": found["calls"][2]["record"]["time"],
+            "last": found["calls"][3]["record"]["time"], "nodes": ["gate-1"] }])
+    );
+    // Records of filters of before, and of now, are one log that verifies.
+    assert_eq!(found["check"]["integrity"]["verdict"], "ok");
+    assert_eq!(found["check"]["completeness"]["verdict"], "ok");
+    // Where nothing of the kind is found, nothing is said.
+    let mut vm = Vm::new('b');
+    let lines = [vm.write(&END), vm.write(&Call { rules: Some((&wider, &wider)), ..END })];
+    let page = folder.file("page.html", "");
+    let arguments = ["--incident", "INC-4711", "--html", page.to_str().unwrap()];
+    let text = report(&folder, &lines, &heads([&vm]), &arguments).done();
+    assert!(!text.contains("other rules"), "{text}");
+    assert!(!std::fs::read_to_string(page).unwrap().contains("other rules"));
+}

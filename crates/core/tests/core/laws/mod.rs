@@ -4,4 +4,5 @@
 
 mod paths;
 mod redactor;
+mod scope_digests;
 mod tokens;

@@ -1,0 +1,151 @@
+//! Telling the approval service what this configuration opens: the digest of each scope, once, where the answer to a
+//! poll asks for it.
+//!
+//! Nothing waits for it, and nothing that decides depends on it. Only the worker that polls is asked.
+
+use std::time::Duration;
+
+use breakglass_types::configurations::{
+    MAX_CONFIGURATION_BYTES, ReportedConfiguration, WANTED_HEADER,
+};
+
+use crate::calls::{Answer, CallId};
+use crate::config::{Config, ConfigDigest};
+use crate::instant::Instant;
+use crate::question::Question;
+
+use super::Worker;
+
+/// The shortest time between two reports while they are asked for: one that got lost is made again.
+const MIN_INTERVAL: Duration = Duration::from_secs(30);
+
+/// What one worker has reported of its configuration.
+#[derive(Debug)]
+pub(super) struct ConfigurationReport {
+    /// The digest that is to be reported; `None` where nothing can be.
+    digest: Option<String>,
+    /// The approval service has asked for it since the last report.
+    is_wanted: bool,
+    is_under_way: bool,
+    last: Option<Instant>,
+    /// When the last report had arrived.
+    arrived_at: Option<Instant>,
+    /// Whether the log has it that reports fail.
+    has_said: bool,
+    warning: Option<String>,
+}
+
+impl ConfigurationReport {
+    pub(super) fn new(config: &Config, digest: Option<ConfigDigest>) -> ConfigurationReport {
+        let feed = config.revocation.feed.as_ref();
+        let can = feed.is_some_and(|feed| feed.configurations().is_some());
+        ConfigurationReport {
+            digest: digest.filter(|_| can).map(ConfigDigest::text),
+            is_wanted: false,
+            is_under_way: false,
+            last: None,
+            arrived_at: None,
+            has_said: false,
+            warning: None,
+        }
+    }
+
+    /// A poll that was sent then was answered, with this value of [`WANTED_HEADER`].
+    fn polled(&mut self, wanted: Option<&[u8]>, asked_at: Instant) {
+        // The service may have answered before the report arrived that was made since.
+        let is_known = self.arrived_at.is_some_and(|at| asked_at < at);
+        let is_ours = wanted.zip(self.digest.as_deref());
+        let is_ours = is_ours.is_some_and(|(wanted, digest)| wanted == digest.as_bytes());
+        self.is_wanted = is_ours && !is_known;
+    }
+
+    /// The report that is to be made now: it is under way then.
+    fn begin(&mut self, config: &Config, now: Instant) -> Option<String> {
+        // A clock that was set back must not keep a report from being made.
+        let is_recent = |last: Instant| last <= now && now.since(last) < MIN_INTERVAL;
+        if !self.is_wanted || self.is_under_way || self.last.is_some_and(is_recent) {
+            return None;
+        }
+        self.is_wanted = false;
+        let body = body(config, self.digest.as_deref()?)?;
+        if body.len() > MAX_CONFIGURATION_BYTES {
+            // It stays as large as it is.
+            self.digest = None;
+            self.warning = Some(format!(
+                "the approval service asks what this configuration opens, and the answer has {} bytes; expected at most \
+                 {MAX_CONFIGURATION_BYTES}: nothing is sent, and approvers do not see what its scopes open. Shorten the \
+                 names of scopes and audiences, or split the configuration",
+                body.len()
+            ));
+            return None;
+        }
+        (self.is_under_way, self.last) = (true, Some(now));
+        Some(body)
+    }
+
+    /// The report that was under way was answered, or not. The word for what came of it.
+    fn answered(&mut self, answer: &Answer<'_>, now: Instant) -> &'static str {
+        self.is_under_way = false;
+        let why = match answer {
+            Answer::Response { status: 200..=299, .. } => {
+                (self.arrived_at, self.has_said) = (Some(now), false);
+                return "ok";
+            }
+            Answer::Response { status, .. } => format!("it was answered with {status}"),
+            Answer::Failed => "the call was reset".to_owned(),
+            Answer::NotSent => "Envoy took no call".to_owned(),
+            Answer::TimedOut => "there was no answer in time".to_owned(),
+        };
+        if !std::mem::replace(&mut self.has_said, true) {
+            self.warning = Some(format!(
+                "the approval service asked what this configuration opens, and did not take the answer \
+                 (/v1/proxies/configurations): {why}. It is sent again while it is asked for; until then approvers do \
+                 not see what its scopes open. Nothing else depends on it"
+            ));
+        }
+        "failed"
+    }
+
+    /// What is to be logged since the last tick.
+    pub(super) fn warning(&mut self) -> Option<String> {
+        self.warning.take()
+    }
+}
+
+/// What this configuration opens.
+fn body(config: &Config, digest: &str) -> Option<String> {
+    let audiences = config.issuers.iter().flat_map(|issuer| issuer.audiences.iter().cloned());
+    let reported = ReportedConfiguration {
+        configuration: digest.to_owned(),
+        audiences: audiences.collect(),
+        scopes: config.scopes.digests().clone(),
+    };
+    serde_json::to_string(&reported).ok()
+}
+
+impl Worker {
+    /// A call is about to be answered. `header` reads a header of the response; it is only asked where the call is a
+    /// poll.
+    pub fn polled(&mut self, call: CallId, header: impl FnOnce(&str) -> Option<Vec<u8>>) {
+        // Another VM that polls for itself has the same configuration, or is not asked about its own.
+        let Some((Question::Feed, asked_at)) = self.calls.under_way(call) else { return };
+        if !self.learner.leads() {
+            return;
+        }
+        let wanted = header(WANTED_HEADER);
+        self.configuration_report.polled(wanted.as_deref(), asked_at);
+    }
+
+    /// Queues the report of the configuration, if it is asked for and it is time.
+    pub(super) fn report_configuration(&mut self, now: Instant) {
+        if let Some(report) = self.configuration_report.begin(&self.config, now) {
+            self.calls.queue_configuration(&report, now);
+        }
+    }
+
+    /// The report of the configuration was answered, or not.
+    pub(super) fn learn_of_configuration(&mut self, answer: &Answer<'_>, now: Instant) {
+        let result = self.configuration_report.answered(answer, now);
+        self.recorder.count_call("configuration_report", result);
+    }
+}
