@@ -19,6 +19,8 @@ words! {
         CredentialMissing = "credential_missing",
         /// No caller has this API token.
         CredentialUnknown = "credential_unknown",
+        /// An approval that does not say what was shown.
+        DigestRequired = "digest_required",
         /// Longer than a scope allows.
         DurationTooLong = "duration_too_long",
         /// The credential has put into the evidence database what it may.
@@ -73,6 +75,8 @@ words! {
         ProxyAlive = "proxy_alive",
         /// There is no such proxy.
         ProxyUnknown = "proxy_unknown",
+        /// An approval of something else than the request is.
+        RequestChanged = "request_changed",
         /// There is no such request.
         RequestUnknown = "request_unknown",
         /// There is no such scope.
@@ -136,12 +140,14 @@ impl Reason {
             | Reason::ProxyUnknown
             | Reason::RequestUnknown => 404,
             Reason::MethodNotAllowed => 405,
-            Reason::GrantExpired
+            Reason::DigestRequired
+            | Reason::GrantExpired
             | Reason::GrantNotBegun
             | Reason::GrantRevoked
             | Reason::NotApproved
             | Reason::NotPending
-            | Reason::ProxyAlive => 409,
+            | Reason::ProxyAlive
+            | Reason::RequestChanged => 409,
             Reason::BodyTooLarge => 413,
             Reason::UnsupportedMediaType => 415,
             Reason::IdempotencyKeyReused => 422,
@@ -176,6 +182,7 @@ impl Reason {
             Reason::CredentialChanged => "Credential changed",
             Reason::CredentialMissing => "Credential missing",
             Reason::CredentialUnknown => "Credential unknown",
+            Reason::DigestRequired => "The approval does not say of what",
             Reason::DurationTooLong => "Duration too long",
             Reason::EvidenceQuota => "Too much evidence of one credential",
             Reason::EvidenceUnavailable => "No evidence is taken now",
@@ -203,6 +210,7 @@ impl Reason {
             Reason::ProxiesOnly => "Proxies only",
             Reason::ProxyAlive => "The proxy is alive",
             Reason::ProxyUnknown => "Unknown proxy",
+            Reason::RequestChanged => "Not what was shown",
             Reason::RequestUnknown => "Unknown request",
             Reason::ScopeUnknown => "Unknown scope",
             Reason::SelfApproval => "Nobody approves their own request",

@@ -59,8 +59,10 @@ fn requests() -> Vec<Operation> {
             "/v1/requests/{id}/approve",
             "approve",
             Person,
-            "Say yes: another person, who may approve every scope.",
+            "Say yes to the request as it was shown: another person, who may approve every scope. 409 with the request where \
+             the digest is missing or another one.",
         )
+        .asks::<request::Approve>()
         .answers::<request::Request>(),
         post(
             "/v1/requests/{id}/deny",

@@ -4,6 +4,7 @@
 use breakglass_api::attempts::Attempts;
 use breakglass_api::evidence::Evidence;
 use breakglass_api::heads::Page;
+use breakglass_api::opens::{DefinedBy, ScopeOpens};
 use breakglass_api::probe::{Challenge, ProbeVerdicts};
 use breakglass_api::problem::Problem;
 use breakglass_api::proxies::{Forgotten, Proxies};
@@ -49,6 +50,10 @@ fn least<T: DeserializeOwned>(body: Value) -> T {
 fn what_came_later_may_be_absent_and_nothing_else() {
     let read: Request = least(request());
     assert_eq!((read.approvers, read.grant, read.cancelled_at), (None, None, None));
+    assert_eq!((read.digest, read.rules), (None, vec![]));
+    let read: ScopeOpens = least(json!({ "scope": "s" }));
+    assert_eq!((read.digest, read.access, read.proxies), (None, None, None));
+    least::<DefinedBy>(json!({ "same": 1, "other": 0, "unknown": 0 }));
     let read: Requests = least(json!({ "requests": [request()] }));
     assert_eq!(read.next, None);
     let read: Revoked =
@@ -97,7 +102,7 @@ fn a_word_of_a_newer_service_is_read() {
         "type": "urn:breakglass:reason:new", "title": "New", "status": 409, "detail": "d", "reason": "new",
     });
     let problem: Problem = serde_json::from_value(problem).unwrap();
-    assert_eq!((problem.reason.word(), problem.errors), ("new", vec![]));
+    assert_eq!((problem.reason.word(), problem.errors, problem.request), ("new", vec![], None));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use breakglass_api::feed::FeedQuery;
 use breakglass_api::heads::{HeadReport, HeadsQuery};
 use breakglass_api::probe::{ProbeAnswer, ProbeAnswers};
 use breakglass_api::problem::Problem;
-use breakglass_api::request::{Ask, ListQuery, Nothing, ShowQuery, Why};
+use breakglass_api::request::{Approve, Ask, ListQuery, Nothing, ShowQuery, Why};
 use breakglass_api::revocation::Kill;
 use breakglass_api::token::TokenForm;
 use breakglass_api::trail::AfterQuery;
@@ -28,6 +28,7 @@ fn a_member_that_the_service_does_not_know_is_refused() {
         ("Ask", reads::<Ask>(json!({}))),
         ("Why", reads::<Why>(json!({}))),
         ("Kill", reads::<Kill>(json!({}))),
+        ("Approve", reads::<Approve>(json!({}))),
         ("Nothing", reads::<Nothing>(json!({}))),
         ("ProbeAnswers", reads::<ProbeAnswers>(json!({ "answers": [answer] }))),
         ("ProbeAnswer", reads::<ProbeAnswer>(answer)),

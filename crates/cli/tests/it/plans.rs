@@ -74,7 +74,16 @@ impl Caller<'_> {
     fn act(&mut self, who: &str, id: &str, verb: &str) -> Value {
         let template = format!("/v1/requests/{{id}}/{verb}");
         let path = template.replace("{id}", id);
-        self.call(who, "post", &template, &path, json!({ "reason": "r" }))
+        let mut body = json!({ "reason": "r" });
+        if verb == "approve" {
+            let shown = self.get_one(who, "/v1/requests/{id}", id);
+            body = json!({ "digest": shown["digest"] });
+        }
+        self.call(who, "post", &template, &path, body)
+    }
+
+    fn get_one(&mut self, who: &str, template: &str, id: &str) -> Value {
+        self.call(who, "get", template, &template.replace("{id}", id), Value::Null)
     }
 
     fn pending(&mut self) -> String {

@@ -25,6 +25,7 @@ mod metrics;
 mod oauth_revoke;
 mod observe;
 mod openapi;
+mod opens;
 mod probes;
 mod proxies;
 mod revoke;
