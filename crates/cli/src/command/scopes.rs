@@ -1,5 +1,6 @@
 //! `breakglass scopes`: what the caller may ask for.
 
+use super::scopes_import;
 use crate::answer::{Scope, Scopes, Whole, one_line};
 use crate::client::{Client, Failure};
 use crate::exit::Exit;
@@ -10,9 +11,33 @@ pub(crate) struct Args {
     /// List those too that you may not ask for.
     #[arg(long)]
     all: bool,
+
+    #[command(subcommand)]
+    verb: Option<Verb>,
 }
 
-pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Print what a filter's configuration opens, as a file for `definitions` of the service's configuration.
+    Import(scopes_import::Args),
+}
+
+/// `client` is made only where the service is asked.
+pub(crate) fn run(
+    args: &Args,
+    client: impl FnOnce() -> Result<Client, Failure>,
+    terminal: Terminal,
+) -> Result<Exit, Failure> {
+    match &args.verb {
+        Some(Verb::Import(_)) if args.all => {
+            Err(Failure::Invalid("`--all` is for the list of scopes, not for `import`".to_owned()))
+        }
+        Some(Verb::Import(args)) => scopes_import::run(args, terminal),
+        None => list(args, &client()?, terminal),
+    }
+}
+
+fn list(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
     let answer: Whole<Scopes> = client.get("/v1/scopes")?;
     let scopes = &answer.body.scopes;
     let shown: Vec<&Scope> = scopes.iter().filter(|scope| args.all || scope.may_request).collect();

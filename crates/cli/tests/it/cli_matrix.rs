@@ -50,6 +50,7 @@ const LOCAL: &[&str] = &[
     "database drop-old-heads",
     "keygen api-token",
     "keygen signing",
+    "scopes import",
     "help",
 ];
 
@@ -70,6 +71,7 @@ fn verbs(below: &[&str]) -> BTreeSet<String> {
                 .map(|verb| format!("{name} {verb}"))
                 .collect(),
             "proxies" => vec![name, "proxies forget".to_owned()],
+            "scopes" => vec![name, "scopes import".to_owned()],
             _ => vec![name],
         })
         .collect()
