@@ -99,6 +99,8 @@ words! {
         Timeout = "timeout",
         /// The token would be larger than filters accept.
         TokenTooLarge = "token_too_large",
+        /// The credential has reported as many configurations as it may in a minute.
+        TooManyConfigurations = "too_many_configurations",
         /// There is no place for another connection, or for another request of a proxy.
         TooManyConnections = "too_many_connections",
         /// As many requests wait for a decision as a person may have.
@@ -152,6 +154,7 @@ impl Reason {
             Reason::UnsupportedMediaType => 415,
             Reason::IdempotencyKeyReused => 422,
             Reason::EvidenceQuota
+            | Reason::TooManyConfigurations
             | Reason::TooManyPending
             | Reason::TooManyProbes
             | Reason::TooManyWaits => 429,
@@ -222,6 +225,7 @@ impl Reason {
             Reason::StorageReadOnly => "The database is read-only",
             Reason::Timeout => "Timeout",
             Reason::TokenTooLarge => "The token would be too large",
+            Reason::TooManyConfigurations => "Too many configurations of one credential",
             Reason::TooManyConnections => "Too many connections",
             Reason::TooManyPending => "Too many pending requests",
             Reason::TooManyProbes => "Too many challenges",
@@ -246,6 +250,7 @@ impl Reason {
             | Reason::StorageReadOnly => Some(5),
             // There has to be room, or the clock has to be set.
             Reason::EvidenceQuota
+            | Reason::TooManyConfigurations
             | Reason::TooManyProbes
             | Reason::StorageLow
             | Reason::ClockStepped

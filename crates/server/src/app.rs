@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::auth::chain_owners::ChainOwners;
 use crate::clock::Moment;
 use crate::config::Config;
+use crate::configurations::Configurations;
 use crate::definitions::Definitions;
 use crate::evidence::Evidence;
 use crate::feed::Feed;
@@ -40,6 +41,7 @@ struct Parts {
     news: watch::Sender<News>,
     waits: Waits,
     probes: Probes,
+    configurations: Configurations,
 }
 
 /// What the configuration file says, and what follows from it: a reload replaces all of it at once.
@@ -112,6 +114,7 @@ impl App {
             news,
             waits: Waits::default(),
             probes: Probes::default(),
+            configurations: Configurations::default(),
         }))
     }
 
@@ -239,6 +242,12 @@ impl App {
     #[must_use]
     pub fn probes(&self) -> &Probes {
         &self.0.probes
+    }
+
+    /// What the configurations of proxies define, as they say.
+    #[must_use]
+    pub fn configurations(&self) -> &Configurations {
+        &self.0.configurations
     }
 
     /// Tells those who wait of a change of this request, and counts it.

@@ -7,10 +7,10 @@ use breakglass_api::heads::Page;
 use breakglass_api::opens::{DefinedBy, ScopeOpens};
 use breakglass_api::probe::{Challenge, ProbeVerdicts};
 use breakglass_api::problem::Problem;
-use breakglass_api::proxies::{Forgotten, Proxies};
+use breakglass_api::proxies::{ConfigurationTaken, Forgotten, Proxies};
 use breakglass_api::request::{Request, Requests, State};
 use breakglass_api::revocation::{Killed, Revoked};
-use breakglass_api::scopes::Scopes;
+use breakglass_api::scopes::{ForRequest, Scopes};
 use breakglass_api::token::Issued;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
@@ -80,12 +80,14 @@ fn what_came_later_may_be_absent_and_nothing_else() {
     least::<Attempts>(json!({ "attempts": [], "next": null }));
     let attempt = json!({ "at": AT, "outcome": "rest", "caller": "a", "count": 2 });
     least::<breakglass_api::attempts::Attempt>(attempt);
-    least::<Scopes>(json!({ "scopes": [] }));
+    assert_eq!(least::<Scopes>(json!({ "scopes": [] })).for_request, None);
+    least::<ForRequest>(json!({ "method": "GET", "path": "/" }));
+    least::<ConfigurationTaken>(json!({ "configuration": "d" }));
     let scope = json!({
         "name": "s", "summary": null, "audience": "a", "max_duration": "30m", "may_request": true, "may_approve": true,
         "approvers": [],
     });
-    least::<breakglass_api::scopes::Scope>(scope);
+    assert_eq!(least::<breakglass_api::scopes::Scope>(scope).rules, None);
     let issued =
         json!({ "token": "t", "grant": "g", "scope": "s", "audience": "a", "expires_at": AT });
     least::<Issued>(issued);

@@ -17,7 +17,12 @@ pub(super) fn warnings(request: &Request) -> Vec<String> {
 
 /// What each scope opens: what follows its name.
 pub(super) fn each(request: &Request) -> Vec<String> {
-    request.rules.iter().map(|rule| one_line(&opens(rule))).collect()
+    request.rules.iter().map(line).collect()
+}
+
+/// What one scope opens: its name, and what follows.
+pub(super) fn line(rule: &ScopeOpens) -> String {
+    one_line(&opens(rule))
 }
 
 fn opens(rule: &ScopeOpens) -> String {
@@ -39,7 +44,7 @@ fn why_unknown(rule: &ScopeOpens) -> Option<&'static str> {
     match (&rule.digest, &rule.methods) {
         (None, _) => Some("the service has no definition of it"),
         (Some(_), _) if !reported => Some("no proxy reports rules with its digest"),
-        (Some(_), None) => Some("its definition has changed since it was asked for"),
+        (Some(_), None) => Some("the service has no definition with its digest"),
         (Some(_), Some(_)) => None,
     }
 }
@@ -123,13 +128,13 @@ mod tests {
             (
                 json!({ "scope": "s", "digest": "d", "proxies": { "same": 0, "other": 9, "unknown": 0 } }),
                 Some("NOT KNOWN what s opens: no proxy reports rules with its digest"),
-                "s: not known; the digest of its rules is d; 9 of 9 proxies define it otherwise"
+                "s: not known: no proxy reports rules with its digest, which is d; 9 of 9 proxies define it otherwise"
                     .to_owned(),
             ),
             (
                 json!({ "scope": "s", "digest": "d" }),
-                Some("NOT KNOWN what s opens: its definition has changed since it was asked for"),
-                "s: not known; the digest of its rules is d".to_owned(),
+                Some("NOT KNOWN what s opens: the service has no definition with its digest"),
+                "s: not known: the service has no definition with its digest, which is d".to_owned(),
             ),
             (
                 json!({ "scope": "s" }),

@@ -26,6 +26,11 @@ fn at_a_terminal(url: &str, arguments: &[&str], typed: &str) -> Ran {
     ran
 }
 
+fn rules_digest(rules: &Value) -> String {
+    let rules = breakglass_types::scope_rules::ScopeRules::from_canonical(rules.clone());
+    rules.unwrap().digest().to_string()
+}
+
 fn digest(of: &str) -> String {
     of.repeat(64)
 }
@@ -100,13 +105,31 @@ fn an_older_service_is_asked_as_before() {
 fn an_approver_reads_what_each_scope_opens() {
     let directory = tempfile::tempdir().unwrap();
     let rules = json!({ "methods": ["GET", "POST"], "paths": ["/v1/orders"], "v": 1 });
-    let file = json!({ "audiences": ["prod"], "scopes": { "orders:read": rules } });
+    let file = json!({ "audiences": ["prod"], "scopes": { "orders:read": rules.clone() } });
     std::fs::write(directory.path().join("scopes.json"), file.to_string()).unwrap();
     let text = format!(
         "definitions = [\"scopes.json\"]\n{}",
         breakglass_testing::service::config(&directory)
     );
     let server = Server::start_by(crate::process::breakglass(), directory, &text);
+    // Nobody has said that it has these rules: that comes first.
+    let id = server.pending();
+    let unknown = server.run("alice", &["status", &id]).done();
+    let first = "NOT KNOWN what orders:read opens: no proxy reports rules with its digest";
+    assert_eq!(unknown.lines().next(), Some(first), "{unknown}");
+    assert!(!unknown.contains("/v1/orders"), "{unknown}");
+    for (process, digest) in [("1", rules_digest(&rules)), ("2", "0".repeat(64))] {
+        let configuration = process.repeat(64);
+        let report = json!({ "configuration": configuration, "audiences": ["prod"],
+            "scopes": { "orders:read": digest } });
+        let post = ureq::post(format!("{}/v1/proxies/configurations", server.url));
+        post.header("authorization", "Bearer token-envoy").send_json(&report).unwrap();
+        let poll = ureq::get(format!("{}/v1/revocations", server.url))
+            .header("authorization", "Bearer token-envoy")
+            .header("breakglass-process", process.repeat(32))
+            .header("breakglass-config", configuration);
+        assert_eq!(poll.call().unwrap().status(), 200);
+    }
     let asked = server.run(
         "alice",
         &["request", "--scope", "orders:read", "--scope", "orders:write", "--reason", "r"],
@@ -115,11 +138,40 @@ fn an_approver_reads_what_each_scope_opens() {
     let approved = server.run("carol", &["approve", &id, "--yes"]);
     let status = server.run("alice", &["status", &id]).done();
     for shown in [&asked.stderr, &approved.stderr, &status] {
-        assert!(shown.contains("orders:read (write): GET, POST on /v1/orders"), "{shown}");
+        assert!(
+            shown.contains(
+                "orders:read (write): GET, POST on /v1/orders; 1 of 2 proxies define it otherwise"
+            ),
+            "{shown}"
+        );
         assert!(
             shown.contains("orders:write: not known: the service has no definition of it"),
             "{shown}"
         );
     }
     assert_eq!(approved.code, 0, "{approved:?}");
+    let found = server.run("alice", &["scopes", "--for", "POST /v1/orders?a=b"]);
+    assert!(found.stderr.contains("orders:read (write): GET, POST on /v1/orders"), "{found:?}");
+    assert!(found.done().starts_with("orders:read "));
+    let none = server.run("alice", &["scopes", "--for", "PUT /v1/orders"]);
+    assert!(
+        none.stdout.is_empty() && none.stderr.contains("none covers such a request"),
+        "{none:?}"
+    );
+    assert_eq!(server.run("alice", &["scopes", "--for", "/v1/orders"]).code, 3);
+}
+
+/// An older service lists every scope, whatever is asked.
+#[test]
+fn an_older_service_is_not_believed_to_have_found_scopes() {
+    let service = StandIn::start(|_, call: &Call| match good(call) {
+        Reply::Json(status, mut body) => {
+            body.as_object_mut().unwrap().remove("for");
+            Reply::Json(status, body)
+        }
+        other => other,
+    });
+    let ran = service.run(&["scopes", "--for", "POST /v1/orders"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.stderr.contains("takes a newer service"), "{ran:?}");
 }

@@ -16,7 +16,7 @@ use crate::stand_in::{Call, GRANT, PROXY, REQUEST, Reply, StandIn, good, view};
 /// empty log, `ENTRANCE` an entrance that answers a challenge, `EXPECTED` a file
 /// with the name of a proxy.
 const ASKING: &[(&str, &[&[&str]])] = &[
-    ("scopes", &[&[]]),
+    ("scopes", &[&[], &["--for", "POST /v1/orders", "--host", "a.test"]]),
     (
         "request",
         &[

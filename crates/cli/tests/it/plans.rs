@@ -147,6 +147,9 @@ impl Caller<'_> {
         self.get("grace", "/v1/audit/service", "");
         self.get("grace", "/v1/audit/attempts", "?after=0");
         self.get("alice", "/v1/scopes", "");
+        let configuration =
+            json!({ "configuration": "0".repeat(64), "audiences": ["prod"], "scopes": {} });
+        self.post("envoy", "/v1/proxies/configurations", configuration);
         self.get("grace", "/healthz", "?detail=1");
         let template = "/v1/proxies/{id}/forget";
         let path = "/v1/proxies/0123456789abcdef0123456789abcdef/forget";

@@ -6,13 +6,11 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use breakglass_config_schema::{ConfigError, Reading, object};
-use breakglass_core::policy::Scope;
 use breakglass_types::json::Json;
 use breakglass_types::names::check_audience;
 use breakglass_types::scope_rules::ScopeRules;
 
-use super::{Definition, DefinitionError};
+use super::definition::{Definition, DefinitionError, scope};
 
 /// The largest file, in bytes: several thousand scopes.
 pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -140,13 +138,4 @@ fn definition(name: &str, form: &Json, errors: &mut Errors<'_>) -> Option<Defini
         return None;
     }
     Some(Definition { rules, digest })
-}
-
-/// The scope as a filter reads it: the form with a name and without `v` is a scope of a filter's configuration.
-pub(super) fn scope(name: &str, rules: &ScopeRules) -> Result<Scope, Vec<ConfigError>> {
-    let form = Json::parse(rules.canonical().as_bytes()).unwrap_or(Json::Null);
-    let mut members = form.as_object().cloned().unwrap_or_default();
-    members.remove("v");
-    members.insert("name".to_owned(), Json::String(name.to_owned()));
-    Reading::new().read(&object(), &Json::Object(members))
 }

@@ -5,49 +5,22 @@
 //! 2. A definition is one that a filter would take, and has the digest that a filter makes of it.
 //! 3. A definition says what the digest of a new request is, and nothing about proxies: those report for themselves.
 
+mod definition;
 mod file;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
+use breakglass_types::scope_rules::ScopeDigest;
 
 use crate::config::Config;
 
+pub use definition::{Definition, DefinitionError};
 pub use file::MAX_FILE_BYTES;
-
-/// What one scope opens.
-#[derive(Debug)]
-pub struct Definition {
-    /// The rules.
-    pub rules: ScopeRules,
-    /// Their digest.
-    pub digest: ScopeDigest,
-}
-
-/// One thing that is wrong with a file of definitions, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefinitionError {
-    /// The file.
-    pub file: PathBuf,
-    /// Where in it, such as `scopes."orders:read".paths[0]`; empty for the whole.
-    pub field: String,
-    /// What was expected, and what to do.
-    pub message: String,
-}
-
-impl fmt::Display for DefinitionError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DefinitionError { file, field, message } = self;
-        match field.as_str() {
-            "" => write!(formatter, "{}: {message}", file.display()),
-            field => write!(formatter, "{}: {field}: {message}", file.display()),
-        }
-    }
-}
+pub use wanted::{Wanted, WantedError};
 
 /// An audience and the name of a scope.
 type Key = (String, String);

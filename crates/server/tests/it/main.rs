@@ -18,6 +18,7 @@ mod clock;
 mod clock_dates;
 mod clock_restart;
 mod config;
+mod configurations;
 mod connections;
 mod credentials;
 mod database;
