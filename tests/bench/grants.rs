@@ -50,7 +50,8 @@ impl<'s> Person<'s> {
         let ask = json!({"scopes": ["orders:read"], "reason": "a measurement", "duration": "1h"});
         let asked = self.post(SUBJECT, "/v1/requests", &ask).json();
         let id = asked["id"].as_str().unwrap();
-        self.post(APPROVER, &format!("/v1/requests/{id}/approve"), &json!({}));
+        let approval = json!({"digest": asked["digest"]});
+        self.post(APPROVER, &format!("/v1/requests/{id}/approve"), &approval);
         let issued = self.post(SUBJECT, &format!("/v1/requests/{id}/token"), &json!({})).json();
         let text = |member: &str| issued[member].as_str().unwrap().to_owned();
         Grant { jti: text("grant"), token: text("token") }

@@ -19,6 +19,7 @@ pub mod health;
 mod instant;
 pub mod introspection;
 pub mod jwks;
+pub mod opens;
 pub mod probe;
 pub mod problem;
 pub mod proxies;

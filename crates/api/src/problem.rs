@@ -5,6 +5,7 @@ use breakglass_types::names::REASON_URN;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::request::Request;
 use crate::{Reason, Word};
 
 /// A refusal.
@@ -24,6 +25,10 @@ pub struct Problem {
     /// Each field that is wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
+    /// The request as it is, where an approval named no digest of it, or another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub request: Option<Box<Request>>,
 }
 
 /// One field that is wrong.
@@ -49,6 +54,7 @@ impl Problem {
             detail,
             reason: reason.into(),
             errors,
+            request: None,
         }
     }
 }

@@ -123,3 +123,10 @@ pub struct Gone {
     /// When it was last seen.
     pub last_seen: Instant,
 }
+
+/// What a proxy's configuration defines was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConfigurationTaken {
+    /// The digest of the configuration.
+    pub configuration: String,
+}

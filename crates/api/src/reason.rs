@@ -19,6 +19,8 @@ words! {
         CredentialMissing = "credential_missing",
         /// No caller has this API token.
         CredentialUnknown = "credential_unknown",
+        /// An approval that does not say what was shown.
+        DigestRequired = "digest_required",
         /// Longer than a scope allows.
         DurationTooLong = "duration_too_long",
         /// The credential has put into the evidence database what it may.
@@ -73,6 +75,8 @@ words! {
         ProxyAlive = "proxy_alive",
         /// There is no such proxy.
         ProxyUnknown = "proxy_unknown",
+        /// An approval of something else than the request is.
+        RequestChanged = "request_changed",
         /// There is no such request.
         RequestUnknown = "request_unknown",
         /// There is no such scope.
@@ -95,6 +99,8 @@ words! {
         Timeout = "timeout",
         /// The token would be larger than filters accept.
         TokenTooLarge = "token_too_large",
+        /// The credential has reported as many configurations as it may in a minute.
+        TooManyConfigurations = "too_many_configurations",
         /// There is no place for another connection, or for another request of a proxy.
         TooManyConnections = "too_many_connections",
         /// As many requests wait for a decision as a person may have.
@@ -136,16 +142,19 @@ impl Reason {
             | Reason::ProxyUnknown
             | Reason::RequestUnknown => 404,
             Reason::MethodNotAllowed => 405,
-            Reason::GrantExpired
+            Reason::DigestRequired
+            | Reason::GrantExpired
             | Reason::GrantNotBegun
             | Reason::GrantRevoked
             | Reason::NotApproved
             | Reason::NotPending
-            | Reason::ProxyAlive => 409,
+            | Reason::ProxyAlive
+            | Reason::RequestChanged => 409,
             Reason::BodyTooLarge => 413,
             Reason::UnsupportedMediaType => 415,
             Reason::IdempotencyKeyReused => 422,
             Reason::EvidenceQuota
+            | Reason::TooManyConfigurations
             | Reason::TooManyPending
             | Reason::TooManyProbes
             | Reason::TooManyWaits => 429,
@@ -176,6 +185,7 @@ impl Reason {
             Reason::CredentialChanged => "Credential changed",
             Reason::CredentialMissing => "Credential missing",
             Reason::CredentialUnknown => "Credential unknown",
+            Reason::DigestRequired => "The approval does not say of what",
             Reason::DurationTooLong => "Duration too long",
             Reason::EvidenceQuota => "Too much evidence of one credential",
             Reason::EvidenceUnavailable => "No evidence is taken now",
@@ -203,6 +213,7 @@ impl Reason {
             Reason::ProxiesOnly => "Proxies only",
             Reason::ProxyAlive => "The proxy is alive",
             Reason::ProxyUnknown => "Unknown proxy",
+            Reason::RequestChanged => "Not what was shown",
             Reason::RequestUnknown => "Unknown request",
             Reason::ScopeUnknown => "Unknown scope",
             Reason::SelfApproval => "Nobody approves their own request",
@@ -214,6 +225,7 @@ impl Reason {
             Reason::StorageReadOnly => "The database is read-only",
             Reason::Timeout => "Timeout",
             Reason::TokenTooLarge => "The token would be too large",
+            Reason::TooManyConfigurations => "Too many configurations of one credential",
             Reason::TooManyConnections => "Too many connections",
             Reason::TooManyPending => "Too many pending requests",
             Reason::TooManyProbes => "Too many challenges",
@@ -238,6 +250,7 @@ impl Reason {
             | Reason::StorageReadOnly => Some(5),
             // There has to be room, or the clock has to be set.
             Reason::EvidenceQuota
+            | Reason::TooManyConfigurations
             | Reason::TooManyProbes
             | Reason::StorageLow
             | Reason::ClockStepped

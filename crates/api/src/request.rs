@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::opens::ScopeOpens;
 use crate::words::words;
 use crate::{Instant, Word, nullable, schemas};
 
@@ -40,6 +41,16 @@ pub struct Why {
     #[serde(default)]
     #[schema(required = true, max_length = 1024)]
     pub reason: String,
+}
+
+/// Saying yes: `POST /v1/requests/{id}/approve`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approve {
+    /// The `digest` of the request as the approver was shown it. Without it, or with another one: 409 with the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = true, nullable = false, pattern = "^[0-9a-f]{64}$")]
+    pub digest: Option<String>,
 }
 
 /// A body without members.
@@ -91,6 +102,14 @@ pub struct Request {
     pub emergency: bool,
     /// For how long from the approval on, such as `30m`.
     pub duration: String,
+    /// The digest of what is asked for: SHA-256 of requester, audience, scopes with the digests of their rules, duration,
+    /// reason, incident, emergency and id. An approval names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = true, nullable = false, pattern = "^[0-9a-f]{64}$")]
+    pub digest: Option<String>,
+    /// What each scope opens, as far as it is known; not in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<ScopeOpens>,
     /// When it was submitted.
     pub submitted_at: Instant,
     /// Until when it can be decided.

@@ -149,7 +149,8 @@ impl Service {
         let id = asked["id"].as_str().unwrap();
         timed("show", "carol", &format!("/v1/requests/{id}"), None);
         let act = |verb: &str| format!("/v1/requests/{id}/{verb}");
-        let approved = timed("approve", "carol", &act("approve"), Some(json!({})));
+        let approval = json!({ "digest": asked["digest"] });
+        let approved = timed("approve", "carol", &act("approve"), Some(approval));
         let jti = approved["grant"]["id"].as_str().unwrap();
         let issued = timed("token", "alice", &act("token"), Some(json!({})));
         let token = json!(format!("token={}", issued["token"].as_str().unwrap()));
@@ -187,7 +188,8 @@ impl Service {
         let ask = json!({ "scopes": ["orders:read"], "reason": "a measurement", "duration": "5m" });
         let asked = self.ask(&self.agent, "alice", "/v1/requests", Some(ask)).unwrap();
         let act = |verb: &str| format!("/v1/requests/{}/{verb}", asked["id"].as_str().unwrap());
-        self.ask(&self.agent, "carol", &act("approve"), Some(json!({}))).unwrap();
+        let approval = json!({ "digest": asked["digest"] });
+        self.ask(&self.agent, "carol", &act("approve"), Some(approval)).unwrap();
         let issued = self.ask(&self.agent, "alice", &act("token"), Some(json!({}))).unwrap();
         let token = json!(format!("token={}", issued["token"].as_str().unwrap()));
         let (stop, lists) = (AtomicBool::new(false), AtomicUsize::new(0));

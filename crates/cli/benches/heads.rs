@@ -280,8 +280,10 @@ impl Server {
     /// A live grant.
     fn grant(&self) -> String {
         let ask = json!({ "scopes": ["orders:read"], "reason": "r", "duration": "1h" });
-        let id = self.post("alice", "/v1/requests", &ask)["id"].as_str().unwrap().to_owned();
-        let view = self.post("carol", &format!("/v1/requests/{id}/approve"), &json!({}));
+        let asked = self.post("alice", "/v1/requests", &ask);
+        let id = asked["id"].as_str().unwrap();
+        let approval = json!({ "digest": asked["digest"] });
+        let view = self.post("carol", &format!("/v1/requests/{id}/approve"), &approval);
         view["grant"]["id"].as_str().unwrap().to_owned()
     }
 

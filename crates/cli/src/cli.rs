@@ -37,13 +37,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// List the scopes that you may ask for.
+    /// List the scopes that you may ask for, or import what they open.
     #[command(after_help = exit::HELP)]
     Scopes(scopes::Args),
     /// Ask for access. Prints the request's id; with --wait, the token.
     #[command(after_help = exit::HELP)]
     Request(request::Args),
-    /// Approve another person's request.
+    /// Approve another person's request, as it is shown.
     #[command(after_help = exit::HELP)]
     Approve(approve::Args),
     /// Deny a request, with a reason.
@@ -113,7 +113,7 @@ fn tell(failure: &Failure, terminal: Terminal) {
 fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
     let client = || Client::new(&cli.settings);
     match cli.verb {
-        Verb::Scopes(args) => scopes::run(&args, &client()?, terminal),
+        Verb::Scopes(args) => scopes::run(&args, client, terminal),
         Verb::Request(args) => request::run(args, &client()?, terminal),
         Verb::Approve(args) => approve::run(&args, &client()?, terminal),
         Verb::Deny(args) => deny::run(&args, &client()?, terminal),

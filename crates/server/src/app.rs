@@ -8,6 +8,8 @@ use tokio::sync::watch;
 use crate::auth::chain_owners::ChainOwners;
 use crate::clock::Moment;
 use crate::config::Config;
+use crate::configurations::Configurations;
+use crate::definitions::Definitions;
 use crate::evidence::Evidence;
 use crate::feed::Feed;
 use crate::issuer::Issuer;
@@ -39,19 +41,37 @@ struct Parts {
     news: watch::Sender<News>,
     waits: Waits,
     probes: Probes,
+    configurations: Configurations,
 }
 
 /// What the configuration file says, and what follows from it: a reload replaces all of it at once.
 #[derive(Clone)]
 struct Setup {
     config: Arc<Config>,
+    definitions: Arc<Definitions>,
     chain_owners: Arc<ChainOwners>,
 }
 
 impl Setup {
-    fn new(config: Config) -> Setup {
+    fn new(Configured { config, definitions }: Configured) -> Setup {
         let chain_owners = Arc::new(ChainOwners::new(&config.proxies));
-        Setup { config: Arc::new(config), chain_owners }
+        Setup { config: Arc::new(config), definitions: Arc::new(definitions), chain_owners }
+    }
+}
+
+/// A configuration with what the files say that it names.
+#[derive(Debug)]
+pub struct Configured {
+    /// The configuration.
+    pub config: Config,
+    /// What its files of definitions say.
+    pub definitions: Definitions,
+}
+
+/// A configuration that names no other file.
+impl From<Config> for Configured {
+    fn from(config: Config) -> Configured {
+        Configured { config, definitions: Definitions::default() }
     }
 }
 
@@ -68,19 +88,20 @@ impl App {
     /// A service of these parts.
     #[must_use]
     pub fn new(
-        config: Config,
+        configured: impl Into<Configured>,
         store: Store,
         issuer: Issuer,
         timekeeper: Timekeeper,
         randomness: Randomness,
         metrics: Metrics,
     ) -> App {
+        let configured: Configured = configured.into();
         let news = watch::Sender::new(News::default());
         let now = timekeeper.now();
         let feed = Feed::new(Some(now));
-        let evidence = Evidence::new(&config);
+        let evidence = Evidence::new(&configured.config);
         App(Arc::new(Parts {
-            setup: RwLock::new(Setup::new(config)),
+            setup: RwLock::new(Setup::new(configured)),
             store,
             evidence,
             issuer,
@@ -93,6 +114,7 @@ impl App {
             news,
             waits: Waits::default(),
             probes: Probes::default(),
+            configurations: Configurations::default(),
         }))
     }
 
@@ -102,6 +124,12 @@ impl App {
         self.setup().config
     }
 
+    /// What the scopes open, as far as files define it.
+    #[must_use]
+    pub fn definitions(&self) -> Arc<Definitions> {
+        self.setup().definitions
+    }
+
     /// Whose audit chains are whose.
     #[must_use]
     pub fn chain_owners(&self) -> Arc<ChainOwners> {
@@ -109,8 +137,8 @@ impl App {
     }
 
     /// Takes another configuration: every request that begins from now on sees it. Who waits looks again.
-    pub fn reconfigure(&self, config: Config) {
-        let setup = Setup::new(config);
+    pub fn reconfigure(&self, configured: impl Into<Configured>) {
+        let setup = Setup::new(configured.into());
         // It is replaced in one assignment.
         *self.0.setup.write().unwrap_or_else(PoisonError::into_inner) = setup;
         self.0.news.send_modify(|news| news.changes = news.changes.wrapping_add(1));
@@ -214,6 +242,12 @@ impl App {
     #[must_use]
     pub fn probes(&self) -> &Probes {
         &self.0.probes
+    }
+
+    /// What the configurations of proxies define, as they say.
+    #[must_use]
+    pub fn configurations(&self) -> &Configurations {
+        &self.0.configurations
     }
 
     /// Tells those who wait of a change of this request, and counts it.

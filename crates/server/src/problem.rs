@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use crate::store::{Fault, StoreError};
 pub use breakglass_api::Reason;
 pub use breakglass_api::problem::FieldProblem;
+use breakglass_api::request::Request;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,13 +20,14 @@ pub struct Problem {
     reason: Reason,
     detail: String,
     errors: Vec<FieldProblem>,
+    request: Option<Box<Request>>,
 }
 
 impl Problem {
     /// A refusal with what to do about it.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<String>) -> Problem {
-        Problem { reason, detail: detail.into(), errors: Vec::new() }
+        Problem { reason, detail: detail.into(), errors: Vec::new(), request: None }
     }
 
     /// A refusal of everything that is wrong with what was sent; its reason is the first one's.
@@ -35,7 +37,7 @@ impl Problem {
         let reason = reason.unwrap_or(Reason::InvalidRequest);
         let detail: Vec<String> =
             errors.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
-        Problem { reason, detail: detail.join("; "), errors }
+        Problem { reason, detail: detail.join("; "), errors, request: None }
     }
 
     /// The service failed: `cause` goes to the log and nowhere else.
@@ -47,6 +49,13 @@ impl Problem {
             "the service failed; nothing was changed unless `breakglass status` shows it; \
              its log has the cause",
         )
+    }
+
+    /// The same refusal with the request as it is.
+    #[must_use]
+    pub fn with_request(mut self, request: Request) -> Problem {
+        self.request = Some(Box::new(request));
+        self
     }
 
     /// The same refusal after something was done: `done` says what, and comes first.
@@ -94,11 +103,12 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Problem { reason, detail, errors } = self;
+        let Problem { reason, detail, errors, request } = self;
         // Each reason's status is one.
         let status = StatusCode::from_u16(reason.status());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = breakglass_api::problem::Problem::new(reason, detail, errors);
+        let mut body = breakglass_api::problem::Problem::new(reason, detail, errors);
+        body.request = request;
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (status, body).into_response();
         // For those around the endpoint.

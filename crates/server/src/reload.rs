@@ -14,32 +14,65 @@ use tokio::sync::oneshot;
 
 use crate::clock::{Moment, written};
 use crate::config::{Config, InvalidConfig};
+use crate::definitions::{DefinitionError, Definitions};
 use crate::store::StoreError;
 
 /// How long reading the file may take: a file system that is gone neither answers nor fails.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A configuration, and the file that it was in.
+/// A configuration, what it names, and the file that it was in.
 #[derive(Debug)]
 pub struct ConfigFile {
     /// What it says.
     pub config: Config,
+    /// What the files say that it names as `definitions`.
+    pub definitions: Definitions,
     /// The SHA-256 of the file, in hexadecimal digits.
     pub digest: String,
 }
 
 impl ConfigFile {
-    /// Reads the file at `path`.
+    /// Reads the file at `path`, and the files that it names.
+    ///
+    /// # Errors
+    /// [`InvalidConfigFile`] says everything that is wrong with them.
+    pub fn read(path: &Path) -> Result<ConfigFile, InvalidConfigFile> {
+        let (config, digest) = ConfigFile::read_alone(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let definitions = Definitions::read(folder, &config.definitions)
+            .map_err(InvalidConfigFile::Definitions)?;
+        Ok(ConfigFile { config, definitions, digest })
+    }
+
+    /// Reads the file at `path`, and none of those that it names: the configuration, and the digest of the file.
     ///
     /// # Errors
     /// [`InvalidConfig`] says everything that is wrong with it.
-    pub fn read(path: &Path) -> Result<ConfigFile, InvalidConfig> {
+    pub fn read_alone(path: &Path) -> Result<(Config, String), InvalidConfig> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| InvalidConfig::Unreadable(path.to_owned(), error))?;
         let config = Config::parse(&text)?;
-        let digest = Sha256::digest(text.as_bytes());
-        Ok(ConfigFile { config, digest: breakglass_types::hex::lower(&digest) })
+        Ok((config, breakglass_types::hex::lower(&Sha256::digest(text.as_bytes()))))
     }
+
+    /// What is valid and yet will not work, in words for the operator.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.config.warnings();
+        warnings.extend(self.definitions.warnings(&self.config));
+        warnings
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidConfigFile {
+    /// The file itself is wrong.
+    #[error(transparent)]
+    Config(#[from] InvalidConfig),
+    /// Files that it names are wrong: all that is.
+    #[error("{}", .0.iter().map(|error| format!("definitions: {error}")).collect::<Vec<_>>().join("\n"))]
+    Definitions(Vec<DefinitionError>),
 }
 
 /// Why the configuration stays as it is.
@@ -47,7 +80,7 @@ impl ConfigFile {
 pub enum ReloadError {
     /// The file is wrong.
     #[error(transparent)]
-    Invalid(#[from] InvalidConfig),
+    Invalid(#[from] InvalidConfigFile),
     /// It was not read in time.
     #[error("{path}: not read within {limit} s", path = .0.display(), limit = LIMIT.as_secs())]
     Late(PathBuf),

@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use breakglass_server::app::App;
+use breakglass_server::app::{App, Configured};
 use breakglass_server::clock::{Clock, ClockUnknown, Moment};
 use breakglass_server::config::Config;
+use breakglass_server::definitions::Definitions;
 use breakglass_server::evidence;
 use breakglass_server::issuer::{Issuer, KeyDirectory};
 use breakglass_server::metrics::Metrics;
@@ -207,7 +208,9 @@ impl Service {
         }
         let issuer = Issuer::new(&config.issuer, keys).unwrap();
         let metrics = Metrics::new().unwrap();
-        let app = App::new(config, store, issuer, timekeeper, randomness, metrics);
+        let definitions = Definitions::read(directory.path(), &config.definitions).unwrap();
+        let configured = Configured { config, definitions };
+        let app = App::new(configured, store, issuer, timekeeper, randomness, metrics);
         // A test can start the service on a file that cannot be opened.
         let _ = app.evidence().open().await;
         tokio::spawn(evidence::keep(app.clone()));
@@ -325,10 +328,19 @@ impl Service {
         (id, view["grant"]["id"].as_str().unwrap().to_owned())
     }
 
-    /// `POST /v1/requests/{id}/{verb}`.
+    /// `POST /v1/requests/{id}/{verb}`; an approval is of the request as it is.
     pub async fn act(&self, who: &str, id: &str, verb: &str) -> Answer {
-        let body = json!({ "reason": "because" });
+        let body = match verb {
+            "approve" => json!({ "digest": self.digest(id).await }),
+            _ => json!({ "reason": "because" }),
+        };
         self.post(who, &format!("/v1/requests/{id}/{verb}"), body).await
+    }
+
+    /// The digest of a request; of one that there is not, another one's.
+    pub async fn digest(&self, id: &str) -> String {
+        let request = self.app.store().request(self.app.now(), id).await.unwrap();
+        request.map(|request| request.digest()).unwrap_or_else(|| "0".repeat(64))
     }
 
     pub async fn revoke(&self, who: &str, jti: &str) -> Answer {

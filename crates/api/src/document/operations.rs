@@ -1,5 +1,6 @@
 //! Every endpoint, in the order of the document. Whether all of them are served, and no other, a test of the service says.
 
+use breakglass_types::configurations::{ReportedConfiguration, WANTED_HEADER};
 use serde_json::{Value, json};
 
 use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthenticated};
@@ -59,8 +60,10 @@ fn requests() -> Vec<Operation> {
             "/v1/requests/{id}/approve",
             "approve",
             Person,
-            "Say yes: another person, who may approve every scope.",
+            "Say yes to the request as it was shown: another person, who may approve every scope. 409 with the request where \
+             the digest is missing or another one.",
         )
+        .asks::<request::Approve>()
         .answers::<request::Request>(),
         post(
             "/v1/requests/{id}/deny",
@@ -91,6 +94,7 @@ fn requests() -> Vec<Operation> {
             Person,
             "What the caller may ask for, and what the caller may approve. An auditor sees every scope.",
         )
+        .with::<scopes::ScopesQuery>()
         .answers::<scopes::Scopes>(),
     ]
 }
@@ -114,6 +118,7 @@ fn revocations() -> Vec<Operation> {
         )
         .with::<feed::FeedQuery>()
         .with::<feed::ProxyHeaders>()
+        .headers(wanted_header())
         .answers::<feed::Feed>(),
         post(
             "/v1/revocations",
@@ -147,6 +152,15 @@ fn proxies_and_probes() -> Vec<Operation> {
         .of("The `id` of the proxy.")
         .asks::<request::Why>()
         .answers::<proxies::Forgotten>(),
+        post(
+            "/v1/proxies/configurations",
+            "reportConfiguration",
+            Proxy,
+            "A proxy says what its configuration defines, where the answer to its poll asked for it by \
+             `breakglass-configuration-wanted`. It counts for the proxies with this credential alone; at most 256 KiB.",
+        )
+        .asks::<ReportedConfiguration>()
+        .answers::<proxies::ConfigurationTaken>(),
         post(
             "/v1/probes",
             "probe",
@@ -282,6 +296,17 @@ fn service() -> Vec<Operation> {
             "This document.",
         ),
     ]
+}
+
+/// What the answer to a poll asks for.
+fn wanted_header() -> Value {
+    json!({
+        WANTED_HEADER: {
+            "schema": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+            "description": "The digest of the poll's breakglass-config, where the service does not know from this \
+                            credential what that configuration defines: POST /v1/proxies/configurations says it."
+        }
+    })
 }
 
 /// The header that tells two submissions from one that was sent twice.

@@ -4,12 +4,13 @@
 use breakglass_api::attempts::Attempts;
 use breakglass_api::evidence::Evidence;
 use breakglass_api::heads::Page;
+use breakglass_api::opens::{DefinedBy, ScopeOpens};
 use breakglass_api::probe::{Challenge, ProbeVerdicts};
 use breakglass_api::problem::Problem;
-use breakglass_api::proxies::{Forgotten, Proxies};
+use breakglass_api::proxies::{ConfigurationTaken, Forgotten, Proxies};
 use breakglass_api::request::{Request, Requests, State};
 use breakglass_api::revocation::{Killed, Revoked};
-use breakglass_api::scopes::Scopes;
+use breakglass_api::scopes::{ForRequest, Scopes};
 use breakglass_api::token::Issued;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
@@ -49,6 +50,10 @@ fn least<T: DeserializeOwned>(body: Value) -> T {
 fn what_came_later_may_be_absent_and_nothing_else() {
     let read: Request = least(request());
     assert_eq!((read.approvers, read.grant, read.cancelled_at), (None, None, None));
+    assert_eq!((read.digest, read.rules), (None, vec![]));
+    let read: ScopeOpens = least(json!({ "scope": "s" }));
+    assert_eq!((read.digest, read.access, read.proxies), (None, None, None));
+    least::<DefinedBy>(json!({ "same": 1, "other": 0, "unknown": 0 }));
     let read: Requests = least(json!({ "requests": [request()] }));
     assert_eq!(read.next, None);
     let read: Revoked =
@@ -75,12 +80,14 @@ fn what_came_later_may_be_absent_and_nothing_else() {
     least::<Attempts>(json!({ "attempts": [], "next": null }));
     let attempt = json!({ "at": AT, "outcome": "rest", "caller": "a", "count": 2 });
     least::<breakglass_api::attempts::Attempt>(attempt);
-    least::<Scopes>(json!({ "scopes": [] }));
+    assert_eq!(least::<Scopes>(json!({ "scopes": [] })).for_request, None);
+    least::<ForRequest>(json!({ "method": "GET", "path": "/" }));
+    least::<ConfigurationTaken>(json!({ "configuration": "d" }));
     let scope = json!({
         "name": "s", "summary": null, "audience": "a", "max_duration": "30m", "may_request": true, "may_approve": true,
         "approvers": [],
     });
-    least::<breakglass_api::scopes::Scope>(scope);
+    assert_eq!(least::<breakglass_api::scopes::Scope>(scope).rules, None);
     let issued =
         json!({ "token": "t", "grant": "g", "scope": "s", "audience": "a", "expires_at": AT });
     least::<Issued>(issued);
@@ -97,7 +104,7 @@ fn a_word_of_a_newer_service_is_read() {
         "type": "urn:breakglass:reason:new", "title": "New", "status": 409, "detail": "d", "reason": "new",
     });
     let problem: Problem = serde_json::from_value(problem).unwrap();
-    assert_eq!((problem.reason.word(), problem.errors), ("new", vec![]));
+    assert_eq!((problem.reason.word(), problem.errors, problem.request), ("new", vec![], None));
 }
 
 #[test]

@@ -6,11 +6,13 @@ use breakglass_api::feed::FeedQuery;
 use breakglass_api::heads::{HeadReport, HeadsQuery};
 use breakglass_api::probe::{ProbeAnswer, ProbeAnswers};
 use breakglass_api::problem::Problem;
-use breakglass_api::request::{Ask, ListQuery, Nothing, ShowQuery, Why};
+use breakglass_api::request::{Approve, Ask, ListQuery, Nothing, ShowQuery, Why};
 use breakglass_api::revocation::Kill;
+use breakglass_api::scopes::ScopesQuery;
 use breakglass_api::token::TokenForm;
 use breakglass_api::trail::AfterQuery;
 use breakglass_api::{Reason, words::Vocabulary};
+use breakglass_types::configurations::ReportedConfiguration;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -28,6 +30,7 @@ fn a_member_that_the_service_does_not_know_is_refused() {
         ("Ask", reads::<Ask>(json!({}))),
         ("Why", reads::<Why>(json!({}))),
         ("Kill", reads::<Kill>(json!({}))),
+        ("Approve", reads::<Approve>(json!({}))),
         ("Nothing", reads::<Nothing>(json!({}))),
         ("ProbeAnswers", reads::<ProbeAnswers>(json!({ "answers": [answer] }))),
         ("ProbeAnswer", reads::<ProbeAnswer>(answer)),
@@ -36,6 +39,13 @@ fn a_member_that_the_service_does_not_know_is_refused() {
         ("FeedQuery", reads::<FeedQuery>(json!({}))),
         ("HeadsQuery", reads::<HeadsQuery>(json!({}))),
         ("EvidenceQuery", reads::<EvidenceQuery>(json!({}))),
+        ("ScopesQuery", reads::<ScopesQuery>(json!({}))),
+        (
+            "ReportedConfiguration",
+            reads::<ReportedConfiguration>(
+                json!({ "configuration": "d", "audiences": ["a"], "scopes": {} }),
+            ),
+        ),
         ("AfterQuery", reads::<AfterQuery>(json!({}))),
     ] {
         assert_eq!(read, (true, false), "{name}");

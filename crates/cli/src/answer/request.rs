@@ -37,6 +37,7 @@ impl Asked for Request {
 
     fn asks_the_same_as(&self, earlier: &Request) -> Result<(), Mismatch> {
         let incident = |request: &Request| request.incident.clone().unwrap_or_default();
+        let digest = |request: &Request| request.digest.clone().unwrap_or_default();
         let emergency = |request: &Request| request.emergency.to_string();
         for (member, expected, got) in [
             ("requester", earlier.requester.clone(), self.requester.clone()),
@@ -46,6 +47,7 @@ impl Asked for Request {
             ("reason", earlier.reason.clone(), self.reason.clone()),
             ("incident", incident(earlier), incident(self)),
             ("emergency", emergency(earlier), emergency(self)),
+            ("digest", digest(earlier), digest(self)),
         ] {
             Mismatch::check(member, &expected, &got)?;
         }

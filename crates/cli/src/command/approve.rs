@@ -1,13 +1,16 @@
-//! `breakglass approve`: shows what is asked for, and approves it. What is shown is what is approved: a
-//! request cannot change once it is submitted, and an answer that says otherwise is an error.
+//! `breakglass approve`: shows what is asked for, and approves it. What is shown is what is approved: the approval names
+//! the digest of it, and where the request is another one it is shown again. An answer about something else is an
+//! error.
 
 use std::io::{IsTerminal, stdin};
 
-use breakglass_api::request::Nothing;
+use breakglass_api::Reason;
+use breakglass_api::request::Approve;
+use serde_json::Value;
 
 use super::describe::request as describe;
 use super::when::{instant, now};
-use crate::answer::{Asked as _, Mismatch, Request, State, Whole};
+use crate::answer::{Answer as _, Asked as _, Mismatch, Request, State, Whole};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -34,13 +37,26 @@ pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Ex
             id = args.id
         )));
     }
-    let shown: Whole<Request> = client.get(&path)?;
-    shown.body.is(&args.id)?;
-    terminal.note(&describe(&shown.body, now()));
-    if ask && !confirm(terminal) {
-        return Err(Failure::Failed("not approved: you did not say yes".to_owned()));
-    }
-    let approved: Whole<Request> = client.post(&format!("{path}/approve"), &Nothing {})?;
+    let mut shown: Whole<Request> = client.get(&path)?;
+    let approved: Whole<Request> = loop {
+        shown.body.is(&args.id)?;
+        terminal.note(&describe(&shown.body, now()));
+        if ask && !confirm(terminal) {
+            return Err(Failure::Failed("not approved: you did not say yes".to_owned()));
+        }
+        // An older service has no digests, and asks for none.
+        let approval = Approve { digest: shown.body.digest.clone() };
+        match client.post(&format!("{path}/approve"), &approval) {
+            Ok(approved) => break approved,
+            // Without a person nobody has read what it is now.
+            Err(failure) if ask => {
+                let Some(request) = as_it_is(&failure) else { return Err(failure) };
+                terminal.note(&format!("not approved: {failure}\n"));
+                shown = request;
+            }
+            Err(failure) => return Err(failure),
+        }
+    };
     approved.body.is_now(&args.id, State::Approved)?;
     approved.body.asks_the_same_as(&shown.body)?;
     let Some(grant) = &approved.body.grant else {
@@ -52,6 +68,16 @@ pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Ex
     terminal.note(&format!("approved; ends at {}", instant(&grant.expires_at, now())));
     terminal.result(&grant.id, &approved.json)?;
     Ok(Exit::Done)
+}
+
+/// The request, where the approval was refused because it is another one than was shown.
+fn as_it_is(failure: &Failure) -> Option<Whole<Request>> {
+    let Failure::Refused { problem, .. } = failure else { return None };
+    let reason = problem.get("reason").and_then(Value::as_str)?;
+    if ![Reason::DigestRequired.word(), Reason::RequestChanged.word()].contains(&reason) {
+        return None;
+    }
+    Whole::read(problem.get("request")?.clone()).ok()
 }
 
 fn confirm(terminal: Terminal) -> bool {

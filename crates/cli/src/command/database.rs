@@ -36,9 +36,9 @@ enum Task {
 
 pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
-    let config = ConfigFile::read(&args.config)
-        .map_err(|error| Failure::Invalid(format!("the configuration is not valid:\n{error}")))?
-        .config;
+    // Files of definitions that are wrong keep nobody from a backup.
+    let (config, _) = ConfigFile::read_alone(&args.config)
+        .map_err(|error| Failure::Invalid(format!("the configuration is not valid:\n{error}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,14 +1,15 @@
 //! Requests in words.
 
+use super::opens;
 use super::when::{instant, relative};
 use crate::answer::{Refusal, Request, State, one_line};
 use breakglass_server::clock::{Moment, meant};
 
-/// A request, one line for each thing that an approver has to know. `now` is for times such as `in 12 min`; without
+/// A request, one line for each thing that an approver has to know; first, what nobody can say of it. `now` is for times such as `in 12 min`; without
 /// it there are none.
 pub(crate) fn request(request: &Request, now: Option<Moment>) -> String {
     let emergency = if request.emergency { " (emergency)" } else { "" };
-    let mut lines = Vec::new();
+    let mut lines = opens::warnings(request);
     let mut add = |label: &str, value: &str| {
         if !value.is_empty() {
             lines.push(format!("{label:<10}{}", one_line(value)));
@@ -18,6 +19,9 @@ pub(crate) fn request(request: &Request, now: Option<Moment>) -> String {
     add("state", &format!("{}{emergency}", request.state.word()));
     add("requester", &request.requester);
     add("scopes", &request.scopes.join(", "));
+    for opens in opens::each(request) {
+        add("opens", &opens);
+    }
     add("audience", &request.audience);
     add("duration", &format!("{} from approval", request.duration));
     add("reason", &request.reason);

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::describe::request as describe;
 use super::interrupt::{Stage, Watch};
+use super::opens;
 use super::retry::Notes;
 use super::submit::{Submitted, submit};
 use super::token;
@@ -124,9 +125,11 @@ fn announce(request: &Request, earlier: bool) -> String {
     };
     let lapses = instant(&request.lapses_at, now());
     let approvers = one_line(&request.approvers.as_deref().unwrap_or_default().join(", "));
-    format!(
-        "{begin}; lapses at {lapses}; these may approve it: {approvers}\n  breakglass approve {id}"
-    )
+    let mut lines = opens::warnings(request);
+    lines.push(format!("{begin}; lapses at {lapses}; these may approve it: {approvers}"));
+    lines.extend(opens::each(request).iter().map(|opens| format!("  opens {opens}")));
+    lines.push(format!("  breakglass approve {id}"));
+    lines.join("\n")
 }
 
 /// Whether to ask a service again that was reached before.

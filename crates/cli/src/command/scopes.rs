@@ -1,7 +1,8 @@
 //! `breakglass scopes`: what the caller may ask for.
 
+use super::{opens, scopes_import};
 use crate::answer::{Scope, Scopes, Whole, one_line};
-use crate::client::{Client, Failure};
+use crate::client::{Client, Failure, query_value};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
@@ -10,18 +11,72 @@ pub(crate) struct Args {
     /// List those too that you may not ask for.
     #[arg(long)]
     all: bool,
+
+    /// List those that cover such a request, by the service's definitions: a method and a path, as in 'POST /v1/orders'.
+    #[arg(long = "for", value_name = "REQUEST")]
+    for_request: Option<String>,
+
+    /// The host of that request; without it, any.
+    #[arg(long, value_name = "HOST", requires = "for_request")]
+    host: Option<String>,
+
+    #[command(subcommand)]
+    verb: Option<Verb>,
 }
 
-pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
-    let answer: Whole<Scopes> = client.get("/v1/scopes")?;
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Print what a filter's configuration opens, as a file for `definitions` of the service's configuration.
+    Import(scopes_import::Args),
+}
+
+/// `client` is made only where the service is asked.
+pub(crate) fn run(
+    args: &Args,
+    client: impl FnOnce() -> Result<Client, Failure>,
+    terminal: Terminal,
+) -> Result<Exit, Failure> {
+    match &args.verb {
+        Some(Verb::Import(_)) if args.all => {
+            Err(Failure::Invalid("`--all` is for the list of scopes, not for `import`".to_owned()))
+        }
+        Some(Verb::Import(args)) => scopes_import::run(args, terminal),
+        None => list(args, &client()?, terminal),
+    }
+}
+
+fn list(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+    let mut path = "/v1/scopes".to_owned();
+    if let Some(request) = &args.for_request {
+        path.push_str(&format!("?for={}", query_value(request)));
+        if let Some(host) = &args.host {
+            path.push_str(&format!("&host={}", query_value(host)));
+        }
+    }
+    let answer: Whole<Scopes> = client.get(&path)?;
+    // An older service does not read the question, and lists all.
+    if args.for_request.is_some() && answer.body.for_request.is_none() {
+        return Err(Failure::Failed(
+            "the service does not know which scopes cover a request: this takes a newer service"
+                .to_owned(),
+        ));
+    }
     let scopes = &answer.body.scopes;
     let shown: Vec<&Scope> = scopes.iter().filter(|scope| args.all || scope.may_request).collect();
     let left_out = scopes.len().saturating_sub(shown.len());
     if shown.is_empty() {
-        terminal.note("there is no scope that you may ask for");
+        terminal.note(match args.for_request {
+            None => "there is no scope that you may ask for",
+            Some(_) => {
+                "of the scopes that you may ask for and that the service has a definition of, none covers such a request"
+            }
+        });
     }
     if !shown.is_empty() || terminal.json {
         terminal.result(&lines(&shown).join("\n"), &answer.json)?;
+    }
+    for scope in shown.iter().filter_map(|scope| scope.rules.as_ref()) {
+        terminal.note(&opens::line(scope));
     }
     if left_out > 0 {
         terminal.note(&format!(

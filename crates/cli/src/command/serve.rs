@@ -15,9 +15,8 @@ use tracing::level_filters::LevelFilter;
 use crate::client::Failure;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
-use breakglass_server::app::App;
+use breakglass_server::app::{App, Configured};
 use breakglass_server::clock::{Clock, Moment, SystemClock};
-use breakglass_server::config::Config;
 use breakglass_server::database_lock::DatabaseLock;
 use breakglass_server::evidence;
 use breakglass_server::issuer::{Issuer, KeyDirectory};
@@ -77,9 +76,8 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
     };
     let file = ConfigFile::read(&args.config)
         .map_err(|error| Failure::Invalid(format!("the configuration is not valid:\n{error}")))?;
-    let config = &file.config;
     if args.check {
-        let warnings = config.warnings();
+        let warnings = file.warnings();
         let text = ["valid".to_owned()].into_iter().chain(warnings.clone()).collect::<Vec<_>>();
         terminal.result(&text.join("\n"), &json!({ "valid": true, "warnings": warnings }))?;
         return Ok(Exit::Done);
@@ -90,7 +88,7 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
         .with_target(false)
         .with_max_level(args.log)
         .init();
-    for warning in config.warnings() {
+    for warning in file.warnings() {
         tracing::warn!("{warning}");
     }
     raise_file_limit();
@@ -105,8 +103,8 @@ async fn serve(args: &Args, file: ConfigFile, signals: Signals) -> Result<(), Fa
     let mut lock = DatabaseLock::take(&file.config.database, started_at())
         .map_err(|error| Failure::Failed(error.to_string()))?;
     lock.describe(&address.to_string());
-    let digest = file.digest;
-    let app = assemble(file.config, args.accept_clock).await?;
+    let ConfigFile { config, definitions, digest } = file;
+    let app = assemble(Configured { config, definitions }, args.accept_clock).await?;
     app.reloads().started_with(digest);
     reload::applied(&app);
     let failed = |error: io::Error| Failure::Failed(format!("{address}: {error}"));
@@ -143,7 +141,8 @@ fn started_at() -> Moment {
     SystemClock.now().unwrap_or(Moment::from_seconds(0))
 }
 
-async fn assemble(config: Config, accept_clock: bool) -> Result<App, Failure> {
+async fn assemble(configured: Configured, accept_clock: bool) -> Result<App, Failure> {
+    let config = &configured.config;
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
     let randomness = Randomness::from_system().map_err(|error| failed(&error))?;
     let store = Store::open(&config.database)
@@ -160,7 +159,7 @@ async fn assemble(config: Config, accept_clock: bool) -> Result<App, Failure> {
     }
     let issuer = Issuer::new(&config.issuer, keys).map_err(|error| failed(&error))?;
     let metrics = Metrics::new().map_err(|error| failed(&error))?;
-    let app = App::new(config, store, issuer, timekeeper, randomness, metrics);
+    let app = App::new(configured, store, issuer, timekeeper, randomness, metrics);
     open_evidence(&app).await;
     Ok(app)
 }

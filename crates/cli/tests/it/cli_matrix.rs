@@ -16,7 +16,7 @@ use crate::stand_in::{Call, GRANT, PROXY, REQUEST, Reply, StandIn, good, view};
 /// empty log, `ENTRANCE` an entrance that answers a challenge, `EXPECTED` a file
 /// with the name of a proxy.
 const ASKING: &[(&str, &[&[&str]])] = &[
-    ("scopes", &[&[]]),
+    ("scopes", &[&[], &["--for", "POST /v1/orders", "--host", "a.test"]]),
     (
         "request",
         &[
@@ -50,6 +50,7 @@ const LOCAL: &[&str] = &[
     "database drop-old-heads",
     "keygen api-token",
     "keygen signing",
+    "scopes import",
     "help",
 ];
 
@@ -70,6 +71,7 @@ fn verbs(below: &[&str]) -> BTreeSet<String> {
                 .map(|verb| format!("{name} {verb}"))
                 .collect(),
             "proxies" => vec![name, "proxies forget".to_owned()],
+            "scopes" => vec![name, "scopes import".to_owned()],
             _ => vec![name],
         })
         .collect()

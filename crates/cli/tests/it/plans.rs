@@ -74,7 +74,16 @@ impl Caller<'_> {
     fn act(&mut self, who: &str, id: &str, verb: &str) -> Value {
         let template = format!("/v1/requests/{{id}}/{verb}");
         let path = template.replace("{id}", id);
-        self.call(who, "post", &template, &path, json!({ "reason": "r" }))
+        let mut body = json!({ "reason": "r" });
+        if verb == "approve" {
+            let shown = self.get_one(who, "/v1/requests/{id}", id);
+            body = json!({ "digest": shown["digest"] });
+        }
+        self.call(who, "post", &template, &path, body)
+    }
+
+    fn get_one(&mut self, who: &str, template: &str, id: &str) -> Value {
+        self.call(who, "get", template, &template.replace("{id}", id), Value::Null)
     }
 
     fn pending(&mut self) -> String {
@@ -138,6 +147,9 @@ impl Caller<'_> {
         self.get("grace", "/v1/audit/service", "");
         self.get("grace", "/v1/audit/attempts", "?after=0");
         self.get("alice", "/v1/scopes", "");
+        let configuration =
+            json!({ "configuration": "0".repeat(64), "audiences": ["prod"], "scopes": {} });
+        self.post("envoy", "/v1/proxies/configurations", configuration);
         self.get("grace", "/healthz", "?detail=1");
         let template = "/v1/proxies/{id}/forget";
         let path = "/v1/proxies/0123456789abcdef0123456789abcdef/forget";

@@ -82,6 +82,7 @@ fn takes_what_is_new_and_says_what_it_was() {
             "people": { "added": ["heidi"], "removed": ["carol"], "changed": ["bob"] },
             "proxies": none,
             "scopes": { "added": ["db:root"], "removed": ["db:admin"], "changed": [] },
+            "definitions": none,
         })
     );
     let health = health(&server);
@@ -293,4 +294,56 @@ fn a_signal_before_it_listens_is_a_reload_too() {
     until(|| fs::read_to_string(at("log")).unwrap().contains(APPLIED));
     child.kill().unwrap();
     assert_eq!(exit_code(&mut child), None);
+}
+
+/// The files that it names are read again with it, and what has changed in them is on the trail.
+#[test]
+fn definitions_are_read_again_all_of_them_or_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = |path: &str| json!({ "methods": ["GET"], "paths": [path], "v": 1 });
+    let write = |directory: &std::path::Path, scopes: Value| {
+        let file = json!({ "audiences": ["prod"], "scopes": scopes });
+        fs::write(directory.join("scopes.json"), file.to_string()).unwrap();
+    };
+    write(
+        directory.path(),
+        json!({ "orders:read": rules("/a"), "db:admin": rules("/db"), "elsewhere": rules("/e") }),
+    );
+    let text = format!("definitions = [\"scopes.json\"]\n{}", config(&directory));
+    let server = Server::start_by(breakglass(), directory, &text);
+    assert!(server.log().contains("scopes.\"elsewhere\": the configuration has no such scope"));
+    let shown = |server: &Server| {
+        let id = server.pending();
+        server.get("carol", &format!("/v1/requests/{id}"))["rules"][0].clone()
+    };
+    let before = shown(&server);
+    assert!(before["digest"].is_string(), "{before}");
+
+    // One that is wrong changes nothing, and keeps nobody from a backup.
+    fs::write(server.path("scopes.json"), "{}").unwrap();
+    let log = hang_up(&server, REFUSED);
+    assert!(log.contains("scopes.json: audiences: expected a list"), "{log}");
+    assert!(log.contains("scopes.json: scopes: expected an object"), "{log}");
+    assert_eq!(shown(&server)["digest"], before["digest"]);
+    let config = server.path("config.toml").display().to_string();
+    let backup = server.path("backup").display().to_string();
+    let check = crate::process::Ran::from(
+        breakglass().args(["serve", "--check", "--config", &config]).output().unwrap(),
+    );
+    assert!(check.code == 3 && check.stderr.contains("scopes.json: audiences"), "{check:?}");
+    let backup = ["database", "--config", &config, "backup", "--to", &backup];
+    crate::process::Ran::from(breakglass().args(backup).output().unwrap()).done();
+
+    write(
+        &server.path(""),
+        json!({ "orders:read": rules("/b"), "orders:write": rules("/w"), "elsewhere": rules("/e") }),
+    );
+    hang_up(&server, APPLIED);
+    assert_ne!(shown(&server)["digest"], before["digest"]);
+    let acts = server.get("grace", "/v1/audit/service")["acts"].clone();
+    let act = &acts[acts.as_array().unwrap().len() - 1];
+    assert_eq!(
+        act["detail"]["changes"]["definitions"],
+        json!({ "added": ["orders:write prod"], "removed": ["db:admin prod"], "changed": ["orders:read prod"] })
+    );
 }

@@ -274,7 +274,7 @@ pub(crate) fn good(call: &Call) -> Reply {
                 asked["answers"].as_array().unwrap().iter().map(verdict).collect();
             json!({ "id": PROBE, "epoch": 1, "verdicts": verdicts })
         } else if call.is("GET", "/v1/scopes") {
-            json!({ "scopes": [
+            json!({ "for": { "method": "POST", "path": "/v1/orders" }, "scopes": [
                 { "name": "orders:read", "summary": "read orders", "audience": "prod",
                   "max_duration": "1h", "may_request": true, "may_approve": false,
                   "approvers": ["bob", "carol"] },

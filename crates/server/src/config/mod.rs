@@ -72,6 +72,10 @@ object! {
         pub proxies: Vec<Arc<Proxy>> = or_none(list(object::<Proxy>().and_then(|one, _| Some(Arc::new(one))))),
         /// What can be asked for.
         pub scopes: Vec<Scope> = required(list(object())),
+        /// Files that say what the scopes open, made of filters' configurations by `breakglass scopes import`: requests
+        /// then carry the [digests](scope-digests.md) of the rules that were approved. Relative to the folder of this
+        /// file; at most 4 MiB each, and read again with it.
+        pub definitions: Vec<PathBuf> = or_none(list(parsed("path", path))),
     }
 }
 

@@ -226,6 +226,21 @@ impl Nodes {
         list
     }
 
+    /// How many proxies live, by credential and by the configuration that they say.
+    #[must_use]
+    pub fn live_configurations(&self, now: Moment) -> HashMap<(String, Option<Box<str>>), u64> {
+        let memory = self.memory();
+        let mut live = HashMap::new();
+        for (proxy, nodes) in &memory.nodes {
+            for node in nodes.values().filter(|node| node.is_alive(now)) {
+                let count: &mut u64 =
+                    live.entry((proxy.clone(), node.about.config.clone())).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        live
+    }
+
     /// The silent proxies with this id.
     ///
     /// # Errors

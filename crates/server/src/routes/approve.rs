@@ -1,4 +1,5 @@
-//! `POST /v1/requests/{id}/approve`: another person, who may approve every scope, says yes.
+//! `POST /v1/requests/{id}/approve`: another person, who may approve every scope, says yes to what
+//! was shown: an approval names the digest of the request.
 //!
 //! What the configuration says now counts, not what it said at submission: a requester who has
 //! lost a group, or a scope that has become shorter, is refused here.
@@ -6,31 +7,45 @@
 use axum::Json;
 use axum::extract::State;
 use breakglass_api::evidence::Action;
-use breakglass_api::request::Request as View;
+use breakglass_api::request::{Approve, Request as View};
 
-use super::body::Id;
-use super::view::view;
+use super::body::{Id, OptionalBody};
+use super::view::view_in_full;
 use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, has_submitted};
 use crate::config::Person;
 use crate::problem::{Problem, Reason};
-use crate::store::{self, Approval, Request, StoreError};
+use crate::store::{self, Approval, Approved, Request, StoreError};
 use breakglass_audit::folded::Folded;
 
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
     Id(id): Id,
+    OptionalBody(body): OptionalBody<Approve>,
 ) -> Result<Json<View>, Problem> {
     let now = app.trusted_now()?;
     let request = super::lookup::request(&app, now, &id).await?;
     check(&app, &person, &request)?;
+    let Some(digest) = body.digest else {
+        let detail = "an approval says what it approves: send the `digest` of the request as it was shown; \
+                      `breakglass approve` of this version does, and `request` here has it";
+        let problem = Problem::new(Reason::DigestRequired, detail);
+        return Err(problem.with_request(view_in_full(&app, request)));
+    };
 
     let jti = app.randomness().id("grant", now);
-    let approval = Approval { id: &id, approver: &person.name, jti: &jti };
+    let approval = Approval { id: &id, approver: &person.name, jti: &jti, digest: &digest };
     match app.store().approve(now, &approval).await {
-        Ok(()) => {}
+        Ok(Approved::Done) => {}
+        Ok(Approved::OtherDigest) => {
+            let detail = "this request is not what was shown: the digest is another one; read `request`, and approve \
+                          that, or deny it";
+            let request = super::lookup::request(&app, now, &id).await?;
+            let problem = Problem::new(Reason::RequestChanged, detail);
+            return Err(problem.with_request(view_in_full(&app, request)));
+        }
         // Somebody else was first.
         Err(StoreError::RowsAffected(_)) => {
             return Err(super::lookup::not_pending(&super::lookup::request(&app, now, &id).await?));
@@ -38,9 +53,9 @@ pub(super) async fn handler(
         Err(error) => return Err(error.into()),
     }
     app.changed(Action::Approve, &id);
-    tracing::info!(request = id, grant = jti, approver = person.name, "approved");
+    tracing::info!(request = id, grant = jti, approver = person.name, digest, "approved");
     let request = super::lookup::request(&app, now, &id).await?;
-    Ok(Json(view(&app.config(), request)))
+    Ok(Json(view_in_full(&app, request)))
 }
 
 fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::rejection::{BytesRejection, FormRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -17,6 +17,9 @@ use crate::problem::{FieldProblem, Problem, Reason};
 
 /// A JSON body.
 pub(super) struct JsonBody<T>(pub(super) T);
+
+/// A JSON body, or none at all.
+pub(super) struct OptionalBody<T>(pub(super) T);
 
 /// A form body.
 pub(super) struct FormBody<T>(pub(super) T);
@@ -42,6 +45,18 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
             Problem::new(Reason::InvalidRequest, format!("the body is not as expected: {error}"))
         })?;
         Ok(JsonBody(value))
+    }
+}
+
+impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<OptionalBody<T>, Problem> {
+        if request.body().is_end_stream() {
+            return Ok(OptionalBody(T::default()));
+        }
+        let JsonBody(value) = JsonBody::from_request(request, app).await?;
+        Ok(OptionalBody(value))
     }
 }
 

@@ -6,7 +6,7 @@ use breakglass_api::evidence::Action;
 use breakglass_api::request::Request as View;
 
 use super::body::Id;
-use super::view::view;
+use super::view::view_in_full;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::problem::{Problem, Reason};
@@ -45,5 +45,5 @@ pub(super) async fn handler(
     app.changed(Action::Cancel, &id);
     tracing::info!(request = id, requester = person.name, "cancelled");
     let request = super::lookup::request(&app, now, &id).await?;
-    Ok(Json(view(&app.config(), request)))
+    Ok(Json(view_in_full(&app, request)))
 }

@@ -6,7 +6,7 @@ use breakglass_api::evidence::Action;
 use breakglass_api::request::{Request as View, Why};
 
 use super::body::{FieldErrors, Id, JsonBody};
-use super::view::view;
+use super::view::view_in_full;
 use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
@@ -49,5 +49,5 @@ pub(super) async fn handler(
     app.changed(Action::Deny, &id);
     tracing::info!(request = id, approver = person.name, "denied");
     let request = super::lookup::request(&app, now, &id).await?;
-    Ok(Json(view(&app.config(), request)))
+    Ok(Json(view_in_full(&app, request)))
 }

@@ -6,14 +6,16 @@
 //! 2. With an epoch before the latest, it gets what came after.
 //! 3. With the latest, it waits.
 //! 4. What it says of itself is in headers: see [`About`].
-//! 5. With the report of answered challenges it is answered at once.
+//! 5. Where it is not known from its credential what the configuration defines that it names, the answer asks for it.
+//! 6. With the report of answered challenges it is answered at once.
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use breakglass_types::configurations::WANTED_HEADER;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -38,7 +40,7 @@ pub(super) struct Parameters {
     node: String,
 }
 
-type Answer = ([(HeaderName, &'static str); 2], Bytes);
+type Answer = ([(HeaderName, &'static str); 2], HeaderMap, Bytes);
 
 pub(super) async fn handler(
     State(app): State<App>,
@@ -61,9 +63,12 @@ pub(super) async fn handler(
     if let Some(said) = probes::reported(&parts.headers) {
         app.probes().report(app.now(), &proxy.name, &node, &about, &said);
         app.feed().freshen(app.store(), app.floor()).await?;
-        return answer(&app, app.feed().place(after, feed.as_deref(), tag.as_deref()));
+        let place = app.feed().place(after, feed.as_deref(), tag.as_deref());
+        return answer(&app, place, HeaderMap::new());
     }
 
+    let configuration = about.config.clone();
+    let wanted = || wanted(&app, &proxy, configuration.as_deref());
     let start = Instant::now();
     // Before the first look, so that no change falls between the two.
     let mut changes = app.feed().changes();
@@ -82,12 +87,12 @@ pub(super) async fn handler(
         still_configured(&app.config().proxies, &proxy)?;
         let now_at = place();
         if !matches!(now_at, Place::Current(_)) {
-            return answer(&app, now_at);
+            return answer(&app, now_at, wanted());
         }
         let left = wait.saturating_sub(start.elapsed());
         if left.is_zero() || app.is_stopping() {
             app.feed().freshen(app.store(), app.floor()).await?;
-            return answer(&app, place());
+            return answer(&app, place(), wanted());
         }
         let _hangs = app.metrics().hangs();
         // Either way there is reason to look again.
@@ -95,7 +100,20 @@ pub(super) async fn handler(
     }
 }
 
-fn answer(app: &App, place: Place) -> Result<Answer, Problem> {
+/// Asks for what the configuration defines that the poll names, if that is not known from this credential.
+fn wanted(app: &App, proxy: &Proxy, configuration: Option<&str>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let is_wanted = |configuration: &&str| {
+        app.configurations().is_wanted(app.now(), &proxy.token_sha256, configuration)
+    };
+    // Hex digits are always a header's value.
+    if let Some(Ok(digest)) = configuration.filter(is_wanted).map(HeaderValue::from_str) {
+        headers.insert(WANTED_HEADER, digest);
+    }
+    headers
+}
+
+fn answer(app: &App, place: Place, asks: HeaderMap) -> Result<Answer, Problem> {
     let body = app.feed().answer(app.floor(), place).map_err(|error| Problem::internal(&error))?;
     app.metrics().fed(match place {
         Place::Behind(_) => Fed::News,
@@ -103,7 +121,7 @@ fn answer(app: &App, place: Place) -> Result<Answer, Problem> {
         Place::Nowhere | Place::Ahead => Fed::Reset,
     });
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, body))
+    Ok((headers, asks, body))
 }
 
 /// The node is here as long as this is: until it has its answer, or has gone away.

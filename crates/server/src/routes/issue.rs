@@ -3,22 +3,20 @@
 //! submitted the request: whoever has another one under that name, since yesterday or by mistake, asks
 //! again. A token that was issued stays good when the credential is replaced.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use breakglass_api::Instant;
 use breakglass_api::evidence::Action;
 use breakglass_api::token::Issued;
-use breakglass_types::Basis;
-use breakglass_types::claims::{Breakglass, Claims};
+use breakglass_types::claims::Claims;
 
 use super::body::Id;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, has_submitted};
 use crate::clock::{Moment, rfc3339};
 use crate::config::Person;
+use crate::granted::Granted;
 use crate::problem::{Problem, Reason};
 use crate::store::{self, Request, StoreError};
 
@@ -85,32 +83,23 @@ fn claims(app: &App, now: Moment, person: &Person, request: &Request) -> Result<
     let kept = |then: &[String], now: &[String]| {
         then.iter().filter(|name| now.contains(name)).cloned().collect()
     };
-    Ok(Claims {
-        iss: app.issuer().name().to_owned(),
-        sub: request.requester.clone(),
-        aud: vec![request.audience.clone()],
-        // A filter honours no token before its `iat`, and so no grant before its approval.
-        iat: instant(now.seconds().max(request.approved_at.unwrap_or_default()))?,
-        nbf: None,
-        exp: instant(expires_at)?,
-        jti: jti.clone(),
-        scope: request.scopes.clone(),
+    Ok(Claims::from(Granted {
+        issuer: app.issuer().name(),
+        holder: &request.requester,
         roles: kept(&request.requester_roles, &person.roles),
         groups: kept(&request.requester_groups, &person.groups),
-        amr: Vec::new(),
-        acr: None,
-        auth_time: None,
-        cnf: None,
-        breakglass: Breakglass {
-            reason: request.reason.clone(),
-            incident: request.incident.clone(),
-            approvers: vec![approver.clone()],
-            emergency: request.emergency,
-            basis: Some(Basis::Approved),
-            approvals: Some(1),
-            scopes: BTreeMap::new(),
-        },
-    })
+        audience: &request.audience,
+        jti,
+        // A filter honours no token before its `iat`, and so no grant before its approval.
+        begins: instant(now.seconds().max(request.approved_at.unwrap_or_default()))?,
+        ends: instant(expires_at)?,
+        scopes: &request.scopes,
+        digests: &request.scope_digests,
+        reason: &request.reason,
+        incident: request.incident.as_deref(),
+        emergency: request.emergency,
+        approvers: vec![approver.clone()],
+    }))
 }
 
 fn no_grant(request: &Request) -> Problem {

@@ -7,6 +7,7 @@ mod attempted;
 mod attempts;
 mod body;
 mod cancel;
+mod configurations;
 mod deny;
 mod evidence;
 mod feed;
@@ -25,6 +26,7 @@ mod metrics;
 mod oauth_revoke;
 mod observe;
 mod openapi;
+mod opens;
 mod probes;
 mod proxies;
 mod revoke;
@@ -65,6 +67,8 @@ pub fn router(app: App, runtime: &Handle) -> Router {
     let heads =
         get(heads::list).post(heads::report).layer(DefaultBodyLimit::max(MAX_HEADS_BODY_BYTES));
     let answers_limit = DefaultBodyLimit::max(probes::MAX_BODY);
+    let configurations =
+        post(configurations::report).layer(DefaultBodyLimit::max(configurations::MAX_BODY));
     let answers = Router::new()
         .route("/v1/requests", get(list::handler).post(submit::handler))
         .route("/v1/requests/{id}/approve", post(approve::handler))
@@ -74,6 +78,7 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .route("/v1/scopes", get(scopes::handler))
         .route("/v1/grants/{jti}/revoke", post(revoke::handler))
         .route("/v1/proxies", get(proxies::handler))
+        .route("/v1/proxies/configurations", configurations)
         .route("/v1/proxies/{id}/forget", post(forget_proxy::handler))
         .route("/v1/probes", post(probes::begin))
         .route("/v1/probes/{id}/answers", post(probes::answers).layer(answers_limit))

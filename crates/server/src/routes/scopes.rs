@@ -1,20 +1,30 @@
-//! `GET /v1/scopes`: what the caller may ask for, and what the caller may approve. An auditor sees every scope.
+//! `GET /v1/scopes`: what the caller may ask for, and what the caller may approve. An auditor sees every scope. With
+//! `for=POST /v1/orders` those of which a definition covers such a request.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
-use breakglass_api::scopes::{Scope, Scopes};
+use breakglass_api::scopes::{ForRequest, Scope, Scopes, ScopesQuery};
 
+use super::body::{FieldErrors, QueryString};
+use super::opens;
 use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
+use crate::definitions::Wanted;
 use crate::duration;
+use crate::problem::Problem;
+
+type Answer = ([(HeaderName, &'static str); 1], Json<Scopes>);
 
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
-) -> ([(HeaderName, &'static str); 1], Json<Scopes>) {
-    let config = app.config();
+    QueryString(query): QueryString<ScopesQuery>,
+) -> Result<Answer, Problem> {
+    let wanted = wanted(&query)?;
+    let (config, definitions) = (app.config(), app.definitions());
+    let live = opens::live(&app);
     let audits = policy::check_auditor(&config, &person).is_ok();
     let scopes = config
         .scopes
@@ -25,15 +35,56 @@ pub(super) async fn handler(
             (scope, may_request, may_approve)
         })
         .filter(|(_, may_request, may_approve)| *may_request || *may_approve || audits)
-        .map(|(scope, may_request, may_approve)| Scope {
-            name: scope.name.clone(),
-            summary: scope.summary.clone(),
-            audience: scope.audience.clone(),
-            max_duration: duration::format(scope.max_duration),
-            may_request,
-            may_approve,
-            approvers: policy::approvers(&config, &person.name, std::slice::from_ref(&scope.name)),
+        .filter_map(|(scope, may_request, may_approve)| {
+            let rules = match &wanted {
+                None => None,
+                Some(wanted) => {
+                    let definition = definitions.get(&scope.audience, &scope.name)?;
+                    let digest = definition.covers(wanted).then_some(definition.digest)?;
+                    Some(opens::one(&app, &live, &scope.audience, &scope.name, Some(digest)))
+                }
+            };
+            Some(Scope {
+                name: scope.name.clone(),
+                summary: scope.summary.clone(),
+                audience: scope.audience.clone(),
+                max_duration: duration::format(scope.max_duration),
+                may_request,
+                may_approve,
+                approvers: policy::approvers(
+                    &config,
+                    &person.name,
+                    std::slice::from_ref(&scope.name),
+                ),
+                rules,
+            })
         })
         .collect();
-    ([(header::CACHE_CONTROL, "no-store")], Json(Scopes { scopes }))
+    let for_request = wanted.map(|wanted| ForRequest {
+        method: wanted.method().to_owned(),
+        path: wanted.path().to_owned(),
+        host: wanted.host().map(str::to_owned),
+    });
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(Scopes { scopes, for_request })))
+}
+
+fn wanted(query: &ScopesQuery) -> Result<Option<Wanted>, Problem> {
+    let mut errors = FieldErrors::default();
+    let ScopesQuery { for_request, host } = query;
+    let wanted = match (for_request, host) {
+        (None, None) => None,
+        (None, Some(_)) => {
+            errors.add("host", "expected only beside `for`");
+            None
+        }
+        (Some(request), host) => match Wanted::read(request, host.as_deref()) {
+            Ok(wanted) => Some(wanted),
+            Err((field, message)) => {
+                errors.add(field, message);
+                None
+            }
+        },
+    };
+    errors.finish()?;
+    Ok(wanted)
 }

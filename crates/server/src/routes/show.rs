@@ -6,7 +6,7 @@ use breakglass_api::request::{Request as View, ShowQuery};
 use tokio::time::{Duration, Instant};
 
 use super::body::{Id, QueryString, wait};
-use super::view::view;
+use super::view::view_in_full;
 use crate::access::policy;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, still_configured};
@@ -42,10 +42,10 @@ pub(super) async fn handler(
         }
         let left = wait.saturating_sub(start.elapsed());
         if request.state != store::State::Pending || left.is_zero() || app.is_stopping() {
-            return Ok(Json(view(&config, request)));
+            return Ok(Json(view_in_full(&app, request)));
         }
         let Some(place) = &mut place else {
-            return Ok(Json(view(&config, request)));
+            return Ok(Json(view_in_full(&app, request)));
         };
         let place = place.as_mut().map_err(|error| Problem::from(*error))?;
         place.news(left.min(until_lapse(now, request.lapses_at))).await;

@@ -8,19 +8,20 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use breakglass_api::evidence::Action;
 use breakglass_api::request::{Ask as Body, Request as View};
-use breakglass_types::Basis;
-use breakglass_types::claims::{Breakglass, Claims};
+use breakglass_types::claims::Claims;
+use breakglass_types::scope_rules::ScopeDigest;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::body::{FieldErrors, JsonBody};
 use super::idempotency_key::IdempotencyKey;
-use super::view::view;
+use super::view::view_in_full;
 use crate::access::policy::{self, Assessment};
 use crate::app::App;
 use crate::auth::identity::{AsPerson, fingerprint};
 use crate::clock::Moment;
 use crate::config::{Config, Digest, Person};
+use crate::granted::Granted;
 use crate::issuer::MintError;
 use crate::limits::MAX_SCOPES;
 use crate::problem::{Problem, Reason};
@@ -63,7 +64,9 @@ pub(super) async fn handler(
     check_incident(&config, &ask)?;
     let assessment = policy::assess(&config, &person, &ask.scopes, ask.duration_s)?;
     let id = app.randomness().id("req", now);
-    prove_mintable(&app, now, &person, &ask, &assessment)?;
+    // From here on they are those of the request: a definition that changes later changes no request.
+    let digests = app.definitions().digests(&assessment.audience, &ask.scopes);
+    prove_mintable(&app, now, &person, &ask, &assessment, &digests)?;
 
     let submission = Submission {
         id: &id,
@@ -72,6 +75,7 @@ pub(super) async fn handler(
         groups: &person.groups,
         audience: &assessment.audience,
         scopes: &ask.scopes,
+        scope_digests: &digests,
         reason: &ask.reason,
         incident: ask.incident.as_deref(),
         emergency: ask.emergency,
@@ -101,7 +105,7 @@ async fn created(app: &App, now: Moment, id: &str, repeated: bool) -> Result<Cre
     if repeated {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok((StatusCode::CREATED, headers, Json(view(&app.config(), request))))
+    Ok((StatusCode::CREATED, headers, Json(view_in_full(app, request))))
 }
 
 fn key_reused() -> Problem {
@@ -182,34 +186,26 @@ fn prove_mintable(
     person: &Person,
     ask: &Ask,
     assessment: &Assessment,
+    digests: &BTreeMap<String, ScopeDigest>,
 ) -> Result<(), Problem> {
     let longest = assessment.approvers.iter().max_by_key(|name| name.len());
     let iat = u64::try_from(now.seconds()).unwrap_or(0);
-    let claims = Claims {
-        iss: app.issuer().name().to_owned(),
-        sub: person.name.clone(),
-        aud: vec![assessment.audience.clone()],
-        iat,
-        nbf: None,
-        exp: iat.saturating_add(ask.duration_s.unsigned_abs()),
-        jti: app.randomness().id("grant", now),
-        scope: ask.scopes.clone(),
+    let claims = Claims::from(Granted {
+        issuer: app.issuer().name(),
+        holder: &person.name,
         roles: person.roles.clone(),
         groups: person.groups.clone(),
-        amr: Vec::new(),
-        acr: None,
-        auth_time: None,
-        cnf: None,
-        breakglass: Breakglass {
-            reason: ask.reason.clone(),
-            incident: ask.incident.clone(),
-            approvers: longest.cloned().into_iter().collect(),
-            emergency: ask.emergency,
-            basis: Some(Basis::Approved),
-            approvals: Some(1),
-            scopes: BTreeMap::new(),
-        },
-    };
+        audience: &assessment.audience,
+        jti: &app.randomness().id("grant", now),
+        begins: iat,
+        ends: iat.saturating_add(ask.duration_s.unsigned_abs()),
+        scopes: &ask.scopes,
+        digests,
+        reason: &ask.reason,
+        incident: ask.incident.as_deref(),
+        emergency: ask.emergency,
+        approvers: longest.cloned().into_iter().collect(),
+    });
     match app.issuer().mint(&claims) {
         Ok(_) => Ok(()),
         Err(error @ MintError::TooLarge(_)) => Err(Problem::new(

@@ -4,15 +4,23 @@ use breakglass_api::Instant;
 use breakglass_api::request::{Grant, Refusal, Request as View};
 
 use crate::access::policy;
+use crate::app::App;
 use crate::config::Config;
 use crate::duration;
 use crate::store::{Request, State};
 
-/// A request as its requester and its approvers see it.
+/// A request with what each of its scopes opens.
+pub(super) fn view_in_full(app: &App, request: Request) -> View {
+    let rules = super::opens::opens(app, &request);
+    View { rules, ..view(&app.config(), request) }
+}
+
+/// A request as its requester and its approvers see it in a list.
 pub(super) fn view(config: &Config, request: Request) -> View {
     let approvers = (request.state == State::Pending)
         .then(|| policy::approvers(config, &request.requester, &request.scopes));
     let grant = grant(&request);
+    let digest = request.digest();
     let denied = refusal(request.denied_by, request.denied_at, request.denial_reason);
     View {
         id: request.id,
@@ -24,6 +32,8 @@ pub(super) fn view(config: &Config, request: Request) -> View {
         incident: request.incident,
         emergency: request.emergency,
         duration: duration::format(request.duration_s),
+        digest: Some(digest),
+        rules: Vec::new(),
         submitted_at: Instant::from_seconds(request.submitted_at),
         lapses_at: Instant::from_seconds(request.lapses_at),
         approvers,

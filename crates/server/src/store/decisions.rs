@@ -5,7 +5,8 @@ use breakglass_api::evidence::Action;
 use serde_json::json;
 
 use super::audit::{Entry, append};
-use super::{Store, StoreError, exactly_one, folded_names};
+use super::row::{Request, select_requests};
+use super::{State, Store, StoreError, exactly_one, folded_names};
 use crate::clock::Moment;
 
 /// An approval.
@@ -17,15 +18,40 @@ pub struct Approval<'a> {
     pub approver: &'a str,
     /// A new id for the grant.
     pub jti: &'a str,
+    /// The digest of the request as the approver was shown it.
+    pub digest: &'a str,
+}
+
+/// What became of an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approved {
+    /// The grant runs.
+    Done,
+    /// The request is not what the approver was shown.
+    OtherDigest,
 }
 
 impl Store {
-    /// Approves a pending request: from now on its grant runs.
+    /// Approves a pending request, if it is what the approver was shown: from now on its grant runs.
     ///
     /// # Errors
     /// [`StoreError::RowsAffected`] if it is not pending.
-    pub async fn approve(&self, now: Moment, approval: &Approval<'_>) -> Result<(), StoreError> {
+    pub async fn approve(
+        &self,
+        now: Moment,
+        approval: &Approval<'_>,
+    ) -> Result<Approved, StoreError> {
         let mut transaction = self.write().await?;
+        let request: Option<Request> = sqlx::query_as(select_requests!("WHERE id = ?2"))
+            .bind(now.seconds())
+            .bind(approval.id)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let request = request.ok_or(StoreError::RowsAffected(0))?;
+        if request.state == State::Pending && request.digest() != approval.digest {
+            transaction.rollback().await?;
+            return Ok(Approved::OtherDigest);
+        }
         // For the database's own rule against self-approval.
         folded_names::keep(&mut transaction, &[approval.approver]).await?;
         let result = sqlx::query(
@@ -47,8 +73,10 @@ impl Store {
             request_id: approval.id,
             jti: Some(approval.jti),
         };
-        append(&mut transaction, now, &entry, &json!({})).await?;
-        transaction.commit().await
+        let detail = json!({ "digest": approval.digest, "scope_digests": request.scope_digests });
+        append(&mut transaction, now, &entry, &detail).await?;
+        transaction.commit().await?;
+        Ok(Approved::Done)
     }
 
     /// Denies a pending request.

@@ -17,6 +17,7 @@ mod idempotency;
 mod kill;
 mod leavers;
 mod lists;
+mod request_digest;
 mod requests;
 mod row;
 mod service_trail;
@@ -36,7 +37,7 @@ use sqlx::sqlite::{
 
 pub use breakglass_api::request::State;
 pub use clock::ClockRow;
-pub use decisions::Approval;
+pub use decisions::{Approval, Approved};
 use error::MIN_FREE_BYTES;
 pub use error::StoreError;
 pub use evidence::{About, Evidence, EvidencePage, Step};

@@ -1,8 +1,12 @@
 //! Submitting and finding requests.
 
+use std::collections::BTreeMap;
+
 use breakglass_api::evidence::Action;
+use breakglass_types::scope_rules::ScopeDigest;
 use serde_json::json;
 use sqlx::SqlitePool;
+use sqlx::types::Json;
 
 use super::audit::{Entry, append};
 use super::idempotency::{self, Earlier, Idempotency};
@@ -27,6 +31,8 @@ pub struct Submission<'a> {
     pub audience: &'a str,
     /// The scopes.
     pub scopes: &'a [String],
+    /// The digests of their rules, of those that are defined.
+    pub scope_digests: &'a BTreeMap<String, ScopeDigest>,
     /// Why.
     pub reason: &'a str,
     /// The incident.
@@ -75,8 +81,8 @@ impl Store {
         let result = sqlx::query(
             "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience,
                 scopes, reason, incident, emergency, duration_s, submitted_at, lapses_at,
-                submitted_with)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                submitted_with, scope_digests)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )
         .bind(new.id)
         .bind(new.requester)
@@ -91,13 +97,15 @@ impl Store {
         .bind(now.seconds())
         .bind(now.seconds().saturating_add(new.pending_lifetime_s))
         .bind(new.credential.as_slice())
+        .bind(Json(new.scope_digests))
         .execute(&mut *transaction)
         .await?;
         exactly_one(&result)?;
         let detail = json!({
             "audience": new.audience, "scopes": new.scopes, "reason": new.reason,
             "incident": new.incident, "emergency": new.emergency, "duration_s": new.duration_s,
-            "roles": new.roles, "groups": new.groups,
+            "roles": new.roles, "groups": new.groups, "digest": new.digest(),
+            "scope_digests": new.scope_digests,
         });
         let entry =
             Entry { actor: new.requester, action: Action::Submit, request_id: new.id, jti: None };

@@ -1,6 +1,9 @@
 //! A request as the database has it, with its state at a given moment.
 
+use std::collections::BTreeMap;
+
 use breakglass_api::request::State;
+use breakglass_types::scope_rules::ScopeDigest;
 use sqlx::types::Json;
 
 /// A request and what became of it.
@@ -52,6 +55,9 @@ pub struct Request {
     /// The credential that submitted it, as [`Submission::credential`](super::Submission::credential); none
     /// for a request of an earlier version.
     pub submitted_with: Option<Vec<u8>>,
+    /// The digests of the scopes' rules, by their names, of those that were defined at submission.
+    #[sqlx(json)]
+    pub scope_digests: BTreeMap<String, ScopeDigest>,
     /// The revocation's place in the feed.
     pub epoch: Option<i64>,
     /// When the grant was revoked, in milliseconds.

@@ -1,10 +1,13 @@
 //! What is different between two configurations, by name.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use breakglass_types::scope_rules::ScopeDigest;
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::definitions::{Definition, Definitions};
 
 /// What is different.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -16,6 +19,7 @@ pub(super) struct Changes {
     people: Entries,
     proxies: Entries,
     scopes: Entries,
+    definitions: Entries,
 }
 
 /// The names of the entries of a list that are different.
@@ -27,7 +31,10 @@ struct Entries {
 }
 
 impl Changes {
-    pub(super) fn between(old: &Config, new: &Config) -> Changes {
+    pub(super) fn between(
+        (old, old_definitions): (&Config, &Definitions),
+        (new, new_definitions): (&Config, &Definitions),
+    ) -> Changes {
         // By name, so that a new field has to be put in its place here.
         let Config {
             listen,
@@ -47,6 +54,7 @@ impl Changes {
             people,
             proxies,
             scopes,
+            definitions,
         } = new;
         let pattern = |config: &Config| {
             config.incident_pattern.as_ref().map(|pattern| pattern.as_str().to_owned())
@@ -73,10 +81,16 @@ impl Changes {
                 ("evidence_thin_after", old.evidence_thin_after != *evidence_thin_after),
                 ("auditors", old.auditors != *auditors),
                 ("incident_pattern", pattern(old) != new_pattern),
+                ("definitions", old.definitions != *definitions),
             ]),
             people: Entries::between(&old.people, people, |person| &person.name),
             proxies: Entries::between(&old.proxies, proxies, |proxy| &proxy.name),
             scopes: Entries::between(&old.scopes, scopes, |scope| &scope.name),
+            definitions: Entries::between(
+                &defined(old_definitions),
+                &defined(new_definitions),
+                |(name, _)| name,
+            ),
         }
     }
 }
@@ -97,6 +111,14 @@ impl Entries {
         entries.removed = gone.map(|name| (*name).to_owned()).collect();
         entries
     }
+}
+
+/// Each definition by scope and audience, with its digest.
+fn defined(definitions: &Definitions) -> Vec<(String, ScopeDigest)> {
+    let name = |(audience, scope, definition): (&str, &str, &Arc<Definition>)| {
+        (format!("{scope} {audience}"), definition.digest)
+    };
+    definitions.iter().map(name).collect()
 }
 
 fn names(fields: &[(&'static str, bool)]) -> Vec<&'static str> {

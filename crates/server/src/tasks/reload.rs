@@ -8,7 +8,7 @@ use tokio::signal::unix::Signal;
 
 use super::changes::Changes;
 use super::holder_left;
-use crate::app::App;
+use crate::app::{App, Configured};
 use crate::reload::{ConfigFile, ReloadError, read};
 use crate::store::SERVICE;
 
@@ -38,16 +38,17 @@ pub async fn reload(app: &App, path: &Path) -> Result<(), ReloadError> {
 }
 
 async fn apply(app: &App, path: &Path) -> Result<(), ReloadError> {
-    let ConfigFile { config, digest } = read(path.to_owned()).await?;
-    let old = app.config();
-    let changes = Changes::between(&old, &config);
+    let file = read(path.to_owned()).await?;
+    let changes =
+        Changes::between((&app.config(), &app.definitions()), (&file.config, &file.definitions));
     if !changes.need_restart.is_empty() {
         return Err(ReloadError::NeedsRestart(changes.need_restart));
     }
-    let (now, warnings) = (app.now(), config.warnings());
+    let (now, warnings) = (app.now(), file.warnings());
+    let ConfigFile { config, definitions, digest } = file;
     let detail = json!({ "digest": digest, "changes": changes, "warnings": warnings.len() });
     app.store().note_act(now, SERVICE, ServiceAction::Reload, &detail).await?;
-    app.reconfigure(config);
+    app.reconfigure(Configured { config, definitions });
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -83,9 +83,10 @@ impl Listening {
     /// What a person does in an outage.
     async fn a_person_works(&self) {
         let ask = json!({ "scopes": ["orders:read"], "reason": "r", "duration": "30m" });
-        let id = self.ask("alice", "POST", "/v1/requests", &ask).await["id"].clone();
-        let act = |verb: &str| format!("/v1/requests/{}/{verb}", id.as_str().unwrap());
-        let view = self.ask("carol", "POST", &act("approve"), &json!({})).await;
+        let asked = self.ask("alice", "POST", "/v1/requests", &ask).await;
+        let act = |verb: &str| format!("/v1/requests/{}/{verb}", asked["id"].as_str().unwrap());
+        let approval = json!({ "digest": asked["digest"] });
+        let view = self.ask("carol", "POST", &act("approve"), &approval).await;
         let path = format!("/v1/grants/{}/revoke", view["grant"]["id"].as_str().unwrap());
         let revoked = self.ask("carol", "POST", &path, &json!({ "reason": "r" })).await;
         assert_eq!(revoked["revoked"]["by"], "carol");

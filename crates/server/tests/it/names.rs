@@ -2,7 +2,7 @@
 
 use breakglass_server::clock::Moment;
 use breakglass_server::config::Config;
-use breakglass_server::store::{Approval, Store};
+use breakglass_server::store::{Approval, Approved, Store};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, SqlitePool};
 
@@ -187,10 +187,11 @@ async fn the_database_refuses_a_decision_of_the_requester_in_any_spelling() {
     let id = service.pending().await;
     let store: &Store = service.app.store();
     let now = Moment::from_seconds(START);
+    let digest = service.digest(&id).await;
     for name in
         ["alice", "ALICE", " alice\u{a0}", "\u{430}lice", "al\u{200b}ice", "al\u{131}ce", "aIice"]
     {
-        let approval = Approval { id: &id, approver: name, jti: "j" };
+        let approval = Approval { id: &id, approver: name, jti: "j", digest: &digest };
         let error = store.approve(now, &approval).await.unwrap_err().to_string();
         assert!(error.contains("self_approval"), "{name:?}: {error}");
         let error = store.deny(now, &id, name, "r").await.unwrap_err().to_string();
@@ -205,7 +206,8 @@ async fn the_database_refuses_a_decision_of_the_requester_in_any_spelling() {
     .unwrap_err()
     .to_string();
     assert!(error.contains("self_denial"), "{error}");
-    store.approve(now, &Approval { id: &id, approver: "alicia", jti: "j" }).await.unwrap();
+    let approval = Approval { id: &id, approver: "alicia", jti: "j", digest: &digest };
+    assert_eq!(store.approve(now, &approval).await.unwrap(), Approved::Done);
 }
 
 #[tokio::test]

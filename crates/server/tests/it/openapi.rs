@@ -176,9 +176,34 @@ async fn its_bounds_are_those_that_the_service_keeps() {
 
 #[tokio::test]
 async fn answers_have_the_members_that_it_describes() {
-    let service = Service::start().await;
+    let rules = json!({ "hosts": ["a.test"], "max_stream": "90s", "methods": ["GET"], "on_unavailable": "allow",
+        "paths": ["/x"], "redirects": "same_authority", "require": { "approvals": 1 }, "routes": ["r"],
+        "upgrades": ["websocket"], "v": 2 });
+    let service = crate::definitions::service(json!({ "orders:read": rules.clone() })).await;
     let document = document(&service).await;
+    // A proxy has them.
+    let configuration = "a".repeat(64);
+    let scopes = json!({ "orders:read": crate::definitions::digest(&rules) });
+    let report = json!({ "configuration": configuration, "audiences": ["prod"], "scopes": scopes });
+    let taken = service.post("envoy", "/v1/proxies/configurations", report).await.ok();
+    document.check::<proxies::ConfigurationTaken>("ConfigurationTaken", &taken);
+    let poll = axum::http::Request::get("/v1/revocations")
+        .header(
+            "authorization",
+            format!("Bearer {}", breakglass_testing::service::token_of("envoy")),
+        )
+        .header("breakglass-config", configuration);
+    service.send(poll.body(axum::body::Body::empty()).unwrap()).await.ok();
+    let found = service.get("alice", "/v1/scopes?for=GET%20/x&host=a.test").await.ok();
+    assert_eq!(found["scopes"][0]["rules"]["access"], "write", "{found}");
+    document.check::<scopes::Scopes>("Scopes", &found);
     let denied = service.pending().await;
+    let shown = service.get("alice", &format!("/v1/requests/{denied}")).await.ok();
+    assert_eq!(shown["rules"][0]["access"], "write", "{shown}");
+    document.check::<request::Request>("Request", &shown);
+    let refused = service.post("carol", &format!("/v1/requests/{denied}/approve"), json!({})).await;
+    assert_eq!(refused.body["request"], shown);
+    document.check::<problem::Problem>("Problem", &refused.body);
     service.act("carol", &denied, "deny").await.ok();
     let cancelled = service.pending().await;
     service.act("alice", &cancelled, "cancel").await.ok();
@@ -273,6 +298,7 @@ async fn answers_have_the_members_that_it_describes() {
     let left: Vec<&String> = all.difference(&seen).collect();
     // Questions, and what takes more to come about: other tests have those.
     let others = [
+        "Approve",
         "Ask",
         "Conflict",
         "Forgotten",
@@ -282,6 +308,7 @@ async fn answers_have_the_members_that_it_describes() {
         "Nothing",
         "OnUnavailable",
         "ReloadFailure",
+        "ReportedConfiguration",
         "Spelling",
         "TokenForm",
         "Why",

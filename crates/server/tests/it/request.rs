@@ -26,7 +26,8 @@ async fn takes_a_request() {
             "scopes": ["orders:read", "orders:write"], "reason": "orders are stuck",
             "incident": "INC-7", "emergency": true, "duration": "30m",
             "submitted_at": "2026-11-22T02:13:00Z", "lapses_at": "2026-11-22T02:23:00Z",
-            "approvers": ["bob", "carol", "frank"],
+            "approvers": ["bob", "carol", "frank"], "digest": service.digest(&id).await,
+            "rules": [{ "scope": "orders:read" }, { "scope": "orders:write" }],
         })
     );
     assert_eq!(service.get("alice", &format!("/v1/requests/{id}")).await.ok(), answer.body);

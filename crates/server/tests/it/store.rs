@@ -13,7 +13,8 @@ fn nothing_changed<T: std::fmt::Debug>(result: Result<T, StoreError>) {
 }
 
 async fn decisions(store: &Store, now: Moment, id: &str) {
-    nothing_changed(store.approve(now, &Approval { id, approver: "carol", jti: "j" }).await);
+    let approval = Approval { id, approver: "carol", jti: "j", digest: "" };
+    nothing_changed(store.approve(now, &approval).await);
     nothing_changed(store.deny(now, id, "carol", "r").await);
     nothing_changed(store.cancel(now, id, "alice").await);
 }

@@ -17,6 +17,11 @@ fn claims(token: &str) -> Claims {
     Claims::from_json(&Json::parse(&part(token, 1)).unwrap()).unwrap()
 }
 
+/// The claims as somebody else's reader sees them.
+pub(crate) fn claims_of(token: &str) -> Value {
+    serde_json::from_slice(&part(token, 1)).unwrap()
+}
+
 #[tokio::test]
 async fn what_was_approved_is_what_is_issued() {
     let service = Service::start().await;

@@ -50,7 +50,8 @@ async fn a_change_that_this_process_was_not_told_of_wakes_too() {
     let id = service.pending().await;
     let answer = wait(&service, "alice", &id).await;
     let other = Store::open(&service.directory.path().join("approvals.db")).await.unwrap();
-    let approval = Approval { id: &id, approver: "carol", jti: "j" };
+    let digest = service.digest(&id).await;
+    let approval = Approval { id: &id, approver: "carol", jti: "j", digest: &digest };
     let start = Instant::now();
     other.approve(Moment::from_seconds(START), &approval).await.unwrap();
     let answer = timeout(Duration::from_secs(10), answer).await.unwrap();

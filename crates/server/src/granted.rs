@@ -1,0 +1,106 @@
+//! The claims of a token: the one place that makes them, for the tokens that are issued and for the proof, at submission,
+//! that one can be.
+
+use std::collections::BTreeMap;
+
+use breakglass_types::Basis;
+use breakglass_types::claims::{Breakglass, Claims};
+use breakglass_types::scope_rules::ScopeDigest;
+
+/// A grant that other people approved, as its token says it.
+#[derive(Debug, Clone)]
+pub struct Granted<'a> {
+    /// The `iss`.
+    pub issuer: &'a str,
+    /// Who holds it.
+    pub holder: &'a str,
+    /// The holder's roles.
+    pub roles: Vec<String>,
+    /// The holder's groups.
+    pub groups: Vec<String>,
+    /// The environment.
+    pub audience: &'a str,
+    /// The grant's id.
+    pub jti: &'a str,
+    /// From when the token counts, in seconds since 1970.
+    pub begins: u64,
+    /// When the grant ends, in seconds since 1970.
+    pub ends: u64,
+    /// The scopes.
+    pub scopes: &'a [String],
+    /// The digests of their rules, as the request froze them.
+    pub digests: &'a BTreeMap<String, ScopeDigest>,
+    /// Why.
+    pub reason: &'a str,
+    /// The incident.
+    pub incident: Option<&'a str>,
+    /// Whether it is called an emergency.
+    pub emergency: bool,
+    /// Who approved it.
+    pub approvers: Vec<String>,
+}
+
+impl From<Granted<'_>> for Claims {
+    fn from(granted: Granted<'_>) -> Claims {
+        let Granted { approvers, digests, .. } = granted;
+        Claims {
+            iss: granted.issuer.to_owned(),
+            sub: granted.holder.to_owned(),
+            aud: vec![granted.audience.to_owned()],
+            iat: granted.begins,
+            nbf: None,
+            exp: granted.ends,
+            jti: granted.jti.to_owned(),
+            scope: granted.scopes.to_vec(),
+            roles: granted.roles,
+            groups: granted.groups,
+            amr: Vec::new(),
+            acr: None,
+            auth_time: None,
+            cnf: None,
+            breakglass: Breakglass {
+                reason: granted.reason.to_owned(),
+                incident: granted.incident.map(str::to_owned),
+                emergency: granted.emergency,
+                basis: Some(Basis::Approved),
+                approvals: Some(u32::try_from(approvers.len()).unwrap_or(u32::MAX)),
+                approvers,
+                scopes: digests.clone(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use breakglass_types::scope_rules::ScopeRules;
+
+    use super::*;
+
+    #[test]
+    fn a_token_says_how_many_approved_it_and_the_digests_of_what() {
+        let digests = [("x".to_owned(), ScopeRules::default().digest())].into();
+        let granted = Granted {
+            issuer: "i",
+            holder: "alice",
+            roles: vec!["oncall".into()],
+            groups: vec![],
+            audience: "prod",
+            jti: "grant_1",
+            begins: 1,
+            ends: 2,
+            scopes: &["x".to_owned(), "y".to_owned()],
+            digests: &digests,
+            reason: "r",
+            incident: None,
+            emergency: false,
+            approvers: vec!["bob".into(), "carol".into()],
+        };
+        let claims = Claims::from(granted);
+        assert_eq!((claims.iat, claims.exp, claims.aud), (1, 2, vec!["prod".to_owned()]));
+        let breakglass = claims.breakglass;
+        assert_eq!(breakglass.basis, Some(Basis::Approved));
+        assert_eq!(breakglass.approvals, Some(2));
+        assert_eq!(breakglass.scopes, digests);
+    }
+}
