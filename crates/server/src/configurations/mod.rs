@@ -10,7 +10,7 @@
 
 mod reports;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use breakglass_api::opens::DefinedBy;
@@ -53,7 +53,7 @@ impl Configurations {
         memory.by_credential.entry(*credential).or_default().is_wanted(now, configuration)
     }
 
-    /// Takes a report. What came with credentials that `config` does not have any more is forgotten.
+    /// Takes a report. What came with credentials that `config` does not have any more is forgotten in time.
     pub fn report(
         &self,
         now: Moment,
@@ -63,8 +63,11 @@ impl Configurations {
     ) -> Taken {
         let mut memory = self.memory();
         let Memory { by_credential, contents } = &mut *memory;
-        by_credential
-            .retain(|known, _| config.proxies.iter().any(|one| one.token_sha256 == *known));
+        // Not each time: with thousands of credentials it is work, and those that are left over are never asked.
+        if by_credential.len() > config.proxies.len() {
+            let there: HashSet<Digest> = config.proxies.iter().map(|one| one.token_sha256).collect();
+            by_credential.retain(|known, _| there.contains(known));
+        }
         let ReportedConfiguration { configuration, audiences, scopes } = report;
         let content = contents.hold(Content { audiences, scopes });
         let taken = by_credential.entry(*credential).or_default().take(now, configuration, content);
