@@ -1,7 +1,9 @@
 //! Telling the approval service what this configuration opens: the digest of each scope, once, where the answer to a
 //! poll asks for it.
 //!
-//! Nothing waits for it, and nothing that decides depends on it. Only the worker that polls is asked.
+//! Nothing waits for it, and nothing that decides depends on it. Each worker's poll is asked, its first one too, by which
+//! it learns where the feed is before it follows the worker that polls for all: so a new configuration is known before the
+//! old one's workers are gone, and each of several configurations of one Envoy is. One VM of the process reports.
 
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use crate::calls::{Answer, CallId};
 use crate::config::{Config, ConfigDigest};
 use crate::instant::Instant;
 use crate::question::Question;
+use crate::sharing::{Board, may_tell};
 
 use super::Worker;
 
@@ -59,15 +62,24 @@ impl ConfigurationReport {
         self.is_wanted = is_ours && !is_known;
     }
 
-    /// The report that is to be made now: it is under way then.
-    fn begin(&mut self, config: &Config, now: Instant) -> Option<String> {
+    /// Whether a report is to be made now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
         // A clock that was set back must not keep a report from being made.
         let is_recent = |last: Instant| last <= now && now.since(last) < MIN_INTERVAL;
-        if !self.is_wanted || self.is_under_way || self.last.is_some_and(is_recent) {
+        self.is_wanted && !self.is_under_way && !self.last.is_some_and(is_recent)
+    }
+
+    /// The report that is to be made now: it is under way then.
+    fn begin(&mut self, config: &Config, board: &dyn Board, now: Instant) -> Option<String> {
+        if !self.is_due(now) {
             return None;
         }
         self.is_wanted = false;
-        let body = body(config, self.digest.as_deref()?)?;
+        let digest = self.digest.as_deref()?;
+        if !may_tell(board, digest, MIN_INTERVAL, now) {
+            return None;
+        }
+        let body = body(config, digest)?;
         if body.len() > MAX_CONFIGURATION_BYTES {
             // It stays as large as it is.
             self.digest = None;
@@ -96,6 +108,8 @@ impl ConfigurationReport {
             Answer::NotSent => "Envoy took no call".to_owned(),
             Answer::TimedOut => "there was no answer in time".to_owned(),
         };
+        // Another poll may be long in coming, or never come.
+        self.is_wanted = true;
         if !std::mem::replace(&mut self.has_said, true) {
             self.warning = Some(format!(
                 "the approval service asked what this configuration opens, and did not take the answer \
@@ -127,18 +141,14 @@ impl Worker {
     /// A call is about to be answered. `header` reads a header of the response; it is only asked where the call is a
     /// poll.
     pub fn polled(&mut self, call: CallId, header: impl FnOnce(&str) -> Option<Vec<u8>>) {
-        // Another VM that polls for itself has the same configuration, or is not asked about its own.
         let Some((Question::Feed, asked_at)) = self.calls.under_way(call) else { return };
-        if !self.learner.leads() {
-            return;
-        }
         let wanted = header(WANTED_HEADER);
         self.configuration_report.polled(wanted.as_deref(), asked_at);
     }
 
     /// Queues the report of the configuration, if it is asked for and it is time.
-    pub(super) fn report_configuration(&mut self, now: Instant) {
-        if let Some(report) = self.configuration_report.begin(&self.config, now) {
+    pub(super) fn report_configuration(&mut self, board: &dyn Board, now: Instant) {
+        if let Some(report) = self.configuration_report.begin(&self.config, board, now) {
             self.calls.queue_configuration(&report, now);
         }
     }
