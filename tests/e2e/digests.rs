@@ -113,6 +113,7 @@ fn a_scope_that_was_widened_is_in_the_record_and_the_report_where_nothing_refuse
 fn a_scope_asks_why_the_grant_exists_and_how_many_approved_it() {
     let gate = Plan::standard()
         .set("/scopes/0/require", json!({"basis": ["approved"], "approvals": 2}))
+        .alone()
         .start();
     let ask = |members: Value| orders(&approved(&gate, members));
     let audit = gate.allows(&ask(json!({"basis": "approved", "approvals": 2}))).audit;

@@ -12,7 +12,7 @@ use breakglass_types::feed::{FeedAnswer, Revoked};
 use breakglass_types::instant::{Instant, format_duration, parse_duration};
 use breakglass_types::json::Json;
 use breakglass_types::limits::{LAST_INSTANT, PROBE_LIFETIME_S};
-use breakglass_types::scope_rules::ScopeDigest;
+use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
 use breakglass_types::{Basis, hex, introspection, percent};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -34,8 +34,9 @@ fn thumbprint() -> impl Strategy<Value = Confirmation> {
     "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]".prop_map(|x5t_s256| Confirmation { x5t_s256 })
 }
 
-fn digest(bytes: [u8; 32]) -> ScopeDigest {
-    ScopeDigest::from_text(&hex::lower(&bytes)).unwrap()
+fn digest(form: [u8; 32]) -> ScopeDigest {
+    let paths = [hex::lower(&form)].into();
+    ScopeRules { paths, ..ScopeRules::default() }.digest()
 }
 
 prop_compose! {
