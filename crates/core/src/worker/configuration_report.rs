@@ -7,17 +7,12 @@
 
 use std::time::Duration;
 
-use breakglass_types::configurations::{
-    MAX_CONFIGURATION_BYTES, ReportedConfiguration, WANTED_HEADER,
-};
+use breakglass_types::configurations::{MAX_CONFIGURATION_BYTES, ReportedConfiguration};
 
-use crate::calls::{Answer, CallId};
+use crate::calls::Answer;
 use crate::config::{Config, ConfigDigest};
 use crate::instant::Instant;
-use crate::question::Question;
 use crate::sharing::{Board, may_tell};
-
-use super::Worker;
 
 /// The shortest time between two reports while they are asked for: one that got lost is made again.
 const MIN_INTERVAL: Duration = Duration::from_secs(30);
@@ -53,8 +48,8 @@ impl ConfigurationReport {
         }
     }
 
-    /// A poll that was sent then was answered, with this value of [`WANTED_HEADER`].
-    fn polled(&mut self, wanted: Option<&[u8]>, asked_at: Instant) {
+    /// A poll that was sent then was answered, with this value of the header that asks.
+    pub(super) fn polled(&mut self, wanted: Option<&[u8]>, asked_at: Instant) {
         // The service may have answered before the report arrived that was made since.
         let is_known = self.arrived_at.is_some_and(|at| asked_at < at);
         let is_ours = wanted.zip(self.digest.as_deref());
@@ -70,7 +65,12 @@ impl ConfigurationReport {
     }
 
     /// The report that is to be made now: it is under way then.
-    fn begin(&mut self, config: &Config, board: &dyn Board, now: Instant) -> Option<String> {
+    pub(super) fn begin(
+        &mut self,
+        config: &Config,
+        board: &dyn Board,
+        now: Instant,
+    ) -> Option<String> {
         if !self.is_due(now) {
             return None;
         }
@@ -96,7 +96,7 @@ impl ConfigurationReport {
     }
 
     /// The report that was under way was answered, or not. The word for what came of it.
-    fn answered(&mut self, answer: &Answer<'_>, now: Instant) -> &'static str {
+    pub(super) fn answered(&mut self, answer: &Answer<'_>, now: Instant) -> &'static str {
         self.is_under_way = false;
         let why = match answer {
             Answer::Response { status: 200..=299, .. } => {
@@ -135,27 +135,4 @@ fn body(config: &Config, digest: &str) -> Option<String> {
         scopes: config.scopes.digests().clone(),
     };
     serde_json::to_string(&reported).ok()
-}
-
-impl Worker {
-    /// A call is about to be answered. `header` reads a header of the response; it is only asked where the call is a
-    /// poll.
-    pub fn polled(&mut self, call: CallId, header: impl FnOnce(&str) -> Option<Vec<u8>>) {
-        let Some((Question::Feed, asked_at)) = self.calls.under_way(call) else { return };
-        let wanted = header(WANTED_HEADER);
-        self.configuration_report.polled(wanted.as_deref(), asked_at);
-    }
-
-    /// Queues the report of the configuration, if it is asked for and it is time.
-    pub(super) fn report_configuration(&mut self, board: &dyn Board, now: Instant) {
-        if let Some(report) = self.configuration_report.begin(&self.config, board, now) {
-            self.calls.queue_configuration(&report, now);
-        }
-    }
-
-    /// The report of the configuration was answered, or not.
-    pub(super) fn learn_of_configuration(&mut self, answer: &Answer<'_>, now: Instant) {
-        let result = self.configuration_report.answered(answer, now);
-        self.recorder.count_call("configuration_report", result);
-    }
 }
