@@ -113,6 +113,7 @@ fn a_scope_that_was_widened_is_in_the_record_and_the_report_where_nothing_refuse
 fn a_scope_asks_why_the_grant_exists_and_how_many_approved_it() {
     let gate = Plan::standard()
         .set("/scopes/0/require", json!({"basis": ["approved"], "approvals": 2}))
+        .alone()
         .start();
     let ask = |members: Value| orders(&approved(&gate, members));
     let audit = gate.allows(&ask(json!({"basis": "approved", "approvals": 2}))).audit;
@@ -164,12 +165,12 @@ fn a_configuration_is_reported_once_where_it_is_asked_for_and_again_after_a_new_
     assert_eq!(report["audiences"], json!([AUDIENCE]));
     assert_eq!(report["scopes"]["orders:read"], sha256(APPROVED));
     assert_eq!(report["scopes"].as_object().unwrap().len(), 16);
-    // It is told once, by one of four workers, and the feed goes on.
+    // It is told once, by one of the VMs, and the feed goes on.
     let polls = gate.approvals.calls(FEED).len();
     during(std::time::Duration::from_secs(2), || assert_eq!(reports(&gate).len(), 1));
     assert!(gate.approvals.calls(FEED).len() > polls);
     gate.allows(&orders(&gate.mint()));
-    // A new configuration has a digest of its own.
+    // A new configuration has a digest of its own, and is told while the old one's workers still poll for all.
     let mut next = standard(&[&gate.key]);
     next["revocation"]["feed"] =
         json!({"cluster": "approvals", "authority": "approvals.internal", "path": FEED});

@@ -8,7 +8,8 @@
 //! 4. headers that override the method, headers and parameters that name a second resource, headers of ours where
 //!    routes count, and ambiguous paths: refused, never guessed;
 //! 5. some scope of the token covers host, route, method and path, and the protocol to switch to;
-//! 6. all requirements of one covering scope, the client's certificate among them;
+//! 6. all requirements of one covering scope, the client's certificate and the approval among them: which rules it was
+//!    for (`same_digest`), and whose it was;
 //! 7. the grant still stands: from the feed while its knowledge is fresh (a revocation that is known
 //!    counts for ever), else from an answer that still counts, else by asking, else
 //!    `on_unavailable`, and `allow` only for a while ([`Knowledge`]);

@@ -5,5 +5,6 @@
     reason = "test code: what is not as expected ends the test"
 )]
 
+mod exports;
 mod laws;
 mod orders;

@@ -29,8 +29,7 @@ object! {
         /// ends with `/v1/revocations`, the approval service can ask with an answer what the configuration opens: then
         /// the audiences and the [digests](scope-digests.md) of its scopes are sent, once, to the same path with
         /// `/v1/proxies/configurations` in place of that end. Where it ends otherwise nothing is sent, and approvers
-        /// do not see what this proxy's scopes open. Of several configurations that one Envoy has for one feed, that
-        /// of the polling worker is sent.
+        /// do not see what this proxy's scopes open.
         pub feed: Option<Feed> = optional("none", object()),
         /// Where to ask about one token (RFC 7662).
         pub introspection: Option<Introspection> = optional("none", object()),

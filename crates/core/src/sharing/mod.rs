@@ -7,13 +7,15 @@
 //! - `feed`: one VM polls the feed of revocations for all.
 //! - `process`: the id of the Envoy process.
 //! - `heads`: one VM reports the heads of all idle chains.
-//! - `warned`: one VM warns of a configuration. That is not authenticated: no decision depends on it.
+//! - `warned`: one VM warns of a configuration; `told`: one VM reports it. That is not authenticated: no decision
+//!   depends on it.
 
 mod feed;
 mod head_board;
 mod heads;
 mod process;
 mod quiet;
+mod told;
 mod warned;
 
 use hmac_sha256::HMAC;
@@ -21,6 +23,7 @@ use hmac_sha256::HMAC;
 pub(crate) use feed::Sharing;
 pub(crate) use heads::{Idle, SharedHeads};
 pub(crate) use process::{Process, ProcessId};
+pub(crate) use told::may_tell;
 pub use warned::is_first_to_warn;
 
 use crate::config::Credential;

@@ -1,20 +1,18 @@
 //! Telling the approval service what this configuration opens: the digest of each scope, once, where the answer to a
 //! poll asks for it.
 //!
-//! Nothing waits for it, and nothing that decides depends on it. Only the worker that polls is asked.
+//! Nothing waits for it, and nothing that decides depends on it. Each worker's poll is asked, its first one too, by which
+//! it learns where the feed is before it follows the worker that polls for all: so a new configuration is known before the
+//! old one's workers are gone, and each of several configurations of one Envoy is. One VM of the process reports.
 
 use std::time::Duration;
 
-use breakglass_types::configurations::{
-    MAX_CONFIGURATION_BYTES, ReportedConfiguration, WANTED_HEADER,
-};
+use breakglass_types::configurations::{MAX_CONFIGURATION_BYTES, ReportedConfiguration};
 
-use crate::calls::{Answer, CallId};
+use crate::calls::Answer;
 use crate::config::{Config, ConfigDigest};
 use crate::instant::Instant;
-use crate::question::Question;
-
-use super::Worker;
+use crate::sharing::{Board, may_tell};
 
 /// The shortest time between two reports while they are asked for: one that got lost is made again.
 const MIN_INTERVAL: Duration = Duration::from_secs(30);
@@ -50,8 +48,8 @@ impl ConfigurationReport {
         }
     }
 
-    /// A poll that was sent then was answered, with this value of [`WANTED_HEADER`].
-    fn polled(&mut self, wanted: Option<&[u8]>, asked_at: Instant) {
+    /// A poll that was sent then was answered, with this value of the header that asks.
+    pub(super) fn polled(&mut self, wanted: Option<&[u8]>, asked_at: Instant) {
         // The service may have answered before the report arrived that was made since.
         let is_known = self.arrived_at.is_some_and(|at| asked_at < at);
         let is_ours = wanted.zip(self.digest.as_deref());
@@ -59,15 +57,29 @@ impl ConfigurationReport {
         self.is_wanted = is_ours && !is_known;
     }
 
-    /// The report that is to be made now: it is under way then.
-    fn begin(&mut self, config: &Config, now: Instant) -> Option<String> {
+    /// Whether a report is to be made now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
         // A clock that was set back must not keep a report from being made.
         let is_recent = |last: Instant| last <= now && now.since(last) < MIN_INTERVAL;
-        if !self.is_wanted || self.is_under_way || self.last.is_some_and(is_recent) {
+        self.is_wanted && !self.is_under_way && !self.last.is_some_and(is_recent)
+    }
+
+    /// The report that is to be made now: it is under way then.
+    pub(super) fn begin(
+        &mut self,
+        config: &Config,
+        board: &dyn Board,
+        now: Instant,
+    ) -> Option<String> {
+        if !self.is_due(now) {
             return None;
         }
         self.is_wanted = false;
-        let body = body(config, self.digest.as_deref()?)?;
+        let digest = self.digest.as_deref()?;
+        if !may_tell(board, digest, MIN_INTERVAL, now) {
+            return None;
+        }
+        let body = body(config, digest)?;
         if body.len() > MAX_CONFIGURATION_BYTES {
             // It stays as large as it is.
             self.digest = None;
@@ -84,7 +96,7 @@ impl ConfigurationReport {
     }
 
     /// The report that was under way was answered, or not. The word for what came of it.
-    fn answered(&mut self, answer: &Answer<'_>, now: Instant) -> &'static str {
+    pub(super) fn answered(&mut self, answer: &Answer<'_>, now: Instant) -> &'static str {
         self.is_under_way = false;
         let why = match answer {
             Answer::Response { status: 200..=299, .. } => {
@@ -96,6 +108,8 @@ impl ConfigurationReport {
             Answer::NotSent => "Envoy took no call".to_owned(),
             Answer::TimedOut => "there was no answer in time".to_owned(),
         };
+        // Another poll may be long in coming, or never come.
+        self.is_wanted = true;
         if !std::mem::replace(&mut self.has_said, true) {
             self.warning = Some(format!(
                 "the approval service asked what this configuration opens, and did not take the answer \
@@ -121,31 +135,4 @@ fn body(config: &Config, digest: &str) -> Option<String> {
         scopes: config.scopes.digests().clone(),
     };
     serde_json::to_string(&reported).ok()
-}
-
-impl Worker {
-    /// A call is about to be answered. `header` reads a header of the response; it is only asked where the call is a
-    /// poll.
-    pub fn polled(&mut self, call: CallId, header: impl FnOnce(&str) -> Option<Vec<u8>>) {
-        // Another VM that polls for itself has the same configuration, or is not asked about its own.
-        let Some((Question::Feed, asked_at)) = self.calls.under_way(call) else { return };
-        if !self.learner.leads() {
-            return;
-        }
-        let wanted = header(WANTED_HEADER);
-        self.configuration_report.polled(wanted.as_deref(), asked_at);
-    }
-
-    /// Queues the report of the configuration, if it is asked for and it is time.
-    pub(super) fn report_configuration(&mut self, now: Instant) {
-        if let Some(report) = self.configuration_report.begin(&self.config, now) {
-            self.calls.queue_configuration(&report, now);
-        }
-    }
-
-    /// The report of the configuration was answered, or not.
-    pub(super) fn learn_of_configuration(&mut self, answer: &Answer<'_>, now: Instant) {
-        let result = self.configuration_report.answered(answer, now);
-        self.recorder.count_call("configuration_report", result);
-    }
 }

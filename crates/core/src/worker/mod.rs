@@ -8,6 +8,7 @@ mod answered;
 mod beside;
 mod bounds;
 mod configuration_report;
+mod configurations;
 mod cut;
 mod denial_log;
 mod ending;

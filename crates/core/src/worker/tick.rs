@@ -41,7 +41,7 @@ impl Worker {
         self.learner.poll(&mut self.calls, now);
         self.recorder.report(board, &mut self.process, &mut self.calls, now);
         self.report_probes(now);
-        self.report_configuration(now);
+        self.report_configuration(board, now);
         let process = if self.calls.has_queued(now) { self.process_id(board) } else { None };
         let caller = Caller::new(&self.identity, process, &self.config);
         let streams = &self.streams;
@@ -69,7 +69,7 @@ impl Worker {
         // The sooner a call is made, the shorter a request waits, and the sooner others learn what this VM has
         // learnt.
         let is_to_tell = self.learner.has_news() || self.recorder.has_outcome();
-        if is_to_tell || self.calls.has_queued(now) {
+        if is_to_tell || self.calls.has_queued(now) || self.configuration_report.is_due(now) {
             return SOON;
         }
         let goes_on = !self.recorder.has_ended();

@@ -211,31 +211,46 @@ fn a_configuration_that_is_too_large_is_not_reported_and_the_log_says_so_once() 
 }
 
 #[test]
-fn only_the_vm_that_polls_reports() {
+fn one_vm_of_a_process_reports_each_of_its_configurations() {
+    for credential in [true, false] {
+        let mut config = feeding_config();
+        if !credential {
+            let revocation = config["revocation"].as_object_mut().unwrap();
+            revocation.remove("credential");
+        }
+        let next = with(config.clone(), json!({"clock_skew": "3s"}));
+        let board: Rc<Shelf> = Rc::default();
+        let mut reported = Vec::new();
+        // Each polls once by itself, whichever polls for all, and is asked about its own configuration.
+        let asked: Vec<Stage> = [(&config, 1), (&config, 2), (&next, 3), (&next, 4)]
+            .map(|(config, number)| {
+                let mut vm = Stage::beside(config, number, &board);
+                let call = vm.call();
+                answer_poll(&mut vm, &call, Some(&digest(config)));
+                let (reports, _) = tick(&mut vm);
+                for report in &reports {
+                    let body: Value = serde_json::from_slice(&report.body).unwrap();
+                    reported.push(body["configuration"].as_str().unwrap().to_owned());
+                }
+                vm
+            })
+            .into();
+        assert_eq!(reported, [digest(&config), digest(&next)], "{credential}");
+        drop(asked);
+    }
+}
+
+#[test]
+fn what_another_plugin_puts_up_delays_a_report_and_keeps_none_back_for_longer() {
     let config = feeding_config();
-    let board: Rc<Shelf> = Rc::default();
-    let mut leader = Stage::beside(&config, 1, &board);
-    let mut follower = Stage::beside(&config, 2, &board);
-    let call = leader.call();
-    // One that has only come knows nothing, and polls for itself: it is not asked.
-    let own = follower.call();
-    follower.worker.polled(own.id, |_| panic!("another VM polls for all"));
-    follower.answer(&own, 200, &json!({"feed": "f", "epoch": 0, "revoked": [], "reset": true}));
-    answer_poll(&mut leader, &call, Some(&digest(&config)));
-    assert_eq!(tick(&mut leader).0.len(), 1);
-    assert!(tick(&mut follower).0.is_empty());
-    // Without a credential each worker polls, and each may report: once.
-    let mut config = config.clone();
-    config["revocation"] = with(config["revocation"].clone(), json!({"credential": null}));
-    let board: Rc<Shelf> = Rc::default();
-    for number in [1, 2] {
-        let mut worker = Stage::beside(&config, number, &board);
-        let call = worker.call();
-        answer_poll(&mut worker, &call, Some(&digest(&config)));
-        let (reports, _) = tick(&mut worker);
-        assert_eq!(reports.len(), 1);
-        assert!(reports[0].headers.iter().all(|(name, _)| *name != "authorization"));
-        assert!(tick(&mut worker).0.is_empty());
+    let place = format!("breakglass.told.{}", digest(&config));
+    for value in [&b""[..], b"x", &[0xff; 8], &[0; 64]] {
+        let board: Rc<Shelf> = Rc::default();
+        board.put(&place, value);
+        let mut vm = Stage::beside(&config, 1, &board);
+        let call = vm.call();
+        answer_poll(&mut vm, &call, Some(&digest(&config)));
+        assert_eq!(tick(&mut vm).0.len(), 1, "{value:?}");
     }
 }
 

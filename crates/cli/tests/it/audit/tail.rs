@@ -62,6 +62,21 @@ fn what_is_no_terminal_gets_no_colour_and_no_record_steers_one() {
 }
 
 #[test]
+fn what_was_used_under_other_rules_than_were_approved_is_said_to_be() {
+    let folder = Folder::new();
+    let mut vm = Vm::new('a');
+    let (approved, wider) = ("a".repeat(64), "b".repeat(64));
+    let rules = [None, Some((&*approved, &*approved)), Some((&*wider, &*approved))];
+    let lines = rules.map(|rules| vm.write(&Call { rules, ..END }));
+    let mut command = breakglass();
+    command.args(["audit", "tail", "--no-follow"]).arg(folder.lines("access.log", &lines));
+    let text = Ran::from(command.output().unwrap()).done();
+    let said: Vec<bool> =
+        text.lines().map(|line| line.ends_with(", by other rules than were approved")).collect();
+    assert_eq!(said, [false, false, true], "{text}");
+}
+
+#[test]
 fn what_proves_nothing_and_what_is_damaged_is_said_to_be() {
     let folder = Folder::new();
     let mut vm = Vm::new('a');

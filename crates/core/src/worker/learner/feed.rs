@@ -27,11 +27,6 @@ impl Learner {
         self.leads && self.config.revocation.feed.is_some() && !self.revocations.is_asking()
     }
 
-    /// Whether it is this VM's turn to poll.
-    pub(in crate::worker) fn leads(&self) -> bool {
-        self.leads
-    }
-
     /// Whether this VM polls for the others too, which must see that it is still there.
     pub(in crate::worker) fn holds_lease(&self) -> bool {
         self.leads && self.sharing.is_some()
