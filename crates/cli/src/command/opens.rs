@@ -29,8 +29,8 @@ fn opens(rule: &ScopeOpens) -> String {
     let mut parts = Vec::new();
     match (&rule.digest, why_unknown(rule)) {
         (None, Some(cause)) => parts.push(format!("not known: {cause}")),
-        (Some(digest), Some(_)) => {
-            parts.push(format!("not known; the digest of its rules is {digest}"))
+        (Some(digest), Some(cause)) => {
+            parts.push(format!("not known: {cause}, which is {digest}"));
         }
         (_, None) => parts.extend(rules(rule)),
     }

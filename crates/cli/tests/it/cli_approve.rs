@@ -93,6 +93,19 @@ fn with_yes_a_request_that_is_another_one_is_a_refusal() {
     assert_eq!(json["request"]["reason"], "another", "what a program needs to decide again");
 }
 
+/// What was approved has the digest of what was shown.
+#[test]
+fn an_approval_of_something_else_is_not_believed() {
+    let service = StandIn::start(|_, call: &Call| match call.method.as_str() {
+        "GET" => Reply::Json(200, shown(&digest("a"), "r", "pending")),
+        _ => Reply::Json(200, shown(&digest("b"), "r", "approved")),
+    });
+    let ran = service.run(&["approve", REQUEST, "--yes"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.stderr.contains("digest: expected `aaa"), "{ran:?}");
+    assert_eq!(service.calls()[1].body, json!({ "digest": digest("a") }).to_string());
+}
+
 /// An older service writes no digest, and reads none.
 #[test]
 fn an_older_service_is_asked_as_before() {

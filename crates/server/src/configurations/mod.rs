@@ -65,7 +65,8 @@ impl Configurations {
         let Memory { by_credential, contents } = &mut *memory;
         // Not each time: with thousands of credentials it is work, and those that are left over are never asked.
         if by_credential.len() > config.proxies.len() {
-            let there: HashSet<Digest> = config.proxies.iter().map(|one| one.token_sha256).collect();
+            let there: HashSet<Digest> =
+                config.proxies.iter().map(|one| one.token_sha256).collect();
             by_credential.retain(|known, _| there.contains(known));
         }
         let ReportedConfiguration { configuration, audiences, scopes } = report;
