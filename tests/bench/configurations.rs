@@ -159,7 +159,7 @@ fn seen(service: &Service) -> Times {
         .header("content-type", "application/json")
         .body(ask.to_string());
     let asked = by(ask).send(service.address());
-    let id = asked.json()["id"].as_str().expect("a request").to_owned();
+    let id = asked.json()["id"].as_str().unwrap().to_owned();
     let show = by(get(format!("/v1/requests/{id}")).host("approvals.internal"));
     (0..100).map(|_| timed(service.address(), &show, None)).collect()
 }
