@@ -11,6 +11,7 @@
 
 mod allow;
 mod applications;
+mod approved_rules;
 mod behind;
 mod bodies;
 mod calls;

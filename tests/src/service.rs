@@ -131,6 +131,23 @@ impl Service {
         self.start_again();
     }
 
+    /// Starts it again with definitions that the command line makes of this configuration of a filter.
+    ///
+    /// # Panics
+    /// When there are none, or it does not start: the message is its log.
+    pub fn define(&mut self, filter: &Value) {
+        fs::write(self.path("filter.json"), filter.to_string()).unwrap();
+        let definitions = self.command(&["scopes", "import", "filter.json"]).output().unwrap();
+        let definitions = Ran::from(definitions);
+        assert_eq!(definitions.code, 0, "{definitions:?}");
+        fs::write(self.path("definitions.json"), definitions.stdout).unwrap();
+        let path = self.path("config.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("definitions = [\"definitions.json\"]\n{text}")).unwrap();
+        self.kill();
+        self.start_again();
+    }
+
     /// Where it listens, also while it does not.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
