@@ -88,9 +88,11 @@ impl Faulty {
 
     /// A grant of alice's, and its token.
     fn granted(&self) -> (String, String) {
-        let id = self.submit().2["id"].as_str().unwrap().to_owned();
+        let asked = self.submit().2;
+        let id = asked["id"].as_str().unwrap();
         let act = |verb: &str| format!("/v1/requests/{id}/{verb}");
-        let view = self.ok("carol", &act("approve"), Some(json!({})));
+        let approval = json!({ "digest": asked["digest"] });
+        let view = self.ok("carol", &act("approve"), Some(approval));
         let token = self.ok("alice", &act("token"), Some(json!({})));
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         (text(&view["grant"]["id"]), text(&token["token"]))
