@@ -56,7 +56,7 @@ fn edited(change: fn(&mut Value)) {
         ["request", "--scope", "orders:read", "--reason", JUSTIFICATION, "--incident", INCIDENT];
     let nowhere = service.run(SUBJECT, &ask);
     assert!(nowhere.stderr.starts_with("NOT KNOWN what orders:read opens"), "{nowhere:?}");
-    service.run(SUBJECT, &["cancel", &nowhere.done()]).done();
+    let _ = service.run(SUBJECT, &["cancel", &nowhere.done()]).done();
 
     let approved: Gate = approved.start();
     have_said(&service, 1, 0);

@@ -115,7 +115,7 @@ impl Definitions {
         unknown
             .map(|((path, name), _)| {
                 format!(
-                    "{}: {}: the configuration has no such scope for any of its `audiences`: nobody can ask for it",
+                    "{}: {}: the configuration has no such scope for any of its `audiences`, so no person can ask for it",
                     path.display(),
                     file::scope_field(name)
                 )
