@@ -134,7 +134,7 @@ fn an_audience_and_a_name_are_defined_once_over_all_files() {
 }
 
 #[test]
-fn a_definition_that_nobody_can_ask_for_is_a_warning() {
+fn a_definition_that_no_person_can_ask_for_is_a_warning() {
     let directory = tempfile::tempdir().unwrap();
     let scopes = json!({ "orders:read": orders_read(), "orders:raed": orders_read(), "staging:read": orders_read() });
     write(directory.path(), "a.json", scopes);
@@ -144,8 +144,8 @@ fn a_definition_that_nobody_can_ask_for_is_a_warning() {
     // The last one is for another audience there.
     let expected = ["orders:raed", "staging:read"].map(|name| {
         format!(
-            "{}/a.json: scopes.\"{name}\": the configuration has no such scope for any of its `audiences`: nobody can \
-             ask for it",
+            "{}/a.json: scopes.\"{name}\": the configuration has no such scope for any of its `audiences`, so no person \
+             can ask for it",
             directory.path().display()
         )
     });
