@@ -27,7 +27,7 @@ pub(super) async fn report(
     let configuration = report.configuration.clone();
     let config = app.config();
     match app.configurations().report(app.now(), &config, &proxy.token_sha256, report) {
-        Taken::New => tracing::debug!(proxy = proxy.name, configuration, "configuration reported"),
+        Taken::New => tracing::info!(proxy = proxy.name, configuration, "configuration reported"),
         Taken::Known => {}
         Taken::Contradicts => tracing::warn!(
             proxy = proxy.name,
