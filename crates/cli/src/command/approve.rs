@@ -24,6 +24,10 @@ pub(crate) struct Args {
     /// Do not ask; required where stdin is not a terminal.
     #[arg(long)]
     yes: bool,
+
+    /// Approve the request with this digest and no other: what `breakglass status REQUEST --json` had when it was read.
+    #[arg(long, value_name = "DIGEST")]
+    digest: Option<String>,
 }
 
 pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
@@ -45,11 +49,12 @@ pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Ex
             return Err(Failure::Failed("not approved: you did not say yes".to_owned()));
         }
         // An older service has no digests, and asks for none.
-        let approval = Approve { digest: shown.body.digest.clone() };
+        let digest = args.digest.clone().or_else(|| shown.body.digest.clone());
+        let approval = Approve { digest };
         match client.post(&format!("{path}/approve"), &approval) {
             Ok(approved) => break approved,
-            // Without a person nobody has read what it is now.
-            Err(failure) if ask => {
+            // Where a person is not asked, or has said which one it is, another one was not read.
+            Err(failure) if ask && args.digest.is_none() => {
                 let Some(request) = as_it_is(&failure) else { return Err(failure) };
                 terminal.note(&format!("not approved: {failure}\n"));
                 shown = request;

@@ -93,6 +93,25 @@ fn with_yes_a_request_that_is_another_one_is_a_refusal() {
     assert_eq!(json["request"]["reason"], "another", "what a program needs to decide again");
 }
 
+#[test]
+fn with_a_digest_no_other_request_is_approved() {
+    for more in [&["--yes"][..], &[]] {
+        let service = changing("request_changed");
+        let approve = |digest: &str| {
+            let arguments = [&["approve", REQUEST, "--digest", digest][..], more].concat();
+            if more.is_empty() {
+                at_a_terminal(&service.url, &arguments, "y\ny\n")
+            } else {
+                service.run(&arguments)
+            }
+        };
+        let ran = approve(&digest("c"));
+        assert_eq!(ran.code, 2, "{ran:?}");
+        let sent: Vec<String> = service.calls().into_iter().map(|call| call.body).collect();
+        assert_eq!(sent, [String::new(), json!({ "digest": digest("c") }).to_string()]);
+    }
+}
+
 /// What was approved has the digest of what was shown.
 #[test]
 fn an_approval_of_something_else_is_not_believed() {

@@ -179,7 +179,8 @@ async fn a_database_that_is_locked_refuses_writes_until_it_is_not() {
     for answer in join_all((0..1000).map(|_| service.get("nobody", "/readyz"))).await {
         answer.ok();
     }
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    // A hundredth of what it would take if each waited for a second, on a machine that does something else too.
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     works_again(&service, &live).await;
 }
