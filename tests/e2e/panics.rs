@@ -49,7 +49,9 @@ fn the_other_tests_would_notice_a_vm_that_dies() {
         gate.still_serves();
         let answer = gate.send(&panic_at(when));
         assert_eq!(answer.status, if when == "request" { 503 } else { 200 });
-        until("the VM to be gone", || (gate.send(&get("/v1/orders")).status == 503).then_some(()));
+        // On a busy machine another one has taken its place before a request has seen it gone.
+        let is_gone = || gate.envoy.has_failed_vms() || gate.send(&get("/v1/orders")).status == 503;
+        until("the VM to be gone", || is_gone().then_some(()));
         let noticed = panic::catch_unwind(AssertUnwindSafe(|| gate.has_its_first_vms()));
         assert!(noticed.is_err(), "{when}");
     }

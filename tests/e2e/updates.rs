@@ -157,7 +157,8 @@ fn a_stream_is_cut_when_an_update_no_longer_takes_its_audience() {
     let audit = record.audit().unwrap();
     assert_eq!(audit.text_of("decision"), Some("cut"), "{}", audit.text);
     assert_eq!(audit.text_of("reason"), Some("scope_withdrawn"));
-    let said = || gate.envoy.log().contains("(scope_withdrawn): 1 by audience_mismatch");
+    let said =
+        || gate.envoy.log().contains("(scope_withdrawn, or scope_changed): 1 by audience_mismatch");
     until("the line in the log", || said().then_some(()));
     gate.has_its_first_vms();
 }
