@@ -127,7 +127,12 @@ impl Context for Root {
         let Some(now) = host::now() else { return };
         let steps = match shared.worker.try_borrow_mut() {
             Ok(mut worker) => {
-                worker.polled(call, host::call_response_header);
+                // Where no answer came there are no headers to look into.
+                let header = |name: &str| match &response {
+                    Some(_) => host::call_response_header(name),
+                    None => None,
+                };
+                worker.polled(call, header);
                 let steps = worker.answer(call, &answer, now);
                 Shared::say_steps(&mut worker);
                 steps

@@ -44,7 +44,7 @@ pub struct ScopeOpens {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub methods: Option<Vec<String>>,
-    /// What happens when nobody can say whether a grant still stands.
+    /// What happens when neither the feed nor introspection says whether a grant still stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub on_unavailable: Option<String>,

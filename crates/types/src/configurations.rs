@@ -11,6 +11,9 @@ use crate::scope_rules::ScopeDigest;
 /// none, and says so in its log.
 pub const MAX_CONFIGURATION_BYTES: usize = 256 * 1024;
 
+/// Where the approval service takes it.
+pub const PATH: &str = "/v1/proxies/configurations";
+
 /// The header in an answer to a poll that asks for the content of the polling proxy's configuration: its value is the
 /// digest that the poll named.
 ///

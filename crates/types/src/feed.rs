@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Where the approval service publishes it.
+pub const PATH: &str = "/v1/revocations";
+
 /// The largest answer that a filter reads, in bytes: Envoy takes no answer that is larger.
 pub const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 

@@ -46,7 +46,7 @@ pub struct ScopeRules {
     pub max_stream: Option<CanonicalDuration>,
     /// Methods.
     pub methods: BTreeSet<String>,
-    /// What happens when nobody can say whether a grant still stands; without it, what the configuration says for all.
+    /// What happens when neither the feed nor introspection says whether a grant still stands; without it, what the configuration says for all.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

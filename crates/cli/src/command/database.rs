@@ -36,7 +36,7 @@ enum Task {
 
 pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
-    // Files of definitions that are wrong keep nobody from a backup.
+    // A backup does not need the files of definitions: wrong ones do not stop it.
     let (config, _) = ConfigFile::read_alone(&args.config)
         .map_err(|error| Failure::Invalid(format!("the configuration is not valid:\n{error}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread()

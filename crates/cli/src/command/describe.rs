@@ -5,8 +5,8 @@ use super::when::{instant, relative};
 use crate::answer::{Refusal, Request, State, one_line};
 use breakglass_server::clock::{Moment, meant};
 
-/// A request, one line for each thing that an approver has to know; first, what nobody can say of it. `now` is for times such as `in 12 min`; without
-/// it there are none.
+/// A request, one line for each thing that an approver has to know; first, which of its scopes open what the service does
+/// not know. `now` is for times such as `in 12 min`; without it there are none.
 pub(crate) fn request(request: &Request, now: Option<Moment>) -> String {
     let emergency = if request.emergency { " (emergency)" } else { "" };
     let mut lines = opens::warnings(request);

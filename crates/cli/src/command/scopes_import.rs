@@ -63,7 +63,7 @@ fn read(path: &Path) -> std::io::Result<String> {
 fn import(text: &str, wanted: &BTreeSet<&str>) -> Result<Imported, String> {
     let mut found = Vec::new();
     for document in documents(text)? {
-        configurations(&document, &mut found)?;
+        configurations(&document, &mut found);
     }
     if found.is_empty() {
         return Err("no configuration of a filter is in it: expected one with `issuers` and `scopes`, by itself or in \
@@ -132,14 +132,13 @@ fn documents(text: &str) -> Result<Vec<Value>, String> {
 }
 
 /// Every configuration of a filter in `value`, wherever it is, as JSON text.
-fn configurations(value: &Value, found: &mut Vec<String>) -> Result<(), String> {
+fn configurations(value: &Value, found: &mut Vec<String>) {
     let below: Vec<&Value> = match value {
         Value::Array(items) => items.iter().collect(),
         Value::Object(members) => {
             let has_list = |name: &str| members.get(name).is_some_and(Value::is_array);
             if has_list("issuers") && has_list("scopes") {
-                found.push(value.to_string());
-                return Ok(());
+                return found.push(value.to_string());
             }
             if let Some(text) = wasm_text(value) {
                 found.push(text.to_owned());
@@ -148,7 +147,7 @@ fn configurations(value: &Value, found: &mut Vec<String>) -> Result<(), String> 
         }
         _ => Vec::new(),
     };
-    below.into_iter().try_for_each(|value| configurations(value, found))
+    below.into_iter().for_each(|value| configurations(value, found));
 }
 
 /// The configuration of a Wasm filter that is a `google.protobuf.StringValue`.
@@ -161,7 +160,7 @@ fn wasm_text(value: &Value) -> Option<&str> {
 }
 
 fn define(configuration: &str) -> Result<Imported, String> {
-    // A credential is not asked for: whatever is set there decides nothing of a scope.
+    // A credential decides nothing of a scope, so none is asked for.
     let environment = |_: &str| Some("not-read".to_owned());
     let config = Config::parse(configuration.as_bytes(), &environment).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();

@@ -144,7 +144,7 @@ fn an_approver_reads_what_each_scope_opens() {
         breakglass_testing::service::config(&directory)
     );
     let server = Server::start_by(crate::process::breakglass(), directory, &text);
-    // Nobody has said that it has these rules: that comes first.
+    // No proxy has said that it has these rules: that comes first.
     let id = server.pending();
     let unknown = server.run("alice", &["status", &id]).done();
     let first = "NOT KNOWN what orders:read opens: no proxy reports rules with its digest";

@@ -319,7 +319,7 @@ fn definitions_are_read_again_all_of_them_or_none() {
     let before = shown(&server);
     assert!(before["digest"].is_string(), "{before}");
 
-    // One that is wrong changes nothing, and keeps nobody from a backup.
+    // A wrong file of definitions changes nothing, and does not stop a backup.
     fs::write(server.path("scopes.json"), "{}").unwrap();
     let log = hang_up(&server, REFUSED);
     assert!(log.contains("scopes.json: audiences: expected a list"), "{log}");

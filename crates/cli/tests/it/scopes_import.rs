@@ -127,7 +127,7 @@ fn what_cannot_be_imported_says_why() {
     assert!(gone.code == 3 && gone.stderr.contains("/nowhere: "), "{gone:?}");
 }
 
-/// Whoever installs with what is shipped can import it as it is.
+/// The shipped configurations can be imported as they are.
 #[test]
 fn what_is_shipped_can_be_imported() {
     let root: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "..", "envoy"].iter().collect();

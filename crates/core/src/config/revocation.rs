@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use breakglass_types::OnUnavailable;
+use breakglass_types::{configurations, feed};
 
 use crate::schema::{
     Object, Place, Reader, duration, flat, object, one_of, optional, or, required, text,
@@ -91,18 +92,12 @@ object! {
 
 impl Object for Feed {}
 
-/// How the path of a feed ends that the approval service publishes.
-const FEED_PATH: &str = "/v1/revocations";
-
-/// Where that service takes what configurations open, beside its feed.
-const CONFIGURATIONS_PATH: &str = "/v1/proxies/configurations";
-
 impl Feed {
     /// Where the approval service takes what this configuration opens; `None` where its feed is elsewhere.
     #[must_use]
     pub fn configurations(&self) -> Option<Endpoint> {
-        let before = self.endpoint.path.strip_suffix(FEED_PATH)?;
-        let path = [before, CONFIGURATIONS_PATH].concat();
+        let before = self.endpoint.path.strip_suffix(feed::PATH)?;
+        let path = [before, configurations::PATH].concat();
         Some(Endpoint { path, ..self.endpoint.clone() })
     }
 }

@@ -72,7 +72,7 @@ object! {
         /// middle of an incident then ends the use of the grants that exist, what runs included: they are asked for, and
         /// approved, again. Tokens that name no digest are refused too.
         pub same_digest: bool = or(false, boolean()),
-        /// What happens when nobody can say whether a grant still stands.
+        /// What happens when neither the feed nor introspection says whether a grant still stands.
         pub on_unavailable: Option<OnUnavailable> =
             optional("that of `revocation`", one_of(UNAVAILABLE)),
         /// What becomes of running requests when their grant is revoked or a new configuration withdraws
@@ -235,7 +235,7 @@ impl Scopes {
     /// # Errors
     /// The first that is not met.
     pub fn check(&self, scope: &Scope, holder: &Holder<'_>, now: Instant) -> Result<(), Unmet> {
-        // First: by rules that nobody approved nothing is asked of the holder.
+        // First: where the approver saw other rules, what these ask of the holder does not matter.
         if scope.same_digest {
             let digest = self.digests.get(&scope.name);
             approved::same_digest(&scope.name, digest, &holder.claims.breakglass)?;

@@ -69,7 +69,7 @@ fn a_scope_with_same_digest_opens_for_the_rules_that_were_approved_and_for_no_ot
         let (detail, remedy) = words(&step);
         assert!(detail.contains("orders:read") && detail.contains("not those that were approved"));
         assert_eq!(remedy.as_deref(), Some(ASK_AGAIN));
-        // Where nobody asks for it, nothing is refused.
+        // Where the scope does not ask for it, nothing is refused.
         let wider = with(wider.clone(), json!({}));
         let mut lenient = wider;
         lenient["scopes"][0]["same_digest"] = json!(false);

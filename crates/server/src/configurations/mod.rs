@@ -11,14 +11,14 @@
 mod reports;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use breakglass_api::opens::DefinedBy;
 use breakglass_types::configurations::ReportedConfiguration;
 use breakglass_types::scope_rules::ScopeDigest;
 
 use crate::clock::Moment;
-use crate::config::{Config, Digest};
+use crate::config::{Config, Digest, Proxy};
 use reports::{Content, Contents, Reports, Says};
 
 pub use reports::{MAX_CONFIGURATIONS, MAX_REPORTS, Taken};
@@ -35,10 +35,10 @@ struct Memory {
 }
 
 /// So many live proxies with one credential poll with one configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Polling {
-    /// The name of the credential.
-    pub proxy: String,
+    /// Their credential.
+    pub proxy: Arc<Proxy>,
     /// The digest of the configuration, as they say it.
     pub configuration: Option<Box<str>>,
     /// How many.
@@ -81,19 +81,16 @@ impl Configurations {
     #[must_use]
     pub fn defined_by(
         &self,
-        config: &Config,
         live: &[Polling],
         audience: &str,
         scope: &str,
         digest: Option<ScopeDigest>,
     ) -> DefinedBy {
+        let audiences = [audience.to_owned()];
         let memory = self.memory();
         let mut defined = DefinedBy::default();
         for Polling { proxy, configuration, count } in live {
-            let Some(proxy) = config.proxies.iter().find(|one| one.name == *proxy) else {
-                continue;
-            };
-            if !proxy.serves_any(std::slice::from_ref(&audience.to_owned())) {
+            if !proxy.serves_any(&audiences) {
                 continue;
             }
             let reports = memory.by_credential.get(&proxy.token_sha256);

@@ -96,7 +96,7 @@ impl Reports {
             return false;
         }
         let since = |at: &Moment| now.millis().saturating_sub(at.millis());
-        // A clock that was set back keeps nobody from asking.
+        // The service asks again although its clock was set back.
         self.asked.retain(|_, at| (0..ASK_AGAIN_MS).contains(&since(at)));
         if self.asked.contains_key(configuration) || self.asked.len() >= MAX_CONFIGURATIONS {
             return false;

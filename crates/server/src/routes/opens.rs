@@ -1,17 +1,27 @@
 //! What scopes open, as far as it is known.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use breakglass_api::opens::ScopeOpens;
 use breakglass_types::scope_rules::ScopeDigest;
 
 use crate::app::App;
+use crate::config::Proxy;
 use crate::configurations::Polling;
 use crate::store::Request;
 
-/// The live proxies, as they say which configuration they have.
+/// The live proxies of the configuration, as they say which configuration they have themselves.
 pub(super) fn live(app: &App) -> Vec<Polling> {
+    let config = app.config();
+    let proxies: HashMap<&str, &Arc<Proxy>> =
+        config.proxies.iter().map(|proxy| (proxy.name.as_str(), proxy)).collect();
     let live = app.feed().nodes().live_configurations(app.now());
     live.into_iter()
-        .map(|((proxy, configuration), count)| Polling { proxy, configuration, count })
+        .filter_map(|((proxy, configuration), count)| {
+            let proxy = Arc::clone(proxies.get(proxy.as_str())?);
+            Some(Polling { proxy, configuration, count })
+        })
         .collect()
 }
 
@@ -23,8 +33,8 @@ pub(super) fn opens(app: &App, request: &Request) -> Vec<ScopeOpens> {
     scopes.map(|scope| one(app, &live, &request.audience, scope, frozen(scope))).collect()
 }
 
-/// What a scope with this digest opens. The rules of a definition are there only where some proxy says that it has them: what
-/// nobody has, nobody can use.
+/// What a scope with this digest opens. The rules of a definition are there only where some proxy says that it has them:
+/// what no proxy has opens nothing.
 pub(super) fn one(
     app: &App,
     live: &[Polling],
@@ -34,8 +44,7 @@ pub(super) fn one(
 ) -> ScopeOpens {
     let opens = ScopeOpens { scope: scope.to_owned(), ..ScopeOpens::default() };
     let Some(digest) = digest else { return opens };
-    let proxies =
-        app.configurations().defined_by(&app.config(), live, audience, scope, Some(digest));
+    let proxies = app.configurations().defined_by(live, audience, scope, Some(digest));
     let opens = ScopeOpens { digest: Some(digest.to_string()), proxies: Some(proxies), ..opens };
     let definitions = app.definitions();
     // A definition that has changed since says nothing about what was asked for.

@@ -99,7 +99,7 @@ async fn rules_are_shown_where_a_proxy_has_them_and_who_has_others_is_said() {
     let service = service().await;
     let id_of_request = service.pending().await;
     let digest = digest(&orders_read());
-    // Nobody has said that it has them.
+    // No proxy has said that it has them.
     assert_eq!(
         shown(&service, &id_of_request).await,
         json!({ "scope": "orders:read", "digest": digest, "proxies": counts(0, 0, 0) })

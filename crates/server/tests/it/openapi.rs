@@ -139,6 +139,10 @@ async fn every_endpoint_that_it_describes_is_there_for_those_methods_only() {
             assert_ne!(answer.body["reason"], "not_found", "{method} {path}");
         }
     }
+    // Where the filter looks for them.
+    for path in [breakglass_types::feed::PATH, breakglass_types::configurations::PATH] {
+        assert!(paths.contains_key(path), "{path}");
+    }
     let served = source.matches(".route(\"/").count();
     assert_eq!(served, paths.len(), "an endpoint is not described");
 }

@@ -176,11 +176,11 @@ async fn a_database_that_is_locked_refuses_writes_until_it_is_not() {
     service.get("alice", "/v1/requests").await.ok();
     // Nobody who asks waits for the lock, and others who write are no failure.
     let start = Instant::now();
-    for answer in join_all((0..1000).map(|_| service.get("nobody", "/readyz"))).await {
+    for answer in join_all((0..200).map(|_| service.get("nobody", "/readyz"))).await {
         answer.ok();
     }
-    // A hundredth of what it would take if each waited for a second, on a machine that does something else too.
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    // One that waits for the lock does so for 3 s.
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     works_again(&service, &live).await;
 }

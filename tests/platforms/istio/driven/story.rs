@@ -69,8 +69,6 @@ pub(crate) fn without_a_token(mesh: &Mesh, entrance: Entrance<'_>) {
 pub(crate) fn under_a_permit(mesh: &Mesh, entrance: Entrance<'_>) {
     let (grant, token) = mesh.grant(&["orders:read"]);
     let order = || get("/v1/orders/17").token(&token);
-    // A proxy that has just begun on a busy machine may not hear from the service within the time of one request.
-    until("the permit", || (entrance.ask(&order()).answer.status != 503).then_some(()));
     let seen = entrance.ask(&order()).passed();
     assert_eq!(seen.header("x-breakglass-grant"), Some(&*grant));
     assert_eq!(seen.header("x-breakglass-subject"), Some(ALICE));

@@ -83,7 +83,7 @@ fn spell(random: &mut Random, text: &Value) -> Value {
     }
 }
 
-/// The same rules, as somebody else writes them: lists in another order, defaults written out, other spellings, and
+/// The same rules, written in another way: lists in another order, defaults written out, other spellings, and
 /// other words about what is no rule.
 fn respelt(random: &mut Random, scope: &Map<String, Value>) -> Map<String, Value> {
     let mut other = scope.clone();
