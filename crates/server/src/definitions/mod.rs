@@ -14,8 +14,6 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use breakglass_types::scope_rules::ScopeDigest;
-
 use crate::config::Config;
 
 pub use definition::{Definition, DefinitionError};
@@ -94,11 +92,11 @@ impl Definitions {
         })
     }
 
-    /// The digests of these scopes, of those that are defined.
+    /// The definitions of these scopes by their names, of those that are defined.
     #[must_use]
-    pub fn digests(&self, audience: &str, scopes: &[String]) -> BTreeMap<String, ScopeDigest> {
-        let digest = |name: &String| Some((name.clone(), self.get(audience, name)?.digest));
-        scopes.iter().filter_map(digest).collect()
+    pub fn of(&self, audience: &str, scopes: &[String]) -> BTreeMap<String, &Definition> {
+        let definition = |name: &String| Some((name.clone(), &**self.get(audience, name)?));
+        scopes.iter().filter_map(definition).collect()
     }
 
     /// Scopes that are defined and that nobody can ask for, in words for the operator.

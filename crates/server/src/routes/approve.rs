@@ -32,7 +32,7 @@ pub(super) async fn handler(
         let detail = "an approval says what it approves: send the `digest` of the request as it was shown; \
                       `breakglass approve` of this version does, and `request` here has it";
         let problem = Problem::new(Reason::DigestRequired, detail);
-        return Err(problem.with_request(view_in_full(&app, request)));
+        return Err(problem.with_request(view_in_full(&app, request).await?));
     };
 
     let jti = app.randomness().id("grant", now);
@@ -44,7 +44,7 @@ pub(super) async fn handler(
                           that, or deny it";
             let request = super::lookup::request(&app, now, &id).await?;
             let problem = Problem::new(Reason::RequestChanged, detail);
-            return Err(problem.with_request(view_in_full(&app, request)));
+            return Err(problem.with_request(view_in_full(&app, request).await?));
         }
         // Somebody else was first.
         Err(StoreError::RowsAffected(_)) => {
@@ -55,7 +55,7 @@ pub(super) async fn handler(
     app.changed(Action::Approve, &id);
     tracing::info!(request = id, grant = jti, approver = person.name, digest, "approved");
     let request = super::lookup::request(&app, now, &id).await?;
-    Ok(Json(view_in_full(&app, request)))
+    Ok(Json(view_in_full(&app, request).await?))
 }
 
 fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {

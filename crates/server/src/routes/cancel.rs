@@ -45,5 +45,5 @@ pub(super) async fn handler(
     app.changed(Action::Cancel, &id);
     tracing::info!(request = id, requester = person.name, "cancelled");
     let request = super::lookup::request(&app, now, &id).await?;
-    Ok(Json(view_in_full(&app, request)))
+    Ok(Json(view_in_full(&app, request).await?))
 }

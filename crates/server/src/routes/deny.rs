@@ -49,5 +49,5 @@ pub(super) async fn handler(
     app.changed(Action::Deny, &id);
     tracing::info!(request = id, approver = person.name, "denied");
     let request = super::lookup::request(&app, now, &id).await?;
-    Ok(Json(view_in_full(&app, request)))
+    Ok(Json(view_in_full(&app, request).await?))
 }

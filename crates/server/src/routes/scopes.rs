@@ -40,8 +40,8 @@ pub(super) async fn handler(
                 None => None,
                 Some(wanted) => {
                     let definition = definitions.get(&scope.audience, &scope.name)?;
-                    let digest = definition.covers(wanted).then_some(definition.digest)?;
-                    Some(opens::one(&app, &live, &scope.audience, &scope.name, Some(digest)))
+                    let covering = definition.covers(wanted).then_some(definition)?;
+                    Some(opens::defined(&app, &live, &scope.audience, &scope.name, covering))
                 }
             };
             Some(Scope {

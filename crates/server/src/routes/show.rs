@@ -42,10 +42,10 @@ pub(super) async fn handler(
         }
         let left = wait.saturating_sub(start.elapsed());
         if request.state != store::State::Pending || left.is_zero() || app.is_stopping() {
-            return Ok(Json(view_in_full(&app, request)));
+            return Ok(Json(view_in_full(&app, request).await?));
         }
         let Some(place) = &mut place else {
-            return Ok(Json(view_in_full(&app, request)));
+            return Ok(Json(view_in_full(&app, request).await?));
         };
         let place = place.as_mut().map_err(|error| Problem::from(*error))?;
         place.news(left.min(until_lapse(now, request.lapses_at))).await;

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use breakglass_api::evidence::Action;
 use breakglass_api::request::{Ask as Body, Request as View};
 use breakglass_types::claims::Claims;
-use breakglass_types::scope_rules::ScopeDigest;
+use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -65,7 +65,10 @@ pub(super) async fn handler(
     let assessment = policy::assess(&config, &person, &ask.scopes, ask.duration_s)?;
     let id = app.randomness().id("req", now);
     // From here on they are those of the request: a definition that changes later changes no request.
-    let digests = app.definitions().digests(&assessment.audience, &ask.scopes);
+    let definitions = app.definitions();
+    let defined = definitions.of(&assessment.audience, &ask.scopes);
+    let digests = defined.iter().map(|(name, one)| (name.clone(), one.digest)).collect();
+    let rules: Vec<&ScopeRules> = defined.values().map(|one| &one.rules).collect();
     prove_mintable(&app, now, &person, &ask, &assessment, &digests)?;
 
     let submission = Submission {
@@ -76,6 +79,7 @@ pub(super) async fn handler(
         audience: &assessment.audience,
         scopes: &ask.scopes,
         scope_digests: &digests,
+        scope_rules: &rules,
         reason: &ask.reason,
         incident: ask.incident.as_deref(),
         emergency: ask.emergency,
@@ -105,7 +109,7 @@ async fn created(app: &App, now: Moment, id: &str, repeated: bool) -> Result<Cre
     if repeated {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok((StatusCode::CREATED, headers, Json(view_in_full(app, request))))
+    Ok((StatusCode::CREATED, headers, Json(view_in_full(app, request).await?)))
 }
 
 fn key_reused() -> Problem {

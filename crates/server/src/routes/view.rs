@@ -7,12 +7,13 @@ use crate::access::policy;
 use crate::app::App;
 use crate::config::Config;
 use crate::duration;
+use crate::problem::Problem;
 use crate::store::{Request, State};
 
 /// A request with what each of its scopes opens.
-pub(super) fn view_in_full(app: &App, request: Request) -> View {
-    let rules = super::opens::opens(app, &request);
-    View { rules, ..view(&app.config(), request) }
+pub(super) async fn view_in_full(app: &App, request: Request) -> Result<View, Problem> {
+    let rules = super::opens::opens(app, &request).await?;
+    Ok(View { rules, ..view(&app.config(), request) })
 }
 
 /// A request as its requester and its approvers see it in a list.

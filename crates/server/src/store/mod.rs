@@ -20,6 +20,7 @@ mod lists;
 mod request_digest;
 mod requests;
 mod row;
+mod scope_rules;
 mod service_trail;
 mod spellings;
 pub(crate) mod write;

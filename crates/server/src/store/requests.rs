@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use breakglass_api::evidence::Action;
-use breakglass_types::scope_rules::ScopeDigest;
+use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
 use serde_json::json;
 use sqlx::SqlitePool;
 use sqlx::types::Json;
@@ -12,7 +12,7 @@ use super::audit::{Entry, append};
 use super::idempotency::{self, Earlier, Idempotency};
 use super::row::{self, Request, select_requests};
 use super::write::Write;
-use super::{Store, StoreError, exactly_one, folded_names};
+use super::{Store, StoreError, exactly_one, folded_names, scope_rules};
 use crate::clock::Moment;
 use crate::config::Digest;
 
@@ -33,6 +33,8 @@ pub struct Submission<'a> {
     pub scopes: &'a [String],
     /// The digests of their rules, of those that are defined.
     pub scope_digests: &'a BTreeMap<String, ScopeDigest>,
+    /// The rules that have these digests.
+    pub scope_rules: &'a [&'a ScopeRules],
     /// Why.
     pub reason: &'a str,
     /// The incident.
@@ -78,6 +80,9 @@ impl Store {
         }
         let names: Vec<&str> = [new.requester].into_iter().chain(new.incident).collect();
         folded_names::keep(&mut transaction, &names).await?;
+        for rules in new.scope_rules {
+            scope_rules::keep(&mut transaction, rules).await?;
+        }
         let result = sqlx::query(
             "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience,
                 scopes, reason, incident, emergency, duration_s, submitted_at, lapses_at,

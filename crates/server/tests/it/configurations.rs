@@ -8,7 +8,7 @@ use breakglass_server::configurations::{MAX_CONFIGURATIONS, MAX_REPORTS};
 use breakglass_types::configurations::MAX_CONFIGURATION_BYTES;
 use serde_json::{Value, json};
 
-use crate::definitions::{digest, orders_read, write};
+use crate::definitions::{digest, named, orders_read, write};
 use breakglass_testing::service::{Answer, START, Service, config, token_of};
 
 const WANTED: &str = "breakglass-configuration-wanted";
@@ -129,6 +129,47 @@ async fn rules_are_shown_where_a_proxy_has_them_and_who_has_others_is_said() {
     service.advance(60);
     poll(&service, "envoy", "3", &other).await;
     assert_eq!(shown(&service, &id_of_request).await["proxies"], counts(0, 1, 0));
+}
+
+/// An approver reads what was asked for, and an auditor what was approved, whatever the definition says by then.
+#[tokio::test]
+async fn the_rules_of_a_request_are_shown_after_its_definition_has_changed() {
+    let service = service().await;
+    let request = service.pending().await;
+    let definitions = json!({ "orders:read": widened() });
+    write(service.directory.path(), "definitions.json", definitions);
+    let text = named(&service.directory);
+    let service = Service::start_with(service.directory, &text, START + 1).await;
+    assert_eq!(shown(&service, &request).await.get("methods"), None, "no proxy has them");
+    // A proxy that is not rolled out yet still has what was asked for.
+    poll(&service, "envoy", "1", &id("a")).await;
+    report(&service, "envoy", body(&id("a"), &orders_read())).await.ok();
+    let expected = json!({ "scope": "orders:read", "digest": digest(&orders_read()), "access": "read",
+        "methods": ["GET"], "paths": ["/v1/orders/{id}"], "proxies": counts(1, 0, 0) });
+    assert_eq!(shown(&service, &request).await, expected);
+    service.act("carol", &request, "approve").await.ok();
+    // It is gone, and what was approved is still to be read.
+    service.advance(60);
+    let expected = json!({ "scope": "orders:read", "digest": digest(&orders_read()), "access": "read",
+        "methods": ["GET"], "paths": ["/v1/orders/{id}"], "proxies": counts(0, 0, 0) });
+    assert_eq!(shown(&service, &request).await, expected);
+
+    // A new request is for what is defined now; each set of rules is kept once, and as it was.
+    service.pending().await;
+    service.pending().await;
+    let database = service.database().await;
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM scope_rules")
+        .fetch_one(&database)
+        .await
+        .unwrap();
+    assert_eq!(kept, 2);
+    for change in [
+        "UPDATE scope_rules SET rules = '{}'",
+        "DELETE FROM scope_rules",
+        "INSERT OR REPLACE INTO scope_rules SELECT digest, '{}' FROM scope_rules",
+    ] {
+        sqlx::query(change).execute(&database).await.unwrap_err();
+    }
 }
 
 /// The attack: somebody with one proxy's credential says that all is as it was approved.
