@@ -58,6 +58,8 @@ words! {
         AfterEnd = "after_end",
         /// Another node or another proxy has reported the chain.
         OtherNode = "other_node",
+        /// An earlier head of the chain named another configuration.
+        OtherConfiguration = "other_configuration",
     }
 }
 
@@ -102,6 +104,11 @@ pub struct Head {
     pub began: String,
     /// No record will follow.
     pub ended: bool,
+    /// The digest of the configuration under which the chain is written: the one that this head named, else the first
+    /// that its reporter named for the chain. Absent where it named none, as older filters do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^[0-9a-f]{64}$")]
+    pub configuration: Option<String>,
     /// How many records each grant has in the chain so far, where that has changed.
     #[schema(schema_with = schemas::counts)]
     pub grants: BTreeMap<String, i64>,

@@ -4,7 +4,7 @@
 //!   reporter. What another one reports of it is disputed, and decides nothing.
 //! - What was reported before [`Window::since`] need not be in the log.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Deserialize;
 
@@ -39,6 +39,9 @@ pub(super) struct Reported {
     pub(super) hash: Digest,
     pub(super) began: String,
     pub(super) ended: bool,
+    /// Absent where the filter or the service is older.
+    #[serde(default)]
+    pub(super) configuration: Option<Digest>,
     pub(super) grants: BTreeMap<String, u64>,
     /// Absent in what an earlier version of the service told.
     #[serde(default)]
@@ -104,6 +107,9 @@ pub struct Head {
     pub seen_at: Moment,
     /// The number at which it ended, where it did.
     pub ended: Option<u64>,
+    /// The digests of the configurations under which the reporter said that the chain is written: none where it did not
+    /// say, more than one where it contradicts itself.
+    pub configurations: BTreeSet<Digest>,
     /// Every reported hash, by number.
     pub hashes: BTreeMap<u64, Digest>,
     /// The numbers for which the reporter told more than one hash.
@@ -277,6 +283,7 @@ impl Head {
             began: reported.began.clone(),
             seen_at: Moment::from_millis(i64::MIN),
             ended: None,
+            configurations: BTreeSet::new(),
             hashes: BTreeMap::new(),
             ambiguous: BTreeMap::new(),
             grants: BTreeMap::new(),
@@ -287,7 +294,8 @@ impl Head {
 
     /// One more report. `before`: it came before the log begins.
     fn add(&mut self, reported: Reported, seen_at: Moment, before: bool) {
-        let Reported { seq, hash, ended, grants, process, .. } = reported;
+        let Reported { seq, hash, ended, configuration, grants, process, .. } = reported;
+        self.configurations.extend(configuration);
         self.seen_at = self.seen_at.max(seen_at);
         self.process = process.or(self.process.take());
         if ended {

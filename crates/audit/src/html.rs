@@ -306,7 +306,7 @@ fn read(report: &Value) -> Markup {
             thead {
                 tr {
                     th { "Chain" } th { "Node" } th { "In the log" } th { "Reported" } th { "At" }
-                    th { "By" } th { "Whose it is" }
+                    th { "By" } th { "Whose it is" } th { "Began under configuration" }
                 }
             }
             tbody {
@@ -317,6 +317,7 @@ fn read(report: &Value) -> Markup {
                         td.number { (at(chain, "/head/seq")) } td { (at(chain, "/head/reported_at")) }
                         td { (at(chain, "/head/reporter")) }
                         td { (at(chain, "/head/proof").replace('_', " ")) }
+                        td { (at(chain, "/head/configurations")) }
                     }
                 }
             }

@@ -18,6 +18,7 @@
 pub mod canonical;
 mod carrier;
 pub mod chain;
+mod configurations;
 pub mod digest;
 pub mod ecs;
 pub mod export;

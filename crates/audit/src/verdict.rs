@@ -1,9 +1,12 @@
 //! The outcome of a check, as JSON and in words.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::digest::ChainId;
+use super::configurations;
+use super::digest::{ChainId, Digest};
 use super::finding::{Class, Finding, Findings, Place};
 use super::grants::Short;
 use super::heads::{Head, Heads, Proof};
@@ -153,6 +156,8 @@ pub struct LastHead {
     pub seq: u64,
     /// How it is known that the chain is its reporter's.
     pub proof: Proof,
+    /// The digests of the configurations that its reporter named for it.
+    pub configurations: BTreeSet<Digest>,
     json: Value,
 }
 
@@ -164,9 +169,9 @@ impl LastHead {
         let json = json!({
             "node": head.node, "began": head.began, "seq": seq, "reported_at": head.seen(),
             "ended": head.ended.is_some(), "reporter": head.reporter, "proof": head.proof.word(),
-            "process": head.process,
+            "process": head.process, "configurations": head.configurations,
         });
-        LastHead { seq, proof: head.proof, json }
+        LastHead { seq, proof: head.proof, configurations: head.configurations.clone(), json }
     }
 }
 
@@ -293,6 +298,8 @@ impl Verdict {
             Some(heads) => format!("heads         {}", heads.text()),
             None => "heads         not given: --heads tells where chains end".to_owned(),
         });
+        let heads = self.chains.iter().filter_map(|chain| chain.head.as_ref());
+        lines.extend(configurations::line(heads.map(|head| &head.configurations)));
         let notes = self.findings.counts(Class::Note);
         if !notes.is_empty() {
             let notes: Vec<String> =

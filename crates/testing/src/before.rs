@@ -19,6 +19,9 @@ pub const OWNERS: &str = include_str!("before/owners.sql");
 /// A whole database of the version before requests had digests.
 pub const DIGESTS: &str = include_str!("before/digests.sql");
 
+/// A whole evidence database of the version before heads named configurations.
+pub const HEADS: &str = include_str!("before/heads.sql");
+
 /// Makes a database of the version before at `path`, with these rows.
 pub async fn make(path: &Path, rows: &str) {
     run(path, &[include_str!("before/tables.sql"), rows, include_str!("before/rules.sql")]).await;

@@ -74,6 +74,12 @@ fn what_came_later_may_be_absent_and_nothing_else() {
     let node = json!({ "node": "n", "proxy": "p", "enforcement": "enforce", "stale_for_s": 0, "alive": true });
     least::<breakglass_api::probe::ProbedNode>(node);
     least::<Page<IgnoredAny>>(json!({ "as_of": AT, "heads": [{ "a": 1 }], "next": null }));
+    let head = json!({
+        "reported_at": AT, "seen_at": AT, "proxy": "p", "node": "n", "chain": "c", "seq": 1, "hash": "h", "began": AT,
+        "ended": false, "grants": {}, "proof": "proven",
+    });
+    let head: breakglass_api::heads::Head = least(head);
+    assert_eq!((head.configuration, head.conflict), (None, None));
     least::<Evidence>(json!({ "requests": [], "next": null }));
     let step = json!({ "at": AT, "actor": "a", "action": "submit" });
     least::<breakglass_api::evidence::Step>(step);

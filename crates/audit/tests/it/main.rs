@@ -2,9 +2,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
     reason = "test code: what is not as expected ends the test"
 )]
 
 mod exports;
+mod heads;
 mod laws;
 mod orders;

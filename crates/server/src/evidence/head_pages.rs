@@ -121,7 +121,9 @@ struct ChainReporter {
 macro_rules! select_heads {
     ($rest:literal) => {
         concat!(
-            "SELECT h.*,
+            "SELECT h.id, h.reported_at_ms, h.proxy, h.node, h.process, h.chain, h.seq, h.hash, h.began,
+                 h.ended, h.grants, h.conflict, h.other_configuration,
+                 coalesce(h.configuration, r.configuration) AS configuration,
                  CASE WHEN r.head_id = h.id THEN r.seen_at_ms ELSE h.reported_at_ms END
                      AS seen_at_ms,
                  o.owner, o.proven

@@ -33,6 +33,9 @@ pub struct Head {
     pub began: String,
     /// Whether no record will follow.
     pub ended: bool,
+    /// The digest of the configuration under which the chain is written: 64 hexadecimal digits. A chain's first head
+    /// names it; older filters name none.
+    pub configuration: Option<String>,
     /// How many records each grant has in the chain so far, where that has changed.
     pub grants: BTreeMap<String, i64>,
 }
@@ -72,6 +75,18 @@ struct Known {
     same: Option<i64>,
     /// Whether a grant's count is higher than any that it reported.
     counts_more: bool,
+    /// The configuration that it named first for this chain.
+    configuration: Option<String>,
+    /// Whether the head names a configuration that it has not named for this chain.
+    names_more: bool,
+}
+
+impl Known {
+    /// Whether this head names another configuration than the reporter named before.
+    fn has_other_configuration(&self, head: &Head) -> bool {
+        let named = self.configuration.as_ref().zip(head.configuration.as_ref());
+        named.is_some_and(|(before, now)| before != now)
+    }
 }
 
 impl Evidence {
@@ -121,7 +136,7 @@ impl Evidence {
                 reported.first_disputed = Some(Disputed { chain, owner });
             }
             let known = known(&mut transaction, reporter, head).await?;
-            if let Some((Known { id, seq, counts_more: false, .. }, same)) =
+            if let Some((Known { id, seq, counts_more: false, names_more: false, .. }, same)) =
                 known.as_ref().and_then(|known| Some((known, known.same?)))
             {
                 // Only the highest head is ever repeated; a lower one is a report that came late.
@@ -130,13 +145,16 @@ impl Evidence {
                 }
                 continue;
             }
+            let other_configuration =
+                known.as_ref().is_some_and(|known| known.has_other_configuration(head));
             let conflict = match owner {
                 Some(_) => Some("other_node".to_owned()),
                 None => conflict(&mut transaction, reporter, head, known.as_ref()).await?,
             };
-            let contradicts = owner.is_none() && conflict.is_some();
+            let contradicts = owner.is_none() && (conflict.is_some() || other_configuration);
             reported.conflicts = reported.conflicts.saturating_add(u64::from(contradicts));
-            insert(&mut transaction, now, reporter, head, conflict).await?;
+            let marks = Marks { conflict, other_configuration };
+            insert(&mut transaction, now, reporter, head, marks).await?;
         }
         transaction.commit().await?;
         Ok(reported)
@@ -194,11 +212,15 @@ async fn known(
              (SELECT same.id FROM audit_heads same
               WHERE same.chain = ?1 AND same.proxy = ?2 AND same.node = ?3 AND same.seq = ?4
                 AND same.hash = ?5 AND same.ended = ?6 AND same.process IS ?7
-              ORDER BY same.reported_at_ms DESC LIMIT 1) AS same,
+              ORDER BY same.other_configuration, same.reported_at_ms DESC LIMIT 1) AS same,
              EXISTS (SELECT 1 FROM json_each(?8) AS named
               WHERE named.value > coalesce((SELECT count FROM audit_reporter_grants
                   WHERE reporter = audit_reporters.id AND grant_id = named.key), 0))
-                AS counts_more
+                AS counts_more,
+             configuration,
+             ?9 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM audit_heads named
+              WHERE named.chain = ?1 AND named.proxy = ?2 AND named.node = ?3
+                AND named.configuration = ?9) AS names_more
          FROM audit_reporters WHERE chain = ?1 AND proxy = ?2 AND node = ?3",
     )
     .bind(&head.chain)
@@ -209,6 +231,7 @@ async fn known(
     .bind(head.ended)
     .bind(reporter.process)
     .bind(Json(&head.grants))
+    .bind(&head.configuration)
     .fetch_optional(&mut **transaction)
     .await?)
 }
@@ -261,17 +284,24 @@ async fn conflict(
     .await?)
 }
 
+/// What a head contradicts: the word of its number, hash and node, and whether it names another configuration, which the
+/// schema keeps in a column of its own.
+struct Marks {
+    conflict: Option<String>,
+    other_configuration: bool,
+}
+
 async fn insert(
     transaction: &mut Write,
     now: Moment,
     reporter: Reporter<'_>,
     head: &Head,
-    conflict: Option<String>,
+    Marks { conflict, other_configuration }: Marks,
 ) -> Result<(), EvidenceError> {
     let result = sqlx::query(
         "INSERT INTO audit_heads (reported_at_ms, proxy, node, process, chain, seq, hash, began,
-            ended, grants, conflict)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            ended, grants, conflict, configuration, other_configuration)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )
     .bind(now.millis())
     .bind(reporter.proxy)
@@ -284,6 +314,8 @@ async fn insert(
     .bind(head.ended)
     .bind(Json(&head.grants))
     .bind(conflict)
+    .bind(&head.configuration)
+    .bind(other_configuration)
     .execute(&mut **transaction)
     .await?;
     Ok(exactly_one(&result)?)

@@ -33,8 +33,14 @@ pub struct ReportedHead {
     /// How many records each grant has in the chain so far, where that had changed.
     #[sqlx(json)]
     pub grants: BTreeMap<String, i64>,
-    /// What it contradicts: `other_hash`, `goes_back`, `after_end`, `other_node`.
+    /// What its number, hash or node contradicts: `other_hash`, `goes_back`, `after_end`, `other_node`. See
+    /// [`ReportedHead::conflict`].
     pub conflict: Option<String>,
+    /// The digest of the configuration under which the chain is written: the one that this head names, else the first
+    /// that its reporter named for the chain. Older filters name none.
+    pub configuration: Option<String>,
+    /// Whether it names another configuration than its reporter named for the chain before.
+    pub other_configuration: bool,
     /// The name of the proxy whose chain it is.
     pub owner: String,
     /// Whether the chain's id proves the owner.
@@ -53,6 +59,17 @@ pub enum Proof<'a> {
 }
 
 impl ReportedHead {
+    /// What it contradicts, in one word, the worst first: `other_node`, `other_hash`, `other_configuration`,
+    /// `after_end`, `goes_back`.
+    #[must_use]
+    pub fn conflict(&self) -> Option<&str> {
+        match self.conflict.as_deref() {
+            Some(worse @ ("other_node" | "other_hash")) => Some(worse),
+            _ if self.other_configuration => Some("other_configuration"),
+            other => other,
+        }
+    }
+
     /// How it is known that the reporter may speak for the chain.
     #[must_use]
     pub fn proof(&self) -> Proof<'_> {
@@ -75,6 +92,9 @@ impl ReportedHead {
             let digits = count.checked_ilog10().unwrap_or_default() as usize;
             escaped(grant).saturating_add(digits).saturating_add(5)
         });
-        texts.chain(grants).fold(HEAD_BYTES, usize::saturating_add)
+        // `"configuration":"",` and its digits.
+        let configuration =
+            self.configuration.as_ref().map(|digest| digest.len().saturating_add(19));
+        texts.chain(grants).chain(configuration).fold(HEAD_BYTES, usize::saturating_add)
     }
 }

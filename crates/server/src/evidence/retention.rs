@@ -183,12 +183,14 @@ async fn old_heads(
              WHEN NOT h.ended
                  AND NOT EXISTS (SELECT 1 FROM audit_heads c
                      WHERE c.chain = h.chain AND c.seq = h.seq AND c.conflict IS NOT NULL)
+                 AND NOT EXISTS (SELECT 1 FROM audit_heads c
+                     WHERE c.chain = h.chain AND c.seq = h.seq AND c.other_configuration = 1)
                  AND EXISTS (SELECT 1 FROM audit_heads l WHERE l.chain = h.chain
                      AND l.proxy = h.proxy AND l.node = h.node AND l.seq < h.seq)
              THEN (SELECT n.id FROM audit_heads n WHERE n.chain = h.chain AND n.proxy = h.proxy
                  AND n.node = h.node AND n.seq > h.seq
                  AND n.reported_at_ms / 3600000 = h.reported_at_ms / 3600000
-                 AND n.conflict IS NULL ORDER BY n.seq LIMIT 1)
+                 AND n.conflict IS NULL AND n.other_configuration = 0 ORDER BY n.seq LIMIT 1)
              END AS next
          FROM audit_heads h WHERE h.id > ?1 ORDER BY h.id LIMIT ?2",
     )

@@ -171,6 +171,9 @@ fn hex_digits(field: &str, text: &str, count: usize, errors: &mut FieldErrors) {
 fn check(head: &NewHead, path: &str, errors: &mut FieldErrors) {
     hex_digits(&format!("{path}.chain"), &head.chain, PROCESS_DIGITS, errors);
     hex_digits(&format!("{path}.hash"), &head.hash, DIGEST_DIGITS, errors);
+    if let Some(configuration) = &head.configuration {
+        hex_digits(&format!("{path}.configuration"), configuration, DIGEST_DIGITS, errors);
+    }
     if head.seq < 1 {
         errors.add(format!("{path}.seq"), "expected a number from 1");
     }
@@ -187,8 +190,8 @@ fn check(head: &NewHead, path: &str, errors: &mut FieldErrors) {
 
 impl From<NewHead> for Head {
     fn from(head: NewHead) -> Head {
-        let NewHead { chain, seq, hash, began, ended, grants, configuration: _ } = head;
-        Head { chain, seq, hash, began, ended, grants }
+        let NewHead { chain, seq, hash, began, ended, grants, configuration } = head;
+        Head { chain, seq, hash, began, ended, configuration, grants }
     }
 }
 
@@ -250,6 +253,7 @@ fn view(head: ReportedHead) -> api::Head {
         Proof::FirstReport => (api::Proof::FirstReport, None),
         Proof::Disputed(owner) => (api::Proof::Disputed, Some(owner.to_owned())),
     };
+    let conflict = head.conflict().map(|word| Word::read(word.to_owned()));
     api::Head {
         reported_at: written(Moment::from_millis(head.reported_at_ms)),
         seen_at: written(Moment::from_millis(head.seen_at_ms)),
@@ -261,8 +265,9 @@ fn view(head: ReportedHead) -> api::Head {
         hash: head.hash,
         began: head.began,
         ended: head.ended,
+        configuration: head.configuration,
         grants: head.grants,
-        conflict: head.conflict.map(Word::read),
+        conflict,
         proof: proof.into(),
         owner,
     }

@@ -32,6 +32,7 @@ mod feed;
 mod feed_load;
 mod feed_tags;
 mod heads;
+mod heads_configuration;
 mod heads_owner;
 mod heads_since;
 mod http;

@@ -8,6 +8,9 @@ use breakglass_testing::log::{Call, END, Folder, Vm, heads};
 /// What somebody who attacks puts wherever a log has room.
 const HOSTILE: &str = "</td><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>\u{202e}";
 
+/// The digest of a configuration.
+const CONFIGURATION: &str = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
 fn report(folder: &Folder, lines: &[String], heads: &Value, arguments: &[&str]) -> Ran {
     let log = folder.lines("access.log", lines);
     let heads = folder.file("heads.json", heads.to_string());
@@ -41,6 +44,7 @@ fn has_the_request_the_approval_every_call_and_the_verdict() {
     for name in ["reported_at", "proxy", "node", "conflict"] {
         head.as_object_mut().unwrap().remove(name);
     }
+    head["configuration"] = json!(CONFIGURATION);
     let body = json!({ "node": "gate-1", "heads": [head] });
     let answer = ureq::post(format!("{}/v1/audit/heads", server.url))
         .header("authorization", "Bearer token-envoy")
@@ -80,8 +84,11 @@ fn has_the_request_the_approval_every_call_and_the_verdict() {
     assert_eq!(report["summary"]["decisions"], json!({ "allow": 1, "cut": 1, "deny": 1 }));
     assert_eq!(report["check"]["integrity"]["verdict"], "ok");
     assert_eq!(report["check"]["completeness"]["verdict"], "ok");
+    assert_eq!(report["check"]["chains"][0]["head"]["configurations"], json!([CONFIGURATION]));
     let page = std::fs::read_to_string(page).unwrap();
-    for shown in [&grant, "seen enough", "orders are stuck", "Integrity: ok", "/v1/orders/17"] {
+    for shown in
+        [&grant, "seen enough", "orders are stuck", "Integrity: ok", "/v1/orders/17", CONFIGURATION]
+    {
         assert!(page.contains(shown), "{shown}");
     }
     // Who may not audit gets no report.
