@@ -1,17 +1,22 @@
 //! What was approved, what is opened and what is recorded are the same rules, with nothing that stands in: the service with
 //! definitions that were made of a filter's configuration, the command line, and proxies of which some are edited after.
 
+use std::collections::BTreeSet;
+
 use breakglass_tests::client::{Request, get};
 use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::policy::{APPROVER, INCIDENT, JUSTIFICATION, SUBJECT};
 use breakglass_tests::service::{AUDITOR, Service};
+use breakglass_tests::tokens::Mint;
 use breakglass_tests::wait::until;
 use serde_json::{Value, json};
 
 /// A proxy that follows the service, in a process of its own: the service counts processes.
 fn plan(service: &Service) -> Plan {
+    let heads = json!({"cluster": "approvals", "authority": "approvals.internal", "path": "/v1/audit/heads"});
     Plan::asking(service)
         .following_feed("10s")
+        .set("/audit", json!({"heads": heads}))
         .set("/scopes/0/same_digest", json!(true))
         .workers(2)
         .alone()
@@ -91,16 +96,62 @@ fn edited(change: fn(&mut Value)) {
     assert!(again.starts_with("breakglass request --scope orders:read "), "{again}");
     let audit = open.allows(&orders(&token)).audit;
     assert_eq!(audit.text_of("approved_digest"), Some(&*rules));
-    assert_ne!(audit.text_of("scope_digest"), Some(&*rules));
+    let wider = audit.text_of("scope_digest").unwrap().to_owned();
+    assert_ne!(wider, rules);
 
     // What a request came to is in the log when it is over.
     let log = |gate: &Gate| gate.envoy.access_log().to_str().unwrap().to_owned();
     let (first, last) = (log(&approved), log(&open));
-    let report = ["audit", "report", "--grant", &grant, "--json", &first, &last];
-    let report = service.run(AUDITOR, &report).json();
+    let ask = ["audit", "report", "--grant", &grant, "--json", &first, &last];
+    let report = service.run(AUDITOR, &ask).json();
     let [found] = &report["other_rules"].as_array().unwrap()[..] else { panic!("{report}") };
     assert_eq!((&found["grant"], &found["scope"]), (&json!(grant), &json!("orders:read")));
     assert_eq!(found["approved_digest"], json!(rules));
+    let comparison = &report["trail_comparison"];
+    assert_eq!(kinds(comparison), ["rules_not_approved"], "{comparison}");
+    assert_eq!(comparison["not_compared"], json!({}));
+    let found = &comparison["findings"][0];
+    assert_eq!(found["trail_digest"], json!(rules), "by the service's own word: {found}");
+    assert_eq!((&found["token_digest"], &found["scope_digest"]), (&json!(rules), &json!(wider)));
+
+    // A token that is made with the issuer's key names the rules that the edited proxy has: no proxy refuses it, and no
+    // record has an `approved_digest`. Only the trail says that other rules were approved.
+    let stolen = service.stolen_key();
+    let claim = json!({"reason": JUSTIFICATION, "incident": INCIDENT, "approvers": [APPROVER], "emergency": false,
+        "basis": "approved", "approvals": 1, "scopes": {"orders:read": wider}});
+    let forged = Mint::new(&stolen).claim("jti", grant.as_str()).claim("breakglass", claim);
+    let audit = guarded.allows(&orders(&forged.sign())).audit;
+    assert!(!audit.text.contains("approved_digest"), "{}", audit.text);
+    let guarded_log = log(&guarded);
+    let report = service.run(AUDITOR, &[&ask[..], &[&guarded_log]].concat()).json();
+    assert_eq!(report["other_rules"].as_array().unwrap().len(), 1, "{report}");
+    let comparison = &report["trail_comparison"];
+    assert_eq!(kinds(comparison), ["token_not_as_approved", "rules_not_approved"], "{comparison}");
+    let found = &comparison["findings"][0];
+    assert_eq!((&found["grant"], &found["scope"]), (&json!(grant), &json!("orders:read")));
+    assert_eq!((&found["trail_digest"], &found["scope_digest"]), (&json!(rules), &json!(wider)));
+    assert_eq!((&found["token_digest"], &found["requests"]), (&Value::Null, &json!(1)));
+
+    // Each chain's first head named the configuration that its proxy's polls name.
+    let polled: BTreeSet<String> =
+        digests(&service.run(APPROVER, &["proxies", "--json"]).json()["proxies"], "config");
+    assert_eq!(polled.len(), 3, "{polled:?}");
+    until("the heads of all three", || {
+        let heads = service.run(AUDITOR, &["audit", "heads"]).json();
+        (digests(&heads["heads"], "configuration") == polled).then_some(())
+    });
+}
+
+/// The kinds of the findings.
+fn kinds(comparison: &Value) -> Vec<&str> {
+    let findings = comparison["findings"].as_array().unwrap().iter();
+    findings.map(|found| found["kind"].as_str().unwrap()).collect()
+}
+
+/// What the members of a list have under this name.
+fn digests(list: &Value, name: &str) -> BTreeSet<String> {
+    let members = list.as_array().unwrap().iter();
+    members.filter_map(|member| Some(member[name].as_str()?.to_owned())).collect()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Keys that sign tokens, and how they are published: by *ring*, not by the filter's library.
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
 use ring::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair};
@@ -32,8 +32,22 @@ impl Key {
             &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
             &SystemRandom::new(),
         );
-        let pkcs8 = pkcs8.unwrap();
-        let pair = |algorithm| ecdsa(algorithm, pkcs8.as_ref());
+        Key::p256(kid, pkcs8.unwrap().as_ref())
+    }
+
+    /// The P-256 key in this PKCS#8 document, as the approval service keeps its own (PEM).
+    ///
+    /// # Panics
+    /// When there is none in it.
+    #[must_use]
+    pub fn of_pem(kid: &str, pem: &str) -> Key {
+        let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        let pkcs8 = STANDARD.decode(base64).unwrap();
+        Key::p256(kid, &pkcs8)
+    }
+
+    fn p256(kid: &str, pkcs8: &[u8]) -> Key {
+        let pair = |algorithm| ecdsa(algorithm, pkcs8);
         let fixed = pair(&signature::ECDSA_P256_SHA256_FIXED_SIGNING);
         let der = Box::new(pair(&signature::ECDSA_P256_SHA256_ASN1_SIGNING));
         Key { kid: kid.to_owned(), pair: Pair::P256 { fixed, der } }

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::artefacts;
 use crate::client::{Answer, get, request};
+use crate::keys::Key;
 use crate::policy::{APPROVER, AUDIENCE, ISSUER, PROXY_TOKEN, SUBJECT};
 use crate::wait::until;
 
@@ -193,6 +194,19 @@ impl Service {
     pub fn rotate_keys(&self) -> String {
         let output = self.command(&["keygen", "signing", "--key-dir", "keys"]).output().unwrap();
         Ran::from(output).done()
+    }
+
+    /// The newest of its signing keys: what an attacker has who reads its files.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[must_use]
+    pub fn stolen_key(&self) -> Key {
+        let files = fs::read_dir(self.path("keys")).unwrap().map(|file| file.unwrap().path());
+        let newest = files.filter(|path| path.extension().is_some_and(|end| end == "pem")).max();
+        let newest = newest.unwrap();
+        let (_, kid) = newest.file_stem().unwrap().to_str().unwrap().split_once('-').unwrap();
+        Key::of_pem(kid, &fs::read_to_string(&newest).unwrap())
     }
 
     /// Runs the command line as a person, by its real arguments.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
+use super::html_rules::{other_rules, trail_comparison};
+use super::html_values::{at, facts, list, plain};
 use super::report::Report;
-use crate::text::misleads;
 
 /// Even if a value came through, nothing would run and nothing be loaded.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
@@ -70,6 +71,7 @@ impl Report {
                     h2 { "Summary" }
                     (facts(report.get("summary").unwrap_or(&Value::Null)))
                     (other_rules(report))
+                    (trail_comparison(report))
                     h2 { "Requests and approvals" }
                     (requests(report))
                     h2 { "Calls (" (calls.len()) ")" }
@@ -122,42 +124,6 @@ fn verdicts(report: &Value) -> Markup {
                 "Something is missing, or nobody can know whether it is: see below.",
                 &reach(report),
             ]))
-        }
-    }
-}
-
-/// What was used under other rules than were approved.
-fn other_rules(report: &Value) -> Markup {
-    let found = list(report, "/other_rules");
-    html! {
-        @if !found.is_empty() {
-            h2 { "Used under other rules than were approved" }
-            p {
-                "The proxies that let these calls through had other rules for the scope than those that the approver \
-                 approved."
-            }
-            table {
-                thead {
-                    tr {
-                        @for name in [
-                            "Grant", "Scope", "Approved", "Used", "Requests", "First", "Last", "Proxies",
-                        ] {
-                            th { (name) }
-                        }
-                    }
-                }
-                tbody {
-                    @for one in found {
-                        tr.changed {
-                            td { (at(one, "/grant")) } td { (at(one, "/scope")) }
-                            td { (at(one, "/approved_digest")) } td { (at(one, "/scope_digest")) }
-                            td.number { (at(one, "/requests")) }
-                            td.whole { (at(one, "/first")) } td.whole { (at(one, "/last")) }
-                            td { (at(one, "/nodes")) }
-                        }
-                    }
-                }
-            }
         }
     }
 }
@@ -323,51 +289,4 @@ fn read(report: &Value) -> Markup {
             }
         }
     }
-}
-
-/// The members of an object, one a row; those of the objects in it after their names.
-fn facts(object: &Value) -> Markup {
-    let mut rows = Vec::new();
-    flatten("", object, &mut rows);
-    html! {
-        dl { @for (name, value) in rows { dt { (name) } dd { (value) } } }
-    }
-}
-
-fn flatten(prefix: &str, value: &Value, rows: &mut Vec<(String, String)>) {
-    match value {
-        Value::Object(members) => {
-            for (name, value) in members {
-                let name = name.replace('_', " ");
-                flatten(format!("{prefix} {name}").trim(), value, rows);
-            }
-        }
-        other => rows.push((prefix.to_owned(), plain(other))),
-    }
-}
-
-fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
-    value.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
-fn at(value: &Value, pointer: &str) -> String {
-    value.pointer(pointer).map(plain).unwrap_or_default()
-}
-
-/// A value as a person reads it. Nothing in it hides or turns what stands beside it.
-fn plain(value: &Value) -> String {
-    let text = match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    };
-    text.chars().fold(String::new(), |mut shown, character| {
-        if misleads(character) {
-            shown.push_str(&format!("\u{27e8}U+{:04X}\u{27e9}", u32::from(character)));
-        } else {
-            shown.push(character);
-        }
-        shown
-    })
 }

@@ -11,6 +11,7 @@
 //! verify   all of it, against heads    -> verdict
 //! proof    one record, by the verdict  -> proven, sealed, unproven, or what was found
 //! report   records about one thing     -> JSON, html
+//! trail    uses, against the approvals -> findings of the report
 //! tail     a log that is being written -> paint
 //! export   records for other systems   -> ocsf, ecs
 //! ```
@@ -29,6 +30,8 @@ pub mod grants;
 pub mod heads;
 mod heads_page;
 pub mod html;
+mod html_rules;
+mod html_values;
 pub mod join;
 pub mod line;
 pub mod moment;
@@ -50,6 +53,8 @@ mod spelling;
 pub mod starts;
 pub mod tail;
 pub mod text;
+mod trail;
 pub mod unvouched;
+mod uses;
 pub mod verdict;
 pub mod verify;

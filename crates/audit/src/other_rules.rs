@@ -1,11 +1,9 @@
 //! Uses of a grant under other rules than those that were approved: the proxy that let a call through had changed the
 //! scope since, or never had it as the approver saw it. By the word of that proxy's own records.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::{Value, json};
 
-use crate::text::harmless_json;
+use super::uses::{Grouped, count, is_use, quoted, text};
 
 /// Which grant, which scope, which rules.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -16,47 +14,29 @@ struct Use<'r> {
     used: &'r str,
 }
 
-/// How often, when and where.
-#[derive(Default)]
-struct Uses<'r> {
-    requests: u64,
-    first: &'r str,
-    last: &'r str,
-    nodes: BTreeSet<&'r str>,
-}
-
 /// What was let through under other rules, in these records; a refusal is no use.
 pub(super) fn other_rules<'r>(records: impl Iterator<Item = &'r Value>) -> Vec<Value> {
-    let mut found: BTreeMap<Use<'r>, Uses<'r>> = BTreeMap::new();
-    for record in records {
-        let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut found: Grouped<'r, Use<'r>> = Grouped::new();
+    for record in records.filter(|record| is_use(record)) {
+        let text = |name: &str| text(record, name);
         let Some(approved) = record.get("approved_digest").and_then(Value::as_str) else {
             continue;
         };
-        if !matches!(text("decision"), "allow" | "cut") {
-            continue;
-        }
         let used = text("scope_digest");
-        let uses = found
-            .entry(Use { grant: text("grant"), scope: text("scope"), approved, used })
-            .or_insert_with(|| Uses { first: text("time"), ..Uses::default() });
-        uses.requests = uses.requests.saturating_add(1);
-        uses.first = uses.first.min(text("time"));
-        uses.last = uses.last.max(text("time"));
-        uses.nodes.extend(record.get("node").and_then(Value::as_str));
+        let of = Use { grant: text("grant"), scope: text("scope"), approved, used };
+        count(&mut found, of, record);
     }
-    let json = |(Use { grant, scope, approved, used }, uses): (Use<'_>, Uses<'_>)| {
+    let of = |Use { grant, scope, approved, used }| {
         json!({
             "grant": grant, "scope": scope, "approved_digest": approved, "scope_digest": used,
-            "requests": uses.requests, "first": uses.first, "last": uses.last, "nodes": uses.nodes,
         })
     };
-    found.into_iter().map(json).collect()
+    found.into_iter().map(|(key, uses)| uses.json(of(key))).collect()
 }
 
 /// A line for a person, which stands in a terminal: what comes from the log is in quotes.
 pub(super) fn line(found: &Value) -> String {
-    let quoted = |name: &str| harmless_json(&found.get(name).unwrap_or(&Value::Null).to_string());
+    let quoted = |name: &str| quoted(found, name);
     format!(
         "other rules   used under other rules than were approved: grant {}, scope {}: {} requests from {} to {} by proxies \
          {}; approved were {}, used {}",

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::other_rules::{line, other_rules};
 use super::proof::{Candidate, FIRST_REPORT, PROVEN, Proofs, SEALED, UNPROVEN};
 use super::spelling::Spelling;
+use super::trail;
 use super::verdict::Verdict;
 use super::verify::Seen;
 use crate::text::harmless_json;
@@ -114,6 +115,9 @@ impl Collector {
         calls.sort_by(|left, right| text(left, "time").cmp(text(right, "time")));
         let about = json!({ self.about.member(): self.about.value() });
         let files: Vec<&str> = verdict.files.iter().map(|file| file.name.as_str()).collect();
+        let records = || calls.iter().map(|call| &call.record);
+        let comparison =
+            requests.as_deref().map(|requests| trail::against_trail(records(), requests));
         let listed: Vec<Value> = calls.iter().map(|call| call.json(&files)).collect();
         Report(json!({
             "v": VERSION,
@@ -123,7 +127,8 @@ impl Collector {
             "nothing_found": calls.is_empty() && requests.as_ref().is_none_or(Vec::is_empty),
             "requests": requests,
             "summary": summary(&calls),
-            "other_rules": other_rules(calls.iter().map(|call| &call.record)),
+            "other_rules": other_rules(records()),
+            "trail_comparison": comparison,
             "calls": listed,
             "check": verdict.json(),
         }))
@@ -243,6 +248,7 @@ impl Report {
         let requests = self.0.get("requests").and_then(Value::as_array);
         let other_rules = self.0.get("other_rules").and_then(Value::as_array);
         let other_rules = other_rules.into_iter().flatten().map(line);
+        let comparison = self.0.get("trail_comparison").map(trail::lines).unwrap_or_default();
         let nothing = self.found_nothing().then_some(
             "nothing_found: neither the service nor the log knows it; check how it is spelled",
         );
@@ -261,6 +267,7 @@ impl Report {
         ]
         .into_iter()
         .chain(other_rules)
+        .chain(comparison)
         .chain(nothing.map(str::to_owned))
         .collect::<Vec<_>>()
         .join("\n")

@@ -84,6 +84,11 @@ fn has_the_request_the_approval_every_call_and_the_verdict() {
     assert_eq!(report["summary"]["decisions"], json!({ "allow": 1, "cut": 1, "deny": 1 }));
     assert_eq!(report["check"]["integrity"]["verdict"], "ok");
     assert_eq!(report["check"]["completeness"]["verdict"], "ok");
+    // This service has no definition of the scope: its trail says nothing of rules.
+    assert_eq!(
+        report["trail_comparison"],
+        json!({ "compared": 0, "not_compared": { "no_approved_digest": 2 }, "findings": [] })
+    );
     assert_eq!(report["check"]["chains"][0]["head"]["configurations"], json!([CONFIGURATION]));
     let page = std::fs::read_to_string(page).unwrap();
     for shown in
