@@ -54,6 +54,8 @@ pub enum Takes {
     Words(Vec<&'static str>),
     /// One or more.
     List(Box<Takes>),
+    /// An object whose member names are data, at least one: what a name is, in the singular, and what the values are.
+    Map(&'static str, Box<Takes>),
     /// An object.
     Object(Description),
     /// Any of these.

@@ -60,6 +60,9 @@ fn value(takes: &Takes) -> Value {
         }
         Takes::Words(words) => json!({"enum": words}),
         Takes::List(item) => json!({"type": "array", "minItems": 1, "items": value(item)}),
+        Takes::Map(kind, item) => json!({
+            "type": "object", "minProperties": 1, "additionalProperties": value(item), "$comment": format!("by {kind}"),
+        }),
         Takes::Object(description) => object(description),
         Takes::Either(any) => json!({"anyOf": any.iter().map(value).collect::<Vec<_>>()}),
         Takes::Foreign(what) => json!({"type": "object", "$comment": what}),

@@ -8,6 +8,7 @@
 mod describe;
 mod fields;
 mod json_schema;
+mod map;
 mod markdown;
 mod member;
 mod object;
@@ -17,6 +18,7 @@ mod reader;
 pub use describe::{Description, Field, Presence, Takes};
 pub use fields::Fields;
 pub use json_schema::json_schema;
+pub use map::{Map, map};
 pub use markdown::{reference, with_generated};
 #[doc(hidden)]
 pub use member::describe_member;

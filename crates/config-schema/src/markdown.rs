@@ -135,6 +135,7 @@ fn takes(takes: &Takes) -> String {
             Takes::Object(_) => "list of objects".to_owned(),
             other => format!("list of {}", self::takes(other)),
         },
+        Takes::Map(kind, item) => format!("table by {kind} of {}", self::takes(item)),
         Takes::Object(_) => "object".to_owned(),
         Takes::Either(any) => any.iter().map(self::takes).collect::<Vec<_>>().join(" or "),
         Takes::Foreign(what) => (*what).to_owned(),
