@@ -41,6 +41,8 @@ words! {
         InternalError = "internal_error",
         /// A field is missing, of another type, or out of bounds.
         InvalidRequest = "invalid_request",
+        /// It is not known now who is in a group that decides it.
+        MembershipUnknown = "membership_unknown",
         /// There is an endpoint, but not for this method.
         MethodNotAllowed = "method_not_allowed",
         /// No other person may approve it.
@@ -57,7 +59,7 @@ words! {
         NotApproved = "not_approved",
         /// There is no such endpoint.
         NotFound = "not_found",
-        /// Neither the requester nor an approver of it.
+        /// Neither the requester, nor an approver or a responder of it, nor an auditor.
         NotInvolved = "not_involved",
         /// It was decided already, or lapsed.
         NotPending = "not_pending",
@@ -162,6 +164,7 @@ impl Reason {
             Reason::ClockStepped
             | Reason::ClockUnknown
             | Reason::EvidenceUnavailable
+            | Reason::MembershipUnknown
             | Reason::NotReady
             | Reason::StorageBusy
             | Reason::StorageFull
@@ -196,6 +199,7 @@ impl Reason {
             Reason::IdempotencyKeyReused => "Idempotency key reused",
             Reason::InternalError => "The service failed",
             Reason::InvalidRequest => "Invalid request",
+            Reason::MembershipUnknown => "Membership unknown",
             Reason::MethodNotAllowed => "Method not allowed",
             Reason::NoApprover => "Nobody could approve this",
             Reason::NoLongerAllowed => "No longer allowed",
@@ -242,6 +246,7 @@ impl Reason {
             Reason::StorageBusy => Some(1),
             Reason::NotReady
             | Reason::EvidenceUnavailable
+            | Reason::MembershipUnknown
             | Reason::TooManyConnections
             | Reason::TooManyWaits
             | Reason::StorageFull

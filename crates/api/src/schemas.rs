@@ -22,7 +22,7 @@ pub(crate) fn only_true() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::new(Type::Boolean))
         .enum_values(Some([true]))
-        .description(Some("All grants; takes the right to approve every scope of each."))
+        .description(Some("All grants; takes the right to approve every scope of each, or to be a responder of its environment."))
         .build()
 }
 

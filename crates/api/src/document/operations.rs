@@ -69,7 +69,7 @@ fn requests() -> Vec<Operation> {
             "/v1/requests/{id}/deny",
             "deny",
             Person,
-            "Say no: an approver of one of the scopes.",
+            "Say no: an approver of one of the scopes, or a responder of the environment.",
         )
         .asks::<request::Why>()
         .answers::<request::Request>(),
@@ -106,7 +106,7 @@ fn revocations() -> Vec<Operation> {
             "/v1/grants/{jti}/revoke",
             "revoke",
             Person,
-            "End a grant: its holder, or an approver of one of its scopes. A second time tells of the first.",
+            "End a grant: its holder, an approver of one of its scopes, or a responder of its environment. A second time tells of the first.",
         )
         .asks::<request::Why>()
         .answers::<revocation::Revoked>(),

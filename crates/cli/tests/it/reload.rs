@@ -54,7 +54,7 @@ fn takes_what_is_new_and_says_what_it_was() {
     let before = health(&server)["digest"].clone();
     let new = without(&old, "carol")
         .replace("name = \"db:admin\"", "name = \"db:root\"")
-        .replace("pending_lifetime = \"10m\"", "pending_lifetime = \"5m\"")
+        .replace("pending_lifetime = \"10m\"", "pending_lifetime = \"5m\"\nresponders = [\"dbas\"]")
         .replace("[[people]]\nname = \"dave\"", &{
             let digest = breakglass_server::auth::identity::digest(&token_of("heidi"));
             let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -78,7 +78,7 @@ fn takes_what_is_new_and_says_what_it_was() {
     assert_eq!(
         act["detail"]["changes"],
         json!({
-            "settings": ["pending_lifetime"],
+            "settings": ["pending_lifetime", "responders"],
             "people": { "added": ["heidi"], "removed": ["carol"], "changed": ["bob"] },
             "proxies": none,
             "scopes": { "added": ["db:root"], "removed": ["db:admin"], "changed": [] },

@@ -1,4 +1,22 @@
-//! Who may do what.
+//! Who may do what: which kind of caller may call which operation ([`callers`]), and what the configuration and
+//! the [`directory`] say about one person and one request or grant ([`policy`], [`rights`]).
+//!
+//! It knows neither HTTP nor the database. A refusal is a [`refused::Refused`]; its form for a client is in
+//! `routes/`.
 
+pub mod approvers;
+pub mod callers;
+pub mod directory;
 pub mod near;
 pub mod policy;
+pub mod refused;
+pub mod rights;
+
+pub use approvers::Approvers;
+pub use directory::{Directory, Members, Membership};
+pub use policy::{Access, Assessment};
+pub use refused::Refused;
+pub use rights::Held;
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,6 @@
 
 use strsim::damerau_levenshtein;
 
-use crate::config::{Config, Person};
 use breakglass_audit::folded::Folded;
 
 /// The most names that are told.
@@ -14,18 +13,16 @@ const LONGEST: usize = 64;
 /// The fewest characters that a beginning must have to stand for a name.
 const SHORTEST_BEGINNING: usize = 3;
 
-/// The scopes that `person` may ask for whose names are near `wanted`, the nearest first.
+/// Those of `names` that are near `wanted`, the nearest first.
 #[must_use]
-pub fn scopes<'c>(config: &'c Config, person: &Person, wanted: &str) -> Vec<&'c str> {
+pub fn names<'n>(names: impl Iterator<Item = &'n str>, wanted: &str) -> Vec<String> {
     let wanted = Wanted::new(wanted);
-    let mut near: Vec<(usize, &str)> = config
-        .scopes
-        .iter()
-        .filter(|scope| scope.name != wanted.name && scope.may_be_requested_by(person))
-        .filter_map(|scope| Some((wanted.distance(&scope.name)?, scope.name.as_str())))
+    let mut near: Vec<(usize, &str)> = names
+        .filter(|name| *name != wanted.name)
+        .filter_map(|name| Some((wanted.distance(name)?, name)))
         .collect();
     near.sort_unstable();
-    near.into_iter().map(|(_, name)| name).take(MOST).collect()
+    near.into_iter().map(|(_, name)| name.to_owned()).take(MOST).collect()
 }
 
 struct Wanted<'a> {

@@ -90,7 +90,9 @@ fn warnings(config: &Config) -> Vec<String> {
             person.name
         )
     });
-    scopes.chain(proxies).chain(people).chain(look_alikes(config)).collect()
+    let responders = unused(config, config.responders.audiences());
+    let responders = responders.map(|detail| format!("responders: {detail}"));
+    scopes.chain(proxies).chain(people).chain(responders).chain(look_alikes(config)).collect()
 }
 
 /// Of which audiences a proxy may introspect tokens, where that is more or less than it can use.
@@ -101,11 +103,17 @@ fn audience_warnings(config: &Config, proxy: &Proxy) -> Vec<String> {
                 .to_owned(),
         ];
     };
+    unused(config, audiences.iter()).map(|detail| format!("audiences: {detail}")).collect()
+}
+
+/// Each of these audiences that no scope is for, in words.
+fn unused<'a>(
+    config: &'a Config,
+    audiences: impl Iterator<Item = &'a String>,
+) -> impl Iterator<Item = String> {
     audiences
-        .iter()
         .filter(|audience| !config.scopes.iter().any(|scope| scope.audience == **audience))
-        .map(|audience| format!("audiences: no scope is for `{audience}`"))
-        .collect()
+        .map(|audience| format!("no scope is for `{audience}`"))
 }
 
 /// Groups and audiences that a person would take for one another. Each of them allows what it says and nothing
@@ -114,9 +122,11 @@ fn look_alikes(config: &Config) -> Vec<String> {
     let of_people = config.people.iter().flat_map(|person| &person.groups);
     let of_scopes =
         config.scopes.iter().flat_map(|one| one.requesters.iter().chain(&one.approvers));
-    let groups = of_people.chain(of_scopes).chain(&config.auditors);
+    let groups =
+        of_people.chain(of_scopes).chain(&config.auditors).chain(config.responders.groups());
     let of_proxies = config.proxies.iter().filter_map(|proxy| proxy.audiences.as_ref()).flatten();
     let audiences = config.scopes.iter().map(|scope| &scope.audience).chain(of_proxies);
+    let audiences = audiences.chain(config.responders.audiences());
     let groups: BTreeSet<&String> = groups.collect();
     let audiences: BTreeSet<&String> = audiences.collect();
     let pairs = alike(&groups).into_iter().map(|pair| ("groups", pair));

@@ -5,6 +5,8 @@
 //! field is what docs/approval-service.md says of it: its table is made of these types.
 
 mod check;
+mod groups;
+mod people;
 mod read;
 
 use std::net::SocketAddr;
@@ -19,6 +21,9 @@ use breakglass_types::json::Json;
 
 use regex_lite::Regex;
 
+pub use groups::GroupsByAudience;
+use groups::groups_by_audience;
+pub use people::{People, Person};
 pub use read::Digest;
 use read::{
     address, audience, bounded_duration, days, digest, distinct, issuer, name, path, pattern,
@@ -51,6 +56,10 @@ object! {
         pub pending_lifetime: i64 = or("15m", parsed("duration", bounded_duration)),
         /// The groups whose members may read everything that an auditor needs. Without it nobody may.
         pub auditors: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
+        /// The groups whose members may stop access: see and deny requests, revoke grants, use the kill switch. They
+        /// approve nothing by it. A list is for all audiences; a table such as `{ payments-prod = ["sec-oncall"] }`
+        /// is for those that it names. Those who may approve may stop as well, with it and without.
+        pub responders: GroupsByAudience = or_none(groups_by_audience()),
         /// What an incident must look like: a regular expression for the whole of it. Without it, any
         /// visible ASCII without blanks.
         pub incident_pattern: Option<Regex> = optional("none", parsed("regular expression", pattern)),
@@ -66,7 +75,7 @@ object! {
         /// A proxy in front of the service is one address for all.
         pub max_connections_per_address: Option<usize> = optional("three quarters of `max_connections`", number(1, 1_000_000)),
         /// Who may ask, approve and revoke.
-        pub people: Vec<Arc<Person>> = required(list(object::<Person>().and_then(|one, _| Some(Arc::new(one))))),
+        pub people: People = required(list(object::<Person>().and_then(|one, _| Some(Arc::new(one)))).and_then(|all, _| Some(People::new(all)))),
         /// Who may ask about grants, read the feed of revocations and report the heads of audit chains, and
         /// nothing else.
         pub proxies: Vec<Arc<Proxy>> = or_none(list(object::<Proxy>().and_then(|one, _| Some(Arc::new(one))))),
@@ -78,23 +87,6 @@ object! {
         pub definitions: Vec<PathBuf> = or_none(list(parsed("path", path))),
     }
 }
-
-object! {
-    /// A person, known by an API token.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Person {
-        /// The `sub` of this person's tokens.
-        pub name: String = required(parsed("name", name)),
-        /// The digest of the API token (`breakglass keygen api-token`).
-        pub token_sha256: Digest = required(parsed("SHA-256 in hexadecimal digits", digest)),
-        /// What `requesters`, `approvers` and `auditors` refer to; also in the token.
-        pub groups: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
-        /// The token's `roles`, for the filter's `require.roles`.
-        pub roles: Vec<String> = or_none(list(parsed("role", name)).and_then(distinct)),
-    }
-}
-
-impl Object for Person {}
 
 object! {
     /// A proxy, known by an API token: it can never ask for access, approve or revoke.
@@ -184,7 +176,7 @@ impl Config {
     /// The person called `name`.
     #[must_use]
     pub fn person(&self, name: &str) -> Option<&Arc<Person>> {
-        self.people.iter().find(|person| person.name == name)
+        self.people.get(name)
     }
 }
 
@@ -194,14 +186,6 @@ impl Proxy {
     pub fn serves_any(&self, audiences: &[String]) -> bool {
         let served = self.audiences.as_ref();
         served.is_none_or(|served| audiences.iter().any(|audience| served.contains(audience)))
-    }
-}
-
-impl Person {
-    /// Whether this person is in one of `groups`.
-    #[must_use]
-    pub fn is_in_any(&self, groups: &[String]) -> bool {
-        groups.iter().any(|group| self.groups.contains(group))
     }
 }
 

@@ -11,13 +11,12 @@ use breakglass_api::request::{Approve, Request as View};
 
 use super::body::{Id, OptionalBody};
 use super::view::view_in_full;
-use crate::access::policy;
+use crate::access::{Access, Refused};
 use crate::app::App;
 use crate::auth::identity::{AsPerson, has_submitted};
 use crate::config::Person;
 use crate::problem::{Problem, Reason};
 use crate::store::{self, Approval, Approved, Request, StoreError};
-use breakglass_audit::folded::Folded;
 
 pub(super) async fn handler(
     State(app): State<App>,
@@ -60,22 +59,8 @@ pub(super) async fn handler(
 
 fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {
     let config = &app.config();
-    if Folded::new(&request.requester).is(&person.name) {
-        return Err(Problem::new(
-            Reason::SelfApproval,
-            "another person has to approve this request",
-        ));
-    }
-    if !policy::may_approve(config, person, &request.requester, &request.scopes) {
-        let approvers = match policy::approvers(config, &request.requester, &request.scopes) {
-            approvers if approvers.is_empty() => "nobody does any more".to_owned(),
-            approvers => approvers.join(", "),
-        };
-        return Err(Problem::new(
-            Reason::NotAnApprover,
-            format!("you may not approve all of its scopes; who may: {approvers}"),
-        ));
-    }
+    let access = Access::of(config);
+    access.check_approve(person, &request.requester, &request.scopes)?;
     if request.state != store::State::Pending {
         return Err(super::lookup::not_pending(request));
     }
@@ -89,14 +74,8 @@ fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {
              the requester ask again",
         ));
     }
-    let assessment = policy::assess(config, requester, &request.scopes, request.duration_s)
-        .map_err(|problem| {
-            let word = problem.reason().word();
-            Problem::new(
-                Reason::NoLongerAllowed,
-                format!("the configuration no longer allows this request ({word}): deny it"),
-            )
-        })?;
+    let assessment =
+        access.assess(requester, &request.scopes, request.duration_s).map_err(no_longer_allowed)?;
     if assessment.audience != request.audience {
         return Err(Problem::new(
             Reason::NoLongerAllowed,
@@ -104,4 +83,18 @@ fn check(app: &App, person: &Person, request: &Request) -> Result<(), Problem> {
         ));
     }
     Ok(())
+}
+
+/// What cannot be known now may be allowed all the same.
+fn no_longer_allowed(refused: Refused) -> Problem {
+    let is_unknown = refused == Refused::MembershipUnknown;
+    let problem = Problem::from(refused);
+    if is_unknown {
+        return problem;
+    }
+    let word = problem.reason().word();
+    Problem::new(
+        Reason::NoLongerAllowed,
+        format!("the configuration no longer allows this request ({word}): deny it"),
+    )
 }

@@ -8,7 +8,7 @@ use breakglass_api::attempts::{Attempt, Attempts};
 use breakglass_api::trail::AfterQuery;
 
 use super::body::QueryString;
-use crate::access::policy;
+use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, written};
@@ -23,7 +23,7 @@ pub(super) async fn handler(
     AsPerson(person): AsPerson,
     QueryString(AfterQuery { after }): QueryString<AfterQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Attempts>), Problem> {
-    policy::check_auditor(&app.config(), &person)?;
+    Access::of(&app.config()).check_auditor(&person)?;
     let retention = app.evidence().retention().await?;
     let rows = app.evidence().attempts(after, PAGE).await?;
     let full = i64::try_from(rows.len()).is_ok_and(|count| count >= PAGE);

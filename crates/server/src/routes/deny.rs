@@ -6,14 +6,14 @@ use breakglass_api::evidence::Action;
 use breakglass_api::request::{Request as View, Why};
 
 use super::body::{FieldErrors, Id, JsonBody};
+use super::lookup::held;
 use super::view::view_in_full;
-use crate::access::policy;
+use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
-use crate::problem::{Problem, Reason};
+use crate::problem::Problem;
 use crate::store::{self, StoreError};
 use crate::text;
-use breakglass_audit::folded::Folded;
 
 pub(super) async fn handler(
     State(app): State<App>,
@@ -27,14 +27,7 @@ pub(super) async fn handler(
 
     let now = app.now();
     let request = super::lookup::request(&app, now, &id).await?;
-    if Folded::new(&request.requester).is(&person.name) {
-        let detail = "this request is yours: `breakglass cancel` takes it back";
-        return Err(Problem::new(Reason::NotAnApprover, detail));
-    }
-    if !policy::may_refuse(&app.config(), &person, &request.scopes) {
-        let detail = "only those who may approve one of its scopes may deny a request";
-        return Err(Problem::new(Reason::NotAnApprover, detail));
-    }
+    Access::of(&app.config()).check_deny(&person, &held(&request))?;
     if request.state != store::State::Pending {
         return Err(super::lookup::not_pending(&request));
     }

@@ -14,7 +14,7 @@ use breakglass_api::evidence::{
 
 use super::body::{FieldErrors, QueryString};
 use super::view::view;
-use crate::access::policy;
+use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, written};
@@ -32,7 +32,7 @@ pub(super) async fn handler(
     QueryString(parameters): QueryString<EvidenceQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Answer>), Problem> {
     let config = app.config();
-    policy::check_auditor(&config, &person)?;
+    Access::of(&config).check_auditor(&person)?;
     let EvidenceQuery { grant, incident, subject, after } = parameters;
     if [&grant, &incident, &subject].into_iter().flatten().count() != 1 {
         let mut errors = FieldErrors::default();

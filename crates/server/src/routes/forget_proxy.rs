@@ -14,14 +14,12 @@ use breakglass_api::trail::ServiceAction;
 use serde_json::json;
 
 use super::body::{FieldErrors, Id, JsonBody};
-use crate::access::policy;
+use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::clock::written;
-use crate::config::Person;
 use crate::feed::NotForgotten;
 use crate::problem::{Problem, Reason};
-use crate::store::LiveGrant;
 use crate::text;
 
 pub(super) async fn handler(
@@ -34,7 +32,9 @@ pub(super) async fn handler(
     errors.check("reason", text::reason(&reason));
     errors.finish()?;
     let now = app.now();
-    check_rights(&app, &person, &app.store().running(app.floor()).await?)?;
+    let running = app.store().running(app.floor()).await?;
+    let scopes = running.iter().map(|grant| grant.scopes.as_slice());
+    Access::of(&app.config()).check_forget(&person, scopes)?;
     let gone = app.feed().nodes().silent(now, &id).map_err(|why| refusal(&id, why))?;
     let mut forgotten = Vec::new();
     for known in gone {
@@ -76,33 +76,4 @@ fn refusal(id: &str, why: NotForgotten) -> Problem {
              max_staleness and introspection cache can be said to be gone",
         ),
     }
-}
-
-fn check_rights(app: &App, person: &Person, running: &[LiveGrant]) -> Result<(), Problem> {
-    let config = app.config();
-    let mut missing: Vec<&str> = Vec::new();
-    for grant in running {
-        // Nobody's own.
-        let held = policy::Held { holder: "", approver: None, scopes: &grant.scopes };
-        missing.extend(policy::not_approvable(&config, person, &held));
-    }
-    missing.sort_unstable();
-    missing.dedup();
-    if !missing.is_empty() {
-        return Err(Problem::new(
-            Reason::NotAnApprover,
-            format!(
-                "you may not approve `{}`, which grants name that are not over: only those who may stop \
-                 everything that may run at a proxy can say that it is gone",
-                missing.join("`, `")
-            ),
-        ));
-    }
-    if policy::approvable(&config, person).is_empty() {
-        return Err(Problem::new(
-            Reason::NotAnApprover,
-            "only approvers can say that a proxy is gone",
-        ));
-    }
-    Ok(())
 }

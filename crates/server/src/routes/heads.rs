@@ -15,7 +15,7 @@ use breakglass_types::hex;
 use breakglass_types::names::{DIGEST_DIGITS, PROCESS_DIGITS};
 
 use super::body::{FieldErrors, JsonBody, QueryString};
-use crate::access::policy;
+use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, AsProxy};
 use crate::clock::{Moment, parse_rfc3339, rfc3339, written};
@@ -200,7 +200,7 @@ pub(super) async fn list(
     AsPerson(person): AsPerson,
     QueryString(parameters): QueryString<HeadsQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Heads>), Problem> {
-    policy::check_auditor(&app.config(), &person)?;
+    Access::of(&app.config()).check_auditor(&person)?;
     let mut errors = FieldErrors::default();
     let since = parameters.since.as_deref().and_then(|text| {
         let since = parse_rfc3339(text);

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use breakglass_api::health::{Health, Status};
 
 use super::health_detail;
-use crate::access::policy;
+use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::problem::{Problem, Reason};
@@ -18,7 +18,7 @@ pub(super) async fn alive(State(app): State<App>, mut parts: Parts) -> Json<Heal
     if query.split('&').any(|parameter| parameter == "detail=1")
         // Whoever else asks learns what anybody does.
         && let Ok(AsPerson(person)) = AsPerson::from_request_parts(&mut parts, &app).await
-        && policy::check_auditor(&app.config(), &person).is_ok()
+        && Access::of(&app.config()).is_auditor(&person)
     {
         return Json(health_detail::of(&app));
     }

@@ -12,7 +12,8 @@
 //! 3. `grant`, `incident` and `scope` revoke those grants that the caller could revoke one by one,
 //!    and tell how many others match; if that is all of them, the answer is no.
 //! 4. `subject` and `all` promise that nothing is left: the caller must have the right to approve
-//!    every scope of every grant that matches and is not the caller's own, or nothing is revoked. Of grants
+//!    every scope of every grant that matches and is not the caller's own, or be a responder of its environment,
+//!    or nothing is revoked. Of grants
 //!    that match only because our clock may be wrong, those that the caller may not revoke are counted and left.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -23,7 +24,8 @@ use breakglass_api::Instant;
 use breakglass_api::revocation::{Kill as Body, Killed, LookAlike};
 
 use super::body::{FieldErrors, JsonBody};
-use crate::access::policy;
+use super::refusal;
+use crate::access::{Access, Held, Refused};
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::config::{Config, Person};
@@ -250,14 +252,7 @@ fn choose(
         check_spelling(app, target)?;
     }
     if chosen.is_empty() && !matching.is_empty() {
-        return Err(Problem::new(
-            Reason::NotAnApprover,
-            format!(
-                "{} match, and you may revoke none of them: only the holder and those who may \
-                 approve one of its scopes may revoke a grant",
-                count(matching.len())
-            ),
-        ));
+        return Err(none_is_theirs(&app.config(), person, matching));
     }
     Ok(chosen)
 }
@@ -274,12 +269,36 @@ fn chosen(
     let whole = |grant: &&LiveGrant| {
         matches!(target, Target::All | Target::Subject(_)) && grant.expires_at > over
     };
-    check_rights(&config, person, matching.iter().filter(whole))?;
+    let access = Access::of(&config);
+    let meant = matching.iter().filter(whole).map(|grant| held(&config, grant));
+    access.check_revoke_all(person, meant)?;
+    let may_revoke =
+        |grant: &&LiveGrant| access.check_revoke(person, &held(&config, grant)).is_ok();
     Ok(matching
         .iter()
-        .filter(|grant| whole(grant) || policy::may_revoke(&config, person, &held(grant)))
+        .filter(|grant| whole(grant) || may_revoke(grant))
         .map(|grant| grant.jti.clone())
         .collect())
+}
+
+/// The refusal where the person may revoke none of the grants that match.
+fn none_is_theirs(config: &Config, person: &Person, matching: &[LiveGrant]) -> Problem {
+    let access = Access::of(config);
+    let refused = matching.iter().filter_map(|grant| {
+        let grant = held(config, grant);
+        access.check_revoke(person, &grant).err()
+    });
+    if refused.into_iter().any(|refused| refused == Refused::MembershipUnknown) {
+        return Refused::MembershipUnknown.into();
+    }
+    Problem::new(
+        Reason::NotAnApprover,
+        format!(
+            "{} match, and you may revoke none of them: {}",
+            refusal::grants(matching.len()),
+            refusal::may_not_revoke(!config.responders.is_empty())
+        ),
+    )
 }
 
 /// Nobody who misspelt a name may believe that something was revoked.
@@ -311,45 +330,13 @@ fn check_spelling(app: &App, target: Target<'_>) -> Result<(), Problem> {
     }]))
 }
 
-/// Refuses a person who may not approve every scope of all these grants.
-fn check_rights<'a>(
-    config: &Config,
-    person: &Person,
-    matching: impl Iterator<Item = &'a LiveGrant>,
-) -> Result<(), Problem> {
-    let mut missing: Vec<&str> = Vec::new();
-    let (mut grants, mut all) = (0_usize, 0_usize);
-    for grant in matching {
-        all = all.saturating_add(1);
-        let lacks = policy::not_approvable(config, person, &held(grant));
-        grants = grants.saturating_add(usize::from(!lacks.is_empty()));
-        missing.extend(lacks);
-    }
-    missing.sort_unstable();
-    missing.dedup();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Problem::new(
-        Reason::NotAnApprover,
-        format!(
-            "nothing was revoked: you may not approve `{}`, which {} of the {} that match name; \
-             revoke by scope or incident what you may, and have an approver of these do the rest",
-            missing.join("`, `"),
-            grants,
-            count(all),
-        ),
-    ))
-}
-
-fn held(grant: &LiveGrant) -> policy::Held<'_> {
-    policy::Held {
+/// An environment of its scopes, for whether the person is a responder of it.
+fn held<'g>(config: &'g Config, grant: &'g LiveGrant) -> Held<'g> {
+    let audience = grant.scopes.iter().find_map(|name| config.scope(name));
+    Held {
         holder: &grant.requester,
         approver: Some(&grant.approved_by),
+        audience: audience.map_or("", |scope| &scope.audience),
         scopes: &grant.scopes,
     }
-}
-
-fn count(grants: usize) -> String {
-    if grants == 1 { "1 grant".to_owned() } else { format!("{grants} grants") }
 }

@@ -7,7 +7,7 @@ use breakglass_api::request::{ListQuery, Requests};
 
 use super::body::{FieldErrors, QueryString};
 use super::view::view;
-use crate::access::policy;
+use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::problem::Problem;
@@ -32,9 +32,9 @@ pub(super) async fn handler(
     errors.finish()?;
 
     let config = app.config();
-    let (mine, auditor) = (parameters.mine, policy::check_auditor(&config, &person).is_ok());
-    let scopes = if mine { Vec::new() } else { policy::approvable(&config, &person) };
-    let visible = match auditor && !mine {
+    let (access, mine) = (Access::of(&config), parameters.mine);
+    let scopes = if mine { Vec::new() } else { access.visible_scopes(&person) };
+    let visible = match access.is_auditor(&person) && !mine {
         true => Visible::Everything,
         false => Visible::Of { requester: &person.name, scopes: &scopes },
     };

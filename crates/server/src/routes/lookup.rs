@@ -1,6 +1,6 @@
 //! What several endpoints ask about a request or its grant.
 
-use crate::access::policy;
+use crate::access::{Access, Held};
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Person;
@@ -34,14 +34,19 @@ pub(super) fn has_begun(grant: &Request, now: Moment) -> bool {
     begins.is_some_and(|begins| begins <= now.seconds())
 }
 
-/// Whether `person` may revoke `grant`.
-pub(super) fn may_revoke(app: &App, person: &Person, grant: &Request) -> bool {
-    let held = policy::Held {
-        holder: &grant.requester,
-        approver: grant.approved_by.as_deref(),
-        scopes: &grant.scopes,
-    };
-    policy::may_revoke(&app.config(), person, &held)
+/// A request or its grant, as far as it matters to who may see or end it.
+pub(super) fn held(request: &Request) -> Held<'_> {
+    Held {
+        holder: &request.requester,
+        approver: request.approved_by.as_deref(),
+        audience: &request.audience,
+        scopes: &request.scopes,
+    }
+}
+
+/// Whether `person` may revoke `grant`, as a refusal if not.
+pub(super) fn check_revoke(app: &App, person: &Person, grant: &Request) -> Result<(), Problem> {
+    Ok(Access::of(&app.config()).check_revoke(person, &held(grant))?)
 }
 
 /// The refusal for a request that is not pending any more.

@@ -29,6 +29,7 @@ mod openapi;
 mod opens;
 mod probes;
 mod proxies;
+mod refusal;
 mod revoke;
 mod scopes;
 mod service_trail;

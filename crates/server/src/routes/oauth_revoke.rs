@@ -8,7 +8,7 @@ use breakglass_api::token::TokenForm;
 use super::body::FormBody;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
-use crate::problem::{Problem, Reason};
+use crate::problem::Problem;
 
 /// What the trail says where no reason was given.
 const REASON: &str = "revoked with its token";
@@ -26,12 +26,7 @@ pub(super) async fn handler(
     let Some(grant) = app.store().grant(now, &claims.jti).await? else {
         return Ok(StatusCode::OK);
     };
-    if !super::lookup::may_revoke(&app, &person, &grant) {
-        return Err(Problem::new(
-            Reason::NotAnApprover,
-            "only the holder and those who may approve one of its scopes may revoke a grant",
-        ));
-    }
+    super::lookup::check_revoke(&app, &person, &grant)?;
     super::revoke::revoke(&app, now, &claims.jti, &person.name, REASON).await?;
     Ok(StatusCode::OK)
 }

@@ -24,7 +24,7 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use super::body::{FieldErrors, Id, JsonBody};
-use crate::access::policy;
+use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, written};
@@ -114,7 +114,7 @@ pub(super) async fn answers(
 }
 
 fn check_rights(app: &App, person: &Person) -> Result<(), Problem> {
-    policy::check_auditor(&app.config(), person)
+    Ok(Access::of(&app.config()).check_auditor(person)?)
 }
 
 fn unknown() -> Problem {

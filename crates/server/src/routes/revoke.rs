@@ -1,4 +1,4 @@
-//! `POST /v1/grants/{jti}/revoke`: the holder, or anybody who may approve one of the scopes, ends
+//! `POST /v1/grants/{jti}/revoke`: the holder, those who may approve one of the scopes, and responders end
 //! a grant. A second time tells of the first. A grant that is over by our clock is revoked all the same, and
 //! `had_ended` says so: the clock may be wrong.
 
@@ -12,7 +12,7 @@ use super::body::{FieldErrors, Id, JsonBody};
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, written};
-use crate::problem::{Problem, Reason};
+use crate::problem::Problem;
 use crate::store::Revoked;
 use crate::text;
 
@@ -28,12 +28,7 @@ pub(super) async fn handler(
 
     let now = app.now();
     let grant = super::lookup::grant(&app, now, &jti).await?;
-    if !super::lookup::may_revoke(&app, &person, &grant) {
-        return Err(Problem::new(
-            Reason::NotAnApprover,
-            "only the holder and those who may approve one of its scopes may revoke a grant",
-        ));
-    }
+    super::lookup::check_revoke(&app, &person, &grant)?;
     let (revoked, had_ended) = revoke(&app, now, &jti, &person.name, &body.reason).await?;
     Ok(Json(Answer {
         grant: jti,

@@ -8,7 +8,7 @@ use breakglass_api::scopes::{ForRequest, Scope, Scopes, ScopesQuery};
 
 use super::body::{FieldErrors, QueryString};
 use super::opens;
-use crate::access::policy;
+use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::definitions::Wanted;
@@ -25,13 +25,14 @@ pub(super) async fn handler(
     let wanted = wanted(&query)?;
     let (config, definitions) = (app.config(), app.definitions());
     let live = wanted.as_ref().map(|_| opens::live(&app)).unwrap_or_default();
-    let audits = policy::check_auditor(&config, &person).is_ok();
+    let access = Access::of(&config);
+    let audits = access.is_auditor(&person);
     let scopes = config
         .scopes
         .iter()
         .map(|scope| {
-            let may_request = scope.may_be_requested_by(&person);
-            let may_approve = scope.may_be_approved_by(&person);
+            let may_request = access.may_request(&person, scope).is_yes();
+            let may_approve = access.may_approve(&person, scope).is_yes();
             (scope, may_request, may_approve)
         })
         .filter(|(_, may_request, may_approve)| *may_request || *may_approve || audits)
@@ -51,11 +52,10 @@ pub(super) async fn handler(
                 max_duration: duration::format(scope.max_duration),
                 may_request,
                 may_approve,
-                approvers: policy::approvers(
-                    &config,
-                    &person.name,
-                    std::slice::from_ref(&scope.name),
-                ),
+                approvers: access
+                    .approvers(&person.name, std::slice::from_ref(&scope.name))
+                    .names()
+                    .to_vec(),
                 rules,
             })
         })

@@ -7,7 +7,7 @@ use breakglass_api::Word;
 use breakglass_api::trail::{Act, AfterQuery, ServiceTrail};
 
 use super::body::QueryString;
-use crate::access::policy;
+use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, written};
@@ -21,7 +21,7 @@ pub(super) async fn handler(
     AsPerson(person): AsPerson,
     QueryString(AfterQuery { after }): QueryString<AfterQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<ServiceTrail>), Problem> {
-    policy::check_auditor(&app.config(), &person)?;
+    Access::of(&app.config()).check_auditor(&person)?;
     let acts = app.store().acts(after, PAGE).await?;
     let full = i64::try_from(acts.len()).is_ok_and(|count| count >= PAGE);
     let next = acts.last().filter(|_| full).map(|act| act.seq);

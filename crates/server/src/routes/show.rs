@@ -6,12 +6,13 @@ use breakglass_api::request::{Request as View, ShowQuery};
 use tokio::time::{Duration, Instant};
 
 use super::body::{Id, QueryString, wait};
+use super::lookup::held;
 use super::view::view_in_full;
-use crate::access::policy;
+use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, still_configured};
 use crate::clock::Moment;
-use crate::problem::{Problem, Reason};
+use crate::problem::Problem;
 use crate::store;
 
 pub(super) async fn handler(
@@ -30,16 +31,7 @@ pub(super) async fn handler(
         let request = super::lookup::request(&app, now, &id).await?;
         let config = app.config();
         let person = still_configured(&config.people, &person)?;
-        let involved = request.requester == person.name
-            || policy::may_refuse(&config, &person, &request.scopes)
-            || policy::check_auditor(&config, &person).is_ok();
-        if !involved {
-            return Err(Problem::new(
-                Reason::NotInvolved,
-                "only the requester, those who may approve one of its scopes, and auditors see a \
-                 request",
-            ));
-        }
+        Access::of(&config).check_involved(&person, &held(&request))?;
         let left = wait.saturating_sub(start.elapsed());
         if request.state != store::State::Pending || left.is_zero() || app.is_stopping() {
             return Ok(Json(view_in_full(&app, request).await?));

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::body::{FieldErrors, JsonBody};
 use super::idempotency_key::IdempotencyKey;
 use super::view::view_in_full;
-use crate::access::policy::{self, Assessment};
+use crate::access::{Access, Assessment};
 use crate::app::App;
 use crate::auth::identity::{AsPerson, fingerprint};
 use crate::clock::Moment;
@@ -62,7 +62,7 @@ pub(super) async fn handler(
         }
     }
     check_incident(&config, &ask)?;
-    let assessment = policy::assess(&config, &person, &ask.scopes, ask.duration_s)?;
+    let assessment = Access::of(&config).assess(&person, &ask.scopes, ask.duration_s)?;
     let id = app.randomness().id("req", now);
     // From here on they are those of the request: a definition that changes later changes no request.
     let definitions = app.definitions();
@@ -192,7 +192,7 @@ fn prove_mintable(
     assessment: &Assessment,
     digests: &BTreeMap<String, ScopeDigest>,
 ) -> Result<(), Problem> {
-    let longest = assessment.approvers.iter().max_by_key(|name| name.len());
+    let longest = assessment.approvers.names().iter().max_by_key(|name| name.len());
     let iat = u64::try_from(now.seconds()).unwrap_or(0);
     let claims = Claims::from(Granted {
         issuer: app.issuer().name(),

@@ -3,7 +3,7 @@
 use breakglass_api::Instant;
 use breakglass_api::request::{Grant, Refusal, Request as View};
 
-use crate::access::policy;
+use crate::access::{Access, Approvers};
 use crate::app::App;
 use crate::config::Config;
 use crate::duration;
@@ -19,7 +19,8 @@ pub(super) async fn view_in_full(app: &App, request: Request) -> Result<View, Pr
 /// A request as its requester and its approvers see it in a list.
 pub(super) fn view(config: &Config, request: Request) -> View {
     let approvers = (request.state == State::Pending)
-        .then(|| policy::approvers(config, &request.requester, &request.scopes));
+        .then(|| Access::of(config).approvers(&request.requester, &request.scopes))
+        .and_then(Approvers::into_names);
     let grant = grant(&request);
     let digest = request.digest();
     let denied = refusal(request.denied_by, request.denied_at, request.denial_reason);

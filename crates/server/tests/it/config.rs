@@ -73,7 +73,7 @@ fn a_field_that_is_missing_or_an_empty_list_is_an_error() {
              `evidence_retention`, `evidence_thin_after`, \
              `incident_pattern`, `issuer`, `keep_grants_of_leavers`, `key_directory`, `listen`, \
              `max_connections`, `max_connections_per_address`, \
-             `max_pending_requests`, `pending_lifetime`, `people`, `proxies`, `scopes`",
+             `max_pending_requests`, `pending_lifetime`, `people`, `proxies`, `responders`, `scopes`",
         ]
     );
     for field in ["requesters", "approvers"] {
@@ -169,5 +169,39 @@ fn a_pattern_for_incidents_is_for_the_whole_of_it() {
     }
     for pattern in ["INC-(", "a)|(b", "["] {
         assert!(errors(&with(pattern))[0].starts_with("incident_pattern: "), "{pattern}");
+    }
+}
+
+#[test]
+fn responders_are_a_list_of_groups_or_a_table_of_lists_by_audience() {
+    let with = |responders: &str| format!("responders = {responders}\n{EXAMPLE}");
+    let parse = |responders: &str| Config::parse(&with(responders)).unwrap();
+    let none: [&str; 0] = [];
+    assert_eq!(Config::parse(EXAMPLE).unwrap().responders.over("payments-prod"), none);
+    let config = parse(r#"["security", "sec-oncall"]"#);
+    for audience in ["payments-prod", "another"] {
+        assert_eq!(config.responders.over(audience), ["security", "sec-oncall"]);
+    }
+    let config = parse(r#"{ payments-prod = ["sec-oncall"] }"#);
+    assert_eq!(config.responders.over("payments-prod"), ["sec-oncall"]);
+    assert_eq!(config.responders.over("another"), none);
+    assert_eq!(config.warnings(), none);
+    // As for the audiences of a proxy.
+    let nowhere = parse(r#"{ payments-prd = ["security"], payments-prod = ["Security"] }"#);
+    assert_eq!(
+        nowhere.warnings(),
+        [
+            "responders: no scope is for `payments-prd`",
+            "the groups `Security` and `security` look alike, and are compared byte for byte",
+        ]
+    );
+    for (wrong, expected) in [
+        ("[]", format!("responders: {EMPTY}")),
+        ("{}", format!("responders: {}", EMPTY.replace("list", "table"))),
+        ("{ a = [] }", format!("responders.a: {EMPTY}")),
+        (r#"{ a = ["g", "g"] }"#, "responders.a[1]: named twice".to_owned()),
+        ("1", "responders: expected a list of groups, or a table of such lists by audience, found a number".to_owned()),
+    ] {
+        assert_eq!(errors(&with(wrong)), [expected], "{wrong}");
     }
 }

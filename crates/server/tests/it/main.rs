@@ -47,6 +47,7 @@ mod probes;
 mod proxies;
 mod request;
 mod request_digest;
+mod responders;
 mod revoke;
 mod scopes;
 mod storage;

@@ -1,0 +1,122 @@
+//! Who is in which group, as far as it is known.
+//!
+//! Two questions with two kinds of answers. To allow something takes [`Membership::Yes`]. What is not known is a
+//! refusal, and a refusal of another kind than "no": the answer may be another one later.
+
+use std::collections::HashSet;
+
+use crate::config::Config;
+
+/// Whether a person is in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// The person is: the only answer that allows anything.
+    Yes,
+    /// The person is not.
+    No,
+    /// It is not known now. It allows nothing, and does not mean that the person is not in the group.
+    Unknown,
+}
+
+/// Who is in a group: names of people, each once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Members {
+    /// These and no others: good for "no person may", too.
+    Complete(Vec<String>),
+    /// These, and perhaps others: good for showing whom to ask, never for "no other person may".
+    Seen(Vec<String>),
+    /// Not known now: good for nothing but saying so.
+    Unknown,
+}
+
+/// Knows people and groups, by their names byte for byte.
+pub trait Directory: Send + Sync {
+    /// Whether the person called `person` is in `group`. A person or a group that the directory is sure not to
+    /// have is [`Membership::No`].
+    fn is_member(&self, person: &str, group: &str) -> Membership;
+
+    /// Who is in `group`.
+    fn members(&self, group: &str) -> Members;
+}
+
+/// The people of the configuration are all there are: nothing is unknown.
+impl Directory for Config {
+    fn is_member(&self, person: &str, group: &str) -> Membership {
+        let is_member = |groups: &[String]| groups.iter().any(|name| name == group);
+        match self.person(person) {
+            Some(person) if is_member(&person.groups) => Membership::Yes,
+            _ => Membership::No,
+        }
+    }
+
+    fn members(&self, group: &str) -> Members {
+        Members::Complete(self.people.in_group(group).to_vec())
+    }
+}
+
+impl Membership {
+    /// Whether it is [`Membership::Yes`].
+    #[must_use]
+    pub fn is_yes(self) -> bool {
+        self == Membership::Yes
+    }
+
+    /// In one of two groups.
+    #[must_use]
+    pub fn or(self, other: Membership) -> Membership {
+        match (self, other) {
+            (Membership::Yes, _) | (_, Membership::Yes) => Membership::Yes,
+            (Membership::Unknown, _) | (_, Membership::Unknown) => Membership::Unknown,
+            (Membership::No, Membership::No) => Membership::No,
+        }
+    }
+
+    /// In two groups.
+    #[must_use]
+    pub fn and(self, other: Membership) -> Membership {
+        match (self, other) {
+            (Membership::No, _) | (_, Membership::No) => Membership::No,
+            (Membership::Unknown, _) | (_, Membership::Unknown) => Membership::Unknown,
+            (Membership::Yes, Membership::Yes) => Membership::Yes,
+        }
+    }
+}
+
+/// Whether `person` is in one of `groups`.
+#[must_use]
+pub fn is_in_any(directory: &dyn Directory, person: &str, groups: &[String]) -> Membership {
+    let mut found = Membership::No;
+    for group in groups {
+        found = found.or(directory.is_member(person, group));
+        if found.is_yes() {
+            break;
+        }
+    }
+    found
+}
+
+/// Who is in one of `groups`: complete only where every group's answer is.
+#[must_use]
+pub fn in_any(directory: &dyn Directory, groups: &[String]) -> Members {
+    let (mut names, mut is_complete, mut is_known) = (Vec::new(), true, groups.is_empty());
+    for group in groups {
+        match directory.members(group) {
+            Members::Complete(members) => {
+                is_known = true;
+                names.extend(members);
+            }
+            Members::Seen(members) => {
+                (is_complete, is_known) = (false, true);
+                names.extend(members);
+            }
+            Members::Unknown => is_complete = false,
+        }
+    }
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    match (is_complete, is_known) {
+        (true, _) => Members::Complete(names),
+        (false, true) => Members::Seen(names),
+        (false, false) => Members::Unknown,
+    }
+}

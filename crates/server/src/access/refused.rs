@@ -1,0 +1,104 @@
+//! Why the answer is no, as data. The words and the status for a client are in `routes/refusal.rs`.
+
+use super::approvers::Approvers;
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// These scopes are not in the configuration.
+    #[error("unknown scopes")]
+    UnknownScopes(Vec<UnknownScope>),
+    /// The person may not ask for this scope.
+    #[error("not a requester of `{scope}`")]
+    NotARequester {
+        /// The scope.
+        scope: String,
+        /// The groups whose members may ask for it.
+        requesters: Vec<String>,
+        /// Scopes with names like it that the person may ask for.
+        near: Vec<String>,
+    },
+    /// The scopes are for several audiences, or the duration is too long for some; at least one of both.
+    #[error("audiences {audiences:?}, and {} scopes are for shorter", too_long.len())]
+    Unfit {
+        /// The audiences of the scopes, sorted; one is as it should be.
+        audiences: Vec<String>,
+        /// The scopes that allow less than was asked for.
+        too_long: Vec<TooLong>,
+    },
+    /// No other person may approve all of the scopes.
+    #[error("no approver")]
+    NoApprover,
+    /// It is the person's own request.
+    #[error("the request is the approver's own")]
+    SelfApproval,
+    /// The person may not approve all of the scopes.
+    #[error("not an approver of all scopes")]
+    NotAnApprover {
+        /// Who may.
+        approvers: Approvers,
+    },
+    /// The requester takes a request back, and does not deny it.
+    #[error("the requester denies nothing")]
+    OwnRequest,
+    /// The person may not deny this request.
+    #[error("may not deny")]
+    MayNotDeny {
+        /// Whether the configuration names responders, who might.
+        responders: bool,
+    },
+    /// The person may not end this grant.
+    #[error("may not revoke")]
+    MayNotRevoke {
+        /// Whether the configuration names responders, who might.
+        responders: bool,
+    },
+    /// The person may not end everything that is meant, and so ends nothing.
+    #[error("may not revoke {lacking} of {all} grants")]
+    MayNotRevokeAll {
+        /// The scopes that the person may not approve, sorted.
+        scopes: Vec<String>,
+        /// How many of the grants name them.
+        lacking: usize,
+        /// How many grants are meant.
+        all: usize,
+    },
+    /// The person may not approve every scope of what may run at a proxy.
+    #[error("may not say that a proxy is gone")]
+    MayNotForget {
+        /// The scopes that the person may not approve, sorted; empty where the person approves no scope at all.
+        scopes: Vec<String>,
+    },
+    /// The person may not see this request.
+    #[error("not involved")]
+    NotInvolved {
+        /// Whether the configuration names responders, who might.
+        responders: bool,
+    },
+    /// The person may not audit.
+    #[error("not an auditor")]
+    NotAnAuditor,
+    /// The directory does not know now whether somebody is in a group that decides it.
+    #[error("membership unknown")]
+    MembershipUnknown,
+}
+
+/// A scope that is not in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownScope {
+    /// Its place among those that were asked for, from 0.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Scopes with names like it that the person may ask for.
+    pub near: Vec<String>,
+}
+
+/// A scope that allows less than was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TooLong {
+    /// Its name.
+    pub scope: String,
+    /// The longest grant, in seconds.
+    pub max_duration_s: i64,
+}
