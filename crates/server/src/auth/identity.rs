@@ -1,5 +1,8 @@
 //! Who is calling: a person or a proxy, as types, so that no endpoint can take one for the other.
 //!
+//! The guard of a route calls [`authenticate`], once, and an endpoint takes the caller from there ([`AsPerson`],
+//! [`AsAuditor`], [`AsProxy`]). An endpoint without a guard has no caller, and answers no request.
+//!
 //! A credential is an API token whose SHA-256 is in the configuration. Digests are compared in
 //! constant time, and all of them, so that an answer's time says nothing about any of them.
 
@@ -12,6 +15,7 @@ use axum::http::request::Parts;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::access::Access;
 use crate::app::App;
 use crate::config::{Config, Digest, Person, Proxy};
 use crate::connections::{self, Known as Peer};
@@ -27,10 +31,23 @@ pub struct AsPerson(pub Arc<Person>);
 #[derive(Debug, Clone)]
 pub struct AsProxy(pub Arc<Proxy>);
 
-enum Caller {
+/// The caller is this person, who may audit.
+#[derive(Debug, Clone)]
+pub struct AsAuditor(pub Arc<Person>);
+
+/// A caller whose credential the configuration lists.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller {
+    /// A person.
     Person(Arc<Person>),
+    /// A proxy.
     Proxy(Arc<Proxy>),
 }
+
+/// Where [`authenticate`] leaves the caller for the extractors: an extension of the request. Nothing outside this
+/// file can make one.
+#[derive(Clone)]
+struct Authenticated(Caller);
 
 impl Caller {
     fn known(&self) -> KnownCaller {
@@ -44,7 +61,7 @@ impl Caller {
 /// A caller by kind and name.
 pub(crate) type KnownCaller = (CallerKind, String);
 
-/// Where the extractors below leave who is calling, for those around an endpoint: an extension of the request.
+/// Where [`authenticate`] leaves who is calling, for those around an endpoint: an extension of the request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CallerSlot(Arc<OnceLock<KnownCaller>>);
 
@@ -82,29 +99,55 @@ pub fn has_submitted(person: &Person, request: &Request) -> bool {
 impl FromRequestParts<App> for AsPerson {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<AsPerson, Problem> {
-        match caller(parts, &app.config())? {
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<AsPerson, Problem> {
+        match authenticated(parts)? {
             Caller::Person(person) => Ok(AsPerson(person)),
-            Caller::Proxy(_) => Err(Problem::new(
-                Reason::PeopleOnly,
-                "this is a proxy's credential, and proxies may only ask about grants: use your own",
-            )),
+            Caller::Proxy(_) => Err(people_only()),
         }
+    }
+}
+
+/// The right is looked up here too: the table that the guard asks is not the only word on it.
+impl FromRequestParts<App> for AsAuditor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<AsAuditor, Problem> {
+        let AsPerson(person) = AsPerson::from_request_parts(parts, app).await?;
+        Access::of(&app.config()).check_auditor(&person)?;
+        Ok(AsAuditor(person))
     }
 }
 
 impl FromRequestParts<App> for AsProxy {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<AsProxy, Problem> {
-        match caller(parts, &app.config())? {
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<AsProxy, Problem> {
+        match authenticated(parts)? {
             Caller::Proxy(proxy) => Ok(AsProxy(proxy)),
-            Caller::Person(_) => Err(Problem::new(
-                Reason::ProxiesOnly,
-                "this is a person's credential: use one that is listed under `proxies`",
-            )),
+            Caller::Person(_) => Err(proxies_only()),
         }
     }
+}
+
+fn authenticated(parts: &Parts) -> Result<Caller, Problem> {
+    let caller = parts.extensions.get::<Authenticated>().map(|found| found.0.clone());
+    caller.ok_or_else(|| Problem::internal(&"the route has no guard that authenticates its caller"))
+}
+
+/// The refusal of a proxy where only people may call.
+pub(crate) fn people_only() -> Problem {
+    Problem::new(
+        Reason::PeopleOnly,
+        "this is a proxy's credential, and proxies may only ask about grants: use your own",
+    )
+}
+
+/// The refusal of a person where only proxies may call.
+pub(crate) fn proxies_only() -> Problem {
+    Problem::new(
+        Reason::ProxiesOnly,
+        "this is a person's credential: use one that is listed under `proxies`",
+    )
 }
 
 /// An entry of the configuration by which a caller is known.
@@ -154,7 +197,12 @@ fn unknown_credential() -> Problem {
     )
 }
 
-fn caller(parts: &Parts, config: &Config) -> Result<Caller, Problem> {
+/// Who is calling, by the credential of the request; also leaves the caller for the endpoint and for those around it.
+///
+/// # Errors
+/// [`Reason::CredentialMissing`] or [`Reason::CredentialUnknown`]; or another, where the connection takes no
+/// more of this caller.
+pub(crate) fn authenticate(parts: &mut Parts, config: &Config) -> Result<Caller, Problem> {
     let Some(token) = presented(&parts.headers) else {
         return Err(Problem::new(
             Reason::CredentialMissing,
@@ -172,6 +220,7 @@ fn caller(parts: &Parts, config: &Config) -> Result<Caller, Problem> {
             Caller::Proxy(proxy) => Peer::Proxy(&proxy.name),
         })?;
     }
+    parts.extensions.insert(Authenticated(caller.clone()));
     Ok(caller)
 }
 

@@ -15,9 +15,8 @@ use breakglass_types::hex;
 use breakglass_types::names::{DIGEST_DIGITS, PROCESS_DIGITS};
 
 use super::body::{FieldErrors, JsonBody, QueryString};
-use crate::access::Access;
 use crate::app::App;
-use crate::auth::identity::{AsPerson, AsProxy};
+use crate::auth::identity::{AsAuditor, AsProxy};
 use crate::clock::{Moment, parse_rfc3339, rfc3339, written};
 use crate::config::Proxy;
 use crate::evidence::{EvidenceError, Head, HeadFilter, Proof, ReportedHead, Reporter};
@@ -197,10 +196,9 @@ impl From<NewHead> for Head {
 
 pub(super) async fn list(
     State(app): State<App>,
-    AsPerson(person): AsPerson,
+    _: AsAuditor,
     QueryString(parameters): QueryString<HeadsQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Heads>), Problem> {
-    Access::of(&app.config()).check_auditor(&person)?;
     let mut errors = FieldErrors::default();
     let since = parameters.since.as_deref().and_then(|text| {
         let since = parse_rfc3339(text);

@@ -3,21 +3,21 @@
 //! ask, so nothing is tried for who asks.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::http::request::Parts;
 use breakglass_api::health::{Health, Status};
 
 use super::health_detail;
 use crate::access::Access;
 use crate::app::App;
-use crate::auth::identity::AsPerson;
+use crate::auth::identity::{self, Caller};
 use crate::problem::{Problem, Reason};
 
 pub(super) async fn alive(State(app): State<App>, mut parts: Parts) -> Json<Health> {
     let query = parts.uri.query().unwrap_or_default();
     if query.split('&').any(|parameter| parameter == "detail=1")
         // Whoever else asks learns what anybody does.
-        && let Ok(AsPerson(person)) = AsPerson::from_request_parts(&mut parts, &app).await
+        && let Ok(Caller::Person(person)) = identity::authenticate(&mut parts, &app.config())
         && Access::of(&app.config()).is_auditor(&person)
     {
         return Json(health_detail::of(&app));

@@ -1,5 +1,6 @@
-//! The interface: one file per endpoint. Who may call it is in the signature of its handler
-//! (`AsPerson`, `AsProxy`); health, keys and metrics are for anybody.
+//! The interface: one file per endpoint. Each is registered with its verb, and the table of callers says which kinds of
+//! callers may do it ([`crate::access::callers`]); the signature of its handler says it too (`AsPerson`, `AsAuditor`,
+//! `AsProxy`). Health, keys and metrics are for anybody.
 
 mod apart;
 mod approve;
@@ -12,6 +13,7 @@ mod deny;
 mod evidence;
 mod feed;
 mod forget_proxy;
+mod guard;
 mod heads;
 mod health;
 mod health_detail;
@@ -42,13 +44,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
-use axum::routing::{get, post};
 use tokio::runtime::Handle;
 
+use crate::access::callers::Verb;
 use crate::app::App;
 use crate::limits::{MAX_BODY_BYTES, MAX_HEADS_BODY_BYTES, MAX_WAIT_S};
 use crate::problem::{Problem, Reason};
 
+use guard::{Guards, Routes};
 pub(crate) use metrics::router_alone as metrics_router;
 pub use observe::VERSION_HEADER;
 use observe::{TIMEOUT, say_version};
@@ -60,43 +63,49 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(10 + MAX_WAIT_S.unsigned_abs(
 /// served: when thousands of polls are woken at once, a revocation must not stand in their queue.
 pub fn router(app: App, runtime: &Handle) -> Router {
     let apart = from_fn_with_state(runtime.clone(), apart::run);
-    let waits = Router::new()
-        .route("/v1/requests/{id}", get(show::handler).layer(apart.clone()))
-        // Revoking everything may take a while too.
-        .route("/v1/revocations", post(kill::handler).layer(apart.clone()).get(feed::handler));
+    let on = Guards::new(&app);
+    // Revoking everything may take a while too.
+    let revocations =
+        on.post(Verb::RevokeMany, kill::handler).on(runtime).and(on.get(Verb::Feed, feed::handler));
+    let waits = Routes::default()
+        .route("/v1/requests/{id}", on.get(Verb::Show, show::handler).on(runtime))
+        .route("/v1/revocations", revocations)
+        .into_router();
     // The counts of many grants are larger than any other body.
-    let heads =
-        get(heads::list).post(heads::report).layer(DefaultBodyLimit::max(MAX_HEADS_BODY_BYTES));
-    let answers_limit = DefaultBodyLimit::max(probes::MAX_BODY);
-    let configurations =
-        post(configurations::report).layer(DefaultBodyLimit::max(configurations::MAX_BODY));
-    let answers = Router::new()
-        .route("/v1/requests", get(list::handler).post(submit::handler))
-        .route("/v1/requests/{id}/approve", post(approve::handler))
-        .route("/v1/requests/{id}/deny", post(deny::handler))
-        .route("/v1/requests/{id}/cancel", post(cancel::handler))
-        .route("/v1/requests/{id}/token", post(issue::handler))
-        .route("/v1/scopes", get(scopes::handler))
-        .route("/v1/grants/{jti}/revoke", post(revoke::handler))
-        .route("/v1/proxies", get(proxies::handler))
-        .route("/v1/proxies/configurations", configurations)
-        .route("/v1/proxies/{id}/forget", post(forget_proxy::handler))
-        .route("/v1/probes", post(probes::begin))
-        .route("/v1/probes/{id}/answers", post(probes::answers).layer(answers_limit))
-        .route("/v1/audit/requests", get(evidence::handler))
-        .route("/v1/audit/service", get(service_trail::handler))
-        .route("/oauth2/introspect", post(introspect::handler))
-        .route("/oauth2/revoke", post(oauth_revoke::handler))
-        .route("/.well-known/jwks.json", get(jwks::handler))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::handler))
-        .route("/openapi.json", get(openapi::handler));
-    let answers = answers.layer(apart);
+    let heads = on.get(Verb::Heads, heads::list).and(on.post(Verb::ReportHeads, heads::report));
+    let heads = heads.max_body(MAX_HEADS_BODY_BYTES);
+    let configurations = on.post(Verb::ReportConfiguration, configurations::report);
+    let requests = on.get(Verb::List, list::handler).and(on.post(Verb::Submit, submit::handler));
+    let verdicts = on.post(Verb::ProbeAnswers, probes::answers).max_body(probes::MAX_BODY);
+    let answers = Routes::default()
+        .route("/v1/requests", requests)
+        .route("/v1/requests/{id}/approve", on.post(Verb::Approve, approve::handler))
+        .route("/v1/requests/{id}/deny", on.post(Verb::Deny, deny::handler))
+        .route("/v1/requests/{id}/cancel", on.post(Verb::Cancel, cancel::handler))
+        .route("/v1/requests/{id}/token", on.post(Verb::Issue, issue::handler))
+        .route("/v1/scopes", on.get(Verb::Scopes, scopes::handler))
+        .route("/v1/grants/{jti}/revoke", on.post(Verb::Revoke, revoke::handler))
+        .route("/v1/proxies", on.get(Verb::Proxies, proxies::handler))
+        .route("/v1/proxies/configurations", configurations.max_body(configurations::MAX_BODY))
+        .route("/v1/proxies/{id}/forget", on.post(Verb::ForgetProxy, forget_proxy::handler))
+        .route("/v1/probes", on.post(Verb::Probe, probes::begin))
+        .route("/v1/probes/{id}/answers", verdicts)
+        .route("/v1/audit/requests", on.get(Verb::Evidence, evidence::handler))
+        .route("/v1/audit/service", on.get(Verb::ServiceTrail, service_trail::handler))
+        .route("/oauth2/introspect", on.post(Verb::Introspect, introspect::handler))
+        .route("/oauth2/revoke", on.post(Verb::RevokeToken, oauth_revoke::handler))
+        .route("/.well-known/jwks.json", on.get(Verb::Jwks, jwks::handler))
+        .route("/healthz", on.get(Verb::Alive, health::alive))
+        .route("/readyz", on.get(Verb::Ready, health::ready))
+        .route("/metrics", on.get(Verb::Metrics, metrics::handler))
+        .route("/openapi.json", on.get(Verb::Openapi, openapi::handler))
+        .into_router()
+        .layer(apart);
     // Evidence has a thread of its own: see `crate::evidence`.
-    let evidence = Router::new()
+    let evidence = Routes::default()
         .route("/v1/audit/heads", heads)
-        .route("/v1/audit/attempts", get(attempts::handler))
+        .route("/v1/audit/attempts", on.get(Verb::Attempts, attempts::handler))
+        .into_router()
         .layer(from_fn_with_state(app.evidence().runtime(runtime), apart::run));
     let answers = answers.merge(evidence);
     waits

@@ -14,6 +14,7 @@ mod audiences;
 mod auditors;
 mod before_digests;
 mod before_people;
+mod callers;
 mod clock;
 mod clock_dates;
 mod clock_restart;
