@@ -158,10 +158,8 @@ async fn the_rules_of_a_request_are_shown_after_its_definition_has_changed() {
     service.pending().await;
     service.pending().await;
     let database = service.database().await;
-    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM scope_rules")
-        .fetch_one(&database)
-        .await
-        .unwrap();
+    let kept: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM scope_rules").fetch_one(&database).await.unwrap();
     assert_eq!(kept, 2);
     for change in [
         "UPDATE scope_rules SET rules = '{}'",
