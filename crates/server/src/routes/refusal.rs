@@ -160,3 +160,33 @@ fn near_names(near: &[String]) -> String {
 fn problem(field: &str, reason: Reason, detail: String) -> FieldProblem {
     FieldProblem { field: field.to_owned(), reason: reason.into(), detail }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::RETRY_AFTER;
+    use axum::response::IntoResponse as _;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_known_now_may_be_tried_again() {
+        let problem = Problem::from(Refused::MembershipUnknown);
+        assert_eq!(problem.reason(), Reason::MembershipUnknown);
+        let response = problem.into_response();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()[RETRY_AFTER], "5");
+    }
+
+    #[test]
+    fn who_may_approve_is_told_as_far_as_it_is_known() {
+        let names = || vec!["bob".to_owned(), "carol".to_owned()];
+        for (approvers, expected) in [
+            (Approvers::Complete(Vec::new()), "nobody does any more"),
+            (Approvers::Complete(names()), "bob, carol"),
+            (Approvers::Seen(names()), "bob, carol, and perhaps others"),
+            (Approvers::Unknown, "it is not known now"),
+        ] {
+            assert_eq!(who(&approvers), expected);
+        }
+    }
+}
