@@ -66,11 +66,14 @@ fn kubectl_makes_the_secret_and_names_it_in_the_deployment() {
     let mut theirs = kubectl("envoy/kubernetes");
     let secrets: Vec<_> = theirs.keys().filter(|(kind, _)| kind == "Secret").cloned().collect();
     let [secret] = &secrets[..] else { panic!("{secrets:?}") };
-    let config = fs::read(root().join("envoy/kubernetes/config.toml")).unwrap();
     let made = theirs.remove(secret).unwrap();
-    // It stands in lines there, which decode as one.
-    let data = made["data"]["config.toml"].as_str().unwrap().replace('\n', "");
-    assert_eq!(STANDARD.decode(data).unwrap(), config);
+    assert_eq!(made["data"].as_object().unwrap().len(), 2);
+    for name in ["config.toml", "definitions.json"] {
+        let file = fs::read(root().join("envoy/kubernetes").join(name)).unwrap();
+        // It stands in lines there, which decode as one.
+        let data = made["data"][name].as_str().unwrap().replace('\n', "");
+        assert_eq!(STANDARD.decode(data).unwrap(), file);
+    }
     assert_eq!(made["metadata"]["namespace"], "breakglass");
     let hash = secret.1.strip_prefix("approvals-config-").unwrap();
     assert_eq!(hash.len(), 10, "{}", secret.1);

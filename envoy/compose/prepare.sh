@@ -1,10 +1,17 @@
 #!/bin/bash
-# Makes, once, what the stack needs: an API token each for alice, bob and the proxy, and the service's
-# configuration, which has their digests only.
+# Makes what the stack needs: what the scopes of the gate's configuration open, each time; and once an API token
+# each for alice, bob and the proxy, and the service's configuration, which has their digests only.
 set -euo pipefail
 umask 077
 config=/var/lib/breakglass-config/config.toml
-[ ! -e "$config" ] || exit 0
+definitions=/var/lib/breakglass-config/definitions.json
+breakglass scopes import /etc/breakglass/envoy.yaml >"$definitions.part"
+mv "$definitions.part" "$definitions"
+if [ -e "$config" ]; then
+  # One that was made before there were definitions.
+  grep -q '^definitions = ' "$config" || sed -i '1i definitions = ["definitions.json"]' "$config"
+  exit 0
+fi
 
 # member NAME: a member of one line of JSON with nothing but text in it, on stdin.
 member() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
@@ -26,6 +33,7 @@ listen = "0.0.0.0:8300"
 issuer = "https://approvals.internal"
 database = "/var/lib/breakglass/approvals.db"
 key_directory = "/var/lib/breakglass/keys"
+definitions = ["definitions.json"]
 
 [[people]]
 name = "alice@example.com"

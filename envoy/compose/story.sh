@@ -52,10 +52,18 @@ step '2. What is protected needs a permit.'
 call GET /admin/users
 expect 401 '"reason":"token_missing"'
 
-step '3. Alice asks, bob approves, alice gets the token.'
+step '3. Alice asks, bob reads what it opens and approves, alice gets the token.'
+# The gate says what its scopes open when it polls for the first time.
+for tries in {1..150}; do
+  [[ $(as alice scopes --for 'GET /v1/orders/17' --json) != *'"same":1'[,}]* ]] || break
+  [ "$tries" != 150 ] || die 'the gate did not say what its scopes open'
+  sleep 0.1
+done
 request=$(as alice request --scope orders:read --reason 'payments are stuck' --incident INC-4711 --duration 10m)
 if as alice approve "$request" --yes; then die 'alice approved her own request'; fi
-as bob approve "$request" --yes >/dev/null
+shown=$(as bob approve "$request" --yes 2>&1 >/dev/null) || die "$shown"
+printf '%s\n' "$shown"
+[[ $shown == *'orders:read (read): GET, HEAD on /v1/orders,'* ]] || die 'bob is not shown what it opens'
 token=$(as alice token "$request")
 
 step '4. The permit opens what the normal controls refuse; the upstream sees who, and not the token.'

@@ -63,6 +63,7 @@ mod scope;
 mod second_resources;
 mod shadow;
 mod shipped;
+mod shipped_definitions;
 mod shipped_routes;
 mod signing_keys;
 mod spellings;

@@ -209,7 +209,10 @@ fn every_kustomization_can_be_built_and_every_file_beside_it_is_in_one() {
 fn the_service_takes_the_configuration_that_kubernetes_gives_it() {
     let folder = Path::new("envoy/kubernetes");
     let generated = objects(folder.join("kustomization.yaml")).remove(0)["secretGenerator"].take();
-    assert_eq!(generated, json!([{"name": "approvals-config", "files": ["config.toml"]}]));
+    assert_eq!(
+        generated,
+        json!([{"name": "approvals-config", "files": ["config.toml", "definitions.json"]}])
+    );
     let config = root().join(folder).join("config.toml");
     let checked = Command::new(binary())
         .args(["serve", "--check", "--config"])

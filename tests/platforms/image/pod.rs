@@ -176,6 +176,8 @@ fn configure(place: &Path) -> Vec<String> {
         tokens.push(made["token"].as_str().unwrap().to_owned());
     }
     fs::write(place.join("config.toml"), text).unwrap();
+    let definitions = root().join("envoy/kubernetes/definitions.json");
+    fs::copy(definitions, place.join("definitions.json")).unwrap();
     tokens
 }
 
@@ -287,13 +289,15 @@ fn secret(at: &Path, from: &Path, group: u32, mode: u32) {
         folder(path, 0o2755);
         chown(path, Some(0), Some(group)).unwrap();
     }
-    let file = folders[1].join("config.toml");
-    fs::copy(from.join("config.toml"), &file).unwrap();
-    chown(&file, Some(0), Some(group)).unwrap();
-    // A kubelet lets the group read the files of a read-only volume, whatever its `defaultMode`.
-    fs::set_permissions(&file, Permissions::from_mode(mode | 0o440)).unwrap();
     symlink("..2026_11_26_00_00_00.1", at.join("..data")).unwrap();
-    symlink("..data/config.toml", at.join("config.toml")).unwrap();
+    for name in ["config.toml", "definitions.json"] {
+        let file = folders[1].join(name);
+        fs::copy(from.join(name), &file).unwrap();
+        chown(&file, Some(0), Some(group)).unwrap();
+        // A kubelet lets the group read the files of a read-only volume, whatever its `defaultMode`.
+        fs::set_permissions(&file, Permissions::from_mode(mode | 0o440)).unwrap();
+        symlink(format!("..data/{name}"), at.join(name)).unwrap();
+    }
 }
 
 fn folder(at: &Path, mode: u32) {

@@ -67,6 +67,12 @@ fn rolled_out(cluster: &Cluster) {
     cluster.kubectl(&[&patch[..], &["--type=merge", "-p", &status]].concat()).done();
 }
 
+/// Puts what the scopes open beside the service's configuration, as in the Secret.
+fn definitions(place: &TempDir) {
+    let shipped = root().join("envoy/kubernetes/definitions.json");
+    fs::copy(shipped, place.path().join("definitions.json")).unwrap();
+}
+
 /// What the container would do with these words, on this machine's files in place of the pod's.
 fn in_the_pod(cluster: &Cluster, line: &str) {
     let (kubectl, command) = line.split_once(" -- ").unwrap();
@@ -81,6 +87,7 @@ fn in_the_pod(cluster: &Cluster, line: &str) {
     let config = here(&config).replace("0.0.0.0:8300", "127.0.0.1:0");
     let file = volume.path().join("config.toml");
     fs::write(&file, config).unwrap();
+    definitions(&volume);
     let arguments = container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
     let mounted = "/etc/breakglass/config.toml";
     let arguments = arguments.map(|word| {
@@ -154,6 +161,7 @@ fn the_secret_holds_the_token(cluster: &Cluster, place: &TempDir) {
     let ours = format!("{before}token_sha256 = \"{hex}{}", rest.get(64..).unwrap());
     let file = place.path().join("config.toml");
     fs::write(&file, ours).unwrap();
+    definitions(place);
     let checked =
         Command::new(binary()).args(["serve", "--check", "--config"]).arg(&file).output().unwrap();
     assert!(checked.status.success(), "{checked:?}");

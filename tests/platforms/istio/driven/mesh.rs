@@ -78,6 +78,8 @@ impl Mesh {
         let etc = folder.path().join("approvals");
         fs::create_dir(&etc).unwrap();
         fs::write(etc.join("config.toml"), config).unwrap();
+        let definitions = root().join("envoy/kubernetes/definitions.json");
+        fs::copy(definitions, etc.join("definitions.json")).unwrap();
         let mut approvals = Pod::new(APPROVALS, Kind::Sidecar, NAMES);
         approvals.start_proxy(&authority, &Extras { image: Some(etc), environment: Vec::new() });
         let mut serve = approvals.command("sh");
