@@ -19,6 +19,9 @@ const MAX_CONTENTS: usize = 2;
 /// How long a report that was asked for is waited for before it is asked for again, in milliseconds.
 const ASK_AGAIN_MS: i64 = 10_000;
 
+/// The most polls of one configuration that are asked in that time.
+const MAX_ASKED: u32 = 1024;
+
 /// The time in which reports are counted, in milliseconds.
 const MINUTE_MS: i64 = 60_000;
 
@@ -78,9 +81,27 @@ pub(super) enum Says {
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     known: HashMap<Box<str>, Known>,
-    asked: HashMap<Box<str>, Moment>,
+    asked: HashMap<Box<str>, Asked>,
     /// When the minute began in which so many reports came.
     minute: (i64, u32),
+}
+
+/// A configuration whose report is waited for. A filter of before reports were made names its configuration too, and
+/// does not answer: so the next time twice as many polls are asked, until one comes from a filter that does.
+#[derive(Debug)]
+struct Asked {
+    since: Moment,
+    /// How many polls are asked this time.
+    polls: u32,
+    /// How many of them are still to come.
+    left: u32,
+}
+
+impl Asked {
+    /// Whether that time is over at `now`: also where the clock was set back.
+    fn is_over(&self, now: Moment) -> bool {
+        !(0..ASK_AGAIN_MS).contains(&now.millis().saturating_sub(self.since.millis()))
+    }
 }
 
 #[derive(Debug)]
@@ -95,13 +116,22 @@ impl Reports {
             known.used = now;
             return false;
         }
-        let since = |at: &Moment| now.millis().saturating_sub(at.millis());
-        // The service asks again although its clock was set back.
-        self.asked.retain(|_, at| (0..ASK_AGAIN_MS).contains(&since(at)));
-        if self.asked.contains_key(configuration) || self.asked.len() >= MAX_CONFIGURATIONS {
+        if let Some(asked) = self.asked.get_mut(configuration) {
+            if asked.is_over(now) {
+                let polls = asked.polls.saturating_mul(2).min(MAX_ASKED);
+                *asked = Asked { since: now, polls, left: polls };
+            }
+            let is_one = asked.left > 0;
+            asked.left = asked.left.saturating_sub(1);
+            return is_one;
+        }
+        if self.asked.len() >= MAX_CONFIGURATIONS {
+            self.asked.retain(|_, asked| !asked.is_over(now));
+        }
+        if self.asked.len() >= MAX_CONFIGURATIONS {
             return false;
         }
-        self.asked.insert(configuration.into(), now);
+        self.asked.insert(configuration.into(), Asked { since: now, polls: 1, left: 0 });
         true
     }
 

@@ -94,6 +94,28 @@ async fn a_poll_is_asked_for_a_configuration_that_is_not_known_from_its_credenti
     assert_eq!(poll(&service, "envoy", "2", &configuration).await, Some(configuration));
 }
 
+/// In an upgrade a filter of before names the same configuration as today's, and answers no such question.
+#[tokio::test]
+async fn filters_that_do_not_answer_do_not_keep_the_question_from_one_that_does() {
+    let service = service().await;
+    let configuration = id("a");
+    let is_asked = async |process: &str| {
+        poll(&service, "envoy", process, &configuration).await == Some(configuration.clone())
+    };
+    let mut asked = Vec::new();
+    for _ in 0..5 {
+        let mut older = 0;
+        for _ in 0..9 {
+            older += u32::from(is_asked("1").await);
+        }
+        asked.push((older, is_asked("2").await));
+        service.advance(10);
+    }
+    assert_eq!(asked, [(1, false), (2, false), (4, false), (8, false), (9, true)]);
+    report(&service, "envoy", body(&configuration, &orders_read())).await.ok();
+    assert!(!is_asked("1").await && !is_asked("2").await);
+}
+
 #[tokio::test]
 async fn rules_are_shown_where_a_proxy_has_them_and_who_has_others_is_said() {
     let service = service().await;
