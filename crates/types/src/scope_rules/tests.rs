@@ -76,6 +76,37 @@ fn what_is_at_its_default_is_not_there() {
     assert_eq!(least.canonical(), r#"{"methods":["GET"],"paths":["/x"],"v":1}"#);
 }
 
+/// The form and its digest, as SHA-256 of it was made before the newest fields were known: all that there was before, and
+/// nothing of what came since. With each further field goes one more case, of the form as it is today.
+#[test]
+fn rules_without_the_newest_fields_have_the_digest_of_the_version_before() {
+    let mut rules = whole();
+    (rules.require.approvals, rules.require.basis) = (None, None);
+    let form = concat!(
+        r#"{"hosts":["*.example.com","orders.internal"],"max_stream":"1800s","methods":["GET","POST"],"#,
+        r#""on_unavailable":"deny","paths":["/v1/orders","/v1/orders/{id}"],"redirects":"same_authority","#,
+        r#""require":{"acr":["aal2"],"amr":["hwk","mfa"],"max_auth_age":"900s","max_lifetime":"1500ms","#,
+        r#""roles":["oncall"],"sender_constrained":true,"source_cidrs":["10.0.0.0/8"]},"routes":["orders"],"#,
+        r#""upgrades":["websocket"],"v":1}"#,
+    );
+    assert_eq!(rules.canonical(), form);
+    assert_eq!(
+        rules.digest().text(),
+        "9cf5a0782d105f207f07f377c2208c92ff2ac541af67010ce000e2c30f6a0568"
+    );
+    // Only with one of the newest fields it is a form that the version before did not know.
+    let newest: [fn(&mut ScopeRules); 2] = [
+        |rules| rules.require.approvals = Some(1),
+        |rules| rules.require.basis = Some([BasisWord(Basis::Approved)].into()),
+    ];
+    for set in newest {
+        let mut newer = rules.clone();
+        set(&mut newer);
+        assert!(newer.canonical().ends_with(r#""v":2}"#), "{}", newer.canonical());
+        assert_ne!(newer.digest(), rules.digest());
+    }
+}
+
 /// A change of any field is another digest, and only the newest fields are of the newest version.
 #[test]
 fn each_field_is_in_the_digest() {
