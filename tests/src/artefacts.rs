@@ -26,6 +26,15 @@ pub fn panicking_filter() -> PathBuf {
     )
 }
 
+/// The filter of version 0.1: `BREAKGLASS_OLD_MODULE`, or what `scripts/upgrade` built.
+pub fn old_filter() -> PathBuf {
+    existing(
+        "BREAKGLASS_OLD_MODULE",
+        || root().join(".cache/upgrade/breakglass.wasm"),
+        "scripts/upgrade",
+    )
+}
+
 /// The approval service and command line: `BREAKGLASS_BIN`, or `dist/breakglass`.
 pub fn binary() -> PathBuf {
     existing("BREAKGLASS_BIN", || root().join("dist/breakglass"), "scripts/build")

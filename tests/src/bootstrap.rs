@@ -2,7 +2,7 @@
 //! (breakglass, RBAC, router), an access log with the audit record, and two clusters.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -49,6 +49,8 @@ pub struct Settings {
     pub own_clock: bool,
     /// Whether the filter is the one that panics when a request says so.
     pub panicking: bool,
+    /// Another build of the filter than the one under test.
+    pub module: Option<PathBuf>,
     /// The configuration of the VM, which the filter does not read: another one makes another VM.
     pub vm: u32,
     /// How long a listener that was replaced goes on, in seconds; Envoy's own ten minutes without it.
@@ -79,6 +81,7 @@ impl Settings {
             forbidden: None,
             own_clock: false,
             panicking: false,
+            module: None,
             vm: 0,
             drain_s: None,
             upstream,
@@ -202,8 +205,11 @@ impl Settings {
     }
 
     fn wasm(&self) -> Value {
-        let module =
-            if self.panicking { artefacts::panicking_filter() } else { artefacts::filter() };
+        let module = match &self.module {
+            Some(module) => module.clone(),
+            None if self.panicking => artefacts::panicking_filter(),
+            None => artefacts::filter(),
+        };
         let mut wasm = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
             "config": {

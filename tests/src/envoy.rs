@@ -273,6 +273,10 @@ impl Drop for Envoy {
             Home::Alone(process) => process.end(panics),
             Home::Shared(part) => part.check(),
         }
+        // Another version's have fewer members.
+        if self.settings.module.is_some() {
+            return;
+        }
         // Whatever the test looked at: no record may be other than docs/ promises.
         for audit in self.records().iter().filter_map(Record::audit) {
             assert!(audit.is_complete(), "an audit record as docs/audit.md has it: {}", audit.text);

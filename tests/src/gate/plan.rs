@@ -1,6 +1,7 @@
 //! A gate about to be started: what differs from the standard one.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -26,6 +27,7 @@ pub struct Plan {
     normalize_path: bool,
     tls: bool,
     panicking: bool,
+    module: Option<PathBuf>,
     own_clock: bool,
     drain_s: Option<u32>,
     alone: bool,
@@ -52,6 +54,7 @@ impl Plan {
             normalize_path: false,
             tls: false,
             panicking: false,
+            module: None,
             own_clock: false,
             drain_s: None,
             alone: false,
@@ -200,6 +203,13 @@ impl Plan {
         self
     }
 
+    /// The filter is another build, whose records are those of its version.
+    #[must_use]
+    pub fn module(mut self, module: PathBuf) -> Self {
+        self.module = Some(module);
+        self
+    }
+
     /// Envoy has a clock of its own, which can be set.
     #[must_use]
     pub fn own_clock(mut self) -> Self {
@@ -224,7 +234,8 @@ impl Plan {
     /// Whether its Envoy may be one that other tests use too: nothing of the process differs, and nothing in it
     /// is to fail.
     fn can_share(&self) -> bool {
-        let ordinary = self.forbidden.is_none() && !self.panicking && !self.own_clock;
+        let ordinary =
+            self.forbidden.is_none() && !self.panicking && self.module.is_none() && !self.own_clock;
         let fixed = self.delivery == Delivery::Static && self.drain_s.is_none();
         ordinary && fixed && self.concurrency == 1 && !self.alone
     }
@@ -266,6 +277,7 @@ impl Plan {
             normalize_path: self.normalize_path,
             tls: self.tls,
             panicking: self.panicking,
+            module: self.module,
             own_clock: self.own_clock,
             drain_s: self.drain_s,
             ..Settings::new(
