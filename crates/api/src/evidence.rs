@@ -46,12 +46,18 @@ words! {
     Action {
         /// It was submitted.
         Submit = "submit",
+        /// An approver asked its requester something.
+        Question = "question",
+        /// Its requester answered.
+        Answer = "answer",
         /// It was approved.
         Approve = "approve",
         /// It was denied.
         Deny = "deny",
         /// Its requester took it back.
         Cancel = "cancel",
+        /// It was not decided in time, or what was approved was not taken in time.
+        Lapse = "lapse",
         /// A token of its grant was issued.
         IssueToken = "issue_token",
         /// Its grant was revoked.

@@ -12,6 +12,7 @@
 
 pub mod attempts;
 pub mod document;
+pub mod events;
 pub mod evidence;
 pub mod feed;
 pub mod heads;

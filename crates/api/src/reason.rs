@@ -23,12 +23,16 @@ words! {
         DigestRequired = "digest_required",
         /// Longer than a scope allows.
         DurationTooLong = "duration_too_long",
+        /// The event after which to read on is not there: a database was put back that does not have it.
+        EventUnknown = "event_unknown",
         /// The credential has put into the evidence database what it may.
         EvidenceQuota = "evidence_quota",
         /// The evidence database is not open.
         EvidenceUnavailable = "evidence_unavailable",
         /// The grant has ended.
         GrantExpired = "grant_expired",
+        /// The grant's first token was not taken in time.
+        GrantLapsed = "grant_lapsed",
         /// The grant was approved at a time that has not come: a clock was wrong.
         GrantNotBegun = "grant_not_begun",
         /// The grant was revoked.
@@ -109,6 +113,8 @@ words! {
         TooManyPending = "too_many_pending",
         /// As many challenges live as may.
         TooManyProbes = "too_many_probes",
+        /// As many questions and answers about the request as may be.
+        TooManyRemarks = "too_many_remarks",
         /// The person waits in too many places.
         TooManyWaits = "too_many_waits",
         /// The body is of another type.
@@ -145,7 +151,9 @@ impl Reason {
             | Reason::RequestUnknown => 404,
             Reason::MethodNotAllowed => 405,
             Reason::DigestRequired
+            | Reason::EventUnknown
             | Reason::GrantExpired
+            | Reason::GrantLapsed
             | Reason::GrantNotBegun
             | Reason::GrantRevoked
             | Reason::NotApproved
@@ -159,6 +167,7 @@ impl Reason {
             | Reason::TooManyConfigurations
             | Reason::TooManyPending
             | Reason::TooManyProbes
+            | Reason::TooManyRemarks
             | Reason::TooManyWaits => 429,
             Reason::InternalError => 500,
             Reason::ClockStepped
@@ -190,9 +199,11 @@ impl Reason {
             Reason::CredentialUnknown => "Credential unknown",
             Reason::DigestRequired => "The approval does not say of what",
             Reason::DurationTooLong => "Duration too long",
+            Reason::EventUnknown => "Unknown event",
             Reason::EvidenceQuota => "Too much evidence of one credential",
             Reason::EvidenceUnavailable => "No evidence is taken now",
             Reason::GrantExpired => "The grant has ended",
+            Reason::GrantLapsed => "The grant was not activated in time",
             Reason::GrantNotBegun => "The grant has not begun",
             Reason::GrantRevoked => "The grant was revoked",
             Reason::GrantUnknown => "Unknown grant",
@@ -233,6 +244,7 @@ impl Reason {
             Reason::TooManyConnections => "Too many connections",
             Reason::TooManyPending => "Too many pending requests",
             Reason::TooManyProbes => "Too many challenges",
+            Reason::TooManyRemarks => "Too much is said about this",
             Reason::TooManyWaits => "Too many waits",
             Reason::UnsupportedMediaType => "Unsupported media type",
         }

@@ -31,6 +31,10 @@ pub struct Ask {
     #[serde(default)]
     #[schema(default = false)]
     pub emergency: bool,
+    /// The request whose grant this one goes on with: the caller's own, and one that holds. Its scopes, or fewer of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub extends: Option<String>,
 }
 
 /// Why something is done that has no other argument: a denial, a revocation, forgetting a proxy.
@@ -51,6 +55,28 @@ pub struct Approve {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(required = true, nullable = false, pattern = "^[0-9a-f]{64}$")]
     pub digest: Option<String>,
+    /// These of its scopes alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub scopes: Option<Vec<String>>,
+    /// For this long, such as `15m`, where that is shorter than was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub duration: Option<String>,
+    /// What the requester and auditors should read beside it. One line; at most 1024 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_length = 1024)]
+    pub note: Option<String>,
+}
+
+/// A question about a pending request, or its answer: `POST /v1/requests/{id}/question` and `/answer`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Say {
+    /// One line; at most 1024 bytes.
+    #[serde(default)]
+    #[schema(required = true, max_length = 1024)]
+    pub text: String,
 }
 
 /// A body without members.
@@ -61,7 +87,9 @@ pub struct Nothing {}
 words! {
     /// Where a request is.
     State {
-        /// Its grant holds.
+        /// Its grant holds, and its first token was taken.
+        Active = "active",
+        /// Its grant holds, and waits for its first token to be taken.
         Approved = "approved",
         /// The requester took it back.
         Cancelled = "cancelled",
@@ -69,7 +97,7 @@ words! {
         Denied = "denied",
         /// Its grant has ended.
         Expired = "expired",
-        /// No approver decided in time.
+        /// No approver decided in time, or the grant's first token was not taken in time.
         Lapsed = "lapsed",
         /// It waits for a decision.
         Pending = "pending",
@@ -110,6 +138,13 @@ pub struct Request {
     /// What each scope opens, as far as it is known; not in lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<ScopeOpens>,
+    /// The request whose grant it goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub extends: Option<Extended>,
+    /// What was asked and answered about it; not in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discussion: Vec<Remark>,
     /// When it was submitted.
     pub submitted_at: Instant,
     /// Until when it can be decided.
@@ -132,21 +167,101 @@ pub struct Request {
     pub cancelled_at: Option<Instant>,
 }
 
+/// The request whose grant another one goes on with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Extended {
+    /// Its id.
+    pub id: String,
+    /// Why it was asked for; not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<String>,
+    /// Its grant; not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub grant: Option<Grant>,
+}
+
+words! {
+    /// What a remark is.
+    RemarkKind {
+        /// The requester answers.
+        Answer = "answer",
+        /// An approver asks.
+        Question = "question",
+    }
+}
+
+/// A question or an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Remark {
+    /// By this person.
+    pub by: String,
+    /// When.
+    pub at: Instant,
+    /// Which of the two.
+    #[schema(value_type = RemarkKind)]
+    pub kind: Word<RemarkKind>,
+    /// What was said.
+    pub text: String,
+}
+
 /// What was approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Grant {
     /// The token's jti.
     pub id: String,
-    /// Who approved it.
+    /// Whose approval was the last.
     pub approved_by: String,
     /// When.
     pub approved_at: Instant,
     /// When it ends.
     pub expires_at: Instant,
+    /// Its scopes, which may be fewer than were asked for.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub scopes: Vec<String>,
+    /// Until when its first token has to be taken; nothing for grants of services before this member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub activate_by: Option<Instant>,
+    /// When its first token was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub activated_at: Option<Instant>,
+    /// Who approved it, the first first.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub approvals: Vec<Approval>,
     /// Its revocation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub revoked: Option<Refusal>,
+}
+
+/// One person's yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Approval {
+    /// By this person.
+    pub by: String,
+    /// When.
+    pub at: Instant,
+    /// The digest of the request as it was shown; nothing for approvals by versions before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^[0-9a-f]{64}$")]
+    pub digest: Option<String>,
+    /// What the approver wrote beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub note: Option<String>,
+    /// Of these scopes, where it is not of all that were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub scopes: Option<Vec<String>>,
+    /// For this long, where it is shorter than was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub duration: Option<String>,
 }
 
 /// A denial or a revocation.

@@ -278,7 +278,10 @@ async fn fill(path: &Path, count: usize) {
          FROM numbers",
         "UPDATE requests SET denied_at = submitted_at + 1, denied_by = 'carol', denial_reason = 'no'
          WHERE rowid % 10 = 1 AND ?1 AND ?2",
-        "UPDATE requests SET approved_at = submitted_at + 1, approved_by = 'carol', jti = 'grant' || id,
+        "INSERT INTO approvals (request_id, position, approver, approved_at_ms)
+         SELECT id, 1, 'carol', (submitted_at + 1) * 1000 FROM requests
+         WHERE rowid % 10 > 2 AND ?1 AND ?2",
+        "UPDATE requests SET approved_at = submitted_at + 1, jti = 'grant' || id, granted_scopes = scopes,
              expires_at = submitted_at + 1 + duration_s
          WHERE rowid % 10 > 2 AND ?1 AND ?2",
         "INSERT INTO revocations (jti, revoked_at_ms, revoked_by, reason, expires_at)
@@ -288,7 +291,7 @@ async fn fill(path: &Path, count: usize) {
          SELECT submitted_at * 1000, requester, 'submit', id,
              json_object('scopes', json(scopes), 'reason', reason) FROM requests WHERE ?1 AND ?2",
         "INSERT INTO audit (at_ms, actor, action, request_id, jti, detail)
-         SELECT approved_at * 1000, approved_by, 'approve', id, jti, '{}' FROM requests
+         SELECT approved_at * 1000, 'carol', 'approve', id, jti, '{}' FROM requests
          WHERE jti IS NOT NULL AND ?1 AND ?2",
     ];
     for statement in statements {

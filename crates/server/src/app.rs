@@ -15,12 +15,11 @@ use crate::feed::Feed;
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
 use crate::probes::Probes;
-use crate::problem::Problem;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::reload::Reloads;
 use crate::store::Store;
-use crate::timekeeper::Timekeeper;
+use crate::timekeeper::{Doubt, Timekeeper, TrustedMoment};
 use crate::waits::Waits;
 
 /// The service's parts; a handle that is cheap to clone.
@@ -215,7 +214,7 @@ impl App {
     ///
     /// # Errors
     /// A refusal while the clock is not believed.
-    pub fn trusted_now(&self) -> Result<Moment, Problem> {
+    pub fn trusted_now(&self) -> Result<TrustedMoment, Doubt> {
         self.0.timekeeper.trusted_now()
     }
 

@@ -18,6 +18,9 @@ pub const IDEMPOTENCY_S: i64 = 24 * 60 * 60;
 /// The longest key for repeated submissions, in bytes.
 pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
+/// The most questions and answers about one request.
+pub const MAX_REMARKS: i64 = 50;
+
 /// The most scopes that one request may name: more is not "the narrowest access that helps".
 pub const MAX_SCOPES: usize = 16;
 

@@ -22,9 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::json;
 
 use crate::clock::{Clock, Moment, rfc3339};
-use crate::duration;
 use crate::feed::Feed;
-use crate::problem::{Problem, Reason};
 use crate::store::{Store, StoreError};
 use judge::Judge;
 pub use judge::{Doubt, Reading, STEP_MS};
@@ -45,6 +43,18 @@ pub enum ClockError {
     /// What was to be accepted is no time.
     #[error("--accept-clock: the clock of this machine says {0}, which cannot be: set it first")]
     NotATime(String),
+}
+
+/// A time that is believed: what opens access goes by no other one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrustedMoment(Moment);
+
+impl TrustedMoment {
+    /// The moment.
+    #[must_use]
+    pub fn moment(self) -> Moment {
+        self.0
+    }
 }
 
 /// Says what time it is.
@@ -123,11 +133,11 @@ impl Timekeeper {
     ///
     /// # Errors
     /// A refusal while the wall clock is not believed.
-    pub fn trusted_now(&self) -> Result<Moment, Problem> {
+    pub fn trusted_now(&self) -> Result<TrustedMoment, Doubt> {
         let reading = self.reading();
         match reading.doubt {
-            None => Ok(reading.now()),
-            Some(doubt) => Err(doubt.into()),
+            None => Ok(TrustedMoment(reading.now())),
+            Some(doubt) => Err(doubt),
         }
     }
 
@@ -209,34 +219,6 @@ impl Timekeeper {
             _ => {}
         }
     }
-}
-
-impl From<Doubt> for Problem {
-    fn from(doubt: Doubt) -> Problem {
-        match doubt {
-            Doubt::Unknown => Problem::new(
-                Reason::ClockUnknown,
-                "the service's clock says nothing that could be a time; revocations go on, approvals and tokens \
-                 wait until it is set; tell who runs the service",
-            ),
-            Doubt::Stepped { ahead_ms } => Problem::new(
-                Reason::ClockStepped,
-                format!(
-                    "the service's clock is {} the time that the service goes by; revocations go on, approvals and \
-                     tokens wait until the difference is gone; tell who runs the service: set the clock right, or, \
-                     if it is right now, restart with `breakglass serve --accept-clock`",
-                    difference(ahead_ms)
-                ),
-            ),
-        }
-    }
-}
-
-/// Such as `2h ahead of`.
-fn difference(ahead_ms: i64) -> String {
-    let seconds = i64::try_from(ahead_ms.unsigned_abs() / 1000).unwrap_or(i64::MAX);
-    let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
-    format!("{} {side}", duration::format(seconds))
 }
 
 #[cfg(test)]

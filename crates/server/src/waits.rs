@@ -2,7 +2,7 @@
 //!
 //! A wait holds a place here and no connection of the database. What is known here is only that something may
 //! have changed: who is woken looks at the database. A wake-up that was lost, because the client whose change it
-//! was went away in the middle, is made up for from the trail ([`crate::tasks::waits`]).
+//! was went away in the middle, is made up for from the events ([`crate::tasks::waits`]).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -22,6 +22,9 @@ pub const DIGESTS: &str = include_str!("before/digests.sql");
 /// A whole evidence database of the version before heads named configurations.
 pub const HEADS: &str = include_str!("before/heads.sql");
 
+/// A whole database of the version before approvals were rows, with a request in each state.
+pub const GRANTS: &str = include_str!("before/grants.sql");
+
 /// Makes a database of the version before at `path`, with these rows.
 pub async fn make(path: &Path, rows: &str) {
     run(path, &[include_str!("before/tables.sql"), rows, include_str!("before/rules.sql")]).await;

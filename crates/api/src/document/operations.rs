@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthenticated};
 use super::operation::{Caller, Operation};
 use crate::{
-    attempts, evidence, feed, heads, health, introspection, jwks, probe, proxies, request,
+    attempts, events, evidence, feed, heads, health, introspection, jwks, probe, proxies, request,
     revocation, scopes, token, trail,
 };
 
@@ -64,6 +64,22 @@ fn requests() -> Vec<Operation> {
              the digest is missing or another one.",
         )
         .asks::<request::Approve>()
+        .answers::<request::Request>(),
+        post(
+            "/v1/requests/{id}/question",
+            "question",
+            Person,
+            "Ask the requester of a pending request something: who may deny it.",
+        )
+        .asks::<request::Say>()
+        .answers::<request::Request>(),
+        post(
+            "/v1/requests/{id}/answer",
+            "answer",
+            Person,
+            "Answer about a pending request: its requester.",
+        )
+        .asks::<request::Say>()
         .answers::<request::Request>(),
         post(
             "/v1/requests/{id}/deny",
@@ -222,6 +238,15 @@ fn audit() -> Vec<Operation> {
         )
         .with::<trail::AfterQuery>()
         .answers::<trail::ServiceTrail>(),
+        get(
+            "/v1/audit/events",
+            "events",
+            Person,
+            "What happened, once each, in the order of commits, after a place, at once or when there is something. For \
+             auditors.",
+        )
+        .with::<events::EventsQuery>()
+        .answers::<events::Events>(),
         get(
             "/v1/audit/attempts",
             "attempts",

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::client::Failure;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
-use breakglass_server::maintenance;
 use breakglass_server::reload::ConfigFile;
+use breakglass_server::store::maintenance;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

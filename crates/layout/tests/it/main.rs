@@ -3,6 +3,7 @@
 
 mod circles;
 mod crates;
+mod layers;
 mod reads;
 
 use std::path::{Path, PathBuf};

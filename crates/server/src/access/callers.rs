@@ -69,6 +69,10 @@ verbs! {
     Show = "show": [Requester, Approver, Responder, Auditor];
     /// Say yes to a request.
     Approve = "approve": [Approver];
+    /// Ask the requester of a request something.
+    Question = "question": [Approver, Responder];
+    /// Answer about one's own request.
+    Answer = "answer": [Requester];
     /// Say no to a request.
     Deny = "deny": [Approver, Responder];
     /// Take a request back.
@@ -105,6 +109,8 @@ verbs! {
     Evidence = "evidence": [Auditor];
     /// Read what was done to the service itself.
     ServiceTrail = "serviceTrail": [Auditor];
+    /// Read what happened.
+    Events = "events": [Auditor];
     /// Read what known callers were refused.
     Attempts = "attempts": [Auditor];
     /// Get the keys that prove tokens.

@@ -21,12 +21,12 @@ use crate::config::{Person, Scope};
 use breakglass_audit::folded::Folded;
 
 /// A request or a grant, as far as it matters to who may see it or end it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Held<'a> {
     /// Who asked for it, and holds it.
     pub holder: &'a str,
     /// Who approved it.
-    pub approver: Option<&'a str>,
+    pub approvers: Vec<&'a str>,
     /// The environment it is for.
     pub audience: &'a str,
     /// Its scopes.
@@ -51,7 +51,7 @@ impl Access<'_> {
     /// # Errors
     /// [`Refused::MayNotRevoke`], [`Refused::MembershipUnknown`].
     pub fn check_revoke(&self, person: &Person, grant: &Held<'_>) -> Result<(), Refused> {
-        if grant.approver == Some(&person.name) {
+        if grant.approvers.contains(&person.name.as_str()) {
             return Ok(());
         }
         let responders = self.has_responders();

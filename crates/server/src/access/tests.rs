@@ -185,7 +185,7 @@ proptest! {
         let config = world.config();
         for (directory, is_all) in [(&world as &dyn Directory, false), (&config, true)] {
             let access = Access::new(&config, directory);
-            let held = Held { holder: "ann", approver: Some("bea"), audience: "prod", scopes: &scopes };
+            let held = Held { holder: "ann", approvers: vec!["bea"], audience: "prod", scopes: &scopes };
             for name in PEOPLE {
                 let one = person(&config, name);
                 let approves = scopes.iter().any(|scope| world.approves(name, scope));
@@ -197,7 +197,7 @@ proptest! {
                     ("deny", access.check_deny(one, &held), !holds_it && (approves || responds)),
                     ("revoke", access.check_revoke(one, &held), holds_it || approved || approves || responds),
                     ("show", access.check_involved(one, &held), holds_it || approves || responds || audits),
-                    ("all", access.check_revoke_all(one, [held].into_iter()), holds_it || all || responds),
+                    ("all", access.check_revoke_all(one, [held.clone()].into_iter()), holds_it || all || responds),
                     ("audit", access.check_auditor(one), audits),
                 ];
                 for (what, answer, truth) in answers {
@@ -264,7 +264,7 @@ fn those_who_are_known_by_name_end_a_grant_while_the_directory_is_silent() {
     let config = world.config();
     let access = Access::new(&config, &world);
     let scopes = ["orders".to_owned()];
-    let held = Held { holder: "ann", approver: Some("bea"), audience: "prod", scopes: &scopes };
+    let held = Held { holder: "ann", approvers: vec!["bea"], audience: "prod", scopes: &scopes };
     for name in ["ann", "bea"] {
         assert_eq!(access.check_revoke(person(&config, name), &held), Ok(()), "{name}");
     }
@@ -281,7 +281,7 @@ fn a_responder_stops_what_is_of_the_audience_and_approves_nothing_by_that() {
     let access = Access::of(&config);
     let cid = person(&config, "cid");
     let scopes = ["orders".to_owned()];
-    let held = |audience| Held { holder: "ann", approver: None, audience, scopes: &scopes };
+    let held = |audience| Held { holder: "ann", approvers: Vec::new(), audience, scopes: &scopes };
     assert_eq!(access.check_deny(cid, &held("prod")), Ok(()));
     assert_eq!(access.not_approvable(cid, &held("prod")), [""; 0]);
     let refused = Refused::MayNotDeny { responders: true };

@@ -54,6 +54,9 @@ object! {
         /// How long a request waits for a decision, at most a day. The default is long enough to wake
         /// somebody, and short enough that no forgotten request is approved the next morning.
         pub pending_lifetime: i64 = or("15m", parsed("duration", bounded_duration)),
+        /// How long a grant waits for its first token to be taken: then it has lapsed, so that nobody finds an old one at
+        /// hand. At most a day; a shorter grant waits until its end.
+        pub activate_within: i64 = or("15m", parsed("duration", bounded_duration)),
         /// The groups whose members may read everything that an auditor needs. Without it nobody may.
         pub auditors: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
         /// The groups whose members may stop access: see and deny requests, revoke grants, use the kill switch. They

@@ -19,7 +19,7 @@ use crate::auth::identity::AsProxy;
 use crate::feed::About;
 use crate::metrics::Introspected;
 use crate::problem::Problem;
-use crate::store::{self, Request};
+use crate::store::Request;
 use crate::timekeeper::Doubt;
 
 type Uncached = ([(HeaderName, &'static str); 1], Json<Introspection>);
@@ -74,9 +74,9 @@ async fn holding(app: &App, token: &str) -> Result<Option<Claims>, Problem> {
 /// Whether the token is one of this grant, and the grant holds. The signature says as much; a
 /// token that does not say what the database says is void all the same.
 fn is_of(claims: &Claims, grant: &Request) -> bool {
-    grant.state == store::State::Approved
+    grant.holds()
         && claims.sub == grant.requester
-        && claims.scope == grant.scopes
+        && claims.scope == grant.held_scopes()
         && grant.expires_at.and_then(|at| u64::try_from(at).ok()) == Some(claims.exp)
 }
 

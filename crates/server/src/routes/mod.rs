@@ -10,6 +10,8 @@ mod body;
 mod cancel;
 mod configurations;
 mod deny;
+mod discuss;
+mod events;
 mod evidence;
 mod feed;
 mod forget_proxy;
@@ -70,6 +72,7 @@ pub fn router(app: App, runtime: &Handle) -> Router {
     let waits = Routes::default()
         .route("/v1/requests/{id}", on.get(Verb::Show, show::handler).on(runtime))
         .route("/v1/revocations", revocations)
+        .route("/v1/audit/events", on.get(Verb::Events, events::handler).on(runtime))
         .into_router();
     // The counts of many grants are larger than any other body.
     let heads = on.get(Verb::Heads, heads::list).and(on.post(Verb::ReportHeads, heads::report));
@@ -80,6 +83,8 @@ pub fn router(app: App, runtime: &Handle) -> Router {
     let answers = Routes::default()
         .route("/v1/requests", requests)
         .route("/v1/requests/{id}/approve", on.post(Verb::Approve, approve::handler))
+        .route("/v1/requests/{id}/question", on.post(Verb::Question, discuss::question))
+        .route("/v1/requests/{id}/answer", on.post(Verb::Answer, discuss::answer))
         .route("/v1/requests/{id}/deny", on.post(Verb::Deny, deny::handler))
         .route("/v1/requests/{id}/cancel", on.post(Verb::Cancel, cancel::handler))
         .route("/v1/requests/{id}/token", on.post(Verb::Issue, issue::handler))

@@ -8,6 +8,7 @@ use breakglass_api::token::TokenForm;
 use super::body::FormBody;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
+use crate::domain;
 use crate::problem::Problem;
 
 /// What the trail says where no reason was given.
@@ -18,15 +19,9 @@ pub(super) async fn handler(
     AsPerson(person): AsPerson,
     FormBody(body): FormBody<TokenForm>,
 ) -> Result<StatusCode, Problem> {
-    let now = app.now();
     // A key that signed a grant that may not be over.
-    let Some(claims) = app.issuer().read(&body.token, app.floor()) else {
-        return Ok(StatusCode::OK);
-    };
-    let Some(grant) = app.store().grant(now, &claims.jti).await? else {
-        return Ok(StatusCode::OK);
-    };
-    super::lookup::check_revoke(&app, &person, &grant)?;
-    super::revoke::revoke(&app, now, &claims.jti, &person.name, REASON).await?;
+    if let Some(claims) = app.issuer().read(&body.token, app.floor()) {
+        domain::revoke_by_token(&app, &person, app.now(), &claims.jti, REASON).await?;
+    }
     Ok(StatusCode::OK)
 }

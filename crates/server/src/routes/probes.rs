@@ -52,7 +52,7 @@ pub(super) async fn begin(
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<(StatusCode, Uncached<Challenge>), Problem> {
     // Proxies would refuse one of a wrong time, and their entrances would look open.
-    let now = app.trusted_now()?;
+    let now = app.trusted_now()?.moment();
     let (id, ends) = (app.randomness().id("prb", now), Probes::end(now));
     let minted = app.issuer().mint_challenge(now, ends, &id);
     let challenge = minted.map_err(|error| Problem::internal(&error))?;

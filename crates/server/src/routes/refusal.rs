@@ -1,192 +1,221 @@
-//! What [`access`](crate::access) refuses, as a client sees it: the one place where its reasons and words for HTTP are.
+//! How the refusals of use cases look in HTTP: their reasons, and in words what to do. The one place that says so.
 
-use crate::access::refused::{TooLong, UnknownScope};
-use crate::access::{Approvers, Refused};
+mod access;
+
+use breakglass_api::request::State;
+
+use super::view::view_in_full;
+use crate::app::App;
+use crate::clock::rfc3339;
+use crate::domain::{NoLonger, OnlyRequester, Refused, WrongField};
 use crate::duration;
 use crate::problem::{FieldProblem, Problem, Reason};
+use crate::store::Request;
+use crate::timekeeper::Doubt;
 
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Problem {
-        let (reason, detail) = match refused {
-            Refused::UnknownScopes(scopes) => {
-                return Problem::fields(scopes.iter().map(unknown_scope).collect());
+        match refused {
+            Refused::Access(why) => why.into(),
+            Refused::Store(error) => error.into(),
+            Refused::Clock(doubt) => doubt.into(),
+            Refused::Fields(wrong) => Problem::fields(wrong.into_iter().map(field).collect()),
+            Refused::RequestUnknown => Problem::new(
+                Reason::RequestUnknown,
+                "there is no request with this id: `breakglass status` lists those you may see",
+            ),
+            Refused::GrantUnknown => Problem::new(
+                Reason::GrantUnknown,
+                "there is no grant with this id: `breakglass status` lists those you may see",
+            ),
+            Refused::NotPending(state) => not_pending(state),
+            Refused::NotTheRequester(what) => {
+                Problem::new(Reason::NotTheRequester, only_requester(what))
             }
-            Refused::Unfit { audiences, too_long } => {
-                let audiences = (audiences.len() != 1).then(|| audiences_differ(&audiences));
-                let too_long = too_long.iter().map(duration_too_long);
-                return Problem::fields(audiences.into_iter().chain(too_long).collect());
-            }
-            Refused::NotARequester { scope, requesters, near } => (
-                Reason::NotARequester,
+            Refused::KeyReused => Problem::new(
+                Reason::IdempotencyKeyReused,
+                "you have sent this `Idempotency-Key` with another request in the last 24 hours: use a new key \
+                 for each request, and the same one only to send the same request again",
+            ),
+            Refused::TooManyPending(count) => Problem::new(
+                Reason::TooManyPending,
                 format!(
-                    "you may not ask for `{scope}`: its requesters are the groups {}{}",
-                    requesters.join(", "),
-                    near_names(&near)
+                    "{count} requests of yours wait for a decision, and no more may: \
+                     `breakglass status --state pending` lists them, `breakglass cancel REQUEST` takes one back"
                 ),
             ),
-            Refused::NoApprover => (
-                Reason::NoApprover,
-                "nobody but you may approve all of these scopes: ask for fewer, or have whoever runs \
-                 the service add an approver"
-                    .to_owned(),
-            ),
-            Refused::SelfApproval => {
-                (Reason::SelfApproval, "another person has to approve this request".to_owned())
-            }
-            Refused::NotAnApprover { approvers } => (
-                Reason::NotAnApprover,
-                format!("you may not approve all of its scopes; who may: {}", who(&approvers)),
-            ),
-            Refused::OwnRequest => (
-                Reason::NotAnApprover,
-                "this request is yours: `breakglass cancel` takes it back".to_owned(),
-            ),
-            Refused::MayNotDeny { responders } => {
-                (Reason::NotAnApprover, may_not_deny(responders).to_owned())
-            }
-            Refused::MayNotRevoke { responders } => {
-                (Reason::NotAnApprover, may_not_revoke(responders).to_owned())
-            }
-            Refused::MayNotRevokeAll { scopes, lacking, all } => (
-                Reason::NotAnApprover,
+            Refused::TooManyRemarks(count) => Problem::new(
+                Reason::TooManyRemarks,
                 format!(
-                    "nothing was revoked: you may not approve `{}`, which {lacking} of the {} that match name; \
-                     revoke by scope or incident what you may, and have an approver of these do the rest",
-                    scopes.join("`, `"),
-                    grants(all),
+                    "{count} questions and answers are the most: decide, or talk to each other"
                 ),
             ),
-            Refused::MayNotForget { scopes } => (Reason::NotAnApprover, may_not_forget(&scopes)),
-            Refused::NotInvolved { responders } => {
-                (Reason::NotInvolved, not_involved(responders).to_owned())
+            Refused::TokenTooLarge(why) => Problem::new(
+                Reason::TokenTooLarge,
+                format!("{why}: ask for fewer scopes, or give a shorter reason"),
+            ),
+            Refused::DigestRequired(_) => Problem::new(
+                Reason::DigestRequired,
+                "an approval says what it approves: send the `digest` of the request as it was shown; \
+                 `breakglass approve` of this version does, and `request` here has it",
+            ),
+            Refused::RequestChanged(_) => Problem::new(
+                Reason::RequestChanged,
+                "this request is not what was shown: the digest is another one; read `request`, and approve \
+                 that, or deny it",
+            ),
+            Refused::NoLongerAllowed(what) => {
+                Problem::new(Reason::NoLongerAllowed, no_longer(&what))
             }
-            Refused::NotAnAuditor => (
-                Reason::NotAnAuditor,
-                "only members of the groups that the service's configuration lists under `auditors` may \
-                 audit"
-                    .to_owned(),
+            Refused::CredentialChanged => Problem::new(
+                Reason::CredentialChanged,
+                "this request was submitted with another API token of yours, and only that one gets its \
+                 token: ask again with `breakglass request`",
             ),
-            Refused::MembershipUnknown => (
-                Reason::MembershipUnknown,
-                "it cannot be known now: the service has no answer about who is in one of the groups that \
-                 this takes; try again"
-                    .to_owned(),
+            Refused::NoGrant(request) => no_grant(&request),
+            Refused::NotBegun(at) => Problem::new(
+                Reason::GrantNotBegun,
+                format!(
+                    "this grant was approved while the service's clock was wrong, and begins at {}: ask again with \
+                     `breakglass request`",
+                    rfc3339(at)
+                ),
             ),
-        };
-        Problem::new(reason, detail)
+            Refused::NoneOfYours { count, responders } => Problem::new(
+                Reason::NotAnApprover,
+                format!(
+                    "{} match, and you may revoke none of them: {}",
+                    access::grants(count),
+                    access::may_not_revoke(responders)
+                ),
+            ),
+            Refused::NoSuchScope(name) => {
+                let detail = format!("there is no scope `{name}`, and no grant names it");
+                misspelt("scope", Reason::ScopeUnknown, detail)
+            }
+            Refused::NoSuchPerson(name) => {
+                let detail =
+                    format!("nobody is called `{name}`, and nobody of that name has a grant");
+                misspelt("subject", Reason::InvalidRequest, detail)
+            }
+            Refused::Internal(cause) => Problem::internal(&cause),
+        }
     }
 }
 
-/// So many grants, in words.
-pub(super) fn grants(count: usize) -> String {
-    if count == 1 { "1 grant".to_owned() } else { format!("{count} grants") }
-}
-
-/// Who may revoke a grant.
-pub(super) const fn may_not_revoke(responders: bool) -> &'static str {
-    if responders {
-        "only the holder, those who may approve one of its scopes, and responders of its environment may \
-         revoke a grant"
-    } else {
-        "only the holder and those who may approve one of its scopes may revoke a grant"
+/// The same, with the request as it is where that is what the caller has to read.
+pub(super) async fn with_request(app: &App, refused: Refused) -> Problem {
+    let request = match &refused {
+        Refused::DigestRequired(request) | Refused::RequestChanged(request) => {
+            Some(request.clone())
+        }
+        _ => None,
+    };
+    let problem = Problem::from(refused);
+    match request {
+        None => problem,
+        Some(request) => match view_in_full(app, *request).await {
+            Ok(view) => problem.with_request(view),
+            Err(failed) => failed,
+        },
     }
 }
 
-const fn may_not_deny(responders: bool) -> &'static str {
-    if responders {
-        "only those who may approve one of its scopes, and responders of its environment, may deny a request"
-    } else {
-        "only those who may approve one of its scopes may deny a request"
-    }
+fn field(WrongField { field, expected }: WrongField) -> FieldProblem {
+    FieldProblem { field, reason: Reason::InvalidRequest.into(), detail: expected }
 }
 
-const fn not_involved(responders: bool) -> &'static str {
-    if responders {
-        "only the requester, those who may approve one of its scopes, responders of its environment, and \
-         auditors see a request"
-    } else {
-        "only the requester, those who may approve one of its scopes, and auditors see a \
-         request"
-    }
-}
-
-fn may_not_forget(scopes: &[String]) -> String {
-    if scopes.is_empty() {
-        return "only approvers can say that a proxy is gone".to_owned();
-    }
-    format!(
-        "you may not approve `{}`, which grants name that are not over: only those who may stop \
-         everything that may run at a proxy can say that it is gone",
-        scopes.join("`, `")
+fn not_pending(state: State) -> Problem {
+    let ends = match state {
+        State::Approved | State::Active => "; `breakglass revoke` ends its grant",
+        _ => "",
+    };
+    Problem::new(
+        Reason::NotPending,
+        format!("this request is {}: only a pending one can be decided{ends}", state.word()),
     )
 }
 
-fn who(approvers: &Approvers) -> String {
-    match approvers {
-        Approvers::Complete(names) if names.is_empty() => "nobody does any more".to_owned(),
-        Approvers::Complete(names) => names.join(", "),
-        Approvers::Seen(names) => format!("{}, and perhaps others", names.join(", ")),
-        Approvers::Unknown => "it is not known now".to_owned(),
+fn only_requester(what: OnlyRequester) -> &'static str {
+    match what {
+        OnlyRequester::Cancel => {
+            "only the requester may take a request back; an approver may deny it"
+        }
+        OnlyRequester::Answer => "only the requester answers; an approver may ask",
+        OnlyRequester::Extend => {
+            "only the holder of a grant may ask for more time; others ask for a grant of their own"
+        }
+        OnlyRequester::TakeToken => "only the requester gets the token of a grant",
     }
 }
 
-fn unknown_scope(unknown: &UnknownScope) -> FieldProblem {
-    let UnknownScope { index, name, near } = unknown;
-    let detail = format!("there is no scope `{name}`{}", near_names(near));
-    problem(&format!("scopes[{index}]"), Reason::ScopeUnknown, detail)
-}
-
-fn audiences_differ(audiences: &[String]) -> FieldProblem {
-    let detail = format!(
-        "these are for different environments ({}): make one request for each",
-        audiences.join(", ")
-    );
-    problem("scopes", Reason::AudiencesDiffer, detail)
-}
-
-fn duration_too_long(TooLong { scope, max_duration_s }: &TooLong) -> FieldProblem {
-    let longest = duration::format(*max_duration_s);
-    problem("duration", Reason::DurationTooLong, format!("`{scope}` allows at most {longest}"))
-}
-
-/// What else the requester may have meant, in words that follow the name.
-fn near_names(near: &[String]) -> String {
-    if near.is_empty() {
-        return "; `breakglass scopes` lists what you may ask for".to_owned();
+fn no_longer(what: &NoLonger) -> String {
+    match what {
+        NoLonger::Requester => "the requester is no longer in the configuration".to_owned(),
+        NoLonger::Credential => {
+            "the requester has another API token now, and could not get the grant's: deny it, and have \
+             the requester ask again"
+                .to_owned()
+        }
+        NoLonger::Rules(why) => {
+            let problem = Problem::from(why.clone());
+            let word = problem.reason().word();
+            format!("the configuration no longer allows this request ({word}): deny it")
+        }
+        NoLonger::Audience => "its scopes are now for another environment: deny it".to_owned(),
     }
-    format!("; near it, and yours to ask for: `{}`", near.join("`, `"))
 }
 
-fn problem(field: &str, reason: Reason, detail: String) -> FieldProblem {
-    FieldProblem { field: field.to_owned(), reason: reason.into(), detail }
+fn no_grant(request: &Request) -> Problem {
+    let again = "ask again with `breakglass request`";
+    let (reason, detail) = match request.state {
+        State::Expired => (Reason::GrantExpired, format!("this grant has ended: {again}")),
+        State::Revoked => (Reason::GrantRevoked, format!("this grant was revoked: {again}")),
+        State::Lapsed if request.jti.is_some() => (
+            Reason::GrantLapsed,
+            format!(
+                "this grant was approved, and its token was not taken in time: {again} --wait, which takes it"
+            ),
+        ),
+        State::Pending => (
+            Reason::NotApproved,
+            "this request waits for a decision: `breakglass request --wait` would have waited too"
+                .to_owned(),
+        ),
+        state => (Reason::NotApproved, format!("this request is {}: {again}", state.word())),
+    };
+    Problem::new(reason, detail)
 }
 
-#[cfg(test)]
-mod tests {
-    use axum::http::header::RETRY_AFTER;
-    use axum::response::IntoResponse as _;
+fn misspelt(field: &str, reason: Reason, detail: String) -> Problem {
+    let field = field.to_owned();
+    Problem::fields(vec![FieldProblem { field, reason: reason.into(), detail }])
+}
 
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_known_now_may_be_tried_again() {
-        let problem = Problem::from(Refused::MembershipUnknown);
-        assert_eq!(problem.reason(), Reason::MembershipUnknown);
-        let response = problem.into_response();
-        assert_eq!(response.status(), 503);
-        assert_eq!(response.headers()[RETRY_AFTER], "5");
-    }
-
-    #[test]
-    fn who_may_approve_is_told_as_far_as_it_is_known() {
-        let names = || vec!["bob".to_owned(), "carol".to_owned()];
-        for (approvers, expected) in [
-            (Approvers::Complete(Vec::new()), "nobody does any more"),
-            (Approvers::Complete(names()), "bob, carol"),
-            (Approvers::Seen(names()), "bob, carol, and perhaps others"),
-            (Approvers::Unknown, "it is not known now"),
-        ] {
-            assert_eq!(who(&approvers), expected);
+impl From<Doubt> for Problem {
+    fn from(doubt: Doubt) -> Problem {
+        match doubt {
+            Doubt::Unknown => Problem::new(
+                Reason::ClockUnknown,
+                "the service's clock says nothing that could be a time; revocations go on, approvals and tokens \
+                 wait until it is set; tell who runs the service",
+            ),
+            Doubt::Stepped { ahead_ms } => Problem::new(
+                Reason::ClockStepped,
+                format!(
+                    "the service's clock is {} the time that the service goes by; revocations go on, approvals and \
+                     tokens wait until the difference is gone; tell who runs the service: set the clock right, or, \
+                     if it is right now, restart with `breakglass serve --accept-clock`",
+                    difference(ahead_ms)
+                ),
+            ),
         }
     }
+}
+
+/// Such as `2h ahead of`.
+fn difference(ahead_ms: i64) -> String {
+    let seconds = i64::try_from(ahead_ms.unsigned_abs() / 1000).unwrap_or(i64::MAX);
+    let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
+    format!("{} {side}", duration::format(seconds))
 }

@@ -1,6 +1,5 @@
-//! `POST /v1/grants/{jti}/revoke`: the holder, those who may approve one of the scopes, and responders end
-//! a grant. A second time tells of the first. A grant that is over by our clock is revoked all the same, and
-//! `had_ended` says so: the clock may be wrong.
+//! `POST /v1/grants/{jti}/revoke`: the holder, or another person who may, ends a grant. A second time tells of the first. A
+//! grant that is over by our clock is revoked all the same, and `had_ended` says so: the clock may be wrong.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,24 +11,21 @@ use super::body::{FieldErrors, Id, JsonBody};
 use crate::app::App;
 use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, written};
+use crate::domain::{self, Ending};
 use crate::problem::Problem;
-use crate::store::Revoked;
 use crate::text;
 
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
     Id(jti): Id,
-    JsonBody(body): JsonBody<Why>,
+    JsonBody(Why { reason }): JsonBody<Why>,
 ) -> Result<Json<Answer>, Problem> {
     let mut errors = FieldErrors::default();
-    errors.check("reason", text::reason(&body.reason));
+    errors.check("reason", text::reason(&reason));
     errors.finish()?;
-
-    let now = app.now();
-    let grant = super::lookup::grant(&app, now, &jti).await?;
-    super::lookup::check_revoke(&app, &person, &grant)?;
-    let (revoked, had_ended) = revoke(&app, now, &jti, &person.name, &body.reason).await?;
+    let ending = domain::revoke(&app, &person, app.now(), &jti, &reason).await?;
+    let Ending { revoked, had_ended, request } = ending;
     Ok(Json(Answer {
         grant: jti,
         revoked: Refusal {
@@ -39,27 +35,7 @@ pub(super) async fn handler(
         },
         epoch: revoked.epoch,
         expires_at: Instant::from_seconds(revoked.expires_at),
-        approved_at: grant.approved_at.map(Instant::from_seconds),
+        approved_at: request.approved_at.map(Instant::from_seconds),
         had_ended,
     }))
-}
-
-/// Revokes, for a caller who may. Also says whether by our clock the grant had ended before.
-pub(super) async fn revoke(
-    app: &App,
-    now: Moment,
-    jti: &str,
-    actor: &str,
-    reason: &str,
-) -> Result<(Revoked, bool), Problem> {
-    match app.store().revoke(now, jti, actor, reason).await {
-        Ok((revoked, true)) => {
-            app.revoked(1).await;
-            let had_ended = revoked.expires_at <= app.timekeeper().reading().latest().seconds();
-            tracing::info!(grant = jti, actor, epoch = revoked.epoch, had_ended, "revoked");
-            Ok((revoked, had_ended))
-        }
-        Ok((earlier, false)) => Ok((earlier, false)),
-        Err(error) => Err(error.into()),
-    }
 }

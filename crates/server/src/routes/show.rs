@@ -1,4 +1,4 @@
-//! `GET /v1/requests/{id}?wait=25s`: a request, at once or when it is no longer pending.
+//! `GET /v1/requests/{id}?wait=25s`: a request, at once or when it is no longer pending, or something is said about it.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,12 +6,12 @@ use breakglass_api::request::{Request as View, ShowQuery};
 use tokio::time::{Duration, Instant};
 
 use super::body::{Id, QueryString, wait};
-use super::lookup::held;
 use super::view::view_in_full;
 use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::{AsPerson, still_configured};
 use crate::clock::Moment;
+use crate::domain;
 use crate::problem::Problem;
 use crate::store;
 
@@ -25,15 +25,18 @@ pub(super) async fn handler(
     // Before the first look, so that no change falls between the two. Without a place, what is decided is
     // answered all the same.
     let mut place = (!wait.is_zero()).then(|| app.waits().enter(&person.name, &id));
+    let said = if wait.is_zero() { 0 } else { app.store().remarks(&id).await? };
     let start = Instant::now();
     loop {
         let now = app.now();
-        let request = super::lookup::request(&app, now, &id).await?;
+        let request = domain::request(&app, now, &id).await?;
         let config = app.config();
         let person = still_configured(&config.people, &person)?;
-        Access::of(&config).check_involved(&person, &held(&request))?;
+        Access::of(&config).check_involved(&person, &domain::held::request(&request))?;
         let left = wait.saturating_sub(start.elapsed());
-        if request.state != store::State::Pending || left.is_zero() || app.is_stopping() {
+        let is_news = request.state != store::State::Pending
+            || (!wait.is_zero() && app.store().remarks(&id).await? > said);
+        if is_news || left.is_zero() || app.is_stopping() {
             return Ok(Json(view_in_full(&app, request).await?));
         }
         let Some(place) = &mut place else {

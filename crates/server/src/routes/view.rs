@@ -1,19 +1,34 @@
 //! Requests as JSON.
 
-use breakglass_api::Instant;
-use breakglass_api::request::{Grant, Refusal, Request as View};
+use breakglass_api::request::{self as api, Approval, Extended, Grant, Refusal, Request as View};
+use breakglass_api::{Instant, Word};
 
 use crate::access::{Access, Approvers};
 use crate::app::App;
 use crate::config::Config;
 use crate::duration;
 use crate::problem::Problem;
-use crate::store::{Request, State};
+use crate::store::{ApprovalRow, Remark, Request, State};
 
 /// A request with what each of its scopes opens.
 pub(super) async fn view_in_full(app: &App, request: Request) -> Result<View, Problem> {
     let rules = super::opens::opens(app, &request).await?;
-    Ok(View { rules, ..view(&app.config(), request) })
+    let remarks = app.store().discussion(&request.id).await?;
+    let discussion = remarks.into_iter().map(remark).collect();
+    let extends = match &request.extends {
+        None => None,
+        Some(id) => app.store().request(app.now(), id).await?.map(|parent| Extended {
+            grant: grant(&parent),
+            id: parent.id,
+            reason: Some(parent.reason),
+        }),
+    };
+    Ok(View { rules, discussion, extends, ..view(&app.config(), request) })
+}
+
+fn remark(remark: Remark) -> api::Remark {
+    let at = Instant::from_seconds(remark.at_ms.div_euclid(1000));
+    api::Remark { by: remark.author, at, kind: Word::read(remark.kind), text: remark.text }
 }
 
 /// A request as its requester and its approvers see it in a list.
@@ -36,6 +51,8 @@ pub(super) fn view(config: &Config, request: Request) -> View {
         duration: duration::format(request.duration_s),
         digest: Some(digest),
         rules: Vec::new(),
+        extends: request.extends.map(|id| Extended { id, reason: None, grant: None }),
+        discussion: Vec::new(),
         submitted_at: Instant::from_seconds(request.submitted_at),
         lapses_at: Instant::from_seconds(request.lapses_at),
         approvers,
@@ -49,11 +66,26 @@ fn grant(request: &Request) -> Option<Grant> {
     let revoked_at = request.revoked_at_ms.map(|millis| millis.div_euclid(1000));
     Some(Grant {
         id: request.jti.clone()?,
-        approved_by: request.approved_by.clone()?,
+        approved_by: request.approvers().last()?.to_owned(),
         approved_at: Instant::from_seconds(request.approved_at?),
         expires_at: Instant::from_seconds(request.expires_at?),
+        scopes: request.held_scopes().to_vec(),
+        activate_by: request.activate_by.map(Instant::from_seconds),
+        activated_at: request.activated_at.map(Instant::from_seconds),
+        approvals: request.approvals.iter().map(approval).collect(),
         revoked: refusal(request.revoked_by.clone(), revoked_at, request.revocation_reason.clone()),
     })
+}
+
+fn approval(row: &ApprovalRow) -> Approval {
+    Approval {
+        by: row.approver.clone(),
+        at: Instant::from_seconds(row.approved_at_ms.div_euclid(1000)),
+        digest: row.digest.clone(),
+        note: row.note.clone(),
+        scopes: row.scopes.clone(),
+        duration: row.duration_s.map(duration::format),
+    }
 }
 
 fn refusal(by: Option<String>, at: Option<i64>, reason: Option<String>) -> Option<Refusal> {

@@ -4,7 +4,7 @@ use breakglass_api::trail::ServiceAction;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
-use super::service_trail::append_act;
+use super::events::{Happened, ServiceAct};
 use super::{SERVICE, Store, StoreError, exactly_one};
 use crate::clock::Moment;
 
@@ -98,25 +98,21 @@ impl Store {
         row: &ClockRow,
         detail: &Value,
     ) -> Result<ClockRow, StoreError> {
-        let mut transaction = self.write().await?;
-        append_act(
-            &mut transaction,
-            Moment::from_millis(row.newest_ms),
-            SERVICE,
-            ServiceAction::AcceptClock,
-            detail,
-        )
-        .await?;
+        let mut change = self.change().await?;
+        // The row that is about to be appended says nothing of the time either.
         let (audit_seq, trail_seq): (i64, i64) = sqlx::query_as(
             "SELECT (SELECT coalesce(max(seq), 0) FROM audit),
-                 (SELECT coalesce(max(seq), 0) FROM service_trail)",
+                 (SELECT coalesce(max(seq), 0) + 1 FROM service_trail)",
         )
-        .fetch_one(&mut *transaction)
+        .fetch_one(&mut *change.0)
         .await?;
         let row = ClockRow { audit_seq, trail_seq, ..row.clone() };
-        write(&mut transaction, &row).await?;
-        renew(&mut transaction).await?;
-        transaction.commit().await?;
+        write(&mut change.0, &row).await?;
+        renew(&mut change.0).await?;
+        let (actor, action) = (SERVICE, ServiceAction::AcceptClock);
+        let act = Happened::Service(ServiceAct { actor, action, detail });
+        let when = Moment::from_millis(row.newest_ms);
+        change.record(when, &[act]).await?.commit().await?;
         Ok(row)
     }
 
@@ -130,14 +126,14 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Marks requests that were not decided in time, at most `limit`, and those from a time that has not come:
-    /// a clock was wrong, and how long they may still wait is not known. Returns how many.
+    /// The ids of requests that were not decided in time, or whose grants were not activated in time, at most `limit`, and
+    /// of those from a time that has not come: a clock was wrong, and how long they may still wait is not known.
     ///
     /// # Errors
-    /// [`StoreError`] if the database refuses it.
-    pub async fn lapse(&self, now: Moment, limit: i64) -> Result<u64, StoreError> {
-        // Nothing to do, most of the time: that takes no lock.
-        let due: Vec<String> = sqlx::query_scalar(
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn due(&self, now: Moment, limit: i64) -> Result<Vec<String>, StoreError> {
+        // Each part walks its index.
+        Ok(sqlx::query_scalar(
             "SELECT id FROM requests
              WHERE approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL
                AND lapsed_at IS NULL AND lapses_at <= ?1
@@ -145,28 +141,16 @@ impl Store {
              SELECT id FROM requests
              WHERE approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL
                AND lapsed_at IS NULL AND submitted_at > ?1 + 5
+             UNION
+             SELECT id FROM requests
+             WHERE activate_by IS NOT NULL AND activated_at IS NULL AND lapsed_at IS NULL
+               AND activate_by <= ?1
              LIMIT ?2",
         )
         .bind(now.seconds())
         .bind(limit)
         .fetch_all(&self.lookups)
-        .await?;
-        if due.is_empty() {
-            return Ok(0);
-        }
-        let mut transaction = self.write().await?;
-        let result = sqlx::query(
-            "UPDATE requests SET lapsed_at = ?2
-             WHERE id IN (SELECT value FROM json_each(?1))
-               AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL
-               AND lapsed_at IS NULL",
-        )
-        .bind(Value::from(due).to_string())
-        .bind(now.seconds())
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(result.rows_affected())
+        .await?)
     }
 }
 

@@ -1,133 +1,152 @@
-//! The three ways a pending request is decided. Exactly one of them wins, once: each changes only
-//! a row on which nothing has been decided and that has not lapsed.
+//! What decides a pending request. Each changes only a row on which nothing has been decided and that has not lapsed, or
+//! fails; the rules of the database say the same.
 
-use breakglass_api::evidence::Action;
-use serde_json::json;
-
-use super::audit::{Entry, append};
-use super::row::{Request, select_requests};
-use super::{State, Store, StoreError, exactly_one, folded_names};
+use super::change::Change;
+use super::row::{self, Request};
+use super::{StoreError, exactly_one, folded_names};
 use crate::clock::Moment;
 
-/// An approval.
-#[derive(Debug)]
-pub struct Approval<'a> {
-    /// The request.
-    pub id: &'a str,
-    /// Who approves.
+/// One person's yes.
+#[derive(Debug, Clone, Copy)]
+pub struct NewApproval<'a> {
+    /// Who.
     pub approver: &'a str,
-    /// A new id for the grant.
-    pub jti: &'a str,
-    /// The digest of the request as the approver was shown it.
+    /// The digest of the request as it was shown.
     pub digest: &'a str,
+    /// What the approver wrote beside it.
+    pub note: Option<&'a str>,
+    /// Of these scopes, where it is not of all.
+    pub scopes: Option<&'a [String]>,
+    /// For so many seconds, where it is shorter than was asked for.
+    pub duration_s: Option<i64>,
 }
 
-/// What became of an approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Approved {
-    /// The grant runs.
-    Done,
-    /// The request is not what the approver was shown.
-    OtherDigest,
+/// What was approved, once nothing is missing.
+#[derive(Debug, Clone, Copy)]
+pub struct NewGrant<'a> {
+    /// A new id.
+    pub jti: &'a str,
+    /// Its scopes.
+    pub scopes: &'a [String],
+    /// Its end.
+    pub expires_at: i64,
+    /// Until when its first token has to be taken.
+    pub activate_by: i64,
 }
 
-impl Store {
-    /// Approves a pending request, if it is what the approver was shown: from now on its grant runs.
+impl Change {
+    /// Adds an approval.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database refuses it.
+    pub async fn approve(
+        &mut self,
+        now: Moment,
+        request: &Request,
+        new: &NewApproval<'_>,
+    ) -> Result<(), StoreError> {
+        // For the database's own rule against self-approval.
+        folded_names::keep(&mut self.0, &[new.approver]).await?;
+        let result = sqlx::query(
+            "INSERT INTO approvals (request_id, position, approver, approved_at_ms, digest, note, scopes, duration_s)
+             SELECT ?1, (SELECT coalesce(max(position), 0) + 1 FROM approvals WHERE request_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7",
+        )
+        .bind(&request.id)
+        .bind(new.approver)
+        .bind(now.millis())
+        .bind(new.digest)
+        .bind(new.note)
+        .bind(new.scopes.map(row::json))
+        .bind(new.duration_s)
+        .execute(&mut *self.0)
+        .await?;
+        exactly_one(&result)
+    }
+
+    /// Makes a grant of a request whose last approval has come: from now on it runs.
     ///
     /// # Errors
     /// [`StoreError::RowsAffected`] if it is not pending.
-    pub async fn approve(
-        &self,
+    pub async fn make_grant(
+        &mut self,
         now: Moment,
-        approval: &Approval<'_>,
-    ) -> Result<Approved, StoreError> {
-        let mut transaction = self.write().await?;
-        let request: Option<Request> = sqlx::query_as(select_requests!("WHERE id = ?2"))
-            .bind(now.seconds())
-            .bind(approval.id)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        let request = request.ok_or(StoreError::RowsAffected(0))?;
-        if request.state == State::Pending && request.digest() != approval.digest {
-            transaction.rollback().await?;
-            return Ok(Approved::OtherDigest);
-        }
-        // For the database's own rule against self-approval.
-        folded_names::keep(&mut transaction, &[approval.approver]).await?;
+        request: &Request,
+        new: &NewGrant<'_>,
+    ) -> Result<(), StoreError> {
         let result = sqlx::query(
             "UPDATE requests
-             SET approved_at = ?2, approved_by = ?3, jti = ?4, expires_at = ?2 + duration_s
+             SET approved_at = ?2, jti = ?3, granted_scopes = ?4, expires_at = ?5, activate_by = ?6
              WHERE id = ?1 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
                AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
         )
-        .bind(approval.id)
+        .bind(&request.id)
         .bind(now.seconds())
-        .bind(approval.approver)
-        .bind(approval.jti)
-        .execute(&mut *transaction)
+        .bind(new.jti)
+        .bind(row::json(new.scopes))
+        .bind(new.expires_at)
+        .bind(new.activate_by)
+        .execute(&mut *self.0)
         .await?;
-        exactly_one(&result)?;
-        let entry = Entry {
-            actor: approval.approver,
-            action: Action::Approve,
-            request_id: approval.id,
-            jti: Some(approval.jti),
-        };
-        let detail = json!({ "digest": approval.digest, "scope_digests": request.scope_digests });
-        append(&mut transaction, now, &entry, &detail).await?;
-        transaction.commit().await?;
-        Ok(Approved::Done)
+        exactly_one(&result)
     }
 
-    /// Denies a pending request.
+    /// Denies a request.
     ///
     /// # Errors
     /// [`StoreError::RowsAffected`] if it is not pending.
     pub async fn deny(
-        &self,
+        &mut self,
         now: Moment,
-        id: &str,
+        request: &Request,
         approver: &str,
         reason: &str,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.write().await?;
-        folded_names::keep(&mut transaction, &[approver]).await?;
+        folded_names::keep(&mut self.0, &[approver]).await?;
         let result = sqlx::query(
             "UPDATE requests SET denied_at = ?2, denied_by = ?3, denial_reason = ?4
              WHERE id = ?1 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
                AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
         )
-        .bind(id)
+        .bind(&request.id)
         .bind(now.seconds())
         .bind(approver)
         .bind(reason)
-        .execute(&mut *transaction)
+        .execute(&mut *self.0)
         .await?;
-        exactly_one(&result)?;
-        let entry = Entry { actor: approver, action: Action::Deny, request_id: id, jti: None };
-        append(&mut transaction, now, &entry, &json!({ "reason": reason })).await?;
-        transaction.commit().await
+        exactly_one(&result)
     }
 
-    /// Takes back a pending request.
+    /// Takes a request back.
     ///
     /// # Errors
-    /// [`StoreError::RowsAffected`] if it is not pending, or not this person's.
-    pub async fn cancel(&self, now: Moment, id: &str, requester: &str) -> Result<(), StoreError> {
-        let mut transaction = self.write().await?;
+    /// [`StoreError::RowsAffected`] if it is not pending.
+    pub async fn cancel(&mut self, now: Moment, request: &Request) -> Result<(), StoreError> {
         let result = sqlx::query(
             "UPDATE requests SET cancelled_at = ?2
-             WHERE id = ?1 AND requester = ?3 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
+             WHERE id = ?1 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
                AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
         )
-        .bind(id)
+        .bind(&request.id)
         .bind(now.seconds())
-        .bind(requester)
-        .execute(&mut *transaction)
+        .execute(&mut *self.0)
         .await?;
-        exactly_one(&result)?;
-        let entry = Entry { actor: requester, action: Action::Cancel, request_id: id, jti: None };
-        append(&mut transaction, now, &entry, &json!({})).await?;
-        transaction.commit().await
+        exactly_one(&result)
+    }
+
+    /// Marks a request as lapsed: it was not decided in time, or its grant was not activated in time.
+    ///
+    /// # Errors
+    /// [`StoreError::RowsAffected`] if it was decided, or activated.
+    pub async fn lapse(&mut self, now: Moment, request: &Request) -> Result<(), StoreError> {
+        let result = sqlx::query(
+            "UPDATE requests SET lapsed_at = ?2
+             WHERE id = ?1 AND lapsed_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL
+               AND activated_at IS NULL",
+        )
+        .bind(&request.id)
+        .bind(now.seconds())
+        .execute(&mut *self.0)
+        .await?;
+        exactly_one(&result)
     }
 }

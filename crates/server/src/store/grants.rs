@@ -1,10 +1,9 @@
-//! What happens to a grant: tokens are issued for it, and it is revoked.
+//! What happens to a grant: its first token is taken, and it is revoked.
 
-use breakglass_api::evidence::Action;
-use serde_json::json;
+use serde_json::Value;
 
-use super::audit::{Entry, append};
-use super::{Request, Store, StoreError};
+use super::change::Change;
+use super::{Request, StoreError, exactly_one, positions};
 use crate::clock::Moment;
 
 /// A revocation as the database has it.
@@ -22,83 +21,85 @@ pub struct Revoked {
     pub expires_at: i64,
 }
 
-impl Store {
-    /// Writes down that a token of this grant is issued to its holder.
+/// What one step of revocations did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The grants that it revoked, in the order of the feed; those that were revoked already are not among them.
+    pub revoked: Vec<String>,
+    /// The epoch before the first of them.
+    pub after: i64,
+    /// The latest epoch.
+    pub epoch: i64,
+}
+
+impl Change {
+    /// Notes that the first token of a grant is taken.
     ///
     /// # Errors
-    /// [`StoreError::RowsAffected`] if the grant does not hold any more.
-    pub async fn issue_token(
-        &self,
-        now: Moment,
-        request: &Request,
-        kid: &str,
-    ) -> Result<(), StoreError> {
-        let mut transaction = self.write().await?;
-        let holds: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM requests
-             WHERE id = ?1 AND approved_at <= ?2 + 5 AND expires_at > ?2
-               AND jti NOT IN (SELECT jti FROM revocations)",
+    /// [`StoreError::RowsAffected`] if there is no grant, or it was activated before.
+    pub async fn activate(&mut self, now: Moment, request: &Request) -> Result<(), StoreError> {
+        let result = sqlx::query(
+            "UPDATE requests SET activated_at = ?2
+             WHERE id = ?1 AND jti IS NOT NULL AND activated_at IS NULL AND lapsed_at IS NULL",
         )
         .bind(&request.id)
         .bind(now.seconds())
-        .fetch_one(&mut *transaction)
+        .execute(&mut *self.0)
         .await?;
-        if holds != 1 {
-            return Err(StoreError::RowsAffected(0));
-        }
-        let entry = Entry {
-            actor: &request.requester,
-            action: Action::IssueToken,
-            request_id: &request.id,
-            jti: request.jti.as_deref(),
-        };
-        append(&mut transaction, now, &entry, &json!({ "kid": kid })).await?;
-        transaction.commit().await
+        exactly_one(&result)
     }
 
-    /// Revokes a grant; a second time, tells of the first, and `false`. A grant that is over is revoked too:
+    /// The revocation of this grant, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn revocation(&mut self, jti: &str) -> Result<Option<Revoked>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT epoch, revoked_at_ms, revoked_by, reason, expires_at FROM revocations WHERE jti = ?1",
+        )
+        .bind(jti)
+        .fetch_optional(&mut *self.0)
+        .await?)
+    }
+
+    /// Revokes those of `chosen` that nobody has revoked meanwhile, in this order. A grant that is over is revoked too:
     /// whether it is over is a question to a clock, and ours may be wrong.
     ///
     /// # Errors
-    /// [`StoreError::RowsAffected`] if the grant is unknown.
+    /// [`StoreError`] if the database does not do all of it.
     pub async fn revoke(
-        &self,
+        &mut self,
         now: Moment,
-        jti: &str,
+        chosen: &[String],
         actor: &str,
         reason: &str,
-    ) -> Result<(Revoked, bool), StoreError> {
-        let mut transaction = self.write().await?;
-        let earlier: Option<Revoked> = sqlx::query_as("SELECT * FROM revocations WHERE jti = ?1")
-            .bind(jti)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        if let Some(earlier) = earlier {
-            transaction.rollback().await?;
-            return Ok((earlier, false));
-        }
-        let revoked: Option<Revoked> = sqlx::query_as(
-            "INSERT INTO revocations (jti, revoked_at_ms, revoked_by, reason, expires_at)
-             SELECT jti, ?2, ?3, ?4, expires_at FROM requests
-             WHERE jti = ?1
-             RETURNING *",
+    ) -> Result<Step, StoreError> {
+        let revoked: Vec<String> = sqlx::query_scalar(
+            "SELECT chosen.value FROM json_each(?1) AS chosen
+             WHERE NOT EXISTS (SELECT 1 FROM revocations WHERE jti = chosen.value)
+             ORDER BY chosen.key",
         )
-        .bind(jti)
+        .bind(Value::from(chosen).to_string())
+        .fetch_all(&mut *self.0)
+        .await?;
+        let count = i64::try_from(revoked.len()).unwrap_or(i64::MAX);
+        let after = positions::take_epochs(&mut self.0, count).await?;
+        let result = sqlx::query(
+            "INSERT INTO revocations (epoch, jti, revoked_at_ms, revoked_by, reason, expires_at)
+             SELECT ?5 + row_number() OVER (ORDER BY chosen.key), jti, ?2, ?3, ?4, expires_at
+             FROM json_each(?1) AS chosen JOIN requests ON requests.jti = chosen.value
+             ORDER BY chosen.key",
+        )
+        .bind(Value::from(revoked.as_slice()).to_string())
         .bind(now.millis())
         .bind(actor)
         .bind(reason)
-        .fetch_optional(&mut *transaction)
+        .bind(after)
+        .execute(&mut *self.0)
         .await?;
-        let revoked = revoked.ok_or(StoreError::RowsAffected(0))?;
-        let request_id: String = sqlx::query_scalar("SELECT id FROM requests WHERE jti = ?1")
-            .bind(jti)
-            .fetch_one(&mut *transaction)
-            .await?;
-        let entry =
-            Entry { actor, action: Action::Revoke, request_id: &request_id, jti: Some(jti) };
-        let detail = json!({ "reason": reason, "epoch": revoked.epoch });
-        append(&mut transaction, now, &entry, &detail).await?;
-        transaction.commit().await?;
-        Ok((revoked, true))
+        if i64::try_from(result.rows_affected()) != Ok(count) {
+            return Err(StoreError::RowsAffected(result.rows_affected()));
+        }
+        Ok(Step { revoked, after, epoch: after.saturating_add(count) })
     }
 }

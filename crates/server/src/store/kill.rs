@@ -1,9 +1,9 @@
-//! Revokes many grants, in steps whose work is bounded: each is one transaction with its audit rows.
+//! The grants that the kill switch and its kind mean.
 
 use serde_json::{Value, json};
 
-use super::write::Write;
-use super::{Store, StoreError, audit};
+use super::row::approvers;
+use super::{Store, StoreError};
 use crate::clock::Moment;
 use crate::limits::CLOCK_SKEW_S;
 use breakglass_audit::folded::Folded;
@@ -30,8 +30,11 @@ pub struct LiveGrant {
     pub jti: String,
     /// Its holder.
     pub requester: String,
+    /// Its environment.
+    pub audience: String,
     /// Who approved it.
-    pub approved_by: String,
+    #[sqlx(json)]
+    pub approvers: Vec<String>,
     /// Its incident, if one was named.
     pub incident: Option<String>,
     /// Its scopes.
@@ -46,18 +49,10 @@ pub struct LiveGrant {
 /// The most grants that one step revokes: no other change waits for longer than that takes.
 pub const STEP: usize = 500;
 
-/// What one step did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// The grants that it revoked; those that were revoked already are not among them.
-    pub revoked: Vec<String>,
-    /// The latest epoch.
-    pub epoch: i64,
-}
-
 impl<'a> Target<'a> {
     /// What the trail calls it.
-    fn describe(self) -> Value {
+    #[must_use]
+    pub fn describe(self) -> Value {
         match self {
             Target::All => json!({ "all": true }),
             Target::Grant(jti) => json!({ "grant": jti }),
@@ -88,15 +83,16 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Selects grants that are not revoked.
-macro_rules! select_live {
+/// Selects grants.
+macro_rules! select_grants {
     ($condition:literal) => {
         concat!(
-            "SELECT jti, requester, approved_by, incident, scopes, expires_at, approved_at FROM requests
+            "SELECT jti, requester, audience, ",
+            approvers!(),
+            " AS approvers, incident, granted_scopes AS scopes, expires_at, approved_at FROM requests
              WHERE jti IS NOT NULL AND ",
             $condition,
-            " AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)
-             ORDER BY approved_at, jti"
+            " ORDER BY approved_at, jti"
         )
     };
 }
@@ -114,8 +110,18 @@ impl Store {
         target: Target<'_>,
     ) -> Result<Vec<LiveGrant>, StoreError> {
         let (query, jti) = match target {
-            Target::Grant(jti) => (select_live!("jti = ?2"), Some(jti)),
-            _ => (select_live!("expires_at > ?1"), None),
+            Target::Grant(jti) => (
+                select_grants!(
+                    "jti = ?2 AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)"
+                ),
+                Some(jti),
+            ),
+            _ => (
+                select_grants!(
+                    "expires_at > ?1 AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)"
+                ),
+                None,
+            ),
         };
         let mut grants: Vec<LiveGrant> = sqlx::query_as(query)
             .bind(floor.seconds().saturating_sub(CLOCK_SKEW_S))
@@ -135,64 +141,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
     pub async fn running(&self, floor: Moment) -> Result<Vec<LiveGrant>, StoreError> {
-        Ok(sqlx::query_as(
-            "SELECT jti, requester, approved_by, incident, scopes, expires_at, approved_at FROM requests
-             WHERE jti IS NOT NULL AND expires_at > ?1 ORDER BY approved_at, jti",
-        )
-        .bind(floor.seconds().saturating_sub(CLOCK_SKEW_S))
-        .fetch_all(&self.lookups)
-        .await?)
+        Ok(sqlx::query_as(select_grants!("expires_at > ?1"))
+            .bind(floor.seconds().saturating_sub(CLOCK_SKEW_S))
+            .fetch_all(&self.lookups)
+            .await?)
     }
-
-    /// Revokes those of `chosen`, at most [`STEP`] grants, that nobody has revoked meanwhile, in this order.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database does not do all of it: then none of it is done.
-    pub async fn revoke_step(
-        &self,
-        now: Moment,
-        chosen: &[String],
-        actor: &str,
-        reason: &str,
-        target: Target<'_>,
-    ) -> Result<Step, StoreError> {
-        let mut transaction = self.write().await?;
-        let before = epoch(&mut transaction).await?;
-        let revoked: Vec<String> = sqlx::query_scalar(
-            "SELECT chosen.value FROM json_each(?1) AS chosen
-             WHERE NOT EXISTS (SELECT 1 FROM revocations WHERE jti = chosen.value)
-             ORDER BY chosen.key",
-        )
-        .bind(Value::from(chosen).to_string())
-        .fetch_all(&mut *transaction)
-        .await?;
-        let result = sqlx::query(
-            "INSERT INTO revocations (jti, revoked_at_ms, revoked_by, reason, expires_at)
-             SELECT jti, ?2, ?3, ?4, expires_at
-             FROM json_each(?1) AS chosen JOIN requests ON requests.jti = chosen.value
-             ORDER BY chosen.key",
-        )
-        .bind(Value::from(revoked.as_slice()).to_string())
-        .bind(now.millis())
-        .bind(actor)
-        .bind(reason)
-        .execute(&mut *transaction)
-        .await?;
-        let detail = json!({ "reason": reason, "match": target.describe() });
-        let rows = audit::append_revocations(&mut transaction, now, before, actor, &detail);
-        for affected in [result.rows_affected(), rows.await?] {
-            if usize::try_from(affected) != Ok(revoked.len()) {
-                return Err(StoreError::RowsAffected(affected));
-            }
-        }
-        let epoch = epoch(&mut transaction).await?;
-        transaction.commit().await?;
-        Ok(Step { revoked, epoch })
-    }
-}
-
-async fn epoch(transaction: &mut Write) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar("SELECT coalesce(max(epoch), 0) FROM revocations")
-        .fetch_one(&mut **transaction)
-        .await?)
 }

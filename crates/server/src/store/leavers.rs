@@ -1,13 +1,8 @@
-//! Who holds or asks for something, and the end of pending requests of people who have left.
+//! Who holds or asks for something.
 
 use std::collections::BTreeSet;
 
-use breakglass_api::evidence::Action;
-use serde_json::json;
-
-use super::audit::{Entry, append};
 use super::row::json as names_json;
-use super::service_trail::SERVICE;
 use super::{Store, StoreError};
 use crate::clock::Moment;
 use crate::limits::CLOCK_SKEW_S;
@@ -41,36 +36,24 @@ impl Store {
         Ok(holders.into_iter().collect())
     }
 
-    /// Cancels the pending requests of `people` in the service's name, and returns their ids.
+    /// The ids of the pending requests of `people`.
     ///
     /// # Errors
-    /// [`StoreError`] if the database does not do all of it: then none of it is done.
-    pub async fn cancel_all(
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn pending_of_people(
         &self,
         now: Moment,
         people: &[String],
-        reason: &'static str,
     ) -> Result<Vec<String>, StoreError> {
-        let mut transaction = self.write().await?;
-        let cancelled: Vec<String> = sqlx::query_scalar(
-            "UPDATE requests SET cancelled_at = ?1
+        Ok(sqlx::query_scalar(
+            "SELECT id FROM requests
              WHERE requester IN (SELECT value FROM json_each(?2)) AND lapses_at > ?1 AND lapsed_at IS NULL
                AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL
-             RETURNING id",
+             ORDER BY id",
         )
         .bind(now.seconds())
         .bind(names_json(people))
-        .fetch_all(&mut *transaction)
-        .await?;
-        if cancelled.is_empty() {
-            transaction.rollback().await?;
-            return Ok(Vec::new());
-        }
-        for id in &cancelled {
-            let entry = Entry { actor: SERVICE, action: Action::Cancel, request_id: id, jti: None };
-            append(&mut transaction, now, &entry, &json!({ "reason": reason })).await?;
-        }
-        transaction.commit().await?;
-        Ok(cancelled)
+        .fetch_all(&self.lookups)
+        .await?)
     }
 }

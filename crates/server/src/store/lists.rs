@@ -1,6 +1,6 @@
 //! Lists of requests, in pages whose work has a bound that does not grow with how many requests there are.
 //!
-//! A person sees several lists (`request_lists` has one per requester and scope), each sorted, in up to five
+//! A person sees several lists (`request_lists` has one per requester and scope), each sorted, in up to six
 //! phases. A page is the merge of them from the newest id on: every list and phase that is needed is read for
 //! one page at most, and each row with one look-up. What is pending or live is few beside what has lapsed or
 //! expired, so these two are found by their end instead.
@@ -55,14 +55,14 @@ pub struct RequestPage {
 const NEWEST: &str = "\u{10ffff}";
 
 /// The phases of `request_lists`.
-const PHASES: [&str; 5] = ["undecided", "approved", "denied", "cancelled", "revoked"];
+const PHASES: [&str; 6] = ["undecided", "approved", "active", "denied", "cancelled", "revoked"];
 
 /// How the requests in a state are found.
 enum Search {
     /// In these phases, from the newest on: those whose end is not after this second.
     Walk(&'static [&'static str], i64),
-    /// In this phase: those whose end is after this second.
-    NotEnded(&'static str, i64),
+    /// In these phases: those whose end is after this second.
+    NotEnded(&'static [&'static str], i64),
 }
 
 impl Search {
@@ -70,10 +70,12 @@ impl Search {
         let now = now.seconds();
         match state {
             None => Search::Walk(&PHASES, i64::MAX),
-            Some(State::Pending) => Search::NotEnded("undecided", now),
-            Some(State::Approved) => Search::NotEnded("approved", now),
-            Some(State::Lapsed) => Search::Walk(&["undecided"], now),
-            Some(State::Expired) => Search::Walk(&["approved"], now),
+            Some(State::Pending) => Search::NotEnded(&["undecided"], now),
+            // Every grant that holds, as before there was another word for those that were activated.
+            Some(State::Approved) => Search::NotEnded(&["approved", "active"], now),
+            Some(State::Active) => Search::NotEnded(&["active"], now),
+            Some(State::Lapsed) => Search::Walk(&["undecided", "approved"], now),
+            Some(State::Expired) => Search::Walk(&["active"], now),
             Some(State::Denied) => Search::Walk(&["denied"], i64::MAX),
             Some(State::Cancelled) => Search::Walk(&["cancelled"], i64::MAX),
             Some(State::Revoked) => Search::Walk(&["revoked"], i64::MAX),
@@ -106,8 +108,8 @@ impl Store {
                             .run(&lists, phases, after)
                             .await?
                     }
-                    Search::NotEnded(phase, at) => {
-                        not_ended(&mut transaction, &lists, phase, at, after, wanted).await?
+                    Search::NotEnded(phases, at) => {
+                        not_ended(&mut transaction, &lists, phases, at, after, wanted).await?
                     }
                 }
             }
@@ -163,11 +165,11 @@ async fn lists(
     }
 }
 
-/// The ids of those in this phase that end after the second `at`.
+/// The ids of those in these phases that end after the second `at`.
 async fn not_ended(
     transaction: &mut Transaction<'static, Sqlite>,
     lists: &[String],
-    phase: &str,
+    phases: &[&str],
     at: i64,
     after: &str,
     wanted: usize,
@@ -175,12 +177,13 @@ async fn not_ended(
     Ok(sqlx::query_scalar(
         "SELECT DISTINCT request_id FROM request_lists INDEXED BY request_lists_by_end
          WHERE list IN (SELECT value FROM json_each(?1))
-           AND phase = ?2 AND phase IN ('undecided', 'approved') AND ends_at > ?3
+           AND phase IN (SELECT value FROM json_each(?2))
+           AND phase IN ('undecided', 'approved', 'active') AND ends_at > ?3
            AND request_id < ?4
          ORDER BY request_id DESC LIMIT ?5",
     )
     .bind(Json(lists))
-    .bind(phase)
+    .bind(Json(phases))
     .bind(at)
     .bind(after)
     .bind(limit(wanted))

@@ -1,13 +1,19 @@
 //! The database: requests, revocations and the audit trail, on SQLite. Heads of audit chains and refused attempts
 //! have another one: [`crate::evidence`].
 //!
-//! Every change of state is one transaction that takes the write lock first, changes exactly one
-//! row or fails, and appends its audit row. Time and ids come in as arguments.
+//! A change of state is one transaction ([`Change`]) that cannot be committed without its row of the trail and its event.
+//! Use cases ([`crate::domain`]) say what is in it; here is the SQL, and nowhere else. Time and ids come in as arguments.
+//!
+//! Nothing outside relies on SQLite's one writer: what has to stand still while a use case decides, it reads through its
+//! change; what has an order takes its place from the locked row ([`positions`]).
 
 mod audit;
+mod change;
 mod clock;
 mod decisions;
+mod discussion;
 mod error;
+mod events;
 mod evidence;
 mod fault;
 mod feed;
@@ -17,6 +23,8 @@ mod idempotency;
 mod kill;
 mod leavers;
 mod lists;
+pub mod maintenance;
+mod positions;
 mod request_digest;
 mod requests;
 mod row;
@@ -37,19 +45,22 @@ use sqlx::sqlite::{
 };
 
 pub use breakglass_api::request::State;
+pub use change::{Change, Recorded};
 pub use clock::ClockRow;
-pub use decisions::{Approval, Approved};
+pub use decisions::{NewApproval, NewGrant};
+pub use discussion::Remark;
 use error::MIN_FREE_BYTES;
 pub use error::StoreError;
+pub use events::{Event, Happened, OfRequest, Revocations, ServiceAct};
 pub use evidence::{About, Evidence, EvidencePage, Step};
 pub use fault::Fault;
 pub use feed::{FeedEntry, FeedHead};
-pub use grants::Revoked;
+pub use grants::{Revoked, Step as RevokedStep};
 pub use idempotency::{Earlier, Idempotency};
-pub use kill::{LiveGrant, STEP, Step as KillStep, Target};
+pub use kill::{LiveGrant, STEP, Target};
 pub use lists::{Filter, RequestPage, Visible};
-pub use requests::{Submission, Submitted};
-pub use row::Request;
+pub use requests::Submission;
+pub use row::{ApprovalRow, Request};
 pub use service_trail::{Act, SERVICE};
 pub use spellings::Kind;
 use write::{Write, reusable};
@@ -142,7 +153,10 @@ impl Store {
     }
 
     /// Refuses what is not needed to end a grant while there is little space left.
-    fn check_space(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError::LowSpace`].
+    pub fn check_space(&self) -> Result<(), StoreError> {
         check_space(&self.path).map(drop)
     }
 

@@ -18,6 +18,9 @@ struct Form<'a> {
     audience: &'a str,
     duration_s: i64,
     emergency: bool,
+    /// Only there where it is an extension.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extends: Option<&'a str>,
     id: &'a str,
     incident: Option<&'a str>,
     reason: &'a str,
@@ -35,6 +38,11 @@ impl Form<'_> {
     }
 }
 
+/// The version of the form: that of the newest member in use.
+fn version(extends: bool) -> u8 {
+    if extends { 2 } else { 1 }
+}
+
 fn scopes<'a>(
     names: &'a [String],
     digests: &BTreeMap<String, ScopeDigest>,
@@ -50,12 +58,13 @@ impl Request {
             audience: &self.audience,
             duration_s: self.duration_s,
             emergency: self.emergency,
+            extends: self.extends.as_deref(),
             id: &self.id,
             incident: self.incident.as_deref(),
             reason: &self.reason,
             requester: &self.requester,
             scopes: scopes(&self.scopes, &self.scope_digests),
-            v: 1,
+            v: version(self.extends.is_some()),
         }
         .digest()
     }
@@ -69,12 +78,13 @@ impl Submission<'_> {
             audience: self.audience,
             duration_s: self.duration_s,
             emergency: self.emergency,
+            extends: self.extends,
             id: self.id,
             incident: self.incident,
             reason: self.reason,
             requester: self.requester,
             scopes: scopes(self.scopes, self.scope_digests),
-            v: 1,
+            v: version(self.extends.is_some()),
         }
         .digest()
     }

@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use breakglass_api::evidence::Action;
 use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
-use serde_json::json;
 use sqlx::SqlitePool;
 use sqlx::types::Json;
 
-use super::audit::{Entry, append};
+use super::change::Change;
 use super::idempotency::{self, Earlier, Idempotency};
 use super::row::{self, Request, select_requests};
-use super::write::Write;
 use super::{Store, StoreError, exactly_one, folded_names, scope_rules};
 use crate::clock::Moment;
 use crate::config::Digest;
@@ -47,47 +44,59 @@ pub struct Submission<'a> {
     pub pending_lifetime_s: i64,
     /// The credential that submits it: the SHA-256 of the configured `token_sha256`.
     pub credential: Digest,
-    /// At most this many requests of the requester's wait for a decision at a time.
-    pub max_pending: i64,
+    /// The request whose grant it goes on with.
+    pub extends: Option<&'a str>,
     /// How the client says that a submission is a repeated one.
     pub idempotency: Option<Idempotency<'a>>,
 }
 
-/// What became of a submission.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Submitted {
-    /// It is a new request.
-    New,
-    /// It repeats the submission of this request.
-    Repeated(String),
-    /// Its key stands for a submission of something else.
-    KeyReused,
-    /// As many as may wait for a decision already do: this many.
-    TooManyPending(i64),
-}
+impl Change {
+    /// How many requests of this person's wait for a decision.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn pending_of(&mut self, now: Moment, requester: &str) -> Result<i64, StoreError> {
+        // The conditions are those of the index `requests_undecided`.
+        Ok(sqlx::query_scalar(
+            "SELECT count(*) FROM requests
+             WHERE approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL
+               AND requester = ?1 AND lapses_at > ?2 AND lapsed_at IS NULL",
+        )
+        .bind(requester)
+        .bind(now.seconds())
+        .fetch_one(&mut *self.0)
+        .await?)
+    }
 
-impl Store {
-    /// Takes a request, unless it repeats an earlier one, or too many of the requester's wait.
+    /// Which submission this one repeats.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn earlier_submission(
+        &mut self,
+        now: Moment,
+        person: &str,
+        credential: &Digest,
+        key: &Idempotency<'_>,
+    ) -> Result<Earlier, StoreError> {
+        idempotency::earlier(&mut self.0, now, person, credential, key).await
+    }
+
+    /// Takes a request.
     ///
     /// # Errors
     /// [`StoreError`] if the database refuses it.
-    pub async fn submit(&self, now: Moment, new: &Submission<'_>) -> Result<Submitted, StoreError> {
-        self.check_space()?;
-        let mut transaction = self.write().await?;
-        if let Some(refused) = not_new(&mut transaction, now, new).await? {
-            transaction.rollback().await?;
-            return Ok(refused);
-        }
+    pub async fn submit(&mut self, now: Moment, new: &Submission<'_>) -> Result<(), StoreError> {
         let names: Vec<&str> = [new.requester].into_iter().chain(new.incident).collect();
-        folded_names::keep(&mut transaction, &names).await?;
+        folded_names::keep(&mut self.0, &names).await?;
         for rules in new.scope_rules {
-            scope_rules::keep(&mut transaction, rules).await?;
+            scope_rules::keep(&mut self.0, rules).await?;
         }
         let result = sqlx::query(
             "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience,
                 scopes, reason, incident, emergency, duration_s, submitted_at, lapses_at,
-                submitted_with, scope_digests)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                submitted_with, scope_digests, extends)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )
         .bind(new.id)
         .bind(new.requester)
@@ -103,26 +112,19 @@ impl Store {
         .bind(now.seconds().saturating_add(new.pending_lifetime_s))
         .bind(new.credential.as_slice())
         .bind(Json(new.scope_digests))
-        .execute(&mut *transaction)
+        .bind(new.extends)
+        .execute(&mut *self.0)
         .await?;
         exactly_one(&result)?;
-        let detail = json!({
-            "audience": new.audience, "scopes": new.scopes, "reason": new.reason,
-            "incident": new.incident, "emergency": new.emergency, "duration_s": new.duration_s,
-            "roles": new.roles, "groups": new.groups, "digest": new.digest(),
-            "scope_digests": new.scope_digests,
-        });
-        let entry =
-            Entry { actor: new.requester, action: Action::Submit, request_id: new.id, jti: None };
-        append(&mut transaction, now, &entry, &detail).await?;
         if let Some(key) = &new.idempotency {
             let (person, credential) = (new.requester, &new.credential);
-            idempotency::keep(&mut transaction, now, person, credential, key, new.id).await?;
+            idempotency::keep(&mut self.0, now, person, credential, key, new.id).await?;
         }
-        transaction.commit().await?;
-        Ok(Submitted::New)
+        Ok(())
     }
+}
 
+impl Store {
     /// The request with this id.
     ///
     /// # Errors
@@ -163,32 +165,4 @@ async fn grant(pool: &SqlitePool, now: Moment, jti: &str) -> Result<Option<Reque
         .bind(jti)
         .fetch_optional(pool)
         .await?)
-}
-
-/// Why this submission is not a new request. What it reads stays so until the transaction ends.
-async fn not_new(
-    transaction: &mut Write,
-    now: Moment,
-    new: &Submission<'_>,
-) -> Result<Option<Submitted>, StoreError> {
-    if let Some(key) = &new.idempotency {
-        let earlier =
-            idempotency::earlier(transaction, now, new.requester, &new.credential, key).await?;
-        match earlier {
-            Earlier::None => {}
-            Earlier::Same(id) => return Ok(Some(Submitted::Repeated(id))),
-            Earlier::Other => return Ok(Some(Submitted::KeyReused)),
-        }
-    }
-    // The conditions are those of the index `requests_undecided`.
-    let pending: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM requests
-         WHERE approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL
-           AND requester = ?1 AND lapses_at > ?2 AND lapsed_at IS NULL",
-    )
-    .bind(new.requester)
-    .bind(now.seconds())
-    .fetch_one(&mut **transaction)
-    .await?;
-    Ok((pending >= new.max_pending).then_some(Submitted::TooManyPending(pending)))
 }

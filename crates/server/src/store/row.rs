@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use breakglass_api::request::State;
 use breakglass_types::scope_rules::ScopeDigest;
+use serde::Deserialize;
 use sqlx::types::Json;
 
 /// A request and what became of it.
@@ -32,18 +33,12 @@ pub struct Request {
     pub emergency: bool,
     /// For how long, in seconds from approval.
     pub duration_s: i64,
+    /// The request whose grant this one goes on with.
+    pub extends: Option<String>,
     /// When it was submitted.
     pub submitted_at: i64,
     /// When it lapses if nobody decides.
     pub lapses_at: i64,
-    /// When it was approved.
-    pub approved_at: Option<i64>,
-    /// By whom.
-    pub approved_by: Option<String>,
-    /// The grant's id.
-    pub jti: Option<String>,
-    /// The grant's end.
-    pub expires_at: Option<i64>,
     /// When it was denied.
     pub denied_at: Option<i64>,
     /// By whom.
@@ -52,12 +47,30 @@ pub struct Request {
     pub denial_reason: Option<String>,
     /// When the requester took it back.
     pub cancelled_at: Option<i64>,
+    /// When it was marked as lapsed.
+    pub lapsed_at: Option<i64>,
     /// The credential that submitted it, as [`Submission::credential`](super::Submission::credential); none
     /// for a request of an earlier version.
     pub submitted_with: Option<Vec<u8>>,
     /// The digests of the scopes' rules, by their names, of those that were defined at submission.
     #[sqlx(json)]
     pub scope_digests: BTreeMap<String, ScopeDigest>,
+    /// The approvals, the first first.
+    #[sqlx(json)]
+    pub approvals: Vec<ApprovalRow>,
+    /// When the last approval made a grant of it.
+    pub approved_at: Option<i64>,
+    /// The grant's id.
+    pub jti: Option<String>,
+    /// The grant's scopes: those asked for, or fewer.
+    #[sqlx(json(nullable))]
+    pub granted_scopes: Option<Vec<String>>,
+    /// The grant's end.
+    pub expires_at: Option<i64>,
+    /// Until when the grant's first token has to be taken; none for a grant of an earlier version.
+    pub activate_by: Option<i64>,
+    /// When it was taken.
+    pub activated_at: Option<i64>,
     /// The revocation's place in the feed.
     pub epoch: Option<i64>,
     /// When the grant was revoked, in milliseconds.
@@ -71,6 +84,50 @@ pub struct Request {
     pub state: State,
 }
 
+/// One person's approval.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ApprovalRow {
+    /// Who.
+    pub approver: String,
+    /// When, in milliseconds.
+    pub approved_at_ms: i64,
+    /// The digest of the request as it was shown; none for an approval of an earlier version.
+    pub digest: Option<String>,
+    /// What the approver wrote beside it.
+    pub note: Option<String>,
+    /// Of these scopes, where it is not of all that were asked for.
+    pub scopes: Option<Vec<String>>,
+    /// For so many seconds, where it is shorter than was asked for.
+    pub duration_s: Option<i64>,
+}
+
+impl Request {
+    /// Whether its grant holds: approved, not over, not ended, and not left lying.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        matches!(self.state, State::Approved | State::Active)
+    }
+
+    /// The scopes that its grant has, or would have.
+    #[must_use]
+    pub fn held_scopes(&self) -> &[String] {
+        self.granted_scopes.as_deref().unwrap_or(&self.scopes)
+    }
+
+    /// The names of those who approved it.
+    pub fn approvers(&self) -> impl Iterator<Item = &str> {
+        self.approvals.iter().map(|approval| approval.approver.as_str())
+    }
+}
+
+/// The names of those who approved a request, as a list in JSON.
+macro_rules! approvers {
+    () => {
+        "(SELECT json_group_array(approver ORDER BY position) FROM approvals WHERE request_id = requests.id)"
+    };
+}
+pub(super) use approvers;
+
 /// Selects requests with their state: the only place that says what each state is. Parameter 1 is
 /// the moment in seconds.
 macro_rules! select_requests {
@@ -79,6 +136,10 @@ macro_rules! select_requests {
             "SELECT * FROM (
                 SELECT requests.*, epoch, revoked_at_ms, revoked_by,
                     revocations.reason AS revocation_reason,
+                    (SELECT json_group_array(json_object('approver', approver, 'approved_at_ms', approved_at_ms,
+                            'digest', digest, 'note', note, 'scopes', json(approvals.scopes),
+                            'duration_s', approvals.duration_s) ORDER BY position)
+                        FROM approvals WHERE request_id = requests.id) AS approvals,
                     CASE
                         WHEN denied_at IS NOT NULL THEN 'denied'
                         WHEN cancelled_at IS NOT NULL THEN 'cancelled'
@@ -86,8 +147,11 @@ macro_rules! select_requests {
                             OR submitted_at > ?1 + 5) THEN 'lapsed'
                         WHEN approved_at IS NULL THEN 'pending'
                         WHEN revoked_at_ms IS NOT NULL THEN 'revoked'
+                        WHEN lapsed_at IS NOT NULL THEN 'lapsed'
+                        WHEN activated_at IS NULL AND activate_by <= ?1 THEN 'lapsed'
                         WHEN requests.expires_at <= ?1 THEN 'expired'
-                        ELSE 'approved'
+                        WHEN activated_at IS NULL THEN 'approved'
+                        ELSE 'active'
                     END AS state
                 FROM requests LEFT JOIN revocations USING (jti)
             ) ",

@@ -4,6 +4,7 @@ use breakglass_api::trail::ServiceAction;
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
+use super::events::{Happened, ServiceAct};
 use super::{Store, StoreError, exactly_one};
 use crate::clock::Moment;
 
@@ -38,9 +39,8 @@ impl Store {
         action: ServiceAction,
         detail: &Value,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.write().await?;
-        append_act(&mut transaction, now, actor, action, detail).await?;
-        transaction.commit().await
+        let act = Happened::Service(ServiceAct { actor, action, detail });
+        self.change().await?.record(now, &[act]).await?.commit().await
     }
 
     /// The acts after `after`, in order.
@@ -56,19 +56,17 @@ impl Store {
     }
 }
 
-/// Appends a row to a transaction that changes something.
-pub(super) async fn append_act(
+/// Appends a row.
+pub(super) async fn append(
     connection: &mut SqliteConnection,
     now: Moment,
-    actor: &str,
-    action: ServiceAction,
-    detail: &Value,
+    ServiceAct { actor, action, detail }: &ServiceAct<'_>,
 ) -> Result<(), StoreError> {
     let result = sqlx::query(
         "INSERT INTO service_trail (at_ms, actor, action, detail) VALUES (?1, ?2, ?3, ?4)",
     )
     .bind(now.millis())
-    .bind(actor)
+    .bind(*actor)
     .bind(action.word())
     .bind(detail.to_string())
     .execute(connection)

@@ -43,6 +43,7 @@ impl Changes {
             evidence_database,
             key_directory,
             pending_lifetime,
+            activate_within,
             max_pending_requests,
             max_connections,
             max_connections_per_address,
@@ -76,6 +77,7 @@ impl Changes {
             ]),
             settings: names(&[
                 ("pending_lifetime", old.pending_lifetime != *pending_lifetime),
+                ("activate_within", old.activate_within != *activate_within),
                 ("max_pending_requests", old.max_pending_requests != *max_pending_requests),
                 ("keep_grants_of_leavers", old.keep_grants_of_leavers != *keep_grants_of_leavers),
                 ("evidence_retention", old.evidence_retention != *evidence_retention),

@@ -1,12 +1,10 @@
 //! Looks at the clock.
 
 use crate::app::App;
+use crate::domain::lapse;
 
 /// How often the clock is looked at, if nobody asks for the time.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// The most requests that one look marks as lapsed.
-const LAPSE_STEP: i64 = 500;
 
 /// Looks at the clock once, and does what follows from the time alone.
 pub async fn tick(app: &App) {
@@ -15,7 +13,7 @@ pub async fn tick(app: &App) {
     // Each is tried, whatever became of the others.
     let renewed = keeper.renew_feed(app.store(), app.feed()).await;
     let saved = keeper.save(app.store(), false).await;
-    let lapsed = app.store().lapse(now, LAPSE_STEP).await;
+    let lapsed = lapse(app, now).await;
     keeper.tell(renewed.and(saved).and(lapsed.map(|_| ())));
 }
 

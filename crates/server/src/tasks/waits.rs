@@ -1,36 +1,40 @@
-//! Wakes by the trail: for what another process changed.
+//! Wakes by the events: for what another process changed.
 
 use std::time::Duration;
 
 use crate::app::App;
 use crate::store::StoreError;
 
-/// How often the trail is looked at.
+/// How many events are read in one go.
+const STEP: i64 = 1000;
+
+/// How often they are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Wakes by the trail for as long as the service runs.
+/// Wakes by the events for as long as the service runs.
 pub async fn keep_awake(app: App) {
     let mut known = None;
     loop {
         tokio::time::sleep(LOOK).await;
-        if let Err(cause) = wake_by_trail(&app, &mut known).await {
+        if let Err(cause) = wake_by_events(&app, &mut known).await {
             // Who waits looks again at the end of its wait.
-            tracing::debug!(%cause, "trail not read");
+            tracing::debug!(%cause, "events not read");
         }
     }
 }
 
-/// Wakes those who wait for requests of which the trail has news after the row `known`.
-async fn wake_by_trail(app: &App, known: &mut Option<i64>) -> Result<(), StoreError> {
+/// Wakes those who wait for requests of which there are events after the place `known`.
+async fn wake_by_events(app: &App, known: &mut Option<i64>) -> Result<(), StoreError> {
     let Some(mut after) = *known else {
-        *known = Some(app.store().last_change().await?);
+        *known = Some(app.store().last_event().await?);
         return Ok(());
     };
     loop {
-        let changes = app.store().changes_after(after).await?;
-        let Some((last, _)) = changes.last() else { return Ok(()) };
-        after = *last;
+        let events = app.store().events_after(after, STEP).await?;
+        let Some(last) = events.last() else { return Ok(()) };
+        after = last.seq;
         *known = Some(after);
-        changes.iter().for_each(|(_, request)| app.waits().wake(request));
+        let requests = events.iter().filter_map(|event| event.request_id.as_deref());
+        requests.for_each(|request| app.waits().wake(request));
     }
 }

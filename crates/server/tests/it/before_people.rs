@@ -1,6 +1,6 @@
 //! A database of the version before requests knew their credential and their names in every spelling.
 
-use breakglass_server::tasks::holder_left::{Ended, end_grants};
+use breakglass_server::domain::{Ended, end_holders};
 use serde_json::json;
 
 use breakglass_testing::before;
@@ -52,7 +52,7 @@ async fn its_names_are_found_in_every_spelling() {
 #[tokio::test]
 async fn its_holders_who_are_gone_lose_what_they_hold() {
     let service = service().await;
-    let ended = end_grants(&service.app).await.unwrap();
+    let ended = end_holders(&service.app).await.unwrap();
     let people = vec!["ALICE \u{200b}".to_owned(), "zoe".to_owned()];
     assert_eq!(ended, Ended { people, revoked: 1, cancelled: 2 });
     for (id, state) in [(LEFT, "revoked"), (LEFT_PENDING, "cancelled"), (PENDING, "pending")] {

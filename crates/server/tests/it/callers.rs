@@ -44,6 +44,8 @@ const TABLE: &[(&str, &str, [u16; 8])] = &[
     ("post", "/v1/requests",               [401, 401,    403,      OK,     403,      403,     403,  403]),
     ("get",  "/v1/requests/{id}",          [401, 401,    403,      OK,      OK,       OK,      OK,  403]),
     ("post", "/v1/requests/{id}/approve",  [401, 401,    403,     403,      OK,      403,     403,  403]),
+    ("post", "/v1/requests/{id}/question", [401, 401,   403,     403,      OK,       OK,     403,  403]),
+    ("post", "/v1/requests/{id}/answer",   [401, 401,   403,      OK,     403,      403,     403,  403]),
     ("post", "/v1/requests/{id}/deny",     [401, 401,    403,     403,      OK,       OK,     403,  403]),
     ("post", "/v1/requests/{id}/cancel",   [401, 401,    403,      OK,     403,      403,     403,  403]),
     ("post", "/v1/requests/{id}/token",    [401, 401,    403,      OK,     403,      403,     403,  403]),
@@ -56,6 +58,7 @@ const TABLE: &[(&str, &str, [u16; 8])] = &[
     ("post", "/v1/proxies/configurations", [401, 401,    403,     403,     403,      403,     403,   OK]),
     ("post", "/v1/probes",                 [401, 401,    403,     403,     403,      403,      OK,  403]),
     ("post", "/v1/probes/{id}/answers",    [401, 401,    403,     403,     403,      403,      OK,  403]),
+    ("get",  "/v1/audit/events",           [401, 401,    403,     403,     403,      403,      OK,  403]),
     ("get",  "/v1/audit/heads",            [401, 401,    403,     403,     403,      403,      OK,  403]),
     ("post", "/v1/audit/heads",            [401, 401,    403,     403,     403,      403,     403,   OK]),
     ("get",  "/v1/audit/requests",         [401, 401,    403,     403,     403,      403,      OK,  403]),
@@ -100,6 +103,9 @@ async fn call(service: &Service, method: &str, path: &str, caller: &str) -> Answ
         ("post", "/v1/probes") => json!({}),
         (_, path) if path.ends_with("/deny") || path.ends_with("/revoke") => {
             json!({ "reason": "r" })
+        }
+        (_, path) if path.ends_with("/question") || path.ends_with("/answer") => {
+            json!({ "text": "x" })
         }
         (_, path) if path.ends_with("/forget") => json!({ "reason": "r" }),
         _ => json!({}),

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::clock::HOUR;
+use breakglass_server::domain::lapse;
 use breakglass_testing::service::{Answer, Service, config};
 use breakglass_testing::{before, grants};
 
@@ -45,6 +46,7 @@ async fn a_request_whose_time_ran_out_stays_so() {
     let waiting = service.pending().await;
     let other = service.pending().await;
     service.act("carol", &other, "approve").await.ok();
+    service.token(&other).await;
     service.advance(600);
     service.tick().await;
     service.step(-600);
@@ -61,7 +63,7 @@ async fn a_request_whose_time_ran_out_stays_so() {
     // The database says so too.
     let database = service.database().await;
     for change in [
-        "approved_at = submitted_at, approved_by = 'carol', jti = 'j', expires_at = submitted_at + duration_s",
+        "approved_at = submitted_at, jti = 'j', granted_scopes = scopes, expires_at = submitted_at + duration_s",
         "denied_at = 1, denied_by = 'carol', denial_reason = 'r'",
         "cancelled_at = 1",
         "lapsed_at = NULL",
@@ -69,10 +71,15 @@ async fn a_request_whose_time_ran_out_stays_so() {
         let change = format!("UPDATE requests SET {change} WHERE id = ?1");
         let result =
             sqlx::query(sqlx::AssertSqlSafe(change)).bind(&waiting).execute(&database).await;
-        assert!(result.unwrap_err().to_string().contains("lapsed"), "{waiting}");
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains("lapsed") || error.contains("without an approval"), "{error}");
     }
+    let approval = "INSERT INTO approvals (request_id, position, approver, approved_at_ms) VALUES (?1, 1, 'carol', 1)";
+    let error = sqlx::query(approval).bind(&waiting).execute(&database).await.unwrap_err();
+    assert!(error.to_string().contains("only a pending request"), "{error}");
     let late = sqlx::query("UPDATE requests SET lapsed_at = 1 WHERE id = ?1").bind(&other);
-    assert!(late.execute(&database).await.unwrap_err().to_string().contains("decided"));
+    let late = late.execute(&database).await.unwrap_err().to_string();
+    assert!(late.contains("lapsed_or_decided"), "{late}");
 }
 
 #[tokio::test]
@@ -84,7 +91,7 @@ async fn requests_lapse_in_steps() {
     let mut marked = Vec::new();
     for _ in 0..4 {
         let now = service.app.now();
-        marked.push(service.app.store().lapse(now, 500).await.unwrap());
+        marked.push(lapse(&service.app, now).await.unwrap());
     }
     assert_eq!(marked, [500, 500, 201, 0]);
 }

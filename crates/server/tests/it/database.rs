@@ -47,17 +47,106 @@ async fn what_was_asked_is_frozen() {
     assert!(error.contains("submitted once"), "{error}");
 }
 
-const APPROVE: &str = "UPDATE requests SET approved_at = submitted_at + 1, jti = 'j',
-    expires_at = submitted_at + 1 + duration_s, approved_by = ";
+const GRANT: &str =
+    "UPDATE requests SET approved_at = submitted_at + 1, jti = 'j', granted_scopes = scopes,
+    expires_at = submitted_at + 1 + duration_s";
+
+fn approval(approver: &str, position: i64) -> String {
+    format!(
+        "INSERT INTO approvals (request_id, position, approver, approved_at_ms)
+         SELECT id, {position}, '{approver}', submitted_at * 1000 FROM requests"
+    )
+}
 
 #[tokio::test]
 async fn a_request_is_never_approved_by_its_requester() {
     let service = Service::start().await;
     service.pending().await;
     let database = service.database().await;
-    let error = refused(&database, &format!("{APPROVE} 'alice'")).await;
-    assert!(error.contains("self_approval"), "{error}");
-    assert_eq!(accepted(&database, &format!("{APPROVE} 'carol'")).await, 1);
+    for name in ["alice", " ALICE"] {
+        let error = refused(&database, &approval(name, 1)).await;
+        assert!(error.contains("self_approval"), "{error}");
+    }
+    let error = refused(&database, GRANT).await;
+    assert!(error.contains("no grant without an approval"), "{error}");
+    accepted(&database, &approval("carol", 1)).await;
+    assert_eq!(accepted(&database, GRANT).await, 1);
+}
+
+#[tokio::test]
+async fn a_grant_is_no_more_than_was_asked_for() {
+    let service = Service::start().await;
+    service.pending().await;
+    let database = service.database().await;
+    accepted(&database, &approval("carol", 1)).await;
+    for (wider, words) in [
+        ("granted_scopes = '[\"orders:read\", \"db:admin\"]'", "not asked for"),
+        ("expires_at = submitted_at + 2 + duration_s", "no_longer_than_asked_for"),
+        ("expires_at = submitted_at + 1", "no_longer_than_asked_for"),
+        ("activate_by = submitted_at + 2 + duration_s", "activate_by"),
+        ("granted_scopes = NULL", "grant_is_whole"),
+        ("granted_scopes = '[]'", "granted_scopes"),
+    ] {
+        let column = wider.split(' ').next().unwrap();
+        let rest: Vec<&str> = GRANT
+            .trim_start_matches("UPDATE requests SET ")
+            .split(", ")
+            .filter(|part| !part.trim().starts_with(column))
+            .collect();
+        let sql = format!("UPDATE requests SET {}, {wider}", rest.join(", "));
+        let error = refused(&database, &sql).await;
+        assert!(error.contains(words), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_approval_is_of_a_pending_request_once_and_final() {
+    let service = Service::start().await;
+    service.approved().await;
+    let database = service.database().await;
+    for (sql, words) in [
+        (approval("frank", 2), "only a pending request is approved"),
+        ("UPDATE approvals SET approver = 'frank'".to_owned(), "an approval is final"),
+        ("DELETE FROM approvals".to_owned(), "approvals are kept"),
+        (
+            "INSERT OR REPLACE INTO approvals SELECT * FROM approvals".to_owned(),
+            "a person approves a request once",
+        ),
+    ] {
+        let error = refused(&database, &sql).await;
+        assert!(error.contains(words), "{sql}: {error}");
+    }
+    let service = Service::start().await;
+    service.pending().await;
+    let database = service.database().await;
+    accepted(&database, &approval("carol", 1)).await;
+    for (approver, position) in [("carol", 2), ("frank", 1)] {
+        let error = refused(&database, &approval(approver, position)).await;
+        assert!(error.contains("approves a request once"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn events_are_kept_in_the_order_of_their_places() {
+    let service = Service::start().await;
+    service.approved().await;
+    let database = service.database().await;
+    for (sql, words) in [
+        ("UPDATE events SET actor = 'mallory'", "events are kept"),
+        ("DELETE FROM events", "events are kept"),
+        ("INSERT OR REPLACE INTO events SELECT * FROM events", "events are kept"),
+        ("UPDATE positions SET event = 0", "places only grow"),
+        ("UPDATE positions SET epoch = -1", "places only grow"),
+        ("DELETE FROM positions", "places only grow"),
+        (
+            "INSERT INTO events (seq, id, time_ms, type, version, actor, drill, data)
+             VALUES (3, 'evt_x', 1, 'breakglass.x', 1, 'mallory', 0, '{}')",
+            "taken from `positions`",
+        ),
+    ] {
+        let error = refused(&database, sql).await;
+        assert!(error.contains(words), "{sql}: {error}");
+    }
 }
 
 #[tokio::test]
@@ -65,15 +154,11 @@ async fn an_approval_is_whole_in_time_and_ends_when_it_must() {
     let service = Service::start().await;
     service.pending().await;
     let database = service.database().await;
+    accepted(&database, &approval("carol", 1)).await;
     for (sql, constraint) in [
-        ("SET approved_at = submitted_at", "approval_is_whole"),
+        ("SET approved_at = submitted_at", "grant_is_whole"),
         (
-            "SET approved_at = submitted_at, jti = 'j', approved_by = 'carol',
-                expires_at = submitted_at + duration_s + 1",
-            "deadline_is_absolute",
-        ),
-        (
-            "SET approved_at = lapses_at, jti = 'j', approved_by = 'carol',
+            "SET approved_at = lapses_at, jti = 'j', granted_scopes = scopes,
                 expires_at = lapses_at + duration_s",
             "approved_before_lapse",
         ),
@@ -97,9 +182,10 @@ async fn a_decision_is_final() {
     let database = service.database().await;
     for sql in [
         "UPDATE requests SET expires_at = expires_at + 60",
-        "UPDATE requests SET approved_by = 'bob'",
+        "UPDATE requests SET granted_scopes = scopes",
         "UPDATE requests SET cancelled_at = 1",
-        "UPDATE requests SET approved_at = NULL, approved_by = NULL, jti = NULL, expires_at = NULL",
+        "UPDATE requests SET approved_at = NULL, granted_scopes = NULL, jti = NULL, expires_at = NULL",
+        "UPDATE requests SET activate_by = NULL",
     ] {
         let error = refused(&database, sql).await;
         assert!(error.contains("decided once"), "{sql}: {error}");
@@ -138,16 +224,24 @@ async fn a_revocation_is_final() {
     }
 }
 
-/// A change without its audit row does not happen.
+/// A change without its audit row, or without its event, does not happen.
 #[tokio::test]
-async fn a_change_and_its_row_in_the_trail_are_one() {
+async fn a_change_its_row_in_the_trail_and_its_event_are_one() {
+    for table in ["audit", "events"] {
+        without(table).await;
+    }
+}
+
+async fn without(table: &str) {
     let service = Service::start().await;
     let (id, jti) = service.approved().await;
     let waiting = service.pending().await;
     let database = service.database().await;
     accepted(
         &database,
-        "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+        &format!(
+            "CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        ),
     )
     .await;
     for (who, verb) in [("carol", "approve"), ("carol", "deny"), ("alice", "cancel")] {

@@ -7,6 +7,7 @@ use breakglass_server::store::Store;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use breakglass_testing::grants::revoke as revoke_at;
 use breakglass_testing::service::{Answer, START, Service, config};
 
 /// Far below the waits that are asked for here.
@@ -134,7 +135,7 @@ async fn a_revocation_of_another_process_is_seen_within_a_second() {
     let (_, jti) = service.approved().await;
     let other = Store::open(&service.directory.path().join("approvals.db")).await.unwrap();
     let answer = hanging(&service, "?after=0&wait=60s", async {
-        other.revoke(Moment::from_seconds(START), &jti, "carol", "r").await.unwrap();
+        revoke_at(&other, Moment::from_seconds(START), &jti).await.unwrap();
     });
     let answer = timeout(Duration::from_secs(2), answer).await.unwrap().ok();
     assert_eq!(grants(&answer), [jti.as_str()]);
@@ -147,7 +148,7 @@ async fn an_epoch_of_another_process_is_looked_up() {
     let (_, jti) = service.approved().await;
     service.feed("").await.ok();
     let other = Store::open(&service.directory.path().join("approvals.db")).await.unwrap();
-    other.revoke(Moment::from_seconds(START), &jti, "carol", "r").await.unwrap();
+    revoke_at(&other, Moment::from_seconds(START), &jti).await.unwrap();
     let answer = service.feed("?after=1").await.ok();
     assert_eq!((&answer["reset"], &answer["epoch"]), (&json!(false), &json!(1)));
 }

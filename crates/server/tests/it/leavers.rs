@@ -1,7 +1,7 @@
 //! People who are no longer in the configuration lose what they hold.
 
 use breakglass_server::config::Config;
-use breakglass_server::tasks::holder_left::{Ended, end_grants};
+use breakglass_server::domain::{Ended, end_holders};
 use serde_json::{Value, json};
 
 use breakglass_testing::credentials::{replace_credential, without};
@@ -27,9 +27,9 @@ async fn a_person_who_left_loses_grants_and_pending_requests() {
     let others = service.post("bob", "/v1/requests", body).await.ok();
     let others = others["id"].as_str().unwrap();
 
-    assert_eq!(end_grants(&service.app).await.unwrap(), Ended::default());
+    assert_eq!(end_holders(&service.app).await.unwrap(), Ended::default());
     remove(&service, "alice", "");
-    let ended = end_grants(&service.app).await.unwrap();
+    let ended = end_holders(&service.app).await.unwrap();
     assert_eq!(ended, Ended { people: vec!["alice".into()], revoked: 2, cancelled: 1 });
 
     for id in [&id, &unused] {
@@ -61,7 +61,7 @@ async fn a_person_who_left_loses_grants_and_pending_requests() {
     );
 
     // Once.
-    assert_eq!(end_grants(&service.app).await.unwrap(), Ended::default());
+    assert_eq!(end_holders(&service.app).await.unwrap(), Ended::default());
     // Whoever comes back asks again.
     replace_credential(&service, "alice", "alice-2");
     assert_eq!(service.act("alice-2", &id, "token").await.refusal(), (403, "credential_changed"));
@@ -74,7 +74,7 @@ async fn another_spelling_of_the_name_is_another_person() {
     let text = config(&service.directory).replace("name = \"alice\"", "name = \"Alice\"");
     service.app.reconfigure(Config::parse(&text).unwrap());
     assert_eq!(service.act("alice", &id, "token").await.refusal(), (403, "not_the_requester"));
-    let ended = end_grants(&service.app).await.unwrap();
+    let ended = end_holders(&service.app).await.unwrap();
     assert_eq!((ended.people, ended.revoked), (vec!["alice".to_owned()], 1));
 }
 
@@ -83,7 +83,7 @@ async fn they_keep_them_where_the_configuration_says_so() {
     let service = Service::start().await;
     let (id, _) = service.approved().await;
     remove(&service, "alice", "keep_grants_of_leavers = true\n");
-    let ended = end_grants(&service.app).await.unwrap();
+    let ended = end_holders(&service.app).await.unwrap();
     assert_eq!(ended, Ended { people: vec!["alice".into()], revoked: 0, cancelled: 0 });
     assert_eq!(state(&service, &id).await["state"], "approved");
     assert_eq!(service.get("grace", "/v1/audit/service").await.ok()["acts"], json!([]));
@@ -94,7 +94,7 @@ async fn what_somebody_approved_stays_approved_when_they_leave() {
     let service = Service::start().await;
     let (id, _) = service.approved().await;
     remove(&service, "carol", "");
-    assert_eq!(end_grants(&service.app).await.unwrap(), Ended::default());
+    assert_eq!(end_holders(&service.app).await.unwrap(), Ended::default());
     assert_eq!(state(&service, &id).await["state"], "approved");
     service.token(&id).await;
 }
@@ -110,13 +110,15 @@ async fn many_grants_of_many_people_end_in_bounded_steps() {
              reason, emergency, duration_s, submitted_at, lapses_at)
          SELECT 'r' || i, CASE WHEN i > 1200 THEN 'bob' ELSE 'left' || (i % 2) END, '[]', '[]', 'prod',
              '[\"orders:read\"]', 'r', 0, 3600, {START}, {START} + 600 FROM n;
-         UPDATE requests SET approved_at = submitted_at, approved_by = 'carol', jti = 'g' || id,
+         INSERT INTO approvals (request_id, position, approver, approved_at_ms)
+         SELECT id, 1, 'carol', submitted_at * 1000 FROM requests;
+         UPDATE requests SET approved_at = submitted_at, jti = 'g' || id, granted_scopes = scopes,
              expires_at = submitted_at + duration_s;"
     )))
     .execute(&database)
     .await
     .unwrap();
-    let ended = end_grants(&service.app).await.unwrap();
+    let ended = end_holders(&service.app).await.unwrap();
     assert_eq!((ended.people.len(), ended.revoked, ended.cancelled), (2, 1200, 0));
     assert_eq!(service.feed("").await.ok()["revoked"].as_array().unwrap().len(), 1200);
 }
@@ -134,10 +136,10 @@ async fn what_failed_is_done_by_the_next_call() {
     .execute(&database)
     .await
     .unwrap();
-    assert!(end_grants(&service.app).await.is_err());
+    assert!(end_holders(&service.app).await.is_err());
     assert_eq!(state(&service, &id).await["state"], "approved");
     sqlx::raw_sql("DROP TRIGGER full").execute(&database).await.unwrap();
-    assert_eq!(end_grants(&service.app).await.unwrap().revoked, 1);
+    assert_eq!(end_holders(&service.app).await.unwrap().revoked, 1);
 }
 
 /// That somebody has left ends access: no clock keeps it.
@@ -152,7 +154,7 @@ async fn no_clock_keeps_the_grants_of_people_who_left() {
             step => service.step(step),
         }
         remove(&service, "alice", "");
-        let ended = end_grants(&service.app).await.unwrap();
+        let ended = end_holders(&service.app).await.unwrap();
         assert_eq!((ended.revoked, ended.cancelled), (1, 1), "{step}");
         assert_eq!(state(&service, &id).await["state"], "revoked", "{step}");
         assert_eq!(state(&service, &waits).await["state"], "cancelled", "{step}");

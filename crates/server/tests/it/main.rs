@@ -8,11 +8,13 @@
     reason = "test code: what is not as expected ends the test"
 )]
 
+mod activation;
 mod approve;
 mod attempts;
 mod audiences;
 mod auditors;
 mod before_digests;
+mod before_grants;
 mod before_people;
 mod callers;
 mod clock;
@@ -25,10 +27,13 @@ mod credentials;
 mod database;
 mod decide;
 mod definitions;
+mod discussion;
+mod events;
 mod evidence;
 mod evidence_database;
 mod evidence_retention;
 mod evidence_storage;
+mod extensions;
 mod feed;
 mod feed_load;
 mod feed_tags;
@@ -43,6 +48,7 @@ mod kill;
 mod leavers;
 mod lists;
 mod names;
+mod narrowing;
 mod openapi;
 mod probes;
 mod proxies;

@@ -2,7 +2,7 @@
 
 use breakglass_server::clock::Moment;
 use breakglass_server::config::Config;
-use breakglass_server::store::{Approval, Approved, Store};
+use breakglass_server::store::{NewApproval, Store};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, SqlitePool};
 
@@ -188,14 +188,23 @@ async fn the_database_refuses_a_decision_of_the_requester_in_any_spelling() {
     let store: &Store = service.app.store();
     let now = Moment::from_seconds(START);
     let digest = service.digest(&id).await;
+    let approval = |approver| NewApproval {
+        approver,
+        digest: &digest,
+        note: None,
+        scopes: None,
+        duration_s: None,
+    };
     for name in
         ["alice", "ALICE", " alice\u{a0}", "\u{430}lice", "al\u{200b}ice", "al\u{131}ce", "aIice"]
     {
-        let approval = Approval { id: &id, approver: name, jti: "j", digest: &digest };
-        let error = store.approve(now, &approval).await.unwrap_err().to_string();
+        let mut change = store.change().await.unwrap();
+        let request = change.request(now, &id).await.unwrap().unwrap();
+        let error = change.approve(now, &request, &approval(name)).await.unwrap_err().to_string();
         assert!(error.contains("self_approval"), "{name:?}: {error}");
-        let error = store.deny(now, &id, name, "r").await.unwrap_err().to_string();
+        let error = change.deny(now, &request, name, "r").await.unwrap_err().to_string();
         assert!(error.contains("self_denial"), "{name:?}: {error}");
+        change.abandon().await.unwrap();
     }
     // Whoever writes to the file itself meets what SQLite can fold.
     let error = sqlx::query(
@@ -206,8 +215,9 @@ async fn the_database_refuses_a_decision_of_the_requester_in_any_spelling() {
     .unwrap_err()
     .to_string();
     assert!(error.contains("self_denial"), "{error}");
-    let approval = Approval { id: &id, approver: "alicia", jti: "j", digest: &digest };
-    assert_eq!(store.approve(now, &approval).await.unwrap(), Approved::Done);
+    let mut change = store.change().await.unwrap();
+    let request = change.request(now, &id).await.unwrap().unwrap();
+    change.approve(now, &request, &approval("alicia")).await.unwrap();
 }
 
 #[tokio::test]

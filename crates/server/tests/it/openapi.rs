@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::http::Request;
 use breakglass_api::trail::ServiceAction;
 use breakglass_api::{
-    attempts, evidence, feed, heads, health, introspection, jwks, probe, problem, proxies, request,
-    revocation, scopes, token, trail,
+    attempts, events, evidence, feed, heads, health, introspection, jwks, probe, problem, proxies,
+    request, revocation, scopes, token, trail,
 };
 use breakglass_server::clock::parse_rfc3339;
 use breakglass_server::limits::{MAX_HEADS, MAX_LISTED_GRANTS, MAX_SCOPES};
@@ -267,6 +267,9 @@ async fn answers_have_the_members_that_it_describes() {
     let trail = service.get("grace", "/v1/audit/service").await.ok();
     assert_ne!(trail["acts"], json!([]));
     document.check::<trail::ServiceTrail>("ServiceTrail", &trail);
+    let events = service.get("grace", "/v1/audit/events").await.ok();
+    assert_ne!(events["events"], json!([]));
+    document.check::<events::Events>("Events", &events);
     service.get("alice", "/v1/audit/service").await.refusal();
     crate::attempts::until(&service, |attempts| attempts.len() >= 2).await;
     let attempts = service.get("grace", "/v1/audit/attempts").await.ok();
@@ -305,6 +308,7 @@ async fn answers_have_the_members_that_it_describes() {
         "Approve",
         "Ask",
         "Conflict",
+        "Extended",
         "Forgotten",
         "Gone",
         "Kill",
@@ -312,7 +316,10 @@ async fn answers_have_the_members_that_it_describes() {
         "Nothing",
         "OnUnavailable",
         "ReloadFailure",
+        "Remark",
+        "RemarkKind",
         "ReportedConfiguration",
+        "Say",
         "Spelling",
         "TokenForm",
         "Why",

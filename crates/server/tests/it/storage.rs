@@ -16,7 +16,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 use tokio::time::Instant;
 
-use breakglass_testing::grants::ten_thousand;
+use breakglass_testing::grants::{revoke as revoke_at, ten_thousand};
 use breakglass_testing::service::{Answer, START, Service};
 
 /// More than the pool has connections.
@@ -128,12 +128,12 @@ async fn a_read_only_file_system_refuses_writes_until_it_can_be_written() {
     let path = service.directory.path().join("approvals.db");
     let store = Store::open(&path).await.unwrap();
     let now = Moment::from_seconds(START);
-    let revoke = || join_all(live.iter().map(|grant| store.revoke(now, grant, "carol", "r")));
+    let revoke = || join_all(live.iter().map(|grant| revoke_at(&store, now, grant)));
     for result in revoke().await {
         let fault = result.unwrap_err().fault();
         assert!(matches!(fault, Some(Fault::ReadOnly | Fault::Busy)), "{fault:?}");
     }
-    let revoked = store.revoke(now, &live[0], "carol", "r").await;
+    let revoked = revoke_at(&store, now, &live[0]).await;
     is_problem(revoked.unwrap_err(), "storage_read_only");
     // Those that only read stay in the pool.
     join_all((0..MANY).map(|_| service.get("alice", "/v1/requests"))).await;

@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use breakglass_server::clock::Moment;
-use breakglass_server::store::{Approval, Store, StoreError};
+use breakglass_server::store::{NewGrant, Request, Store, StoreError};
 
 use breakglass_testing::service::{START, Service};
 
@@ -12,11 +12,15 @@ fn nothing_changed<T: std::fmt::Debug>(result: Result<T, StoreError>) {
     assert!(matches!(result, Err(StoreError::RowsAffected(0))), "{result:?}");
 }
 
-async fn decisions(store: &Store, now: Moment, id: &str) {
-    let approval = Approval { id, approver: "carol", jti: "j", digest: "" };
-    nothing_changed(store.approve(now, &approval).await);
-    nothing_changed(store.deny(now, id, "carol", "r").await);
-    nothing_changed(store.cancel(now, id, "alice").await);
+/// What changes a request on which it was decided, or that has lapsed, changes nothing.
+async fn decisions(store: &Store, now: Moment, request: &Request) {
+    let mut change = store.change().await.unwrap();
+    let (scopes, expires_at) = (&request.scopes, now.seconds() + 60);
+    let grant = NewGrant { jti: "j", scopes, expires_at, activate_by: expires_at };
+    nothing_changed(change.make_grant(now, request, &grant).await);
+    nothing_changed(change.deny(now, request, "carol", "r").await);
+    nothing_changed(change.cancel(now, request).await);
+    change.abandon().await.unwrap();
 }
 
 #[tokio::test]
@@ -25,33 +29,33 @@ async fn what_has_lapsed_is_decided_or_unknown_is_not_decided() {
     let store = service.app.store();
     let now = Moment::from_seconds(START);
     let id = service.pending().await;
-    decisions(store, Moment::from_seconds(START + 600), &id).await;
-    decisions(store, now, "req_unknown").await;
-    nothing_changed(store.cancel(now, &id, "bob").await);
+    let request = store.request(now, &id).await.unwrap().unwrap();
+    decisions(store, Moment::from_seconds(START + 600), &request).await;
+    decisions(store, now, &Request { id: "req_unknown".into(), ..request }).await;
     for verb in ["approve", "deny", "cancel"] {
         let id = service.pending().await;
         let who = if verb == "cancel" { "alice" } else { "carol" };
         service.act(who, &id, verb).await.ok();
-        decisions(store, now, &id).await;
+        let request = store.request(now, &id).await.unwrap().unwrap();
+        decisions(store, now, &request).await;
     }
     assert_eq!(service.trail().await.len(), 7, "four requests and three decisions");
 }
 
 #[tokio::test]
-async fn no_token_is_issued_for_a_grant_that_does_not_hold() {
+async fn a_grant_is_activated_once() {
     let service = Service::start().await;
     let store = service.app.store();
     let now = Moment::from_seconds(START);
-    let over = Moment::from_seconds(START + 1800);
     let waiting = service.pending().await;
     let waiting = store.request(now, &waiting).await.unwrap().unwrap();
-    nothing_changed(store.issue_token(now, &waiting, "kid").await);
-    let (id, jti) = service.approved().await;
+    let (id, _) = service.approved().await;
     let approved = store.request(now, &id).await.unwrap().unwrap();
-    nothing_changed(store.issue_token(over, &approved, "kid").await);
-    store.issue_token(now, &approved, "kid").await.unwrap();
-    service.revoke("carol", &jti).await.ok();
-    nothing_changed(store.issue_token(now, &approved, "kid").await);
+    let mut change = store.change().await.unwrap();
+    nothing_changed(change.activate(now, &waiting).await);
+    change.activate(now, &approved).await.unwrap();
+    nothing_changed(change.activate(now, &approved).await);
+    nothing_changed(change.lapse(now, &approved).await);
 }
 
 #[tokio::test]

@@ -109,6 +109,7 @@ async fn only_the_requester_gets_it_and_only_while_the_grant_holds() {
     ] {
         assert_eq!(service.act(who, &id, "token").await.refusal(), refusal, "{who}");
     }
+    service.token(&id).await;
     service.advance(1799);
     service.token(&id).await;
     service.advance(1);

@@ -3,10 +3,13 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use breakglass_api::events::EventType;
+use breakglass_api::evidence::Action;
 use breakglass_server::clock::Moment;
 use breakglass_server::limits::MAX_WAITS_PER_PERSON;
-use breakglass_server::store::{Approval, Store};
+use breakglass_server::store::{Happened, OfRequest, Store};
 use futures_util::future::join_all;
+use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
 use breakglass_testing::service::{Answer, START, Service};
@@ -50,12 +53,15 @@ async fn a_change_that_this_process_was_not_told_of_wakes_too() {
     let id = service.pending().await;
     let answer = wait(&service, "alice", &id).await;
     let other = Store::open(&service.directory.path().join("approvals.db")).await.unwrap();
-    let digest = service.digest(&id).await;
-    let approval = Approval { id: &id, approver: "carol", jti: "j", digest: &digest };
-    let start = Instant::now();
-    other.approve(Moment::from_seconds(START), &approval).await.unwrap();
+    let (now, start) = (Moment::from_seconds(START), Instant::now());
+    let mut change = other.change().await.unwrap();
+    let request = change.request(now, &id).await.unwrap().unwrap();
+    change.deny(now, &request, "carol", "r").await.unwrap();
+    let words = (Action::Deny, EventType::Denied);
+    let denied = Happened::Request(OfRequest::new("carol", words, &request, json!({})));
+    change.record(now, &[denied]).await.unwrap().commit().await.unwrap();
     let answer = timeout(Duration::from_secs(10), answer).await.unwrap();
-    assert_eq!(answer.ok()["state"], "approved");
+    assert_eq!(answer.ok()["state"], "denied");
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
+use super::{BUSY_TIMEOUT, create_private};
 use crate::clock::{Clock as _, Moment, SystemClock};
 use crate::config::Config;
 use crate::database_lock::{DatabaseLock, NotLocked};
-use crate::store::{BUSY_TIMEOUT, create_private};
 
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,115 @@
+//! What happens at the service, once each, in the order of commits: `GET /v1/audit/events`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::words::words;
+use crate::{Instant, Word};
+
+/// Events, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Events {
+    /// The events.
+    pub events: Vec<Event>,
+    /// `after` of the next question, whether there is more already or not. Whoever goes on with it misses none.
+    pub next: String,
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Its place: what is committed later has a higher one.
+    pub seq: i64,
+    /// Its id, for good.
+    pub id: String,
+    /// When.
+    pub time: Instant,
+    /// What happened.
+    #[serde(rename = "type")]
+    #[schema(value_type = EventType)]
+    pub kind: Word<EventType>,
+    /// The version of what `data` has.
+    pub version: i64,
+    /// A person's name, or `service` where the service acted by itself.
+    pub actor: String,
+    /// The request that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub request: Option<String>,
+    /// Its place among the events of the request, from 1, without gaps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub request_seq: Option<i64>,
+    /// The request's environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub audience: Option<String>,
+    /// Whose request it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub subject: Option<String>,
+    /// The request's incident.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub incident: Option<String>,
+    /// The request's grant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub grant: Option<String>,
+    /// More of it, as on the trail.
+    #[schema(value_type = Object)]
+    pub data: Value,
+}
+
+/// Where to go on, and how long to wait for something.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct EventsQuery {
+    /// `next` of the answer before; without it, from the first event on.
+    pub after: Option<String>,
+    /// How long to wait where there is none; at most 60s.
+    #[param(example = "25s")]
+    pub wait: Option<String>,
+}
+
+words! {
+    /// What happened: `type` of an event, as CloudEvents 1.0 has it.
+    EventType {
+        /// A new time of the wall clock is believed.
+        ClockAccepted = "breakglass.service.clock_accepted",
+        /// The configuration was read again.
+        ConfigurationRead = "breakglass.service.configuration_read",
+        /// A new evidence database was made, because the earlier one was missing.
+        EvidenceMade = "breakglass.service.evidence_made",
+        /// The requests and grants of a person who left were ended.
+        HolderLeft = "breakglass.service.holder_left",
+        /// A challenge for entrances was made.
+        Probed = "breakglass.service.probed",
+        /// Answers to a challenge were judged.
+        ProbeJudged = "breakglass.service.probe_judged",
+        /// A silent proxy was said to be gone.
+        ProxyForgotten = "breakglass.service.proxy_forgotten",
+        /// The first token of a grant was taken.
+        Activated = "breakglass.grant.activated",
+        /// A grant was revoked, or given back by its holder.
+        Revoked = "breakglass.grant.revoked",
+        /// A further token of a grant was taken.
+        TokenIssued = "breakglass.grant.token_issued",
+        /// The requester answered.
+        Answered = "breakglass.request.answered",
+        /// A grant was made of the request.
+        Approved = "breakglass.request.approved",
+        /// The requester took the request back.
+        Cancelled = "breakglass.request.cancelled",
+        /// An approver said no.
+        Denied = "breakglass.request.denied",
+        /// It was not decided in time, or what was approved was not taken in time.
+        Lapsed = "breakglass.request.lapsed",
+        /// An approver asked the requester something.
+        Questioned = "breakglass.request.questioned",
+        /// It was submitted.
+        Submitted = "breakglass.request.submitted",
+    }
+}

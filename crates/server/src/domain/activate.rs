@@ -1,0 +1,119 @@
+//! The requester takes a token of the grant: the first one activates it, and further ones are always of the same `jti` and
+//! the same end. It takes the credential that submitted the request: who has another one under that name, since yesterday
+//! or by mistake, asks again. A token that was issued stays good when the credential is replaced.
+
+use std::collections::BTreeMap;
+
+use breakglass_api::events::EventType;
+use breakglass_api::evidence::Action;
+use breakglass_types::claims::Claims;
+use serde_json::json;
+
+use super::{OnlyRequester, Refused, TrustedMoment, find, locked};
+use crate::app::App;
+use crate::auth::identity::has_submitted;
+use crate::clock::Moment;
+use crate::config::Person;
+use crate::granted::Granted;
+use crate::issuer::Minted;
+use crate::limits::MAX_CLOCK_STEP_S;
+use crate::store::{Happened, OfRequest, Request};
+
+/// A token, and what it is of.
+#[derive(Debug)]
+pub struct TokenTaken {
+    /// The token.
+    pub minted: Minted,
+    /// What it says.
+    pub claims: Claims,
+    /// The request.
+    pub request: Request,
+}
+
+/// Issues a token of an approved grant to its holder.
+///
+/// # Errors
+/// [`Refused`] if it is not `who`'s, or does not hold.
+pub async fn take_token(
+    app: &App,
+    who: &Person,
+    now: TrustedMoment,
+    id: &str,
+) -> Result<TokenTaken, Refused> {
+    let now = now.moment();
+    let request = find::request(app, now, id).await?;
+    check(who, now, &request)?;
+    // What a grant is never changes: it is signed before the lock is taken.
+    let claims = claims(app, now, who, &request)?;
+    let minted =
+        app.issuer().mint(&claims).map_err(|error| Refused::Internal(error.to_string()))?;
+    let again = |request: &Request| check(who, now, request);
+    let (mut change, request) = locked::under(app, now, id, again).await?;
+    let event = match request.activated_at {
+        None => {
+            change.activate(now, &request).await?;
+            EventType::Activated
+        }
+        Some(_) => EventType::TokenIssued,
+    };
+    let words = (Action::IssueToken, event);
+    let issued = OfRequest::new(&who.name, words, &request, json!({ "kid": minted.kid }));
+    change.record(now, &[Happened::Request(issued)]).await?.commit().await?;
+    app.changed(Action::IssueToken, id);
+    tracing::info!(request = id, grant = claims.jti, kid = minted.kid, "token issued");
+    Ok(TokenTaken { minted, claims, request })
+}
+
+fn check(who: &Person, now: Moment, request: &Request) -> Result<(), Refused> {
+    if request.requester != who.name {
+        return Err(Refused::NotTheRequester(OnlyRequester::TakeToken));
+    }
+    if !has_submitted(who, request) {
+        return Err(Refused::CredentialChanged);
+    }
+    if !request.holds() {
+        return Err(Refused::NoGrant(Box::new(request.clone())));
+    }
+    let approved_at = request.approved_at.unwrap_or_default();
+    // A clock that was wrong may have dated it later.
+    if approved_at.saturating_sub(MAX_CLOCK_STEP_S) > now.seconds() {
+        return Err(Refused::NotBegun(approved_at));
+    }
+    Ok(())
+}
+
+fn claims(app: &App, now: Moment, who: &Person, request: &Request) -> Result<Claims, Refused> {
+    let (Some(jti), Some(expires_at)) = (&request.jti, request.expires_at) else {
+        return Err(Refused::NoGrant(Box::new(request.clone())));
+    };
+    let instant =
+        |seconds: i64| u64::try_from(seconds).map_err(|error| Refused::Internal(error.to_string()));
+    // What was approved, less what the person has lost since.
+    let kept = |then: &[String], now: &[String]| {
+        then.iter().filter(|name| now.contains(name)).cloned().collect()
+    };
+    let scopes = request.held_scopes();
+    let digests: BTreeMap<_, _> = request
+        .scope_digests
+        .iter()
+        .filter(|(name, _)| scopes.contains(name))
+        .map(|(name, digest)| (name.clone(), *digest))
+        .collect();
+    Ok(Claims::from(Granted {
+        issuer: app.issuer().name(),
+        holder: &request.requester,
+        roles: kept(&request.requester_roles, &who.roles),
+        groups: kept(&request.requester_groups, &who.groups),
+        audience: &request.audience,
+        jti,
+        // A filter honours no token before its `iat`, and so no grant before its approval.
+        begins: instant(now.seconds().max(request.approved_at.unwrap_or_default()))?,
+        ends: instant(expires_at)?,
+        scopes,
+        digests: &digests,
+        reason: &request.reason,
+        incident: request.incident.as_deref(),
+        emergency: request.emergency,
+        approvers: request.approvers().map(str::to_owned).collect(),
+    }))
+}

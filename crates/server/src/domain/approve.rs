@@ -1,0 +1,113 @@
+//! Another person says yes, to what was shown or to less.
+//!
+//! What the configuration says now counts, not what it said at submission: a requester who has lost a group, or a scope
+//! that has become shorter, is refused here.
+
+use std::collections::BTreeMap;
+
+use breakglass_api::events::EventType;
+use breakglass_api::evidence::Action;
+use breakglass_api::request::State;
+use serde_json::json;
+
+use super::narrowing::{Narrowed, Narrowing};
+use super::{NoLonger, Refused, TrustedMoment, find, locked};
+use crate::access::{self, Access};
+use crate::app::App;
+use crate::auth::identity::has_submitted;
+use crate::config::Person;
+use crate::store::{Happened, NewApproval, NewGrant, OfRequest, Request};
+
+/// A yes.
+#[derive(Debug, Clone, Default)]
+pub struct Approval<'a> {
+    /// The digest of the request as it was shown.
+    pub digest: Option<&'a str>,
+    /// To less than was asked for.
+    pub narrowing: Narrowing,
+    /// What the approver writes beside it.
+    pub note: Option<&'a str>,
+}
+
+/// Approves a pending request: from now on its grant runs.
+///
+/// # Errors
+/// [`Refused`] if `who` may not, it is not pending, or not what was shown.
+pub async fn approve(
+    app: &App,
+    who: &Person,
+    now: TrustedMoment,
+    id: &str,
+    approval: &Approval<'_>,
+) -> Result<Request, Refused> {
+    let now = now.moment();
+    let check = |request: &Request| check(app, who, request, approval).map(|_| ());
+    let (mut change, request) = locked::request(app, now, id, check).await?;
+    let narrowed = approval.narrowing.of(&request)?;
+    let digest = approval.digest.unwrap_or_default();
+    let (scopes, duration_s) = (narrowed.fewer(&request), narrowed.shorter(&request));
+    let new = NewApproval { approver: &who.name, digest, note: approval.note, scopes, duration_s };
+    change.approve(now, &request, &new).await?;
+
+    // A rule has one stage of one approver: this approval is the last.
+    let jti = app.randomness().id("grant", now);
+    let expires_at = now.seconds().saturating_add(narrowed.duration_s);
+    let activate_by = now.seconds().saturating_add(app.config().activate_within).min(expires_at);
+    let grant = NewGrant { jti: &jti, scopes: &narrowed.scopes, expires_at, activate_by };
+    change.make_grant(now, &request, &grant).await?;
+
+    let digests: BTreeMap<_, _> =
+        request.scope_digests.iter().filter(|(name, _)| narrowed.scopes.contains(name)).collect();
+    let mut detail = json!({ "digest": digest, "scope_digests": digests });
+    if let Some(detail) = detail.as_object_mut() {
+        detail.extend(scopes.map(|scopes| ("scopes".to_owned(), json!(scopes))));
+        detail.extend(duration_s.map(|seconds| ("duration_s".to_owned(), json!(seconds))));
+        detail.extend(approval.note.map(|note| ("note".to_owned(), json!(note))));
+    }
+    let words = (Action::Approve, EventType::Approved);
+    let mut approved = OfRequest::new(&who.name, words, &request, detail);
+    approved.jti = Some(&jti);
+    change.record(now, &[Happened::Request(approved)]).await?.commit().await?;
+    app.changed(Action::Approve, id);
+    tracing::info!(request = id, grant = jti, approver = who.name, digest, "approved");
+    find::request(app, now, id).await
+}
+
+fn check(
+    app: &App,
+    who: &Person,
+    request: &Request,
+    approval: &Approval<'_>,
+) -> Result<Narrowed, Refused> {
+    let narrowed = approval.narrowing.of(request);
+    // Who may not approve learns nothing of what could be approved.
+    let scopes = narrowed.as_ref().map_or(&request.scopes, |narrowed| &narrowed.scopes);
+    let config = app.config();
+    let access = Access::of(&config);
+    access.check_approve(who, &request.requester, scopes)?;
+    if request.state != State::Pending {
+        return Err(Refused::NotPending(request.state));
+    }
+    let narrowed = narrowed?;
+    let requester = config.person(&request.requester);
+    let requester = requester.ok_or(Refused::NoLongerAllowed(NoLonger::Requester))?;
+    if !has_submitted(requester, request) {
+        return Err(Refused::NoLongerAllowed(NoLonger::Credential));
+    }
+    let assessed = access.assess(requester, &narrowed.scopes, narrowed.duration_s);
+    let assessment = assessed.map_err(|why| match why {
+        // Not that it is allowed no longer: that it is not known.
+        access::Refused::MembershipUnknown => why.into(),
+        why => Refused::NoLongerAllowed(NoLonger::Rules(why)),
+    })?;
+    if assessment.audience != request.audience {
+        return Err(Refused::NoLongerAllowed(NoLonger::Audience));
+    }
+    match approval.digest {
+        None => Err(Refused::DigestRequired(Box::new(request.clone()))),
+        Some(digest) if digest != request.digest() => {
+            Err(Refused::RequestChanged(Box::new(request.clone())))
+        }
+        Some(_) => Ok(narrowed),
+    }
+}

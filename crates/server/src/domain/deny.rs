@@ -1,0 +1,41 @@
+//! Another person says no.
+
+use breakglass_api::events::EventType;
+use breakglass_api::evidence::Action;
+use breakglass_api::request::State;
+use serde_json::json;
+
+use super::{Refused, find, held, locked};
+use crate::access::Access;
+use crate::app::App;
+use crate::clock::Moment;
+use crate::config::Person;
+use crate::store::{Happened, OfRequest, Request};
+
+/// Denies a pending request.
+///
+/// # Errors
+/// [`Refused`] if `who` may not, or it is not pending.
+pub async fn deny(
+    app: &App,
+    who: &Person,
+    now: Moment,
+    id: &str,
+    reason: &str,
+) -> Result<Request, Refused> {
+    let check = |request: &Request| {
+        Access::of(&app.config()).check_deny(who, &held::request(request))?;
+        match request.state {
+            State::Pending => Ok(()),
+            state => Err(Refused::NotPending(state)),
+        }
+    };
+    let (mut change, request) = locked::request(app, now, id, check).await?;
+    change.deny(now, &request, &who.name, reason).await?;
+    let words = (Action::Deny, EventType::Denied);
+    let denied = OfRequest::new(&who.name, words, &request, json!({ "reason": reason }));
+    change.record(now, &[Happened::Request(denied)]).await?.commit().await?;
+    app.changed(Action::Deny, id);
+    tracing::info!(request = id, approver = who.name, "denied");
+    find::request(app, now, id).await
+}

@@ -1,0 +1,35 @@
+//! The two looks of a use case at its request.
+
+use super::{Refused, find};
+use crate::app::App;
+use crate::clock::Moment;
+use crate::store::{Change, Request};
+
+/// Begins a change of the request with this id, if `check` lets it pass before the lock and under it.
+pub(super) async fn request(
+    app: &App,
+    now: Moment,
+    id: &str,
+    check: impl Fn(&Request) -> Result<(), Refused>,
+) -> Result<(Change, Request), Refused> {
+    check(&find::request(app, now, id).await?)?;
+    under(app, now, id, check).await
+}
+
+/// The second look alone, for a use case that has work to do between the two.
+pub(super) async fn under(
+    app: &App,
+    now: Moment,
+    id: &str,
+    check: impl Fn(&Request) -> Result<(), Refused>,
+) -> Result<(Change, Request), Refused> {
+    let mut change = app.store().change().await?;
+    let request = change.request(now, id).await?.ok_or(Refused::RequestUnknown);
+    match request.and_then(|request| check(&request).map(|()| request)) {
+        Ok(request) => Ok((change, request)),
+        Err(refused) => {
+            change.abandon().await?;
+            Err(refused)
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What people do with requests and grants: one function for each use case. It takes who, what and now; it checks; and it
+//! writes state, trail and event in one transaction. It knows nothing of HTTP: a refusal is a [`Refused`], and how one
+//! looks is in [`crate::routes`].
+//!
+//! 1. What opens access (submit, approve, take a token) takes a [`TrustedMoment`]; what only ends it takes any time.
+//! 2. Each looks twice: before it takes the lock, so that a refusal costs no lock, and under it, where what it sees stays
+//!    as it is until it is done ([`locked`]).
+//! 3. What is changed is recorded, or it is not changed: see [`crate::store::Change`].
+//!
+//! ```text
+//! submit      a person asks                 -> pending
+//! discuss     an approver asks, it answers  -> pending
+//! approve     another person says yes, to all of it or to less (narrowing)  -> approved
+//! deny        another person says no        -> denied
+//! cancel      the requester takes it back   -> cancelled
+//! lapse       time goes by                  -> lapsed
+//! activate    the requester takes the first token, and further ones  -> active
+//! revoke      a grant is ended, or given back                        -> revoked
+//! kill        many grants are ended
+//! leave       a person has left: their requests and grants end
+//! ```
+
+mod activate;
+mod approve;
+mod cancel;
+mod deny;
+mod discuss;
+mod find;
+pub mod held;
+mod kill;
+mod lapse;
+mod leave;
+mod locked;
+mod narrowing;
+mod refused;
+mod revoke;
+mod submit;
+
+pub use activate::{TokenTaken, take_token};
+pub use approve::{Approval, approve};
+pub use cancel::cancel;
+pub use deny::deny;
+pub use discuss::{answer, question};
+pub use find::{grant, request};
+pub use kill::{Killed, kill};
+pub use lapse::lapse;
+pub use leave::{Ended, REASON as LEFT, end_holders};
+pub use narrowing::Narrowing;
+pub use refused::{NoLonger, OnlyRequester, Refused, WrongField};
+pub use revoke::{Ending, revoke, revoke_by_token};
+pub use submit::{Ask, Submitted, submit};
+
+pub use crate::timekeeper::TrustedMoment;

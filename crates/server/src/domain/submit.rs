@@ -1,0 +1,249 @@
+//! A person asks for access. What is accepted here can be approved by another person, minted, and read by the filter.
+
+use std::collections::BTreeMap;
+
+use breakglass_api::events::EventType;
+use breakglass_api::evidence::Action;
+use breakglass_types::claims::Claims;
+use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
+use serde_json::{Value, json};
+
+use super::{OnlyRequester, Refused, TrustedMoment, WrongField, find};
+use crate::access::{Access, Assessment};
+use crate::app::App;
+use crate::auth::identity::fingerprint;
+use crate::clock::Moment;
+use crate::config::Person;
+use crate::granted::Granted;
+use crate::issuer::MintError;
+use crate::store::{Change, Earlier, Happened, Idempotency, OfRequest, Request, Submission};
+
+/// What is asked for, within its bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The scopes, each once.
+    pub scopes: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// The incident.
+    pub incident: Option<String>,
+    /// For how long, in seconds.
+    pub duration_s: i64,
+    /// Whether it is called an emergency.
+    pub emergency: bool,
+    /// The request whose grant it goes on with.
+    pub extends: Option<String>,
+}
+
+/// What became of a submission.
+#[derive(Debug)]
+pub struct Submitted {
+    /// The request as it is now.
+    pub request: Request,
+    /// Whether an earlier submission made it, and this one repeats that.
+    pub repeated: bool,
+}
+
+/// Takes a request, unless it repeats an earlier one.
+///
+/// # Errors
+/// [`Refused`] if `who` may not ask for it, or it could not be approved, or not be used.
+pub async fn submit(
+    app: &App,
+    who: &Person,
+    now: TrustedMoment,
+    ask: &Ask,
+    idempotency: Option<Idempotency<'_>>,
+) -> Result<Submitted, Refused> {
+    let now = now.moment();
+    let credential = fingerprint(who);
+    if let Some(key) = &idempotency {
+        let earlier = app.store().earlier_submission(now, &who.name, &credential, key).await?;
+        if let Some(id) = repeats(earlier)? {
+            return repeated(app, now, &id).await;
+        }
+    }
+    check_incident(app, ask)?;
+    if let Some(parent) = &ask.extends {
+        check_extension(who, ask, &find::request(app, now, parent).await?)?;
+    }
+    let assessment = Access::of(&app.config()).assess(who, &ask.scopes, ask.duration_s)?;
+    let id = app.randomness().id("req", now);
+    // From here on they are those of the request: a definition that changes later changes no request.
+    let definitions = app.definitions();
+    let defined = definitions.of(&assessment.audience, &ask.scopes);
+    let digests = defined.iter().map(|(name, one)| (name.clone(), one.digest)).collect();
+    let rules: Vec<&ScopeRules> = defined.values().map(|one| &one.rules).collect();
+    prove_mintable(app, now, who, ask, &assessment, &digests)?;
+
+    let config = app.config();
+    let submission = Submission {
+        id: &id,
+        requester: &who.name,
+        roles: &who.roles,
+        groups: &who.groups,
+        audience: &assessment.audience,
+        scopes: &ask.scopes,
+        scope_digests: &digests,
+        scope_rules: &rules,
+        reason: &ask.reason,
+        incident: ask.incident.as_deref(),
+        emergency: ask.emergency,
+        duration_s: ask.duration_s,
+        extends: ask.extends.as_deref(),
+        pending_lifetime_s: config.pending_lifetime,
+        credential,
+        idempotency,
+    };
+    app.store().check_space()?;
+    let mut change = app.store().change().await?;
+    match second_look(&mut change, now, who, ask, &submission, config.max_pending_requests).await {
+        Ok(None) => {}
+        Ok(Some(id)) => {
+            change.abandon().await?;
+            return repeated(app, now, &id).await;
+        }
+        Err(refused) => {
+            change.abandon().await?;
+            return Err(refused);
+        }
+    }
+    change.submit(now, &submission).await?;
+    let submitted = OfRequest {
+        actor: &who.name,
+        action: Action::Submit,
+        event: EventType::Submitted,
+        request: &id,
+        audience: &assessment.audience,
+        subject: &who.name,
+        incident: ask.incident.as_deref(),
+        jti: None,
+        detail: detail(&submission),
+    };
+    change.record(now, &[Happened::Request(submitted)]).await?.commit().await?;
+    app.changed(Action::Submit, &id);
+    tracing::info!(request = id, requester = who.name, scopes = ?ask.scopes, "submitted");
+    Ok(Submitted { request: find::request(app, now, &id).await?, repeated: false })
+}
+
+fn detail(new: &Submission<'_>) -> Value {
+    let mut detail = json!({
+        "audience": new.audience, "scopes": new.scopes, "reason": new.reason,
+        "incident": new.incident, "emergency": new.emergency, "duration_s": new.duration_s,
+        "roles": new.roles, "groups": new.groups, "digest": new.digest(),
+        "scope_digests": new.scope_digests,
+    });
+    if let (Some(detail), Some(parent)) = (detail.as_object_mut(), new.extends) {
+        detail.insert("extends".to_owned(), json!(parent));
+    }
+    detail
+}
+
+/// What has to hold under the lock too. The id of the request that this submission repeats, if there is one.
+async fn second_look(
+    change: &mut Change,
+    now: Moment,
+    who: &Person,
+    ask: &Ask,
+    new: &Submission<'_>,
+    max_pending: i64,
+) -> Result<Option<String>, Refused> {
+    if let Some(key) = &new.idempotency {
+        let earlier = change.earlier_submission(now, &who.name, &new.credential, key).await?;
+        if let Some(id) = repeats(earlier)? {
+            return Ok(Some(id));
+        }
+    }
+    if let Some(parent) = &ask.extends {
+        let parent = change.request(now, parent).await?.ok_or(Refused::RequestUnknown)?;
+        check_extension(who, ask, &parent)?;
+    }
+    let pending = change.pending_of(now, &who.name).await?;
+    if pending >= max_pending {
+        return Err(Refused::TooManyPending(pending));
+    }
+    Ok(None)
+}
+
+fn repeats(earlier: Earlier) -> Result<Option<String>, Refused> {
+    match earlier {
+        Earlier::None => Ok(None),
+        Earlier::Same(id) => Ok(Some(id)),
+        Earlier::Other => Err(Refused::KeyReused),
+    }
+}
+
+async fn repeated(app: &App, now: Moment, id: &str) -> Result<Submitted, Refused> {
+    Ok(Submitted { request: find::request(app, now, id).await?, repeated: true })
+}
+
+fn check_incident(app: &App, ask: &Ask) -> Result<(), Refused> {
+    let config = app.config();
+    match (&config.incident_pattern, &ask.incident) {
+        (Some(pattern), Some(incident)) if !pattern.is_match(incident) => Err(field(
+            "incident",
+            "expected an incident that the service's `incident_pattern` matches".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// An extension goes on with a grant of the requester's own that holds, for what that grant has.
+fn check_extension(who: &Person, ask: &Ask, parent: &Request) -> Result<(), Refused> {
+    if parent.requester != who.name {
+        return Err(Refused::NotTheRequester(OnlyRequester::Extend));
+    }
+    if !parent.holds() {
+        return Err(Refused::NoGrant(Box::new(parent.clone())));
+    }
+    let held = parent.held_scopes();
+    match ask.scopes.iter().position(|scope| !held.contains(scope)) {
+        None => Ok(()),
+        Some(index) => Err(field(
+            &format!("scopes[{index}]"),
+            format!(
+                "an extension is for what its grant has: expected one of `{}`; ask for others without `extends`",
+                held.join("`, `")
+            ),
+        )),
+    }
+}
+
+fn field(field: &str, expected: String) -> Refused {
+    Refused::Fields(vec![WrongField { field: field.to_owned(), expected }])
+}
+
+/// Mints what the token would be and throws it away, so that nobody is woken to approve what then
+/// cannot be used.
+fn prove_mintable(
+    app: &App,
+    now: Moment,
+    who: &Person,
+    ask: &Ask,
+    assessment: &Assessment,
+    digests: &BTreeMap<String, ScopeDigest>,
+) -> Result<(), Refused> {
+    let longest = assessment.approvers.names().iter().max_by_key(|name| name.len());
+    let iat = u64::try_from(now.seconds()).unwrap_or(0);
+    let claims = Claims::from(Granted {
+        issuer: app.issuer().name(),
+        holder: &who.name,
+        roles: who.roles.clone(),
+        groups: who.groups.clone(),
+        audience: &assessment.audience,
+        jti: &app.randomness().id("grant", now),
+        begins: iat,
+        ends: iat.saturating_add(ask.duration_s.unsigned_abs()),
+        scopes: &ask.scopes,
+        digests,
+        reason: &ask.reason,
+        incident: ask.incident.as_deref(),
+        emergency: ask.emergency,
+        approvers: longest.cloned().into_iter().collect(),
+    });
+    match app.issuer().mint(&claims) {
+        Ok(_) => Ok(()),
+        Err(error @ MintError::TooLarge(_)) => Err(Refused::TokenTooLarge(error.to_string())),
+        Err(error) => Err(Refused::Internal(error.to_string())),
+    }
+}

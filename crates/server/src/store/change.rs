@@ -1,0 +1,96 @@
+//! A change of state: one transaction that has the write lock. It is committed only with its row of the trail and its
+//! event: [`Change::record`] writes both, and what it returns is what can be committed.
+//!
+//! What a use case reads through it stays so until it ends. It takes its places last ([`super::positions`]), so that they
+//! are held for as short as can be.
+
+use super::events::{self, Happened};
+use super::row::{Request, select_requests};
+use super::write::Write;
+use super::{Store, StoreError, audit, service_trail};
+use crate::clock::Moment;
+
+/// A change that is under way. Dropped, it is as if nothing had been.
+#[derive(Debug)]
+pub struct Change(pub(super) Write);
+
+/// A change with what the trail and the events say of it.
+#[derive(Debug)]
+#[must_use = "nothing has changed before it is committed"]
+pub struct Recorded(Write);
+
+impl Store {
+    /// Begins a change.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the write lock cannot be had.
+    pub async fn change(&self) -> Result<Change, StoreError> {
+        Ok(Change(self.write().await?))
+    }
+}
+
+impl Change {
+    /// The request with this id, as it is and stays until the change ends.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn request(&mut self, now: Moment, id: &str) -> Result<Option<Request>, StoreError> {
+        Ok(sqlx::query_as(select_requests!("WHERE id = ?2"))
+            .bind(now.seconds())
+            .bind(id)
+            .fetch_optional(&mut *self.0)
+            .await?)
+    }
+
+    /// The request whose grant has this id, as it is and stays until the change ends.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn grant(&mut self, now: Moment, jti: &str) -> Result<Option<Request>, StoreError> {
+        Ok(sqlx::query_as(select_requests!("WHERE jti = ?2"))
+            .bind(now.seconds())
+            .bind(jti)
+            .fetch_optional(&mut *self.0)
+            .await?)
+    }
+
+    /// Ends it without a change.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database does not even do that.
+    pub async fn abandon(self) -> Result<(), StoreError> {
+        self.0.rollback().await
+    }
+
+    /// Says what was changed, for each request that was: a row of the trail and an event.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database refuses it.
+    pub async fn record(
+        mut self,
+        now: Moment,
+        happened: &[Happened<'_>],
+    ) -> Result<Recorded, StoreError> {
+        for one in happened {
+            match one {
+                Happened::Request(of) => audit::append(&mut self.0, now, of).await?,
+                Happened::Revocations(of) => {
+                    audit::append_revocations(&mut self.0, now, of).await?;
+                }
+                Happened::Service(act) => service_trail::append(&mut self.0, now, act).await?,
+            }
+        }
+        events::append(&mut self.0, now, happened).await?;
+        Ok(Recorded(self.0))
+    }
+}
+
+impl Recorded {
+    /// Makes it last.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database does not do it: then nothing has changed, or all of it has.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.0.commit().await
+    }
+}

@@ -1,0 +1,75 @@
+//! What is said about a request before it is decided.
+
+use super::change::Change;
+use super::{Request, Store, StoreError, exactly_one};
+
+/// One question or answer.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Remark {
+    /// Who.
+    pub author: String,
+    /// When, in milliseconds.
+    pub at_ms: i64,
+    /// `question` or `answer`.
+    pub kind: String,
+    /// What.
+    pub text: String,
+}
+
+impl Change {
+    /// How much is said about the request so far.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn remarks(&mut self, request: &Request) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT count(*) FROM discussion WHERE request_id = ?1")
+            .bind(&request.id)
+            .fetch_one(&mut *self.0)
+            .await?)
+    }
+
+    /// Adds a remark.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database refuses it.
+    pub async fn say(&mut self, request: &Request, remark: &Remark) -> Result<(), StoreError> {
+        let result = sqlx::query(
+            "INSERT INTO discussion (request_id, position, at_ms, author, kind, text)
+             SELECT ?1, (SELECT coalesce(max(position), 0) + 1 FROM discussion WHERE request_id = ?1), ?2, ?3, ?4, ?5",
+        )
+        .bind(&request.id)
+        .bind(remark.at_ms)
+        .bind(&remark.author)
+        .bind(&remark.kind)
+        .bind(&remark.text)
+        .execute(&mut *self.0)
+        .await?;
+        exactly_one(&result)
+    }
+}
+
+impl Store {
+    /// How much is said about the request so far.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn remarks(&self, request: &str) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT count(*) FROM discussion WHERE request_id = ?1")
+            .bind(request)
+            .fetch_one(&self.lookups)
+            .await?)
+    }
+
+    /// What is said about the request, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn discussion(&self, request: &str) -> Result<Vec<Remark>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT author, at_ms, kind, text FROM discussion WHERE request_id = ?1 ORDER BY position",
+        )
+        .bind(request)
+        .fetch_all(&self.lookups)
+        .await?)
+    }
+}

@@ -1,0 +1,273 @@
+//! Events: what happened, in the order of commits, each written in the transaction that made it happen.
+
+use breakglass_api::events::EventType;
+use breakglass_api::evidence::Action;
+use breakglass_api::trail::ServiceAction;
+use serde_json::Value;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteQueryResult;
+
+use super::{Request, Store, StoreError, positions};
+use crate::clock::Moment;
+
+/// The version of what events have in `data`.
+const VERSION: i64 = 1;
+
+/// What a change did.
+#[derive(Debug)]
+pub enum Happened<'a> {
+    /// To a request.
+    Request(OfRequest<'a>),
+    /// It revoked grants.
+    Revocations(Revocations<'a>),
+    /// To the service itself.
+    Service(ServiceAct<'a>),
+}
+
+impl Happened<'_> {
+    /// How many events it is.
+    fn count(&self) -> i64 {
+        match self {
+            Happened::Request(_) | Happened::Service(_) => 1,
+            Happened::Revocations(Revocations { after, last, .. }) => last.saturating_sub(*after),
+        }
+    }
+}
+
+/// What was done to a request.
+#[derive(Debug)]
+pub struct OfRequest<'a> {
+    /// A person's name, or [`SERVICE`](super::SERVICE).
+    pub actor: &'a str,
+    /// The trail's word for it.
+    pub action: Action,
+    /// The event's word for it.
+    pub event: EventType,
+    /// The request.
+    pub request: &'a str,
+    /// Its environment.
+    pub audience: &'a str,
+    /// Its requester.
+    pub subject: &'a str,
+    /// Its incident, if one was named.
+    pub incident: Option<&'a str>,
+    /// Its grant, if there is one.
+    pub jti: Option<&'a str>,
+    /// More of it.
+    pub detail: Value,
+}
+
+/// Grants were revoked: those in the feed after one epoch, up to another one.
+#[derive(Debug)]
+pub struct Revocations<'a> {
+    /// A person's name, or [`SERVICE`](super::SERVICE).
+    pub actor: &'a str,
+    /// The epoch before the first of them.
+    pub after: i64,
+    /// That of the last.
+    pub last: i64,
+    /// More of it; each has its `epoch` beside it.
+    pub detail: Value,
+}
+
+/// What was done to the service itself.
+#[derive(Debug)]
+pub struct ServiceAct<'a> {
+    /// A person's name, or [`SERVICE`](super::SERVICE).
+    pub actor: &'a str,
+    /// What.
+    pub action: ServiceAction,
+    /// With what.
+    pub detail: &'a Value,
+}
+
+impl<'a> OfRequest<'a> {
+    /// What `actor` did to this request as it is.
+    #[must_use]
+    pub fn new(
+        actor: &'a str,
+        (action, event): (Action, EventType),
+        request: &'a Request,
+        detail: Value,
+    ) -> OfRequest<'a> {
+        OfRequest {
+            actor,
+            action,
+            event,
+            request: &request.id,
+            audience: &request.audience,
+            subject: &request.requester,
+            incident: request.incident.as_deref(),
+            jti: request.jti.as_deref(),
+            detail,
+        }
+    }
+}
+
+/// An event as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Event {
+    /// Its place: events that are committed later have higher ones.
+    pub seq: i64,
+    /// Its id, for good.
+    pub id: String,
+    /// When, in milliseconds.
+    pub time_ms: i64,
+    /// What happened.
+    #[sqlx(rename = "type")]
+    pub kind: String,
+    /// Of what `data` has.
+    pub version: i64,
+    /// Who did it.
+    pub actor: String,
+    /// The request.
+    pub request_id: Option<String>,
+    /// Its place among the events of the request.
+    pub request_seq: Option<i64>,
+    /// The request's environment.
+    pub audience: Option<String>,
+    /// The request's requester.
+    pub subject: Option<String>,
+    /// The request's incident.
+    pub incident: Option<String>,
+    /// The request's grant.
+    pub jti: Option<String>,
+    /// More of it.
+    #[sqlx(json)]
+    pub data: Value,
+}
+
+impl Store {
+    /// The place of the last event; 0 without one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn last_event(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT event FROM positions").fetch_one(&self.lookups).await?)
+    }
+
+    /// The events after this place, in order, at most so many. Whoever reads on after the last one that was read misses
+    /// none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn events_after(&self, seq: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident, jti, data
+             FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        )
+        .bind(seq)
+        .bind(limit)
+        .fetch_all(&self.lookups)
+        .await?)
+    }
+}
+
+/// Appends these, in this order, at the end of a change.
+pub(super) async fn append(
+    connection: &mut SqliteConnection,
+    now: Moment,
+    happened: &[Happened<'_>],
+) -> Result<(), StoreError> {
+    let count = happened.iter().map(Happened::count).fold(0, i64::saturating_add);
+    let mut before = positions::take_events(connection, count).await?;
+    for one in happened {
+        let result = match one {
+            Happened::Request(of) => of_request(connection, now, before, of).await?,
+            Happened::Revocations(of) => of_revocations(connection, now, before, of).await?,
+            Happened::Service(act) => of_service(connection, now, before, act).await?,
+        };
+        if i64::try_from(result.rows_affected()) != Ok(one.count()) {
+            return Err(StoreError::RowsAffected(result.rows_affected()));
+        }
+        before = before.saturating_add(one.count());
+    }
+    Ok(())
+}
+
+async fn of_request(
+    connection: &mut SqliteConnection,
+    now: Moment,
+    before: i64,
+    of: &OfRequest<'_>,
+) -> Result<SqliteQueryResult, StoreError> {
+    Ok(sqlx::query(
+        "INSERT INTO events (seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident,
+             jti, drill, data)
+         SELECT ?1 + 1, 'evt_' || lower(hex(randomblob(16))), ?2, ?3, ?4, ?5, ?6,
+             (SELECT coalesce(max(request_seq), 0) + 1 FROM events WHERE request_id = ?6), ?7, ?8, ?9, ?10, 0, ?11",
+    )
+    .bind(before)
+    .bind(now.millis())
+    .bind(of.event.word())
+    .bind(VERSION)
+    .bind(of.actor)
+    .bind(of.request)
+    .bind(of.audience)
+    .bind(of.subject)
+    .bind(of.incident)
+    .bind(of.jti)
+    .bind(of.detail.to_string())
+    .execute(connection)
+    .await?)
+}
+
+async fn of_revocations(
+    connection: &mut SqliteConnection,
+    now: Moment,
+    before: i64,
+    of: &Revocations<'_>,
+) -> Result<SqliteQueryResult, StoreError> {
+    Ok(sqlx::query(
+        "INSERT INTO events (seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident,
+             jti, drill, data)
+         SELECT ?1 + row_number() OVER (ORDER BY epoch), 'evt_' || lower(hex(randomblob(16))), ?2, ?3, ?4, ?5, requests.id,
+             (SELECT coalesce(max(request_seq), 0) + 1 FROM events WHERE request_id = requests.id), audience, requester,
+             incident, jti, 0, json_set(?6, '$.epoch', epoch)
+         FROM revocations JOIN requests USING (jti)
+         WHERE epoch > ?7 AND epoch <= ?8 ORDER BY epoch",
+    )
+    .bind(before)
+    .bind(now.millis())
+    .bind(EventType::Revoked.word())
+    .bind(VERSION)
+    .bind(of.actor)
+    .bind(of.detail.to_string())
+    .bind(of.after)
+    .bind(of.last)
+    .execute(connection)
+    .await?)
+}
+
+async fn of_service(
+    connection: &mut SqliteConnection,
+    now: Moment,
+    before: i64,
+    act: &ServiceAct<'_>,
+) -> Result<SqliteQueryResult, StoreError> {
+    Ok(sqlx::query(
+        "INSERT INTO events (seq, id, time_ms, type, version, actor, drill, data)
+         VALUES (?1 + 1, 'evt_' || lower(hex(randomblob(16))), ?2, ?3, ?4, ?5, 0, ?6)",
+    )
+    .bind(before)
+    .bind(now.millis())
+    .bind(event_of(act.action).word())
+    .bind(VERSION)
+    .bind(act.actor)
+    .bind(act.detail.to_string())
+    .execute(connection)
+    .await?)
+}
+
+/// The event of an act.
+fn event_of(action: ServiceAction) -> EventType {
+    match action {
+        ServiceAction::AcceptClock => EventType::ClockAccepted,
+        ServiceAction::EvidenceMade => EventType::EvidenceMade,
+        ServiceAction::ForgetProxy => EventType::ProxyForgotten,
+        ServiceAction::HolderLeft => EventType::HolderLeft,
+        ServiceAction::Probe => EventType::Probed,
+        ServiceAction::ProbeVerdict => EventType::ProbeJudged,
+        ServiceAction::Reload => EventType::ConfigurationRead,
+    }
+}
