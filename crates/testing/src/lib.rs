@@ -13,6 +13,8 @@
 #[cfg(feature = "service")]
 pub mod before;
 #[cfg(feature = "service")]
+pub mod copies;
+#[cfg(feature = "service")]
 pub mod credentials;
 #[cfg(feature = "service")]
 pub mod evidence;

@@ -1,0 +1,19 @@
+//! Proofs of the use cases: against a reference of the rules, with the process killed after each SQL statement, with many
+//! callers at once, and for readers of events.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "test code: what is not as expected ends the test"
+)]
+
+mod action;
+mod compare;
+mod crashes;
+mod driver;
+mod killed;
+mod model;
+mod reach;
+mod sequences;
+mod trail;
