@@ -14,6 +14,8 @@ mod crashes;
 mod driver;
 mod killed;
 mod model;
+mod races;
 mod reach;
 mod sequences;
 mod trail;
+mod written;
