@@ -27,6 +27,8 @@ pub async fn keep_awake(app: App) {
 async fn wake_by_events(app: &App, known: &mut Option<i64>) -> Result<(), StoreError> {
     let Some(mut after) = *known else {
         *known = Some(app.store().last_event().await?);
+        // Those who wait already: what was changed since they looked is not after that place.
+        app.waits().wake_all();
         return Ok(());
     };
     loop {

@@ -16,6 +16,7 @@ mod killed;
 mod model;
 mod races;
 mod reach;
+mod readers;
 mod sequences;
 mod trail;
 mod written;
