@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
-    approve, audit, cancel, database, deny, done, keygen, probe, proxies, request, revoke, scopes,
-    serve, status, token,
+    approve, audit, cancel, database, deny, discuss, done, extend, keygen, probe, proxies, request,
+    revoke, scopes, serve, status, token,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -43,12 +43,21 @@ enum Verb {
     /// Ask for access. Prints the request's id; with --wait, the token.
     #[command(after_help = exit::HELP)]
     Request(request::Args),
-    /// Approve another person's request, as it is shown.
+    /// Ask for more time of a grant that you hold: a request that is linked to it.
+    #[command(after_help = exit::HELP)]
+    Extend(extend::Args),
+    /// Approve another person's request, as it is shown, or less of it.
     #[command(after_help = exit::HELP)]
     Approve(approve::Args),
     /// Deny a request, with a reason.
     #[command(after_help = exit::HELP)]
     Deny(deny::Args),
+    /// Ask the requester of a pending request something, before you decide.
+    #[command(after_help = exit::HELP)]
+    Question(discuss::Args),
+    /// Answer what an approver asked about your own pending request.
+    #[command(after_help = exit::HELP)]
+    Answer(discuss::Args),
     /// Take back your own pending request.
     #[command(after_help = exit::HELP)]
     Cancel(cancel::Args),
@@ -115,8 +124,11 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
     match cli.verb {
         Verb::Scopes(args) => scopes::run(&args, client, terminal),
         Verb::Request(args) => request::run(args, &client()?, terminal),
+        Verb::Extend(args) => extend::run(args, &client()?, terminal),
         Verb::Approve(args) => approve::run(&args, &client()?, terminal),
         Verb::Deny(args) => deny::run(&args, &client()?, terminal),
+        Verb::Question(args) => discuss::question(args, &client()?, terminal),
+        Verb::Answer(args) => discuss::answer(args, &client()?, terminal),
         Verb::Cancel(args) => cancel::run(&args, &client()?, terminal),
         Verb::Token(args) => token::run(&args, &client()?, terminal),
         Verb::Done(args) => done::run(&args, &client()?, terminal),

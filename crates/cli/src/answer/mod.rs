@@ -19,7 +19,7 @@ pub use breakglass_api::attempts::{Attempt, Attempts, Outcome};
 pub use breakglass_api::evidence::{Evidence, RequestEvidence};
 pub use breakglass_api::probe::{Challenge, ProbeVerdict, ProbeVerdicts, ProbedNode, Verdict};
 pub use breakglass_api::proxies::{Enforcement, Forgotten, Node, OnUnavailable, Proxies};
-pub use breakglass_api::request::{Grant, Refusal, Request, Requests, State};
+pub use breakglass_api::request::{Grant, Refusal, RemarkKind, Request, Requests, State};
 pub use breakglass_api::revocation::{Killed, Revoked};
 pub use breakglass_api::scopes::{Scope, Scopes};
 pub use breakglass_api::token::Issued;

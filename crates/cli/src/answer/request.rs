@@ -1,6 +1,6 @@
 //! Requests: `GET /v1/requests`, `/v1/requests/{id}`, and the answers of those that change one.
 
-use breakglass_api::request::{Request, Requests, State};
+use breakglass_api::request::{Grant, Request, Requests, State};
 
 use super::{Body, Mismatch, Word, check_id};
 
@@ -17,6 +17,12 @@ pub trait Asked {
     /// # Errors
     /// [`Mismatch`] if it is another one, or elsewhere.
     fn is_now(&self, id: &str, state: impl Into<Word<State>>) -> Result<(), Mismatch>;
+
+    /// Checks that this is the request with this id, and that its grant holds: `approved`, or `active` already.
+    ///
+    /// # Errors
+    /// [`Mismatch`] if it is another one, or elsewhere.
+    fn is_granted(&self, id: &str) -> Result<&Grant, Mismatch>;
 
     /// Checks that nothing that an approver is shown differs from what `earlier` showed.
     ///
@@ -35,7 +41,21 @@ impl Asked for Request {
         Mismatch::check("state", state.into().word(), self.state.word())
     }
 
+    fn is_granted(&self, id: &str) -> Result<&Grant, Mismatch> {
+        // Whoever waits for it may have taken the token before the answer was written.
+        if self.state != State::Active {
+            self.is_now(id, State::Approved)?;
+        }
+        self.is(id)?;
+        // Without one it is not read.
+        let none = || Mismatch { member: "grant", expected: "a grant".into(), got: "none".into() };
+        self.grant.as_ref().ok_or_else(none)
+    }
+
     fn asks_the_same_as(&self, earlier: &Request) -> Result<(), Mismatch> {
+        let extends = |request: &Request| {
+            request.extends.as_ref().map(|parent| parent.id.clone()).unwrap_or_default()
+        };
         let incident = |request: &Request| request.incident.clone().unwrap_or_default();
         let digest = |request: &Request| request.digest.clone().unwrap_or_default();
         let emergency = |request: &Request| request.emergency.to_string();
@@ -47,6 +67,7 @@ impl Asked for Request {
             ("reason", earlier.reason.clone(), self.reason.clone()),
             ("incident", incident(earlier), incident(self)),
             ("emergency", emergency(earlier), emergency(self)),
+            ("extends", extends(earlier), extends(self)),
             ("digest", digest(earlier), digest(self)),
         ] {
             Mismatch::check(member, &expected, &got)?;
@@ -66,9 +87,14 @@ impl Body for Request {
         if let Some(grant) = &self.grant {
             check_id("grant.id", &grant.id)?;
         }
+        if let Some(parent) = &self.extends {
+            check_id("extends.id", &parent.id)?;
+        }
         let revoked = self.grant.as_ref().is_some_and(|grant| grant.revoked.is_some());
         let (member, there) = match self.state.known() {
-            Some(State::Approved | State::Expired) => ("grant", self.grant.is_some()),
+            Some(State::Approved | State::Active | State::Expired) => {
+                ("grant", self.grant.is_some())
+            }
             Some(State::Revoked) => ("grant.revoked", revoked),
             Some(State::Denied) => ("denied", self.denied.is_some()),
             Some(State::Cancelled) => ("cancelled_at", self.cancelled_at.is_some()),

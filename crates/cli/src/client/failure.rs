@@ -33,7 +33,7 @@ pub enum Failure {
         /// What was expected, what came, and what to do.
         cause: String,
     },
-    /// The service does not have this endpoint.
+    /// The service does not have this endpoint, or does not know what was sent there.
     #[error("{url}: {cause}")]
     Unsupported {
         /// What was asked.

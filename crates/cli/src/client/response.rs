@@ -74,6 +74,13 @@ impl Head {
             );
             return Err(Failure::Unsupported { url: self.url.clone(), cause, problem });
         }
+        if let Some(member) = unknown_member(&problem) {
+            let versions = self.versions();
+            let cause = format!(
+                "the service does not know `{member}`; {versions}: this takes a newer service"
+            );
+            return Err(Failure::Unsupported { url: self.url.clone(), cause, problem });
+        }
         Err(Failure::Refused { status: self.status, problem })
     }
 
@@ -132,6 +139,17 @@ impl Head {
             ),
         }
     }
+}
+
+/// The member of the body that the service does not know. This command line sends none that a service of its own version
+/// does not know: such a service is older.
+fn unknown_member(problem: &Value) -> Option<&str> {
+    let word = |name: &str| problem.get(name).and_then(Value::as_str);
+    let detail =
+        word("detail").filter(|_| word("reason") == Some(Reason::InvalidRequest.word()))?;
+    let (member, _) = detail.split_once("unknown field `")?.1.split_once('`')?;
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    (!member.is_empty() && member.bytes().all(is_word)).then_some(member)
 }
 
 /// What comes after `?` or `#` may be a secret of another service's.

@@ -1,6 +1,6 @@
-//! `breakglass approve`: shows what is asked for, and approves it. What is shown is what is approved: the approval names
-//! the digest of it, and where the request is another one it is shown again. An answer about something else is an
-//! error.
+//! `breakglass approve`: shows what is asked for, and approves it, or less of it. What is shown is what is approved: the
+//! approval names the digest of it, and where the request is another one it is shown again. An answer about something
+//! else, or with more than was granted, is an error.
 
 use std::io::{IsTerminal, stdin};
 
@@ -9,8 +9,10 @@ use breakglass_api::request::Approve;
 use serde_json::Value;
 
 use super::describe::request as describe;
+use super::granted;
+use super::narrowing::Narrowing;
 use super::when::{instant, now};
-use crate::answer::{Answer as _, Asked as _, Mismatch, Request, State, Whole};
+use crate::answer::{Answer as _, Asked as _, Grant, Request, Whole, one_line};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -28,6 +30,13 @@ pub(crate) struct Args {
     /// Approve the request with this digest and no other: what `breakglass status REQUEST --json` had when it was read.
     #[arg(long, value_name = "DIGEST")]
     digest: Option<String>,
+
+    #[command(flatten)]
+    narrowing: Narrowing,
+
+    /// What the requester and the audit trail should read beside it.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
 }
 
 pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
@@ -44,13 +53,19 @@ pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Ex
     let mut shown: Whole<Request> = client.get(&path)?;
     let approved: Whole<Request> = loop {
         shown.body.is(&args.id)?;
-        terminal.note(&describe(&shown.body, now()));
+        args.narrowing.check(&shown.body)?;
+        terminal.note(&what(args, &shown.body));
         if ask && !confirm(terminal) {
             return Err(Failure::Failed("not approved: you did not say yes".to_owned()));
         }
         // An older service has no digests, and asks for none.
         let digest = args.digest.clone().or_else(|| shown.body.digest.clone());
-        let approval = Approve { digest };
+        let approval = Approve {
+            digest,
+            scopes: args.narrowing.scopes(),
+            duration: args.narrowing.duration(),
+            note: args.note.clone(),
+        };
         match client.post(&format!("{path}/approve"), &approval) {
             Ok(approved) => break approved,
             // Where a person is not asked, or has said which one it is, another one was not read.
@@ -62,17 +77,31 @@ pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Ex
             Err(failure) => return Err(failure),
         }
     };
-    approved.body.is_now(&args.id, State::Approved)?;
+    let grant = approved.body.is_granted(&args.id)?;
     approved.body.asks_the_same_as(&shown.body)?;
-    let Some(grant) = &approved.body.grant else {
-        // Cannot be: an approved request without a grant is not read.
-        return Err(
-            Mismatch { member: "grant", expected: "a grant".into(), got: "none".into() }.into()
-        );
-    };
-    terminal.note(&format!("approved; ends at {}", instant(&grant.expires_at, now())));
+    args.narrowing.check_granted(&shown.body, grant)?;
+    terminal.note(&done(args, &approved.body, grant));
     terminal.result(&grant.id, &approved.json)?;
     Ok(Exit::Done)
+}
+
+/// What is asked for, and what of it will be granted.
+fn what(args: &Args, request: &Request) -> String {
+    let mut lines = vec![describe(request, now())];
+    lines.extend(args.narrowing.lines(request));
+    lines.extend(args.note.as_ref().map(|note| one_line(&format!("note      {note}"))));
+    lines.join("\n")
+}
+
+/// What was granted, and what was left out.
+fn done(args: &Args, request: &Request, grant: &Grant) -> String {
+    let mut lines = vec![format!("approved; ends at {}", instant(&grant.expires_at, now()))];
+    lines.extend(args.narrowing.lines(request).iter().map(|line| format!("  {line}")));
+    if let Some(at) = granted::take_by(request, grant) {
+        let (requester, at) = (one_line(&request.requester), instant(at, now()));
+        lines.push(format!("  {requester} has to take the token by {at}"));
+    }
+    lines.join("\n")
 }
 
 /// The request, where the approval was refused because it is another one than was shown.

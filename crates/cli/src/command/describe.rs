@@ -1,8 +1,9 @@
 //! Requests in words.
 
-use super::opens;
 use super::when::{instant, relative};
-use crate::answer::{Refusal, Request, State, one_line};
+use super::{granted, opens};
+use crate::answer::{Refusal, RemarkKind, Request, State, one_line};
+use breakglass_api::request::Extended;
 use breakglass_server::clock::{Moment, meant};
 
 /// A request, one line for each thing that an approver has to know; first, which of its scopes open what the service does
@@ -26,23 +27,28 @@ pub(crate) fn request(request: &Request, now: Option<Moment>) -> String {
     add("duration", &format!("{} from approval", request.duration));
     add("reason", &request.reason);
     add("incident", request.incident.as_deref().unwrap_or_default());
+    if let Some(extends) = request.extends.as_ref() {
+        add("extends", &parent(extends, now));
+    }
     add("submitted", &instant(&request.submitted_at, now));
     add("approvers", &request.approvers.as_deref().unwrap_or_default().join(", "));
+    for remark in &request.discussion {
+        let label = match remark.kind.known() {
+            Some(RemarkKind::Question) => "asked",
+            Some(RemarkKind::Answer) => "answered",
+            None => "said",
+        };
+        add(label, &format!("by {} at {}: {}", remark.by, instant(&remark.at, now), remark.text));
+    }
     match request.state.known() {
         Some(State::Pending) => add("lapses", &instant(&request.lapses_at, now)),
-        Some(State::Lapsed) => add("lapsed", &instant(&request.lapses_at, now)),
+        Some(State::Lapsed) if request.grant.is_none() => {
+            add("lapsed", &instant(&request.lapses_at, now));
+        }
         _ => {}
     }
-    if let Some(grant) = &request.grant {
-        add("grant", &grant.id);
-        add(
-            "approved",
-            &format!("by {} at {}", grant.approved_by, instant(&grant.approved_at, now)),
-        );
-        let ended = now.is_some_and(|now| meant(&grant.expires_at) <= now);
-        let ended = ended || request.state == State::Expired;
-        add(if ended { "ended" } else { "ends" }, &instant(&grant.expires_at, now));
-        add("revoked", &refusal(grant.revoked.as_ref(), now));
+    for (label, value) in granted::facts(request, now) {
+        add(label, &value);
     }
     add("denied", &refusal(request.denied.as_ref(), now));
     let cancelled = request.cancelled_at.as_ref();
@@ -59,10 +65,13 @@ pub(crate) fn line(request: &Request, now: Option<Moment>) -> String {
     ];
     parts.extend(became(request, now));
     parts.push(request.requester.clone());
-    parts.push(request.scopes.join(", "));
+    let grant = request.grant.as_ref();
+    let held = grant.map_or(request.scopes.as_slice(), |grant| granted::scopes(request, grant));
+    parts.push(held.join(", "));
     parts.push(request.duration.clone());
     parts.extend(request.emergency.then(|| "EMERGENCY".to_owned()));
     parts.extend(request.incident.clone());
+    parts.extend(request.extends.as_ref().map(|parent| format!("extends {}", parent.id)));
     parts.push(request.reason.clone());
     one_line(&parts.join("  "))
 }
@@ -73,14 +82,32 @@ fn became(request: &Request, now: Option<Moment>) -> Option<String> {
     let grant = request.grant.as_ref();
     let (word, at) = match request.state.known()? {
         State::Pending => ("lapses", &request.lapses_at),
-        State::Lapsed => ("lapsed", &request.lapses_at),
-        State::Approved => ("ends", &grant?.expires_at),
+        State::Lapsed => ("lapsed", granted::lapsed(request).unwrap_or(&request.lapses_at)),
+        State::Approved => match granted::take_by(request, grant?) {
+            Some(at) => ("lapses", at),
+            None => ("ends", &grant?.expires_at),
+        },
+        State::Active => ("ends", &grant?.expires_at),
         State::Expired => ("ended", &grant?.expires_at),
         State::Revoked => ("revoked", &grant?.revoked.as_ref()?.at),
         State::Denied => ("denied", &request.denied.as_ref()?.at),
         State::Cancelled => ("cancelled", request.cancelled_at.as_ref()?),
     };
     Some(format!("{word} {}", relative(now, meant(at))))
+}
+
+/// The request whose grant another one goes on with.
+fn parent(extends: &Extended, now: Option<Moment>) -> String {
+    let mut words = extends.id.clone();
+    if let Some(grant) = &extends.grant {
+        let scopes = grant.scopes.join(", ");
+        let (by, ends) = (&grant.approved_by, instant(&grant.expires_at, now));
+        words = format!("{words} ({scopes}, approved by {by}, ends at {ends})");
+    }
+    if let Some(reason) = &extends.reason {
+        words = format!("{words}: {reason}");
+    }
+    words
 }
 
 fn refusal(refusal: Option<&Refusal>, now: Option<Moment>) -> String {
@@ -114,6 +141,14 @@ mod tests {
         let refusal = json!({ "by": "carol", "at": "2026-11-22T02:19:30Z", "reason": "no" });
         let mut revoked = grant.clone();
         revoked["revoked"] = refusal.clone();
+        let with = |name: &str, value: Value| {
+            let mut grant = grant.clone();
+            grant[name] = value;
+            grant
+        };
+        let taken_by = with("activate_by", json!("2026-11-22T02:29:00Z"));
+        let lapsed = with("activate_by", json!("2026-11-22T02:19:30Z"));
+        let narrowed = with("scopes", json!(["b"]));
         for (more, words) in [
             (
                 json!({}),
@@ -123,6 +158,12 @@ mod tests {
                 json!({ "state": "approved", "grant": grant, "emergency": true, "incident": "INC-7" }),
                 "approved   2026-11-22T02:13:00Z  ends in 24 min  alice  orders:read  30m  EMERGENCY  INC-7  stuck",
             ),
+            (json!({ "state": "approved", "grant": taken_by }), "lapses in 9 min"),
+            (json!({ "state": "active", "grant": taken_by }), "ends in 24 min"),
+            (json!({ "state": "lapsed", "grant": lapsed }), "lapsed 30 s ago  alice"),
+            (json!({ "state": "lapsed" }), "lapsed in 3 min"),
+            (json!({ "state": "active", "grant": narrowed }), "alice  b  30m  stuck"),
+            (json!({ "extends": { "id": "req_0" } }), "30m  extends req_0  stuck"),
             (json!({ "state": "revoked", "grant": revoked }), "revoked 30 s ago"),
             (json!({ "state": "denied", "denied": refusal }), "denied 30 s ago"),
             (json!({ "state": "held" }), "held       2026-11-22T02:13:00Z  alice"),
@@ -131,6 +172,35 @@ mod tests {
             let line = line(&read(more), now);
             assert!(line.starts_with("req_1  ") && line.contains(words), "{line}");
             assert_eq!(line.lines().count(), 1, "{line}");
+        }
+    }
+
+    /// What a service of before says of a grant: no scopes, no approvals, no time to take it.
+    #[test]
+    fn a_grant_is_shown_with_what_is_said_of_it_and_no_more() {
+        let now = parse_rfc3339("2026-11-22T02:20:00Z");
+        let grant = json!({ "id": "grant_1", "approved_by": "carol", "approved_at": "2026-11-22T02:14:00Z",
+            "expires_at": "2026-11-22T02:44:00Z" });
+        let shown = request(&read(json!({ "state": "approved", "grant": grant })), now);
+        let tail = "grant     grant_1\napproved  by carol at 2026-11-22T02:14:00Z (6 min ago)\n\
+            ends      2026-11-22T02:44:00Z (in 24 min)";
+        assert!(shown.ends_with(tail), "{shown}");
+        let mut lapsed = grant.clone();
+        lapsed["activate_by"] = json!("2026-11-22T02:19:30Z");
+        let shown = request(&read(json!({ "state": "lapsed", "grant": lapsed })), now);
+        let tail = "lapsed    2026-11-22T02:19:30Z (30 s ago): its token was not taken in time";
+        assert!(shown.ends_with(tail) && !shown.contains("02:23"), "{shown}");
+        let several = json!([
+            { "by": "bob", "at": "2026-11-22T02:13:00Z" },
+            { "by": "carol", "at": "2026-11-22T02:14:00Z", "note": "a\nstate     active" }]);
+        let mut approved = grant;
+        approved["approvals"] = several;
+        let shown = request(&read(json!({ "state": "active", "grant": approved })), now);
+        for line in [
+            "approved  by bob at 2026-11-22T02:13:00Z (7 min ago)",
+            "approved  by carol at 2026-11-22T02:14:00Z (6 min ago): a\u{fffd}state     active",
+        ] {
+            assert!(shown.lines().any(|other| other == line), "{line}: {shown}");
         }
     }
 
@@ -149,6 +219,7 @@ mod tests {
             assert!(shown.lines().any(|other| other == line), "{line}: {shown}");
         }
         let without = request(&read(json!({})), None);
+        assert!(!without.contains("grant") && !without.contains("asked"), "{without}");
         assert!(
             without.contains("lapses    2026-11-22T02:23:00Z") && !without.contains("min)"),
             "{without}"

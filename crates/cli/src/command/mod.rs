@@ -1,16 +1,22 @@
 //! The verbs of the command line, one file each.
 
 pub(crate) mod approve;
+mod ask;
 pub(crate) mod audit;
 pub(crate) mod cancel;
 mod confirm;
 pub(crate) mod database;
 pub(crate) mod deny;
 pub(crate) mod describe;
+pub(crate) mod discuss;
+mod discussion;
 pub(crate) mod done;
 mod expect;
+pub(crate) mod extend;
+mod granted;
 mod interrupt;
 pub(crate) mod keygen;
+mod narrowing;
 mod opens;
 pub(crate) mod probe;
 pub(crate) mod proxies;
@@ -25,4 +31,5 @@ pub(crate) mod status;
 mod submit;
 pub(crate) mod token;
 mod until_answered;
+mod wait;
 mod when;

@@ -7,7 +7,7 @@ use breakglass_api::revocation::Kill;
 use super::confirm;
 use super::receipt::Awaited;
 use super::until_answered::{Attempts, Deadline};
-use crate::answer::{Asked as _, Killed, Mismatch, Request, Revoked, Whole};
+use crate::answer::{Asked as _, Killed, Mismatch, Refusal, Request, Revoked, Whole};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -81,10 +81,12 @@ fn one(
     attempts: &mut Attempts,
     terminal: Terminal,
 ) -> Result<Awaited, Failure> {
-    let grant = grant(client, segment(id)?, attempts)?;
+    let (grant, holder) = grant(client, segment(id)?, attempts)?;
     let revoked = end(client, &grant, reason, attempts)?;
-    let at = revoked.body.revoked.at.text();
-    terminal.note(&format!("revoked 1 grant, {grant}, at {at}"));
+    let Refusal { by, at, .. } = &revoked.body.revoked;
+    let own = holder.is_some_and(|holder| holder == *by);
+    let own = if own { ", which its holder gave back" } else { "" };
+    terminal.note(&format!("revoked 1 grant, {grant}{own}, at {}", at.text()));
     if revoked.body.had_ended {
         let end = revoked.body.expires_at.text();
         terminal.note(&format!("  by the service's clock it had ended at {end}"));
@@ -156,15 +158,20 @@ fn many(
     Ok(Awaited::many(killed, !attempts.is_uncertain))
 }
 
-fn grant(client: &Client, id: &str, attempts: &mut Attempts) -> Result<String, Failure> {
+/// The grant, and its holder where that is known without asking once more.
+fn grant(
+    client: &Client,
+    id: &str,
+    attempts: &mut Attempts,
+) -> Result<(String, Option<String>), Failure> {
     if !id.starts_with("req_") {
-        return Ok(id.to_owned());
+        return Ok((id.to_owned(), None));
     }
     let path = format!("/v1/requests/{id}");
     let request: Whole<Request> = attempts.call(|timeout| client.get_within(&path, timeout))?;
     request.body.is(id)?;
     match request.body.grant {
-        Some(grant) => Ok(grant.id),
+        Some(grant) => Ok((grant.id, Some(request.body.requester))),
         None => Err(Failure::Invalid(format!(
             "{id} is {} and has no grant to revoke",
             request.body.state.word()

@@ -17,9 +17,9 @@ pub(crate) struct Args {
     #[arg(value_name = "REQUEST")]
     id: Option<String>,
 
-    /// List only those in this state.
+    /// List only those in this state; `approved` lists every grant that holds, the active ones too.
     #[arg(long, conflicts_with = "id", value_name = "STATE", value_parser = [
-        "approved", "cancelled", "denied", "expired", "lapsed", "pending", "revoked",
+        "active", "approved", "cancelled", "denied", "expired", "lapsed", "pending", "revoked",
     ])]
     state: Option<String>,
 
@@ -103,10 +103,15 @@ fn append(listed: &mut Whole<Requests>, mut page: Whole<Requests>) {
     }
 }
 
-/// Checks that each is in the state that was asked for: a list of pending requests is what people decide on.
+/// Checks that each is in the state that was asked for: a list of pending requests is what people decide on. A list of
+/// those that are approved has every grant that holds.
 fn in_state(listed: Whole<Requests>, state: &str) -> Result<Whole<Requests>, Failure> {
     for request in &listed.body.requests {
-        request.is_now(&request.id, Word::<State>::read(state.to_owned()))?;
+        if state == State::Approved.word() {
+            request.is_granted(&request.id)?;
+        } else {
+            request.is_now(&request.id, Word::<State>::read(state.to_owned()))?;
+        }
     }
     Ok(listed)
 }

@@ -1,7 +1,7 @@
 //! Submits a request once: not again while the same one is pending, and not twice where an answer was lost.
 //!
-//! 1. Before: if the caller has the same request pending (scopes, reason, incident, duration, emergency), that
-//!    is the request; approvers are not asked twice. `--again` submits another one. If only the scopes are
+//! 1. Before: if the caller has the same request pending (scopes, reason, incident, duration, emergency, and what it
+//!    goes on with), that is the request; approvers are not asked twice. `--again` submits another one. If only the scopes are
 //!    the same, or it is about to lapse, it is named, and the new one is submitted.
 //! 2. A failure that may pass is tried again within a time, with the same `Idempotency-Key`. A service that does
 //!    not know the header is asked before each attempt whether the last one arrived.
@@ -138,6 +138,7 @@ impl Compared for Ask {
             ("incident", self.incident != request.incident),
             ("duration", seconds(&self.duration) != seconds(&request.duration)),
             ("emergency", self.emergency != request.emergency),
+            ("extends", self.extends.as_deref() != extends(request)),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))
@@ -168,8 +169,15 @@ impl Compared for Ask {
         }
         Mismatch::check("reason", &self.reason, &request.reason)?;
         let incident = |incident: &Option<String>| incident.clone().unwrap_or_default();
-        Mismatch::check("incident", &incident(&self.incident), &incident(&request.incident))
+        Mismatch::check("incident", &incident(&self.incident), &incident(&request.incident))?;
+        let parent = self.extends.as_deref().unwrap_or_default();
+        Mismatch::check("extends", parent, extends(request).unwrap_or_default())
     }
+}
+
+/// The request whose grant it goes on with.
+fn extends(request: &Request) -> Option<&str> {
+    request.extends.as_ref().map(|parent| parent.id.as_str())
 }
 
 /// Whether it may be over before an approver has read it.

@@ -93,9 +93,12 @@ fn times_incident_and_emergency_are_in_the_list_and_in_full() {
     }
     server.run("carol", &["approve", id, "--yes"]).done();
     let line = server.run("alice", &["status"]).done();
-    assert!(line.contains("approved ") && line.contains("  ends in 29 min  "), "{line}");
+    assert!(line.contains("approved ") && line.contains("  lapses in 14 min  "), "{line}");
     let shown = server.run("alice", &["status", id]).done();
     assert!(shown.contains("approved  by carol at ") && shown.contains("(in 29 min)\n"), "{shown}");
+    server.run("alice", &["token", id]).done();
+    let line = server.run("alice", &["status"]).done();
+    assert!(line.contains("active ") && line.contains("  ends in 29 min  "), "{line}");
     server.run("alice", &["done"]).done();
     let line = server.run("alice", &["status"]).done();
     assert!(line.contains("  revoked ") && line.contains(" s ago  "), "{line}");

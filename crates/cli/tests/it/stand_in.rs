@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use crate::process::{Ran, breakglass};
 
 pub(crate) const REQUEST: &str = "req_01KAN5S3M0W8Z4T2C9X7Y6B5D1";
+/// A request whose grant holds.
+pub(crate) const PARENT: &str = "req_01KAN5S3M0W8Z4T2C9X7Y6B5D0";
 /// A challenge.
 pub(crate) const PROBE: &str = "prb_01KAN5S3M0W8Z4T2C9X7Y6B5D3";
 /// A process.
@@ -195,7 +197,7 @@ pub(crate) fn view(state: &str) -> Value {
         "approved_at": "2026-11-22T02:14:00Z", "expires_at": ENDS });
     match state {
         "pending" => view["approvers"] = json!(["carol"]),
-        "approved" | "expired" => view["grant"] = grant,
+        "approved" | "active" | "expired" => view["grant"] = grant,
         "revoked" => {
             grant["revoked"] = refusal;
             view["grant"] = grant;
@@ -239,7 +241,23 @@ pub(crate) fn good(call: &Call) -> Reply {
             let own = call.path.contains("mine=true") && state == "pending";
             json!({ "requests": if own { vec![] } else { vec![view(state)] } })
         } else if call.is("POST", "/v1/requests") {
-            return Reply::Json(201, view("pending"));
+            let asked: Value = serde_json::from_str(&call.body).unwrap();
+            let mut view = view("pending");
+            if let Some(parent) = asked.get("extends") {
+                view["extends"] = json!({ "id": parent });
+            }
+            return Reply::Json(201, view);
+        } else if call.is("GET", &format!("/v1/requests/{PARENT}")) {
+            let mut view = view("active");
+            view["id"] = json!(PARENT);
+            view
+        } else if act("question") || act("answer") {
+            let said: Value = serde_json::from_str(&call.body).unwrap();
+            let kind = if act("question") { "question" } else { "answer" };
+            let mut view = view("pending");
+            view["discussion"] =
+                json!([{ "by": "carol", "at": at, "kind": kind, "text": said["text"] }]);
+            view
         } else if call.is("GET", &request) {
             view(if call.path.contains("wait=") { "approved" } else { "pending" })
         } else if act("approve") {
