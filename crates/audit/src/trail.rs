@@ -4,7 +4,7 @@
 //! For each call that a grant let through:
 //! 1. The service lists no request of this grant, the trail of its approval names no digest for the scope (a grant of
 //!    before, or no definition was known), or the record names none (an older filter): not compared, and counted.
-//! 2. The request does not have the scope: `scope_not_approved`.
+//! 2. The request does not have the scope, or an approval left it out: `scope_not_approved`.
 //! 3. The token names another digest than the trail, or does not name the trail's although the call was judged by other
 //!    rules: `token_not_as_approved`. The service issues no such token: another holder of a key of its issuer does.
 //! 4. The token names the trail's digest, and the call was judged by other rules: `rules_not_approved`. The proxy's
@@ -19,7 +19,7 @@ use super::uses::{Grouped, count, is_use, quoted, text};
 /// What the service says of a grant.
 #[derive(Default)]
 struct Approval<'s> {
-    /// The scopes of its request; nothing where the answer does not say.
+    /// The scopes of its request that no approval left out; nothing where the answer does not say.
     scopes: Option<Vec<&'s str>>,
     /// The digests of their rules, as the trail of the approval names them.
     digests: Option<&'s Map<String, Value>>,
@@ -120,11 +120,19 @@ pub(super) fn against_trail<'r>(
 fn approval(entry: &Value) -> Option<(&str, Approval<'_>)> {
     let grant = entry.pointer("/request/grant/id")?.as_str()?;
     let scopes = entry.pointer("/request/scopes").and_then(Value::as_array);
-    let scopes = scopes.map(|scopes| scopes.iter().filter_map(Value::as_str).collect());
+    let mut scopes: Option<Vec<&str>> =
+        scopes.map(|scopes| scopes.iter().filter_map(Value::as_str).collect());
     let trail = entry.get("trail").and_then(Value::as_array).into_iter().flatten();
-    // A request froze them when it was submitted: every approval of it names the same.
-    let approve = trail.rev().find(|step| text(step, "action") == "approve");
-    let digests = approve.and_then(|step| step.pointer("/detail/scope_digests")?.as_object());
+    let approvals = trail.filter(|step| text(step, "action") == "approve");
+    let mut digests = None;
+    for approval in approvals {
+        // A request froze them when it was submitted: every approval of it names the same, but for scopes that it leaves out.
+        digests = approval.pointer("/detail/scope_digests").and_then(Value::as_object);
+        let kept = approval.pointer("/detail/scopes").and_then(Value::as_array);
+        if let (Some(scopes), Some(kept)) = (&mut scopes, kept) {
+            scopes.retain(|scope| kept.iter().any(|kept| kept == scope));
+        }
+    }
     Some((grant, Approval { scopes, digests }))
 }
 

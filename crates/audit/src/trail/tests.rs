@@ -168,3 +168,24 @@ fn what_an_attacker_wrote_into_the_log_stays_a_text_in_one_line() {
         );
     }
 }
+
+/// A scope that was asked for and left out is no scope of the grant.
+#[test]
+fn a_scope_that_an_approval_left_out_was_not_approved() {
+    let mut request = request();
+    request["trail"][1]["detail"]["scopes"] = json!(["s"]);
+    let uses = [record(json!({})), record(json!({"scope": "u", "scope_digest": "any"}))];
+    let compared = against_trail(uses.iter(), &[request.clone()]);
+    assert_eq!((&compared["compared"], &compared["not_compared"]), (&json!(2), &json!({})));
+    let findings = compared["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(
+        (&findings[0]["kind"], &findings[0]["scope"]),
+        (&json!("scope_not_approved"), &json!("u"))
+    );
+    // Of several approvals each leaves out what it leaves out.
+    let more = json!({"action": "approve", "detail": {"scopes": ["u"]}});
+    request["trail"].as_array_mut().unwrap().insert(1, more);
+    let compared = against_trail(uses.iter(), &[request]);
+    assert_eq!(compared["findings"].as_array().unwrap().len(), 2, "{compared}");
+}
