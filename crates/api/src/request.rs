@@ -291,7 +291,7 @@ pub struct Requests {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
-    /// Only those in this state.
+    /// Only those in this state; `approved` means every grant that holds, active ones too.
     #[param(inline, value_type = Option<State>)]
     pub state: Option<String>,
     /// At most this many.
