@@ -45,6 +45,7 @@ mod logs;
 mod losses;
 mod manifests;
 mod max_stream;
+mod narrowed;
 mod observability;
 mod outage;
 mod panics;
