@@ -42,7 +42,7 @@ impl Asked for Request {
     }
 
     fn is_granted(&self, id: &str) -> Result<&Grant, Mismatch> {
-        // Whoever waits for it may have taken the token before the answer was written.
+        // The requester, who waits for it, may have taken the token before the answer was written.
         if self.state != State::Active {
             self.is_now(id, State::Approved)?;
         }

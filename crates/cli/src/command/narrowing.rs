@@ -1,5 +1,5 @@
-//! What an approver narrows: fewer scopes, a shorter time. It is checked and shown before anybody says yes, and compared
-//! with what was granted.
+//! What an approver narrows: fewer scopes, a shorter time. It is checked and shown before the approver says yes, and
+//! compared with what was granted.
 
 use breakglass_server::clock::meant;
 use breakglass_server::duration;
