@@ -103,6 +103,9 @@ pub async fn submit(
             change.abandon().await?;
             return repeated(app, now, &id).await;
         }
+        // A database that failed may have ended the transaction by itself, and a rollback would fail for that: the first
+        // failure is the one to tell of. Dropped, the change closes its connection.
+        Err(refused @ Refused::Store(_)) => return Err(refused),
         Err(refused) => {
             change.abandon().await?;
             return Err(refused);
