@@ -18,7 +18,7 @@ fn is_bounded(scan: &str, statement: &str) -> bool {
     let name = scan.split(' ').nth(1).unwrap();
     scan.contains("VIRTUAL TABLE")
         || scan == "SCAN CONSTANT ROW"
-        || ["clock", "feed", "import", "retention"].contains(&name)
+        || ["clock", "feed", "import", "positions", "retention"].contains(&name)
         || statement.contains(&format!("WITH RECURSIVE {name} "))
         // What is read inside it is a scan of its own.
         || statement.contains(&format!(") AS {name}"))
@@ -74,11 +74,14 @@ impl Caller<'_> {
     fn act(&mut self, who: &str, id: &str, verb: &str) -> Value {
         let template = format!("/v1/requests/{{id}}/{verb}");
         let path = template.replace("{id}", id);
-        let mut body = json!({ "reason": "r" });
-        if verb == "approve" {
-            let shown = self.get_one(who, "/v1/requests/{id}", id);
-            body = json!({ "digest": shown["digest"] });
-        }
+        let body = match verb {
+            "approve" => {
+                let shown = self.get_one(who, "/v1/requests/{id}", id);
+                json!({ "digest": shown["digest"] })
+            }
+            "question" | "answer" => json!({ "text": "t" }),
+            _ => json!({ "reason": "r" }),
+        };
         self.call(who, "post", &template, &path, body)
     }
 
@@ -100,6 +103,8 @@ impl Caller<'_> {
     /// Every operation, with each of the parameters that change what is asked of the database.
     fn everything(&mut self) {
         let denied = self.pending();
+        self.act("carol", &denied, "question");
+        self.act("alice", &denied, "answer");
         self.act("carol", &denied, "deny");
         let cancelled = self.pending();
         self.act("alice", &cancelled, "cancel");
@@ -108,8 +113,22 @@ impl Caller<'_> {
         self.post("envoy", "/oauth2/introspect", json!(format!("token={token}")));
         let template = "/v1/requests/{id}";
         self.call("alice", "get", template, &format!("/v1/requests/{id}"), Value::Null);
-        let states =
-            ["", "approved", "cancelled", "denied", "expired", "lapsed", "pending", "revoked"];
+        let extension =
+            json!({ "scopes": ["orders:read"], "reason": "r", "duration": "30m", "extends": id });
+        let extension = self.post("alice", "/v1/requests", extension);
+        let path = format!("/v1/requests/{}?wait=1s", extension["id"].as_str().unwrap());
+        self.call("carol", "get", template, &path, Value::Null);
+        let states = [
+            "",
+            "active",
+            "approved",
+            "cancelled",
+            "denied",
+            "expired",
+            "lapsed",
+            "pending",
+            "revoked",
+        ];
         for who in ["alice", "carol", "grace"] {
             for state in states {
                 let state =
