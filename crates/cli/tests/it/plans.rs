@@ -164,6 +164,9 @@ impl Caller<'_> {
             json!({ "answers": [{ "entrance": "e", "authority": "a", "answer": "A".repeat(86) }] });
         self.call("grace", "post", template, &path, answers);
         self.get("grace", "/v1/audit/service", "");
+        let events = self.get("grace", "/v1/audit/events", "");
+        let after = format!("?after={}", events["next"].as_str().unwrap());
+        self.get("grace", "/v1/audit/events", &after);
         self.get("grace", "/v1/audit/attempts", "?after=0");
         self.get("alice", "/v1/scopes", "");
         let configuration =
