@@ -177,8 +177,7 @@ mod tests {
     #[test]
     fn who_takes_known_words_only_says_which_they_are() {
         assert_eq!(State::try_from("denied".to_owned()), Ok(State::Denied));
-        let expected =
-            "expected one of approved, cancelled, denied, expired, lapsed, pending, revoked";
+        let expected = "expected one of active, approved, cancelled, denied, expired, lapsed, pending, revoked";
         assert_eq!(State::try_from("held".to_owned()).unwrap_err().to_string(), expected);
     }
 }
