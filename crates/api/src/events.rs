@@ -12,7 +12,7 @@ use crate::{Instant, Word};
 pub struct Events {
     /// The events.
     pub events: Vec<Event>,
-    /// `after` of the next question, whether there is more already or not. Whoever goes on with it misses none.
+    /// `after` of the next question, whether there is more already or not. A reader that goes on with it misses none.
     pub next: String,
 }
 

@@ -8,7 +8,7 @@ use crate::root;
 
 /// Where a crate or module may not be named: everywhere below these folders of `crates/server/src`.
 const FORBIDDEN: &[(&[&str], &[&str])] = &[
-    // A use case, a right and a row are the same whoever asks, and however the answer is written.
+    // A use case, a right and a row do not depend on how the request came, nor on how the answer is written.
     (&["domain", "access", "store"], &["axum", "routes", "problem"]),
     // Who may do something is decided on what is handed over.
     (&["access"], &["sqlx", "store", "domain"]),

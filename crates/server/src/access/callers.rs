@@ -1,7 +1,7 @@
 //! Which kind of caller may call which operation: one table, which the routes consult before they look at a
 //! request, and [`Access`](super::Access) when it judges a person and what is asked for.
 
-/// A kind of caller. A person is of several kinds at once: whoever has an API token of a person is a
+/// A kind of caller. A person is of several kinds at once: a caller with an API token of a person is a
 /// [`CallerKind::Person`], and with regard to one request or grant perhaps its requester, an approver and so on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallerKind {

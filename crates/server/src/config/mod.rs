@@ -54,7 +54,7 @@ object! {
         /// How long a request waits for a decision, at most a day. The default is long enough to wake
         /// somebody, and short enough that no forgotten request is approved the next morning.
         pub pending_lifetime: i64 = or("15m", parsed("duration", bounded_duration)),
-        /// How long a grant waits for its first token to be taken: then it has lapsed, so that nobody finds an old one at
+        /// How long a grant waits for its first token to be taken: then it has lapsed, so that no old approval lies at
         /// hand. At most a day; a shorter grant waits until its end.
         pub activate_within: i64 = or("15m", parsed("duration", bounded_duration)),
         /// The groups whose members may read everything that an auditor needs. Without it nobody may.

@@ -2,8 +2,6 @@
 //! the same end. It takes the credential that submitted the request: who has another one under that name, since yesterday
 //! or by mistake, asks again. A token that was issued stays good when the credential is replaced.
 
-use std::collections::BTreeMap;
-
 use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
 use breakglass_types::claims::Claims;
@@ -16,7 +14,6 @@ use crate::clock::Moment;
 use crate::config::Person;
 use crate::granted::Granted;
 use crate::issuer::Minted;
-use crate::limits::MAX_CLOCK_STEP_S;
 use crate::store::{Happened, OfRequest, Request};
 
 /// A token, and what it is of.
@@ -74,10 +71,8 @@ fn check(who: &Person, now: Moment, request: &Request) -> Result<(), Refused> {
     if !request.holds() {
         return Err(Refused::NoGrant(Box::new(request.clone())));
     }
-    let approved_at = request.approved_at.unwrap_or_default();
-    // A clock that was wrong may have dated it later.
-    if approved_at.saturating_sub(MAX_CLOCK_STEP_S) > now.seconds() {
-        return Err(Refused::NotBegun(approved_at));
+    if !request.has_begun(now) {
+        return Err(Refused::NotBegun(request.approved_at.unwrap_or_default()));
     }
     Ok(())
 }
@@ -93,12 +88,6 @@ fn claims(app: &App, now: Moment, who: &Person, request: &Request) -> Result<Cla
         then.iter().filter(|name| now.contains(name)).cloned().collect()
     };
     let scopes = request.held_scopes();
-    let digests: BTreeMap<_, _> = request
-        .scope_digests
-        .iter()
-        .filter(|(name, _)| scopes.contains(name))
-        .map(|(name, digest)| (name.clone(), *digest))
-        .collect();
     Ok(Claims::from(Granted {
         issuer: app.issuer().name(),
         holder: &request.requester,
@@ -110,7 +99,7 @@ fn claims(app: &App, now: Moment, who: &Person, request: &Request) -> Result<Cla
         begins: instant(now.seconds().max(request.approved_at.unwrap_or_default()))?,
         ends: instant(expires_at)?,
         scopes,
-        digests: &digests,
+        digests: &request.digests_of(scopes),
         reason: &request.reason,
         incident: request.incident.as_deref(),
         emergency: request.emergency,

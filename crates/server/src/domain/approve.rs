@@ -3,8 +3,6 @@
 //! What the configuration says now counts, not what it said at submission: a requester who has lost a group, or a scope
 //! that has become shorter, is refused here.
 
-use std::collections::BTreeMap;
-
 use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
 use breakglass_api::request::State;
@@ -56,8 +54,7 @@ pub async fn approve(
     let grant = NewGrant { jti: &jti, scopes: &narrowed.scopes, expires_at, activate_by };
     change.make_grant(now, &request, &grant).await?;
 
-    let digests: BTreeMap<_, _> =
-        request.scope_digests.iter().filter(|(name, _)| narrowed.scopes.contains(name)).collect();
+    let digests = request.digests_of(&narrowed.scopes);
     let mut detail = json!({ "digest": digest, "scope_digests": digests });
     if let Some(detail) = detail.as_object_mut() {
         detail.extend(scopes.map(|scopes| ("scopes".to_owned(), json!(scopes))));

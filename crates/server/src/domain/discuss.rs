@@ -74,8 +74,7 @@ async fn say(
 ) -> Result<Request, Refused> {
     let said = change.remarks(request).await?;
     if said >= MAX_REMARKS {
-        change.abandon().await?;
-        return Err(Refused::TooManyRemarks(said));
+        return Err(locked::refuse(change, Refused::TooManyRemarks(said)).await);
     }
     let remark = Remark {
         author: who.name.clone(),

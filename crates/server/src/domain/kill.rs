@@ -75,7 +75,7 @@ pub async fn kill(
     }
 }
 
-/// Revokes those of `chosen`, at most [`STEP`] grants, that nobody has revoked meanwhile.
+/// Revokes those of `chosen`, at most [`STEP`] grants, that were not revoked meanwhile.
 ///
 /// # Errors
 /// [`StoreError`] if the database does not do all of it: then none of it is done.
@@ -187,7 +187,7 @@ impl Kill<'_> {
         Refused::NoneOfYours { count, responders: !config.responders.is_empty() }
     }
 
-    /// Nobody who misspelt a name may believe that something was revoked.
+    /// A caller who misspelt a name must not believe that something was revoked.
     fn check_spelling(&self) -> Result<(), Refused> {
         let config = self.app.config();
         match self.target {

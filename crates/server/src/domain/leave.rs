@@ -1,8 +1,8 @@
 //! People who are no longer in the configuration: their grants end, and their pending requests.
 //!
-//! 1. A holder is somebody in the configuration, byte for byte: another spelling of the name is another person.
-//! 2. What a person approved stays approved when that person leaves: it was right when it was done, and whoever
-//!    thinks otherwise revokes it.
+//! 1. A holder is a person of the configuration, byte for byte: another spelling of the name is another person.
+//! 2. What a person approved stays approved when that person leaves: it was right when it was done, and an
+//!    approver who thinks otherwise revokes it.
 //! 3. Where the configuration says `keep_grants_of_leavers`, nothing ends, and the log says what goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ use crate::limits::MAX_LISTED_GRANTS;
 use crate::store::{Happened, OfRequest, SERVICE, STEP, StoreError, Target};
 
 /// The reason of each revocation and each row of the trail.
-pub const REASON: &str = ServiceAction::HolderLeft.word();
+const REASON: &str = ServiceAction::HolderLeft.word();
 
 /// How many requests one change cancels.
 const CANCEL_STEP: usize = 100;
@@ -145,7 +145,7 @@ async fn cancel(app: &App, now: Moment, ids: &[String]) -> Result<usize, StoreEr
     Ok(cancelled.len())
 }
 
-/// Somebody who was only spelled in another way has lost what they held, and should know why.
+/// A person who was only spelled in another way has lost what they held, and should know why.
 fn say_look_alikes(config: &Config, people: &[String]) {
     for name in people {
         let folded = Folded::new(name);

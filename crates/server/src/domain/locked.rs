@@ -27,9 +27,15 @@ pub(super) async fn under(
     let request = change.request(now, id).await?.ok_or(Refused::RequestUnknown);
     match request.and_then(|request| check(&request).map(|()| request)) {
         Ok(request) => Ok((change, request)),
-        Err(refused) => {
-            change.abandon().await?;
-            Err(refused)
-        }
+        Err(refused) => Err(refuse(change, refused).await),
+    }
+}
+
+/// Ends a change with nothing done, and says why. After a failure of the database the change is dropped, which closes its
+/// connection: the database may have ended the transaction by itself, and that failure is the one to tell of.
+pub(super) async fn refuse(change: Change, refused: Refused) -> Refused {
+    match refused {
+        Refused::Store(_) => refused,
+        refused => change.abandon().await.err().map_or(refused, Refused::from),
     }
 }

@@ -44,7 +44,7 @@ pub use discuss::{answer, question};
 pub use find::{grant, request};
 pub use kill::{Killed, kill};
 pub use lapse::lapse;
-pub use leave::{Ended, REASON as LEFT, end_holders};
+pub use leave::{Ended, end_holders};
 pub use narrowing::Narrowing;
 pub use refused::{NoLonger, OnlyRequester, Refused, WrongField};
 pub use revoke::{Ending, revoke, revoke_by_token};

@@ -8,7 +8,7 @@ use breakglass_types::claims::Claims;
 use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
 use serde_json::{Value, json};
 
-use super::{OnlyRequester, Refused, TrustedMoment, WrongField, find};
+use super::{OnlyRequester, Refused, TrustedMoment, WrongField, find, locked};
 use crate::access::{Access, Assessment};
 use crate::app::App;
 use crate::auth::identity::fingerprint;
@@ -103,13 +103,7 @@ pub async fn submit(
             change.abandon().await?;
             return repeated(app, now, &id).await;
         }
-        // A database that failed may have ended the transaction by itself, and a rollback would fail for that: the first
-        // failure is the one to tell of. Dropped, the change closes its connection.
-        Err(refused @ Refused::Store(_)) => return Err(refused),
-        Err(refused) => {
-            change.abandon().await?;
-            return Err(refused);
-        }
+        Err(refused) => return Err(locked::refuse(change, refused).await),
     }
     change.submit(now, &submission).await?;
     let submitted = OfRequest {
@@ -216,7 +210,7 @@ fn field(field: &str, expected: String) -> Refused {
     Refused::Fields(vec![WrongField { field: field.to_owned(), expected }])
 }
 
-/// Mints what the token would be and throws it away, so that nobody is woken to approve what then
+/// Mints what the token would be and throws it away, so that no approver is woken for what then
 /// cannot be used.
 fn prove_mintable(
     app: &App,

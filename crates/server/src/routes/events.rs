@@ -2,7 +2,7 @@
 //! For auditors.
 //!
 //! `next` names the last event that was read, by its place and its id: after a backup was put back the place may be that of
-//! another event, and whoever reads on is told so, instead of missing what is there now.
+//! another event, and a reader is told so, instead of missing what is there now.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,8 +12,9 @@ use breakglass_api::events::{Event as View, Events, EventsQuery};
 use tokio::time::{Duration, Instant, timeout};
 
 use super::body::{FieldErrors, QueryString, wait};
+use crate::access::Access;
 use crate::app::App;
-use crate::auth::identity::AsAuditor;
+use crate::auth::identity::{AsAuditor, still_configured};
 use crate::clock::{Moment, written};
 use crate::problem::{Problem, Reason};
 use crate::store::Event;
@@ -26,24 +27,31 @@ const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) async fn handler(
     State(app): State<App>,
-    _: AsAuditor,
+    AsAuditor(person): AsAuditor,
     QueryString(query): QueryString<EventsQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Events>), Problem> {
     let wait = wait(query.wait)?;
     let after = query.after.unwrap_or_default();
     let seq = place(&app, &after).await?;
+    // A wait holds a place, as one for a decision does.
+    let place = (!wait.is_zero()).then(|| app.waits().enter(&person.name, "")).transpose();
     let mut news = app.news();
     let start = Instant::now();
     loop {
         // Before the look, so that no change falls between the two.
         news.borrow_and_update();
         let events = app.store().events_after(seq, PAGE).await?;
+        // A reload may have come in between.
+        let config = app.config();
+        let person = still_configured(&config.people, &person)?;
+        Access::of(&config).check_auditor(&person)?;
         let left = wait.saturating_sub(start.elapsed());
         if !events.is_empty() || left.is_zero() || app.is_stopping() {
             let next = events.last().map_or(after, |last| format!("{}.{}", last.seq, last.id));
             let events = events.into_iter().map(view).collect();
             return Ok(([(header::CACHE_CONTROL, "no-store")], Json(Events { events, next })));
         }
+        place.as_ref().map_err(|error| Problem::from(*error))?;
         let _ = timeout(left.min(LOOK), news.changed()).await;
     }
 }

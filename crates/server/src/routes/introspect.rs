@@ -13,7 +13,6 @@ use breakglass_api::token::TokenForm;
 use breakglass_types::claims::Claims;
 
 use super::body::FormBody;
-use super::lookup::has_begun;
 use crate::app::App;
 use crate::auth::identity::AsProxy;
 use crate::feed::About;
@@ -67,7 +66,7 @@ async fn holding(app: &App, token: &str) -> Result<Option<Claims>, Problem> {
     let Some(claims) = app.issuer().read(token, reading.floor) else { return Ok(None) };
     let found = app.store().introspected(reading.latest(), &claims.jti).await?;
     let Some(grant) = found else { return Ok(None) };
-    let begun = has_begun(&grant, wall.min(reading.believed));
+    let begun = grant.has_begun(wall.min(reading.believed));
     Ok((begun && is_of(&claims, &grant)).then_some(claims))
 }
 

@@ -25,7 +25,6 @@ mod issue;
 mod jwks;
 mod kill;
 mod list;
-mod lookup;
 mod metrics;
 mod oauth_revoke;
 mod observe;

@@ -146,7 +146,26 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT event FROM positions").fetch_one(&self.lookups).await?)
     }
 
-    /// The events after this place, in order, at most so many. Whoever reads on after the last one that was read misses
+    /// The requests of which there are events after this place, each with the place, in order, at most so many; nothing for
+    /// an event of the service itself. For those who wait for a decision.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn requests_after(
+        &self,
+        seq: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, Option<String>)>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT seq, request_id FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        )
+        .bind(seq)
+        .bind(limit)
+        .fetch_all(&self.lookups)
+        .await?)
+    }
+
+    /// The events after this place, in order, at most so many. A reader that goes on after the last one that it read misses
     /// none.
     ///
     /// # Errors
@@ -158,7 +177,7 @@ impl Store {
         )
         .bind(seq)
         .bind(limit)
-        .fetch_all(&self.lookups)
+        .fetch_all(&self.lists)
         .await?)
     }
 }

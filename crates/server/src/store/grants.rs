@@ -62,7 +62,7 @@ impl Change {
         .await?)
     }
 
-    /// Revokes those of `chosen` that nobody has revoked meanwhile, in this order. A grant that is over is revoked too:
+    /// Revokes those of `chosen` that were not revoked meanwhile, in this order. A grant that is over is revoked too:
     /// whether it is over is a question to a clock, and ours may be wrong.
     ///
     /// # Errors

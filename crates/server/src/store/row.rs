@@ -7,6 +7,9 @@ use breakglass_types::scope_rules::ScopeDigest;
 use serde::Deserialize;
 use sqlx::types::Json;
 
+use crate::clock::Moment;
+use crate::limits::MAX_CLOCK_STEP_S;
+
 /// A request and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Request {
@@ -106,6 +109,20 @@ impl Request {
     #[must_use]
     pub fn holds(&self) -> bool {
         matches!(self.state, State::Approved | State::Active)
+    }
+
+    /// Whether its grant was approved by `now`: a clock that was wrong may have dated it later.
+    #[must_use]
+    pub fn has_begun(&self, now: Moment) -> bool {
+        let begins = self.approved_at.map(|at| at.saturating_sub(MAX_CLOCK_STEP_S));
+        begins.is_some_and(|begins| begins <= now.seconds())
+    }
+
+    /// The digests of the rules of these scopes, of those that were defined at submission.
+    #[must_use]
+    pub fn digests_of(&self, scopes: &[String]) -> BTreeMap<String, ScopeDigest> {
+        let digests = self.scope_digests.iter().filter(|(name, _)| scopes.contains(name));
+        digests.map(|(name, digest)| (name.clone(), *digest)).collect()
     }
 
     /// The scopes that its grant has, or would have.

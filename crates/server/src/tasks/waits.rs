@@ -32,11 +32,11 @@ async fn wake_by_events(app: &App, known: &mut Option<i64>) -> Result<(), StoreE
         return Ok(());
     };
     loop {
-        let events = app.store().events_after(after, STEP).await?;
-        let Some(last) = events.last() else { return Ok(()) };
-        after = last.seq;
+        let events = app.store().requests_after(after, STEP).await?;
+        let Some((last, _)) = events.last() else { return Ok(()) };
+        after = *last;
         *known = Some(after);
-        let requests = events.iter().filter_map(|event| event.request_id.as_deref());
+        let requests = events.iter().filter_map(|(_, request)| request.as_deref());
         requests.for_each(|request| app.waits().wake(request));
     }
 }

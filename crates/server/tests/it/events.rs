@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use breakglass_testing::service::Service;
+use breakglass_server::config::Config;
+use breakglass_server::limits::MAX_WAITS_PER_PERSON;
+use breakglass_testing::service::{Service, config};
 
 async fn read(service: &Service, query: &str) -> Value {
     service.get("grace", &format!("/v1/audit/events{query}")).await.ok()
@@ -54,6 +56,35 @@ async fn who_waits_is_answered_when_something_happens() {
     let wait = read(&service, "?wait=60s");
     let (answer, id) = tokio::join!(wait, service.pending());
     assert_eq!(answer["events"][0]["request"], json!(id));
+}
+
+/// Whose right is taken away while they wait read nothing more.
+#[tokio::test]
+async fn an_auditor_who_is_none_any_more_is_told_nothing() {
+    let service = Service::start().await;
+    let wait = service.get("grace", "/v1/audit/events?wait=60s");
+    let change = async {
+        while service.app.waits().waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let text = config(&service.directory).replace(r#"groups = ["auditors"]"#, "");
+        service.app.reconfigure(Config::parse(&text).unwrap());
+        service.pending().await;
+    };
+    let (answer, ()) = tokio::join!(wait, change);
+    assert_eq!(answer.refusal(), (403, "not_an_auditor"));
+}
+
+#[tokio::test]
+async fn a_person_waits_for_events_in_so_many_places_and_no_more() {
+    let service = Service::start().await;
+    let held: Vec<_> = (0..MAX_WAITS_PER_PERSON)
+        .map(|_| service.app.waits().enter("grace", "x").unwrap())
+        .collect();
+    let refused = service.get("grace", "/v1/audit/events?wait=60s").await;
+    assert_eq!(refused.refusal(), (429, "too_many_waits"));
+    service.get("grace", "/v1/audit/events").await.ok();
+    drop(held);
 }
 
 #[tokio::test]
