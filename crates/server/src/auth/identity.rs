@@ -93,7 +93,7 @@ pub fn fingerprint(person: &Person) -> Digest {
 /// nobody knows, and its short life goes on as it began.
 #[must_use]
 pub fn has_submitted(person: &Person, request: &Request) -> bool {
-    request.submitted_with.as_deref().is_none_or(|credential| credential == fingerprint(person))
+    request.submitted_with.is_none_or(|credential| credential == fingerprint(person))
 }
 
 impl FromRequestParts<App> for AsPerson {

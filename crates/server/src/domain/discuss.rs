@@ -72,9 +72,9 @@ async fn say(
     words: (Action, EventType),
     text: &str,
 ) -> Result<Request, Refused> {
-    let said = change.remarks(request).await?;
-    if said >= MAX_REMARKS {
-        return Err(locked::refuse(change, Refused::TooManyRemarks(said)).await);
+    if request.remarks >= MAX_REMARKS {
+        let refused = Refused::TooManyRemarks(request.remarks);
+        return Err(locked::refuse(change, refused).await);
     }
     let remark = Remark {
         author: who.name.clone(),

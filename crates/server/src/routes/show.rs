@@ -25,7 +25,7 @@ pub(super) async fn handler(
     // Before the first look, so that no change falls between the two. Without a place, what is decided is
     // answered all the same.
     let mut place = (!wait.is_zero()).then(|| app.waits().enter(&person.name, &id));
-    let said = if wait.is_zero() { 0 } else { app.store().remarks(&id).await? };
+    let mut said = None;
     let start = Instant::now();
     loop {
         let now = app.now();
@@ -35,7 +35,7 @@ pub(super) async fn handler(
         Access::of(&config).check_involved(&person, &domain::held::request(&request))?;
         let left = wait.saturating_sub(start.elapsed());
         let is_news = request.state != store::State::Pending
-            || (!wait.is_zero() && app.store().remarks(&id).await? > said);
+            || request.remarks > *said.get_or_insert(request.remarks);
         if is_news || left.is_zero() || app.is_stopping() {
             return Ok(Json(view_in_full(&app, request).await?));
         }

@@ -13,8 +13,10 @@ use crate::store::{ApprovalRow, Remark, Request, State};
 /// A request with what each of its scopes opens.
 pub(super) async fn view_in_full(app: &App, request: Request) -> Result<View, Problem> {
     let rules = super::opens::opens(app, &request).await?;
-    let remarks = app.store().discussion(&request.id).await?;
-    let discussion = remarks.into_iter().map(remark).collect();
+    let discussion = match request.remarks {
+        0 => Vec::new(),
+        _ => app.store().discussion(&request.id).await?.into_iter().map(remark).collect(),
+    };
     let extends = match &request.extends {
         None => None,
         Some(id) => app.store().request(app.now(), id).await?.map(|parent| Extended {

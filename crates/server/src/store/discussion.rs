@@ -17,17 +17,6 @@ pub struct Remark {
 }
 
 impl Change {
-    /// How much is said about the request so far.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database cannot tell.
-    pub async fn remarks(&mut self, request: &Request) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT count(*) FROM discussion WHERE request_id = ?1")
-            .bind(&request.id)
-            .fetch_one(&mut *self.0)
-            .await?)
-    }
-
     /// Adds a remark.
     ///
     /// # Errors
@@ -49,17 +38,6 @@ impl Change {
 }
 
 impl Store {
-    /// How much is said about the request so far.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database cannot tell.
-    pub async fn remarks(&self, request: &str) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT count(*) FROM discussion WHERE request_id = ?1")
-            .bind(request)
-            .fetch_one(&self.lookups)
-            .await?)
-    }
-
     /// What is said about the request, in order.
     ///
     /// # Errors

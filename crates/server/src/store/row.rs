@@ -3,30 +3,32 @@
 use std::collections::BTreeMap;
 
 use breakglass_api::request::State;
+use breakglass_types::hex;
 use breakglass_types::scope_rules::ScopeDigest;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use sqlx::sqlite::SqliteRow;
 use sqlx::types::Json;
+use sqlx::{FromRow, Row};
 
 use crate::clock::Moment;
+use crate::config::Digest;
 use crate::limits::MAX_CLOCK_STEP_S;
 
 /// A request and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Request {
     /// Its id.
     pub id: String,
     /// Who asked.
     pub requester: String,
     /// The requester's roles at submission.
-    #[sqlx(json)]
     pub requester_roles: Vec<String>,
     /// The requester's groups at submission.
-    #[sqlx(json)]
     pub requester_groups: Vec<String>,
     /// The environment that the scopes are for.
     pub audience: String,
     /// The scopes asked for.
-    #[sqlx(json)]
     pub scopes: Vec<String>,
     /// Why.
     pub reason: String,
@@ -54,19 +56,19 @@ pub struct Request {
     pub lapsed_at: Option<i64>,
     /// The credential that submitted it, as [`Submission::credential`](super::Submission::credential); none
     /// for a request of an earlier version.
-    pub submitted_with: Option<Vec<u8>>,
+    #[serde(deserialize_with = "credential")]
+    pub submitted_with: Option<Digest>,
     /// The digests of the scopes' rules, by their names, of those that were defined at submission.
-    #[sqlx(json)]
     pub scope_digests: BTreeMap<String, ScopeDigest>,
     /// The approvals, the first first.
-    #[sqlx(json)]
     pub approvals: Vec<ApprovalRow>,
+    /// How many questions were asked and answers given.
+    pub remarks: i64,
     /// When the last approval made a grant of it.
     pub approved_at: Option<i64>,
     /// The grant's id.
     pub jti: Option<String>,
     /// The grant's scopes: those asked for, or fewer.
-    #[sqlx(json(nullable))]
     pub granted_scopes: Option<Vec<String>>,
     /// The grant's end.
     pub expires_at: Option<i64>,
@@ -83,8 +85,25 @@ pub struct Request {
     /// Why.
     pub revocation_reason: Option<String>,
     /// Its state at the moment of the question.
-    #[sqlx(try_from = "String")]
+    #[serde(deserialize_with = "state")]
     pub state: State,
+}
+
+fn credential<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, D::Error> {
+    let digits = Option::<String>::deserialize(deserializer)?;
+    digits
+        .map(|digits| hex::decode(&digits).ok_or_else(|| D::Error::custom("no SHA-256")))
+        .transpose()
+}
+
+fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<State, D::Error> {
+    State::try_from(String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+impl FromRow<'_, SqliteRow> for Request {
+    fn from_row(row: &SqliteRow) -> Result<Request, sqlx::Error> {
+        row.try_get(0).map(|Json(request)| request)
+    }
 }
 
 /// One person's approval.
@@ -147,29 +166,46 @@ pub(super) use approvers;
 
 /// Selects requests with their state: the only place that says what each state is. Parameter 1 is
 /// the moment in seconds.
+///
+/// Each is one JSON object, since sqlx copies every value of a row on its way from the connection's thread: with a column
+/// for each field, a list of 50 requests spent half of its time on that.
 macro_rules! select_requests {
     ($rest:literal) => {
         concat!(
-            "SELECT * FROM (
-                SELECT requests.*, epoch, revoked_at_ms, revoked_by,
-                    revocations.reason AS revocation_reason,
-                    (SELECT json_group_array(json_object('approver', approver, 'approved_at_ms', approved_at_ms,
-                            'digest', digest, 'note', note, 'scopes', json(approvals.scopes),
-                            'duration_s', approvals.duration_s) ORDER BY position)
-                        FROM approvals WHERE request_id = requests.id) AS approvals,
-                    CASE
-                        WHEN denied_at IS NOT NULL THEN 'denied'
-                        WHEN cancelled_at IS NOT NULL THEN 'cancelled'
-                        WHEN approved_at IS NULL AND (lapsed_at IS NOT NULL OR lapses_at <= ?1
-                            OR submitted_at > ?1 + 5) THEN 'lapsed'
-                        WHEN approved_at IS NULL THEN 'pending'
-                        WHEN revoked_at_ms IS NOT NULL THEN 'revoked'
-                        WHEN lapsed_at IS NOT NULL THEN 'lapsed'
-                        WHEN activated_at IS NULL AND activate_by <= ?1 THEN 'lapsed'
-                        WHEN requests.expires_at <= ?1 THEN 'expired'
-                        WHEN activated_at IS NULL THEN 'approved'
-                        ELSE 'active'
-                    END AS state
+            "SELECT json_object(
+                'id', id, 'requester', requester, 'requester_roles', json(requester_roles),
+                'requester_groups', json(requester_groups), 'audience', audience, 'scopes', json(scopes),
+                'reason', reason, 'incident', incident, 'emergency', json(iif(emergency, 'true', 'false')),
+                'duration_s', duration_s, 'extends', extends, 'submitted_at', submitted_at, 'lapses_at', lapses_at,
+                'denied_at', denied_at, 'denied_by', denied_by, 'denial_reason', denial_reason,
+                'cancelled_at', cancelled_at, 'lapsed_at', lapsed_at,
+                'submitted_with', iif(submitted_with IS NULL, NULL, hex(submitted_with)),
+                'scope_digests', json(scope_digests),
+                'approvals', (
+                    SELECT json_group_array(json_object('approver', approver, 'approved_at_ms', approved_at_ms,
+                        'digest', digest, 'note', note, 'scopes', json(approvals.scopes),
+                        'duration_s', approvals.duration_s) ORDER BY position)
+                    FROM approvals WHERE request_id = id),
+                'remarks', (SELECT count(*) FROM discussion WHERE request_id = id),
+                'approved_at', approved_at, 'jti', jti, 'granted_scopes', json(granted_scopes),
+                'expires_at', expires_at, 'activate_by', activate_by, 'activated_at', activated_at,
+                'epoch', epoch, 'revoked_at_ms', revoked_at_ms, 'revoked_by', revoked_by,
+                'revocation_reason', revocation_reason,
+                'state', CASE
+                    WHEN denied_at IS NOT NULL THEN 'denied'
+                    WHEN cancelled_at IS NOT NULL THEN 'cancelled'
+                    WHEN approved_at IS NULL AND (lapsed_at IS NOT NULL OR lapses_at <= ?1
+                        OR submitted_at > ?1 + 5) THEN 'lapsed'
+                    WHEN approved_at IS NULL THEN 'pending'
+                    WHEN revoked_at_ms IS NOT NULL THEN 'revoked'
+                    WHEN lapsed_at IS NOT NULL THEN 'lapsed'
+                    WHEN activated_at IS NULL AND activate_by <= ?1 THEN 'lapsed'
+                    WHEN expires_at <= ?1 THEN 'expired'
+                    WHEN activated_at IS NULL THEN 'approved'
+                    ELSE 'active'
+                END)
+            FROM (
+                SELECT requests.*, epoch, revoked_at_ms, revoked_by, revocations.reason AS revocation_reason
                 FROM requests LEFT JOIN revocations USING (jti)
             ) ",
             $rest
