@@ -4,10 +4,10 @@
 //! What a use case reads through it stays so until it ends. It takes its places last ([`super::positions`]), so that they
 //! are held for as short as can be.
 
-use super::events::{self, Happened};
+use super::events::Happened;
 use super::row::{Request, select_requests};
 use super::write::Write;
-use super::{Store, StoreError, audit, service_trail};
+use super::{Store, StoreError, record};
 use crate::clock::Moment;
 
 /// A change that is under way. Dropped, it is as if nothing had been.
@@ -72,15 +72,8 @@ impl Change {
         happened: &[Happened<'_>],
     ) -> Result<Recorded, StoreError> {
         for one in happened {
-            match one {
-                Happened::Request(of) => audit::append(&mut self.0, now, of).await?,
-                Happened::Revocations(of) => {
-                    audit::append_revocations(&mut self.0, now, of).await?;
-                }
-                Happened::Service(act) => service_trail::append(&mut self.0, now, act).await?,
-            }
+            record::write(&mut self.0, now, one).await?;
         }
-        events::append(&mut self.0, now, happened).await?;
         Ok(Recorded(self.0))
     }
 }

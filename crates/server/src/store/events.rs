@@ -1,17 +1,11 @@
-//! Events: what happened, in the order of commits, each written in the transaction that made it happen.
+//! Events: what happened, in the order of commits. Each is written in the transaction that made it happen: [`super::record`].
 
 use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
 use breakglass_api::trail::ServiceAction;
 use serde_json::Value;
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteQueryResult;
 
-use super::{Request, Store, StoreError, positions};
-use crate::clock::Moment;
-
-/// The version of what events have in `data`.
-const VERSION: i64 = 1;
+use super::{Request, Store, StoreError};
 
 /// What a change did.
 #[derive(Debug)]
@@ -22,16 +16,6 @@ pub enum Happened<'a> {
     Revocations(Revocations<'a>),
     /// To the service itself.
     Service(ServiceAct<'a>),
-}
-
-impl Happened<'_> {
-    /// How many events it is.
-    fn count(&self) -> i64 {
-        match self {
-            Happened::Request(_) | Happened::Service(_) => 1,
-            Happened::Revocations(Revocations { after, last, .. }) => last.saturating_sub(*after),
-        }
-    }
 }
 
 /// What was done to a request.
@@ -179,114 +163,5 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.lists)
         .await?)
-    }
-}
-
-/// Appends these, in this order, at the end of a change.
-pub(super) async fn append(
-    connection: &mut SqliteConnection,
-    now: Moment,
-    happened: &[Happened<'_>],
-) -> Result<(), StoreError> {
-    let count = happened.iter().map(Happened::count).fold(0, i64::saturating_add);
-    let mut before = positions::take_events(connection, count).await?;
-    for one in happened {
-        let result = match one {
-            Happened::Request(of) => of_request(connection, now, before, of).await?,
-            Happened::Revocations(of) => of_revocations(connection, now, before, of).await?,
-            Happened::Service(act) => of_service(connection, now, before, act).await?,
-        };
-        if i64::try_from(result.rows_affected()) != Ok(one.count()) {
-            return Err(StoreError::RowsAffected(result.rows_affected()));
-        }
-        before = before.saturating_add(one.count());
-    }
-    Ok(())
-}
-
-async fn of_request(
-    connection: &mut SqliteConnection,
-    now: Moment,
-    before: i64,
-    of: &OfRequest<'_>,
-) -> Result<SqliteQueryResult, StoreError> {
-    Ok(sqlx::query(
-        "INSERT INTO events (seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident,
-             jti, drill, data)
-         SELECT ?1 + 1, 'evt_' || lower(hex(randomblob(16))), ?2, ?3, ?4, ?5, ?6,
-             (SELECT coalesce(max(request_seq), 0) + 1 FROM events WHERE request_id = ?6), ?7, ?8, ?9, ?10, 0, ?11",
-    )
-    .bind(before)
-    .bind(now.millis())
-    .bind(of.event.word())
-    .bind(VERSION)
-    .bind(of.actor)
-    .bind(of.request)
-    .bind(of.audience)
-    .bind(of.subject)
-    .bind(of.incident)
-    .bind(of.jti)
-    .bind(of.detail.to_string())
-    .execute(connection)
-    .await?)
-}
-
-async fn of_revocations(
-    connection: &mut SqliteConnection,
-    now: Moment,
-    before: i64,
-    of: &Revocations<'_>,
-) -> Result<SqliteQueryResult, StoreError> {
-    Ok(sqlx::query(
-        "INSERT INTO events (seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident,
-             jti, drill, data)
-         SELECT ?1 + row_number() OVER (ORDER BY epoch), 'evt_' || lower(hex(randomblob(16))), ?2, ?3, ?4, ?5, requests.id,
-             (SELECT coalesce(max(request_seq), 0) + 1 FROM events WHERE request_id = requests.id), audience, requester,
-             incident, jti, 0, json_set(?6, '$.epoch', epoch)
-         FROM revocations JOIN requests USING (jti)
-         WHERE epoch > ?7 AND epoch <= ?8 ORDER BY epoch",
-    )
-    .bind(before)
-    .bind(now.millis())
-    .bind(EventType::Revoked.word())
-    .bind(VERSION)
-    .bind(of.actor)
-    .bind(of.detail.to_string())
-    .bind(of.after)
-    .bind(of.last)
-    .execute(connection)
-    .await?)
-}
-
-async fn of_service(
-    connection: &mut SqliteConnection,
-    now: Moment,
-    before: i64,
-    act: &ServiceAct<'_>,
-) -> Result<SqliteQueryResult, StoreError> {
-    Ok(sqlx::query(
-        "INSERT INTO events (seq, id, time_ms, type, version, actor, drill, data)
-         VALUES (?1 + 1, 'evt_' || lower(hex(randomblob(16))), ?2, ?3, ?4, ?5, 0, ?6)",
-    )
-    .bind(before)
-    .bind(now.millis())
-    .bind(event_of(act.action).word())
-    .bind(VERSION)
-    .bind(act.actor)
-    .bind(act.detail.to_string())
-    .execute(connection)
-    .await?)
-}
-
-/// The event of an act.
-fn event_of(action: ServiceAction) -> EventType {
-    match action {
-        ServiceAction::AcceptClock => EventType::ClockAccepted,
-        ServiceAction::EvidenceMade => EventType::EvidenceMade,
-        ServiceAction::ForgetProxy => EventType::ProxyForgotten,
-        ServiceAction::HolderLeft => EventType::HolderLeft,
-        ServiceAction::Probe => EventType::Probed,
-        ServiceAction::ProbeVerdict => EventType::ProbeJudged,
-        ServiceAction::Reload => EventType::ConfigurationRead,
     }
 }

@@ -7,7 +7,6 @@
 //! Nothing outside relies on SQLite's one writer: what has to stand still while a use case decides, it reads through its
 //! change; what has an order takes its place from the locked row ([`positions`]).
 
-mod audit;
 mod change;
 mod clock;
 mod decisions;
@@ -25,6 +24,7 @@ mod leavers;
 mod lists;
 pub mod maintenance;
 mod positions;
+mod record;
 mod request_digest;
 mod requests;
 mod row;
@@ -70,7 +70,10 @@ use write::{Write, reusable};
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How many connections each kind of work has at most: see [`Store`]. A connection is a thread and about 2 MiB.
-const WRITES: u32 = 8;
+///
+/// One writes: SQLite lets one write at a time, changes wait in the pool's order in place of polling for the lock, and what
+/// the connection has read stays in its cache, which another connection's commit would empty.
+const WRITES: u32 = 1;
 const LOOKUPS: u32 = 4;
 const INTROSPECTION: u32 = 4;
 const LISTS: u32 = 2;
@@ -78,7 +81,7 @@ const LISTS: u32 = 2;
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// For transactions that write. One at a time has the lock, and the others wait on their connections.
+    /// For transactions that write: one at a time.
     writes: SqlitePool,
     /// For what a person's decision needs: single requests, and what the kill switch matches.
     lookups: SqlitePool,
@@ -113,6 +116,8 @@ impl Store {
             let pool = SqlitePoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(BUSY_TIMEOUT)
+                // sqlx tests each connection when it comes back; what it could have died of since is its own work.
+                .test_before_acquire(false)
                 .after_release(|connection, _| Box::pin(reusable(connection)));
             (pool, options.clone().thread_name(move |id| format!("{name}-{id}")))
         };

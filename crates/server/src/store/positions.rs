@@ -6,17 +6,13 @@ use sqlx::SqliteConnection;
 
 use super::StoreError;
 
-/// Takes so many places for events, and returns the last one before them.
-pub(super) async fn take_events(
-    connection: &mut SqliteConnection,
-    count: i64,
-) -> Result<i64, StoreError> {
-    let last: i64 = sqlx::query_scalar("UPDATE positions SET event = event + ?1 RETURNING event")
-        .bind(count)
-        .fetch_one(connection)
-        .await?;
-    Ok(last.saturating_sub(count))
+/// Takes so many places for events: `positions.event` is the last of them.
+macro_rules! take_events {
+    ($count:literal) => {
+        concat!("UPDATE positions SET event = event + (", $count, ");")
+    };
 }
+pub(super) use take_events;
 
 /// Takes so many epochs of the feed, and returns the last one before them.
 pub(super) async fn take_epochs(

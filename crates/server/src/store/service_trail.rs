@@ -2,10 +2,9 @@
 
 use breakglass_api::trail::ServiceAction;
 use serde_json::Value;
-use sqlx::SqliteConnection;
 
 use super::events::{Happened, ServiceAct};
-use super::{Store, StoreError, exactly_one};
+use super::{Store, StoreError};
 use crate::clock::Moment;
 
 /// An act on the service.
@@ -54,22 +53,4 @@ impl Store {
             .fetch_all(&self.lists)
             .await?)
     }
-}
-
-/// Appends a row.
-pub(super) async fn append(
-    connection: &mut SqliteConnection,
-    now: Moment,
-    ServiceAct { actor, action, detail }: &ServiceAct<'_>,
-) -> Result<(), StoreError> {
-    let result = sqlx::query(
-        "INSERT INTO service_trail (at_ms, actor, action, detail) VALUES (?1, ?2, ?3, ?4)",
-    )
-    .bind(now.millis())
-    .bind(*actor)
-    .bind(action.word())
-    .bind(detail.to_string())
-    .execute(connection)
-    .await?;
-    exactly_one(&result)
 }
