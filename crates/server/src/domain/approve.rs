@@ -9,7 +9,7 @@ use breakglass_api::request::State;
 use serde_json::json;
 
 use super::narrowing::{Narrowed, Narrowing};
-use super::{NoLonger, Refused, TrustedMoment, find, locked};
+use super::{NoLonger, Refused, TrustedMoment, locked};
 use crate::access::{self, Access};
 use crate::app::App;
 use crate::auth::identity::has_submitted;
@@ -53,6 +53,7 @@ pub async fn approve(
     let activate_by = now.seconds().saturating_add(app.config().activate_within).min(expires_at);
     let grant = NewGrant { jti: &jti, scopes: &narrowed.scopes, expires_at, activate_by };
     change.make_grant(now, &request, &grant).await?;
+    let granted = locked::changed(&mut change, now, id).await?;
 
     let digests = request.digests_of(&narrowed.scopes);
     let mut detail = json!({ "digest": digest, "scope_digests": digests });
@@ -62,12 +63,11 @@ pub async fn approve(
         detail.extend(approval.note.map(|note| ("note".to_owned(), json!(note))));
     }
     let words = (Action::Approve, EventType::Approved);
-    let mut approved = OfRequest::new(&who.name, words, &request, detail);
-    approved.jti = Some(&jti);
+    let approved = OfRequest::new(&who.name, words, &granted, detail);
     change.record(now, &[Happened::Request(approved)]).await?.commit().await?;
     app.changed(Action::Approve, id);
     tracing::info!(request = id, grant = jti, approver = who.name, digest, "approved");
-    find::request(app, now, id).await
+    Ok(granted)
 }
 
 fn check(

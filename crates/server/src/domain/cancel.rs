@@ -5,7 +5,7 @@ use breakglass_api::evidence::Action;
 use breakglass_api::request::State;
 use serde_json::json;
 
-use super::{OnlyRequester, Refused, find, locked};
+use super::{OnlyRequester, Refused, locked};
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Person;
@@ -27,10 +27,11 @@ pub async fn cancel(app: &App, who: &Person, now: Moment, id: &str) -> Result<Re
     };
     let (mut change, request) = locked::request(app, now, id, check).await?;
     change.cancel(now, &request).await?;
+    let request = locked::changed(&mut change, now, id).await?;
     let words = (Action::Cancel, EventType::Cancelled);
     let cancelled = OfRequest::new(&who.name, words, &request, json!({}));
     change.record(now, &[Happened::Request(cancelled)]).await?.commit().await?;
     app.changed(Action::Cancel, id);
     tracing::info!(request = id, requester = who.name, "cancelled");
-    find::request(app, now, id).await
+    Ok(request)
 }

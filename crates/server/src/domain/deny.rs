@@ -5,7 +5,7 @@ use breakglass_api::evidence::Action;
 use breakglass_api::request::State;
 use serde_json::json;
 
-use super::{Refused, find, held, locked};
+use super::{Refused, held, locked};
 use crate::access::Access;
 use crate::app::App;
 use crate::clock::Moment;
@@ -32,10 +32,11 @@ pub async fn deny(
     };
     let (mut change, request) = locked::request(app, now, id, check).await?;
     change.deny(now, &request, &who.name, reason).await?;
+    let request = locked::changed(&mut change, now, id).await?;
     let words = (Action::Deny, EventType::Denied);
     let denied = OfRequest::new(&who.name, words, &request, json!({ "reason": reason }));
     change.record(now, &[Happened::Request(denied)]).await?.commit().await?;
     app.changed(Action::Deny, id);
     tracing::info!(request = id, approver = who.name, "denied");
-    find::request(app, now, id).await
+    Ok(request)
 }

@@ -6,7 +6,7 @@ use breakglass_api::evidence::Action;
 use breakglass_api::request::State;
 use serde_json::json;
 
-use super::{OnlyRequester, Refused, find, held, locked};
+use super::{OnlyRequester, Refused, held, locked};
 use crate::access::Access;
 use crate::app::App;
 use crate::clock::Moment;
@@ -83,9 +83,10 @@ async fn say(
         text: text.to_owned(),
     };
     change.say(request, &remark).await?;
-    let happened = OfRequest::new(&who.name, words, request, json!({ "text": text }));
+    let request = locked::changed(&mut change, now, &request.id).await?;
+    let happened = OfRequest::new(&who.name, words, &request, json!({ "text": text }));
     change.record(now, &[Happened::Request(happened)]).await?.commit().await?;
     app.changed(words.0, &request.id);
     tracing::info!(request = request.id, author = who.name, "{}", words.0.word());
-    find::request(app, now, &request.id).await
+    Ok(request)
 }

@@ -106,21 +106,13 @@ pub async fn submit(
         Err(refused) => return Err(locked::refuse(change, refused).await),
     }
     change.submit(now, &submission).await?;
-    let submitted = OfRequest {
-        actor: &who.name,
-        action: Action::Submit,
-        event: EventType::Submitted,
-        request: &id,
-        audience: &assessment.audience,
-        subject: &who.name,
-        incident: ask.incident.as_deref(),
-        jti: None,
-        detail: detail(&submission),
-    };
+    let request = locked::changed(&mut change, now, &id).await?;
+    let words = (Action::Submit, EventType::Submitted);
+    let submitted = OfRequest::new(&who.name, words, &request, detail(&submission));
     change.record(now, &[Happened::Request(submitted)]).await?.commit().await?;
     app.changed(Action::Submit, &id);
     tracing::info!(request = id, requester = who.name, scopes = ?ask.scopes, "submitted");
-    Ok(Submitted { request: find::request(app, now, &id).await?, repeated: false })
+    Ok(Submitted { request, repeated: false })
 }
 
 fn detail(new: &Submission<'_>) -> Value {

@@ -1,6 +1,7 @@
 //! The names of people and incidents with their folded forms: what refuses and what finds looks here, with an
 //! index. What allows compares the names themselves.
 
+use sqlx::types::Json;
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::StoreError;
@@ -15,24 +16,23 @@ pub(super) async fn keep(
     connection: &mut SqliteConnection,
     names: &[&str],
 ) -> Result<(), StoreError> {
-    for name in names {
-        write(connection, name).await?;
-    }
-    Ok(())
-}
-
-async fn write(connection: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
-    let folded = Folded::new(name);
-    let [case_first, looks_first] = folded.keys();
+    let folded: Vec<[String; 3]> = names
+        .iter()
+        .map(|name| {
+            let folded = Folded::new(name);
+            let [case_first, looks_first] = folded.keys();
+            [(*name).to_owned(), case_first.to_owned(), looks_first.to_owned()]
+        })
+        .collect();
     sqlx::query(
-        "INSERT INTO folded_names (name, tables, case_first, looks_first) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (name) DO UPDATE SET tables = ?2, case_first = ?3, looks_first = ?4
+        "INSERT INTO folded_names (name, tables, case_first, looks_first)
+         SELECT value ->> 0, ?2, value ->> 1, value ->> 2 FROM json_each(?1) WHERE TRUE
+         ON CONFLICT (name) DO UPDATE
+         SET tables = ?2, case_first = excluded.case_first, looks_first = excluded.looks_first
          WHERE tables <> ?2",
     )
-    .bind(name)
+    .bind(Json(folded))
     .bind(tables())
-    .bind(case_first)
-    .bind(looks_first)
     .execute(connection)
     .await?;
     Ok(())
@@ -53,9 +53,8 @@ pub(super) async fn catch_up(pool: &SqlitePool) -> Result<(), StoreError> {
             return Ok(());
         }
         let mut transaction = Write::begin(pool).await?;
-        for name in &stale {
-            write(&mut transaction, name).await?;
-        }
+        let names: Vec<&str> = stale.iter().map(String::as_str).collect();
+        keep(&mut transaction, &names).await?;
         transaction.commit().await?;
     }
 }
