@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
-    approve, audit, cancel, database, deny, discuss, done, extend, keygen, probe, proxies, request,
-    revoke, scopes, serve, status, token,
+    approve, audit, cancel, database, deny, discuss, done, extend, keygen, keys, probe, proxies,
+    request, revoke, scopes, serve, status, token,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -90,6 +90,9 @@ enum Verb {
     /// Make API tokens and signing keys.
     #[command(after_help = exit::HELP)]
     Keygen(keygen::Args),
+    /// List, rotate and retire the signing keys of the approval service, on its machine.
+    #[command(after_help = exit::HELP)]
+    Keys(keys::Args),
 }
 
 /// Runs the command line of this process.
@@ -151,5 +154,6 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Serve(args) => serve::run(&args, terminal),
         Verb::Database(args) => database::run(&args, terminal),
         Verb::Keygen(args) => keygen::run(&args, terminal),
+        Verb::Keys(args) => keys::run(&args, terminal),
     }
 }

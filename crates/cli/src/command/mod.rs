@@ -16,6 +16,7 @@ pub(crate) mod extend;
 mod granted;
 mod interrupt;
 pub(crate) mod keygen;
+pub(crate) mod keys;
 mod narrowing;
 mod opens;
 pub(crate) mod probe;

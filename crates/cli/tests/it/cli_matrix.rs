@@ -53,6 +53,9 @@ const LOCAL: &[&str] = &[
     "database drop-old-heads",
     "keygen api-token",
     "keygen signing",
+    "keys list",
+    "keys retire",
+    "keys rotate",
     "scopes import",
     "help",
 ];
@@ -68,7 +71,7 @@ fn verbs(below: &[&str]) -> BTreeSet<String> {
     });
     names
         .flat_map(|name| match name.as_str() {
-            "audit" | "database" | "keygen" => verbs(&[&name])
+            "audit" | "database" | "keygen" | "keys" => verbs(&[&name])
                 .into_iter()
                 .filter(|verb| verb != "help")
                 .map(|verb| format!("{name} {verb}"))

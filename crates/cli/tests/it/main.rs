@@ -30,6 +30,7 @@ mod clock_process;
 mod evidence_database;
 mod faults;
 mod heads_document;
+mod keys;
 mod leavers;
 mod maintenance;
 mod memory;

@@ -2,6 +2,8 @@
 
 mod access;
 mod error;
+mod key_name;
+mod key_ring;
 mod keys;
 
 use std::collections::HashSet;
@@ -24,8 +26,9 @@ use serde_json::Value;
 use crate::clock::Moment;
 use crate::limits::MAX_TOKEN_BYTES;
 pub use error::KeyError;
-pub use keys::KeyDirectory;
-use keys::KeyRing;
+pub use key_name::KeyName;
+use key_ring::KeyRing;
+pub use keys::{KeyDirectory, KeyState};
 
 /// Why no token was minted.
 #[derive(Debug, thiserror::Error)]
@@ -105,11 +108,11 @@ impl Issuer {
         Jwks { keys: keys.collect() }
     }
 
-    /// Signs `claims` with the newest key.
+    /// Signs `claims` with the key whose turn it is at `now`.
     ///
     /// # Errors
     /// [`MintError`] where the filter would not accept the token: better no token than a void one.
-    pub fn mint(&self, claims: &Claims) -> Result<Minted, MintError> {
+    pub fn mint(&self, now: Moment, claims: &Claims) -> Result<Minted, MintError> {
         let payload = serde_json::to_vec(claims).map_err(jwt_simple::Error::from)?;
         let read = Json::parse(&payload).map_err(|_| InvalidClaims::NotAnObject)?;
         if Claims::from_json(&read)? != *claims {
@@ -120,12 +123,12 @@ impl Issuer {
             signature_type: Some(TOKEN_TYPE.to_owned()),
             ..HeaderOptions::default()
         };
-        let signer = ring.signer();
+        let signer = ring.signer(now);
         let token = signer.pair.sign_with_options(only(claims), &options)?;
         if token.len() > MAX_TOKEN_BYTES {
             return Err(MintError::TooLarge(token.len()));
         }
-        Ok(Minted { token, kid: signer.kid.clone() })
+        Ok(Minted { token, kid: signer.name.kid.clone() })
     }
 
     /// Signs a challenge for `breakglass probe`, which is over at `ends`.
@@ -150,7 +153,7 @@ impl Issuer {
         let ring = self.ring();
         let metadata = Token::decode_metadata(token).ok()?;
         let kid = metadata.key_id()?;
-        let key = ring.published(now).into_iter().find(|key| key.kid == kid)?;
+        let key = ring.published(now).into_iter().find(|key| key.name.kid == kid)?;
         let options = VerificationOptions {
             // Long ago, so that no token is over, and any future is accepted.
             accept_future: true,

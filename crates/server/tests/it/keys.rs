@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use breakglass_api::jwks::Jwks;
 use breakglass_server::clock::Moment;
-use breakglass_server::issuer::{Issuer, KeyDirectory, KeyError};
+use breakglass_server::issuer::{Issuer, KeyDirectory, KeyError, KeyState};
 use breakglass_server::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
 use breakglass_server::random::Randomness;
 use serde_json::Value;
@@ -79,6 +79,44 @@ async fn a_new_key_signs_and_the_old_one_stays_until_its_last_token_is_over() {
     assert!(issuer.read(&old, Moment::from_seconds(over)).is_none());
 }
 
+#[tokio::test]
+async fn a_key_that_waits_is_published_and_signs_when_its_turn_comes() {
+    let service = Service::start().await;
+    let (id, _) = service.approved().await;
+    let issuer = service.app.issuer();
+    let now = Moment::from_seconds(START);
+    let claims = issuer.read(&service.token(&id).await, now).unwrap();
+    let signer = |at: i64| issuer.mint(Moment::from_seconds(at), &claims).unwrap().kid;
+    let first = signer(START);
+    let from = START + 600;
+    let waits = issuer.directory().add_from(now, from, &Randomness::from_seed(2)).unwrap();
+    // The service sees it by itself, and from then on it looks at no file for it.
+    issuer.reload().unwrap();
+    assert_eq!(kids(&issuer.jwks(now)), [first.clone(), waits.kid.clone()]);
+    assert_eq!(
+        (signer(START), signer(from - 1), signer(from)),
+        (first.clone(), first.clone(), waits.kid.clone())
+    );
+    let over = from + MAX_GRANT_S + CLOCK_SKEW_S;
+    let states = |at: i64| -> Vec<KeyState> {
+        let list = issuer.directory().list(Moment::from_seconds(at)).unwrap();
+        list.into_iter().map(|(_, state)| state).collect()
+    };
+    assert_eq!(states(START), [KeyState::Signs, KeyState::Waits(from)]);
+    assert_eq!(states(over - 1), [KeyState::Published(over), KeyState::Signs]);
+    assert_eq!(states(over), [KeyState::Over, KeyState::Signs]);
+    assert_eq!(kids(&issuer.jwks(Moment::from_seconds(over))), std::slice::from_ref(&waits.kid));
+
+    // A key that signs at once does so before it, and its turn comes all the same.
+    let at_once = issuer.directory().add(now, &Randomness::from_seed(3)).unwrap();
+    issuer.reload().unwrap();
+    assert_eq!((signer(START), signer(from)), (at_once, waits.kid.clone()));
+    // Let it sign now.
+    issuer.directory().sign_now(Moment::from_seconds(START + 10), &waits).unwrap();
+    issuer.reload().unwrap();
+    assert_eq!(signer(START + 10), waits.kid);
+}
+
 #[test]
 fn says_which_key_file_cannot_be_used() {
     let directory = tempfile::tempdir().unwrap();
@@ -96,10 +134,6 @@ fn says_which_key_file_cannot_be_used() {
     assert!(issuer().is_ok());
     fs::write(&good, "not a key").unwrap();
     assert!(matches!(issuer(), Err(KeyError::Invalid(path)) if path == good));
-}
-
-fn kid_of(name: &str) -> String {
-    name.split_once('-').unwrap().1.strip_suffix(".pem").unwrap().to_owned()
 }
 
 fn signer(issuer: &Issuer) -> String {
@@ -131,9 +165,9 @@ async fn a_damaged_key_file_is_skipped_while_there_is_a_good_one() {
             }
             let names = keys.names().unwrap();
             let running = Issuer::new("https://approvals.test", keys.clone()).unwrap();
-            damage(&directory.path().join(&names[usize::from(newest)]));
+            damage(&directory.path().join(names[usize::from(newest)].to_string()));
             // At a start: the newest good one signs.
-            let good = kid_of(&names[usize::from(!newest)]);
+            let good = names[usize::from(!newest)].kid.clone();
             let started = Issuer::new("https://approvals.test", keys.clone()).unwrap();
             let published = kids(&started.jwks(Moment::from_seconds(START)));
             assert_eq!(published, [good], "{number} {newest}");
@@ -141,7 +175,7 @@ async fn a_damaged_key_file_is_skipped_while_there_is_a_good_one() {
             // In a service that runs: what it has read it knows.
             running.reload().unwrap();
             assert_eq!(kids(&running.jwks(Moment::from_seconds(START))).len(), 2);
-            assert_eq!(signer(&running), kid_of(&names[1]), "{number} {newest}");
+            assert_eq!(signer(&running), names[1].kid, "{number} {newest}");
             assert_eq!(running.key_files(), (1, 1));
             // A new key signs, with a damaged one beside it.
             let kid = keys.add(Moment::from_seconds(START), &Randomness::from_seed(3)).unwrap();
@@ -149,7 +183,7 @@ async fn a_damaged_key_file_is_skipped_while_there_is_a_good_one() {
             assert_eq!(signer(&running), kid);
             assert_eq!(running.key_files(), (2, 1));
             // A file that is gone is no key any more.
-            let path = directory.path().join(&names[usize::from(newest)]);
+            let path = directory.path().join(names[usize::from(newest)].to_string());
             fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).unwrap();
             running.reload().unwrap();
             assert_eq!(running.key_files(), (2, 0));
@@ -215,12 +249,12 @@ fn what_another_user_owns_is_no_key_and_no_key_directory() {
         keys.add(Moment::from_seconds(1), &Randomness::from_seed(seed)).unwrap();
     }
     let names = keys.names().unwrap();
-    if chown(path.join(&names[1]), Some(4711), None).is_err() {
+    if chown(path.join(names[1].to_string()), Some(4711), None).is_err() {
         return;
     }
     let issuer = || Issuer::new("https://approvals.test", keys.clone());
     let started = issuer().unwrap();
-    assert_eq!((started.key_files(), signer(&started)), ((1, 1), kid_of(&names[0])));
+    assert_eq!((started.key_files(), signer(&started)), ((1, 1), names[0].kid.clone()));
     chown(&path, Some(4711), None).unwrap();
     let error = issuer().map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("got the user 4711") && error.contains("`chown "), "{error}");

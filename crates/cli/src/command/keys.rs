@@ -1,0 +1,211 @@
+//! `breakglass keys`: the signing keys of the approval service, on its machine. A running service sees each change within
+//! a second.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::when;
+use crate::client::Failure;
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+use breakglass_server::clock::{Clock, Moment, SystemClock, written};
+use breakglass_server::duration;
+use breakglass_server::issuer::{KeyDirectory, KeyName, KeyState};
+use breakglass_server::memory_guard::forbid_dumps;
+use breakglass_server::random::Randomness;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    task: Task,
+
+    /// The service's `key_directory`.
+    #[arg(long, value_name = "DIR", global = true, default_value = "/var/lib/breakglass/keys")]
+    key_dir: PathBuf,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Task {
+    /// List the keys, in the order in which they sign, and what each is for now.
+    List,
+    /// Make a key that is published at once, and signs when every proxy has had the time to fetch it.
+    Rotate {
+        /// For how long it is published before it signs, such as `1h`: longer than the longest `jwks.remote.refresh` of
+        /// the proxies, and than it takes to add it to every `jwks.inline`.
+        #[arg(long, value_name = "DURATION", default_value = "1h")]
+        publish_for: String,
+        /// Sign with it at once, or with the key that waits: a proxy that does not have it yet fetches it at the first
+        /// token.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Remove a key's file, once no grant that it signed can hold any more.
+    Retire {
+        /// The key's `kid`, as the list has it.
+        kid: String,
+        /// Also while grants that it signed may hold, or while it signs: for a key that was stolen. Proxies refuse what
+        /// it signed from their next refresh on.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
+    forbid_dumps();
+    let now = SystemClock.now().map_err(|error| failed(&error))?;
+    let keys = KeyDirectory::new(&args.key_dir);
+    match &args.task {
+        Task::List => list(&keys, now, terminal),
+        Task::Rotate { publish_for, force } => rotate(&keys, now, publish_for, *force, terminal),
+        Task::Retire { kid, force } => retire(&keys, &args.key_dir, now, kid, *force, terminal),
+    }
+}
+
+fn list(keys: &KeyDirectory, now: Moment, terminal: Terminal) -> Result<Exit, Failure> {
+    let keys = keys.list(now).map_err(|error| failed(&error))?;
+    let lines: Vec<String> =
+        keys.iter().map(|(name, state)| format!("{}  {}", name.kid, words(*state, now))).collect();
+    let views: Vec<_> = keys
+        .iter()
+        .map(|(name, state)| {
+            let (word, at) = member(*state);
+            json!({
+                "kid": name.kid, "made_at": text(name.made_at), "state": word, "until": at.map(text),
+            })
+        })
+        .collect();
+    terminal.result(&lines.join("\n"), &json!({ "keys": views }))?;
+    Ok(Exit::Done)
+}
+
+fn rotate(
+    keys: &KeyDirectory,
+    now: Moment,
+    publish_for: &str,
+    force: bool,
+    terminal: Terminal,
+) -> Result<Exit, Failure> {
+    let seconds = duration::parse(publish_for)
+        .map_err(|error| Failure::Invalid(format!("--publish-for: {error}")))?;
+    let known = keys.list(now).map_err(|error| failed(&error))?;
+    let waits = known.into_iter().find(|(_, state)| matches!(state, KeyState::Waits(_)));
+    let randomness = Randomness::from_system().map_err(|error| failed(&error))?;
+    let (kid, signs_from) = match (waits, force) {
+        (Some((name, state)), false) => {
+            return Err(Failure::Failed(format!(
+                "a key {} already: {}; with --force it signs now",
+                words(state, now),
+                name.kid
+            )));
+        }
+        (Some((name, _)), true) => {
+            let name = keys.sign_now(now, &name).map_err(|error| failed(&error))?;
+            (name.kid, now.seconds())
+        }
+        (None, true) => {
+            (keys.add(now, &randomness).map_err(|error| failed(&error))?, now.seconds())
+        }
+        (None, false) => {
+            let from = now.seconds().saturating_add(seconds);
+            let name = keys.add_from(now, from, &randomness).map_err(|error| failed(&error))?;
+            (name.kid, from)
+        }
+    };
+    terminal.note(&match force {
+        true => {
+            "it signs now; `keys list` says until when the keys before it are published".to_owned()
+        }
+        false => format!(
+            "it is published now, and signs from {} on: until then add it to every `jwks.inline`",
+            text(signs_from)
+        ),
+    });
+    terminal.result(&kid, &json!({ "kid": kid, "signs_from": text(signs_from) }))?;
+    Ok(Exit::Done)
+}
+
+fn retire(
+    keys: &KeyDirectory,
+    folder: &Path,
+    now: Moment,
+    kid: &str,
+    force: bool,
+    terminal: Terminal,
+) -> Result<Exit, Failure> {
+    let known = keys.list(now).map_err(|error| failed(&error))?;
+    let Some((name, state)) = known.iter().find(|(name, _)| name.kid == kid) else {
+        return Err(Failure::Invalid(format!(
+            "{}: there is no key {kid}; `breakglass keys list` says which there are",
+            folder.display()
+        )));
+    };
+    let is_needed = matches!(state, KeyState::Signs | KeyState::Published(_));
+    if known.len() == 1 || (is_needed && !force) {
+        return Err(Failure::Failed(format!(
+            "{kid} {}: {}",
+            words(*state, now),
+            advice(name, *state, known.len())
+        )));
+    }
+    keys.remove(name).map_err(|error| failed(&error))?;
+    if is_needed {
+        terminal.note(
+            "proxies refuse what it signed from their next refresh on (`jwks.remote.refresh`); take it out of every \
+             `jwks.inline`",
+        );
+    }
+    terminal.result(kid, &json!({ "kid": kid }))?;
+    Ok(Exit::Done)
+}
+
+/// What to do in place of retiring a key that is needed.
+fn advice(name: &KeyName, state: KeyState, count: usize) -> String {
+    match state {
+        _ if count == 1 => {
+            "it is the only one; `breakglass keys rotate --force` makes another one first"
+                .to_owned()
+        }
+        KeyState::Published(until) => format!(
+            "grants that it signed may hold until {}; retire it then, or with --force if it was stolen",
+            text(until)
+        ),
+        _ => format!(
+            "`breakglass keys rotate` makes its successor; if {} was stolen, make one with --force and retire this with \
+             --force",
+            name.kid
+        ),
+    }
+}
+
+/// What a key is for, for people.
+fn words(state: KeyState, now: Moment) -> String {
+    let when = |at: i64| {
+        let relative = when::relative(now, Moment::from_seconds(at));
+        format!("{} ({relative})", text(at))
+    };
+    match state {
+        KeyState::Waits(from) => format!("waits, and signs from {} on", when(from)),
+        KeyState::Signs => "signs".to_owned(),
+        KeyState::Published(until) => format!("is published until {}", when(until)),
+        KeyState::Over => "is over: no grant that it signed holds any more".to_owned(),
+    }
+}
+
+/// The same for programs.
+fn member(state: KeyState) -> (&'static str, Option<i64>) {
+    match state {
+        KeyState::Waits(from) => ("waits", Some(from)),
+        KeyState::Signs => ("signs", None),
+        KeyState::Published(until) => ("published", Some(until)),
+        KeyState::Over => ("over", None),
+    }
+}
+
+fn text(seconds: i64) -> String {
+    written(Moment::from_seconds(seconds)).text().to_owned()
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Failure {
+    Failure::Failed(error.to_string())
+}

@@ -1,0 +1,71 @@
+//! `breakglass keys`, beside a running service.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::process::{Ran, Server, breakglass, until};
+
+fn keys(server: &Server, arguments: &[&str]) -> Ran {
+    let mut command = breakglass();
+    command.args(["--json", "keys"]).args(arguments).arg("--key-dir").arg(server.path("keys"));
+    Ran::from(command.output().unwrap())
+}
+
+/// The `kid`s in the service's key set, once they are these.
+fn publishes(server: &Server, expected: &[&str]) {
+    until(|| {
+        let set = server.get("alice", "/.well-known/jwks.json");
+        let kids: Vec<&str> =
+            set["keys"].as_array().unwrap().iter().filter_map(|key| key["kid"].as_str()).collect();
+        kids == expected
+    });
+}
+
+fn states(server: &Server) -> Vec<(String, String)> {
+    let list = keys(server, &["list"]).json();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let keys = list["keys"].as_array().unwrap().iter();
+    keys.map(|key| (text(&key["kid"]), text(&key["state"]))).collect()
+}
+
+fn refused(ran: &Ran, why: &str) {
+    assert!(ran.code == 1 && ran.stderr.contains(why), "{ran:?}");
+}
+
+#[test]
+fn a_key_is_published_before_it_signs_and_retired_after_it() {
+    let server = Server::start();
+    let first = states(&server)[0].0.clone();
+    let second = keys(&server, &["rotate"]).json()["kid"].as_str().unwrap().to_owned();
+    publishes(&server, &[&first, &second]);
+    let state = |kid: &str, word: &str| (kid.to_owned(), word.to_owned());
+    assert_eq!(states(&server), [state(&first, "signs"), state(&second, "waits")]);
+    refused(&keys(&server, &["rotate"]), "waits, and signs from");
+    refused(&keys(&server, &["retire", &first]), "signs: `breakglass keys rotate`");
+
+    // The one that waits signs now: no second one is made.
+    assert_eq!(keys(&server, &["rotate", "--force"]).json()["kid"], second.as_str());
+    assert_eq!(states(&server), [state(&first, "published"), state(&second, "signs")]);
+    let id = server.pending();
+    server.run("carol", &["approve", &id, "--yes"]).done();
+    // The service looks at its keys every second.
+    until(|| {
+        server.run("alice", &["token", &id]).done();
+        let trail = server.get("grace", "/v1/audit/events?after=");
+        trail["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|event| event["data"]["kid"] == second.as_str())
+    });
+
+    // It may have signed a grant that holds.
+    refused(&keys(&server, &["retire", &first]), "or with --force if it was stolen");
+    keys(&server, &["retire", &first, "--force"]).json();
+    publishes(&server, &[&second]);
+    refused(&keys(&server, &["retire", &second, "--force"]), "it is the only one");
+    let unknown = keys(&server, &["retire", "unknown"]);
+    assert!(unknown.code == 3 && unknown.stderr.contains("there is no key unknown"), "{unknown:?}");
+    assert_eq!(fs::read_dir(server.path("keys")).unwrap().count(), 1);
+}
