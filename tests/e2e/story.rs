@@ -3,6 +3,8 @@
 
 use std::thread;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use breakglass_tests::client::{Request, get, request};
 use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::policy::{APPROVER, INCIDENT, ISSUER, JUSTIFICATION, SUBJECT};
@@ -235,6 +237,59 @@ fn a_new_signing_key_comes_into_use_long_before_the_next_refresh_and_the_old_one
     gate.allows(&read(&before));
     assert_eq!(published().len(), 2);
     gate.has_its_first_vms();
+}
+
+/// One proxy fetches the keys every five minutes, another one every second.
+#[test]
+fn keys_that_are_rotated_and_retired_cost_no_valid_token_and_take_the_retired_ones_away() {
+    let service = Service::start();
+    let slow = gate(&service);
+    let quick = plan(&service).set("/issuers/0/jwks/remote/refresh", json!("1s")).start();
+    let published = || {
+        let keys = service.get("/.well-known/jwks.json").json();
+        let kid = |key: &Value| key["kid"].as_str().unwrap().to_owned();
+        keys["keys"].as_array().unwrap().iter().map(kid).collect::<Vec<_>>()
+    };
+    let (_, before) = service.grant(&["orders:read"], "10m");
+    let old = key_of(&before);
+    let new = service.keys(&["rotate", "--publish-for", "3s"]).done();
+    until("the new key", || (published() == [old.clone(), new.clone()]).then_some(()));
+    // Both live while the turn comes: each token passes at both, whichever key signed it.
+    let mut tokens = vec![before.clone()];
+    until("the turn of the new key", || {
+        for gate in [&slow, &quick] {
+            tokens.iter().for_each(|token| drop(gate.allows(&read(token))));
+        }
+        tokens.truncate(1);
+        tokens.push(service.grant(&["orders:read"], "10m").1);
+        (key_of(&tokens[1]) == new).then_some(())
+    });
+    let after = tokens.remove(1);
+    for gate in [&slow, &quick] {
+        gate.allows(&read(&after));
+        gate.allows(&read(&before));
+    }
+    // It may have signed a grant that holds: not by mistake, but where it was stolen.
+    assert_eq!(service.keys(&["retire", &old]).code, 1);
+    assert_eq!(service.keys(&["retire", &old, "--force"]).done(), old);
+    until("the end of the old key", || (published() == [new.clone()]).then_some(()));
+    // The service proves it no more: who asks it about the grant is told no, before the next fetch.
+    let reason = |gate: &Gate| {
+        let answer = gate.send(&read(&before));
+        (answer.status == 401).then(|| answer.json()["reason"].clone())
+    };
+    until("the next question", || (reason(&slow)? == "revoked").then_some(()));
+    until("the next fetch", || (reason(&quick)? == "key_unknown").then_some(()));
+    for gate in [&slow, &quick] {
+        gate.allows(&read(&after));
+    }
+}
+
+/// The `kid` of a token.
+fn key_of(token: &str) -> String {
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+    let header: Value = serde_json::from_slice(&header).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
 }
 
 #[test]

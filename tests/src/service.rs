@@ -196,6 +196,16 @@ impl Service {
         Ran::from(output).done()
     }
 
+    /// Runs `breakglass keys` on its signing keys.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn keys(&self, arguments: &[&str]) -> Ran {
+        let arguments = [&["keys", "--key-dir", "keys"], arguments].concat();
+        Ran::from(self.command(&arguments).output().unwrap())
+    }
+
     /// The newest of its signing keys: what an attacker has who reads its files.
     ///
     /// # Panics
