@@ -244,7 +244,17 @@ fn a_new_signing_key_comes_into_use_long_before_the_next_refresh_and_the_old_one
 fn keys_that_are_rotated_and_retired_cost_no_valid_token_and_take_the_retired_ones_away() {
     let service = Service::start();
     let slow = gate(&service);
-    let quick = plan(&service).set("/issuers/0/jwks/remote/refresh", json!("1s")).start();
+    let quick = plan(&service)
+        .set("/issuers/0/jwks/remote/refresh", json!("1s"))
+        .following_feed("10s")
+        .start();
+    // As this one says itself with its polls.
+    let lacks = || {
+        let listed = service.run(APPROVER, &["--json", "proxies"]).json();
+        let proxy = listed["proxies"].as_array().unwrap().first()?;
+        assert_eq!(proxy["keys_refresh_s"], 1, "{proxy}");
+        Some(proxy["missing_keys"].clone())
+    };
     let published = || {
         let keys = service.get("/.well-known/jwks.json").json();
         let kid = |key: &Value| key["kid"].as_str().unwrap().to_owned();
@@ -252,8 +262,10 @@ fn keys_that_are_rotated_and_retired_cost_no_valid_token_and_take_the_retired_on
     };
     let (_, before) = service.grant(&["orders:read"], "10m");
     let old = key_of(&before);
-    let new = service.keys(&["rotate", "--publish-for", "3s"]).done();
+    until("the proxy that has all keys", || (lacks()? == json!([])).then_some(()));
+    let new = service.keys(&["rotate", "--publish-for", "8s"]).done();
     until("the new key", || (published() == [old.clone(), new.clone()]).then_some(()));
+    until("the proxy that has the new key too", || (lacks()? == json!([])).then_some(()));
     // Both live while the turn comes: each token passes at both, whichever key signed it.
     let mut tokens = vec![before.clone()];
     until("the turn of the new key", || {

@@ -85,6 +85,10 @@ pub struct Node {
     pub refuses_new_since: Option<Instant>,
     /// Where it is silent: until when streams may run there under grants whose revocation it has not heard of.
     pub streams_until: Option<Instant>,
+    /// How often it fetches this service's signing keys, in seconds, rounded up.
+    pub keys_refresh_s: Option<i64>,
+    /// Which of the published signing keys it does not have; null where it does not say.
+    pub missing_keys: Option<Vec<String>>,
     /// Another live proxy has the same node name.
     #[serde(default)]
     pub same_node: bool,

@@ -11,6 +11,7 @@ use breakglass_types::names::said;
 use crate::config::{Config, ConfigDigest, Enforcement, OnUnavailable};
 use crate::instant::format_duration;
 use crate::sharing::ProcessId;
+use crate::token::KeyRing;
 
 /// Who a worker is.
 #[derive(Debug, Clone)]
@@ -31,6 +32,7 @@ pub(crate) struct Caller<'a> {
     identity: &'a Identity,
     process: Option<ProcessId>,
     config: &'a Config,
+    keys: &'a KeyRing,
 }
 
 impl<'a> Caller<'a> {
@@ -38,8 +40,9 @@ impl<'a> Caller<'a> {
         identity: &'a Identity,
         process: Option<ProcessId>,
         config: &'a Config,
+        keys: &'a KeyRing,
     ) -> Caller<'a> {
-        Caller { identity, process, config }
+        Caller { identity, process, config, keys }
     }
 
     /// Which process this is; nothing where its VMs cannot agree on an id.
@@ -68,6 +71,24 @@ impl<'a> Caller<'a> {
         headers.extend(self.name());
         let digest = self.identity.digest.map(|digest| (said::CONFIG, digest.text()));
         headers.extend(digest);
+        headers.extend(self.held_keys());
+        headers
+    }
+
+    /// The keys that are fetched from the service's cluster: it publishes them without asking who reads, and cannot see who
+    /// has a new one. Where a `kid` cannot be said, or there are too many, none is.
+    fn held_keys(&self) -> Vec<(&'static str, String)> {
+        let feed = self.config.revocation.feed.as_ref();
+        let Some(held) = feed.and_then(|feed| self.keys.held_of(&feed.endpoint.cluster)) else {
+            return Vec::new();
+        };
+        let mut headers = vec![(said::KEYS_REFRESH, format_duration(held.refresh))];
+        let can_be_said = held.kids.len() <= said::MAX_KEYS_SAID
+            && held.kids.iter().all(|kid| said::is_kid_said(kid));
+        if can_be_said {
+            let kids: Vec<&str> = held.kids.into_iter().collect();
+            headers.push((said::KEYS, kids.join(",")));
+        }
         headers
     }
 }

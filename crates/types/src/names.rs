@@ -41,11 +41,18 @@ pub mod said {
     pub const ENFORCEMENT: &str = "breakglass-enforcement";
     /// The word for a filter that refuses nothing.
     pub const SHADOW: &str = "shadow";
+    /// The `kid`s of the keys that it has of the service's issuer, with commas: at most [`MAX_KEYS_SAID`], of those that
+    /// [`is_kid_said`].
+    pub const KEYS: &str = "breakglass-keys";
+    /// How often it fetches them: a duration.
+    pub const KEYS_REFRESH: &str = "breakglass-keys-refresh";
+    /// The most `kid`s that a poll names.
+    pub const MAX_KEYS_SAID: usize = 16;
     /// What was answered to challenges: [`Reported`](crate::challenge::Reported).
     pub const PROBES: &str = "breakglass-probes";
 
     /// All of these headers.
-    pub const ALL: [&str; 10] = [
+    pub const ALL: [&str; 12] = [
         PROCESS,
         VERSION,
         CONFIG,
@@ -55,8 +62,17 @@ pub mod said {
         ON_UNAVAILABLE,
         UNAVAILABLE_FOR,
         ENFORCEMENT,
+        KEYS,
+        KEYS_REFRESH,
         PROBES,
     ];
+
+    /// Whether a poll can name a key with this `kid`: base64url, as the service's own are.
+    #[must_use]
+    pub fn is_kid_said(kid: &str) -> bool {
+        (1..=64).contains(&kid.len())
+            && kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    }
 }
 
 /// The `typ` of a token (RFC 8725 section 3.11): no other JWT can pass for one.

@@ -106,6 +106,9 @@ fn line(proxy: &Node, latest: i64) -> String {
     if let Some(until) = &proxy.streams_until {
         line.push_str(&format!("  streams may run until {}", until.text()));
     }
+    for kid in proxy.missing_keys.iter().flatten() {
+        line.push_str(&format!("  does not have the signing key {}", one_line(kid)));
+    }
     if proxy.same_node {
         line.push_str("  shares its node name with another live proxy");
     }

@@ -3,6 +3,7 @@
 //! The last good set of a source stays in use while the source is down; inline keys stand behind
 //! it. A source that answers with something that is no key set is down.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::config::{Config, RemoteJwks};
@@ -38,6 +39,15 @@ struct Source {
     last_fetch: Option<Instant>,
     under_way: bool,
     retry: Duration,
+}
+
+/// The keys of issuers whose key sets are fetched from one cluster.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct HeldKeys<'a> {
+    /// Their `kid`s, those of inline keys too.
+    pub kids: BTreeSet<&'a str>,
+    /// How often they are fetched: the longest that is configured.
+    pub refresh: Duration,
 }
 
 /// Whether there is a key with some `kid`.
@@ -147,6 +157,23 @@ impl KeyRing {
             source.next_fetch = Some(now.after(source.retry));
             source.retry = source.retry.saturating_mul(2).min(source.remote.refresh);
         }
+    }
+
+    /// What is known of the keys that this cluster publishes; `None` where no issuer's keys are fetched from it.
+    #[must_use]
+    pub fn held_of(&self, cluster: &str) -> Option<HeldKeys<'_>> {
+        let fetched = self.issuers.iter().filter_map(|issuer| {
+            let source = issuer.remote.as_ref()?;
+            (source.remote.endpoint.cluster == cluster).then_some((issuer, source))
+        });
+        let mut held: Option<HeldKeys<'_>> = None;
+        for (issuer, source) in fetched {
+            let held = held.get_or_insert_with(HeldKeys::default);
+            held.refresh = held.refresh.max(source.remote.refresh);
+            let sets = source.keys.iter().chain(&issuer.inline);
+            held.kids.extend(sets.flat_map(KeySet::kids));
+        }
+        held
     }
 
     /// Whether an issuer has a source, which may publish keys that are not known here.

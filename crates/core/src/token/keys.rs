@@ -92,6 +92,11 @@ impl KeySet {
         self.keys.get(kid)
     }
 
+    /// The `kid`s, in order.
+    pub fn kids(&self) -> impl Iterator<Item = &str> {
+        self.keys.keys().map(String::as_str)
+    }
+
     /// Why entries were left out.
     #[must_use]
     pub fn unusable(&self) -> Vec<String> {

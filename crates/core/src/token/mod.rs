@@ -20,7 +20,7 @@ pub use algorithm::Algorithm;
 pub(crate) use detect::contains_our_token;
 pub(crate) use hint::hint;
 pub(crate) use keyring::MIN_FETCH_INTERVAL;
-pub use keyring::{KeyRing, Lookup};
+pub use keyring::{HeldKeys, KeyRing, Lookup};
 pub(crate) use keys::unusable_entries;
 pub use keys::{InvalidJwks, KeySet};
 pub use signature::{PublicKey, Thumbprint, ValidSignature};

@@ -27,7 +27,7 @@ impl Worker {
     /// Time has passed for a worker that is at its end.
     pub(super) fn last_tick(&mut self, board: &dyn Board, now: Instant) -> Tick {
         self.recorder.report_end(board, &mut self.process, &mut self.calls, now);
-        let caller = Caller::new(&self.identity, None, &self.config);
+        let caller = Caller::new(&self.identity, None, &self.config, self.learner.keys());
         let calls = self.calls.send(&self.config, &caller, |_| false, now);
         let mut steps = Vec::new();
         for call in self.calls.overdue(now) {

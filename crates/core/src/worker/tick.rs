@@ -43,7 +43,7 @@ impl Worker {
         self.report_probes(now);
         self.report_configuration(board, now);
         let process = if self.calls.has_queued(now) { self.process_id(board) } else { None };
-        let caller = Caller::new(&self.identity, process, &self.config);
+        let caller = Caller::new(&self.identity, process, &self.config, self.learner.keys());
         let streams = &self.streams;
         let calls = self.calls.send(&self.config, &caller, |stream| streams.contains(stream), now);
         for call in self.calls.overdue(now) {

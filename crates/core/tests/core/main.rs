@@ -15,6 +15,7 @@ mod feed;
 mod heads;
 mod hostile;
 mod idle_time;
+mod keys_said;
 #[cfg(not(target_arch = "wasm32"))]
 mod laws;
 mod logs;

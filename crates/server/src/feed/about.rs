@@ -31,6 +31,17 @@ pub struct About {
     pub bounds: Option<Bounds>,
     /// Whether it refuses nothing, because its configuration says so.
     pub is_shadow: bool,
+    /// The keys that it has of this service's; nothing where it does not say.
+    pub keys: Option<Keys>,
+}
+
+/// The keys that a proxy has of those that this service publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// Their `kid`s; nothing where there are too many to say.
+    pub kids: Option<Box<[Box<str>]>>,
+    /// How often it fetches them.
+    pub refresh: Duration,
 }
 
 /// For how long a proxy that hears nothing goes on by what it knows, by its own configuration.
@@ -104,6 +115,7 @@ impl About {
             config: digits(headers, said::CONFIG, DIGEST_DIGITS),
             bounds: bounds(headers),
             is_shadow: one(headers, said::ENFORCEMENT) == Some(said::SHADOW),
+            keys: keys(headers),
         }
     }
 }
@@ -121,6 +133,17 @@ fn bounds(headers: &HeaderMap) -> Option<Bounds> {
         on_unavailable: OnUnavailable::from_word(one(headers, said::ON_UNAVAILABLE)?)?,
         unavailable_for: duration(said::UNAVAILABLE_FOR).map(|long| long.min(longest)),
     })
+}
+
+fn keys(headers: &HeaderMap) -> Option<Keys> {
+    let refresh = one(headers, said::KEYS_REFRESH).and_then(parse_duration)?;
+    let kids = one(headers, said::KEYS).and_then(|list| {
+        let kids: Vec<&str> = list.split(',').filter(|kid| !kid.is_empty()).collect();
+        let can_be_said =
+            kids.len() <= said::MAX_KEYS_SAID && kids.iter().all(|kid| said::is_kid_said(kid));
+        can_be_said.then(|| kids.into_iter().map(Box::from).collect())
+    });
+    Some(Keys { kids, refresh })
 }
 
 /// The value of a header that is there once.
@@ -174,6 +197,24 @@ mod tests {
         headers.push(("breakglass-clock-skew", "5s"));
         let about = super::tests::about(&headers);
         assert_eq!(about.bounds.map(|bounds| bounds.clock_skew), Some(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn reads_which_keys_it_has() {
+        let refresh = ("breakglass-keys-refresh", "300s");
+        let kids = |list: &str| -> Option<Vec<String>> {
+            let keys = about(&[refresh, ("breakglass-keys", list)]).keys.unwrap();
+            assert_eq!(keys.refresh, Duration::from_secs(300));
+            Some(keys.kids?.iter().map(ToString::to_string).collect())
+        };
+        assert_eq!(kids("a,b-_9"), Some(vec!["a".to_owned(), "b-_9".to_owned()]));
+        assert_eq!(kids(""), Some(Vec::new()), "it has none");
+        for list in ["a b", "a\u{e9}", &"a".repeat(65), &["a"; 17].join(",")] {
+            assert_eq!(kids(list), None, "{list}");
+        }
+        assert_eq!(about(&[refresh]).keys.unwrap().kids, None);
+        assert_eq!(about(&[("breakglass-keys", "a")]).keys, None);
+        assert_eq!(about(&[("breakglass-keys", "a"), ("breakglass-keys-refresh", "x")]).keys, None);
     }
 
     #[test]

@@ -24,7 +24,10 @@ pub(super) async fn handler(
     app.feed().freshen(app.store(), now).await?;
     let nodes = app.feed().nodes();
     let ends = app.feed().ends(now);
-    let proxies = nodes.list(now).into_iter().map(|known| view(now, known, &ends)).collect();
+    let published: Vec<String> =
+        app.issuer().jwks(now).keys.into_iter().map(|key| key.kid).collect();
+    let views = nodes.list(now).into_iter().map(|known| view(now, known, &published, &ends));
+    let proxies = views.collect();
     let since = nodes.since();
     let answer = Proxies {
         epoch: app.feed().epoch(),
@@ -38,8 +41,18 @@ pub(super) async fn handler(
 }
 
 /// `ends` tells until when what was revoked after an epoch may count.
-fn view(now: Moment, known: Known, ends: &dyn Fn(i64) -> Option<i64>) -> Node {
-    let About { process, address, version, config, bounds, is_shadow } = known.about;
+fn view(
+    now: Moment,
+    known: Known,
+    published: &[String],
+    ends: &dyn Fn(i64) -> Option<i64>,
+) -> Node {
+    let About { process, address, version, config, bounds, is_shadow, keys } = known.about;
+    let has = keys.as_ref().and_then(|keys| keys.kids.as_ref());
+    let missing = has.map(|has| {
+        let missing = published.iter().filter(|kid| !has.iter().any(|one| **one == ***kid));
+        missing.cloned().collect()
+    });
     // A stream is ended when its token is void, the skew included.
     let skew = bounds.map_or(CLOCK_SKEW_S, |bounds| whole_seconds(bounds.clock_skew));
     let streams_end = ends(known.epoch).filter(|_| !known.alive);
@@ -62,6 +75,8 @@ fn view(now: Moment, known: Known, ends: &dyn Fn(i64) -> Option<i64>) -> Node {
             .refuses_new_since
             .map(|since| Instant::from_seconds(rounded_up(since))),
         streams_until: streams_end.map(|end| Instant::from_seconds(end.saturating_add(skew))),
+        keys_refresh_s: keys.map(|keys| whole_seconds(keys.refresh)),
+        missing_keys: missing,
         same_node: known.same_node,
         enforcement: is_shadow.then(|| Enforcement::Shadow.into()),
     }

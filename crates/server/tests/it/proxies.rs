@@ -7,7 +7,9 @@ use axum::extract::ConnectInfo;
 use axum::http::Request;
 use serde_json::{Value, json};
 
-use breakglass_testing::service::{Answer, Service, token_of};
+use breakglass_server::clock::Moment;
+use breakglass_server::random::Randomness;
+use breakglass_testing::service::{Answer, START, Service, token_of};
 
 const DIGEST: &str = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
@@ -41,6 +43,44 @@ async fn listed(service: &Service) -> Vec<Value> {
     listed["proxies"].as_array().unwrap().clone()
 }
 
+/// The key set is read without a credential: a proxy says itself what it has of it.
+#[tokio::test]
+async fn says_which_published_keys_a_proxy_does_not_have() {
+    let service = Service::start().await;
+    let issuer = service.app.issuer();
+    let kid = |index: usize| {
+        issuer.jwks(Moment::from_seconds(START)).keys.get(index).map(|key| key.kid.clone())
+    };
+    let first = kid(0).unwrap();
+    let polls = async |process: &str, keys: Option<&str>| {
+        let mut request = Request::get("/v1/revocations?after=0&node=edge")
+            .header("authorization", format!("Bearer {}", token_of("envoy")))
+            .header("breakglass-process", process.repeat(32))
+            .header("breakglass-keys-refresh", "90s");
+        if let Some(keys) = keys {
+            request = request.header("breakglass-keys", keys);
+        }
+        service.send(request.body(Body::empty()).unwrap()).await.ok()
+    };
+    polls("1", Some(&format!("another,{first}"))).await;
+    polls("2", Some("")).await;
+    polls("3", None).await;
+    let missing = async || -> Vec<Value> {
+        let listed = listed(&service).await;
+        assert!(listed.iter().all(|proxy| proxy["keys_refresh_s"] == 90), "{listed:?}");
+        listed.into_iter().map(|mut proxy| proxy["missing_keys"].take()).collect()
+    };
+    assert_eq!(missing().await, [json!([]), json!([first]), json!(null)]);
+    // A key that waits is published: who does not have it is known before it signs.
+    let now = Moment::from_seconds(START);
+    issuer.directory().add_from(now, START + 600, &Randomness::from_seed(2)).unwrap();
+    issuer.reload().unwrap();
+    let second = kid(1).unwrap();
+    assert_eq!(missing().await, [json!([second]), json!([first, second]), json!(null)]);
+    polls("1", Some(&format!("{second},{first}"))).await;
+    assert_eq!(missing().await[0], json!([]));
+}
+
 /// Three Envoys with one `node.id`.
 #[tokio::test]
 async fn counts_processes_and_says_who_shares_a_name() {
@@ -61,6 +101,7 @@ async fn counts_processes_and_says_who_shares_a_name() {
             "last_seen": "2026-11-22T02:13:00Z", "stale_for_s": 0, "alive": true,
             "max_staleness_s": 10, "clock_skew_s": 5, "on_unavailable": "deny",
             "refuses_new_since": null, "streams_until": null, "same_node": true,
+            "keys_refresh_s": null, "missing_keys": null,
         })
     );
 }
@@ -193,6 +234,8 @@ async fn lists_who_read_what_and_when() {
             "on_unavailable",
             "refuses_new_since",
             "streams_until",
+            "keys_refresh_s",
+            "missing_keys",
         ] {
             assert_eq!(proxy.remove(name), Some(json!(null)), "{name}");
         }

@@ -57,7 +57,7 @@ impl Vm {
         let mut calls = Calls::default();
         work(self, &mut calls);
         let config = &self.learner.config;
-        let caller = Caller::new(&self.identity, None, config);
+        let caller = Caller::new(&self.identity, None, config, self.learner.keys());
         let calls = calls.send(config, &caller, |_| false, self.now);
         let headers = calls.into_iter().flat_map(|call| call.headers);
         headers.filter(|(name, _)| *name == ":path").map(|(_, path)| path).collect()

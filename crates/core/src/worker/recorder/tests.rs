@@ -12,6 +12,7 @@ use crate::reason::AllowReason;
 use crate::request::Facts;
 use crate::sharing::Process;
 use crate::testing::{FakeBoard, jwk, test, token};
+use crate::token::KeyRing;
 
 /// When the tests happen, in seconds.
 const NOW: u64 = 1_800_000_000;
@@ -93,7 +94,8 @@ impl Vm {
     fn calls(&mut self, work: impl FnOnce(&mut Vm, &mut Calls)) -> Vec<Value> {
         let mut calls = Calls::default();
         work(self, &mut calls);
-        let caller = Caller::new(&self.identity, None, &self.config);
+        let keys = KeyRing::new(&self.config);
+        let caller = Caller::new(&self.identity, None, &self.config, &keys);
         let calls = calls.send(&self.config, &caller, |_| false, self.now);
         calls.iter().map(|call| serde_json::from_slice(&call.body).unwrap()).collect()
     }
