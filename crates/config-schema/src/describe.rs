@@ -33,6 +33,8 @@ pub struct Field {
 pub enum Presence {
     /// It must.
     Required,
+    /// It must, unless this other field is there.
+    RequiredWithout(&'static str),
     /// It need not; what its absence means.
     Optional(&'static str),
     /// Absent, it is this.

@@ -29,6 +29,11 @@ impl<'a> Fields<'a> {
         (self.members.get(name), self.place.field(name))
     }
 
+    /// Whether something stands in a field.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
     /// Reports the fields that were not asked for; `None` if there are any.
     pub(super) fn close(self) -> Option<()> {
         let mut clean = Some(());

@@ -22,7 +22,7 @@ pub use map::{Map, map};
 pub use markdown::{reference, with_generated};
 #[doc(hidden)]
 pub use member::describe_member;
-pub use member::{Member, flat, optional, or, or_empty, or_none, required};
+pub use member::{Member, flat, optional, or, or_empty, or_none, required, required_without};
 pub use object::{Members, Object};
 pub use place::{ConfigError, Place, Reading};
 pub use reader::{Reader, boolean, duration, list, number, object, one_of, parsed, text};

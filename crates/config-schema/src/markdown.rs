@@ -149,6 +149,7 @@ fn quoted(words: &[&str]) -> Vec<String> {
 fn without(presence: &Presence) -> String {
     match presence {
         Presence::Required => "required".to_owned(),
+        Presence::RequiredWithout(other) => format!("required without `{other}`"),
         Presence::Optional(absent) => (*absent).to_owned(),
         Presence::Default(default) => format!("`{default}`"),
     }

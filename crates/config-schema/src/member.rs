@@ -24,6 +24,12 @@ pub fn required<R: Reader>(reader: R) -> Required<R> {
     Required(reader)
 }
 
+/// A field that must be there, unless the field `other` of the same object is.
+#[must_use]
+pub fn required_without<R: Reader>(other: &'static str, reader: R) -> RequiredWithout<R> {
+    RequiredWithout(other, reader)
+}
+
 /// A field that may be absent; what that means, in a word or two.
 #[must_use]
 pub fn optional<R: Reader>(absent: &'static str, reader: R) -> Optional<R> {
@@ -70,6 +76,27 @@ impl<R: Reader> Member for Required<R> {
 
     fn describe(&self, name: &'static str, about: &'static str, fields: &mut Vec<Field>) {
         fields.push(Field { name, about, takes: self.0.takes(), presence: Presence::Required });
+    }
+}
+
+/// See [`required_without`].
+#[derive(Debug)]
+pub struct RequiredWithout<R>(&'static str, R);
+
+impl<R: Reader> Member for RequiredWithout<R> {
+    type Value = Option<R::Value>;
+
+    fn read(&self, name: &'static str, fields: &mut Fields<'_>) -> Option<Option<R::Value>> {
+        match fields.take(name) {
+            (Some(json), place) => self.1.read(json, &place).map(Some),
+            (None, _) if fields.has(self.0) => Some(None),
+            (None, place) => place.error(format!("is required, unless `{}` is given", self.0)),
+        }
+    }
+
+    fn describe(&self, name: &'static str, about: &'static str, fields: &mut Vec<Field>) {
+        let presence = Presence::RequiredWithout(self.0);
+        fields.push(Field { name, about, takes: self.1.takes(), presence });
     }
 }
 
