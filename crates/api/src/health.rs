@@ -26,6 +26,9 @@ pub struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub configuration: Option<ConfigurationHealth>,
+    /// The certificates of the listeners that speak TLS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tls: Vec<TlsHealth>,
 }
 
 words! {
@@ -85,4 +88,22 @@ pub struct ReloadFailure {
     pub at: Instant,
     /// Why.
     pub error: String,
+}
+
+/// The certificate of a listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TlsHealth {
+    /// Where it listens.
+    pub listener: String,
+    /// The file of the certificate.
+    pub certificate_file: String,
+    /// The DNS names and URIs of the certificate that is in use.
+    pub names: Vec<String>,
+    /// Until when the certificate that is in use is valid.
+    pub not_after: Instant,
+    /// The file of the client certificate authorities; null where no client certificate is asked for.
+    #[schema(required = true)]
+    pub client_ca_file: Option<String>,
+    /// Why what is in the files now is not in use; empty where it is.
+    pub failures: Vec<ReloadFailure>,
 }

@@ -1,6 +1,6 @@
 //! What every endpoint works with.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use breakglass_api::evidence::Action;
 use tokio::sync::watch;
@@ -20,6 +20,7 @@ use crate::readiness::Readiness;
 use crate::reload::Reloads;
 use crate::store::Store;
 use crate::timekeeper::{Doubt, Timekeeper, TrustedMoment};
+use crate::tls::Endpoint;
 use crate::waits::Waits;
 
 /// The service's parts; a handle that is cheap to clone.
@@ -41,6 +42,7 @@ struct Parts {
     waits: Waits,
     probes: Probes,
     configurations: Configurations,
+    tls: OnceLock<Vec<Arc<Endpoint>>>,
 }
 
 /// What the configuration file says, and what follows from it: a reload replaces all of it at once.
@@ -114,6 +116,7 @@ impl App {
             waits: Waits::default(),
             probes: Probes::default(),
             configurations: Configurations::default(),
+            tls: OnceLock::new(),
         }))
     }
 
@@ -247,6 +250,18 @@ impl App {
     #[must_use]
     pub fn configurations(&self) -> &Configurations {
         &self.0.configurations
+    }
+
+    /// The TLS of the listeners, once they are open.
+    #[must_use]
+    pub fn tls(&self) -> &[Arc<Endpoint>] {
+        self.0.tls.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// The listeners are open, with this TLS.
+    pub(crate) fn listens_with(&self, tls: Vec<Arc<Endpoint>>) {
+        // A service opens its listeners once.
+        let _ = self.0.tls.set(tls);
     }
 
     /// Tells those who wait of a change of this request, and counts it.

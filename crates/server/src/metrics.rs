@@ -69,6 +69,7 @@ pub struct ConnectionMetrics {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Closed {
     Idle,
+    SlowHandshake,
     SlowHead,
     SlowBody,
     AnswerNotRead,
@@ -83,6 +84,7 @@ impl Closed {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Closed::Idle => "idle",
+            Closed::SlowHandshake => "slow_handshake",
             Closed::SlowHead => "slow_head",
             Closed::SlowBody => "slow_body",
             Closed::AnswerNotRead => "answer_not_read",

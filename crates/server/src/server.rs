@@ -1,24 +1,30 @@
-//! Runs the interface on a socket until it is told to stop.
+//! Runs the interface on its sockets until it is told to stop.
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rustix::process::{Resource, getrlimit};
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::app::App;
 use crate::config::Config;
 use crate::connections::{self, Limits};
-use crate::routes::router;
+use crate::listeners::{Listeners, Open};
+use crate::routes::router_for;
 use crate::tasks::feed::keep_fresh;
 use crate::tasks::readiness::keep_probing;
 use crate::tasks::time::{self, keep_time};
 use crate::tasks::waits::keep_awake;
+use crate::tls::Endpoint;
 
 /// How often the key directory is looked at: a new key signs within this time.
 const KEY_WATCH: Duration = Duration::from_secs(1);
+
+/// How often the files of certificates are looked at: other content is in use after the second look that finds it.
+const CERTIFICATE_WATCH: Duration = Duration::from_secs(1);
 
 /// How long answers under way may take once the service is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -32,11 +38,11 @@ const OTHER_FILES: usize = 256;
 /// When the socket fails, or the system gives no threads.
 pub async fn serve(
     app: App,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let limits = limits(&app.config());
-    serve_within(limits, app, listener, stop).await
+    serve_within(limits, app, listeners, stop).await
 }
 
 /// How many connections there may be: what the configuration says, or what the system gives.
@@ -62,7 +68,7 @@ fn limits(config: &Config) -> Limits {
 pub async fn serve_within(
     limits: Limits,
     app: App,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     app.waits().limit(limits.waits());
@@ -70,16 +76,20 @@ pub async fn serve_within(
     let fresh = tokio::spawn(keep_fresh(app.clone()));
     let probing = tokio::spawn(keep_probing(app.clone()));
     let time = tokio::spawn(keep_time(app.clone()));
+    let certificates = tokio::spawn(watch_certificates(app.clone()));
     let awake = tokio::spawn(keep_awake(app.clone()));
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     // Connections, and the polls that hang on them, have threads of their own: see `router`.
     let runtime = Connections(Some(
         Builder::new_multi_thread().thread_name("connections").enable_all().build()?,
     ));
-    let router = router(app.clone(), &Handle::current());
+    let with_router = |Open { listener, serves, .. }: Open| {
+        (listener, router_for(app.clone(), &Handle::current(), serves))
+    };
+    let listeners = listeners.into().into_open().into_iter().map(with_router).collect();
     let metrics = app.metrics().connections();
     let mut server =
-        runtime.handle()?.spawn(connections::serve(listener, router, limits, metrics, stopped));
+        runtime.handle()?.spawn(connections::serve_all(listeners, limits, metrics, stopped));
     let overtime = async {
         stop.await;
         app.stop();
@@ -98,6 +108,7 @@ pub async fn serve_within(
     probing.abort();
     time.abort();
     awake.abort();
+    certificates.abort();
     drop(runtime);
     time::stop(&app).await;
     app.store().close().await;
@@ -138,5 +149,25 @@ async fn watch_keys(app: App) {
             Err(cause) => tracing::error!(%cause, "signing keys not read again"),
         }
         known = names;
+    }
+}
+
+async fn watch_certificates(app: App) {
+    join_all(app.tls().iter().cloned().map(watch_endpoint)).await;
+}
+
+/// Looks at the files of certificates, on a thread of its own: a file system that is gone keeps nothing else.
+async fn watch_endpoint(endpoint: Arc<Endpoint>) {
+    loop {
+        tokio::time::sleep(CERTIFICATE_WATCH).await;
+        let (done, looked) = tokio::sync::oneshot::channel();
+        let endpoint = Arc::clone(&endpoint);
+        std::thread::spawn(move || {
+            endpoint.look();
+            // The service may have ended meanwhile.
+            let _ = done.send(());
+        });
+        // It has panicked, if it says nothing; the next look is another thread's.
+        let _ = looked.await;
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
@@ -17,9 +16,11 @@ use crate::exit::Exit;
 use crate::terminal::Terminal;
 use breakglass_server::app::{App, Configured};
 use breakglass_server::clock::{Clock, Moment, SystemClock};
+use breakglass_server::config::{Config, ResolvedListener};
 use breakglass_server::database_lock::DatabaseLock;
 use breakglass_server::evidence;
 use breakglass_server::issuer::{Issuer, KeyDirectory};
+use breakglass_server::listeners::Listeners;
 use breakglass_server::memory_guard::forbid_dumps;
 use breakglass_server::metrics::Metrics;
 use breakglass_server::metrics_server;
@@ -98,19 +99,19 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
 }
 
 async fn serve(args: &Args, file: ConfigFile, signals: Signals) -> Result<(), Failure> {
-    let address = args.listen.unwrap_or(file.config.listen);
+    let wanted = wanted(args.listen, &file.config)?;
     // Before the database is opened, and until the process has ended.
     let mut lock = DatabaseLock::take(&file.config.database, started_at())
         .map_err(|error| Failure::Failed(error.to_string()))?;
-    lock.describe(&address.to_string());
+    lock.describe(&addresses(&wanted));
     let ConfigFile { config, definitions, digest } = file;
     let app = assemble(Configured { config, definitions }, args.accept_clock).await?;
     app.reloads().started_with(digest);
     reload::applied(&app);
-    let failed = |error: io::Error| Failure::Failed(format!("{address}: {error}"));
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-    lock.describe(&url);
+    let listeners =
+        Listeners::open(&app, wanted).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    let url = listeners.url().to_owned();
+    lock.describe(&listeners.urls().join(", "));
     let metrics =
         match args.metrics_listen {
             Some(address) => Some(metrics_server::start(&app, address).await.map_err(|error| {
@@ -118,7 +119,6 @@ async fn serve(args: &Args, file: ConfigFile, signals: Signals) -> Result<(), Fa
             })?),
             None => None,
         };
-    tracing::info!(url, version = env!("CARGO_PKG_VERSION"), "listening");
     if let Some(path) = &args.ready_file {
         write_whole(path, &url)
             .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;
@@ -126,14 +126,29 @@ async fn serve(args: &Args, file: ConfigFile, signals: Signals) -> Result<(), Fa
     let Signals { hangup, terminate, interrupt } = signals;
     let upkeep = tokio::spawn(evidence::keep(app.clone()));
     let reloading = tokio::spawn(keep_reloading(app.clone(), args.config.clone(), hangup));
-    let served = server::serve(app.clone(), listener, stop(terminate, interrupt)).await;
+    let served = server::serve(app.clone(), listeners, stop(terminate, interrupt)).await;
     reloading.abort();
     upkeep.abort();
     drop(metrics);
     app.close_evidence().await;
-    served.map_err(failed)?;
+    served.map_err(|error| Failure::Failed(format!("{url}: {error}")))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What is to be listened on.
+fn wanted(listen: Option<SocketAddr>, config: &Config) -> Result<Vec<ResolvedListener>, Failure> {
+    match listen {
+        None => Ok(config.resolved_listeners()),
+        Some(address) if config.listeners.is_empty() => Ok(vec![config.listener_at(address)]),
+        Some(_) => Err(Failure::Invalid(
+            "--listen: it stands for `listen` of the configuration, and this one has `listeners`: leave it out".to_owned(),
+        )),
+    }
+}
+
+fn addresses(listeners: &[ResolvedListener]) -> String {
+    listeners.iter().map(|one| one.address.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// For the lock's words to a second process alone: a clock that tells nothing keeps no service from starting.

@@ -39,6 +39,7 @@ mod plans;
 mod process;
 mod reload;
 mod scopes_import;
+mod serve_tls;
 mod stand_in;
 mod storage;
 mod unknown_proxies;

@@ -1,6 +1,8 @@
 //! Which kind of caller may call which operation: one table, which the routes consult before they look at a
 //! request, and [`Access`](super::Access) when it judges a person and what is asked for.
 
+use crate::config::Serves;
+
 /// A kind of caller. A person is of several kinds at once: a caller with an API token of a person is a
 /// [`CallerKind::Person`], and with regard to one request or grant perhaps its requester, an approver and so on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +147,20 @@ impl Verb {
     #[must_use]
     pub fn is_for_anybody(self) -> bool {
         self.admits(CallerKind::Anybody)
+    }
+
+    /// Whether a listener that serves these callers has it. Health and keys are everywhere.
+    #[must_use]
+    pub fn is_served_by(self, serves: Serves) -> bool {
+        match self {
+            Verb::Alive | Verb::Ready | Verb::Jwks => true,
+            Verb::Metrics => serves.metrics,
+            Verb::Openapi => serves.people,
+            verb => {
+                (serves.people && verb.is_for_people())
+                    || (serves.proxies && verb.admits(CallerKind::Proxy))
+            }
+        }
     }
 
     /// Whether a person of some kind may do it.

@@ -23,9 +23,10 @@ struct Key {
 }
 
 impl Key {
-    fn new(proxy: &Proxy) -> Key {
-        let key = ChainKey::from_credential_digest(&proxy.token_sha256);
-        Key { proxy: proxy.name.clone(), key }
+    /// None of a proxy without an API token: its filter makes ids that prove nothing.
+    fn new(proxy: &Proxy) -> Option<Key> {
+        let key = ChainKey::from_credential_digest(proxy.token_sha256.as_ref()?);
+        Some(Key { proxy: proxy.name.clone(), key })
     }
 }
 
@@ -46,12 +47,9 @@ impl ChainOwners {
     /// The keys of these proxies.
     #[must_use]
     pub fn new(proxies: &[Arc<Proxy>]) -> ChainOwners {
-        let names = proxies.iter().map(|proxy| proxy.name.clone());
-        ChainOwners {
-            keys: proxies.iter().map(|proxy| Key::new(proxy)).collect(),
-            by_proxy: names.zip(0..).collect(),
-            search: Arc::default(),
-        }
+        let keys: Arc<[Key]> = proxies.iter().filter_map(|proxy| Key::new(proxy)).collect();
+        let names = keys.iter().map(|key| key.proxy.clone());
+        ChainOwners { by_proxy: names.zip(0..).collect(), keys, search: Arc::default() }
     }
 
     /// Whether this proxy's credential made the id of this chain.
@@ -94,7 +92,9 @@ mod tests {
         let proxy = |number| {
             let name = format!("envoy-{number}");
             Arc::new(Proxy {
-                token_sha256: digest(&format!("token-{name}")),
+                token_sha256: Some(digest(&format!("token-{name}"))),
+                certificate_san: Vec::new(),
+                certificate_sha256: Vec::new(),
                 name,
                 audiences: None,
             })

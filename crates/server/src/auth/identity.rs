@@ -4,7 +4,8 @@
 //! [`AsAuditor`], [`AsProxy`]). An endpoint without a guard has no caller, and answers no request.
 //!
 //! A credential is an API token whose SHA-256 is in the configuration. Digests are compared in
-//! constant time, and all of them, so that an answer's time says nothing about any of them.
+//! constant time, and all of them, so that an answer's time says nothing about any of them. A proxy may have a client
+//! certificate instead, or as well: see [`super::certificate`].
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,6 +16,7 @@ use axum::http::request::Parts;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::certificate::Owner;
 use crate::access::Access;
 use crate::app::App;
 use crate::config::{Config, Digest, Person, Proxy};
@@ -22,6 +24,7 @@ use crate::connections::{self, Known as Peer};
 use crate::evidence::CallerKind;
 use crate::problem::{Problem, Reason};
 use crate::store::Request;
+use crate::tls::ClientCertificate;
 
 /// The caller is this person.
 #[derive(Debug, Clone)]
@@ -71,9 +74,13 @@ impl CallerSlot {
     }
 }
 
-/// Who is calling by these headers, where no endpoint has asked.
-pub(crate) fn known(headers: &HeaderMap, config: &Config) -> Option<KnownCaller> {
-    presented(headers).and_then(|token| find(config, &digest(token))).map(|caller| caller.known())
+/// Who is calling by these headers and this certificate, where no endpoint has asked.
+pub(crate) fn known(
+    headers: &HeaderMap,
+    certificate: Option<&ClientCertificate>,
+    config: &Config,
+) -> Option<KnownCaller> {
+    identify(headers, certificate, config).ok().map(|caller| caller.known())
 }
 
 /// The SHA-256 of an API token.
@@ -154,8 +161,8 @@ pub(crate) fn proxies_only() -> Problem {
 pub trait Known {
     /// Its name.
     fn name(&self) -> &str;
-    /// The digest of its API token.
-    fn token_sha256(&self) -> &Digest;
+    /// Whether both are known by the same credential.
+    fn has_credential_of(&self, other: &Self) -> bool;
 }
 
 impl Known for Person {
@@ -163,8 +170,8 @@ impl Known for Person {
         &self.name
     }
 
-    fn token_sha256(&self) -> &Digest {
-        &self.token_sha256
+    fn has_credential_of(&self, other: &Person) -> bool {
+        self.token_sha256 == other.token_sha256
     }
 }
 
@@ -173,8 +180,10 @@ impl Known for Proxy {
         &self.name
     }
 
-    fn token_sha256(&self) -> &Digest {
-        &self.token_sha256
+    fn has_credential_of(&self, other: &Proxy) -> bool {
+        self.token_sha256 == other.token_sha256
+            && self.certificate_san == other.certificate_san
+            && self.certificate_sha256 == other.certificate_sha256
     }
 }
 
@@ -184,9 +193,7 @@ impl Known for Proxy {
 /// # Errors
 /// A refusal if the caller's name or credential is not there any more.
 pub fn still_configured<T: Known>(entries: &[Arc<T>], caller: &T) -> Result<Arc<T>, Problem> {
-    let same = |entry: &&Arc<T>| {
-        entry.name() == caller.name() && entry.token_sha256() == caller.token_sha256()
-    };
+    let same = |entry: &&Arc<T>| entry.name() == caller.name() && entry.has_credential_of(caller);
     entries.iter().find(same).cloned().ok_or_else(unknown_credential)
 }
 
@@ -203,13 +210,8 @@ fn unknown_credential() -> Problem {
 /// [`Reason::CredentialMissing`] or [`Reason::CredentialUnknown`]; or another, where the connection takes no
 /// more of this caller.
 pub(crate) fn authenticate(parts: &mut Parts, config: &Config) -> Result<Caller, Problem> {
-    let Some(token) = presented(&parts.headers) else {
-        return Err(Problem::new(
-            Reason::CredentialMissing,
-            "send exactly one header `Authorization: Bearer <API token>`",
-        ));
-    };
-    let caller = find(config, &digest(token)).ok_or_else(unknown_credential)?;
+    let certificate = parts.extensions.get::<Arc<ClientCertificate>>();
+    let caller = identify(&parts.headers, certificate.map(Arc::as_ref), config)?;
     if let Some(slot) = parts.extensions.get::<CallerSlot>() {
         // It is filled once: a request has one credential.
         let _ = slot.0.set(caller.known());
@@ -224,11 +226,57 @@ pub(crate) fn authenticate(parts: &mut Parts, config: &Config) -> Result<Caller,
     Ok(caller)
 }
 
-fn presented(headers: &HeaderMap) -> Option<&str> {
+/// Who is calling by everything that the request presents.
+fn identify(
+    headers: &HeaderMap,
+    certificate: Option<&ClientCertificate>,
+    config: &Config,
+) -> Result<Caller, Problem> {
+    let by_token = match presented(headers) {
+        Presented::Nothing => None,
+        Presented::Token(token) => {
+            Some(find(config, &digest(token)).ok_or_else(unknown_credential)?)
+        }
+        Presented::Unreadable => return Err(missing_credential()),
+    };
+    let owner = certificate.map(|certificate| Owner::of(certificate, config)).transpose()?;
+    match (by_token, owner) {
+        (None, None) => Err(missing_credential()),
+        (Some(caller), None) => Ok(caller),
+        (None, Some(owner)) => owner.into_proxy().map(Caller::Proxy),
+        (Some(Caller::Person(person)), Some(owner)) => {
+            owner.check_person(&person)?;
+            Ok(Caller::Person(person))
+        }
+        (Some(Caller::Proxy(proxy)), Some(owner)) => {
+            owner.check_proxy(&proxy)?;
+            Ok(Caller::Proxy(proxy))
+        }
+    }
+}
+
+/// What a request presents as an API token.
+enum Presented<'a> {
+    Nothing,
+    Token(&'a str),
+    Unreadable,
+}
+
+fn missing_credential() -> Problem {
+    Problem::new(
+        Reason::CredentialMissing,
+        "send exactly one header `Authorization: Bearer <API token>`",
+    )
+}
+
+fn presented(headers: &HeaderMap) -> Presented<'_> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok().and_then(bearer),
-        _ => None,
+        (None, _) => Presented::Nothing,
+        (Some(value), None) => {
+            value.to_str().ok().and_then(bearer).map_or(Presented::Unreadable, Presented::Token)
+        }
+        (Some(_), Some(_)) => Presented::Unreadable,
     }
 }
 
@@ -246,7 +294,7 @@ fn find(config: &Config, digest: &Digest) -> Option<Caller> {
         }
     }
     for proxy in &config.proxies {
-        if same(&proxy.token_sha256) {
+        if proxy.token_sha256.as_ref().is_some_and(same) {
             found = Some(Caller::Proxy(Arc::clone(proxy)));
         }
     }

@@ -1,4 +1,5 @@
 //! Who is calling.
 
+mod certificate;
 pub mod chain_owners;
 pub mod identity;

@@ -7,11 +7,13 @@ use breakglass_config_schema::{Object, Place};
 use crate::store::SERVICE;
 use breakglass_audit::folded::Folded;
 
-use super::{Config, Digest, Person, Proxy, Scope};
+use super::{Config, Digest, Person, Proxy, Scope, transport};
 
 impl Object for Config {
     fn check(&self, place: &Place<'_>) -> Option<()> {
-        evidence(self, place).and(unique(self, place))
+        // All of them, before the first that failed counts.
+        let all = [evidence(self, place), unique(self, place), transport::check(self, place)];
+        all.into_iter().collect()
     }
 }
 
@@ -37,7 +39,7 @@ fn unique(config: &Config, place: &Place<'_>) -> Option<()> {
     let mut clean = Some(());
     let mut names: Vec<(&str, Folded, String)> = Vec::new();
     let mut tokens: BTreeMap<Digest, String> = BTreeMap::new();
-    let people = config.people.iter().map(|person| (&person.name, person.token_sha256));
+    let people = config.people.iter().map(|person| (&person.name, Some(person.token_sha256)));
     let proxies = config.proxies.iter().map(|proxy| (&proxy.name, proxy.token_sha256));
     let places = (0..config.people.len())
         .map(|index| ("people", index))
@@ -49,8 +51,21 @@ fn unique(config: &Config, place: &Place<'_>) -> Option<()> {
             clean = place.field("name").error(detail);
         }
         names.push((name, folded, entry.clone()));
-        if let Some(first) = tokens.insert(token, entry) {
+        if let Some(first) = token.and_then(|token| tokens.insert(token, entry)) {
             clean = place.field("token_sha256").error(format!("also the credential of {first}"));
+        }
+    }
+    let mut certificates: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, proxy) in config.proxies.iter().enumerate() {
+        let digests =
+            proxy.certificate_sha256.iter().map(|digest| breakglass_types::hex::lower(digest));
+        let digests = digests.map(|digest| ("certificate_sha256", digest));
+        let names = proxy.certificate_san.iter().map(|name| ("certificate_san", name.clone()));
+        for (field, value) in names.chain(digests) {
+            if let Some(first) = certificates.insert(value, index) {
+                let place = place.field("proxies").item(index).field(field);
+                clean = place.error(format!("also a certificate of proxies[{first}]"));
+            }
         }
     }
     let mut scopes: Vec<(&str, Folded, String)> = Vec::new();
@@ -92,7 +107,14 @@ fn warnings(config: &Config) -> Vec<String> {
     });
     let responders = unused(config, config.responders.audiences());
     let responders = responders.map(|detail| format!("responders: {detail}"));
-    scopes.chain(proxies).chain(people).chain(responders).chain(look_alikes(config)).collect()
+    let transport = transport::warnings(config);
+    transport
+        .chain(scopes)
+        .chain(proxies)
+        .chain(people)
+        .chain(responders)
+        .chain(look_alikes(config))
+        .collect()
 }
 
 /// Of which audiences a proxy may introspect tokens, where that is more or less than it can use.

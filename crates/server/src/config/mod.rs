@@ -6,8 +6,11 @@
 
 mod check;
 mod groups;
+mod listeners;
 mod people;
+mod proxy;
 mod read;
+mod transport;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,7 +18,7 @@ use std::sync::Arc;
 
 use breakglass_config_schema::{
     ConfigError, Object, Reader, Reading, boolean, list, number, object, optional, or, or_none,
-    parsed, required,
+    parsed, required, required_without,
 };
 use breakglass_types::json::Json;
 
@@ -23,19 +26,31 @@ use regex_lite::Regex;
 
 pub use groups::GroupsByAudience;
 use groups::groups_by_audience;
+pub use listeners::{
+    ClientCertificates, ListenAddress, Listener, Plain, ResolvedListener, Serves, Tls, Transport,
+};
 pub use people::{People, Person};
+pub use proxy::Proxy;
 pub use read::Digest;
 use read::{
-    address, audience, bounded_duration, days, digest, distinct, issuer, name, path, pattern,
-    scope_name, summary,
+    address, audience, bounded_duration, days, distinct, issuer, name, path, pattern, scope_name,
+    summary,
 };
 
 object! {
     /// How the service is set up.
     #[derive(Debug)]
     pub struct Config {
-        /// Where it listens: address and port; port 0 takes a free one (`--ready-file` receives the URL).
-        pub listen: SocketAddr = required(parsed("address", address)),
+        /// Where it listens: address and port; port 0 takes a free one (`--ready-file` receives the URL). For one
+        /// listener that serves all callers; `listeners` is for several.
+        pub listen: Option<SocketAddr> = required_without("listeners", parsed("address", address)),
+        /// TLS for `listen`, and for all `listeners` that have no `tls` of their own.
+        pub tls: Option<Tls> = optional("plain HTTP", object()),
+        /// Whether `listen` may be plain HTTP on an address that is not a loopback one. It is said in the log at each
+        /// start.
+        pub insecure_http: bool = or(false, boolean()),
+        /// Several sockets, each for some callers: instead of `listen`.
+        pub listeners: Vec<Listener> = or_none(list(object())),
         /// Who it says it is: the `iss` of every token, and the filter's `issuers[].issuer`.
         pub issuer: String = required(parsed("URL", issuer)),
         /// The SQLite file, made at the first start for its owner alone.
@@ -90,22 +105,6 @@ object! {
         pub definitions: Vec<PathBuf> = or_none(list(parsed("path", path))),
     }
 }
-
-object! {
-    /// A proxy, known by an API token: it can never ask for access, approve or revoke.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Proxy {
-        /// What the log calls it.
-        pub name: String = required(parsed("name", name)),
-        /// The digest of its API token.
-        pub token_sha256: Digest = required(parsed("SHA-256 in hexadecimal digits", digest)),
-        /// Of which audiences it may introspect tokens: those that it serves. Without it of all, with a
-        /// warning. Keys, feed and heads are the same for every proxy.
-        pub audiences: Option<Vec<String>> = optional("all", list(parsed("audience", audience)).and_then(distinct)),
-    }
-}
-
-impl Object for Proxy {}
 
 object! {
     /// A scope that can be asked for. What it reaches is in the filter's configuration, under the same
@@ -180,15 +179,6 @@ impl Config {
     #[must_use]
     pub fn person(&self, name: &str) -> Option<&Arc<Person>> {
         self.people.get(name)
-    }
-}
-
-impl Proxy {
-    /// Whether this proxy may ask about tokens of one of `audiences`.
-    #[must_use]
-    pub fn serves_any(&self, audiences: &[String]) -> bool {
-        let served = self.audiences.as_ref();
-        served.is_none_or(|served| audiences.iter().any(|audience| served.contains(audience)))
     }
 }
 

@@ -84,8 +84,35 @@ pub(super) fn digest(hex: &str) -> Result<Digest, String> {
     breakglass_types::hex::decode(hex).ok_or_else(|| expected.to_owned())
 }
 
-/// No name is in a list twice.
-pub(super) fn distinct(names: Vec<String>, place: &Place<'_>) -> Option<Vec<String>> {
+/// A DNS name or a URI, as it is in a certificate.
+pub(super) fn san(text: &str) -> Result<String, String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!(
+            "expected a DNS name or a URI such as `envoy.edge.internal`, in visible ASCII, got `{}`",
+            text.escape_debug()
+        ));
+    }
+    if text.contains('*') {
+        return Err(format!(
+            "expected one name: a `*` stands for no other names here, got `{text}`"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// The SHA-256 of a client certificate, as `openssl x509 -fingerprint -sha256` prints it, or without colons.
+pub(super) fn certificate_digest(hex: &str) -> Result<Digest, String> {
+    let expected = || {
+        format!(
+            "expected the SHA-256 of the certificate's DER as 64 hexadecimal digits \
+             (`openssl x509 -in FILE -noout -fingerprint -sha256`), got `{hex}`"
+        )
+    };
+    breakglass_types::hex::decode(&hex.replace(':', "").to_ascii_lowercase()).ok_or_else(expected)
+}
+
+/// No entry is in a list twice.
+pub(super) fn distinct<T: PartialEq>(names: Vec<T>, place: &Place<'_>) -> Option<Vec<T>> {
     let mut clean = Some(());
     for (index, name) in names.iter().enumerate() {
         if names.iter().take(index).any(|earlier| earlier == name) {

@@ -66,7 +66,7 @@ impl Configurations {
         // Not each time: with thousands of credentials it is work, and those that are left over are never asked.
         if by_credential.len() > config.proxies.len() {
             let there: HashSet<Digest> =
-                config.proxies.iter().map(|one| one.token_sha256).collect();
+                config.proxies.iter().map(|one| one.credential_id()).collect();
             by_credential.retain(|known, _| there.contains(known));
         }
         let ReportedConfiguration { configuration, audiences, scopes } = report;
@@ -93,7 +93,7 @@ impl Configurations {
             if !proxy.serves_any(&audiences) {
                 continue;
             }
-            let reports = memory.by_credential.get(&proxy.token_sha256);
+            let reports = memory.by_credential.get(&proxy.credential_id());
             let says =
                 reports.zip(configuration.as_deref()).map_or(Says::Nothing, |(reports, name)| {
                     reports.says(name, audience, scope, digest)

@@ -1,4 +1,5 @@
-//! A connection's bytes, watched: when the first one of a request comes, and whether answers are taken.
+//! A connection's bytes, watched: when the first one of a request comes, and whether answers are taken. Below TLS, where
+//! there is TLS: its records too are something to wait for.
 
 use std::io;
 use std::pin::Pin;
@@ -6,19 +7,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::places::Connection;
+use super::socket::Stream;
 
 /// A stream that tells its place what happens.
 pub(super) struct Watched {
-    stream: TcpStream,
+    stream: Stream,
     place: Arc<Connection>,
     blocked: bool,
 }
 
 impl Watched {
-    pub(super) fn new(stream: TcpStream, place: Arc<Connection>) -> Watched {
+    pub(super) fn new(stream: Stream, place: Arc<Connection>) -> Watched {
         Watched { stream, place, blocked: false }
     }
 

@@ -16,6 +16,8 @@ pub struct Limits {
 /// How long a connection may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
+    /// From a connection's begin to the end of its TLS handshake; within `head`.
+    pub handshake: Duration,
     /// From the first byte of a request, or from the connection's begin, to the end of its head.
     pub head: Duration,
     /// From there to the end of its body.
@@ -35,6 +37,7 @@ impl Limits {
     #[must_use]
     pub fn new(total: usize, per_address: Option<usize>) -> Limits {
         let times = Times {
+            handshake: Duration::from_secs(5),
             head: Duration::from_secs(10),
             // Above what most endpoints take in all, so that they answer first.
             body: Duration::from_secs(15),

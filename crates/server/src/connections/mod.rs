@@ -5,21 +5,25 @@
 //! 2. When there are as many as there may be, a new one takes the place of the one that needs it least
 //!    (`registry::Rank`): the oldest without a whole head first, and the idle one of a person last. Where every
 //!    place is at work, the new one is answered 503 and closed.
+//!    A TLS handshake that is not done is one without a head, and has a shorter time of its own: it is done in
+//!    the connection's own task, so that no other connection waits for it.
 //! 3. Proxies, whose polls hang, have only a part of the places at work, and each credential a part of that. So
 //!    there are always some for people.
 //! 4. One peer address has only a part of all places. A proxy in front of the service makes all callers one
 //!    address, so it is the larger part.
 
 mod body;
+mod handshake;
 mod io;
 mod limits;
 mod places;
 mod registry;
+mod socket;
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -28,12 +32,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
+use futures_util::future::join_all;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -43,8 +48,11 @@ pub use limits::{Limits, Times};
 pub use places::Caller;
 use places::{Connection, Places};
 pub use registry::{Full, Known};
+pub use socket::Listener;
+use socket::Stream;
 
 use crate::metrics::ConnectionMetrics;
+use crate::tls::{ClientCertificate, Endpoint};
 
 /// The most that is buffered of a request's head, in bytes.
 const BUFFER: usize = 32 * 1024;
@@ -59,33 +67,64 @@ const FULL: &str = concat!(
     r#""reason":"too_many_connections"}"#,
 );
 
-/// Serves connections until `stop` is true, and then those that are there until they end.
+/// Serves the connections of one listener until `stop` is true, and then those that are there until they end.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     router: Router,
     limits: Limits,
     metrics: ConnectionMetrics,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
+) {
+    serve_all(vec![(listener.into(), router)], limits, metrics, stop).await;
+}
+
+/// Serves the connections of these listeners, which share the places, each with its router, until `stop` is true, and
+/// then those that are there until they end.
+pub async fn serve_all(
+    listeners: Vec<(Listener, Router)>,
+    limits: Limits,
+    metrics: ConnectionMetrics,
+    stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Places::new(limits, metrics));
+    let accepting = listeners
+        .into_iter()
+        .map(|(listener, router)| accept(listener, router, Arc::clone(&places), stop.clone()));
+    join_all(accepting).await;
+}
+
+async fn accept(
+    listener: Listener,
+    router: Router,
+    places: Arc<Places>,
+    mut stop: watch::Receiver<bool>,
+) {
     let (open, running) = watch::channel(());
+    let Listener { socket, tls } = listener;
     loop {
         let accepted = tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
-            accepted = listener.accept() => accepted,
+            accepted = socket.accept() => accepted,
         };
         match accepted {
             Ok((stream, peer)) => match places.admit(peer.ip()) {
                 Ok(place) => {
                     let (router, stop, running) = (router.clone(), stop.clone(), running.clone());
+                    let tls = tls.clone();
                     tokio::spawn(async move {
                         // It is told that this connection has ended.
                         let _running = running;
-                        run(stream, peer, router, place, stop).await;
+                        run(stream, tls, peer, router, place, stop).await;
                     });
                 }
-                Err(full) => refuse(&stream, &places, full),
+                Err(full) => {
+                    places.refused(full);
+                    // Within TLS an answer would take a handshake.
+                    if tls.is_none() {
+                        refuse(&stream);
+                    }
+                }
             },
             // The client went away.
             Err(error)
@@ -99,33 +138,56 @@ pub async fn serve(
             }
         }
     }
-    drop((listener, running));
+    drop((socket, running));
     open.closed().await;
 }
 
 /// Answers without waiting for anything.
-fn refuse(stream: &TcpStream, places: &Places, full: Full) {
-    places.refused(full);
+fn refuse(stream: &Stream) {
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
          cache-control: no-store\r\nretry-after: 5\r\nconnection: close\r\n\
          content-length: {}\r\n\r\n{FULL}",
         FULL.len()
     );
-    let _ = stream.try_write(answer.as_bytes());
+    stream.try_write(answer.as_bytes());
 }
 
 /// Runs one connection to its end.
 async fn run(
-    stream: TcpStream,
+    stream: Stream,
+    tls: Option<Arc<Endpoint>>,
     peer: SocketAddr,
     router: Router,
     place: Connection,
     mut stop: watch::Receiver<bool>,
 ) {
-    // An answer is written whole; it need not wait for the acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
+    stream.set_nodelay();
     let place = Arc::new(place);
+    let io = Watched::new(stream, Arc::clone(&place));
+    let Some(endpoint) = tls else {
+        return converse(io, None, peer, router, place, stop).await;
+    };
+    place.handshake(true);
+    let shaken = {
+        let mut shaking = pin!(handshake::accept(&endpoint, io, peer));
+        until_over(&place, &mut stop, shaking.as_mut(), |_| {}).await
+    };
+    place.handshake(false);
+    if let Some(Some((io, certificate))) = shaken {
+        converse(io, certificate, peer, router, place, stop).await;
+    }
+}
+
+/// Answers the requests of one connection.
+async fn converse(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    certificate: Option<Arc<ClientCertificate>>,
+    peer: SocketAddr,
+    router: Router,
+    place: Arc<Connection>,
+    mut stop: watch::Receiver<bool>,
+) {
     let service = TowerToHyperService::new(router);
     let called = Arc::clone(&place);
     let service = service_fn(move |request: Request<Incoming>| {
@@ -134,6 +196,9 @@ async fn run(
         let mut request = request.map(|body| Body::new(Sent::new(body, Arc::clone(&place))));
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(Caller(Arc::clone(&place)));
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
         let answer = service.call(request);
         async move {
             let response: Response<Body> = match answer.await {
@@ -144,27 +209,37 @@ async fn run(
             Ok::<_, std::convert::Infallible>(response.map(|body| Answer::new(body, place)))
         }
     });
-    let io = TokioIo::new(Watched::new(stream, Arc::clone(&place)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // It would be for idle connections too: the watch below tells them apart.
         .header_read_timeout(None)
         .max_buf_size(BUFFER)
-        .serve_connection(io, service);
+        .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
+    let _ = until_over(&place, &mut stop, connection.as_mut(), |one| one.graceful_shutdown()).await;
+}
+
+/// The outcome of `work` on a connection, if it comes before the connection is late or has to give way. `stopping` is
+/// called once, when the service is about to end.
+async fn until_over<F: Future>(
+    place: &Connection,
+    stop: &mut watch::Receiver<bool>,
+    mut work: Pin<&mut F>,
+    stopping: impl Fn(Pin<&mut F>),
+) -> Option<F::Output> {
     let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
-    let mut stopping = false;
+    let mut is_stopping = false;
     loop {
         let step = poll_fn(|context| {
-            if connection.as_mut().poll(context).is_ready() {
-                return Poll::Ready(());
+            if let Poll::Ready(output) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
             }
             // What has just happened may have changed what it is waited for.
             loop {
                 let Some(end) = place.deadline() else { return Poll::Pending };
                 if end <= Instant::now() {
                     place.timed_out();
-                    return Poll::Ready(());
+                    return Poll::Ready(None);
                 }
                 if alarm.deadline() != end {
                     alarm.as_mut().reset(end);
@@ -175,13 +250,13 @@ async fn run(
             }
         });
         tokio::select! {
-            () = step => return,
-            () = place.evicted() => return,
+            output = step => return output,
+            () = place.evicted() => return None,
             // Where nothing can say so any more, it is to stop as well.
-            () = stopped(&mut stop), if !stopping => {
-                stopping = true;
+            () = stopped(stop), if !is_stopping => {
+                is_stopping = true;
                 place.stop();
-                connection.as_mut().graceful_shutdown();
+                stopping(work.as_mut());
             }
         }
     }

@@ -133,6 +133,13 @@ impl Connection {
         }
     }
 
+    /// A TLS handshake begins, or is done.
+    pub(super) fn handshake(&self, begins: bool) {
+        if let Some(place) = self.places.inner().open.get_mut(&self.id) {
+            place.handshake = begins;
+        }
+    }
+
     /// A head has come whole.
     pub(super) fn head(&self, without_body: bool) {
         self.places.inner().enter(self.id, if without_body { At::Work } else { At::Body });
@@ -179,6 +186,7 @@ impl Connection {
         let why = match place.at {
             // Idle connections end: that is no news.
             At::Idle if place.blocked.is_none() => return self.places.metrics.closed(Closed::Idle),
+            At::Head if place.handshake => Closed::SlowHandshake,
             At::Head => Closed::SlowHead,
             At::Body => Closed::SlowBody,
             At::Idle | At::Answer | At::Work => Closed::AnswerNotRead,

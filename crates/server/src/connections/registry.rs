@@ -65,6 +65,8 @@ pub(super) struct Place {
     since: Instant,
     /// No request has come on it.
     fresh: bool,
+    /// Its TLS handshake is not done.
+    pub(super) handshake: bool,
     /// Whose connection it is: idle ones are evicted in that order.
     caller: Rank,
     pub(super) blocked: Option<Instant>,
@@ -113,6 +115,7 @@ impl Registry {
             at: At::Head,
             since: Instant::now(),
             fresh: true,
+            handshake: false,
             caller: Rank::Stranger,
             blocked: None,
             proxy: None,
@@ -226,6 +229,7 @@ impl Registry {
     pub(super) fn deadline(&self, id: u64, times: &Times) -> Option<Instant> {
         let place = self.open.get(&id)?;
         let limit = match place.at {
+            At::Head if place.handshake && !self.stopping => Some(times.handshake.min(times.head)),
             At::Head if self.stopping => Some(times.last_head.min(times.head)),
             At::Head => Some(times.head),
             At::Body => Some(times.body),

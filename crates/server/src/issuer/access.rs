@@ -149,6 +149,25 @@ pub(super) fn check_file(path: &Path) -> Result<(), KeyError> {
     Ok(())
 }
 
+/// As [`check_file`], and members of a group of the service's own may read it: so Kubernetes mounts a secret for a
+/// service that is not root.
+///
+/// # Errors
+/// [`KeyError::Foreign`] or [`KeyError::Exposed`].
+pub(crate) fn check_shared_file(path: &Path) -> Result<(), KeyError> {
+    let metadata = fs::metadata(path).map_err(|error| KeyError::Io(path.to_owned(), error))?;
+    let us = Us::now();
+    if !us.trusts(metadata.uid()) {
+        return Err(KeyError::Foreign { path: path.to_owned(), uid: metadata.uid(), us: us.uid });
+    }
+    let own_group = us.groups.contains(&metadata.gid());
+    let refused = if own_group { 0o037 } else { 0o077 };
+    if metadata.mode() & refused != 0 {
+        return Err(KeyError::Exposed(path.to_owned()));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

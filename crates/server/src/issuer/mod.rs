@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use crate::clock::Moment;
 use crate::limits::MAX_TOKEN_BYTES;
+pub(crate) use access::check_shared_file;
 pub use error::KeyError;
 pub use key_name::KeyName;
 use key_ring::KeyRing;

@@ -21,13 +21,14 @@ use crate::feed::{About, Known};
 pub struct Keys(Vec<(String, ProbeKey)>);
 
 impl Keys {
-    /// Those of these proxies.
+    /// Those of these proxies that have an API token.
     #[must_use]
     pub fn new(proxies: &[Arc<Proxy>]) -> Keys {
         let key = |proxy: &Arc<Proxy>| {
-            (proxy.name.clone(), ProbeKey::from_credential_digest(&proxy.token_sha256))
+            let digest = proxy.token_sha256.as_ref()?;
+            Some((proxy.name.clone(), ProbeKey::from_credential_digest(digest)))
         };
-        Keys(proxies.iter().map(key).collect())
+        Keys(proxies.iter().filter_map(key).collect())
     }
 }
 

@@ -10,11 +10,14 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::app::App;
 use crate::auth::identity::{CallerSlot, KnownCaller, known};
+use crate::clock::rfc3339;
 use crate::evidence::{Attempt, CallerKind, Outcome, Taken};
 use crate::problem::Reason;
+use crate::tls::{Certificate, ClientCertificate};
 
 /// The longest query that is kept, in bytes.
 const MAX_QUERY: usize = 512;
@@ -28,6 +31,7 @@ struct Asked {
     uri: Uri,
     endpoint: Option<MatchedPath>,
     source: Option<SocketAddr>,
+    certificate: Option<Arc<ClientCertificate>>,
 }
 
 pub(super) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -38,6 +42,7 @@ pub(super) async fn observe(State(app): State<App>, mut request: Request, next: 
         endpoint: extensions.get::<MatchedPath>().cloned(),
         // Without the address where the connection's side did not say it.
         source: extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
+        certificate: extensions.get::<Arc<ClientCertificate>>().cloned(),
         method: request.method().clone(),
         uri: request.uri().clone(),
     };
@@ -52,7 +57,7 @@ pub(super) async fn observe(State(app): State<App>, mut request: Request, next: 
         (true, None) => return response,
         (false, _) => Outcome::Refused,
     };
-    let caller = slot.get().or_else(|| anywhere(&app, headers.as_ref()));
+    let caller = slot.get().or_else(|| anywhere(&app, headers.as_ref(), &asked));
     match caller {
         // Proxies read no evidence, and what they put there is no reading.
         Some((CallerKind::Proxy, _)) if outcome == Outcome::Read => {}
@@ -66,8 +71,8 @@ pub(super) async fn observe(State(app): State<App>, mut request: Request, next: 
     response
 }
 
-fn anywhere(app: &App, headers: Option<&HeaderMap>) -> Option<KnownCaller> {
-    known(headers?, &app.config())
+fn anywhere(app: &App, headers: Option<&HeaderMap>, asked: &Asked) -> Option<KnownCaller> {
+    known(headers?, asked.certificate.as_deref(), &app.config())
 }
 
 /// Whether such an answer says that the caller may not, or not any more.
@@ -96,6 +101,9 @@ impl Asked {
         app.metrics().unknown_proxy_refused(endpoint);
         let source = self.source.map(|source| source.ip());
         let Some(unlogged) = app.evidence().recorder().logs_unknown_proxy(source) else { return };
+        if let Some(certificate) = &self.certificate {
+            return self.warn_of_certificate(certificate.shown(), reason, unlogged);
+        }
         let what = match reason {
             Some(Reason::CredentialMissing) => {
                 "refused a proxy without a credential: set revocation.credential in the filter's configuration, and \
@@ -108,6 +116,26 @@ impl Asked {
         };
         let (source, reason) = (self.source(), reason.map(Reason::word));
         tracing::warn!(endpoint, source, reason, unlogged, "{what}");
+    }
+
+    /// The same, of a proxy with a client certificate.
+    fn warn_of_certificate(
+        &self,
+        certificate: &Certificate,
+        reason: Option<Reason>,
+        unlogged: u64,
+    ) {
+        tracing::warn!(
+            endpoint = self.endpoint(),
+            source = self.source(),
+            reason = reason.map(Reason::word),
+            names = certificate.shown_names(),
+            sha256 = certificate.shown_sha256(),
+            not_after = rfc3339(certificate.not_after.seconds()),
+            unlogged,
+            "refused a proxy by its client certificate: compare certificate_san and certificate_sha256 of [[proxies]] \
+             with it, and the API token that came with it, if one did; after a change send this service SIGHUP"
+        );
     }
 
     fn endpoint(&self) -> &str {

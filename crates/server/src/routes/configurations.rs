@@ -26,7 +26,7 @@ pub(super) async fn report(
     check(&report)?;
     let configuration = report.configuration.clone();
     let config = app.config();
-    match app.configurations().report(app.now(), &config, &proxy.token_sha256, report) {
+    match app.configurations().report(app.now(), &config, &proxy.credential_id(), report) {
         Taken::New => tracing::info!(proxy = proxy.name, configuration, "configuration reported"),
         Taken::Known => {}
         Taken::Contradicts => tracing::warn!(

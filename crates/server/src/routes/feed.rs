@@ -104,7 +104,7 @@ pub(super) async fn handler(
 fn wanted(app: &App, proxy: &Proxy, configuration: Option<&str>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let is_wanted = |configuration: &&str| {
-        app.configurations().is_wanted(app.now(), &proxy.token_sha256, configuration)
+        app.configurations().is_wanted(app.now(), &proxy.credential_id(), configuration)
     };
     // Hex digits are always a header's value.
     if let Some(Ok(digest)) = configuration.filter(is_wanted).map(HeaderValue::from_str) {

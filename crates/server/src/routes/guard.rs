@@ -17,21 +17,23 @@ use crate::access::Access;
 use crate::access::callers::{CallerKind, Verb};
 use crate::app::App;
 use crate::auth::identity::{self, Caller};
+use crate::config::Serves;
 use crate::problem::Problem;
 
-/// Makes the endpoints of one service.
-pub(super) struct Guards(App);
+/// Makes the endpoints of one listener.
+pub(super) struct Guards(App, Serves);
 
-/// What is done at one path, each method with its verb.
-pub(super) struct Endpoint(MethodRouter<App>);
+/// What is done at one path, each method with its verb. Nothing, where the listener is for other callers.
+pub(super) struct Endpoint(Option<MethodRouter<App>>);
 
 /// Guarded routes.
 #[derive(Default)]
 pub(super) struct Routes(Router<App>);
 
 impl Guards {
-    pub(super) fn new(app: &App) -> Guards {
-        Guards(app.clone())
+    /// For a listener that serves these callers.
+    pub(super) fn new(app: &App, serves: Serves) -> Guards {
+        Guards(app.clone(), serves)
     }
 
     /// `GET`, for those whom the table lets do this.
@@ -46,30 +48,38 @@ impl Guards {
 
     fn guarded(&self, verb: Verb, methods: MethodRouter<App>) -> Endpoint {
         // Not around the answer to another method: that is the same for every caller.
-        Endpoint(methods.route_layer(from_fn_with_state((self.0.clone(), verb), guard)))
+        let guarded = || methods.route_layer(from_fn_with_state((self.0.clone(), verb), guard));
+        Endpoint(verb.is_served_by(self.1).then(guarded))
     }
 }
 
 impl Endpoint {
     /// Another method at the same path.
     pub(super) fn and(self, other: Endpoint) -> Endpoint {
-        Endpoint(self.0.merge(other.0))
+        Endpoint(match (self.0, other.0) {
+            (Some(one), Some(other)) => Some(one.merge(other)),
+            (one, other) => one.or(other),
+        })
     }
 
     /// With bodies of at most so many bytes.
     pub(super) fn max_body(self, bytes: usize) -> Endpoint {
-        Endpoint(self.0.layer(DefaultBodyLimit::max(bytes)))
+        Endpoint(self.0.map(|methods| methods.layer(DefaultBodyLimit::max(bytes))))
     }
 
     /// On another runtime, guard included.
     pub(super) fn on(self, runtime: &Handle) -> Endpoint {
-        Endpoint(self.0.layer(from_fn_with_state(runtime.clone(), apart::run)))
+        let apart = from_fn_with_state(runtime.clone(), apart::run);
+        Endpoint(self.0.map(|methods| methods.layer(apart)))
     }
 }
 
 impl Routes {
     pub(super) fn route(self, path: &str, endpoint: Endpoint) -> Routes {
-        Routes(self.0.route(path, endpoint.0))
+        match endpoint.0 {
+            Some(methods) => Routes(self.0.route(path, methods)),
+            None => self,
+        }
     }
 
     pub(super) fn into_router(self) -> Router<App> {

@@ -13,16 +13,18 @@ use crate::app::App;
 use crate::auth::identity::{self, Caller};
 use crate::problem::{Problem, Reason};
 
-pub(super) async fn alive(State(app): State<App>, mut parts: Parts) -> Json<Health> {
+/// With `detail` for auditors who ask for it, where the listener is for people.
+pub(super) async fn alive(detail: bool, State(app): State<App>, mut parts: Parts) -> Json<Health> {
     let query = parts.uri.query().unwrap_or_default();
-    if query.split('&').any(|parameter| parameter == "detail=1")
+    if detail
+        && query.split('&').any(|parameter| parameter == "detail=1")
         // Whoever else asks learns what anybody does.
         && let Ok(Caller::Person(person)) = identity::authenticate(&mut parts, &app.config())
         && Access::of(&app.config()).is_auditor(&person)
     {
         return Json(health_detail::of(&app));
     }
-    Json(Health { status: "ok".to_owned(), clock: None, configuration: None })
+    Json(Health { status: "ok".to_owned(), clock: None, configuration: None, tls: Vec::new() })
 }
 
 pub(super) async fn ready(State(app): State<App>) -> Result<Json<Status>, Problem> {

@@ -8,7 +8,8 @@ use crate::timekeeper::Doubt;
 
 pub(super) fn of(app: &App) -> Health {
     let configuration = Some(app.reloads().view());
-    Health { status: "ok".to_owned(), clock: Some(clock(app)), configuration }
+    let tls = app.tls().iter().map(|endpoint| endpoint.health()).collect();
+    Health { status: "ok".to_owned(), clock: Some(clock(app)), configuration, tls }
 }
 
 fn clock(app: &App) -> ClockHealth {

@@ -49,6 +49,7 @@ use tokio::runtime::Handle;
 
 use crate::access::callers::Verb;
 use crate::app::App;
+use crate::config::Serves;
 use crate::limits::{MAX_BODY_BYTES, MAX_HEADS_BODY_BYTES, MAX_WAIT_S};
 use crate::problem::{Problem, Reason};
 
@@ -63,8 +64,15 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(10 + MAX_WAIT_S.unsigned_abs(
 /// The whole interface. All of it but the feed is done on `runtime`, wherever its connections are
 /// served: when thousands of polls are woken at once, a revocation must not stand in their queue.
 pub fn router(app: App, runtime: &Handle) -> Router {
+    router_for(app, runtime, Serves::ALL)
+}
+
+/// What of the interface a listener has that serves these callers: see [`router`].
+pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
     let apart = from_fn_with_state(runtime.clone(), apart::run);
-    let on = Guards::new(&app);
+    let on = Guards::new(&app, serves);
+    // Elsewhere an auditor's credential is not looked at.
+    let detail = serves.people;
     // Revoking everything may take a while too.
     let revocations =
         on.post(Verb::RevokeMany, kill::handler).on(runtime).and(on.get(Verb::Feed, feed::handler));
@@ -99,7 +107,7 @@ pub fn router(app: App, runtime: &Handle) -> Router {
         .route("/oauth2/introspect", on.post(Verb::Introspect, introspect::handler))
         .route("/oauth2/revoke", on.post(Verb::RevokeToken, oauth_revoke::handler))
         .route("/.well-known/jwks.json", on.get(Verb::Jwks, jwks::handler))
-        .route("/healthz", on.get(Verb::Alive, health::alive))
+        .route("/healthz", on.get(Verb::Alive, move |app, parts| health::alive(detail, app, parts)))
         .route("/readyz", on.get(Verb::Ready, health::ready))
         .route("/metrics", on.get(Verb::Metrics, metrics::handler))
         .route("/openapi.json", on.get(Verb::Openapi, openapi::handler))

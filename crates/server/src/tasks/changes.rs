@@ -38,6 +38,9 @@ impl Changes {
         // By name, so that a new field has to be put in its place here.
         let Config {
             listen,
+            tls,
+            insecure_http,
+            listeners,
             issuer,
             database,
             evidence_database,
@@ -65,6 +68,9 @@ impl Changes {
         Changes {
             need_restart: names(&[
                 ("listen", old.listen != *listen),
+                ("tls", old.tls != *tls),
+                ("insecure_http", old.insecure_http != *insecure_http),
+                ("listeners", old.listeners != *listeners),
                 ("issuer", old.issuer != *issuer),
                 ("database", old.database != *database),
                 ("evidence_database", old.evidence_database != *evidence_database),

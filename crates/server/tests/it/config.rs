@@ -62,7 +62,7 @@ fn a_field_that_is_missing_or_an_empty_list_is_an_error() {
     assert_eq!(
         found,
         [
-            "listen: is required",
+            "listen: is required, unless `listeners` is given",
             "issuer: is required",
             "database: is required",
             "key_directory: is required",
@@ -71,9 +71,9 @@ fn a_field_that_is_missing_or_an_empty_list_is_an_error() {
             "scopes[0]: expected an object, found a number",
             "colour: unknown field; the fields here are `activate_within`, `auditors`, `database`, `definitions`, `evidence_database`, \
              `evidence_retention`, `evidence_thin_after`, \
-             `incident_pattern`, `issuer`, `keep_grants_of_leavers`, `key_directory`, `listen`, \
+             `incident_pattern`, `insecure_http`, `issuer`, `keep_grants_of_leavers`, `key_directory`, `listen`, `listeners`, \
              `max_connections`, `max_connections_per_address`, \
-             `max_pending_requests`, `pending_lifetime`, `people`, `proxies`, `responders`, `scopes`",
+             `max_pending_requests`, `pending_lifetime`, `people`, `proxies`, `responders`, `scopes`, `tls`",
         ]
     );
     for field in ["requesters", "approvers"] {

@@ -32,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn limits(total: usize) -> Limits {
     let times = Times {
+        handshake: HEAD,
         head: HEAD,
         body: BODY,
         idle: IDLE,

@@ -321,6 +321,7 @@ async fn answers_have_the_members_that_it_describes() {
         "ReportedConfiguration",
         "Say",
         "Spelling",
+        "TlsHealth",
         "TokenForm",
         "Why",
     ];
