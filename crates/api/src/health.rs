@@ -71,7 +71,7 @@ pub struct ClockHealth {
 pub struct ConfigurationHealth {
     /// When what holds now was read.
     pub loaded_at: Instant,
-    /// The SHA-256 of the file that it was in.
+    /// The SHA-256 of the file that it was in; of a folder, that of what `LC_ALL=C sha256sum *.toml` prints in it.
     #[schema(required = true)]
     pub digest: Option<String>,
     /// How often it was replaced since the start.
@@ -86,8 +86,27 @@ pub struct ConfigurationHealth {
 pub struct ReloadFailure {
     /// When.
     pub at: Instant,
-    /// Why.
+    /// Why, each error on a line.
     pub error: String,
+    /// Each error; none from services before this member.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub errors: Vec<ConfigurationError>,
+}
+
+/// One thing that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConfigurationError {
+    /// The file that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub file: Option<String>,
+    /// Where in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub field: Option<String>,
+    /// What was expected, and what to do.
+    pub message: String,
 }
 
 /// The certificate of a listener.
@@ -105,5 +124,14 @@ pub struct TlsHealth {
     #[schema(required = true)]
     pub client_ca_file: Option<String>,
     /// Why what is in the files now is not in use; empty where it is.
-    pub failures: Vec<ReloadFailure>,
+    pub failures: Vec<FileFailure>,
+}
+
+/// A file that was not taken: what was read before stays in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FileFailure {
+    /// When.
+    pub at: Instant,
+    /// Which, why, and what to do.
+    pub error: String,
 }

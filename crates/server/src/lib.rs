@@ -29,6 +29,7 @@ mod granted;
 pub mod issuer;
 pub mod limits;
 pub mod listeners;
+pub mod look;
 pub mod memory_guard;
 pub mod metrics;
 pub mod metrics_server;

@@ -15,8 +15,8 @@ pub(crate) struct Args {
     #[command(subcommand)]
     task: Task,
 
-    /// The service's configuration, in TOML.
-    #[arg(long, value_name = "FILE", global = true, default_value = "/etc/breakglass/config.toml")]
+    /// The service's configuration, in TOML: a file, or a folder of files.
+    #[arg(long, value_name = "PATH", global = true, default_value = "/etc/breakglass/config.toml")]
     config: PathBuf,
 }
 
@@ -37,7 +37,7 @@ enum Task {
 pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
     // A backup does not need the files of definitions: wrong ones do not stop it.
-    let (config, _) = ConfigFile::read_alone(&args.config)
+    let config = ConfigFile::read_alone(&args.config)
         .map_err(|error| Failure::Invalid(format!("the configuration is not valid:\n{error}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -21,11 +21,12 @@ use breakglass_server::database_lock::DatabaseLock;
 use breakglass_server::evidence;
 use breakglass_server::issuer::{Issuer, KeyDirectory};
 use breakglass_server::listeners::Listeners;
+use breakglass_server::look::Look;
 use breakglass_server::memory_guard::forbid_dumps;
 use breakglass_server::metrics::Metrics;
 use breakglass_server::metrics_server;
 use breakglass_server::random::Randomness;
-use breakglass_server::reload::ConfigFile;
+use breakglass_server::reload::{Attempt, ConfigFile};
 use breakglass_server::server;
 use breakglass_server::store::Store;
 use breakglass_server::tasks::reload::{self, keep_reloading};
@@ -36,8 +37,8 @@ const EVIDENCE_PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The configuration, in TOML.
-    #[arg(long, value_name = "FILE")]
+    /// The configuration, in TOML: a file, or a folder whose files `*.toml` are merged.
+    #[arg(long, value_name = "PATH")]
     config: PathBuf,
 
     /// Listen here instead; port 0 takes a free one.
@@ -75,7 +76,8 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
         let _runtime = runtime.enter();
         Signals::take().map_err(|error| Failure::Failed(error.to_string()))?
     };
-    let file = ConfigFile::read(&args.config)
+    let Attempt { look, result } = ConfigFile::read(&args.config, &[]);
+    let file = result
         .map_err(|error| Failure::Invalid(format!("the configuration is not valid:\n{error}")))?;
     if args.check {
         let warnings = file.warnings();
@@ -94,17 +96,17 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
     }
     raise_file_limit();
     forbid_dumps();
-    runtime.block_on(serve(args, file, signals))?;
+    runtime.block_on(serve(args, file, look, signals))?;
     Ok(Exit::Done)
 }
 
-async fn serve(args: &Args, file: ConfigFile, signals: Signals) -> Result<(), Failure> {
+async fn serve(args: &Args, file: ConfigFile, look: Look, signals: Signals) -> Result<(), Failure> {
     let wanted = wanted(args.listen, &file.config)?;
     // Before the database is opened, and until the process has ended.
     let mut lock = DatabaseLock::take(&file.config.database, started_at())
         .map_err(|error| Failure::Failed(error.to_string()))?;
     lock.describe(&addresses(&wanted));
-    let ConfigFile { config, definitions, digest } = file;
+    let ConfigFile { config, definitions, digest, .. } = file;
     let app = assemble(Configured { config, definitions }, args.accept_clock).await?;
     app.reloads().started_with(digest);
     reload::applied(&app);
@@ -125,7 +127,7 @@ async fn serve(args: &Args, file: ConfigFile, signals: Signals) -> Result<(), Fa
     }
     let Signals { hangup, terminate, interrupt } = signals;
     let upkeep = tokio::spawn(evidence::keep(app.clone()));
-    let reloading = tokio::spawn(keep_reloading(app.clone(), args.config.clone(), hangup));
+    let reloading = tokio::spawn(keep_reloading(app.clone(), args.config.clone(), look, hangup));
     let served = server::serve(app.clone(), listeners, stop(terminate, interrupt)).await;
     reloading.abort();
     upkeep.abort();

@@ -38,6 +38,7 @@ mod one_process;
 mod plans;
 mod process;
 mod reload;
+mod reload_files;
 mod scopes_import;
 mod serve_tls;
 mod stand_in;

@@ -45,16 +45,26 @@ impl Server {
 
     /// A server that this command starts with these arguments beside the usual ones.
     pub(crate) fn start_as(
+        command: Command,
+        directory: TempDir,
+        config: &str,
+        arguments: &[&str],
+    ) -> Server {
+        let path = directory.path().join("config.toml");
+        fs::write(&path, config).unwrap();
+        Server::start_from(command, directory, &path.display().to_string(), arguments)
+    }
+
+    /// A server that this command starts with the configuration at this path.
+    pub(crate) fn start_from(
         mut command: Command,
         directory: TempDir,
         config: &str,
         arguments: &[&str],
     ) -> Server {
         let at = |name: &str| directory.path().join(name);
-        fs::write(at("config.toml"), config).unwrap();
         let child = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--config"])
-            .arg(at("config.toml"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--config", config])
             .arg("--ready-file")
             .arg(at("ready"))
             .args(arguments)

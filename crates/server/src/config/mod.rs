@@ -5,6 +5,8 @@
 //! field is what docs/approval-service.md says of it: its table is made of these types.
 
 mod check;
+mod file_error;
+mod files;
 mod groups;
 mod listeners;
 mod people;
@@ -24,6 +26,8 @@ use breakglass_types::json::Json;
 
 use regex_lite::Regex;
 
+pub use file_error::FileError;
+pub use files::{Files, Locations, file_names};
 pub use groups::GroupsByAudience;
 use groups::groups_by_audience;
 pub use listeners::{
@@ -101,7 +105,7 @@ object! {
         pub scopes: Vec<Scope> = required(list(object())),
         /// Files that say what the scopes open, made of filters' configurations by `breakglass scopes import`: requests
         /// then carry the [digests](scope-digests.md) of the rules that were approved. Relative to the folder of this
-        /// file; at most 4 MiB each, and read again with it.
+        /// file, or of these files; at most 4 MiB each, and read again with it.
         pub definitions: Vec<PathBuf> = or_none(list(parsed("path", path))),
     }
 }
@@ -132,10 +136,7 @@ impl Object for Scope {}
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidConfig {
-    /// The file cannot be read.
-    #[error("{path}: {error}", path = .0.display(), error = .1)]
-    Unreadable(PathBuf, std::io::Error),
-    /// The file is not TOML.
+    /// The text is not TOML.
     #[error("{0}")]
     NotToml(String),
     /// Fields are wrong: all of them.
@@ -151,7 +152,12 @@ impl Config {
     pub fn parse(text: &str) -> Result<Config, InvalidConfig> {
         let table: Json =
             toml::from_str(text).map_err(|error| InvalidConfig::NotToml(error.to_string()))?;
-        Reading::new().read(&object(), &table).map_err(InvalidConfig::Fields)
+        Config::from_table(&table).map_err(InvalidConfig::Fields)
+    }
+
+    /// Reads a configuration from the table that its files make.
+    fn from_table(table: &Json) -> Result<Config, Vec<ConfigError>> {
+        Reading::new().read(&object(), table)
     }
 
     /// Where the evidence database is.

@@ -10,7 +10,8 @@ use breakglass_types::json::Json;
 use breakglass_types::names::check_audience;
 use breakglass_types::scope_rules::ScopeRules;
 
-use super::definition::{Definition, DefinitionError, scope};
+use super::definition::{Definition, scope};
+use crate::config::FileError;
 
 /// The largest file, in bytes: several thousand scopes.
 pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -22,7 +23,7 @@ pub(super) struct Defined {
 }
 
 /// Reads one file.
-pub(super) fn read(path: &Path) -> Result<Defined, Vec<DefinitionError>> {
+pub(super) fn read(path: &Path) -> Result<Defined, Vec<FileError>> {
     let mut errors = Errors { path, list: Vec::new() };
     let defined = bytes(path)
         .and_then(|bytes| Json::parse(&bytes).map_err(|error| format!("expected JSON: {error}")))
@@ -42,13 +43,13 @@ pub(super) fn scope_field(name: &str) -> String {
 
 struct Errors<'a> {
     path: &'a Path,
-    list: Vec<DefinitionError>,
+    list: Vec<FileError>,
 }
 
 impl Errors<'_> {
     fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
         let (field, message) = (field.into(), message.into());
-        self.list.push(DefinitionError { file: self.path.to_owned(), field, message });
+        self.list.push(FileError { file: self.path.to_owned(), field, message });
     }
 }
 

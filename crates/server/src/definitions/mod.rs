@@ -14,9 +14,9 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, FileError};
 
-pub use definition::{Definition, DefinitionError};
+pub use definition::Definition;
 pub use file::MAX_FILE_BYTES;
 pub use wanted::{Wanted, WantedError};
 
@@ -34,7 +34,7 @@ impl Definitions {
     ///
     /// # Errors
     /// All that is wrong with all of them.
-    pub fn read(folder: &Path, files: &[PathBuf]) -> Result<Definitions, Vec<DefinitionError>> {
+    pub fn read(folder: &Path, files: &[PathBuf]) -> Result<Definitions, Vec<FileError>> {
         let mut definitions = Definitions::default();
         let mut errors = Vec::new();
         for path in files {
@@ -61,13 +61,13 @@ impl Definitions {
         name: &str,
         definition: &Arc<Definition>,
         file: &Path,
-    ) -> Option<DefinitionError> {
+    ) -> Option<FileError> {
         match self.by_key.entry((audience.to_owned(), name.to_owned())) {
             Entry::Vacant(entry) => {
                 entry.insert((Arc::clone(definition), file.to_owned()));
                 None
             }
-            Entry::Occupied(entry) => Some(DefinitionError {
+            Entry::Occupied(entry) => Some(FileError {
                 file: file.to_owned(),
                 field: file::scope_field(name),
                 message: format!(

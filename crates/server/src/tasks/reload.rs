@@ -1,6 +1,7 @@
 //! Reads the configuration again: see [`crate::reload`].
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use breakglass_api::trail::ServiceAction;
 use serde_json::json;
@@ -9,50 +10,112 @@ use tokio::signal::unix::Signal;
 use super::changes::Changes;
 use super::holder_left;
 use crate::app::{App, Configured};
-use crate::reload::{ConfigFile, ReloadError, read};
+use crate::look::Look;
+use crate::reload::{ConfigFile, ReloadError, look_again, read};
 use crate::store::SERVICE;
 
-/// Reads the configuration again at each SIGHUP, for as long as the service runs. Those that come during one are
-/// one.
-pub async fn keep_reloading(app: App, path: PathBuf, mut hangup: Signal) {
-    while hangup.recv().await.is_some() {
-        // What came of it is in the log.
-        let _ = reload(&app, &path).await;
+/// How often the files are looked at. A change counts when two looks in a row find the same: files are often replaced one
+/// by one.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Why the configuration is read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The operator asked for it.
+    Sighup,
+    /// Its files have changed.
+    FileChange,
+}
+
+impl Cause {
+    /// As the log and the trail have it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Cause::Sighup => "sighup",
+            Cause::FileChange => "file_change",
+        }
     }
 }
 
-/// Reads the file at `path` and takes what it says.
+/// Reads the configuration again at each SIGHUP and when its files change, for as long as the service runs. Signals that
+/// come during a reload are one. What has failed is tried again when something has changed since, or at SIGHUP. `tried` are
+/// the files as they were when they were read last.
+pub async fn keep_reloading(app: App, path: PathBuf, mut tried: Look, mut hangup: Signal) {
+    loop {
+        let cause = tokio::select! {
+            signal = hangup.recv() => match signal {
+                Some(()) => Cause::Sighup,
+                None => return,
+            },
+            () = changed(&tried) => Cause::FileChange,
+        };
+        // What came of it is in the log.
+        let (look, _) = try_reload(&app, &path, tried.named().to_vec(), cause).await;
+        tried = look.unwrap_or(tried);
+    }
+}
+
+/// Ready when the files are other ones than those that were tried, and stay so.
+async fn changed(tried: &Look) {
+    let mut before: Option<Look> = None;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = look_again(tried).await;
+        if now.is_some() && now == before && now.as_ref() != Some(tried) {
+            return;
+        }
+        before = now;
+    }
+}
+
+/// Reads the file or folder at `path` and takes what it says.
 ///
 /// # Errors
 /// [`ReloadError`] says why the configuration stays as it is.
-pub async fn reload(app: &App, path: &Path) -> Result<(), ReloadError> {
-    let result = apply(app, path).await;
+pub async fn reload(app: &App, path: &Path, cause: Cause) -> Result<(), ReloadError> {
+    try_reload(app, path, Vec::new(), cause).await.1
+}
+
+async fn try_reload(
+    app: &App,
+    path: &Path,
+    named: Vec<PathBuf>,
+    cause: Cause,
+) -> (Option<Look>, Result<(), ReloadError>) {
+    let (look, file) = read(path, named).await;
+    let result = match file {
+        Ok(file) => apply(app, file, cause).await,
+        Err(error) => Err(error),
+    };
     app.metrics().service().reloaded(result.is_ok());
     if let Err(error) = &result {
         app.reloads().failed(app.now(), error);
         for error in error.to_string().lines() {
-            tracing::error!(error, "the configuration stays as it is");
+            tracing::error!(error, cause = cause.word(), "the configuration stays as it is");
         }
     }
-    result
+    (look, result)
 }
 
-async fn apply(app: &App, path: &Path) -> Result<(), ReloadError> {
-    let file = read(path.to_owned()).await?;
+async fn apply(app: &App, file: ConfigFile, cause: Cause) -> Result<(), ReloadError> {
     let changes =
         Changes::between((&app.config(), &app.definitions()), (&file.config, &file.definitions));
     if !changes.need_restart.is_empty() {
         return Err(ReloadError::NeedsRestart(changes.need_restart));
     }
     let (now, warnings) = (app.now(), file.warnings());
-    let ConfigFile { config, definitions, digest } = file;
-    let detail = json!({ "digest": digest, "changes": changes, "warnings": warnings.len() });
+    let ConfigFile { config, definitions, digest, .. } = file;
+    let detail = json!({
+        "digest": digest, "cause": cause.word(), "changes": changes, "warnings": warnings.len(),
+    });
     app.store().note_act(now, SERVICE, ServiceAction::Reload, &detail).await?;
     app.reconfigure(Configured { config, definitions });
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    tracing::info!(digest, changes = %json!(changes), "configuration read again");
+    let cause = cause.word();
+    tracing::info!(digest, cause, changes = %json!(changes), "configuration read again");
     app.reloads().applied(now, digest);
     applied(app);
     Ok(())

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use breakglass_api::health::{ReloadFailure, TlsHealth};
+use breakglass_api::health::{FileFailure, TlsHealth};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, ServerConfig};
@@ -219,7 +219,7 @@ impl Endpoint {
     pub fn health(&self) -> TlsHealth {
         let certificate = self.certificate();
         let failures = [Some(self.served.failure()), self.clients.as_ref().map(Part::failure)];
-        let failure = |(at, error)| ReloadFailure { at: written(at), error };
+        let failure = |(at, error)| FileFailure { at: written(at), error };
         TlsHealth {
             listener: self.listener.clone(),
             certificate_file: self.tls.certificate_file.display().to_string(),

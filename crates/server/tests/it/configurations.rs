@@ -5,6 +5,7 @@ use std::fs;
 use axum::body::Body;
 use axum::http::Request;
 use breakglass_server::configurations::{MAX_CONFIGURATIONS, MAX_REPORTS};
+use breakglass_server::tasks::reload::{Cause, reload};
 use breakglass_types::configurations::MAX_CONFIGURATION_BYTES;
 use serde_json::{Value, json};
 
@@ -236,7 +237,7 @@ async fn what_a_stolen_credential_says_never_stands_for_another_proxy() {
     };
     let text = fs::read_to_string(&path).unwrap().replace(&digest("mallory"), &digest("mallory-2"));
     fs::write(&path, text).unwrap();
-    breakglass_server::tasks::reload::reload(&service.app, &path).await.unwrap();
+    reload(&service.app, &path, Cause::Sighup).await.unwrap();
     assert_eq!(shown(&service, &request).await["proxies"], counts(0, 1, 5));
     assert_eq!(
         report(&service, "mallory", body(&configuration, &orders_read())).await.refusal(),

@@ -21,6 +21,7 @@ mod clock;
 mod clock_dates;
 mod clock_restart;
 mod config;
+mod config_files;
 mod configurations;
 mod connections;
 mod credentials;
