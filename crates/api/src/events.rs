@@ -81,6 +81,8 @@ words! {
         ClockAccepted = "breakglass.service.clock_accepted",
         /// The configuration was read again.
         ConfigurationRead = "breakglass.service.configuration_read",
+        /// A configuration that was read again grants what the one before did not.
+        ConfigurationWidened = "breakglass.service.configuration_widened",
         /// A new evidence database was made, because the earlier one was missing.
         EvidenceMade = "breakglass.service.evidence_made",
         /// The requests and grants of a person who left were ended.

@@ -233,6 +233,11 @@ pub struct Grant {
     #[serde(default)]
     #[schema(required = true)]
     pub approvals: Vec<Approval>,
+    /// The digest of the service's configuration under which the last approval was given; not in lists, and nothing for
+    /// grants of services before this member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^[0-9a-f]{64}$")]
+    pub configuration: Option<String>,
     /// Its revocation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -22,6 +22,8 @@ words! {
     ServiceAction {
         /// A new time of the wall clock was confirmed, or the service believed it by itself.
         AcceptClock = "accept_clock",
+        /// A configuration that was read again grants what the one before did not.
+        ConfigurationWidened = "configuration_widened",
         /// A new evidence database was made, because the earlier one was missing.
         EvidenceMade = "evidence_made",
         /// A silent proxy was said to be gone.

@@ -51,12 +51,14 @@ struct Setup {
     config: Arc<Config>,
     definitions: Arc<Definitions>,
     chain_owners: Arc<ChainOwners>,
+    digest: Option<Arc<str>>,
 }
 
 impl Setup {
-    fn new(Configured { config, definitions }: Configured) -> Setup {
+    fn new(Configured { config, definitions, digest }: Configured) -> Setup {
         let chain_owners = Arc::new(ChainOwners::new(&config.proxies));
-        Setup { config: Arc::new(config), definitions: Arc::new(definitions), chain_owners }
+        let (config, definitions) = (Arc::new(config), Arc::new(definitions));
+        Setup { config, definitions, chain_owners, digest: digest.map(Arc::from) }
     }
 }
 
@@ -67,12 +69,14 @@ pub struct Configured {
     pub config: Config,
     /// What its files of definitions say.
     pub definitions: Definitions,
+    /// The digest of the files that it was in; nothing for one that was in none.
+    pub digest: Option<String>,
 }
 
 /// A configuration that names no other file.
 impl From<Config> for Configured {
     fn from(config: Config) -> Configured {
-        Configured { config, definitions: Definitions::default() }
+        Configured { config, definitions: Definitions::default(), digest: None }
     }
 }
 
@@ -124,6 +128,13 @@ impl App {
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
         self.setup().config
+    }
+
+    /// The configuration as it is now, with the digest of the files that it was in.
+    #[must_use]
+    pub fn config_and_digest(&self) -> (Arc<Config>, Option<Arc<str>>) {
+        let Setup { config, digest, .. } = self.setup();
+        (config, digest)
     }
 
     /// What the scopes open, as far as files define it.

@@ -21,6 +21,7 @@ pub mod configurations;
 pub mod connections;
 pub mod database_lock;
 pub mod definitions;
+pub mod difference;
 pub mod domain;
 pub mod duration;
 pub mod evidence;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use breakglass_server::app::{App, Configured};
+use breakglass_server::auth::identity;
 use breakglass_server::clock::{Clock, ClockUnknown, Moment};
 use breakglass_server::config::Config;
 use breakglass_server::definitions::Definitions;
@@ -197,6 +198,7 @@ impl Service {
         clock: TestClock,
         accept: bool,
     ) -> Result<Service, ClockError> {
+        let digest = identity::digest(config).iter().map(|byte| format!("{byte:02x}")).collect();
         let config = Config::parse(config).unwrap();
         let store = Store::open(&config.database).await.unwrap();
         let keys = KeyDirectory::new(&config.key_directory);
@@ -209,7 +211,7 @@ impl Service {
         let issuer = Issuer::new(&config.issuer, keys).unwrap();
         let metrics = Metrics::new().unwrap();
         let definitions = Definitions::read(directory.path(), &config.definitions).unwrap();
-        let configured = Configured { config, definitions };
+        let configured = Configured { config, definitions, digest: Some(digest) };
         let app = App::new(configured, store, issuer, timekeeper, randomness, metrics);
         // A test can start the service on a file that cannot be opened.
         let _ = app.evidence().open().await;

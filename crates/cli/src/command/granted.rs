@@ -47,6 +47,9 @@ pub(super) fn facts(request: &Request, now: Option<Moment>) -> Vec<(&'static str
         facts.push(("left out", left_out.join(", ")));
     }
     facts.extend(approvals(grant, now).into_iter().map(|approval| ("approved", approval)));
+    if let Some(digest) = &grant.configuration {
+        facts.push(("config", digest.clone()));
+    }
     if let Some(at) = take_by(request, grant) {
         let command = format!("breakglass token {}", request.id);
         facts.push(("take by", format!("{}: `{command}`", instant(at, now))));

@@ -107,7 +107,11 @@ async fn serve(args: &Args, file: ConfigFile, look: Look, signals: Signals) -> R
         .map_err(|error| Failure::Failed(error.to_string()))?;
     lock.describe(&addresses(&wanted));
     let ConfigFile { config, definitions, digest, .. } = file;
-    let app = assemble(Configured { config, definitions }, args.accept_clock).await?;
+    let app = assemble(
+        Configured { config, definitions, digest: Some(digest.clone()) },
+        args.accept_clock,
+    )
+    .await?;
     app.reloads().started_with(digest);
     reload::applied(&app);
     let listeners =

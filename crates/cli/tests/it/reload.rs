@@ -39,6 +39,13 @@ fn health(server: &Server) -> Value {
     server.get("grace", "/healthz?detail=1")["configuration"].clone()
 }
 
+/// The last reload on the trail.
+fn last_reload(server: &Server) -> Value {
+    let acts = server.get("grace", "/v1/audit/service")["acts"].clone();
+    let mut acts = acts.as_array().unwrap().iter().rev();
+    acts.find(|act| act["action"] == "reload").unwrap().clone()
+}
+
 fn metric(server: &Server, name: &str) -> Option<String> {
     let text = server.get("nobody", "/metrics");
     let line =
@@ -71,8 +78,7 @@ fn takes_what_is_new_and_says_what_it_was() {
     assert_eq!(server.run("carol", &["approve", &id, "--yes"]).code, 2, "gone");
     server.run("heidi", &["approve", &id, "--yes"]).done();
 
-    let acts = server.get("grace", "/v1/audit/service")["acts"].clone();
-    let act = &acts[acts.as_array().unwrap().len() - 1];
+    let act = last_reload(&server);
     let none = json!({ "added": [], "removed": [], "changed": [] });
     assert_eq!((&act["actor"], &act["action"]), (&json!("service"), &json!("reload")));
     assert_eq!(
@@ -340,8 +346,7 @@ fn definitions_are_read_again_all_of_them_or_none() {
     );
     hang_up(&server, APPLIED);
     assert_ne!(shown(&server)["digest"], before["digest"]);
-    let acts = server.get("grace", "/v1/audit/service")["acts"].clone();
-    let act = &acts[acts.as_array().unwrap().len() - 1];
+    let act = last_reload(&server);
     assert_eq!(
         act["detail"]["changes"]["definitions"],
         json!({ "added": ["orders:write prod"], "removed": ["db:admin prod"], "changed": ["orders:read prod"] })

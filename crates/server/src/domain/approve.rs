@@ -3,6 +3,8 @@
 //! What the configuration says now counts, not what it said at submission: a requester who has lost a group, or a scope
 //! that has become shorter, is refused here.
 
+use std::sync::{Mutex, PoisonError};
+
 use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
 use breakglass_api::request::State;
@@ -13,7 +15,7 @@ use super::{NoLonger, Refused, TrustedMoment, locked};
 use crate::access::{self, Access};
 use crate::app::App;
 use crate::auth::identity::has_submitted;
-use crate::config::Person;
+use crate::config::{Config, Person};
 use crate::store::{Happened, NewApproval, NewGrant, OfRequest, Request};
 
 /// A yes.
@@ -39,8 +41,15 @@ pub async fn approve(
     approval: &Approval<'_>,
 ) -> Result<Request, Refused> {
     let now = now.moment();
-    let check = |request: &Request| check(app, who, request, approval).map(|_| ());
+    // The configuration of the last look, under the lock: by that one the grant is made.
+    let judged_by = Mutex::new(None);
+    let check = |request: &Request| {
+        let (config, digest) = app.config_and_digest();
+        *judged_by.lock().unwrap_or_else(PoisonError::into_inner) = digest;
+        check(&config, who, request, approval).map(|_| ())
+    };
     let (mut change, request) = locked::request(app, now, id, check).await?;
+    let configuration = judged_by.into_inner().unwrap_or_else(PoisonError::into_inner);
     let narrowed = approval.narrowing.of(&request)?;
     let digest = approval.digest.unwrap_or_default();
     let (scopes, duration_s) = (narrowed.fewer(&request), narrowed.shorter(&request));
@@ -58,6 +67,7 @@ pub async fn approve(
     let digests = request.digests_of(&narrowed.scopes);
     let mut detail = json!({ "digest": digest, "scope_digests": digests });
     if let Some(detail) = detail.as_object_mut() {
+        detail.extend(configuration.map(|digest| ("configuration".to_owned(), json!(&*digest))));
         detail.extend(scopes.map(|scopes| ("scopes".to_owned(), json!(scopes))));
         detail.extend(duration_s.map(|seconds| ("duration_s".to_owned(), json!(seconds))));
         detail.extend(approval.note.map(|note| ("note".to_owned(), json!(note))));
@@ -71,7 +81,7 @@ pub async fn approve(
 }
 
 fn check(
-    app: &App,
+    config: &Config,
     who: &Person,
     request: &Request,
     approval: &Approval<'_>,
@@ -79,8 +89,7 @@ fn check(
     let narrowed = approval.narrowing.of(request);
     // Who may not approve learns nothing of what could be approved.
     let scopes = narrowed.as_ref().map_or(&request.scopes, |narrowed| &narrowed.scopes);
-    let config = app.config();
-    let access = Access::of(&config);
+    let access = Access::of(config);
     access.check_approve(who, &request.requester, scopes)?;
     if request.state != State::Pending {
         return Err(Refused::NotPending(request.state));

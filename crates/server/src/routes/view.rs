@@ -25,7 +25,15 @@ pub(super) async fn view_in_full(app: &App, request: Request) -> Result<View, Pr
             reason: Some(parent.reason),
         }),
     };
-    Ok(View { rules, discussion, extends, ..view(&app.config(), request) })
+    let configuration = match request.jti {
+        Some(_) => app.store().configuration_of_grant(&request.id).await?,
+        None => None,
+    };
+    let mut view = View { rules, discussion, extends, ..view(&app.config(), request) };
+    if let Some(grant) = &mut view.grant {
+        grant.configuration = configuration;
+    }
+    Ok(view)
 }
 
 fn remark(remark: Remark) -> api::Remark {
@@ -75,6 +83,7 @@ fn grant(request: &Request) -> Option<Grant> {
         activate_by: request.activate_by.map(Instant::from_seconds),
         activated_at: request.activated_at.map(Instant::from_seconds),
         approvals: request.approvals.iter().map(approval).collect(),
+        configuration: None,
         revoked: refusal(request.revoked_by.clone(), revoked_at, request.revocation_reason.clone()),
     })
 }

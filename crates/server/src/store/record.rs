@@ -125,6 +125,7 @@ fn written(count: u64, rows: u64) -> Result<(), StoreError> {
 fn event_of(action: ServiceAction) -> EventType {
     match action {
         ServiceAction::AcceptClock => EventType::ClockAccepted,
+        ServiceAction::ConfigurationWidened => EventType::ConfigurationWidened,
         ServiceAction::EvidenceMade => EventType::EvidenceMade,
         ServiceAction::ForgetProxy => EventType::ProxyForgotten,
         ServiceAction::HolderLeft => EventType::HolderLeft,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use breakglass_api::evidence::Action;
 use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
 use sqlx::SqlitePool;
 use sqlx::types::Json;
@@ -125,6 +126,20 @@ impl Change {
 }
 
 impl Store {
+    /// The digest of the configuration under which the last approval of this request was given, as the trail has it;
+    /// nothing without an approval, and for one by an earlier version.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn configuration_of_grant(&self, id: &str) -> Result<Option<String>, StoreError> {
+        let found = sqlx::query_scalar(
+            "SELECT detail ->> '$.configuration' FROM audit WHERE request_id = ?1 AND action = ?2
+             ORDER BY seq DESC LIMIT 1",
+        );
+        let row = found.bind(id).bind(Action::Approve.word()).fetch_optional(&self.lookups);
+        Ok(row.await?.flatten())
+    }
+
     /// The request with this id.
     ///
     /// # Errors

@@ -38,8 +38,26 @@ impl Store {
         action: ServiceAction,
         detail: &Value,
     ) -> Result<(), StoreError> {
-        let act = Happened::Service(ServiceAct { actor, action, detail });
-        self.change().await?.record(now, &[act]).await?.commit().await
+        self.note_acts(now, actor, &[(action, detail)]).await
+    }
+
+    /// Writes several acts down, all of them or none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database refuses one.
+    pub async fn note_acts(
+        &self,
+        now: Moment,
+        actor: &str,
+        acts: &[(ServiceAction, &Value)],
+    ) -> Result<(), StoreError> {
+        let acts: Vec<Happened<'_>> = acts
+            .iter()
+            .map(|(action, detail)| {
+                Happened::Service(ServiceAct { actor, action: *action, detail })
+            })
+            .collect();
+        self.change().await?.record(now, &acts).await?.commit().await
     }
 
     /// The acts after `after`, in order.

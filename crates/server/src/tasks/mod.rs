@@ -1,6 +1,5 @@
 //! What the service does in the background, for as long as it runs.
 
-mod changes;
 pub mod feed;
 pub mod holder_left;
 pub mod readiness;

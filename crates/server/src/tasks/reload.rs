@@ -7,9 +7,9 @@ use breakglass_api::trail::ServiceAction;
 use serde_json::json;
 use tokio::signal::unix::Signal;
 
-use super::changes::Changes;
 use super::holder_left;
 use crate::app::{App, Configured};
+use crate::difference::{Change, Difference, Effect};
 use crate::look::Look;
 use crate::reload::{ConfigFile, ReloadError, look_again, read};
 use crate::store::SERVICE;
@@ -17,6 +17,9 @@ use crate::store::SERVICE;
 /// How often the files are looked at. A change counts when two looks in a row find the same: files are often replaced one
 /// by one.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How many changes of rights the log has of one reload.
+const LOGGED: usize = 20;
 
 /// Why the configuration is read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,26 +102,39 @@ async fn try_reload(
 }
 
 async fn apply(app: &App, file: ConfigFile, cause: Cause) -> Result<(), ReloadError> {
-    let changes =
-        Changes::between((&app.config(), &app.definitions()), (&file.config, &file.definitions));
-    if !changes.need_restart.is_empty() {
-        return Err(ReloadError::NeedsRestart(changes.need_restart));
+    let difference =
+        Difference::between((&app.config(), &app.definitions()), (&file.config, &file.definitions));
+    if !difference.names.need_restart.is_empty() {
+        return Err(ReloadError::NeedsRestart(difference.names.need_restart));
     }
-    let (now, warnings) = (app.now(), file.warnings());
+    let (now, warnings, cause) = (app.now(), file.warnings(), cause.word());
     let ConfigFile { config, definitions, digest, .. } = file;
     let detail = json!({
-        "digest": digest, "cause": cause.word(), "changes": changes, "warnings": warnings.len(),
+        "digest": digest, "cause": cause, "changes": difference.names,
+        "difference": difference.on_trail(), "warnings": warnings.len(),
     });
-    app.store().note_act(now, SERVICE, ServiceAction::Reload, &detail).await?;
-    app.reconfigure(Configured { config, definitions });
+    let mut acts = vec![(ServiceAction::Reload, &detail)];
+    let widened = difference.widened(&digest);
+    acts.extend(widened.as_ref().map(|widened| (ServiceAction::ConfigurationWidened, widened)));
+    app.store().note_acts(now, SERVICE, &acts).await?;
+    let configured = Configured { config, definitions, digest: Some(digest.clone()) };
+    app.reconfigure(configured);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let cause = cause.word();
-    tracing::info!(digest, cause, changes = %json!(changes), "configuration read again");
+    tracing::info!(digest, cause, changes = %json!(difference.names), "configuration read again");
+    say(&difference);
     app.reloads().applied(now, digest);
     applied(app);
     Ok(())
+}
+
+/// What rights grew and shrank, in the log: the first of them, for the trail has more.
+fn say(difference: &Difference) {
+    let of_rights = |change: &&Change| change.effect() != Effect::Neutral;
+    for change in difference.changes.iter().filter(of_rights).take(LOGGED) {
+        tracing::info!(effect = %json!(change.effect()), "{change}");
+    }
 }
 
 /// A configuration holds from now on: at the start, and after each reload. What follows from it for

@@ -10,28 +10,38 @@ use crate::config::Config;
 use crate::definitions::{Definition, Definitions};
 
 /// What is different.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Changes {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Changes {
     /// Fields that cannot change while the service runs, and have.
     #[serde(skip)]
-    pub(super) need_restart: Vec<&'static str>,
-    settings: Vec<&'static str>,
-    people: Entries,
-    proxies: Entries,
-    scopes: Entries,
-    definitions: Entries,
+    pub need_restart: Vec<&'static str>,
+    /// Fields that can.
+    pub settings: Vec<&'static str>,
+    /// The people.
+    pub people: Entries,
+    /// The proxies.
+    pub proxies: Entries,
+    /// The scopes.
+    pub scopes: Entries,
+    /// What scopes open, each as its name and its environment.
+    pub definitions: Entries,
 }
 
 /// The names of the entries of a list that are different.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-struct Entries {
-    added: Vec<String>,
-    removed: Vec<String>,
-    changed: Vec<String>,
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Entries {
+    /// Those of the new configuration alone.
+    pub added: Vec<String>,
+    /// Those of the old one alone.
+    pub removed: Vec<String>,
+    /// Those of both that are different.
+    pub changed: Vec<String>,
 }
 
 impl Changes {
-    pub(super) fn between(
+    /// What is different between an old configuration and a new one.
+    #[must_use]
+    pub fn between(
         (old, old_definitions): (&Config, &Definitions),
         (new, new_definitions): (&Config, &Definitions),
     ) -> Changes {
