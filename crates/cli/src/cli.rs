@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
-    approve, audit, cancel, database, deny, discuss, done, extend, keygen, keys, probe, proxies,
-    request, revoke, scopes, serve, status, token,
+    approve, audit, cancel, config, database, deny, discuss, done, extend, keygen, keys, probe,
+    proxies, request, revoke, scopes, serve, status, token,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -84,6 +84,9 @@ enum Verb {
     /// Run the approval service.
     #[command(after_help = exit::HELP)]
     Serve(serve::Args),
+    /// Check a configuration of the approval service, or say what a new one changes.
+    #[command(after_help = exit::HELP)]
+    Config(config::Args),
     /// Back up and mend the files of the approval service, on its machine.
     #[command(after_help = exit::HELP)]
     Database(database::Args),
@@ -152,6 +155,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Status(args) => status::run(&args, &client()?, terminal),
         Verb::Audit(args) => audit::run(args, &cli.settings, terminal),
         Verb::Serve(args) => serve::run(&args, terminal),
+        Verb::Config(args) => config::run(&args, terminal),
         Verb::Database(args) => database::run(&args, terminal),
         Verb::Keygen(args) => keygen::run(&args, terminal),
         Verb::Keys(args) => keys::run(&args, terminal),

@@ -4,6 +4,7 @@ pub(crate) mod approve;
 mod ask;
 pub(crate) mod audit;
 pub(crate) mod cancel;
+pub(crate) mod config;
 mod confirm;
 pub(crate) mod database;
 pub(crate) mod deny;

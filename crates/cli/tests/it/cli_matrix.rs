@@ -48,6 +48,8 @@ const LOCAL: &[&str] = &[
     "audit tail",
     "audit export",
     "serve",
+    "config validate",
+    "config diff",
     "database backup",
     "database new-feed",
     "database drop-old-heads",
@@ -71,7 +73,7 @@ fn verbs(below: &[&str]) -> BTreeSet<String> {
     });
     names
         .flat_map(|name| match name.as_str() {
-            "audit" | "database" | "keygen" | "keys" => verbs(&[&name])
+            "audit" | "config" | "database" | "keygen" | "keys" => verbs(&[&name])
                 .into_iter()
                 .filter(|verb| verb != "help")
                 .map(|verb| format!("{name} {verb}"))

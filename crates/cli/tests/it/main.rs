@@ -13,6 +13,7 @@ mod audit;
 mod auditors;
 mod cli_answers;
 mod cli_approve;
+mod cli_config;
 mod cli_discuss;
 mod cli_extend;
 mod cli_flow;

@@ -79,6 +79,32 @@ pub async fn backup(config: &Config, to: &Path) -> Result<Vec<PathBuf>, Maintena
     Ok(copies)
 }
 
+/// How many grants each person holds that have not ended, by this database, which is not changed.
+///
+/// # Errors
+/// [`MaintenanceError`] if it cannot be read.
+pub async fn live_grants(database: &Path) -> Result<Vec<(String, i64)>, MaintenanceError> {
+    let failed = |error| MaintenanceError::Database { path: database.to_owned(), error };
+    let options = SqliteConnectOptions::new()
+        .filename(database)
+        .create_if_missing(false)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+    let held = sqlx::query_as(
+        "SELECT requester, count(*) FROM requests
+         WHERE jti IS NOT NULL AND expires_at > ?1 AND lapsed_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.jti = requests.jti)
+         GROUP BY requester ORDER BY requester",
+    )
+    .bind(now().seconds())
+    .fetch_all(&mut connection)
+    .await
+    .map_err(failed)?;
+    connection.close().await.map_err(failed)?;
+    Ok(held)
+}
+
 /// Gives the feed of a stopped service another id, and returns it.
 ///
 /// # Errors
