@@ -307,6 +307,7 @@ async fn answers_have_the_members_that_it_describes() {
     let others = [
         "Approve",
         "Ask",
+        "ConfigurationError",
         "Conflict",
         "Extended",
         "Forgotten",
