@@ -25,6 +25,10 @@ pub struct Event {
     pub id: String,
     /// When.
     pub time: Instant,
+    /// The same in milliseconds since 1970, as the chain has it; services before the chain do not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub time_ms: Option<i64>,
     /// What happened.
     #[serde(rename = "type")]
     #[schema(value_type = EventType)]
@@ -60,6 +64,23 @@ pub struct Event {
     /// More of it, as on the trail.
     #[schema(value_type = Object)]
     pub data: Value,
+    /// Its link in the chain; none where it was written before the chain began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub link: Option<Link>,
+}
+
+/// What an event has in the signed chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Link {
+    /// The hash of the event before it, in hex.
+    pub prev: String,
+    /// Its own hash, in hex.
+    pub hash: String,
+    /// The id of the key that signed it.
+    pub kid: String,
+    /// The signature over the hash: Ed25519, in base64url.
+    pub signature: String,
 }
 
 /// Where to go on, and how long to wait for something.

@@ -5,6 +5,8 @@ use crate::words::words;
 words! {
     /// Why the answer is no: one word each, stable.
     Reason {
+        /// The trail does not prove that the grant was approved.
+        ApprovalUnproven = "approval_unproven",
         /// The scopes are for different environments.
         AudiencesDiffer = "audiences_differ",
         /// The body is larger than any valid one.
@@ -150,7 +152,8 @@ impl Reason {
             | Reason::ProxyUnknown
             | Reason::RequestUnknown => 404,
             Reason::MethodNotAllowed => 405,
-            Reason::DigestRequired
+            Reason::ApprovalUnproven
+            | Reason::DigestRequired
             | Reason::EventUnknown
             | Reason::GrantExpired
             | Reason::GrantLapsed
@@ -190,6 +193,7 @@ impl Reason {
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
+            Reason::ApprovalUnproven => "The approval is not proven",
             Reason::AudiencesDiffer => "One environment per request",
             Reason::BodyTooLarge => "Body too large",
             Reason::ClockStepped => "Clock stepped",

@@ -13,6 +13,7 @@
 //! report   records about one thing     -> JSON, html
 //! trail    uses, against the approvals -> findings of the report
 //! tail     a log that is being written -> paint
+//! service  the service's own events, against their keys -> verdict of their chain
 //! export   records for other systems   -> ocsf, ecs
 //! ```
 
@@ -47,6 +48,7 @@ pub mod record;
 pub mod report;
 pub mod run;
 mod scan;
+pub mod service;
 mod signs;
 pub mod source;
 mod spelling;

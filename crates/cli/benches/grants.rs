@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use breakglass_server::auth::identity::digest;
 use breakglass_server::clock::{Clock, SystemClock};
-use breakglass_server::store::Store;
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use tempfile::TempDir;
@@ -257,7 +256,7 @@ fn agent() -> Agent {
 /// Puts requests into a new database, with their trail. Most were granted and have ended; of ten, one was
 /// denied, one has lapsed, and one was revoked. A thousand are alice's, the others of a hundred people.
 async fn fill(path: &Path, count: usize) {
-    Store::open(path).await.unwrap().close().await;
+    breakglass_testing::store::open(path).await.unwrap().close().await;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .synchronous(SqliteSynchronous::Off)

@@ -187,11 +187,7 @@ fn revocations(server: &Server) -> bool {
 /// Puts reports into a new database: each chain's in turn, as they would have come. Returns where it is.
 async fn fill(folder: &Path, reports: usize, chains: usize) -> PathBuf {
     let evidence = Evidence::new(&Config::parse(&config(folder)).unwrap());
-    breakglass_server::store::Store::open(&folder.join("approvals.db"))
-        .await
-        .unwrap()
-        .close()
-        .await;
+    breakglass_testing::store::open(&folder.join("approvals.db")).await.unwrap().close().await;
     evidence.open().await.unwrap();
     evidence.close().await;
     let path = evidence.path();

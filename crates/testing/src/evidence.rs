@@ -1,6 +1,6 @@
 //! Heads in databases.
 
-use breakglass_server::store::Store;
+use crate::store::open;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use tempfile::TempDir;
@@ -13,7 +13,7 @@ use crate::service::START;
 pub async fn of_the_version_before(heads: i64) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("approvals.db");
-    Store::open(&path).await.unwrap().close().await;
+    open(&path).await.unwrap().close().await;
     let database = SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
     // The triggers of that version keep the tables beside it.
     sqlx::query(

@@ -25,3 +25,5 @@ pub mod heads;
 pub mod log;
 #[cfg(feature = "service")]
 pub mod service;
+#[cfg(feature = "service")]
+pub mod store;

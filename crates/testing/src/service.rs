@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::store::open;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use breakglass_server::app::{App, Configured};
@@ -14,7 +15,6 @@ use breakglass_server::issuer::{Issuer, KeyDirectory};
 use breakglass_server::metrics::Metrics;
 use breakglass_server::random::Randomness;
 use breakglass_server::routes::router;
-use breakglass_server::store::Store;
 use breakglass_server::tasks::feed::keep_fresh;
 use breakglass_server::tasks::readiness::keep_probing;
 use breakglass_server::tasks::time::{stop, tick};
@@ -200,12 +200,12 @@ impl Service {
     ) -> Result<Service, ClockError> {
         let digest = identity::digest(config).iter().map(|byte| format!("{byte:02x}")).collect();
         let config = Config::parse(config).unwrap();
-        let store = Store::open(&config.database).await.unwrap();
+        let store = open(&config.database).await.unwrap();
         let keys = KeyDirectory::new(&config.key_directory);
         let timekeeper = Timekeeper::open(Box::new(clock.clone()), &store, accept).await?;
         let now = timekeeper.now();
         let randomness = Randomness::from_seed(now.millis().unsigned_abs());
-        if !config.key_directory.is_dir() {
+        if !config.key_directory.is_dir() || keys.names().unwrap().is_empty() {
             keys.add(now, &randomness).unwrap();
         }
         let issuer = Issuer::new(&config.issuer, keys).unwrap();

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::Failure;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
+use breakglass_server::issuer::TrailKeys;
 use breakglass_server::reload::ConfigFile;
 use breakglass_server::store::maintenance;
 
@@ -30,6 +31,8 @@ enum Task {
     },
     /// Give the feed of revocations another id: every proxy reads all of it again. Stop the service first.
     NewFeed,
+    /// Print the public keys of the service's trail, the newest first, for `breakglass audit verify --service`.
+    TrailKey,
     /// Remove the heads that versions before the evidence database left in the main one. Stop the service first.
     DropOldHeads,
 }
@@ -57,6 +60,22 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
                 runtime.block_on(maintenance::new_feed(&config)).map_err(|error| failed(&error))?;
             terminal.note("every proxy reads the whole feed once more");
             terminal.result(&id, &json!({ "feed": id }))?;
+        }
+        Task::TrailKey => {
+            let keys = TrailKeys::existing(&config.key_directory, &config.database)
+                .map_err(|error| failed(&error))?
+                .ok_or_else(|| {
+                    Failure::Failed(format!(
+                        "{}: there is no key of the trail: the service makes it at its start",
+                        config.key_directory.display()
+                    ))
+                })?
+                .public();
+            let lines: Vec<String> =
+                keys.iter().map(|(kid, key)| format!("{kid}  {key}")).collect();
+            let keys: Vec<Value> =
+                keys.iter().map(|(kid, key)| json!({ "kid": kid, "public": key })).collect();
+            terminal.result(&lines.join("\n"), &json!({ "keys": keys }))?;
         }
         Task::DropOldHeads => {
             let count = runtime

@@ -19,7 +19,7 @@ use breakglass_server::clock::{Clock, Moment, SystemClock};
 use breakglass_server::config::{Config, ResolvedListener};
 use breakglass_server::database_lock::DatabaseLock;
 use breakglass_server::evidence;
-use breakglass_server::issuer::{Issuer, KeyDirectory};
+use breakglass_server::issuer::{Issuer, KeyDirectory, TrailKeys};
 use breakglass_server::listeners::Listeners;
 use breakglass_server::look::Look;
 use breakglass_server::memory_guard::forbid_dumps;
@@ -166,7 +166,9 @@ async fn assemble(configured: Configured, accept_clock: bool) -> Result<App, Fai
     let config = &configured.config;
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
     let randomness = Randomness::from_system().map_err(|error| failed(&error))?;
-    let store = Store::open(&config.database)
+    let trail = TrailKeys::open(&config.key_directory, &config.database, &randomness)
+        .map_err(|error| failed(&error))?;
+    let store = Store::open(&config.database, trail)
         .await
         .map_err(|error| Failure::Failed(format!("{}: {error}", config.database.display())))?;
     let timekeeper = Timekeeper::open(Box::new(SystemClock), &store, accept_clock)

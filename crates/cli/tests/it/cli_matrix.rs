@@ -52,6 +52,7 @@ const LOCAL: &[&str] = &[
     "config diff",
     "database backup",
     "database new-feed",
+    "database trail-key",
     "database drop-old-heads",
     "keygen api-token",
     "keygen signing",

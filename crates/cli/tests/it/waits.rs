@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use breakglass_server::auth::identity::digest;
-use breakglass_server::store::Store;
 use breakglass_testing::service::{config, token_of};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
@@ -73,7 +72,11 @@ async fn a_decision_costs_one_reading_for_each_who_waits_for_it() {
         .unwrap();
     }
     // Tables of an array may be in any order, and all but these come first.
-    Store::open(&directory.path().join("approvals.db")).await.unwrap().close().await;
+    breakglass_testing::store::open(&directory.path().join("approvals.db"))
+        .await
+        .unwrap()
+        .close()
+        .await;
     let path = format!("sqlite://{}/approvals.db", directory.path().display());
     requests(&SqlitePool::connect(&path).await.unwrap()).await;
     let mut command = breakglass();

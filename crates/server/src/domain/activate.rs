@@ -46,6 +46,15 @@ pub async fn take_token(
         app.issuer().mint(now, &claims).map_err(|error| Refused::Internal(error.to_string()))?;
     let again = |request: &Request| check(who, now, request);
     let (mut change, request) = locked::under(app, now, id, again).await?;
+    if let Some(cause) = change.unproven(&request).await? {
+        tracing::error!(
+            request = id,
+            grant = claims.jti,
+            %cause,
+            "no token: the trail does not prove the approval; the database was changed, or a key of the trail is missing"
+        );
+        return Err(locked::refuse(change, cause.into()).await);
+    }
     let event = match request.activated_at {
         None => {
             change.activate(now, &request).await?;

@@ -3,7 +3,7 @@
 use breakglass_api::request::State;
 
 use crate::access;
-use crate::store::{Request, StoreError};
+use crate::store::{Request, StoreError, Unproven};
 use crate::timekeeper::Doubt;
 
 /// Why a use case does nothing.
@@ -60,6 +60,9 @@ pub enum Refused {
     /// There is no grant that holds.
     #[error("no grant")]
     NoGrant(Box<Request>),
+    /// The trail does not prove that the grant was approved.
+    #[error(transparent)]
+    ApprovalUnproven(#[from] Unproven),
     /// The grant begins at this second: a clock was wrong when it was approved.
     #[error("not begun")]
     NotBegun(i64),

@@ -5,6 +5,7 @@ mod error;
 mod key_name;
 mod key_ring;
 mod keys;
+mod trail_keys;
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,6 +31,7 @@ pub use error::KeyError;
 pub use key_name::KeyName;
 use key_ring::KeyRing;
 pub use keys::{KeyDirectory, KeyState};
+pub use trail_keys::TrailKeys;
 
 /// Why no token was minted.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use breakglass_api::Word;
-use breakglass_api::events::{Event as View, Events, EventsQuery};
+use breakglass_api::events::{Event as View, Events, EventsQuery, Link};
 use tokio::time::{Duration, Instant, timeout};
 
 use super::body::{FieldErrors, QueryString, wait};
@@ -79,10 +79,17 @@ async fn place(app: &App, after: &str) -> Result<i64, Problem> {
 }
 
 fn view(event: Event) -> View {
+    let link = match (event.prev, event.hash, event.kid, event.signature) {
+        (Some(prev), Some(hash), Some(kid), Some(signature)) => {
+            Some(Link { prev, hash, kid, signature })
+        }
+        _ => None,
+    };
     View {
         seq: event.seq,
         id: event.id,
         time: written(Moment::from_millis(event.time_ms)),
+        time_ms: Some(event.time_ms),
         kind: Word::read(event.kind),
         version: event.version,
         actor: event.actor,
@@ -93,5 +100,6 @@ fn view(event: Event) -> View {
         incident: event.incident,
         grant: event.jti,
         data: event.data,
+        link,
     }
 }

@@ -73,6 +73,12 @@ impl From<Refused> for Problem {
                  token: ask again with `breakglass request`",
             ),
             Refused::NoGrant(request) => no_grant(&request),
+            Refused::ApprovalUnproven(_) => Problem::new(
+                Reason::ApprovalUnproven,
+                "the service's trail does not prove that this grant was approved as the database says, and no token is \
+                 issued of it: tell those who run the service, whose log says what differs, and ask again with \
+                 `breakglass request`",
+            ),
             Refused::NotBegun(at) => Problem::new(
                 Reason::GrantNotBegun,
                 format!(

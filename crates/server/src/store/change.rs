@@ -9,10 +9,11 @@ use super::row::{Request, select_requests};
 use super::write::Write;
 use super::{Store, StoreError, record};
 use crate::clock::Moment;
+use crate::issuer::TrailKeys;
 
 /// A change that is under way. Dropped, it is as if nothing had been.
 #[derive(Debug)]
-pub struct Change(pub(super) Write);
+pub struct Change(pub(super) Write, pub(super) TrailKeys);
 
 /// A change with what the trail and the events say of it.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the write lock cannot be had.
     pub async fn change(&self) -> Result<Change, StoreError> {
-        Ok(Change(self.write().await?))
+        Ok(Change(self.write().await?, self.keys.clone()))
     }
 }
 
@@ -72,7 +73,7 @@ impl Change {
         happened: &[Happened<'_>],
     ) -> Result<Recorded, StoreError> {
         for one in happened {
-            record::write(&mut self.0, now, one).await?;
+            record::write(&mut self.0, &self.1, now, one).await?;
         }
         Ok(Recorded(self.0))
     }

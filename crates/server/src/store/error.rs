@@ -18,6 +18,9 @@ pub enum StoreError {
     /// A row was to be changed that is not in the state it was to be in: somebody else was first.
     #[error("expected to change one row, changed {0}")]
     RowsAffected(u64),
+    /// The chain of events has no beginning: an earlier version, or another program, wrote `positions`.
+    #[error("the chain of events has no head in `positions`: restart the service, which begins it")]
+    NoHead,
     /// What little space is left is kept for revocations.
     #[error("the file system of the database has less than {} MiB free", MIN_FREE_BYTES >> 20)]
     LowSpace,
@@ -29,7 +32,10 @@ impl StoreError {
     pub fn fault(&self) -> Option<Fault> {
         match self {
             StoreError::Database(error) => fault(error),
-            StoreError::Migration(_) | StoreError::RowsAffected(_) | StoreError::LowSpace => None,
+            StoreError::Migration(_)
+            | StoreError::RowsAffected(_)
+            | StoreError::NoHead
+            | StoreError::LowSpace => None,
         }
     }
 }

@@ -5,6 +5,7 @@ use breakglass_api::evidence::Action;
 use breakglass_api::trail::ServiceAction;
 use serde_json::Value;
 
+use super::event::{Event, select_events};
 use super::{Request, Store, StoreError};
 
 /// What a change did.
@@ -88,39 +89,6 @@ impl<'a> OfRequest<'a> {
     }
 }
 
-/// An event as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct Event {
-    /// Its place: events that are committed later have higher ones.
-    pub seq: i64,
-    /// Its id, for good.
-    pub id: String,
-    /// When, in milliseconds.
-    pub time_ms: i64,
-    /// What happened.
-    #[sqlx(rename = "type")]
-    pub kind: String,
-    /// Of what `data` has.
-    pub version: i64,
-    /// Who did it.
-    pub actor: String,
-    /// The request.
-    pub request_id: Option<String>,
-    /// Its place among the events of the request.
-    pub request_seq: Option<i64>,
-    /// The request's environment.
-    pub audience: Option<String>,
-    /// The request's requester.
-    pub subject: Option<String>,
-    /// The request's incident.
-    pub incident: Option<String>,
-    /// The request's grant.
-    pub jti: Option<String>,
-    /// More of it.
-    #[sqlx(json)]
-    pub data: Value,
-}
-
 impl Store {
     /// The place of the last event; 0 without one.
     ///
@@ -155,13 +123,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
     pub async fn events_after(&self, seq: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
-        Ok(sqlx::query_as(
-            "SELECT seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident, jti, data
-             FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-        )
-        .bind(seq)
-        .bind(limit)
-        .fetch_all(&self.lists)
-        .await?)
+        Ok(sqlx::query_as(select_events!("WHERE seq > ?1 ORDER BY seq LIMIT ?2"))
+            .bind(seq)
+            .bind(limit)
+            .fetch_all(&self.lists)
+            .await?)
     }
 }

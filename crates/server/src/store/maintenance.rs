@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
+use super::event::{Event, select_events};
 use super::{BUSY_TIMEOUT, create_private};
 use crate::clock::{Clock as _, Moment, SystemClock};
 use crate::config::Config;
@@ -119,6 +120,41 @@ pub async fn new_feed(config: &Config) -> Result<String, MaintenanceError> {
         .map_err(failed)?;
     connection.close().await.map_err(failed)?;
     Ok(id)
+}
+
+/// Reads all events of a database as the interface shows them, in their order. The file is not changed, and the service may run.
+///
+/// # Errors
+/// [`MaintenanceError`] if it cannot be read.
+pub async fn events(
+    path: &Path,
+    each: &mut dyn FnMut(serde_json::Value),
+) -> Result<(), MaintenanceError> {
+    let failed = |error| MaintenanceError::Database { path: path.to_owned(), error };
+    let mut connection = open(path).await.map_err(failed)?;
+    let mut after = 0;
+    loop {
+        let events: Vec<Event> =
+            sqlx::query_as(select_events!("WHERE seq > ?1 ORDER BY seq LIMIT 5000"))
+                .bind(after)
+                .fetch_all(&mut connection)
+                .await
+                .map_err(failed)?;
+        let Some(last) = events.last() else { break };
+        let texts: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT seq, data FROM events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq",
+        )
+        .bind(after)
+        .bind(last.seq)
+        .fetch_all(&mut connection)
+        .await
+        .map_err(failed)?;
+        after = last.seq;
+        for (event, (_, text)) in events.iter().zip(texts) {
+            each(event.shown(text));
+        }
+    }
+    connection.close().await.map_err(failed)
 }
 
 /// Removes the heads that are in the main database of a stopped service although they were copied into the evidence

@@ -7,11 +7,13 @@
 //! Nothing outside relies on SQLite's one writer: what has to stand still while a use case decides, it reads through its
 //! change; what has an order takes its place from the locked row ([`positions`]).
 
+mod chain;
 mod change;
 mod clock;
 mod decisions;
 mod discussion;
 mod error;
+mod event;
 mod events;
 mod evidence;
 mod fault;
@@ -24,6 +26,7 @@ mod leavers;
 mod lists;
 pub mod maintenance;
 mod positions;
+mod proof;
 mod record;
 mod request_digest;
 mod requests;
@@ -51,7 +54,8 @@ pub use decisions::{NewApproval, NewGrant};
 pub use discussion::Remark;
 use error::MIN_FREE_BYTES;
 pub use error::StoreError;
-pub use events::{Event, Happened, OfRequest, Revocations, ServiceAct};
+pub use event::Event;
+pub use events::{Happened, OfRequest, Revocations, ServiceAct};
 pub use evidence::{About, Evidence, EvidencePage, Step};
 pub use fault::Fault;
 pub use feed::{FeedEntry, FeedHead};
@@ -59,11 +63,14 @@ pub use grants::{Revoked, Step as RevokedStep};
 pub use idempotency::{Earlier, Idempotency};
 pub use kill::{LiveGrant, STEP, Target};
 pub use lists::{Filter, RequestPage, Visible};
+pub use proof::Unproven;
 pub use requests::Submission;
 pub use row::{ApprovalRow, Request};
 pub use service_trail::{Act, SERVICE};
 pub use spellings::Kind;
 use write::{Write, reusable};
+
+use crate::issuer::TrailKeys;
 
 /// How long a request waits for the lock, and how long for a connection. A change reads, and then writes: all
 /// its waits together are below the time that a request may take.
@@ -91,15 +98,18 @@ pub struct Store {
     lists: SqlitePool,
     /// One connection for the feed alone.
     feed: SqlitePool,
+    /// What signs the events.
+    keys: TrailKeys,
     path: PathBuf,
 }
 
 impl Store {
-    /// Opens the file at `path`, makes it if it is not there, and brings its schema up to date.
+    /// Opens the file at `path`, makes it if it is not there, and brings its schema up to date. What happens is signed with
+    /// `keys`.
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be opened or is not ours.
-    pub async fn open(path: &Path) -> Result<Store, StoreError> {
+    pub async fn open(path: &Path, keys: TrailKeys) -> Result<Store, StoreError> {
         create_private(path).map_err(sqlx::Error::Io)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -129,12 +139,14 @@ impl Store {
         let writes = writes.connect_with(options).await?;
         sqlx::migrate!("./migrations").run(&writes).await?;
         folded_names::catch_up(&writes).await?;
+        chain::begin(&writes).await?;
         Ok(Store {
             writes,
             lookups: reads("lookups", LOOKUPS),
             introspection: reads("introspection", INTROSPECTION),
             lists: reads("lists", LISTS),
             feed: reads("feed", 1),
+            keys,
             path: path.to_owned(),
         })
     }

@@ -6,13 +6,35 @@ use sqlx::SqliteConnection;
 
 use super::StoreError;
 
-/// Takes so many places for events: `positions.event` is the last of them.
-macro_rules! take_events {
-    ($count:literal) => {
-        concat!("UPDATE positions SET event = event + (", $count, ");")
-    };
+/// Places for events.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// The last of them.
+    pub(super) last: i64,
+    /// The hash of the last event before them.
+    pub(super) head: String,
+    /// A new id for an event.
+    pub(super) id: String,
+    /// The next place among the events of the request.
+    pub(super) request_seq: i64,
 }
-pub(super) use take_events;
+
+/// Takes so many places for events, of this request if there is one.
+pub(super) async fn take_events(
+    connection: &mut SqliteConnection,
+    count: i64,
+    request: Option<&str>,
+) -> Result<Places, StoreError> {
+    let (last, head, id, request_seq): (i64, Option<String>, String, i64) = sqlx::query_as(
+        "UPDATE positions SET event = event + ?1 RETURNING event, head, 'evt_' || lower(hex(randomblob(16))),
+             (SELECT coalesce(max(request_seq), 0) + 1 FROM events WHERE request_id = ?2)",
+    )
+    .bind(count)
+    .bind(request)
+    .fetch_one(connection)
+    .await?;
+    Ok(Places { last, head: head.ok_or(StoreError::NoHead)?, id, request_seq })
+}
 
 /// Takes so many epochs of the feed, and returns the last one before them.
 pub(super) async fn take_epochs(

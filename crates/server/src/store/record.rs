@@ -1,16 +1,20 @@
-//! What a change did, written at its end: the row of the trail, the place in the order of commits, and the event.
+//! What a change did, written at its end: the row of the trail, and the event, which is a link of a signed chain.
 //!
-//! The three are one batch, since each trip to the connection's thread costs more than what SQLite does there.
+//! The place and the head of the chain are read together, and all that follows is one batch, since each trip to the
+//! connection's thread costs more than what SQLite does there.
 
 use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
 use breakglass_api::trail::ServiceAction;
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::StoreError;
+use super::chain::{Form, Sealed};
 use super::events::{Happened, OfRequest, Revocations, ServiceAct};
 use super::positions::take_events;
 use crate::clock::Moment;
+use crate::issuer::TrailKeys;
 
 /// The version of what events have in `data`.
 const VERSION: i64 = 1;
@@ -18,30 +22,47 @@ const VERSION: i64 = 1;
 /// Writes it.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
+    keys: &TrailKeys,
     now: Moment,
     happened: &Happened<'_>,
 ) -> Result<(), StoreError> {
     match happened {
-        Happened::Request(of) => of_request(connection, now, of).await,
-        Happened::Revocations(of) => of_revocations(connection, now, of).await,
-        Happened::Service(act) => of_service(connection, now, act).await,
+        Happened::Request(of) => of_request(connection, keys, now, of).await,
+        Happened::Revocations(of) => of_revocations(connection, keys, now, of).await,
+        Happened::Service(act) => of_service(connection, keys, now, act).await,
     }
 }
 
 async fn of_request(
     connection: &mut SqliteConnection,
+    keys: &TrailKeys,
     now: Moment,
     of: &OfRequest<'_>,
 ) -> Result<(), StoreError> {
-    let result = sqlx::query(concat!(
-        "INSERT INTO audit (at_ms, actor, action, request_id, jti, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6);",
-        take_events!("1"),
-        "INSERT INTO events (seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident,
-             jti, drill, data)
-         SELECT event, 'evt_' || lower(hex(randomblob(16))), ?1, ?7, ?8, ?2, ?4,
-             (SELECT coalesce(max(request_seq), 0) + 1 FROM events WHERE request_id = ?4), ?9, ?10, ?11, ?5, 0, ?6
-         FROM positions",
-    ))
+    let place = take_events(connection, 1, Some(of.request)).await?;
+    let form = Form {
+        actor: of.actor,
+        audience: Some(of.audience),
+        data: &of.detail,
+        grant: of.jti,
+        id: &place.id,
+        incident: of.incident,
+        request: Some(of.request),
+        request_seq: Some(place.request_seq),
+        seq: place.last,
+        subject: Some(of.subject),
+        time_ms: now.millis(),
+        kind: of.event.word(),
+        version: VERSION,
+    };
+    let Sealed { prev, hash, signature } = form.seal(place.head, keys);
+    let result = sqlx::query(
+        "INSERT INTO audit (at_ms, actor, action, request_id, jti, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+         INSERT INTO events (seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident,
+             jti, drill, data, prev, hash, kid, signature)
+         VALUES (?12, ?13, ?1, ?7, ?8, ?2, ?4, ?14, ?9, ?10, ?11, ?5, 0, ?6, ?15, ?16, ?17, ?18);
+         UPDATE positions SET head = ?16",
+    )
     .bind(now.millis())
     .bind(of.actor)
     .bind(of.action.word())
@@ -53,39 +74,108 @@ async fn of_request(
     .bind(of.audience)
     .bind(of.subject)
     .bind(of.incident)
+    .bind(place.last)
+    .bind(&place.id)
+    .bind(place.request_seq)
+    .bind(prev)
+    .bind(hash)
+    .bind(keys.kid())
+    .bind(signature)
     .execute(connection)
     .await?;
     written(1, result.rows_affected())
 }
 
+/// A grant that was revoked.
+#[derive(Debug, sqlx::FromRow)]
+struct OfGrant {
+    epoch: i64,
+    request: String,
+    request_seq: i64,
+    audience: String,
+    subject: String,
+    incident: Option<String>,
+    jti: String,
+    id: String,
+}
+
 async fn of_revocations(
     connection: &mut SqliteConnection,
+    keys: &TrailKeys,
     now: Moment,
     of: &Revocations<'_>,
 ) -> Result<(), StoreError> {
-    let result = sqlx::query(concat!(
+    let grants: Vec<OfGrant> = sqlx::query_as(
+        "SELECT epoch, requests.id AS request, audience, requester AS subject, incident, jti,
+             (SELECT coalesce(max(request_seq), 0) + 1 FROM events WHERE request_id = requests.id) AS request_seq,
+             'evt_' || lower(hex(randomblob(16))) AS id
+         FROM revocations JOIN requests USING (jti) WHERE epoch > ?1 AND epoch <= ?2 ORDER BY epoch",
+    )
+    .bind(of.after)
+    .bind(of.last)
+    .fetch_all(&mut *connection)
+    .await?;
+    let count = i64::try_from(grants.len()).unwrap_or(i64::MAX);
+    let place = take_events(connection, count, None).await?;
+    let mut head = place.head;
+    let mut seq = place.last.saturating_sub(count);
+    let mut rows = Vec::with_capacity(grants.len());
+    for grant in &grants {
+        seq = seq.saturating_add(1);
+        let mut data = of.detail.clone();
+        if let Some(data) = data.as_object_mut() {
+            data.insert("epoch".to_owned(), json!(grant.epoch));
+        }
+        let form = Form {
+            actor: of.actor,
+            audience: Some(&grant.audience),
+            data: &data,
+            grant: Some(&grant.jti),
+            id: &grant.id,
+            incident: grant.incident.as_deref(),
+            request: Some(&grant.request),
+            request_seq: Some(grant.request_seq),
+            seq,
+            subject: Some(&grant.subject),
+            time_ms: now.millis(),
+            kind: EventType::Revoked.word(),
+            version: VERSION,
+        };
+        let Sealed { prev, hash, signature } = form.seal(head, keys);
+        rows.push(json!([
+            seq,
+            grant.id,
+            grant.request,
+            grant.request_seq,
+            grant.audience,
+            grant.subject,
+            grant.incident,
+            grant.jti,
+            data.to_string(),
+            prev,
+            hash,
+            signature,
+        ]));
+        head = hash;
+    }
+    let result = sqlx::query(
         "INSERT INTO audit (at_ms, actor, action, request_id, jti, detail)
-         SELECT ?1, ?2, ?3, requests.id, jti, json_set(?4, '$.epoch', epoch)
-         FROM revocations JOIN requests USING (jti)
-         WHERE epoch > ?5 AND epoch <= ?6 ORDER BY epoch;",
-        take_events!("?6 - ?5"),
-        "INSERT INTO events (seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident,
-             jti, drill, data)
-         SELECT (SELECT event FROM positions) - (?6 - ?5) + row_number() OVER (ORDER BY epoch),
-             'evt_' || lower(hex(randomblob(16))), ?1, ?7, ?8, ?2, requests.id,
-             (SELECT coalesce(max(request_seq), 0) + 1 FROM events WHERE request_id = requests.id), audience, requester,
-             incident, jti, 0, json_set(?4, '$.epoch', epoch)
-         FROM revocations JOIN requests USING (jti)
-         WHERE epoch > ?5 AND epoch <= ?6 ORDER BY epoch",
-    ))
+         SELECT ?1, ?2, ?3, value ->> 2, value ->> 7, value ->> 8 FROM json_each(?4) ORDER BY key;
+         INSERT INTO events (seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident,
+             jti, drill, data, prev, hash, kid, signature)
+         SELECT value ->> 0, value ->> 1, ?1, ?5, ?6, ?2, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+             value ->> 7, 0, value ->> 8, value ->> 9, value ->> 10, ?7, value ->> 11
+         FROM json_each(?4) ORDER BY key;
+         UPDATE positions SET head = ?8",
+    )
     .bind(now.millis())
     .bind(of.actor)
     .bind(Action::Revoke.word())
-    .bind(of.detail.to_string())
-    .bind(of.after)
-    .bind(of.last)
+    .bind(Value::from(rows).to_string())
     .bind(EventType::Revoked.word())
     .bind(VERSION)
+    .bind(keys.kid())
+    .bind(head)
     .execute(connection)
     .await?;
     written(of.last.abs_diff(of.after), result.rows_affected())
@@ -93,27 +183,52 @@ async fn of_revocations(
 
 async fn of_service(
     connection: &mut SqliteConnection,
+    keys: &TrailKeys,
     now: Moment,
     act: &ServiceAct<'_>,
 ) -> Result<(), StoreError> {
-    let result = sqlx::query(concat!(
-        "INSERT INTO service_trail (at_ms, actor, action, detail) VALUES (?1, ?2, ?3, ?4);",
-        take_events!("1"),
-        "INSERT INTO events (seq, id, time_ms, type, version, actor, drill, data)
-         SELECT event, 'evt_' || lower(hex(randomblob(16))), ?1, ?5, ?6, ?2, 0, ?4 FROM positions",
-    ))
+    let place = take_events(connection, 1, None).await?;
+    let kind = event_of(act.action).word();
+    let form = Form {
+        actor: act.actor,
+        audience: None,
+        data: act.detail,
+        grant: None,
+        id: &place.id,
+        incident: None,
+        request: None,
+        request_seq: None,
+        seq: place.last,
+        subject: None,
+        time_ms: now.millis(),
+        kind,
+        version: VERSION,
+    };
+    let Sealed { prev, hash, signature } = form.seal(place.head, keys);
+    let result = sqlx::query(
+        "INSERT INTO service_trail (at_ms, actor, action, detail) VALUES (?1, ?2, ?3, ?4);
+         INSERT INTO events (seq, id, time_ms, type, version, actor, drill, data, prev, hash, kid, signature)
+         VALUES (?7, ?8, ?1, ?5, ?6, ?2, 0, ?4, ?9, ?10, ?11, ?12);
+         UPDATE positions SET head = ?10",
+    )
     .bind(now.millis())
     .bind(act.actor)
     .bind(act.action.word())
     .bind(act.detail.to_string())
-    .bind(event_of(act.action).word())
+    .bind(kind)
     .bind(VERSION)
+    .bind(place.last)
+    .bind(&place.id)
+    .bind(prev)
+    .bind(hash)
+    .bind(keys.kid())
+    .bind(signature)
     .execute(connection)
     .await?;
     written(1, result.rows_affected())
 }
 
-/// The check that each of so many has its row of the trail and its event, and that the places were taken.
+/// The check that each of so many has its row of the trail and its event, and that the head of the chain was moved.
 fn written(count: u64, rows: u64) -> Result<(), StoreError> {
     match count.checked_mul(2).and_then(|rows| rows.checked_add(1)) == Some(rows) {
         true => Ok(()),

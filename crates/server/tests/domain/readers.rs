@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use breakglass_server::store::Store;
 use breakglass_testing::service::{Answer, START, Service, config, token_of};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -92,7 +91,7 @@ async fn read(path: PathBuf, seed: u64, done: Arc<AtomicBool>) -> Vec<i64> {
     let mut random = StdRng::seed_from_u64(seed);
     let (mut read, mut place) = (Vec::new(), 0);
     loop {
-        let store = Store::open(&path).await.unwrap();
+        let store = breakglass_testing::store::open(&path).await.unwrap();
         for _ in 0..random.random_range(1..20) {
             // Before the look: what is committed until then is seen by it.
             let last = done.load(Ordering::SeqCst);

@@ -1,6 +1,5 @@
 //! The clock is wrong when the service starts: on the same boot of the machine, and on another one.
 
-use breakglass_server::store::Store;
 use breakglass_server::timekeeper::Timekeeper;
 use serde_json::json;
 
@@ -155,7 +154,8 @@ async fn a_doubt_about_the_clock_refuses_no_revocation_of_everything() {
 #[tokio::test]
 async fn what_is_believed_is_kept_before_anything_is_opened() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(&directory.path().join("approvals.db")).await.unwrap();
+    let store =
+        breakglass_testing::store::open(&directory.path().join("approvals.db")).await.unwrap();
     assert_eq!(store.clock().await.unwrap(), None);
     let open = |now| Timekeeper::open(Box::new(TestClock::new(now)), &store, false);
     open(START).await.unwrap();

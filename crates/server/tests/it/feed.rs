@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use breakglass_server::clock::Moment;
-use breakglass_server::store::Store;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -133,7 +132,9 @@ async fn a_new_feed_id_is_noticed_while_the_service_runs() {
 async fn a_revocation_of_another_process_is_seen_within_a_second() {
     let service = Service::start().await;
     let (_, jti) = service.approved().await;
-    let other = Store::open(&service.directory.path().join("approvals.db")).await.unwrap();
+    let other = breakglass_testing::store::open(&service.directory.path().join("approvals.db"))
+        .await
+        .unwrap();
     let answer = hanging(&service, "?after=0&wait=60s", async {
         revoke_at(&other, Moment::from_seconds(START), &jti).await.unwrap();
     });
@@ -147,7 +148,9 @@ async fn an_epoch_of_another_process_is_looked_up() {
     let service = Service::start().await;
     let (_, jti) = service.approved().await;
     service.feed("").await.ok();
-    let other = Store::open(&service.directory.path().join("approvals.db")).await.unwrap();
+    let other = breakglass_testing::store::open(&service.directory.path().join("approvals.db"))
+        .await
+        .unwrap();
     revoke_at(&other, Moment::from_seconds(START), &jti).await.unwrap();
     let answer = service.feed("?after=1").await.ok();
     assert_eq!((&answer["reset"], &answer["epoch"]), (&json!(false), &json!(1)));

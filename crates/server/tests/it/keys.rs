@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use breakglass_api::jwks::Jwks;
 use breakglass_server::clock::Moment;
@@ -47,8 +48,13 @@ async fn key_files_are_for_their_owner_alone() {
     let service = Service::start().await;
     let keys = service.directory.path().join("keys");
     assert_eq!(mode(&keys), 0o700);
-    let file = fs::read_dir(&keys).unwrap().next().unwrap().unwrap().path();
-    assert_eq!(mode(&file), 0o600);
+    let files = fs::read_dir(&keys).unwrap().map(|file| file.unwrap().path());
+    let (trail, signing): (Vec<PathBuf>, Vec<PathBuf>) =
+        files.partition(|file| file.to_string_lossy().contains("/trail-"));
+    for file in trail.iter().chain(&signing) {
+        assert_eq!(mode(file), 0o600, "{file:?}");
+    }
+    let file = signing[0].clone();
     fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
     assert!(matches!(service.app.issuer().reload(), Err(KeyError::Exposed(path)) if path == file));
     assert_eq!(kids(&service.app.issuer().jwks(Moment::from_seconds(START))).len(), 1);

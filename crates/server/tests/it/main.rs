@@ -69,4 +69,5 @@ mod tls_config;
 mod tls_files;
 mod tls_listeners;
 mod token;
+mod trail_chain;
 mod waits;

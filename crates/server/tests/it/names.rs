@@ -240,7 +240,7 @@ async fn folded_names_are_kept() {
         .execute(&database)
         .await
         .unwrap();
-    Store::open(&service.directory.path().join("approvals.db")).await.unwrap();
+    breakglass_testing::store::open(&service.directory.path().join("approvals.db")).await.unwrap();
     let folded: Vec<(String, String)> = sqlx::query_as("SELECT name, case_first FROM folded_names")
         .fetch_all(&database)
         .await

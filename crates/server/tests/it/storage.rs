@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use breakglass_server::clock::Moment;
 use breakglass_server::problem::Problem;
-use breakglass_server::store::{Fault, Store, StoreError};
+use breakglass_server::store::{Fault, StoreError};
 use futures_util::future::join_all;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 use serde_json::json;
@@ -126,7 +126,7 @@ async fn a_read_only_file_system_refuses_writes_until_it_can_be_written() {
     let read_only = Mounted::read_only(service.directory.path());
     // Connections from before can still write; all of this store's are opened now.
     let path = service.directory.path().join("approvals.db");
-    let store = Store::open(&path).await.unwrap();
+    let store = breakglass_testing::store::open(&path).await.unwrap();
     let now = Moment::from_seconds(START);
     let revoke = || join_all(live.iter().map(|grant| revoke_at(&store, now, grant)));
     for result in revoke().await {

@@ -63,7 +63,9 @@ async fn a_file_is_opened_again_with_all_that_is_in_it() {
     let service = Service::start().await;
     let (id, _) = service.approved().await;
     let now = Moment::from_seconds(START);
-    let again = Store::open(&service.directory.path().join("approvals.db")).await.unwrap();
+    let again = breakglass_testing::store::open(&service.directory.path().join("approvals.db"))
+        .await
+        .unwrap();
     let before = service.app.store().request(now, &id).await.unwrap();
     assert!(before.is_some());
     assert_eq!(again.request(now, &id).await.unwrap(), before);

@@ -7,7 +7,7 @@ use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
 use breakglass_server::clock::Moment;
 use breakglass_server::limits::MAX_WAITS_PER_PERSON;
-use breakglass_server::store::{Happened, OfRequest, Store};
+use breakglass_server::store::{Happened, OfRequest};
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
@@ -52,7 +52,9 @@ async fn a_change_that_this_process_was_not_told_of_wakes_too() {
     sleep(Duration::from_millis(1200)).await;
     let id = service.pending().await;
     let answer = wait(&service, "alice", &id).await;
-    let other = Store::open(&service.directory.path().join("approvals.db")).await.unwrap();
+    let other = breakglass_testing::store::open(&service.directory.path().join("approvals.db"))
+        .await
+        .unwrap();
     let (now, start) = (Moment::from_seconds(START), Instant::now());
     let mut change = other.change().await.unwrap();
     let request = change.request(now, &id).await.unwrap().unwrap();

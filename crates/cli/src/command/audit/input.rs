@@ -22,7 +22,7 @@ use breakglass_server::clock::{Clock, SystemClock, parse_rfc3339};
 pub(super) struct Input {
     /// The log: files in any order, plain, gzip or zstd; `-` is stdin.
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
 
     /// What proxies reported of their chains: the approval service's URL, or a file that
     /// `breakglass audit heads` made.

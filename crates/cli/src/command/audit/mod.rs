@@ -5,6 +5,7 @@ mod export;
 mod heads;
 mod input;
 mod report;
+mod service;
 mod tail;
 mod verify;
 

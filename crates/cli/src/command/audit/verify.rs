@@ -1,6 +1,9 @@
 //! `breakglass audit verify`: is it all there, and is it what was written?
 
+use std::path::PathBuf;
+
 use super::input::Input;
+use super::service;
 use crate::client::{Failure, Settings};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -23,9 +26,25 @@ Exit codes:
 pub(super) struct Args {
     #[command(flatten)]
     input: Input,
+
+    /// Check the approval service's own events: FILE is a copy of its database, or the answers of `GET /v1/audit/events`.
+    #[arg(long, requires = "trail_key", conflicts_with_all = ["heads", "key", "strict"])]
+    service: bool,
+
+    /// The public keys of the service's trail, as `breakglass database trail-key` prints them.
+    #[arg(long, requires = "service", value_name = "FILE")]
+    trail_key: Vec<PathBuf>,
+
+    /// The last head of the service's trail that was kept elsewhere, as an earlier check with --service printed it.
+    #[arg(long, requires = "service", value_name = "FILE")]
+    trail_head: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Result<Exit, Failure> {
+    if args.service {
+        let head = args.trail_head.as_deref();
+        return service::run(&args.input.files, &args.trail_key, head, terminal);
+    }
     let verdict = args.input.check(settings, &mut |_| ())?;
     terminal.result(&verdict.text(), &verdict.json())?;
     Ok(exit(&verdict, args.input.allow_empty))

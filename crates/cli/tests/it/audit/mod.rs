@@ -11,6 +11,7 @@ mod matrix;
 mod nothing;
 mod report;
 mod retention;
+mod service_trail;
 mod tail;
 mod tampering;
 mod unsealed;

@@ -1,0 +1,294 @@
+//! Checks the chain of the approval service's events: a second implementation of the form that docs/approval-service.md
+//! describes, without the service's code.
+//!
+//! What is signed up to the last head that was kept elsewhere is proven whole. After it, the owner of the database could have
+//! taken away the newest events, and whether that happened cannot be known: they are signed, and unproven to be all.
+
+use std::collections::BTreeMap;
+
+use ed25519_compact::{PublicKey, Signature};
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+const BEGIN: &str = "breakglass-trail-begin-1\n";
+const DOMAIN: &str = "breakglass-trail-1\n";
+
+/// The public keys of the chain, by their ids.
+#[derive(Debug, Default, Clone)]
+pub struct Keys(BTreeMap<String, PublicKey>);
+
+impl Keys {
+    /// Adds a public key: its 32 bytes. Its id follows from it.
+    pub fn add(&mut self, public: [u8; 32]) {
+        let digest = hex(&Sha256::digest(public));
+        let kid = digest.get(..32).unwrap_or_default().to_owned();
+        self.0.insert(kid, PublicKey::new(public));
+    }
+}
+
+/// A head that was kept elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Head {
+    /// The place of its event.
+    pub seq: i64,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The place of the event.
+    pub seq: i64,
+    /// What of it.
+    pub fault: Fault,
+}
+
+/// What can be wrong with an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It is no event: a member is missing, or of another type.
+    Unreadable(String),
+    /// Its hash is not that of what it says.
+    Changed,
+    /// The signature is not of its key.
+    BadSignature,
+    /// No key was given for this id.
+    UnknownKey(String),
+    /// It does not go on from the event before it: events between are missing, or others were put there.
+    NotNext,
+    /// It is not in the chain, although the chain had begun.
+    NotInChain,
+    /// It is not above the place before it.
+    OutOfOrder,
+    /// The event at this place has another hash than the head that was kept.
+    NotTheHead,
+    /// The event that the head names is not there.
+    HeadMissing,
+}
+
+impl Fault {
+    /// In words.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Fault::Unreadable(why) => format!("cannot be read: {why}"),
+            Fault::Changed => "changed: its hash is not that of what it says".to_owned(),
+            Fault::BadSignature => "not signed by the key that it names".to_owned(),
+            Fault::UnknownKey(kid) => {
+                format!("signed with the key {kid}, which was not given: give it with --key if it is one of yours")
+            }
+            Fault::NotNext => {
+                "does not go on from the event before it: events between them are missing, or were replaced".to_owned()
+            }
+            Fault::NotInChain => "in no chain, although the chain had begun".to_owned(),
+            Fault::OutOfOrder => "not in order".to_owned(),
+            Fault::NotTheHead => "another event than the head that was kept names".to_owned(),
+            Fault::HeadMissing => "missing: the head that was kept names it".to_owned(),
+        }
+    }
+}
+
+/// What was found of the whole chain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// How many events were read.
+    pub events: u64,
+    /// How many of them were written before the chain; the first link covers them.
+    pub before: u64,
+    /// The place of the last event.
+    pub last: i64,
+    /// Its hash.
+    pub head: Option<String>,
+    /// Up to this place all is proven to be there; nothing without a head that was kept.
+    pub proven: Option<i64>,
+    /// How many events came after that.
+    pub unproven: u64,
+    /// What is wrong, in the order of the events.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads events in their order, and keeps none.
+#[derive(Debug)]
+pub struct Check<'a> {
+    keys: &'a Keys,
+    kept: Option<&'a Head>,
+    begin: Option<Sha256>,
+    verdict: Verdict,
+    head_seen: bool,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    prev: String,
+    hash: String,
+    kid: String,
+    signature: String,
+}
+
+impl<'a> Check<'a> {
+    /// A check with these keys, against this head.
+    #[must_use]
+    pub fn new(keys: &'a Keys, kept: Option<&'a Head>) -> Check<'a> {
+        let begin = Some(Sha256::new().chain_update(BEGIN));
+        Check { keys, kept, begin, verdict: Verdict::default(), head_seen: false }
+    }
+
+    /// The next event, as the interface shows it.
+    pub fn event(&mut self, event: &Value) {
+        self.verdict.events = self.verdict.events.saturating_add(1);
+        let Some(seq) = event.get("seq").and_then(Value::as_i64) else {
+            let after = self.verdict.last;
+            return self.found(after, Fault::Unreadable("it has no `seq`".to_owned()));
+        };
+        if seq <= self.verdict.last {
+            self.found(seq, Fault::OutOfOrder);
+        }
+        self.verdict.last = seq;
+        match self.kept {
+            Some(head) if seq > head.seq => {
+                self.verdict.unproven = self.verdict.unproven.saturating_add(1);
+            }
+            _ => {}
+        }
+        let form = form(event);
+        match event.get("link").filter(|link| !link.is_null()) {
+            Some(link) => match Link::deserialize(link) {
+                Ok(link) => self.link(seq, &form, link),
+                Err(error) => self.found(seq, Fault::Unreadable(error.to_string())),
+            },
+            None => match &mut self.begin {
+                Some(begin) => {
+                    begin.update(&form);
+                    begin.update("\n");
+                    self.verdict.before = self.verdict.before.saturating_add(1);
+                }
+                None => self.found(seq, Fault::NotInChain),
+            },
+        }
+    }
+
+    fn link(&mut self, seq: i64, form: &[u8], link: Link) {
+        let begun = self.begin.take().map(|begin| hex(&begin.finalize()));
+        let before = begun.or_else(|| self.verdict.head.take());
+        if before.is_none_or(|before| before != link.prev) {
+            self.found(seq, Fault::NotNext);
+        }
+        let hash = Sha256::new().chain_update(&link.prev).chain_update("\n").chain_update(form);
+        if hex(&hash.finalize()) != link.hash {
+            self.found(seq, Fault::Changed);
+        }
+        match self.keys.0.get(&link.kid) {
+            None => self.found(seq, Fault::UnknownKey(link.kid)),
+            Some(key) => {
+                let signature = base64url(&link.signature);
+                let signature = signature.and_then(|bytes| Signature::from_slice(&bytes).ok());
+                let message = format!("{DOMAIN}{}", link.hash);
+                let valid = signature.map(|signature| key.verify(message, &signature).is_ok());
+                if valid != Some(true) {
+                    self.found(seq, Fault::BadSignature);
+                }
+            }
+        }
+        if let Some(head) = self.kept.filter(|head| head.seq == seq) {
+            self.head_seen = true;
+            if head.hash != link.hash {
+                self.found(seq, Fault::NotTheHead);
+            }
+        }
+        self.verdict.head = Some(link.hash);
+    }
+
+    fn found(&mut self, seq: i64, fault: Fault) {
+        self.verdict.findings.push(Finding { seq, fault });
+    }
+
+    /// What was found of all of them.
+    #[must_use]
+    pub fn end(mut self) -> Verdict {
+        if let Some(head) = self.kept {
+            if !self.head_seen {
+                self.found(head.seq, Fault::HeadMissing);
+            }
+            let sound = self.verdict.findings.iter().all(|finding| finding.seq > head.seq);
+            self.verdict.proven = (self.head_seen && sound).then_some(head.seq);
+        } else {
+            self.verdict.unproven = self.verdict.events;
+        }
+        self.verdict
+    }
+}
+
+/// What of an event is hashed: RFC 8785, for the texts, whole numbers and lists that are in one.
+fn form(event: &Value) -> Vec<u8> {
+    let mut text = Vec::new();
+    if let Some(members) = event.as_object() {
+        let hashed = members.iter().filter(|(name, _)| *name != "time" && *name != "link");
+        object(hashed, &mut text);
+    }
+    text
+}
+
+fn object<'v>(members: impl Iterator<Item = (&'v String, &'v Value)>, text: &mut Vec<u8>) {
+    let sorted: BTreeMap<&str, &Value> =
+        members.map(|(name, value)| (name.as_str(), value)).collect();
+    text.push(b'{');
+    for (place, (name, value)) in sorted.into_iter().enumerate() {
+        if place > 0 {
+            text.push(b',');
+        }
+        scalar(&Value::from(name), text);
+        text.push(b':');
+        write(value, text);
+    }
+    text.push(b'}');
+}
+
+fn write(value: &Value, text: &mut Vec<u8>) {
+    match value {
+        Value::Object(members) => object(members.iter(), text),
+        Value::Array(items) => {
+            text.push(b'[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    text.push(b',');
+                }
+                write(item, text);
+            }
+            text.push(b']');
+        }
+        scalar_value => scalar(scalar_value, text),
+    }
+}
+
+fn scalar(value: &Value, text: &mut Vec<u8>) {
+    text.extend_from_slice(value.to_string().as_bytes());
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of base64url without padding.
+fn base64url(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0_u32);
+    for character in text.bytes() {
+        let value = match character {
+            b'A'..=b'Z' => character.wrapping_sub(b'A'),
+            b'a'..=b'z' => character.wrapping_sub(b'a').wrapping_add(26),
+            b'0'..=b'9' => character.wrapping_sub(b'0').wrapping_add(52),
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(value)) & 0xffff;
+        count = count.wrapping_add(6);
+        if count >= 8 {
+            count = count.wrapping_sub(8);
+            bytes.push(u8::try_from((bits >> count) & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}

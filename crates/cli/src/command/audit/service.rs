@@ -1,0 +1,144 @@
+//! `breakglass audit verify --service`: the chain of the approval service's own events.
+
+use std::fs::{self, File};
+use std::io::{BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use breakglass_audit::service::{Check, Fault, Head, Keys, Verdict};
+use breakglass_server::store::maintenance;
+use serde_json::{Deserializer, Value, json};
+
+use crate::client::Failure;
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+
+/// What an SQLite file begins with.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+
+/// Checks the events in this file: a database, or answers of `GET /v1/audit/events`.
+pub(super) fn run(
+    files: &[PathBuf],
+    keys: &[PathBuf],
+    head: Option<&Path>,
+    terminal: Terminal,
+) -> Result<Exit, Failure> {
+    let [file] = files else {
+        return Err(Failure::Invalid(format!(
+            "expected one FILE with --service, got {}: a copy of the database, or one file with all answers of \
+             `GET /v1/audit/events` in their order",
+            files.len()
+        )));
+    };
+    let keys = read_keys(keys)?;
+    let head: Option<Head> = head.map(read_head).transpose()?;
+    let mut check = Check::new(&keys, head.as_ref());
+    if is_database(file).map_err(|error| at(file, &error))? {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::Failed(error.to_string()))?;
+        let mut each = |event| check.event(&event);
+        runtime.block_on(maintenance::events(file, &mut each)).map_err(|error| at(file, &error))?;
+    } else {
+        let reader = BufReader::new(File::open(file).map_err(|error| at(file, &error))?);
+        for page in Deserializer::from_reader(reader).into_iter::<Value>() {
+            let page = page.map_err(|error| at(file, &error))?;
+            let events = page.get("events").and_then(Value::as_array);
+            let events = events.ok_or_else(|| {
+                at(file, &"expected answers of `GET /v1/audit/events`: an object with `events`")
+            })?;
+            events.iter().for_each(|event| check.event(event));
+        }
+    }
+    let verdict = check.end();
+    terminal.result(&text(&verdict, head.as_ref()), &as_json(&verdict))?;
+    Ok(exit(&verdict))
+}
+
+fn at(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::Invalid(format!("{}: {error}", path.display()))
+}
+
+fn is_database(path: &Path) -> std::io::Result<bool> {
+    let mut start = Vec::new();
+    let length = u64::try_from(SQLITE.len()).unwrap_or(u64::MAX);
+    File::open(path)?.take(length).read_to_end(&mut start)?;
+    Ok(start == SQLITE)
+}
+
+/// The public keys in these files: the last word of each line, 64 hex digits, as `breakglass database trail-key` prints.
+fn read_keys(paths: &[PathBuf]) -> Result<Keys, Failure> {
+    let mut keys = Keys::default();
+    for path in paths {
+        let text = fs::read_to_string(path).map_err(|error| at(path, &error))?;
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let word = line.split_whitespace().last().unwrap_or_default();
+            let public: Option<[u8; 32]> = breakglass_types::hex::decode(word);
+            keys.add(public.ok_or_else(|| {
+                let expected = "expected lines of `breakglass database trail-key`, each with 64 hex digits at its end";
+                at(path, &format!("{expected}, got `{line}`"))
+            })?);
+        }
+    }
+    Ok(keys)
+}
+
+fn read_head(path: &Path) -> Result<Head, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| at(path, &error))?;
+    serde_json::from_str(&text).map_err(|error| {
+        at(path, &format!("expected a head, such as {{\"seq\":7,\"hash\":\"..\"}}: {error}"))
+    })
+}
+
+fn text(verdict: &Verdict, head: Option<&Head>) -> String {
+    let mut lines = vec![format!(
+        "{} events, {} of them from before the chain; the last one is at place {}",
+        verdict.events, verdict.before, verdict.last
+    )];
+    let mut findings: Vec<String> = verdict
+        .findings
+        .iter()
+        .map(|one| format!("event {}: {}", one.seq, one.fault.text()))
+        .collect();
+    lines.append(&mut findings);
+    lines.push(match (head, verdict.proven) {
+        (None, _) => "unproven: without --trail-head, events at the end may be missing".to_owned(),
+        (Some(_), Some(seq)) => format!(
+            "proven up to event {seq}; {} came after it, and whether these are all is unproven",
+            verdict.unproven
+        ),
+        (Some(_), None) => "not proven up to the head".to_owned(),
+    });
+    if let Some(hash) = &verdict.head {
+        lines.push(format!("head {}", json!({ "seq": verdict.last, "hash": hash })));
+    }
+    lines.join("\n")
+}
+
+fn as_json(verdict: &Verdict) -> Value {
+    let findings =
+        verdict.findings.iter().map(|one| json!({ "seq": one.seq, "what": one.fault.text() }));
+    json!({
+        "events": verdict.events,
+        "before": verdict.before,
+        "proven": verdict.proven,
+        "unproven": verdict.unproven,
+        "findings": findings.collect::<Vec<Value>>(),
+        "head": verdict.head.as_ref().map(|hash| json!({ "seq": verdict.last, "hash": hash })),
+    })
+}
+
+fn exit(verdict: &Verdict) -> Exit {
+    let is_missing = |fault: &Fault| matches!(fault, Fault::NotNext | Fault::HeadMissing);
+    let broken = verdict.findings.iter().any(|one| !is_missing(&one.fault));
+    // What no head vouches for may miss its end.
+    let incomplete = verdict.proven.is_none() && !broken
+        || verdict.findings.iter().any(|one| is_missing(&one.fault));
+    match (broken, incomplete) {
+        _ if verdict.events == 0 && verdict.findings.is_empty() => Exit::NothingChecked,
+        (true, true) => Exit::BrokenAndIncomplete,
+        (true, false) => Exit::Broken,
+        (false, true) => Exit::Incomplete,
+        (false, false) => Exit::Done,
+    }
+}

@@ -1,0 +1,200 @@
+//! The keys that sign the service's trail: one PEM file each, readable by their owner alone, beside the signing keys and
+//! none of them. No proxy trusts such a key, and no token is signed with one.
+//!
+//! A file's name is `trail-<number>-<kid>.pem`: the highest number signs, and all of them verify. The `kid` is the start of
+//! the public key's SHA-256.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use breakglass_types::hex;
+use ed25519_compact::{KeyPair, PublicKey, Seed, Signature};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::access::{check_directory, check_file};
+use super::error::KeyError;
+use crate::random::Randomness;
+
+/// Before the hash in what is signed, so that no signature of something else counts.
+const DOMAIN: &str = "breakglass-trail-1\n";
+
+/// Where keys are made if the key directory cannot be written: beside the database.
+const BESIDE_DATABASE: &str = "trail-keys";
+
+/// One key.
+struct TrailKey {
+    number: u64,
+    kid: String,
+    pair: KeyPair,
+}
+
+/// All keys of the trail; at least one. A handle that is cheap to clone.
+#[derive(Clone)]
+pub struct TrailKeys(Arc<Keys>);
+
+struct Keys {
+    signer: TrailKey,
+    earlier: Vec<TrailKey>,
+}
+
+impl std::fmt::Debug for TrailKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrailKeys").field("signer", &self.0.signer.kid).finish_non_exhaustive()
+    }
+}
+
+impl TrailKeys {
+    /// The keys of a service with this key directory and this database; the first one is made.
+    ///
+    /// A key directory can be a mounted secret, which cannot be written: then the key is made in a directory beside the
+    /// database, and the log says so, because who can change that directory can sign too.
+    ///
+    /// # Errors
+    /// [`KeyError`] if others can write to the directory, a key in it cannot be used, or none can be made.
+    pub fn open(
+        key_directory: &Path,
+        database: &Path,
+        randomness: &Randomness,
+    ) -> Result<TrailKeys, KeyError> {
+        let beside = database.parent().unwrap_or(Path::new(".")).join(BESIDE_DATABASE);
+        for directory in [key_directory, &beside] {
+            if let Some(keys) = read(directory)? {
+                return Ok(keys);
+            }
+        }
+        let directory = match add(key_directory, 1, randomness) {
+            Ok(()) => key_directory,
+            Err(KeyError::Io(_, cause)) if cannot_be_written(&cause) => {
+                tracing::warn!(
+                    %cause,
+                    directory = %beside.display(),
+                    "the key directory cannot be written: the key of the trail is made beside the database; move it into \
+                     the key directory"
+                );
+                add(&beside, 1, randomness)?;
+                &beside
+            }
+            Err(error) => return Err(error),
+        };
+        tracing::info!(directory = %directory.display(), "made the key of the trail");
+        read(directory)?.ok_or_else(|| KeyError::Invalid(directory.to_owned()))
+    }
+
+    /// The keys in the key directory or beside the database, if there are any: nothing is made.
+    ///
+    /// # Errors
+    /// [`KeyError`] if others can write to the directory, or a key in it cannot be used.
+    pub fn existing(key_directory: &Path, database: &Path) -> Result<Option<TrailKeys>, KeyError> {
+        let beside = database.parent().unwrap_or(Path::new(".")).join(BESIDE_DATABASE);
+        Ok(read(key_directory)?.or(read(&beside)?))
+    }
+
+    /// The id of the key that signs.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.0.signer.kid
+    }
+
+    /// The public halves, the newest first: each with its id, as an auditor needs them.
+    #[must_use]
+    pub fn public(&self) -> Vec<(String, String)> {
+        let keys = [&self.0.signer].into_iter().chain(&self.0.earlier);
+        keys.map(|key| (key.kid.clone(), hex::lower(key.pair.pk.as_ref()))).collect()
+    }
+
+    /// A signature over a link's hash.
+    #[must_use]
+    pub(crate) fn sign(&self, hash: &str) -> String {
+        let message = format!("{DOMAIN}{hash}");
+        URL_SAFE_NO_PAD.encode(self.0.signer.pair.sk.sign(message, None).as_ref())
+    }
+
+    /// Whether this signature over a link's hash is of the key with this id; nothing without such a key.
+    #[must_use]
+    pub(crate) fn verify(&self, kid: &str, hash: &str, signature: &str) -> Option<bool> {
+        let mut keys = [&self.0.signer].into_iter().chain(&self.0.earlier);
+        let key = keys.find(|key| key.kid == kid)?;
+        let bytes = URL_SAFE_NO_PAD.decode(signature).ok();
+        let signature = bytes.and_then(|bytes| Signature::from_slice(&bytes).ok());
+        let message = format!("{DOMAIN}{hash}");
+        Some(signature.is_some_and(|signature| key.pair.pk.verify(message, &signature).is_ok()))
+    }
+}
+
+/// The keys in this directory; nothing without one.
+fn read(directory: &Path) -> Result<Option<TrailKeys>, KeyError> {
+    let failed = |error| KeyError::Io(directory.to_owned(), error);
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(failed)?,
+    };
+    let mut keys = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        let Some((number, kid)) = name.to_str().and_then(parts) else { continue };
+        keys.push(read_key(&directory.join(&name), number, kid)?);
+    }
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    check_directory(directory)?;
+    keys.sort_by_key(|key| key.number);
+    let signer = keys.pop();
+    keys.reverse();
+    Ok(signer.map(|signer| TrailKeys(Arc::new(Keys { signer, earlier: keys }))))
+}
+
+fn read_key(path: &Path, number: u64, kid: &str) -> Result<TrailKey, KeyError> {
+    let failed = |error| KeyError::Io(path.to_owned(), error);
+    let invalid = || KeyError::InvalidTrailKey(path.to_owned());
+    check_file(path)?;
+    let bytes = Zeroizing::new(fs::read(path).map_err(failed)?);
+    let pem = str::from_utf8(&bytes).map_err(|_| invalid())?;
+    let pair = KeyPair::from_pem(pem).map_err(|_| invalid())?;
+    if kid_of(&pair.pk) != kid {
+        return Err(invalid());
+    }
+    Ok(TrailKey { number, kid: kid.to_owned(), pair })
+}
+
+fn add(directory: &Path, number: u64, randomness: &Randomness) -> Result<(), KeyError> {
+    let failed = |error| KeyError::Io(directory.to_owned(), error);
+    if !directory.is_dir() {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    }
+    let seed = Zeroizing::new(randomness.bytes::<32>());
+    let pair = KeyPair::from_seed(Seed::new(*seed));
+    let pem = Zeroizing::new(pair.to_pem());
+    let name = format!("trail-{number}-{}.pem", kid_of(&pair.pk));
+    let unfinished = directory.join(format!(".{name}"));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .map_err(failed)?;
+    file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    fs::rename(&unfinished, directory.join(name)).map_err(failed)?;
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+}
+
+fn cannot_be_written(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
+fn kid_of(public: &PublicKey) -> String {
+    let digest = Sha256::digest(public.as_ref());
+    hex::lower(digest.get(..16).unwrap_or_default())
+}
+
+/// The number of a key and its `kid`, from the file's name.
+fn parts(name: &str) -> Option<(u64, &str)> {
+    let (number, kid) = name.strip_prefix("trail-")?.strip_suffix(".pem")?.split_once('-')?;
+    Some((number.parse().ok()?, kid))
+}

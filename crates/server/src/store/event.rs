@@ -1,0 +1,56 @@
+//! A row of `events`.
+
+use serde_json::Value;
+
+/// An event as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Event {
+    /// Its place: events that are committed later have higher ones.
+    pub seq: i64,
+    /// Its id, for good.
+    pub id: String,
+    /// When, in milliseconds.
+    pub time_ms: i64,
+    /// What happened.
+    #[sqlx(rename = "type")]
+    pub kind: String,
+    /// Of what `data` has.
+    pub version: i64,
+    /// Who did it.
+    pub actor: String,
+    /// The request.
+    pub request_id: Option<String>,
+    /// Its place among the events of the request.
+    pub request_seq: Option<i64>,
+    /// The request's environment.
+    pub audience: Option<String>,
+    /// The request's requester.
+    pub subject: Option<String>,
+    /// The request's incident.
+    pub incident: Option<String>,
+    /// The request's grant.
+    pub jti: Option<String>,
+    /// More of it.
+    #[sqlx(json)]
+    pub data: Value,
+    /// The hash of the link before it; none for an event of before the chain, as in the three that follow.
+    pub prev: Option<String>,
+    /// Its own hash.
+    pub hash: Option<String>,
+    /// The key that signed it.
+    pub kid: Option<String>,
+    /// The signature over its hash.
+    pub signature: Option<String>,
+}
+
+/// Selects events.
+macro_rules! select_events {
+    ($rest:literal) => {
+        concat!(
+            "SELECT seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident, jti, data,
+                 prev, hash, kid, signature FROM events ",
+            $rest
+        )
+    };
+}
+pub(super) use select_events;

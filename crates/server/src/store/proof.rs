@@ -1,0 +1,126 @@
+//! Whether the trail has the approval that a grant is said to come from. Who can write the database can make a grant of any
+//! request; the key that signs the trail is not in the database.
+
+use breakglass_api::events::EventType;
+use serde_json::Value;
+
+use super::change::Change;
+use super::event::{Event, select_events};
+use super::{Request, StoreError};
+use crate::limits::MAX_GRANT_S;
+
+/// Why the trail does not prove an approval.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unproven {
+    /// There is no event of it.
+    #[error("the trail has no approval of it")]
+    Missing,
+    /// The event is not in the chain, and no grant of before the chain could still hold.
+    #[error("the approval at place {0} of the trail is in no chain, although the chain had begun")]
+    Unchained(i64),
+    /// The event is not what was signed.
+    #[error("the approval at place {0} of the trail is not what was signed: it was changed")]
+    Changed(i64),
+    /// The key is unknown.
+    #[error(
+        "the approval at place {seq} of the trail is signed with the key {kid}, which is not in the key directory"
+    )]
+    UnknownKey {
+        /// Its place.
+        seq: i64,
+        /// The key.
+        kid: String,
+    },
+    /// The request is not what the event says.
+    #[error("the database and the approval at place {seq} of the trail differ in `{what}`")]
+    Differs {
+        /// Its place.
+        seq: i64,
+        /// In what.
+        what: &'static str,
+    },
+}
+
+impl Change {
+    /// The check that the trail has the approval of this request's grant, as the database has it. Nothing in `Some` is
+    /// wrong with one that is proven.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn unproven(&mut self, request: &Request) -> Result<Option<Unproven>, StoreError> {
+        let event: Option<Event> = sqlx::query_as(select_events!(
+            "WHERE request_id = ?1 AND type = ?2 ORDER BY seq DESC LIMIT 1"
+        ))
+        .bind(&request.id)
+        .bind(EventType::Approved.word())
+        .fetch_optional(&mut *self.0)
+        .await?;
+        let Some(event) = event else { return Ok(Some(Unproven::Missing)) };
+        if event.hash.is_none() {
+            return match self.could_be_of_before(&event).await? {
+                true => Ok(differs(&event, request)),
+                false => Ok(Some(Unproven::Unchained(event.seq))),
+            };
+        }
+        Ok(self.broken(&event).or_else(|| differs(&event, request)))
+    }
+
+    /// Whether the event is not what the key has signed.
+    fn broken(&self, event: &Event) -> Option<Unproven> {
+        let seq = event.seq;
+        let (Some(prev), Some(hash), Some(kid), Some(signature)) =
+            (&event.prev, &event.hash, &event.kid, &event.signature)
+        else {
+            return Some(Unproven::Changed(seq));
+        };
+        if event.form().hash(prev) != *hash {
+            return Some(Unproven::Changed(seq));
+        }
+        match self.1.verify(kid, hash, signature) {
+            Some(true) => None,
+            Some(false) => Some(Unproven::Changed(seq)),
+            None => Some(Unproven::UnknownKey { seq, kid: kid.clone() }),
+        }
+    }
+
+    /// Whether an event without a link was written before the chain began. As its grant is over soon after that, an event that
+    /// was dated back by hand gives no access from then on.
+    async fn could_be_of_before(&mut self, event: &Event) -> Result<bool, StoreError> {
+        let first: Option<Event> =
+            sqlx::query_as(select_events!("WHERE hash IS NOT NULL ORDER BY seq LIMIT 1"))
+                .fetch_optional(&mut *self.0)
+                .await?;
+        Ok(first.is_none_or(|first| {
+            self.broken(&first).is_none() && event.seq < first.seq && event.time_ms <= first.time_ms
+        }))
+    }
+}
+
+/// What of the grant is not what the event says.
+fn differs(event: &Event, request: &Request) -> Option<Unproven> {
+    let approved_at = event.time_ms.div_euclid(1000);
+    let said = |name: &str| event.data.get(name).filter(|value| !value.is_null());
+    let duration = said("duration_s").map_or(Some(request.duration_s), Value::as_i64);
+    let ends = duration.and_then(|seconds| approved_at.checked_add(seconds));
+    let scopes =
+        said("scopes").map_or_else(|| Value::from(request.scopes.as_slice()), Value::clone);
+    let last = request.approvals.last();
+    let digest = said("digest").and_then(Value::as_str);
+    let what = [
+        ("jti", event.jti == request.jti),
+        ("audience", event.audience.as_ref() == Some(&request.audience)),
+        ("requester", event.subject.as_ref() == Some(&request.requester)),
+        (
+            "approver",
+            last.is_some_and(|last| last.approver == event.actor) && request.approvals.len() == 1,
+        ),
+        // What was asked for is in the digest; an approval of the first version has none.
+        ("digest", digest.is_none_or(|digest| digest == request.digest())),
+        ("digest of the approval", last.is_some_and(|last| last.digest.as_deref() == digest)),
+        ("approved_at", request.approved_at == Some(approved_at)),
+        ("granted_scopes", Value::from(request.held_scopes()) == scopes),
+        ("expires_at", request.expires_at == ends && duration.is_some_and(|s| s <= MAX_GRANT_S)),
+    ];
+    let what = what.into_iter().find(|(_, agrees)| !agrees)?.0;
+    Some(Unproven::Differs { seq: event.seq, what })
+}
