@@ -47,7 +47,7 @@ pub enum Verdict {
     /// The filter of this proxy has answered, with this version and configuration.
     Guarded {
         /// Which.
-        node: Node,
+        node: Box<Node>,
         /// The authority as it received it.
         received_as: String,
     },
@@ -134,7 +134,7 @@ pub fn judge(open: &Open, answered: &Answered<'_>, keys: &Keys, known: &[Known])
             let reported = open.reports.iter().filter(|one| one.proxy == *proxy).map(Node::from);
             let is_it = |node: &Node| key.made_by(&answer, &asked, &answering(&node.about));
             return match of_proxy.chain(reported).find(is_it) {
-                Some(node) => Verdict::Guarded { node, received_as },
+                Some(node) => Verdict::Guarded { node: Box::new(node), received_as },
                 None => Verdict::Unreported { proxy: proxy.clone(), received_as },
             };
         }
@@ -142,7 +142,7 @@ pub fn judge(open: &Open, answered: &Answered<'_>, keys: &Keys, known: &[Known])
         let is_it =
             |report: &&Report| bool::from(report.digest.as_bytes().ct_eq(digest.as_bytes()));
         if let Some(report) = open.reports.iter().find(is_it) {
-            return Verdict::Guarded { node: report.into(), received_as };
+            return Verdict::Guarded { node: Box::new(report.into()), received_as };
         }
     }
     Verdict::NotProven
