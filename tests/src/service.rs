@@ -213,7 +213,12 @@ impl Service {
     #[must_use]
     pub fn stolen_key(&self) -> Key {
         let files = fs::read_dir(self.path("keys")).unwrap().map(|file| file.unwrap().path());
-        let newest = files.filter(|path| path.extension().is_some_and(|end| end == "pem")).max();
+        // That of the trail signs no token.
+        let signs = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.ends_with(".pem") && !name.starts_with("trail-")
+        };
+        let newest = files.filter(signs).max();
         let newest = newest.unwrap();
         let (_, kid) = newest.file_stem().unwrap().to_str().unwrap().split_once('-').unwrap();
         Key::of_pem(kid, &fs::read_to_string(&newest).unwrap())
