@@ -310,6 +310,7 @@ async fn answers_have_the_members_that_it_describes() {
         "ConfigurationError",
         "Conflict",
         "Extended",
+        "FileFailure",
         "Forgotten",
         "Gone",
         "Kill",
