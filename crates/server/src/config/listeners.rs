@@ -53,7 +53,7 @@ object! {
     pub struct Listener {
         /// Where it listens: `host:port` with an IP address as the host, or `unix:/path` for a Unix socket.
         pub address: ListenAddress = required(parsed("address", listen_address)),
-        /// For whom it is: the endpoints of others are 404 there. Health and keys are everywhere.
+        /// Which callers it serves. An endpoint of other callers is 404 there; health and keys are at every listener.
         pub serves: Serves = or(all(), list(one_of(SERVICES)).and_then(serves)),
         /// Its own certificate and client certificate authorities.
         pub tls: Option<Tls> = optional("the top-level `tls`", object()),

@@ -36,7 +36,7 @@ pub enum KeyError {
     #[error("{path}: expected an ES256 private key in PEM whose thumbprint is in the file's name", path = .0.display())]
     Invalid(PathBuf),
     /// A file holds no key of the trail, or not the one that its name says.
-    #[error("{path}: expected an Ed25519 private key in PEM, the start of whose public key's SHA-256 is in the file's name: put the file back, or move it away, and grants that were approved with it get no token any more", path = .0.display())]
+    #[error("{path}: expected an Ed25519 private key in PEM, the start of whose public key's SHA-256 is in the file's name: put the file back; without it, grants that were approved with it get no token", path = .0.display())]
     InvalidTrailKey(PathBuf),
     /// There is no key.
     #[error("{path}: there is no signing key: `breakglass keygen signing --key-dir {path}` makes one", path = .0.display())]

@@ -50,26 +50,32 @@ impl std::fmt::Debug for TrailKeys {
 }
 
 impl TrailKeys {
-    /// The keys of a service with this key directory and this database; the first one is made.
+    /// The keys of a service with this key directory and this database; the first one is made, and another one where none
+    /// that is there can be used.
     ///
     /// A key directory can be a mounted secret, which cannot be written: then the key is made in a directory beside the
     /// database, and the log says so, because who can change that directory can sign too.
     ///
     /// # Errors
-    /// [`KeyError`] if others can write to the directory, a key in it cannot be used, or none can be made.
+    /// [`KeyError`] if others can write to the directory, or none can be made.
     pub fn open(
         key_directory: &Path,
         database: &Path,
         randomness: &Randomness,
     ) -> Result<TrailKeys, KeyError> {
         let beside = database.parent().unwrap_or(Path::new(".")).join(BESIDE_DATABASE);
+        let mut last = 0;
         for directory in [key_directory, &beside] {
-            if let Some(keys) = read(directory)? {
+            let found = read(directory)?;
+            if let Some(keys) = TrailKeys::of(found.keys) {
                 return Ok(keys);
             }
+            last = found.last.max(last);
         }
-        let directory = match add(key_directory, 1, randomness) {
-            Ok(()) => key_directory,
+        // Also where those that are there cannot be used: a service without a key could write nothing down, and so end
+        // nothing.
+        let number = last.saturating_add(1);
+        match made(key_directory, number, randomness) {
             Err(KeyError::Io(_, cause)) if cannot_be_written(&cause) => {
                 tracing::warn!(
                     %cause,
@@ -77,22 +83,28 @@ impl TrailKeys {
                     "the key directory cannot be written: the key of the trail is made beside the database; move it into \
                      the key directory"
                 );
-                add(&beside, 1, randomness)?;
-                &beside
+                made(&beside, number, randomness)
             }
-            Err(error) => return Err(error),
-        };
-        tracing::info!(directory = %directory.display(), "made the key of the trail");
-        read(directory)?.ok_or_else(|| KeyError::Invalid(directory.to_owned()))
+            result => result,
+        }
     }
 
     /// The keys in the key directory or beside the database, if there are any: nothing is made.
     ///
     /// # Errors
-    /// [`KeyError`] if others can write to the directory, or a key in it cannot be used.
+    /// [`KeyError`] if others can write to the directory.
     pub fn existing(key_directory: &Path, database: &Path) -> Result<Option<TrailKeys>, KeyError> {
         let beside = database.parent().unwrap_or(Path::new(".")).join(BESIDE_DATABASE);
-        Ok(read(key_directory)?.or(read(&beside)?))
+        let in_directory = TrailKeys::of(read(key_directory)?.keys);
+        Ok(in_directory.or(TrailKeys::of(read(&beside)?.keys)))
+    }
+
+    /// These keys, of which the one with the highest number signs; nothing without any.
+    fn of(mut keys: Vec<TrailKey>) -> Option<TrailKeys> {
+        keys.sort_by_key(|key| key.number);
+        let signer = keys.pop()?;
+        keys.reverse();
+        Some(TrailKeys(Arc::new(Keys { signer, earlier: keys })))
     }
 
     /// The id of the key that signs.
@@ -127,27 +139,44 @@ impl TrailKeys {
     }
 }
 
-/// The keys in this directory; nothing without one.
-fn read(directory: &Path) -> Result<Option<TrailKeys>, KeyError> {
+/// What is in a directory.
+#[derive(Default)]
+struct Found {
+    keys: Vec<TrailKey>,
+    /// The highest number of a key's file, usable or not; 0 without any.
+    last: u64,
+}
+
+/// The keys in this directory. A file that cannot be used is skipped, and the log says so: grants that were approved with it
+/// get no token any more, and everything else goes on.
+fn read(directory: &Path) -> Result<Found, KeyError> {
     let failed = |error| KeyError::Io(directory.to_owned(), error);
     let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
         entries => entries.map_err(failed)?,
     };
-    let mut keys = Vec::new();
+    let mut found = Found::default();
     for entry in entries {
         let name = entry.map_err(failed)?.file_name();
         let Some((number, kid)) = name.to_str().and_then(parts) else { continue };
-        keys.push(read_key(&directory.join(&name), number, kid)?);
+        found.last = found.last.max(number);
+        match read_key(&directory.join(&name), number, kid) {
+            Ok(key) => found.keys.push(key),
+            Err(cause) => tracing::error!(%cause, "key of the trail skipped"),
+        }
     }
-    if keys.is_empty() {
-        return Ok(None);
+    if found.last > 0 {
+        check_directory(directory)?;
     }
-    check_directory(directory)?;
-    keys.sort_by_key(|key| key.number);
-    let signer = keys.pop();
-    keys.reverse();
-    Ok(signer.map(|signer| TrailKeys(Arc::new(Keys { signer, earlier: keys }))))
+    Ok(found)
+}
+
+/// A new key in this directory, with those that are there.
+fn made(directory: &Path, number: u64, randomness: &Randomness) -> Result<TrailKeys, KeyError> {
+    add(directory, number, randomness)?;
+    tracing::info!(directory = %directory.display(), number, "made a key of the trail");
+    TrailKeys::of(read(directory)?.keys)
+        .ok_or_else(|| KeyError::InvalidTrailKey(directory.to_owned()))
 }
 
 fn read_key(path: &Path, number: u64, kid: &str) -> Result<TrailKey, KeyError> {

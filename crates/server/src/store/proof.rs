@@ -15,6 +15,11 @@ pub enum Unproven {
     /// There is no event of it.
     #[error("the trail has no approval of it")]
     Missing,
+    /// The grant has ended, although the database has no end of it.
+    #[error(
+        "the grant has ended by the event at place {0} of the trail, and the database has no end of it"
+    )]
+    Ended(i64),
     /// The event is not in the chain, and no grant of before the chain could still hold.
     #[error("the approval at place {0} of the trail is in no chain, although the chain had begun")]
     Unchained(i64),
@@ -42,20 +47,25 @@ pub enum Unproven {
 }
 
 impl Change {
-    /// The check that the trail has the approval of this request's grant, as the database has it. Nothing in `Some` is
-    /// wrong with one that is proven.
+    /// Why the trail does not prove the approval of this request's grant, as the database has it, or says that the grant has
+    /// ended; `None` if it proves it.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
     pub async fn unproven(&mut self, request: &Request) -> Result<Option<Unproven>, StoreError> {
         let event: Option<Event> = sqlx::query_as(select_events!(
-            "WHERE request_id = ?1 AND type = ?2 ORDER BY seq DESC LIMIT 1"
+            "WHERE request_id = ?1 AND type IN (?2, ?3, ?4) ORDER BY seq DESC LIMIT 1"
         ))
         .bind(&request.id)
         .bind(EventType::Approved.word())
+        .bind(EventType::Lapsed.word())
+        .bind(EventType::Revoked.word())
         .fetch_optional(&mut *self.0)
         .await?;
         let Some(event) = event else { return Ok(Some(Unproven::Missing)) };
+        if event.kind != EventType::Approved.word() {
+            return Ok(Some(Unproven::Ended(event.seq)));
+        }
         if event.hash.is_none() {
             return match self.could_be_of_before(&event).await? {
                 true => Ok(differs(&event, request)),

@@ -119,6 +119,43 @@ async fn no_token_is_minted_for_an_approval_that_the_trail_does_not_have() {
     }
 }
 
+/// What ended a grant is on the trail, so the database cannot take it back.
+#[tokio::test]
+async fn no_token_is_minted_for_a_grant_that_has_ended_by_the_trail() {
+    let revived = "DELETE FROM revocations; UPDATE requests SET lapsed_at = NULL";
+    let service = Service::start().await;
+    let (id, jti) = service.approved().await;
+    service.revoke("carol", &jti).await.ok();
+    edit(&service, revived).await;
+    let shown = service.get("alice", &format!("/v1/requests/{id}")).await.ok();
+    assert_eq!(shown["state"], "approved", "the database has no end of it: {shown}");
+    assert_eq!(service.act("alice", &id, "token").await.refusal(), (409, "approval_unproven"));
+}
+
+/// A key that cannot be used ends no service: what it approved opens nothing more, and everything can be ended.
+#[tokio::test]
+async fn without_the_key_of_the_trail_nothing_of_before_opens_and_everything_ends() {
+    let service = Service::start().await;
+    let (id, jti) = service.approved().await;
+    let keys = service.directory.path().join("keys");
+    let files = std::fs::read_dir(&keys).unwrap().map(|file| file.unwrap().path());
+    let is_trail = |path: &std::path::PathBuf| path.to_string_lossy().contains("/trail-");
+    for file in files.filter(is_trail) {
+        std::fs::write(file, "no key").unwrap();
+    }
+    let service = service.restart(1).await;
+    let refused = service.act("alice", &id, "token").await;
+    assert_eq!(refused.refusal(), (409, "approval_unproven"));
+    service.revoke("carol", &jti).await.ok();
+    let events = events(&service).await;
+    let kids: std::collections::BTreeSet<&str> =
+        events.iter().filter_map(|event| event["link"]["kid"].as_str()).collect();
+    assert_eq!(kids.len(), 2, "{events:?}");
+    // What is approved from now on is.
+    let (id, _) = service.approved().await;
+    service.token(&id).await;
+}
+
 #[tokio::test]
 async fn a_grant_that_the_owner_of_the_database_makes_gets_no_token() {
     let service = Service::start().await;
