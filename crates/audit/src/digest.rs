@@ -24,6 +24,12 @@ impl Digest {
         for piece in pieces {
             hasher.update(piece);
         }
+        hasher.into()
+    }
+}
+
+impl From<Sha256> for Digest {
+    fn from(hasher: Sha256) -> Digest {
         Hex(hasher.finalize().into())
     }
 }

@@ -6,10 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_compact::{PublicKey, Signature};
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+
+use crate::digest::Digest;
 
 const BEGIN: &str = "breakglass-trail-begin-1\n";
 const DOMAIN: &str = "breakglass-trail-1\n";
@@ -21,7 +25,7 @@ pub struct Keys(BTreeMap<String, PublicKey>);
 impl Keys {
     /// Adds a public key: its 32 bytes. Its id follows from it.
     pub fn add(&mut self, public: [u8; 32]) {
-        let digest = hex(&Sha256::digest(public));
+        let digest = Digest::of(&[&public]).to_string();
         let kid = digest.get(..32).unwrap_or_default().to_owned();
         self.0.insert(kid, PublicKey::new(public));
     }
@@ -77,7 +81,7 @@ impl Fault {
             Fault::Changed => "changed: its hash is not that of what it says".to_owned(),
             Fault::BadSignature => "not signed by the key that it names".to_owned(),
             Fault::UnknownKey(kid) => {
-                format!("signed with the key {kid}, which was not given: give it with --key if it is one of yours")
+                format!("signed with the key {kid}, which was not given: give it with --trail-key if it is one of yours")
             }
             Fault::NotNext => {
                 "does not go on from the event before it: events between them are missing, or were replaced".to_owned()
@@ -170,20 +174,19 @@ impl<'a> Check<'a> {
     }
 
     fn link(&mut self, seq: i64, form: &[u8], link: Link) {
-        let begun = self.begin.take().map(|begin| hex(&begin.finalize()));
+        let begun = self.begin.take().map(|begin| Digest::from(begin).to_string());
         let before = begun.or_else(|| self.verdict.head.take());
         if before.is_none_or(|before| before != link.prev) {
             self.found(seq, Fault::NotNext);
         }
-        let hash = Sha256::new().chain_update(&link.prev).chain_update("\n").chain_update(form);
-        if hex(&hash.finalize()) != link.hash {
+        if Digest::of(&[link.prev.as_bytes(), b"\n", form]).to_string() != link.hash {
             self.found(seq, Fault::Changed);
         }
         match self.keys.0.get(&link.kid) {
             None => self.found(seq, Fault::UnknownKey(link.kid)),
             Some(key) => {
-                let signature = base64url(&link.signature);
-                let signature = signature.and_then(|bytes| Signature::from_slice(&bytes).ok());
+                let bytes = URL_SAFE_NO_PAD.decode(&link.signature).ok();
+                let signature = bytes.and_then(|bytes| Signature::from_slice(&bytes).ok());
                 let message = format!("{DOMAIN}{}", link.hash);
                 let valid = signature.map(|signature| key.verify(message, &signature).is_ok());
                 if valid != Some(true) {
@@ -264,31 +267,4 @@ fn write(value: &Value, text: &mut Vec<u8>) {
 
 fn scalar(value: &Value, text: &mut Vec<u8>) {
     text.extend_from_slice(value.to_string().as_bytes());
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The bytes of base64url without padding.
-fn base64url(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let (mut bits, mut count) = (0_u32, 0_u32);
-    for character in text.bytes() {
-        let value = match character {
-            b'A'..=b'Z' => character.wrapping_sub(b'A'),
-            b'a'..=b'z' => character.wrapping_sub(b'a').wrapping_add(26),
-            b'0'..=b'9' => character.wrapping_sub(b'0').wrapping_add(52),
-            b'-' => 62,
-            b'_' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(value)) & 0xffff;
-        count = count.wrapping_add(6);
-        if count >= 8 {
-            count = count.wrapping_sub(8);
-            bytes.push(u8::try_from((bits >> count) & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
 }

@@ -1,7 +1,6 @@
 //! A look at the files of a configuration: whether they are those of before, without reading them.
 
 use std::collections::BTreeMap;
-use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -16,9 +15,10 @@ pub struct Look {
     stamps: BTreeMap<PathBuf, Stamp>,
 }
 
-/// What changes with a file, or with the file that a symbolic link leads to.
+/// What changes with a file, or with the file that a symbolic link leads to: Kubernetes replaces a mounted secret by
+/// replacing a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Stamp {
+pub(crate) enum Stamp {
     File { device: u64, inode: u64, size: u64, modified: (i64, i64), changed: (i64, i64) },
     Unreadable(io::ErrorKind),
 }
@@ -33,7 +33,7 @@ impl Look {
             stamps.insert(path.to_owned(), Stamp::Unreadable(error.kind()));
         }
         for file in files.unwrap_or_default().into_iter().chain(named.iter().cloned()) {
-            let stamp = Stamp::of(std::fs::metadata(&file));
+            let stamp = Stamp::of(&file);
             stamps.insert(file, stamp);
         }
         Look { path: path.to_owned(), named: named.to_vec(), stamps }
@@ -53,8 +53,8 @@ impl Look {
 }
 
 impl Stamp {
-    fn of(metadata: io::Result<Metadata>) -> Stamp {
-        match metadata {
+    pub(crate) fn of(file: &Path) -> Stamp {
+        match std::fs::metadata(file) {
             Ok(metadata) => Stamp::File {
                 device: metadata.dev(),
                 inode: metadata.ino(),

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, Person, Proxy};
+use crate::config::{Config, Proxy};
 use crate::problem::{Problem, Reason};
 use crate::tls::{Certificate, ClientCertificate};
 
@@ -61,7 +61,7 @@ impl<'a> Owner<'a> {
     ///
     /// # Errors
     /// The certificate is that of a proxy.
-    pub(super) fn check_person(&self, _: &Person) -> Result<(), Problem> {
+    pub(super) fn check_person(&self) -> Result<(), Problem> {
         match &self.proxy {
             None => Ok(()),
             Some(_) => Err(unknown(

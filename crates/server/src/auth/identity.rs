@@ -245,7 +245,7 @@ fn identify(
         (Some(caller), None) => Ok(caller),
         (None, Some(owner)) => owner.into_proxy().map(Caller::Proxy),
         (Some(Caller::Person(person)), Some(owner)) => {
-            owner.check_person(&person)?;
+            owner.check_person()?;
             Ok(Caller::Person(person))
         }
         (Some(Caller::Proxy(proxy)), Some(owner)) => {

@@ -17,10 +17,8 @@ impl Config {
         }
         let resolve = |listener: &Listener| {
             let tls = listener.tls.as_ref().or(self.tls.as_ref());
-            let transport =
-                transport(&listener.address, tls.filter(|_| !listener.insecure_http), || {
-                    listener.insecure_http
-                });
+            let tls = tls.filter(|_| !listener.insecure_http);
+            let transport = transport(&listener.address, tls, listener.insecure_http);
             let address = listener.address.clone();
             ResolvedListener { address, serves: listener.serves, transport }
         };
@@ -31,7 +29,7 @@ impl Config {
     #[must_use]
     pub fn listener_at(&self, address: SocketAddr) -> ResolvedListener {
         let address = ListenAddress::Tcp(address);
-        let transport = transport(&address, self.tls.as_ref(), || self.insecure_http);
+        let transport = transport(&address, self.tls.as_ref(), self.insecure_http);
         ResolvedListener { address, serves: Serves::ALL, transport }
     }
 
@@ -45,21 +43,15 @@ impl Config {
     }
 }
 
-fn transport(
-    address: &ListenAddress,
-    tls: Option<&Tls>,
-    is_declared: impl Fn() -> bool,
-) -> Transport {
-    match address {
-        ListenAddress::Unix(_) => Transport::Plain(Plain::Local),
-        ListenAddress::Tcp(_) if tls.is_some() => {
-            tls.cloned().map_or(Transport::Plain(Plain::Undeclared), Transport::Tls)
-        }
-        ListenAddress::Tcp(address) if address.ip().to_canonical().is_loopback() => {
+fn transport(address: &ListenAddress, tls: Option<&Tls>, insecure_http: bool) -> Transport {
+    match (address, tls) {
+        (ListenAddress::Unix(_), _) => Transport::Plain(Plain::Local),
+        (ListenAddress::Tcp(_), Some(tls)) => Transport::Tls(tls.clone()),
+        (ListenAddress::Tcp(address), None) if address.ip().to_canonical().is_loopback() => {
             Transport::Plain(Plain::Local)
         }
-        ListenAddress::Tcp(_) if is_declared() => Transport::Plain(Plain::Declared),
-        ListenAddress::Tcp(_) => Transport::Plain(Plain::Undeclared),
+        (ListenAddress::Tcp(_), None) if insecure_http => Transport::Plain(Plain::Declared),
+        (ListenAddress::Tcp(_), None) => Transport::Plain(Plain::Undeclared),
     }
 }
 

@@ -194,23 +194,26 @@ fn gains_and_losses(
     }
 }
 
+// Each takes the new entry apart by name, so that a new field has to be put in its place here.
+
 fn person(changes: &mut Vec<Change>, old: &Person, new: &Person) {
-    let name = &new.name;
-    let groups = gained_and_lost(&old.groups, &new.groups);
+    let Person { name, token_sha256, groups, roles } = new;
+    let groups = gained_and_lost(&old.groups, groups);
     // What a group allows is said of the rights.
     let neutral = [Effect::Neutral, Effect::Neutral];
     gains_and_losses(changes, name, groups, neutral, ["joins the groups", "leaves the groups"]);
-    let roles = gained_and_lost(&old.roles, &new.roles);
+    let roles = gained_and_lost(&old.roles, roles);
     let effects = [Effect::Grants, Effect::TakesAway];
     gains_and_losses(changes, name, roles, effects, ["has the new roles", "loses the roles"]);
-    if old.token_sha256 != new.token_sha256 {
+    if old.token_sha256 != *token_sha256 {
         changes.push(Change::named(name, Effect::Neutral, "has another API token"));
     }
 }
 
 fn proxy(changes: &mut Vec<Change>, old: &Proxy, new: &Proxy) {
-    let (name, words) = (&new.name, "may introspect tokens of");
-    match (&old.audiences, &new.audiences) {
+    let Proxy { name, token_sha256, certificate_san, certificate_sha256, audiences } = new;
+    let words = "may introspect tokens of";
+    match (&old.audiences, audiences) {
         (Some(old), Some(new)) => {
             let audiences = gained_and_lost(old, new);
             let effects = [Effect::Grants, Effect::TakesAway];
@@ -231,19 +234,29 @@ fn proxy(changes: &mut Vec<Change>, old: &Proxy, new: &Proxy) {
         }
         (None, None) => {}
     }
-    if old.token_sha256 != new.token_sha256 {
-        changes.push(Change::named(name, Effect::Neutral, "has another API token"));
+    let token = match (old.token_sha256, token_sha256) {
+        (Some(old), Some(new)) if old != *new => Some("has another API token"),
+        (None, Some(_)) => Some("has an API token"),
+        (Some(_), None) => Some("has no API token any more"),
+        (Some(_), Some(_)) | (None, None) => None,
+    };
+    let certificates =
+        old.certificate_san != *certificate_san || old.certificate_sha256 != *certificate_sha256;
+    let certificates = certificates.then_some("has other client certificates");
+    for words in token.into_iter().chain(certificates) {
+        changes.push(Change::named(name, Effect::Neutral, words));
     }
 }
 
 fn scope(changes: &mut Vec<Change>, old: &Scope, new: &Scope) {
-    let name = &new.name;
-    if old.audience != new.audience {
-        let words = format!("is for {}, before for {}", new.audience, old.audience);
+    // Who may ask and approve is said of the rights.
+    let Scope { name, summary, audience, requesters: _, approvers: _, max_duration } = new;
+    if old.audience != *audience {
+        let words = format!("is for {audience}, before for {}", old.audience);
         changes.push(Change::named(name, Effect::Grants, words));
     }
-    changes.extend(longer(name, "can be granted for", old.max_duration, new.max_duration));
-    if old.summary != new.summary {
+    changes.extend(longer(name, "can be granted for", old.max_duration, *max_duration));
+    if old.summary != *summary {
         changes.push(Change::named(name, Effect::Neutral, "has another summary"));
     }
 }

@@ -64,10 +64,10 @@ impl Form<'_> {
     }
 
     /// The link of this event.
-    pub(super) fn seal(&self, prev: String, keys: &TrailKeys) -> Sealed {
-        let hash = self.hash(&prev);
+    pub(super) fn seal(&self, prev: &str, keys: &TrailKeys) -> Sealed {
+        let hash = self.hash(prev);
         let signature = keys.sign(&hash);
-        Sealed { prev, hash, signature }
+        Sealed { prev: prev.to_owned(), hash, signature }
     }
 }
 
@@ -89,9 +89,7 @@ impl Event {
             version: self.version,
         }
     }
-}
 
-impl Event {
     /// As the interface shows it, for an auditor who has the file. `text` is its data as it is kept: the service writes it in
     /// one form, and what is in another one, such as with a member twice, is not what it wrote.
     pub(super) fn shown(&self, text: String) -> Value {

@@ -86,12 +86,7 @@ pub async fn backup(config: &Config, to: &Path) -> Result<Vec<PathBuf>, Maintena
 /// [`MaintenanceError`] if it cannot be read.
 pub async fn live_grants(database: &Path) -> Result<Vec<(String, i64)>, MaintenanceError> {
     let failed = |error| MaintenanceError::Database { path: database.to_owned(), error };
-    let options = SqliteConnectOptions::new()
-        .filename(database)
-        .create_if_missing(false)
-        .read_only(true)
-        .busy_timeout(BUSY_TIMEOUT);
-    let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+    let mut connection = open_to_read(database).await.map_err(failed)?;
     let held = sqlx::query_as(
         "SELECT requester, count(*) FROM requests
          WHERE jti IS NOT NULL AND expires_at > ?1 AND lapsed_at IS NULL
@@ -131,7 +126,7 @@ pub async fn events(
     each: &mut dyn FnMut(serde_json::Value),
 ) -> Result<(), MaintenanceError> {
     let failed = |error| MaintenanceError::Database { path: path.to_owned(), error };
-    let mut connection = open(path).await.map_err(failed)?;
+    let mut connection = open_to_read(path).await.map_err(failed)?;
     let mut after = 0;
     loop {
         let events: Vec<Event> =
@@ -214,6 +209,16 @@ async fn open(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("temp_store", "MEMORY");
+    SqliteConnection::connect_with(&options).await
+}
+
+/// An existing database, which is not changed.
+async fn open_to_read(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT);
     SqliteConnection::connect_with(&options).await
 }
 

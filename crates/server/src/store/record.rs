@@ -33,6 +33,19 @@ pub(super) async fn write(
     }
 }
 
+/// Appends an event, and moves the head of the chain: after the row of the trail, with the parameters of [`append`].
+macro_rules! with_event {
+    ($trail:literal) => {
+        concat!(
+            $trail,
+            "INSERT INTO events (seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject,
+                 incident, jti, drill, data, prev, hash, kid, signature)
+             VALUES (?7, ?8, ?1, ?9, ?10, ?2, ?4, ?11, ?12, ?13, ?14, ?5, 0, ?6, ?15, ?16, ?17, ?18);
+             UPDATE positions SET head = ?16"
+        )
+    };
+}
+
 async fn of_request(
     connection: &mut SqliteConnection,
     keys: &TrailKeys,
@@ -55,34 +68,70 @@ async fn of_request(
         kind: of.event.word(),
         version: VERSION,
     };
-    let Sealed { prev, hash, signature } = form.seal(place.head, keys);
-    let result = sqlx::query(
-        "INSERT INTO audit (at_ms, actor, action, request_id, jti, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6);
-         INSERT INTO events (seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident,
-             jti, drill, data, prev, hash, kid, signature)
-         VALUES (?12, ?13, ?1, ?7, ?8, ?2, ?4, ?14, ?9, ?10, ?11, ?5, 0, ?6, ?15, ?16, ?17, ?18);
-         UPDATE positions SET head = ?16",
-    )
-    .bind(now.millis())
-    .bind(of.actor)
-    .bind(of.action.word())
-    .bind(of.request)
-    .bind(of.jti)
-    .bind(of.detail.to_string())
-    .bind(of.event.word())
-    .bind(VERSION)
-    .bind(of.audience)
-    .bind(of.subject)
-    .bind(of.incident)
-    .bind(place.last)
-    .bind(&place.id)
-    .bind(place.request_seq)
-    .bind(prev)
-    .bind(hash)
-    .bind(keys.kid())
-    .bind(signature)
-    .execute(connection)
-    .await?;
+    let batch = with_event!(
+        "INSERT INTO audit (at_ms, actor, action, request_id, jti, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6);"
+    );
+    append(connection, batch, of.action.word(), form, form.seal(&place.head, keys), keys).await
+}
+
+async fn of_service(
+    connection: &mut SqliteConnection,
+    keys: &TrailKeys,
+    now: Moment,
+    act: &ServiceAct<'_>,
+) -> Result<(), StoreError> {
+    let place = take_events(connection, 1, None).await?;
+    let form = Form {
+        actor: act.actor,
+        audience: None,
+        data: act.detail,
+        grant: None,
+        id: &place.id,
+        incident: None,
+        request: None,
+        request_seq: None,
+        seq: place.last,
+        subject: None,
+        time_ms: now.millis(),
+        kind: event_of(act.action).word(),
+        version: VERSION,
+    };
+    let batch = with_event!(
+        "INSERT INTO service_trail (at_ms, actor, action, detail) VALUES (?1, ?2, ?3, ?6);"
+    );
+    append(connection, batch, act.action.word(), form, form.seal(&place.head, keys), keys).await
+}
+
+/// Carries out a batch of [`with_event`].
+async fn append(
+    connection: &mut SqliteConnection,
+    batch: &'static str,
+    action: &str,
+    form: Form<'_>,
+    link: Sealed,
+    keys: &TrailKeys,
+) -> Result<(), StoreError> {
+    let result = sqlx::query(batch)
+        .bind(form.time_ms)
+        .bind(form.actor)
+        .bind(action)
+        .bind(form.request)
+        .bind(form.grant)
+        .bind(form.data.to_string())
+        .bind(form.seq)
+        .bind(form.id)
+        .bind(form.kind)
+        .bind(form.version)
+        .bind(form.request_seq)
+        .bind(form.audience)
+        .bind(form.subject)
+        .bind(form.incident)
+        .bind(link.prev)
+        .bind(link.hash)
+        .bind(keys.kid())
+        .bind(link.signature)
+        .execute(connection)
+        .await?;
     written(1, result.rows_affected())
 }
 
@@ -141,7 +190,7 @@ async fn of_revocations(
             kind: EventType::Revoked.word(),
             version: VERSION,
         };
-        let Sealed { prev, hash, signature } = form.seal(head, keys);
+        let Sealed { prev, hash, signature } = form.seal(&head, keys);
         rows.push(json!([
             seq,
             grant.id,
@@ -179,53 +228,6 @@ async fn of_revocations(
     .execute(connection)
     .await?;
     written(of.last.abs_diff(of.after), result.rows_affected())
-}
-
-async fn of_service(
-    connection: &mut SqliteConnection,
-    keys: &TrailKeys,
-    now: Moment,
-    act: &ServiceAct<'_>,
-) -> Result<(), StoreError> {
-    let place = take_events(connection, 1, None).await?;
-    let kind = event_of(act.action).word();
-    let form = Form {
-        actor: act.actor,
-        audience: None,
-        data: act.detail,
-        grant: None,
-        id: &place.id,
-        incident: None,
-        request: None,
-        request_seq: None,
-        seq: place.last,
-        subject: None,
-        time_ms: now.millis(),
-        kind,
-        version: VERSION,
-    };
-    let Sealed { prev, hash, signature } = form.seal(place.head, keys);
-    let result = sqlx::query(
-        "INSERT INTO service_trail (at_ms, actor, action, detail) VALUES (?1, ?2, ?3, ?4);
-         INSERT INTO events (seq, id, time_ms, type, version, actor, drill, data, prev, hash, kid, signature)
-         VALUES (?7, ?8, ?1, ?5, ?6, ?2, 0, ?4, ?9, ?10, ?11, ?12);
-         UPDATE positions SET head = ?10",
-    )
-    .bind(now.millis())
-    .bind(act.actor)
-    .bind(act.action.word())
-    .bind(act.detail.to_string())
-    .bind(kind)
-    .bind(VERSION)
-    .bind(place.last)
-    .bind(&place.id)
-    .bind(prev)
-    .bind(hash)
-    .bind(keys.kid())
-    .bind(signature)
-    .execute(connection)
-    .await?;
-    written(1, result.rows_affected())
 }
 
 /// The check that each of so many has its row of the trail and its event, and that the head of the chain was moved.

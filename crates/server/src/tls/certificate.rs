@@ -50,7 +50,7 @@ impl Certificate {
         })
     }
 
-    /// Its names for a log or an answer. Anybody can make a certificate, so they are bounded and escaped.
+    /// Its names for a log or an answer, bounded and escaped: an attacker can make a certificate with any names.
     #[must_use]
     pub fn shown_names(&self) -> String {
         let shown = |name: &String| {

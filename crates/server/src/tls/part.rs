@@ -1,18 +1,14 @@
 //! What was read of some files, and is read again when they change.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::error::TlsError;
 use crate::clock::Moment;
+use crate::look::Stamp;
 
 /// After how many looks files that cannot be used are tried again: time alone can mend what is not valid yet.
 const AGAIN: u32 = 10;
-
-/// What tells one content of a file from another without reading it; nothing of a file that is not there.
-type Stamp = Option<(i64, i64, u64, u64)>;
 
 /// What is in use, and what came of the last reading.
 #[derive(Debug)]
@@ -51,7 +47,7 @@ impl<T: Clone> Part<T> {
         read: impl FnOnce() -> Result<T, TlsError>,
     ) -> Result<Part<T>, TlsError> {
         // Before the files are read: what changes meanwhile is read again.
-        let seen: Vec<Stamp> = files.iter().map(|file| stamp(file)).collect();
+        let seen: Vec<Stamp> = files.iter().map(|file| Stamp::of(file)).collect();
         let watch = Watch {
             read: seen.clone(),
             seen,
@@ -76,7 +72,7 @@ impl<T: Clone> Part<T> {
     /// Reads the files again if they have changed, and are the same as at the last look: two files that are written one
     /// after the other belong together.
     pub(super) fn look(&self, now: Moment, read: impl FnOnce() -> Result<T, TlsError>) -> Found {
-        let stamps: Vec<Stamp> = self.files.iter().map(|file| stamp(file)).collect();
+        let stamps: Vec<Stamp> = self.files.iter().map(|file| Stamp::of(file)).collect();
         let mut watch = self.watch();
         let settled = watch.seen == stamps;
         watch.seen.clone_from(&stamps);
@@ -118,10 +114,4 @@ impl<T: Clone> Part<T> {
         // What a change leaves half done is read again.
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn stamp(path: &Path) -> Stamp {
-    // Through symbolic links: Kubernetes replaces a mounted secret by replacing a link.
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.mtime(), metadata.mtime_nsec(), metadata.size(), metadata.ino()))
 }

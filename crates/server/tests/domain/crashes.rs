@@ -1,4 +1,5 @@
-//! The process is killed after each statement of each use case: what is left is as before, or as after, in full.
+//! The process is killed after each statement of each use case: what is left is as before, or as after, in full. A batch that
+//! goes to the database in one trip counts as one: SQLite keeps nothing of it before the COMMIT, which is a statement by itself.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;

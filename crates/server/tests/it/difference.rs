@@ -128,6 +128,14 @@ fn says_what_a_change_grants_and_takes_away() {
         ),
         (
             edit(
+                "audiences = [\"prod\", \"staging\"]",
+                "certificate_san = \"envoy.edge\"\naudiences = [\"prod\", \"staging\"]",
+            ),
+            vec![" envoy has other client certificates"],
+            vec![" envoy has other client certificates"],
+        ),
+        (
+            edit(
                 "[[proxies]]",
                 &format!("{}audiences = [\"prod\"]\n[[proxies]]", proxy("gate", "g")),
             ),
