@@ -13,7 +13,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use breakglass_types::hex;
-use ed25519_compact::{KeyPair, PublicKey, Seed, Signature};
+use ed25519_compact::{KeyPair, Seed};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -27,11 +28,12 @@ const DOMAIN: &str = "breakglass-trail-1\n";
 /// Where keys are made if the key directory cannot be written: beside the database.
 const BESIDE_DATABASE: &str = "trail-keys";
 
-/// One key.
+/// One key. `ring` signs with it, since each change of state waits for a signature; `ed25519_compact` reads and writes its
+/// file, which `ring` cannot.
 struct TrailKey {
     number: u64,
     kid: String,
-    pair: KeyPair,
+    pair: Ed25519KeyPair,
 }
 
 /// All keys of the trail; at least one. A handle that is cheap to clone.
@@ -117,14 +119,14 @@ impl TrailKeys {
     #[must_use]
     pub fn public(&self) -> Vec<(String, String)> {
         let keys = [&self.0.signer].into_iter().chain(&self.0.earlier);
-        keys.map(|key| (key.kid.clone(), hex::lower(key.pair.pk.as_ref()))).collect()
+        keys.map(|key| (key.kid.clone(), hex::lower(key.pair.public_key().as_ref()))).collect()
     }
 
     /// A signature over a link's hash.
     #[must_use]
     pub(crate) fn sign(&self, hash: &str) -> String {
         let message = format!("{DOMAIN}{hash}");
-        URL_SAFE_NO_PAD.encode(self.0.signer.pair.sk.sign(message, None).as_ref())
+        URL_SAFE_NO_PAD.encode(self.0.signer.pair.sign(message.as_bytes()).as_ref())
     }
 
     /// Whether this signature over a link's hash is of the key with this id; nothing without such a key.
@@ -132,10 +134,10 @@ impl TrailKeys {
     pub(crate) fn verify(&self, kid: &str, hash: &str, signature: &str) -> Option<bool> {
         let mut keys = [&self.0.signer].into_iter().chain(&self.0.earlier);
         let key = keys.find(|key| key.kid == kid)?;
-        let bytes = URL_SAFE_NO_PAD.decode(signature).ok();
-        let signature = bytes.and_then(|bytes| Signature::from_slice(&bytes).ok());
         let message = format!("{DOMAIN}{hash}");
-        Some(signature.is_some_and(|signature| key.pair.pk.verify(message, &signature).is_ok()))
+        let public = UnparsedPublicKey::new(&ED25519, key.pair.public_key().as_ref());
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok();
+        Some(signature.is_some_and(|bytes| public.verify(message.as_bytes(), &bytes).is_ok()))
     }
 }
 
@@ -185,8 +187,11 @@ fn read_key(path: &Path, number: u64, kid: &str) -> Result<TrailKey, KeyError> {
     check_file(path)?;
     let bytes = Zeroizing::new(fs::read(path).map_err(failed)?);
     let pem = str::from_utf8(&bytes).map_err(|_| invalid())?;
-    let pair = KeyPair::from_pem(pem).map_err(|_| invalid())?;
-    if kid_of(&pair.pk) != kid {
+    let read = KeyPair::from_pem(pem).map_err(|_| invalid())?;
+    let seed = Zeroizing::new(*read.sk.seed());
+    let pair = Ed25519KeyPair::from_seed_and_public_key(&*seed, read.pk.as_ref())
+        .map_err(|_| invalid())?;
+    if kid_of(pair.public_key().as_ref()) != kid {
         return Err(invalid());
     }
     Ok(TrailKey { number, kid: kid.to_owned(), pair })
@@ -200,7 +205,7 @@ fn add(directory: &Path, number: u64, randomness: &Randomness) -> Result<(), Key
     let seed = Zeroizing::new(randomness.bytes::<32>());
     let pair = KeyPair::from_seed(Seed::new(*seed));
     let pem = Zeroizing::new(pair.to_pem());
-    let name = format!("trail-{number}-{}.pem", kid_of(&pair.pk));
+    let name = format!("trail-{number}-{}.pem", kid_of(pair.pk.as_ref()));
     let unfinished = directory.join(format!(".{name}"));
     let mut file = OpenOptions::new()
         .write(true)
@@ -217,8 +222,8 @@ fn cannot_be_written(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }
 
-fn kid_of(public: &PublicKey) -> String {
-    let digest = Sha256::digest(public.as_ref());
+fn kid_of(public: &[u8]) -> String {
+    let digest = Sha256::digest(public);
     hex::lower(digest.get(..16).unwrap_or_default())
 }
 
