@@ -54,15 +54,13 @@ pub async fn approve(
     let digest = approval.digest.unwrap_or_default();
     let (scopes, duration_s) = (narrowed.fewer(&request), narrowed.shorter(&request));
     let new = NewApproval { approver: &who.name, digest, note: approval.note, scopes, duration_s };
-    change.approve(now, &request, &new).await?;
 
     // A rule has one stage of one approver: this approval is the last.
     let jti = app.randomness().id("grant", now);
     let expires_at = now.seconds().saturating_add(narrowed.duration_s);
     let activate_by = now.seconds().saturating_add(app.config().activate_within).min(expires_at);
     let grant = NewGrant { jti: &jti, scopes: &narrowed.scopes, expires_at, activate_by };
-    change.make_grant(now, &request, &grant).await?;
-    let granted = locked::changed(&mut change, now, id).await?;
+    let granted = change.approve(now, &request, &new, &grant).await?;
 
     let digests = request.digests_of(&narrowed.scopes);
     let mut detail = json!({ "digest": digest, "scope_digests": digests });

@@ -26,8 +26,7 @@ pub async fn cancel(app: &App, who: &Person, now: Moment, id: &str) -> Result<Re
         }
     };
     let (mut change, request) = locked::request(app, now, id, check).await?;
-    change.cancel(now, &request).await?;
-    let request = locked::changed(&mut change, now, id).await?;
+    let request = change.cancel(now, &request).await?;
     let words = (Action::Cancel, EventType::Cancelled);
     let cancelled = OfRequest::new(&who.name, words, &request, json!({}));
     change.record(now, &[Happened::Request(cancelled)]).await?.commit().await?;

@@ -31,8 +31,7 @@ pub async fn deny(
         }
     };
     let (mut change, request) = locked::request(app, now, id, check).await?;
-    change.deny(now, &request, &who.name, reason).await?;
-    let request = locked::changed(&mut change, now, id).await?;
+    let request = change.deny(now, &request, &who.name, reason).await?;
     let words = (Action::Deny, EventType::Denied);
     let denied = OfRequest::new(&who.name, words, &request, json!({ "reason": reason }));
     change.record(now, &[Happened::Request(denied)]).await?.commit().await?;

@@ -82,8 +82,7 @@ async fn say(
         kind: words.0.word().to_owned(),
         text: text.to_owned(),
     };
-    change.say(request, &remark).await?;
-    let request = locked::changed(&mut change, now, &request.id).await?;
+    let request = change.say(now, request, &remark).await?;
     let happened = OfRequest::new(&who.name, words, &request, json!({ "text": text }));
     change.record(now, &[Happened::Request(happened)]).await?.commit().await?;
     app.changed(words.0, &request.id);

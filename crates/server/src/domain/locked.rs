@@ -31,15 +31,6 @@ pub(super) async fn under(
     }
 }
 
-/// The request as the change has made it: what is committed is what is answered.
-pub(super) async fn changed(
-    change: &mut Change,
-    now: Moment,
-    id: &str,
-) -> Result<Request, Refused> {
-    change.request(now, id).await?.ok_or(Refused::RequestUnknown)
-}
-
 /// Ends a change with nothing done, and says why. After a failure of the database the change is dropped, which closes its
 /// connection: the database may have ended the transaction by itself, and that failure is the one to tell of.
 pub(super) async fn refuse(change: Change, refused: Refused) -> Refused {

@@ -105,8 +105,7 @@ pub async fn submit(
         }
         Err(refused) => return Err(locked::refuse(change, refused).await),
     }
-    change.submit(now, &submission).await?;
-    let request = locked::changed(&mut change, now, &id).await?;
+    let request = change.submit(now, &submission).await?;
     let words = (Action::Submit, EventType::Submitted);
     let submitted = OfRequest::new(&who.name, words, &request, detail(&submission));
     change.record(now, &[Happened::Request(submitted)]).await?.commit().await?;

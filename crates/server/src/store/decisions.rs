@@ -1,9 +1,11 @@
 //! What decides a pending request. Each changes only a row on which nothing has been decided and that has not lapsed, or
 //! fails; the rules of the database say the same.
 
+use super::batch::{self, Changes};
 use super::change::Change;
-use super::row::{self, Request};
-use super::{StoreError, exactly_one, folded_names};
+use super::folded_names::{folded, keep_names, tables};
+use super::row::{self, Request, select_requests};
+use super::{StoreError, exactly_one};
 use crate::clock::Moment;
 
 /// One person's yes.
@@ -34,63 +36,64 @@ pub struct NewGrant<'a> {
     pub activate_by: i64,
 }
 
+/// Changes a request that is pending, with these settings, and then selects it: parameter 1 is the moment in seconds, 2 the
+/// request's id.
+macro_rules! decide {
+    ($before:expr, $settings:literal) => {
+        concat!(
+            $before,
+            "UPDATE requests SET ",
+            $settings,
+            "
+             WHERE id = ?2 AND lapses_at > ?1 AND submitted_at <= ?1 + 5 AND lapsed_at IS NULL
+               AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL;",
+            select_requests!("WHERE id = ?2")
+        )
+    };
+}
+
 impl Change {
-    /// Adds an approval.
+    /// Adds an approval, and makes the grant: nothing else is missing, and from now on it runs. Returns the request as it
+    /// is then.
     ///
     /// # Errors
-    /// [`StoreError`] if the database refuses it.
+    /// [`StoreError::RowsAffected`] if it is not pending, [`StoreError`] if the database refuses it.
     pub async fn approve(
         &mut self,
         now: Moment,
         request: &Request,
         new: &NewApproval<'_>,
-    ) -> Result<(), StoreError> {
-        // For the database's own rule against self-approval.
-        folded_names::keep(&mut self.0, &[new.approver]).await?;
-        let result = sqlx::query(
-            "INSERT INTO approvals (request_id, position, approver, approved_at_ms, digest, note, scopes, duration_s)
-             SELECT ?1, (SELECT coalesce(max(position), 0) + 1 FROM approvals WHERE request_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7",
-        )
-        .bind(&request.id)
-        .bind(new.approver)
-        .bind(now.millis())
-        .bind(new.digest)
-        .bind(new.note)
-        .bind(new.scopes.map(row::json))
-        .bind(new.duration_s)
-        .execute(&mut *self.0)
-        .await?;
-        exactly_one(&result)
+        grant: &NewGrant<'_>,
+    ) -> Result<Request, StoreError> {
+        // The name is for the database's own rule against self-approval.
+        let batch = decide!(
+            concat!(
+                keep_names!("?3", "?4"),
+                "INSERT INTO approvals (request_id, position, approver, approved_at_ms, digest, note, scopes, duration_s)
+                 SELECT ?2, (SELECT coalesce(max(position), 0) + 1 FROM approvals WHERE request_id = ?2), ?5, ?6, ?7, ?8,
+                     ?9, ?10;"
+            ),
+            "approved_at = ?1, jti = ?11, granted_scopes = ?12, expires_at = ?13, activate_by = ?14"
+        );
+        let batch = sqlx::query(batch)
+            .bind(now.seconds())
+            .bind(&request.id)
+            .bind(folded(&[new.approver]))
+            .bind(tables())
+            .bind(new.approver)
+            .bind(now.millis())
+            .bind(new.digest)
+            .bind(new.note)
+            .bind(new.scopes.map(row::json))
+            .bind(new.duration_s)
+            .bind(grant.jti)
+            .bind(row::json(grant.scopes))
+            .bind(grant.expires_at)
+            .bind(grant.activate_by);
+        batch::changed(&mut self.0, &[Changes::Any, Changes::One, Changes::One], batch).await
     }
 
-    /// Makes a grant of a request whose last approval has come: from now on it runs.
-    ///
-    /// # Errors
-    /// [`StoreError::RowsAffected`] if it is not pending.
-    pub async fn make_grant(
-        &mut self,
-        now: Moment,
-        request: &Request,
-        new: &NewGrant<'_>,
-    ) -> Result<(), StoreError> {
-        let result = sqlx::query(
-            "UPDATE requests
-             SET approved_at = ?2, jti = ?3, granted_scopes = ?4, expires_at = ?5, activate_by = ?6
-             WHERE id = ?1 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
-               AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
-        )
-        .bind(&request.id)
-        .bind(now.seconds())
-        .bind(new.jti)
-        .bind(row::json(new.scopes))
-        .bind(new.expires_at)
-        .bind(new.activate_by)
-        .execute(&mut *self.0)
-        .await?;
-        exactly_one(&result)
-    }
-
-    /// Denies a request.
+    /// Denies a request, and returns it as it is then.
     ///
     /// # Errors
     /// [`StoreError::RowsAffected`] if it is not pending.
@@ -100,37 +103,27 @@ impl Change {
         request: &Request,
         approver: &str,
         reason: &str,
-    ) -> Result<(), StoreError> {
-        folded_names::keep(&mut self.0, &[approver]).await?;
-        let result = sqlx::query(
-            "UPDATE requests SET denied_at = ?2, denied_by = ?3, denial_reason = ?4
-             WHERE id = ?1 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
-               AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
-        )
-        .bind(&request.id)
-        .bind(now.seconds())
-        .bind(approver)
-        .bind(reason)
-        .execute(&mut *self.0)
-        .await?;
-        exactly_one(&result)
+    ) -> Result<Request, StoreError> {
+        let batch =
+            decide!(keep_names!("?3", "?4"), "denied_at = ?1, denied_by = ?5, denial_reason = ?6");
+        let batch = sqlx::query(batch)
+            .bind(now.seconds())
+            .bind(&request.id)
+            .bind(folded(&[approver]))
+            .bind(tables())
+            .bind(approver)
+            .bind(reason);
+        batch::changed(&mut self.0, &[Changes::Any, Changes::One], batch).await
     }
 
-    /// Takes a request back.
+    /// Takes a request back, and returns it as it is then.
     ///
     /// # Errors
     /// [`StoreError::RowsAffected`] if it is not pending.
-    pub async fn cancel(&mut self, now: Moment, request: &Request) -> Result<(), StoreError> {
-        let result = sqlx::query(
-            "UPDATE requests SET cancelled_at = ?2
-             WHERE id = ?1 AND lapses_at > ?2 AND submitted_at <= ?2 + 5 AND lapsed_at IS NULL
-               AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL",
-        )
-        .bind(&request.id)
-        .bind(now.seconds())
-        .execute(&mut *self.0)
-        .await?;
-        exactly_one(&result)
+    pub async fn cancel(&mut self, now: Moment, request: &Request) -> Result<Request, StoreError> {
+        let batch = sqlx::query(decide!("", "cancelled_at = ?1"));
+        let batch = batch.bind(now.seconds()).bind(&request.id);
+        batch::changed(&mut self.0, &[Changes::One], batch).await
     }
 
     /// Marks a request as lapsed: it was not decided in time, or its grant was not activated in time.

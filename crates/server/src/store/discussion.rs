@@ -1,7 +1,10 @@
 //! What is said about a request before it is decided.
 
+use super::batch::{self, Changes};
 use super::change::Change;
-use super::{Request, Store, StoreError, exactly_one};
+use super::row::select_requests;
+use super::{Request, Store, StoreError};
+use crate::clock::Moment;
 
 /// One question or answer.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -17,23 +20,28 @@ pub struct Remark {
 }
 
 impl Change {
-    /// Adds a remark.
+    /// Adds a remark, and returns the request as it is then.
     ///
     /// # Errors
     /// [`StoreError`] if the database refuses it.
-    pub async fn say(&mut self, request: &Request, remark: &Remark) -> Result<(), StoreError> {
-        let result = sqlx::query(
+    pub async fn say(
+        &mut self,
+        now: Moment,
+        request: &Request,
+        remark: &Remark,
+    ) -> Result<Request, StoreError> {
+        let batch = sqlx::query(concat!(
             "INSERT INTO discussion (request_id, position, at_ms, author, kind, text)
-             SELECT ?1, (SELECT coalesce(max(position), 0) + 1 FROM discussion WHERE request_id = ?1), ?2, ?3, ?4, ?5",
-        )
+             SELECT ?2, (SELECT coalesce(max(position), 0) + 1 FROM discussion WHERE request_id = ?2), ?3, ?4, ?5, ?6;",
+            select_requests!("WHERE id = ?2")
+        ))
+        .bind(now.seconds())
         .bind(&request.id)
         .bind(remark.at_ms)
         .bind(&remark.author)
         .bind(&remark.kind)
-        .bind(&remark.text)
-        .execute(&mut *self.0)
-        .await?;
-        exactly_one(&result)
+        .bind(&remark.text);
+        batch::changed(&mut self.0, &[Changes::One], batch).await
     }
 }
 

@@ -7,6 +7,7 @@
 //! Nothing outside relies on SQLite's one writer: what has to stand still while a use case decides, it reads through its
 //! change; what has an order takes its place from the locked row ([`positions`]).
 
+mod batch;
 mod chain;
 mod change;
 mod clock;

@@ -7,10 +7,12 @@ use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
 use sqlx::SqlitePool;
 use sqlx::types::Json;
 
+use super::batch::{self, Changes};
 use super::change::Change;
+use super::folded_names::{folded, keep_names, tables};
 use super::idempotency::{self, Earlier, Idempotency};
 use super::row::{self, Request, select_requests};
-use super::{Store, StoreError, exactly_one, folded_names, scope_rules};
+use super::{Store, StoreError, scope_rules};
 use crate::clock::Moment;
 use crate::config::Digest;
 
@@ -83,45 +85,51 @@ impl Change {
         idempotency::earlier(&mut self.0, now, person, credential, key).await
     }
 
-    /// Takes a request.
+    /// Takes a request, and returns it.
     ///
     /// # Errors
     /// [`StoreError`] if the database refuses it.
-    pub async fn submit(&mut self, now: Moment, new: &Submission<'_>) -> Result<(), StoreError> {
+    pub async fn submit(
+        &mut self,
+        now: Moment,
+        new: &Submission<'_>,
+    ) -> Result<Request, StoreError> {
         let names: Vec<&str> = [new.requester].into_iter().chain(new.incident).collect();
-        folded_names::keep(&mut self.0, &names).await?;
         for rules in new.scope_rules {
             scope_rules::keep(&mut self.0, rules).await?;
         }
-        let result = sqlx::query(
+        let batch = concat!(
+            keep_names!("?3", "?4"),
             "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience,
                 scopes, reason, incident, emergency, duration_s, submitted_at, lapses_at,
                 submitted_with, scope_digests, extends)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-        )
-        .bind(new.id)
-        .bind(new.requester)
-        .bind(row::json(new.roles))
-        .bind(row::json(new.groups))
-        .bind(new.audience)
-        .bind(row::json(new.scopes))
-        .bind(new.reason)
-        .bind(new.incident)
-        .bind(new.emergency)
-        .bind(new.duration_s)
-        .bind(now.seconds())
-        .bind(now.seconds().saturating_add(new.pending_lifetime_s))
-        .bind(new.credential.as_slice())
-        .bind(Json(new.scope_digests))
-        .bind(new.extends)
-        .execute(&mut *self.0)
-        .await?;
-        exactly_one(&result)?;
+             VALUES (?2, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?14, ?15, ?16, ?17);",
+            select_requests!("WHERE id = ?2")
+        );
+        let batch = sqlx::query(batch)
+            .bind(now.seconds())
+            .bind(new.id)
+            .bind(folded(&names))
+            .bind(tables())
+            .bind(new.requester)
+            .bind(row::json(new.roles))
+            .bind(row::json(new.groups))
+            .bind(new.audience)
+            .bind(row::json(new.scopes))
+            .bind(new.reason)
+            .bind(new.incident)
+            .bind(new.emergency)
+            .bind(new.duration_s)
+            .bind(now.seconds().saturating_add(new.pending_lifetime_s))
+            .bind(new.credential.as_slice())
+            .bind(Json(new.scope_digests))
+            .bind(new.extends);
+        let request = batch::changed(&mut self.0, &[Changes::Any, Changes::One], batch).await?;
         if let Some(key) = &new.idempotency {
             let (person, credential) = (new.requester, &new.credential);
             idempotency::keep(&mut self.0, now, person, credential, key, new.id).await?;
         }
-        Ok(())
+        Ok(request)
     }
 }
 

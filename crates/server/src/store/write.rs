@@ -33,7 +33,7 @@ impl Write {
             let mut write = Write { connection: pool.acquire().await?, ended: false };
             // BEGIN IMMEDIATE succeeds on a read-only connection; a statement that may write does not.
             let begun =
-                sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE _sqlx_migrations SET version = 0 WHERE 0")
+                sqlx::query("BEGIN IMMEDIATE; UPDATE _sqlx_migrations SET version = 0 WHERE 0")
                     .execute(&mut *write.connection)
                     .await;
             match begun {
@@ -49,14 +49,14 @@ impl Write {
 
     /// Makes it last.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        sqlx::raw_sql("COMMIT").execute(&mut *self.connection).await?;
+        sqlx::query("COMMIT").execute(&mut *self.connection).await?;
         self.ended = true;
         Ok(())
     }
 
     /// Ends it without a change.
     pub(crate) async fn rollback(mut self) -> Result<(), StoreError> {
-        sqlx::raw_sql("ROLLBACK").execute(&mut *self.connection).await?;
+        sqlx::query("ROLLBACK").execute(&mut *self.connection).await?;
         self.ended = true;
         Ok(())
     }

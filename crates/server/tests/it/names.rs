@@ -2,7 +2,7 @@
 
 use breakglass_server::clock::Moment;
 use breakglass_server::config::Config;
-use breakglass_server::store::{NewApproval, Store};
+use breakglass_server::store::{NewApproval, NewGrant, Store};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, SqlitePool};
 
@@ -195,12 +195,16 @@ async fn the_database_refuses_a_decision_of_the_requester_in_any_spelling() {
         scopes: None,
         duration_s: None,
     };
+    let scopes = ["orders:read".to_owned()];
+    let (expires_at, activate_by) = (START + 60, START + 60);
+    let grant = NewGrant { jti: "j", scopes: &scopes, expires_at, activate_by };
     for name in
         ["alice", "ALICE", " alice\u{a0}", "\u{430}lice", "al\u{200b}ice", "al\u{131}ce", "aIice"]
     {
         let mut change = store.change().await.unwrap();
         let request = change.request(now, &id).await.unwrap().unwrap();
-        let error = change.approve(now, &request, &approval(name)).await.unwrap_err().to_string();
+        let error =
+            change.approve(now, &request, &approval(name), &grant).await.unwrap_err().to_string();
         assert!(error.contains("self_approval"), "{name:?}: {error}");
         let error = change.deny(now, &request, name, "r").await.unwrap_err().to_string();
         assert!(error.contains("self_denial"), "{name:?}: {error}");
@@ -217,7 +221,7 @@ async fn the_database_refuses_a_decision_of_the_requester_in_any_spelling() {
     assert!(error.contains("self_denial"), "{error}");
     let mut change = store.change().await.unwrap();
     let request = change.request(now, &id).await.unwrap().unwrap();
-    change.approve(now, &request, &approval("alicia")).await.unwrap();
+    change.approve(now, &request, &approval("alicia"), &grant).await.unwrap();
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use breakglass_server::clock::Moment;
-use breakglass_server::store::{NewGrant, Request, Store, StoreError};
+use breakglass_server::store::{NewApproval, NewGrant, Request, Store, StoreError};
 
 use breakglass_testing::service::{START, Service};
 
@@ -17,9 +17,18 @@ async fn decisions(store: &Store, now: Moment, request: &Request) {
     let mut change = store.change().await.unwrap();
     let (scopes, expires_at) = (&request.scopes, now.seconds() + 60);
     let grant = NewGrant { jti: "j", scopes, expires_at, activate_by: expires_at };
-    nothing_changed(change.make_grant(now, request, &grant).await);
+    let digest = request.digest();
+    let approval = NewApproval {
+        approver: "carol",
+        digest: &digest,
+        note: None,
+        scopes: None,
+        duration_s: None,
+    };
     nothing_changed(change.deny(now, request, "carol", "r").await);
     nothing_changed(change.cancel(now, request).await);
+    // The rules of the database refuse most of these approvals before the count of rows does.
+    assert!(change.approve(now, request, &approval, &grant).await.is_err());
     change.abandon().await.unwrap();
 }
 
