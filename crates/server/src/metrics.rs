@@ -73,6 +73,7 @@ pub(crate) enum Closed {
     SlowHead,
     SlowBody,
     AnswerNotRead,
+    PingNotAnswered,
     GaveWay,
     NoPlace,
     NoPlaceForAddress,
@@ -88,6 +89,7 @@ impl Closed {
             Closed::SlowHead => "slow_head",
             Closed::SlowBody => "slow_body",
             Closed::AnswerNotRead => "answer_not_read",
+            Closed::PingNotAnswered => "ping_not_answered",
             Closed::GaveWay => "gave_way",
             Closed::NoPlace => "no_place",
             Closed::NoPlaceForAddress => "no_place_for_address",
@@ -184,8 +186,8 @@ impl Metrics {
             closed: counter(
                 "breakglass_connections_closed_total",
                 "Connections that the service closed or refused, and requests of proxies that it refused, \
-                 by reason: idle, slow_head, slow_body, answer_not_read, gave_way (to another one), no_place, \
-                 no_place_for_address, no_place_for_proxy, no_file (the system gives none).",
+                 by reason: idle, slow_handshake, slow_head, slow_body, answer_not_read, ping_not_answered, \
+                 gave_way (to another one), no_place, no_place_for_address, no_place_for_proxy, no_file (the system gives none).",
                 &["reason"],
             )?,
         };

@@ -24,11 +24,13 @@ pub struct Times {
     pub body: Duration,
     /// Between two requests.
     pub idle: Duration,
-    /// Without a byte of the answer being taken.
+    /// Without a byte of an answer being taken.
     pub write: Duration,
     /// From the answer's begin to its end.
     pub answer: Duration,
-    /// As `head`, once the service is about to end.
+    /// Between two pings of an HTTP/2 connection, each of which has to be answered within `write`.
+    pub ping: Duration,
+    /// As `head`, and as `idle`, once the service or the connection is about to end.
     pub last_head: Duration,
 }
 
@@ -44,6 +46,7 @@ impl Limits {
             idle: Duration::from_secs(120),
             write: Duration::from_secs(20),
             answer: Duration::from_secs(120),
+            ping: Duration::from_secs(30),
             last_head: Duration::from_secs(1),
         };
         let per_address = per_address.unwrap_or_else(|| part(total, 3, 4));

@@ -1,19 +1,24 @@
 //! The connections of the interface: how long each may take for what, and how many there may be.
 //!
 //! 1. A connection on which a request's head does not arrive whole in time is closed, and so is one whose
-//!    request's body does not, whose answer is not read, or that was idle for long.
+//!    request's body does not, whose answer is not read, or that was idle for long. A connection of HTTP/2 has several
+//!    requests (`exchanges`): it is idle when it has none, and a body that is late ends its own request alone.
 //! 2. When there are as many as there may be, a new one takes the place of the one that needs it least
 //!    (`registry::Rank`): the oldest without a whole head first, and the idle one of a person last. Where every
 //!    place is at work, the new one is answered 503 and closed.
 //!    A TLS handshake that is not done is one without a head, and has a shorter time of its own: it is done in
 //!    the connection's own task, so that no other connection waits for it.
+//!    A request beside another one on its connection takes a place in the same way.
 //! 3. Proxies, whose polls hang, have only a part of the places at work, and each credential a part of that. So
 //!    there are always some for people.
 //! 4. One peer address has only a part of all places. A proxy in front of the service makes all callers one
 //!    address, so it is the larger part.
 
 mod body;
+mod exchanges;
+mod frames;
 mod handshake;
+mod http;
 mod io;
 mod limits;
 mod places;
@@ -29,33 +34,20 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use axum::http::{Request, Response};
 use futures_util::future::join_all;
-use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
-use body::{Answer, Sent};
+use http::{Peer, Versions};
 use io::Watched;
 pub use limits::{Limits, Times};
 pub use places::Caller;
-use places::{Connection, Places};
+use places::{Connection, Next, Places};
 pub use registry::{Full, Known};
 pub use socket::Listener;
 use socket::Stream;
 
 use crate::metrics::ConnectionMetrics;
-use crate::tls::{ClientCertificate, Endpoint};
-
-/// The most that is buffered of a request's head, in bytes.
-const BUFFER: usize = 32 * 1024;
+use crate::tls::Endpoint;
 
 /// How long it rests when the system gives no connection.
 const REST: Duration = Duration::from_millis(50);
@@ -166,7 +158,8 @@ async fn run(
     let place = Arc::new(place);
     let io = Watched::new(stream, Arc::clone(&place));
     let Some(endpoint) = tls else {
-        return converse(io, None, peer, router, place, stop).await;
+        let peer = Peer { address: peer, certificate: None };
+        return http::converse(io, Versions::Either, peer, router, place, stop).await;
     };
     place.handshake(true);
     let shaken = {
@@ -175,74 +168,40 @@ async fn run(
     };
     place.handshake(false);
     if let Some(Some((io, certificate))) = shaken {
-        converse(io, certificate, peer, router, place, stop).await;
+        let versions = Versions::agreed(io.get_ref().1.alpn_protocol());
+        let peer = Peer { address: peer, certificate };
+        http::converse(io, versions, peer, router, place, stop).await;
     }
 }
 
-/// Answers the requests of one connection.
-async fn converse(
-    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    certificate: Option<Arc<ClientCertificate>>,
-    peer: SocketAddr,
-    router: Router,
-    place: Arc<Connection>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let service = TowerToHyperService::new(router);
-    let called = Arc::clone(&place);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let place = Arc::clone(&called);
-        place.head(request.body().is_end_stream());
-        let mut request = request.map(|body| Body::new(Sent::new(body, Arc::clone(&place))));
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.extensions_mut().insert(Caller(Arc::clone(&place)));
-        if let Some(certificate) = &certificate {
-            request.extensions_mut().insert(Arc::clone(certificate));
-        }
-        let answer = service.call(request);
-        async move {
-            let response: Response<Body> = match answer.await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            };
-            place.answer();
-            Ok::<_, std::convert::Infallible>(response.map(|body| Answer::new(body, place)))
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // It would be for idle connections too: the watch below tells them apart.
-        .header_read_timeout(None)
-        .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
-    let _ = until_over(&place, &mut stop, connection.as_mut(), |one| one.graceful_shutdown()).await;
-}
-
-/// The outcome of `work` on a connection, if it comes before the connection is late or has to give way. `stopping` is
-/// called once, when the service is about to end.
+/// The outcome of `work` on a connection, if it comes before the connection is late or has to give way. `end` is called
+/// when the service is about to end, and when the connection was idle for long: it tells the client so.
 async fn until_over<F: Future>(
     place: &Connection,
     stop: &mut watch::Receiver<bool>,
     mut work: Pin<&mut F>,
-    stopping: impl Fn(Pin<&mut F>),
+    end: impl Fn(Pin<&mut F>),
 ) -> Option<F::Output> {
     let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
     let mut is_stopping = false;
     loop {
         let step = poll_fn(|context| {
-            if let Poll::Ready(output) = work.as_mut().poll(context) {
-                return Poll::Ready(Some(output));
-            }
-            // What has just happened may have changed what it is waited for.
             loop {
-                let Some(end) = place.deadline() else { return Poll::Pending };
-                if end <= Instant::now() {
-                    place.timed_out();
-                    return Poll::Ready(None);
+                if let Poll::Ready(output) = work.as_mut().poll(context) {
+                    return Poll::Ready(Some(output));
                 }
-                if alarm.deadline() != end {
-                    alarm.as_mut().reset(end);
+                // What has just happened may have changed what it is waited for.
+                let at = match place.next() {
+                    Next::Wait(None) => return Poll::Pending,
+                    Next::Wait(Some(at)) => at,
+                    Next::End => {
+                        end(work.as_mut());
+                        continue;
+                    }
+                    Next::Close => return Poll::Ready(None),
+                };
+                if alarm.deadline() != at {
+                    alarm.as_mut().reset(at);
                 }
                 if alarm.as_mut().poll(context).is_pending() {
                     return Poll::Pending;
@@ -251,12 +210,12 @@ async fn until_over<F: Future>(
         });
         tokio::select! {
             output = step => return output,
-            () = place.evicted() => return None,
+            () = place.woken() => {}
             // Where nothing can say so any more, it is to stop as well.
             () = stopped(stop), if !is_stopping => {
                 is_stopping = true;
                 place.stop();
-                stopping(work.as_mut());
+                end(work.as_mut());
             }
         }
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::limits::Limits;
-use super::registry::{At, Full, Known, Registry};
+use super::exchanges::{Exchange, ExchangeState, Phase};
+use super::limits::{Limits, Times};
+use super::registry::{Due, Full, Known, Registry};
 use crate::metrics::{Closed, ConnectionMetrics};
 use crate::problem::{Problem, Reason};
 
@@ -38,21 +39,40 @@ pub(super) struct Places {
 pub(super) struct Connection {
     places: Arc<Places>,
     id: u64,
-    evict: Arc<Notify>,
+    wake: Arc<Notify>,
 }
 
-/// What an endpoint can tell of its connection: a request has it as an extension.
+/// What is to be done with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// To look again at this instant, if there is nothing before.
+    Wait(Option<Instant>),
+    /// To tell the client that it ends.
+    End,
+    /// To close it.
+    Close,
+}
+
+/// What an endpoint can tell of its request to the connection: a request has it as an extension.
 #[derive(Debug, Clone)]
-pub struct Caller(pub(super) Arc<Connection>);
+pub struct Caller {
+    connection: Arc<Connection>,
+    number: u64,
+}
 
 impl Caller {
+    pub(super) fn new(exchange: &Exchange) -> Caller {
+        let (connection, number) = exchange.key();
+        Caller { connection, number }
+    }
+
     /// The request has this credential.
     ///
     /// # Errors
     /// [`Full`] if a proxy may have no more requests at work.
     pub fn is(&self, known: Known<'_>) -> Result<(), Full> {
-        let (places, id) = (&self.0.places, self.0.id);
-        let known = places.inner().known(&places.limits, id, known);
+        let (places, id) = (&self.connection.places, self.connection.id);
+        let known = places.inner().known(&places.limits, (id, self.number), known);
         known.inspect_err(|full| places.refused(*full))
     }
 }
@@ -66,24 +86,41 @@ impl Places {
     pub(super) fn admit(self: &Arc<Places>, address: IpAddr) -> Result<Connection, Full> {
         let address = network(address);
         let mut inner = self.inner();
-        if inner.of_address(address) >= self.limits.per_address {
-            self.make_room(&mut inner, Some(address)).ok_or(Full::Address)?;
-        } else if inner.open.len() >= self.limits.total {
-            self.make_room(&mut inner, None).ok_or(Full::Total)?;
-        }
-        let evict = Arc::new(Notify::new());
-        let id = inner.add(address, Arc::clone(&evict));
+        self.find_room(&mut inner, address, None)?;
+        let wake = Arc::new(Notify::new());
+        let id = inner.add(address, Arc::clone(&wake));
         self.metrics.open.inc();
         drop(inner);
-        Ok(Connection { places: Arc::clone(self), id, evict })
+        Ok(Connection { places: Arc::clone(self), id, wake })
+    }
+
+    /// Closes the connection that needs its place least, where all are taken; but not `except`.
+    fn find_room(
+        &self,
+        inner: &mut Registry,
+        address: IpAddr,
+        except: Option<u64>,
+    ) -> Result<(), Full> {
+        if inner.taken_by(address) >= self.limits.per_address {
+            self.make_room(inner, Some(address), except).ok_or(Full::Address)
+        } else if inner.taken() >= self.limits.total {
+            self.make_room(inner, None, except).ok_or(Full::Total)
+        } else {
+            Ok(())
+        }
     }
 
     /// Closes the connection that needs its place least.
-    fn make_room(&self, inner: &mut Registry, address: Option<IpAddr>) -> Option<()> {
-        let id = inner.least_needed(address)?;
+    fn make_room(
+        &self,
+        inner: &mut Registry,
+        address: Option<IpAddr>,
+        except: Option<u64>,
+    ) -> Option<()> {
+        let id = inner.least_needed(address, except)?;
         let place = inner.remove(id)?;
         self.metrics.open.dec();
-        place.evict.notify_one();
+        place.wake.notify_one();
         self.note(inner, Closed::GaveWay);
         Some(())
     }
@@ -102,7 +139,7 @@ impl Places {
         tracing::debug!(%cause, "no connection accepted");
         let mut inner = self.inner();
         self.note(&mut inner, Closed::NoFile);
-        self.make_room(&mut inner, None);
+        self.make_room(&mut inner, None, None);
     }
 
     /// Counts it, and says it in the log from time to time.
@@ -124,13 +161,29 @@ impl Places {
 }
 
 impl Connection {
+    /// How long it may take for what.
+    pub(super) fn times(&self) -> Times {
+        self.places.limits.times
+    }
+
     /// Bytes have come.
     pub(super) fn read(&self) {
         let mut inner = self.places.inner();
-        let idle = inner.open.get(&self.id).is_some_and(|place| place.at == At::Idle);
-        if idle {
-            inner.enter(self.id, At::Head);
+        if inner.open.get(&self.id).is_some_and(|place| place.is_idle() && !place.http2) {
+            inner.head(self.id);
         }
+    }
+
+    /// It speaks HTTP/2: what comes is frames, and no longer the head of a request in any case.
+    pub(super) fn speaks_http2(&self) {
+        if let Some(place) = self.places.inner().open.get_mut(&self.id) {
+            place.http2 = true;
+        }
+    }
+
+    /// A frame of HTTP/2, or a head in several of them, is under way, or has come whole.
+    pub(super) fn frame(&self, begins: bool) {
+        self.places.inner().frame(self.id, begins);
     }
 
     /// A TLS handshake begins, or is done.
@@ -140,63 +193,82 @@ impl Connection {
         }
     }
 
-    /// A head has come whole.
-    pub(super) fn head(&self, without_body: bool) {
-        self.places.inner().enter(self.id, if without_body { At::Work } else { At::Body });
-    }
-
-    /// The body has come whole, or is not wanted.
-    pub(super) fn body(&self) {
+    /// A head has come whole. A request beside another one takes a place, as a connection does.
+    pub(super) fn exchange(
+        self: &Arc<Connection>,
+        without_body: bool,
+        http2: bool,
+    ) -> Result<Exchange, Full> {
         let mut inner = self.places.inner();
-        if inner.open.get(&self.id).is_some_and(|place| place.at == At::Body) {
-            inner.enter(self.id, At::Work);
+        if let Some(address) = inner.beside(self.id) {
+            let room = self.places.find_room(&mut inner, address, Some(self.id));
+            if let Err(full) = room {
+                drop(inner);
+                self.places.refused(full);
+                return Err(full);
+            }
         }
+        let phase = if without_body { Phase::Work } else { Phase::Body };
+        let number = inner.begin(self.id, phase);
+        drop(inner);
+        Ok(Exchange::new(Arc::clone(self), number, http2))
     }
 
-    /// The answer begins.
-    pub(super) fn answer(&self) {
-        self.places.inner().enter(self.id, At::Answer);
+    /// Something changes in an exchange.
+    pub(super) fn change(&self, number: u64, change: impl FnOnce(&mut ExchangeState)) {
+        self.places.inner().change(self.id, number, change);
     }
 
-    /// The answer was handed over.
-    pub(super) fn idle(&self) {
+    /// Until when the body of this exchange has to come, if it has not.
+    pub(super) fn body_ends(&self, number: u64) -> Option<Instant> {
         let mut inner = self.places.inner();
-        inner.leave_proxies(self.id);
-        inner.enter(self.id, At::Idle);
+        let exchange = inner.exchange(self.id, number)?;
+        let since = (exchange.phase == Phase::Body).then_some(exchange.since)?;
+        since.checked_add(self.places.limits.times.body)
+    }
+
+    /// The exchange is over.
+    pub(super) fn end(&self, number: u64) {
+        self.places.inner().end(self.id, number);
     }
 
     /// Nothing can be written, or something again.
     pub(super) fn blocked(&self, blocked: bool) {
-        let mut inner = self.places.inner();
-        if let Some(place) = inner.open.get_mut(&self.id) {
-            place.blocked = blocked.then(Instant::now);
-        }
-        inner.rank(self.id);
+        self.places.inner().blocked(self.id, blocked);
     }
 
-    /// Until when what it is waited for has to come.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.places.inner().deadline(self.id, &self.places.limits.times)
-    }
-
-    /// It did not.
-    pub(super) fn timed_out(&self) {
+    /// What is to be done with it now.
+    pub(super) fn next(&self) -> Next {
         let mut inner = self.places.inner();
-        let Some(place) = inner.open.get(&self.id) else { return };
-        let why = match place.at {
+        match inner.due(self.id, &self.places.limits.times) {
+            Due::At(end) => Next::Wait(end),
+            Due::Gone => Next::Close,
             // Idle connections end: that is no news.
-            At::Idle if place.blocked.is_none() => return self.places.metrics.closed(Closed::Idle),
-            At::Head if place.handshake => Closed::SlowHandshake,
-            At::Head => Closed::SlowHead,
-            At::Body => Closed::SlowBody,
-            At::Idle | At::Answer | At::Work => Closed::AnswerNotRead,
-        };
-        self.places.note(&mut inner, why);
+            Due::Late(Closed::Idle) if inner.ends(self.id) => {
+                self.places.metrics.closed(Closed::Idle);
+                Next::End
+            }
+            Due::Late(Closed::Idle) => Next::Close,
+            Due::Late(why) => {
+                self.places.note(&mut inner, why);
+                Next::Close
+            }
+        }
     }
 
-    /// Returns when the connection has to give way.
-    pub(super) async fn evicted(&self) {
-        self.evict.notified().await;
+    /// Counts why it, or a request of it, is closed.
+    pub(super) fn note(&self, why: Closed) {
+        self.places.note(&mut self.places.inner(), why);
+    }
+
+    /// What is to be done with it may have changed.
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Returns when that may be so.
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
     }
 
     /// The service is about to end.

@@ -1,4 +1,5 @@
-//! What every connection is at, and which of them gives way: the state behind the places, without the lock.
+//! What every connection and each of its requests is at, and which connection gives way: the state behind the places,
+//! without the lock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -7,7 +8,9 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::exchanges::{ExchangeState, Phase};
 use super::limits::{Limits, Times};
+use crate::metrics::Closed;
 
 /// Which places are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +28,9 @@ pub enum Full {
 enum Rank {
     /// No request has come on it.
     Headless,
-    /// It does not take its answer.
+    /// It does not take its answers.
     Blocked,
-    /// It is idle, or its request's body has not come: of a caller without a credential that is known ..
+    /// It is idle, or the bodies of its requests have not come: of a caller without a credential that is known ..
     Stranger,
     /// .. of a proxy ..
     Proxy,
@@ -47,40 +50,48 @@ pub enum Known<'a> {
     Proxy(&'a str),
 }
 
-/// What a connection is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum At {
-    Head,
-    Body,
-    Work,
-    Answer,
-    Idle,
-}
-
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Place {
     address: IpAddr,
-    pub(super) at: At,
-    since: Instant,
+    /// Since when the head of a request, or a TLS handshake, is under way. In HTTP/2 only for the first request.
+    head: Option<Instant>,
+    /// Since when a frame of HTTP/2 that is not DATA, or a head in several of them, is under way.
+    frame: Option<Instant>,
     /// No request has come on it.
     fresh: bool,
     /// Its TLS handshake is not done.
     pub(super) handshake: bool,
+    /// It speaks HTTP/2, so it may have several requests at a time.
+    pub(super) http2: bool,
+    /// It was idle for long, and the client was told that it ends.
+    pub(super) ending: bool,
     /// Whose connection it is: idle ones are evicted in that order.
     caller: Rank,
-    pub(super) blocked: Option<Instant>,
-    /// The credential of the proxy whose request is at work.
-    proxy: Option<String>,
+    blocked: Option<Instant>,
+    /// Since when it has no request.
+    idle: Instant,
+    exchanges: BTreeMap<u64, ExchangeState>,
     key: Option<Key>,
-    pub(super) evict: Arc<Notify>,
+    pub(super) wake: Arc<Notify>,
 }
 
-/// The connections of one address.
+/// The places of one address.
 #[derive(Debug, Default)]
 struct Address {
-    open: usize,
+    taken: usize,
     evictable: BTreeSet<(Key, u64)>,
+}
+
+/// What a connection has to be done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nothing before this instant.
+    At(Option<Instant>),
+    /// It is late.
+    Late(Closed),
+    /// It gave way.
+    Gone,
 }
 
 /// All connections.
@@ -88,6 +99,8 @@ struct Address {
 pub(super) struct Registry {
     next: u64,
     pub(super) open: HashMap<u64, Place>,
+    /// The places of requests that came beside another one on their connection.
+    beside: usize,
     evictable: BTreeMap<Key, u64>,
     addresses: HashMap<IpAddr, Address>,
     proxies: usize,
@@ -98,29 +111,62 @@ pub(super) struct Registry {
     pub(super) said: Option<Instant>,
 }
 
+impl Place {
+    /// It has no request, and none has begun to come.
+    pub(super) fn is_idle(&self) -> bool {
+        self.exchanges.is_empty() && self.head.is_none() && self.frame.is_none()
+    }
+
+    fn rank(&self, now: Instant) -> Option<Rank> {
+        if self.blocked.is_some() {
+            return Some(Rank::Blocked);
+        }
+        if self.exchanges.values().any(|exchange| exchange.is_at_work(now)) {
+            return None;
+        }
+        if self.exchanges.values().any(|exchange| exchange.is_stalled(now)) {
+            return Some(Rank::Blocked);
+        }
+        Some(if self.fresh { Rank::Headless } else { self.caller })
+    }
+}
+
 impl Registry {
-    /// How many connections of this address are open.
-    pub(super) fn of_address(&self, address: IpAddr) -> usize {
-        self.addresses.get(&address).map_or(0, |address| address.open)
+    fn next(&mut self) -> u64 {
+        self.next = self.next.saturating_add(1);
+        self.next
+    }
+
+    /// How many places are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.open.len().saturating_add(self.beside)
+    }
+
+    /// How many places this address has taken.
+    pub(super) fn taken_by(&self, address: IpAddr) -> usize {
+        self.addresses.get(&address).map_or(0, |address| address.taken)
     }
 
     /// Another connection of this address.
-    pub(super) fn add(&mut self, address: IpAddr, evict: Arc<Notify>) -> u64 {
-        self.next = self.next.saturating_add(1);
-        let id = self.next;
+    pub(super) fn add(&mut self, address: IpAddr, wake: Arc<Notify>) -> u64 {
+        let id = self.next();
+        let now = Instant::now();
         let of_address = self.addresses.entry(address).or_default();
-        of_address.open = of_address.open.saturating_add(1);
+        of_address.taken = of_address.taken.saturating_add(1);
         let place = Place {
             address,
-            at: At::Head,
-            since: Instant::now(),
+            head: Some(now),
+            frame: None,
             fresh: true,
             handshake: false,
+            http2: false,
+            ending: false,
             caller: Rank::Stranger,
             blocked: None,
-            proxy: None,
+            idle: now,
+            exchanges: BTreeMap::new(),
             key: None,
-            evict,
+            wake,
         };
         self.open.insert(id, place);
         self.rank(id);
@@ -129,42 +175,44 @@ impl Registry {
 
     /// The connection has ended, or has to.
     pub(super) fn remove(&mut self, id: u64) -> Option<Place> {
-        self.leave_proxies(id);
-        let place = self.open.remove(&id)?;
+        let mut place = self.open.remove(&id)?;
+        let beside = place.exchanges.len().saturating_sub(1);
+        self.beside = self.beside.saturating_sub(beside);
+        for exchange in std::mem::take(&mut place.exchanges).into_values() {
+            self.leave_proxies(exchange);
+        }
         if let Some(key) = place.key {
             self.evictable.remove(&key);
         }
         if let Some(address) = self.addresses.get_mut(&place.address) {
-            address.open = address.open.saturating_sub(1);
+            address.taken = address.taken.saturating_sub(1).saturating_sub(beside);
             if let Some(key) = place.key {
                 address.evictable.remove(&(key, id));
             }
-            if address.open == 0 {
+            if address.taken == 0 {
                 self.addresses.remove(&place.address);
             }
         }
         Some(place)
     }
 
-    /// The connection that gives way first; of this address, where one is named.
-    pub(super) fn least_needed(&self, address: Option<IpAddr>) -> Option<u64> {
+    /// The connection that gives way first, but not `except`; of this address, where one is named.
+    pub(super) fn least_needed(&self, address: Option<IpAddr>, except: Option<u64>) -> Option<u64> {
+        let other = |id: &u64| Some(*id) != except;
         match address {
-            None => self.evictable.first_key_value().map(|(_, id)| *id),
-            Some(address) => self.addresses.get(&address)?.evictable.first().map(|(_, id)| *id),
+            None => self.evictable.values().copied().find(other),
+            Some(address) => {
+                let evictable = &self.addresses.get(&address)?.evictable;
+                evictable.iter().map(|(_, id)| *id).find(other)
+            }
         }
     }
 
     /// Puts the connection where its state belongs among those that give way.
     pub(super) fn rank(&mut self, id: u64) {
-        self.next = self.next.saturating_add(1);
-        let order = self.next;
+        let order = self.next();
         let Some(place) = self.open.get_mut(&id) else { return };
-        let rank = match place.at {
-            _ if place.blocked.is_some() => Some(Rank::Blocked),
-            At::Head if place.fresh => Some(Rank::Headless),
-            At::Head | At::Body | At::Idle => Some(place.caller),
-            At::Work | At::Answer => None,
-        };
+        let rank = place.rank(Instant::now());
         if place.key.map(|(rank, _)| rank) == rank {
             return;
         }
@@ -180,29 +228,107 @@ impl Registry {
         }
     }
 
-    /// The connection is at something else from now on.
-    pub(super) fn enter(&mut self, id: u64, at: At) {
+    /// The address of the connection, if a request on it would be beside another one.
+    pub(super) fn beside(&self, id: u64) -> Option<IpAddr> {
+        let place = self.open.get(&id)?;
+        (!place.exchanges.is_empty()).then_some(place.address)
+    }
+
+    /// The head of a request has come whole. Its number on the connection.
+    pub(super) fn begin(&mut self, id: u64, phase: Phase) -> u64 {
+        let number = self.next();
+        let Some(place) = self.open.get_mut(&id) else { return number };
+        if !place.exchanges.is_empty() {
+            self.beside = self.beside.saturating_add(1);
+            if let Some(address) = self.addresses.get_mut(&place.address) {
+                address.taken = address.taken.saturating_add(1);
+            }
+        }
+        (place.head, place.fresh) = (None, false);
+        place.exchanges.insert(number, ExchangeState::new(phase));
+        self.rank(id);
+        number
+    }
+
+    /// Changes what a request is at.
+    pub(super) fn change(&mut self, id: u64, number: u64, change: impl FnOnce(&mut ExchangeState)) {
+        if let Some(exchange) = self.exchange(id, number) {
+            change(exchange);
+            self.rank(id);
+        }
+    }
+
+    /// What a request is at, as long as it and its connection are there.
+    pub(super) fn exchange(&mut self, id: u64, number: u64) -> Option<&mut ExchangeState> {
+        self.open.get_mut(&id)?.exchanges.get_mut(&number)
+    }
+
+    /// The answer was taken, or will not be.
+    pub(super) fn end(&mut self, id: u64, number: u64) {
+        let Some(place) = self.open.get_mut(&id) else { return };
+        let Some(exchange) = place.exchanges.remove(&number) else { return };
+        if place.exchanges.is_empty() {
+            place.idle = Instant::now();
+        } else {
+            self.beside = self.beside.saturating_sub(1);
+            if let Some(address) = self.addresses.get_mut(&place.address) {
+                address.taken = address.taken.saturating_sub(1);
+            }
+        }
+        self.leave_proxies(exchange);
+        self.rank(id);
+    }
+
+    /// A request's head begins to come, in HTTP/1.
+    pub(super) fn head(&mut self, id: u64) {
         if let Some(place) = self.open.get_mut(&id) {
-            (place.at, place.since) = (at, Instant::now());
-            place.fresh &= at == At::Head;
+            place.head = Some(Instant::now());
         }
         self.rank(id);
     }
 
-    /// The request on this connection has that credential.
-    pub(super) fn known(&mut self, limits: &Limits, id: u64, known: Known<'_>) -> Result<(), Full> {
+    /// A frame of HTTP/2 begins to come, or has come.
+    pub(super) fn frame(&mut self, id: u64, begins: bool) {
+        if let Some(place) = self.open.get_mut(&id) {
+            place.frame = begins.then(Instant::now);
+        }
+    }
+
+    /// Nothing can be written, or something again.
+    pub(super) fn blocked(&mut self, id: u64, blocked: bool) {
+        if let Some(place) = self.open.get_mut(&id) {
+            place.blocked = blocked.then(Instant::now);
+        }
+        self.rank(id);
+    }
+
+    /// The client is told that the idle connection ends: it has a short time for that. False if it had it already.
+    pub(super) fn ends(&mut self, id: u64) -> bool {
+        let Some(place) = self.open.get_mut(&id) else { return false };
+        place.idle = Instant::now();
+        !std::mem::replace(&mut place.ending, true)
+    }
+
+    /// The request has that credential.
+    pub(super) fn known(
+        &mut self,
+        limits: &Limits,
+        (id, number): (u64, u64),
+        known: Known<'_>,
+    ) -> Result<(), Full> {
         let Some(place) = self.open.get_mut(&id) else { return Ok(()) };
+        let Some(exchange) = place.exchanges.get_mut(&number) else { return Ok(()) };
         match known {
             Known::Person => place.caller = Rank::Person,
             Known::Proxy(name) => {
-                if place.proxy.is_none() {
+                if exchange.proxy.is_none() {
                     let of_credential = self.by_proxy.entry(name.to_owned()).or_default();
                     if self.proxies >= limits.proxies() || *of_credential >= limits.per_proxy() {
                         return Err(Full::Proxies);
                     }
                     self.proxies = self.proxies.saturating_add(1);
                     *of_credential = of_credential.saturating_add(1);
-                    place.proxy = Some(name.to_owned());
+                    exchange.proxy = Some(name.to_owned());
                 }
                 place.caller = Rank::Proxy;
             }
@@ -211,11 +337,9 @@ impl Registry {
         Ok(())
     }
 
-    /// The request of a proxy is at work no more.
-    pub(super) fn leave_proxies(&mut self, id: u64) {
-        let Some(name) = self.open.get_mut(&id).and_then(|place| place.proxy.take()) else {
-            return;
-        };
+    /// The request, if it is a proxy's, is at work no more.
+    fn leave_proxies(&mut self, exchange: ExchangeState) {
+        let Some(name) = exchange.proxy else { return };
         self.proxies = self.proxies.saturating_sub(1);
         if let Some(of_credential) = self.by_proxy.get_mut(&name) {
             *of_credential = of_credential.saturating_sub(1);
@@ -225,21 +349,34 @@ impl Registry {
         }
     }
 
-    /// Until when what it is waited for has to come.
-    pub(super) fn deadline(&self, id: u64, times: &Times) -> Option<Instant> {
-        let place = self.open.get(&id)?;
-        let limit = match place.at {
-            At::Head if place.handshake && !self.stopping => Some(times.handshake.min(times.head)),
-            At::Head if self.stopping => Some(times.last_head.min(times.head)),
-            At::Head => Some(times.head),
-            At::Body => Some(times.body),
-            At::Idle => Some(times.idle),
-            At::Answer => Some(times.answer),
-            // The endpoint has a limit of its own.
-            At::Work => None,
+    /// Whether the connection is late, and if not, when it could be.
+    pub(super) fn due(&mut self, id: u64, times: &Times) -> Due {
+        self.rank(id);
+        let Some(place) = self.open.get(&id) else { return Due::Gone };
+        let last = self.stopping || place.ending;
+        let head = if last { times.last_head.min(times.head) } else { times.head };
+        let (head, slow) = match place.handshake {
+            true if !last => (times.handshake.min(head), Closed::SlowHandshake),
+            true => (head, Closed::SlowHandshake),
+            false => (head, Closed::SlowHead),
         };
-        let end = limit.and_then(|limit| place.since.checked_add(limit));
-        let blocked = place.blocked.and_then(|since| since.checked_add(times.write));
-        [end, blocked].into_iter().flatten().min()
+        let idle = if last { times.last_head.min(times.idle) } else { times.idle };
+        let of_connection = [
+            place.head.map(|since| (since, head, slow)),
+            place.frame.map(|since| (since, head, Closed::SlowHead)),
+            place.blocked.map(|since| (since, times.write, Closed::AnswerNotRead)),
+            place.is_idle().then_some((place.idle, idle, Closed::Idle)),
+        ];
+        let ends = of_connection.into_iter().flatten();
+        let ends = ends.chain(place.exchanges.values().flat_map(|one| one.limits(times)));
+        let ends = ends.filter_map(|(since, limit, why)| Some((since.checked_add(limit)?, why)));
+        let now = Instant::now();
+        match ends.min_by_key(|(end, _)| *end) {
+            Some((end, why)) if end <= now => Due::Late(why),
+            end => {
+                let stalls = place.exchanges.values().filter_map(|one| one.stalls_after(now));
+                Due::At(end.map(|(end, _)| end).into_iter().chain(stalls).min())
+            }
+        }
     }
 }

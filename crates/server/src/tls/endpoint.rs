@@ -23,6 +23,9 @@ use crate::config::Tls;
 /// How often a refused handshake is logged.
 const LOG_EVERY: Duration = Duration::from_secs(1);
 
+/// The versions of HTTP that a client can choose (RFC 7301), the preferred one first.
+const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
 /// The TLS of one listener.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -134,7 +137,7 @@ impl Endpoint {
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(served.key);
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
         // A session that is resumed would bring a client certificate that nothing has checked since.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;

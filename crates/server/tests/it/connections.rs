@@ -19,18 +19,18 @@ use tokio::time::{Instant, sleep, timeout};
 
 use breakglass_testing::service::{Service, token_of};
 
-const HEAD: Duration = Duration::from_secs(2);
-const BODY: Duration = Duration::from_secs(3);
-const IDLE: Duration = Duration::from_secs(4);
-const WRITE: Duration = Duration::from_secs(2);
+pub(crate) const HEAD: Duration = Duration::from_secs(2);
+pub(crate) const BODY: Duration = Duration::from_secs(3);
+pub(crate) const IDLE: Duration = Duration::from_secs(4);
+pub(crate) const WRITE: Duration = Duration::from_secs(2);
 
 /// What a person takes for "at once" on a machine that does something else as well.
-const AT_ONCE: Duration = Duration::from_secs(2);
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// Long enough for all of the limits above.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-fn limits(total: usize) -> Limits {
+pub(crate) fn limits(total: usize) -> Limits {
     let times = Times {
         handshake: HEAD,
         head: HEAD,
@@ -38,21 +38,22 @@ fn limits(total: usize) -> Limits {
         idle: IDLE,
         write: WRITE,
         answer: Duration::from_secs(10),
+        ping: Duration::from_secs(30),
         last_head: Duration::from_millis(500),
     };
     Limits { times, ..Limits::new(total, Some(total)) }
 }
 
 /// The service on a port of its own.
-struct Listening {
-    service: Service,
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    server: JoinHandle<std::io::Result<()>>,
+pub(crate) struct Listening {
+    pub(crate) service: Service,
+    pub(crate) address: SocketAddr,
+    pub(crate) stop: Option<oneshot::Sender<()>>,
+    pub(crate) server: JoinHandle<std::io::Result<()>>,
 }
 
 impl Listening {
-    async fn start(limits: Limits) -> Listening {
+    pub(crate) async fn start(limits: Limits) -> Listening {
         let service = Service::start().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -69,7 +70,7 @@ impl Listening {
     }
 
     /// A request on a connection of its own, which has to be answered at once.
-    async fn ask(&self, who: &str, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) async fn ask(&self, who: &str, method: &str, path: &str, body: &Value) -> Value {
         let start = Instant::now();
         let answer = timeout(AT_ONCE, async {
             let mut client = self.connect().await;
@@ -82,7 +83,7 @@ impl Listening {
     }
 
     /// What a person does in an outage.
-    async fn a_person_works(&self) {
+    pub(crate) async fn a_person_works(&self) {
         let ask = json!({ "scopes": ["orders:read"], "reason": "r", "duration": "30m" });
         let asked = self.ask("alice", "POST", "/v1/requests", &ask).await;
         let act = |verb: &str| format!("/v1/requests/{}/{verb}", asked["id"].as_str().unwrap());
@@ -93,7 +94,25 @@ impl Listening {
         assert_eq!(revoked["revoked"]["by"], "carol");
     }
 
-    async fn closed(&self, reason: &str) -> i64 {
+    /// Waits until so many connections or requests were closed for this reason.
+    pub(crate) async fn until_closed(&self, reason: &str, count: i64) {
+        let start = Instant::now();
+        while self.closed(reason).await < count {
+            assert!(start.elapsed() < PATIENCE, "{reason}: {}", self.closed(reason).await);
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until so many polls of the feed hang.
+    pub(crate) async fn until_hanging(&self, count: i64) {
+        let start = Instant::now();
+        while self.service.counter("breakglass_feed_hanging_polls").await != count {
+            assert!(start.elapsed() < PATIENCE);
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(crate) async fn closed(&self, reason: &str) -> i64 {
         let name = format!("breakglass_connections_closed_total{{reason=\"{reason}\"}}");
         self.service.counter(&name).await
     }

@@ -164,17 +164,20 @@ async fn handshakes_that_do_not_end_hold_up_no_revocation() {
 }
 
 #[tokio::test]
-async fn what_speaks_no_tls_or_no_http_1_gets_no_answer() {
+async fn what_speaks_no_tls_or_no_http_gets_no_answer() {
     let files = Files::new();
     let listening = Listening::start("", &format!("[tls]\n{}", files.tls(""))).await;
     let mut plain = TcpStream::connect(listening.address(0)).await.unwrap();
     assert!(exchange(&mut plain, &feed(Some("envoy"))).await.is_err());
     let mut client = files.client(None);
-    client.alpn_protocols = vec![b"h2".to_vec()];
+    client.alpn_protocols = vec![b"spdy/3".to_vec()];
     assert!(listening.connect(&client).await.is_err());
     client.alpn_protocols.push(b"http/1.1".to_vec());
     let stream = listening.connect(&client).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    client.alpn_protocols.push(b"h2".to_vec());
+    let stream = listening.connect(&client).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     // The client is the one that does not trust: it tells nothing to a service of another authority.
     let other =
         Files { authority: Authority::new("another"), directory: tempfile::tempdir().unwrap() };
