@@ -26,8 +26,8 @@ const KEY_WATCH: Duration = Duration::from_secs(1);
 /// How often the files of certificates are looked at: other content is in use after the second look that finds it.
 const CERTIFICATE_WATCH: Duration = Duration::from_secs(1);
 
-/// How long answers under way may take once the service is told to stop.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long requests under way may take once the service is told to stop: with what comes after, it ends within 10 s.
+const GRACE: Duration = Duration::from_secs(9);
 
 /// How many files the service needs beside those of its connections, at most.
 const OTHER_FILES: usize = 256;

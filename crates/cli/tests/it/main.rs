@@ -41,6 +41,7 @@ mod process;
 mod reload;
 mod reload_files;
 mod scopes_import;
+mod serve_stop;
 mod serve_tls;
 mod stand_in;
 mod storage;

@@ -126,6 +126,11 @@ impl Server {
     /// Stops it by this signal, and returns its directory for the next one.
     pub(crate) fn leave(mut self, signal: &str) -> TempDir {
         self.stop(signal);
+        self.into_directory()
+    }
+
+    /// The directory of a server that has ended, for the next one.
+    pub(crate) fn into_directory(mut self) -> TempDir {
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap());
         fs::remove_file(directory.path().join("ready")).unwrap();
         directory
@@ -176,6 +181,11 @@ impl Ran {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
+}
+
+/// Waits for the server to end by itself, and returns its exit code.
+pub(crate) fn exit_code_of(server: &mut Server) -> Option<i32> {
+    exit_code(&mut server.child)
 }
 
 /// Waits for the child, and returns its exit code.
