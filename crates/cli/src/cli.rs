@@ -89,6 +89,7 @@ enum Verb {
     Config(config::Args),
     /// Back up and mend the files of the approval service, on its machine.
     #[command(after_help = exit::HELP)]
+    #[command(visible_alias = "db")]
     Database(database::Args),
     /// Make API tokens and signing keys.
     #[command(after_help = exit::HELP)]

@@ -14,6 +14,8 @@ pub enum Exit {
     Deny,
     /// 2 as well, of `breakglass probe`: some entrance is not guarded.
     NotGuarded,
+    /// 2 as well, of `breakglass database check`: a database is not as the service left it.
+    Findings,
     /// 3: what was given is not valid. Command line, configuration, unknown id or scope.
     Invalid,
     /// 4: the log is not what was written.
@@ -68,7 +70,7 @@ impl Exit {
         match self {
             Exit::Done => 0,
             Exit::Fail => 1,
-            Exit::Deny | Exit::NotGuarded => 2,
+            Exit::Deny | Exit::NotGuarded | Exit::Findings => 2,
             Exit::Invalid => 3,
             Exit::Broken => 4,
             Exit::Incomplete => 5,

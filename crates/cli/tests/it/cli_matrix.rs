@@ -50,6 +50,7 @@ const LOCAL: &[&str] = &[
     "serve",
     "config validate",
     "config diff",
+    "database check",
     "database backup",
     "database new-feed",
     "database trail-key",

@@ -61,6 +61,40 @@ fn a_backup_of_a_running_service_is_a_service_that_starts_with_all_that_it_knew(
 }
 
 #[test]
+fn a_check_says_what_it_checked_what_it_found_and_what_to_do() {
+    let mut server = Server::start();
+    let id = server.pending();
+    server.run("carol", &["approve", &id, "--yes"]).done();
+    let clean = database(&server, &["check"]);
+    assert_eq!(clean.code, 0, "{clean:?}");
+    assert!(
+        clean.stdout.starts_with("checked: 3 events, 1 requests, 1 grants, 0 revocations, 3 rows"),
+        "{clean:?}"
+    );
+    assert!(clean.stdout.contains("1 signing keys, 1 keys of the trail"), "{clean:?}");
+    server.stop("TERM");
+    let keys = server.path("keys");
+    fs::rename(&keys, server.path("away")).unwrap();
+    let found = database(&server, &["check"]);
+    assert_eq!(found.code, 2, "{found:?}");
+    assert!(found.stdout.contains("which is not in the key directory"), "{found:?}");
+    assert!(found.stdout.contains("what to do: put the key's file back"), "{found:?}");
+    let said = database(&server, &["--json", "check"]);
+    assert_eq!(said.code, 2);
+    let said = said.json();
+    assert_eq!(said["checked"]["events"], 3, "{said}");
+    assert_eq!(said["findings"][0]["part"], "keys", "{said}");
+    fs::rename(server.path("away"), &keys).unwrap();
+    let mut short = breakglass();
+    short.args(["db", "check", "--config"]).arg(server.path("config.toml"));
+    assert_eq!(Ran::from(short.output().unwrap()).code, 0);
+    fs::remove_file(server.path("approvals.db")).unwrap();
+    let missing = database(&server, &["check"]);
+    assert_eq!(missing.code, 1, "{missing:?}");
+    assert!(missing.stderr.contains("unable to open database file"), "{missing:?}");
+}
+
+#[test]
 fn repairs_wait_until_the_service_is_stopped() {
     let mut server = Server::start();
     for task in ["new-feed", "drop-old-heads"] {

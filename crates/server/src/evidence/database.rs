@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -12,6 +13,11 @@ use crate::store::{BUSY_TIMEOUT, create_private};
 
 /// How many pages of evidence are read at a time.
 const READERS: u32 = 4;
+
+/// What brings the schema up to date.
+pub(crate) fn migrations() -> Migrator {
+    sqlx::migrate!("./migrations-evidence")
+}
 
 /// The pools.
 #[derive(Debug, Clone)]
@@ -40,7 +46,7 @@ impl Database {
         };
         let readers = pool(READERS).connect_lazy_with(options.clone());
         let writer = pool(1).connect_with(options).await?;
-        sqlx::migrate!("./migrations-evidence").run(&writer).await?;
+        migrations().run(&writer).await?;
         Ok(Database { writer, readers })
     }
 

@@ -43,6 +43,7 @@ pub use retention::Retention;
 pub use upkeep::keep;
 
 use database::Database;
+pub(crate) use database::migrations;
 use quota::Quotas;
 use runtime::OwnRuntime;
 

@@ -123,9 +123,31 @@ pub(super) async fn begin(pool: &SqlitePool) -> Result<(), StoreError> {
     transaction.commit().await
 }
 
+/// The hash of all events of before the chain: what the first link goes on from.
+#[derive(Debug)]
+pub(super) struct OfBefore(Sha256);
+
+impl OfBefore {
+    /// That of none.
+    pub(super) fn new() -> OfBefore {
+        OfBefore(Sha256::new().chain_update(BEGIN))
+    }
+
+    /// Adds the next event.
+    pub(super) fn add(&mut self, event: &Event) {
+        self.0.update(event.form().text());
+        self.0.update("\n");
+    }
+
+    /// The hash.
+    pub(super) fn end(self) -> String {
+        breakglass_types::hex::lower(&self.0.finalize())
+    }
+}
+
 /// The hash of all events of before.
 async fn of_before(connection: &mut SqliteConnection) -> Result<String, StoreError> {
-    let mut hash = Sha256::new().chain_update(BEGIN);
+    let mut hash = OfBefore::new();
     let mut after = 0;
     loop {
         let events: Vec<Event> =
@@ -135,12 +157,9 @@ async fn of_before(connection: &mut SqliteConnection) -> Result<String, StoreErr
                 .fetch_all(&mut *connection)
                 .await?;
         let Some(last) = events.last() else {
-            return Ok(breakglass_types::hex::lower(&hash.finalize()));
+            return Ok(hash.end());
         };
         after = last.seq;
-        for event in &events {
-            hash.update(event.form().text());
-            hash.update("\n");
-        }
+        events.iter().for_each(|event| hash.add(event));
     }
 }

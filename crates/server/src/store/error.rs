@@ -21,6 +21,17 @@ pub enum StoreError {
     /// The chain of events has no beginning: an earlier version, or another program, wrote `positions`.
     #[error("the chain of events has no head in `positions`: restart the service, which begins it")]
     NoHead,
+    /// Another version made it.
+    #[error(
+        "another version of the service made this database: it lacks {missing} migrations of this one, and has {unknown} \
+         that this one does not know; use that version's program, or start this version's service once"
+    )]
+    OtherVersion {
+        /// How many migrations it lacks.
+        missing: usize,
+        /// How many it has that are not known here.
+        unknown: usize,
+    },
     /// What little space is left is kept for revocations.
     #[error("the file system of the database has less than {} MiB free", MIN_FREE_BYTES >> 20)]
     LowSpace,
@@ -35,6 +46,7 @@ impl StoreError {
             StoreError::Migration(_)
             | StoreError::RowsAffected(_)
             | StoreError::NoHead
+            | StoreError::OtherVersion { .. }
             | StoreError::LowSpace => None,
         }
     }

@@ -1,6 +1,24 @@
 //! A row of `events`.
 
 use serde_json::Value;
+use sqlx::SqliteConnection;
+
+/// Selects events, with more columns if any are named.
+macro_rules! select_events {
+    ($rest:literal) => {
+        select_events!("", $rest)
+    };
+    ($more:literal, $rest:literal) => {
+        concat!(
+            "SELECT seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident, jti, data,
+                 prev, hash, kid, signature",
+            $more,
+            " FROM events ",
+            $rest
+        )
+    };
+}
+pub(super) use select_events;
 
 /// An event as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -43,14 +61,35 @@ pub struct Event {
     pub signature: Option<String>,
 }
 
-/// Selects events.
-macro_rules! select_events {
-    ($rest:literal) => {
-        concat!(
-            "SELECT seq, id, time_ms, type, version, actor, request_id, request_seq, audience, subject, incident, jti, data,
-                 prev, hash, kid, signature FROM events ",
-            $rest
-        )
-    };
+/// An event, and its data as the text that is kept: the service writes JSON in one form, and what is in another one is not
+/// what it wrote.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Kept {
+    #[sqlx(flatten)]
+    pub(super) event: Event,
+    pub(super) text: String,
 }
-pub(super) use select_events;
+
+/// How many events are read at once.
+const PAGE: i64 = 5_000;
+
+/// Reads all events in their order.
+pub(super) async fn read_all(
+    connection: &mut SqliteConnection,
+    each: &mut dyn FnMut(Kept),
+) -> Result<(), sqlx::Error> {
+    let mut after = 0;
+    loop {
+        let page: Vec<Kept> = sqlx::query_as(select_events!(
+            ", data AS text",
+            "WHERE seq > ?1 ORDER BY seq LIMIT ?2"
+        ))
+        .bind(after)
+        .bind(PAGE)
+        .fetch_all(&mut *connection)
+        .await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.event.seq;
+        page.into_iter().for_each(&mut *each);
+    }
+}

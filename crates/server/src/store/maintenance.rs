@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use super::event::{Event, select_events};
-use super::{BUSY_TIMEOUT, create_private};
+use super::event::{Kept, read_all};
+use super::{BUSY_TIMEOUT, StoreError, create_private};
 use crate::clock::{Clock as _, Moment, SystemClock};
 use crate::config::Config;
 use crate::database_lock::{DatabaseLock, NotLocked};
@@ -36,6 +36,14 @@ pub enum MaintenanceError {
         /// Why.
         error: sqlx::Error,
     },
+    /// The database is not what was expected.
+    #[error("{path}: {error}", path = .path.display())]
+    Store {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: StoreError,
+    },
     /// The heads are only in the main database.
     #[error(
         "{path}: expected every head of the main database in it, got a copy that is not done: start the service once, \
@@ -45,6 +53,12 @@ pub enum MaintenanceError {
         /// The evidence database.
         path: PathBuf,
     },
+}
+
+impl MaintenanceError {
+    pub(super) fn of(path: &Path, error: StoreError) -> MaintenanceError {
+        MaintenanceError::Store { path: path.to_owned(), error }
+    }
 }
 
 /// Copies the databases of a service, which may run, into a new directory for its owner alone. Each copy is of one
@@ -127,28 +141,8 @@ pub async fn events(
 ) -> Result<(), MaintenanceError> {
     let failed = |error| MaintenanceError::Database { path: path.to_owned(), error };
     let mut connection = open_to_read(path).await.map_err(failed)?;
-    let mut after = 0;
-    loop {
-        let events: Vec<Event> =
-            sqlx::query_as(select_events!("WHERE seq > ?1 ORDER BY seq LIMIT 5000"))
-                .bind(after)
-                .fetch_all(&mut connection)
-                .await
-                .map_err(failed)?;
-        let Some(last) = events.last() else { break };
-        let texts: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT seq, data FROM events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq",
-        )
-        .bind(after)
-        .bind(last.seq)
-        .fetch_all(&mut connection)
-        .await
-        .map_err(failed)?;
-        after = last.seq;
-        for (event, (_, text)) in events.iter().zip(texts) {
-            each(event.shown(text));
-        }
-    }
+    let mut shown = |kept: Kept| each(kept.event.shown(kept.text));
+    read_all(&mut connection, &mut shown).await.map_err(failed)?;
     connection.close().await.map_err(failed)
 }
 
@@ -202,7 +196,7 @@ async fn is_copied(evidence: &Path) -> Result<bool, MaintenanceError> {
 }
 
 /// An existing database, as the service opens it.
-async fn open(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+pub(super) async fn open(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
@@ -213,7 +207,7 @@ async fn open(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
 }
 
 /// An existing database, which is not changed.
-async fn open_to_read(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+pub(super) async fn open_to_read(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)

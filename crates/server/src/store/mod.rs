@@ -10,6 +10,7 @@
 mod batch;
 mod chain;
 mod change;
+pub mod check;
 mod clock;
 mod decisions;
 mod discussion;
@@ -44,6 +45,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::statvfs;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -138,7 +140,7 @@ impl Store {
         };
         let (writes, options) = pool("writes", WRITES);
         let writes = writes.connect_with(options).await?;
-        sqlx::migrate!("./migrations").run(&writes).await?;
+        migrations().run(&writes).await?;
         folded_names::catch_up(&writes).await?;
         chain::begin(&writes).await?;
         Ok(Store {
@@ -181,6 +183,11 @@ impl Store {
     async fn write(&self) -> Result<Write, StoreError> {
         Write::begin(&self.writes).await
     }
+}
+
+/// What brings the schema up to date.
+fn migrations() -> Migrator {
+    sqlx::migrate!("./migrations")
 }
 
 /// How much is free on the file system of this database, in bytes; nothing where the system cannot tell: then the

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::change::Change;
 use super::event::{Event, select_events};
 use super::{Request, StoreError};
+use crate::issuer::TrailKeys;
 use crate::limits::MAX_GRANT_S;
 
 /// Why the trail does not prove an approval.
@@ -68,29 +69,11 @@ impl Change {
         }
         if event.hash.is_none() {
             return match self.could_be_of_before(&event).await? {
-                true => Ok(differs(&event, request)),
+                true => Ok(unlike(&event, request)),
                 false => Ok(Some(Unproven::Unchained(event.seq))),
             };
         }
-        Ok(self.broken(&event).or_else(|| differs(&event, request)))
-    }
-
-    /// Whether the event is not what the key has signed.
-    fn broken(&self, event: &Event) -> Option<Unproven> {
-        let seq = event.seq;
-        let (Some(prev), Some(hash), Some(kid), Some(signature)) =
-            (&event.prev, &event.hash, &event.kid, &event.signature)
-        else {
-            return Some(Unproven::Changed(seq));
-        };
-        if event.form().hash(prev) != *hash {
-            return Some(Unproven::Changed(seq));
-        }
-        match self.1.verify(kid, hash, signature) {
-            Some(true) => None,
-            Some(false) => Some(Unproven::Changed(seq)),
-            None => Some(Unproven::UnknownKey { seq, kid: kid.clone() }),
-        }
+        Ok(broken(Some(&self.1), &event).or_else(|| unlike(&event, request)))
     }
 
     /// Whether an event without a link was written before the chain began. As its grant is over soon after that, an event that
@@ -101,13 +84,37 @@ impl Change {
                 .fetch_optional(&mut *self.0)
                 .await?;
         Ok(first.is_none_or(|first| {
-            self.broken(&first).is_none() && event.seq < first.seq && event.time_ms <= first.time_ms
+            broken(Some(&self.1), &first).is_none()
+                && event.seq < first.seq
+                && event.time_ms <= first.time_ms
         }))
     }
 }
 
+/// Whether the event is not what a key has signed, where it is a link of the chain.
+pub(super) fn broken(keys: Option<&TrailKeys>, event: &Event) -> Option<Unproven> {
+    let seq = event.seq;
+    let (Some(prev), Some(hash), Some(kid), Some(signature)) =
+        (&event.prev, &event.hash, &event.kid, &event.signature)
+    else {
+        return Some(Unproven::Changed(seq));
+    };
+    if event.form().hash(prev) != *hash {
+        return Some(Unproven::Changed(seq));
+    }
+    match keys.and_then(|keys| keys.verify(kid, hash, signature)) {
+        Some(true) => None,
+        Some(false) => Some(Unproven::Changed(seq)),
+        None => Some(Unproven::UnknownKey { seq, kid: kid.clone() }),
+    }
+}
+
+fn unlike(event: &Event, request: &Request) -> Option<Unproven> {
+    differs(event, request).map(|what| Unproven::Differs { seq: event.seq, what })
+}
+
 /// What of the grant is not what the event says.
-fn differs(event: &Event, request: &Request) -> Option<Unproven> {
+pub(super) fn differs(event: &Event, request: &Request) -> Option<&'static str> {
     let approved_at = event.time_ms.div_euclid(1000);
     let said = |name: &str| event.data.get(name).filter(|value| !value.is_null());
     let duration = said("duration_s").map_or(Some(request.duration_s), Value::as_i64);
@@ -131,6 +138,5 @@ fn differs(event: &Event, request: &Request) -> Option<Unproven> {
         ("granted_scopes", Value::from(request.held_scopes()) == scopes),
         ("expires_at", request.expires_at == ends && duration.is_some_and(|s| s <= MAX_GRANT_S)),
     ];
-    let what = what.into_iter().find(|(_, agrees)| !agrees)?.0;
-    Some(Unproven::Differs { seq: event.seq, what })
+    Some(what.into_iter().find(|(_, agrees)| !agrees)?.0)
 }

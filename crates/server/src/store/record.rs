@@ -239,7 +239,7 @@ fn written(count: u64, rows: u64) -> Result<(), StoreError> {
 }
 
 /// The event of an act.
-fn event_of(action: ServiceAction) -> EventType {
+pub(super) fn event_of(action: ServiceAction) -> EventType {
     match action {
         ServiceAction::AcceptClock => EventType::ClockAccepted,
         ServiceAction::ConfigurationWidened => EventType::ConfigurationWidened,

@@ -26,6 +26,7 @@ mod configurations;
 mod connections;
 mod credentials;
 mod database;
+mod database_check;
 mod decide;
 mod definitions;
 mod difference;

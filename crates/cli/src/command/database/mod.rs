@@ -1,5 +1,7 @@
 //! `breakglass database`: what an operator does with the files of the service, where no SQLite shell is at hand.
 
+mod check;
+
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -23,6 +25,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Task {
+    /// Check the databases, the trail and the keys, also while the service runs. Exit codes: 0 nothing found, 1 it could
+    /// not look, 2 findings.
+    Check,
     /// Copy both databases into a new directory, also while the service runs. Signing keys are not copied.
     Backup {
         /// The directory, which must not be there yet.
@@ -47,6 +52,12 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
         .build()
         .map_err(|error| failed(&error))?;
     match &args.task {
+        Task::Check => {
+            let report = runtime
+                .block_on(breakglass_server::store::check::check(&config))
+                .map_err(|error| failed(&error))?;
+            return check::say(&report, terminal);
+        }
         Task::Backup { to } => {
             let files = runtime
                 .block_on(maintenance::backup(&config, to))
