@@ -114,6 +114,8 @@ words! {
         ProbeJudged = "breakglass.service.probe_judged",
         /// A silent proxy was said to be gone.
         ProxyForgotten = "breakglass.service.proxy_forgotten",
+        /// A backup was put in the place of the database: `data` has the head from which the trail goes on.
+        Restored = "breakglass.service.restored",
         /// The first token of a grant was taken.
         Activated = "breakglass.grant.activated",
         /// A grant was revoked, or given back by its holder.

@@ -36,6 +36,8 @@ words! {
         ProbeVerdict = "probe_verdict",
         /// The configuration was read again.
         Reload = "reload",
+        /// A backup was put in the place of the database.
+        Restored = "restored",
     }
 }
 

@@ -18,6 +18,9 @@ use crate::digest::Digest;
 const BEGIN: &str = "breakglass-trail-begin-1\n";
 const DOMAIN: &str = "breakglass-trail-1\n";
 
+/// The type of the event that a restore writes.
+const RESTORED: &str = "breakglass.service.restored";
+
 /// The public keys of the chain, by their ids.
 #[derive(Debug, Default, Clone)]
 pub struct Keys(BTreeMap<String, PublicKey>);
@@ -70,6 +73,17 @@ pub enum Fault {
     NotTheHead,
     /// The event that the head names is not there.
     HeadMissing,
+    /// A restore lost events.
+    LostByRestore {
+        /// The place of the restore's own event.
+        restored_at: i64,
+        /// The place of the head from which it goes on.
+        from: i64,
+        /// The head that was lost; nothing where it is not known.
+        lost: Option<Head>,
+    },
+    /// A restore says that it goes on from another head than that of the event before it.
+    RestoredElsewhere,
 }
 
 impl Fault {
@@ -90,6 +104,19 @@ impl Fault {
             Fault::OutOfOrder => "not in order".to_owned(),
             Fault::NotTheHead => "another event than the head that was kept names".to_owned(),
             Fault::HeadMissing => "missing: the head that was kept names it".to_owned(),
+            Fault::LostByRestore { restored_at, from, lost: Some(Head { seq, hash }) } => {
+                let first = from.saturating_add(1);
+                format!(
+                    "lost by the restore at place {restored_at}: the events from place {first} to {seq}, between the heads \
+                     of place {from} and of place {seq} ({hash})"
+                )
+            }
+            Fault::LostByRestore { restored_at, from, lost: None } => format!(
+                "the restore at place {restored_at} goes on from place {from}, and which events it lost is not known"
+            ),
+            Fault::RestoredElsewhere => {
+                "a restore that says it goes on from another event than the one before it".to_owned()
+            }
         }
     }
 }
@@ -121,6 +148,16 @@ pub struct Check<'a> {
     begin: Option<Sha256>,
     verdict: Verdict,
     head_seen: bool,
+    /// The restores: from which place each goes on, its own, and the head that it lost.
+    restores: Vec<(i64, i64, Option<Head>)>,
+}
+
+/// What the event of a restore says.
+#[derive(Deserialize)]
+struct Restore {
+    from: Head,
+    lost: Option<Head>,
+    replaced: String,
 }
 
 #[derive(Deserialize)]
@@ -136,7 +173,14 @@ impl<'a> Check<'a> {
     #[must_use]
     pub fn new(keys: &'a Keys, kept: Option<&'a Head>) -> Check<'a> {
         let begin = Some(Sha256::new().chain_update(BEGIN));
-        Check { keys, kept, begin, verdict: Verdict::default(), head_seen: false }
+        Check {
+            keys,
+            kept,
+            begin,
+            verdict: Verdict::default(),
+            head_seen: false,
+            restores: Vec::new(),
+        }
     }
 
     /// The next event, as the interface shows it.
@@ -149,7 +193,7 @@ impl<'a> Check<'a> {
         if seq <= self.verdict.last {
             self.found(seq, Fault::OutOfOrder);
         }
-        self.verdict.last = seq;
+        let before = std::mem::replace(&mut self.verdict.last, seq);
         match self.kept {
             Some(head) if seq > head.seq => {
                 self.verdict.unproven = self.verdict.unproven.saturating_add(1);
@@ -159,7 +203,12 @@ impl<'a> Check<'a> {
         let form = form(event);
         match event.get("link").filter(|link| !link.is_null()) {
             Some(link) => match Link::deserialize(link) {
-                Ok(link) => self.link(seq, &form, link),
+                Ok(link) => {
+                    if event.get("type").and_then(Value::as_str) == Some(RESTORED) {
+                        self.restore(before, &link.prev, event);
+                    }
+                    self.link(seq, &form, link);
+                }
                 Err(error) => self.found(seq, Fault::Unreadable(error.to_string())),
             },
             None => match &mut self.begin {
@@ -203,6 +252,41 @@ impl<'a> Check<'a> {
         self.verdict.head = Some(link.hash);
     }
 
+    /// The event of a restore, after the event at the place `before` with the hash `prev`. Whether it is signed, its link
+    /// says.
+    fn restore(&mut self, before: i64, prev: &str, event: &Value) {
+        let seq = self.verdict.last;
+        let data = event.get("data").cloned().unwrap_or_default();
+        let Restore { from, lost, replaced } = match Restore::deserialize(data) {
+            Ok(restore) => restore,
+            Err(error) => return self.found(seq, Fault::Unreadable(error.to_string())),
+        };
+        if from.hash != prev || from.seq != before {
+            self.found(seq, Fault::RestoredElsewhere);
+        }
+        if lost.is_some() || replaced != "whole" {
+            let (restored_at, from, lost) = (seq, from.seq, lost.clone());
+            self.found(seq, Fault::LostByRestore { restored_at, from, lost });
+        }
+        self.restores.push((from.seq, seq, lost));
+    }
+
+    /// What of a head that is not there: a restore lost it, or it is missing.
+    fn missing(&self, head: &Head) -> Fault {
+        let within = |(from, at, _): &&(i64, i64, Option<Head>)| *from < head.seq && head.seq < *at;
+        match self.restores.iter().find(within) {
+            Some((_, _, Some(lost))) if lost.seq == head.seq && lost.hash != head.hash => {
+                Fault::NotTheHead
+            }
+            Some((from, restored_at, _)) => Fault::LostByRestore {
+                restored_at: *restored_at,
+                from: *from,
+                lost: Some(head.clone()),
+            },
+            None => Fault::HeadMissing,
+        }
+    }
+
     fn found(&mut self, seq: i64, fault: Fault) {
         self.verdict.findings.push(Finding { seq, fault });
     }
@@ -212,9 +296,11 @@ impl<'a> Check<'a> {
     pub fn end(mut self) -> Verdict {
         if let Some(head) = self.kept {
             if !self.head_seen {
-                self.found(head.seq, Fault::HeadMissing);
+                self.found(head.seq, self.missing(head));
             }
-            let sound = self.verdict.findings.iter().all(|finding| finding.seq > head.seq);
+            let sound = self.verdict.findings.iter().all(|finding| {
+                finding.seq > head.seq || matches!(finding.fault, Fault::LostByRestore { .. })
+            });
             self.verdict.proven = (self.head_seen && sound).then_some(head.seq);
         } else {
             self.verdict.unproven = self.verdict.events;

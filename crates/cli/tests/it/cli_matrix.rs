@@ -52,6 +52,7 @@ const LOCAL: &[&str] = &[
     "config diff",
     "database check",
     "database backup",
+    "database restore",
     "database new-feed",
     "database trail-key",
     "database drop-old-heads",

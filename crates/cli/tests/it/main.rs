@@ -40,6 +40,7 @@ mod plans;
 mod process;
 mod reload;
 mod reload_files;
+mod restore;
 mod scopes_import;
 mod serve_stop;
 mod serve_tls;

@@ -6,6 +6,7 @@ use breakglass_api::trail::ServiceAction;
 use serde_json::Value;
 
 use super::event::{Event, select_events};
+use super::restore::TrailHead;
 use super::{Request, Store, StoreError};
 
 /// What a change did.
@@ -96,6 +97,16 @@ impl Store {
     /// [`StoreError`] if the database cannot tell.
     pub async fn last_event(&self) -> Result<i64, StoreError> {
         Ok(sqlx::query_scalar("SELECT event FROM positions").fetch_one(&self.lookups).await?)
+    }
+
+    /// The place and the hash of the last event.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell, or the chain has no beginning.
+    pub async fn trail_head(&self) -> Result<TrailHead, StoreError> {
+        let (seq, hash): (i64, Option<String>) =
+            sqlx::query_as("SELECT event, head FROM positions").fetch_one(&self.lookups).await?;
+        Ok(TrailHead { seq, hash: hash.ok_or(StoreError::NoHead)? })
     }
 
     /// The requests of which there are events after this place, each with the place, in order, at most so many; nothing for

@@ -44,6 +44,12 @@ pub enum MaintenanceError {
         /// Why.
         error: StoreError,
     },
+    /// The backup cannot be restored.
+    #[error("{what}")]
+    Restore {
+        /// Why, and what to do.
+        what: String,
+    },
     /// The heads are only in the main database.
     #[error(
         "{path}: expected every head of the main database in it, got a copy that is not done: start the service once, \
@@ -217,6 +223,6 @@ pub(super) async fn open_to_read(path: &Path) -> Result<SqliteConnection, sqlx::
 }
 
 /// For the lock's words to a second process alone.
-fn now() -> Moment {
+pub(super) fn now() -> Moment {
     SystemClock.now().unwrap_or(Moment::from_seconds(0))
 }

@@ -32,6 +32,7 @@ mod proof;
 mod record;
 mod request_digest;
 mod requests;
+pub mod restore;
 mod row;
 mod scope_rules;
 mod service_trail;

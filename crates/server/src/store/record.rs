@@ -249,6 +249,7 @@ pub(super) fn event_of(action: ServiceAction) -> EventType {
         ServiceAction::Probe => EventType::Probed,
         ServiceAction::ProbeVerdict => EventType::ProbeJudged,
         ServiceAction::Reload => EventType::ConfigurationRead,
+        ServiceAction::Restored => EventType::Restored,
     }
 }
 

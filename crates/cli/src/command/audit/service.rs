@@ -129,7 +129,9 @@ fn as_json(verdict: &Verdict) -> Value {
 }
 
 fn exit(verdict: &Verdict) -> Exit {
-    let is_missing = |fault: &Fault| matches!(fault, Fault::NotNext | Fault::HeadMissing);
+    let is_missing = |fault: &Fault| {
+        matches!(fault, Fault::NotNext | Fault::HeadMissing | Fault::LostByRestore { .. })
+    };
     let broken = verdict.findings.iter().any(|one| !is_missing(&one.fault));
     // What no head vouches for may miss its end.
     let incomplete = verdict.proven.is_none() && !broken

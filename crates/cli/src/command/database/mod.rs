@@ -1,6 +1,7 @@
 //! `breakglass database`: what an operator does with the files of the service, where no SQLite shell is at hand.
 
 mod check;
+mod restore;
 
 use std::path::PathBuf;
 
@@ -34,6 +35,8 @@ enum Task {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
+    /// Put a backup in the place of the databases, which stay beside it under other names. Stop the service first.
+    Restore(restore::Args),
     /// Give the feed of revocations another id: every proxy reads all of it again. Stop the service first.
     NewFeed,
     /// Print the public keys of the service's trail, the newest first, for `breakglass audit verify --service`.
@@ -66,6 +69,7 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
             terminal.note("the signing keys are not in it");
             terminal.result(&names.join("\n"), &json!({ "files": names }))?;
         }
+        Task::Restore(args) => restore::run(args, &config, &runtime, terminal)?,
         Task::NewFeed => {
             let id =
                 runtime.block_on(maintenance::new_feed(&config)).map_err(|error| failed(&error))?;

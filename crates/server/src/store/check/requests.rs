@@ -158,6 +158,7 @@ impl Whole<'_> {
             (None, None) => None,
             // Before there were events a lapse left no trace but the row.
             (Some(at), None) if kind == EventType::Lapsed && self.is_of_before(at) => None,
+            (Some(_), None) if self.is_taken_over(kind) => None,
             (Some(_), None) => Some(format!(
                 "the database says that it happened, and the trail has no `{word}` of it"
             )),
@@ -173,6 +174,15 @@ impl Whole<'_> {
                 ))
             }
         }
+    }
+
+    /// Whether a restore took the grant over, to revoke it, and with it what the trail of the backup does not have.
+    fn is_taken_over(&self, kind: EventType) -> bool {
+        let restored = |event: &&&Event| {
+            event.kind == EventType::Revoked.word() && event.data.get("restored").is_some()
+        };
+        matches!(kind, EventType::Submitted | EventType::Approved | EventType::Activated)
+            && self.events.iter().any(|event| restored(&event))
     }
 
     fn is_of_before(&self, at: i64) -> bool {

@@ -1,0 +1,123 @@
+//! What the database that a restore replaces still tells.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::clock::Moment;
+use crate::issuer::TrailKeys;
+use crate::store::Request;
+use crate::store::check::{Report, check_database};
+use crate::store::maintenance::open_to_read;
+use crate::store::row::select_requests;
+
+/// A head of the trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrailHead {
+    /// The place of its event.
+    pub seq: i64,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// What is known of the database that is replaced.
+#[derive(Debug, Default)]
+pub(super) struct Replaced {
+    /// In one word, for the trail.
+    pub(super) state: State,
+    /// Its last head.
+    pub(super) head: Option<TrailHead>,
+    /// Its requests that have a grant, the oldest first; those that could be read.
+    pub(super) grants: Vec<Request>,
+    /// The requests that wait for a decision there.
+    pub(super) pending: Vec<String>,
+}
+
+/// Whether what was ended after the backup is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It is as the service left it, and goes on from the backup: all that was ended is known.
+    Whole,
+    /// It can be read, and something of it was changed or is missing.
+    Changed,
+    /// It cannot be read.
+    Unreadable,
+    /// There is none.
+    #[default]
+    Absent,
+}
+
+impl Replaced {
+    /// Reads the database at `path`, which goes on from the head `from`; `known` is a head that was kept elsewhere.
+    pub(super) async fn read(
+        path: &Path,
+        keys: &TrailKeys,
+        from: &TrailHead,
+        known: Option<&TrailHead>,
+    ) -> Replaced {
+        if !path.exists() {
+            return Replaced::default();
+        }
+        let mut report = Report::default();
+        let checked = check_database(path, Some(keys), &mut report).await.is_ok();
+        let mut replaced = match open_to_read(path).await {
+            Ok(mut connection) => {
+                let replaced = Replaced::of(&mut connection, from, known).await;
+                let _ = connection.close().await;
+                replaced
+            }
+            Err(error) => Err(error),
+        }
+        .unwrap_or(Replaced { state: State::Unreadable, ..Replaced::default() });
+        if replaced.state == State::Whole && !(checked && report.is_clean()) {
+            replaced.state = State::Changed;
+        }
+        replaced
+    }
+
+    async fn of(
+        connection: &mut SqliteConnection,
+        from: &TrailHead,
+        known: Option<&TrailHead>,
+    ) -> Result<Replaced, sqlx::Error> {
+        let (seq, hash): (i64, Option<String>) =
+            sqlx::query_as("SELECT event, head FROM positions").fetch_one(&mut *connection).await?;
+        let grants =
+            sqlx::query_as(select_requests!("WHERE jti IS NOT NULL ORDER BY submitted_at, id"))
+                .bind(Moment::from_seconds(0).seconds())
+                .fetch_all(&mut *connection)
+                .await?;
+        let pending = sqlx::query_scalar(
+            "SELECT id FROM requests WHERE approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL
+               AND lapsed_at IS NULL",
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        let head = hash.map(|hash| TrailHead { seq, hash });
+        let mut whole = head.is_some();
+        for wanted in [Some(from), known].into_iter().flatten() {
+            whole = whole && (head.as_ref() == Some(wanted) || has(connection, wanted).await?);
+        }
+        let state = if whole { State::Whole } else { State::Changed };
+        Ok(Replaced { state, head, grants, pending })
+    }
+}
+
+async fn has(connection: &mut SqliteConnection, head: &TrailHead) -> Result<bool, sqlx::Error> {
+    let hash: Option<Option<String>> = sqlx::query_scalar("SELECT hash FROM events WHERE seq = ?1")
+        .bind(head.seq)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(hash) = hash.flatten() {
+        return Ok(hash == head.hash);
+    }
+    // The beginning of the chain: what its first link goes on from.
+    let first: Option<String> =
+        sqlx::query_scalar("SELECT prev FROM events WHERE hash IS NOT NULL ORDER BY seq LIMIT 1")
+            .fetch_optional(connection)
+            .await?;
+    Ok(first.as_ref() == Some(&head.hash))
+}
