@@ -32,6 +32,15 @@ impl Keys {
         let kid = digest.get(..32).unwrap_or_default().to_owned();
         self.0.insert(kid, PublicKey::new(public));
     }
+
+    /// Whether a signature over this text is of the key with this id; nothing without such a key.
+    fn verify(&self, kid: &str, text: &str, signature: &str) -> Option<bool> {
+        let key = self.0.get(kid)?;
+        let bytes = URL_SAFE_NO_PAD.decode(signature).ok();
+        let signature = bytes.and_then(|bytes| Signature::from_slice(&bytes).ok());
+        let message = format!("{DOMAIN}{text}");
+        Some(signature.is_some_and(|signature| key.verify(message, &signature).is_ok()))
+    }
 }
 
 /// A head that was kept elsewhere.
@@ -41,6 +50,20 @@ pub struct Head {
     pub seq: i64,
     /// Its hash.
     pub hash: String,
+    /// What the service signed of it, where it wrote the head.
+    #[serde(flatten)]
+    pub signed: Option<SignedHead>,
+}
+
+/// What the service signs of a head that it tells.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SignedHead {
+    /// When it was told.
+    pub time: String,
+    /// The id of the key.
+    pub kid: String,
+    /// The signature over the line `breakglass-trail-1` and `head`, time, place and hash, with a blank between two.
+    pub signature: String,
 }
 
 /// What is wrong.
@@ -73,6 +96,8 @@ pub enum Fault {
     NotTheHead,
     /// The event that the head names is not there.
     HeadMissing,
+    /// The head that was kept is not signed by the key that it names.
+    HeadNotSigned,
     /// A restore lost events.
     LostByRestore {
         /// The place of the restore's own event.
@@ -104,7 +129,8 @@ impl Fault {
             Fault::OutOfOrder => "not in order".to_owned(),
             Fault::NotTheHead => "another event than the head that was kept names".to_owned(),
             Fault::HeadMissing => "missing: the head that was kept names it".to_owned(),
-            Fault::LostByRestore { restored_at, from, lost: Some(Head { seq, hash }) } => {
+            Fault::HeadNotSigned => "the head that was kept is not signed by the key that it names".to_owned(),
+            Fault::LostByRestore { restored_at, from, lost: Some(Head { seq, hash, .. }) } => {
                 let first = from.saturating_add(1);
                 format!(
                     "lost by the restore at place {restored_at}: the events from place {first} to {seq}, between the heads \
@@ -144,10 +170,12 @@ pub struct Verdict {
 #[derive(Debug)]
 pub struct Check<'a> {
     keys: &'a Keys,
-    kept: Option<&'a Head>,
+    /// The heads that were kept and not met yet, by their places.
+    kept: BTreeMap<i64, Vec<&'a Head>>,
+    /// The place of the last head that was met and is what is there.
+    proven: Option<i64>,
     begin: Option<Sha256>,
     verdict: Verdict,
-    head_seen: bool,
     /// The restores: from which place each goes on, its own, and the head that it lost.
     restores: Vec<(i64, i64, Option<Head>)>,
 }
@@ -169,17 +197,28 @@ struct Link {
 }
 
 impl<'a> Check<'a> {
-    /// A check with these keys, against this head.
+    /// A check with these keys, against these heads.
     #[must_use]
-    pub fn new(keys: &'a Keys, kept: Option<&'a Head>) -> Check<'a> {
+    pub fn new(keys: &'a Keys, heads: &'a [Head]) -> Check<'a> {
         let begin = Some(Sha256::new().chain_update(BEGIN));
-        Check {
-            keys,
-            kept,
-            begin,
-            verdict: Verdict::default(),
-            head_seen: false,
-            restores: Vec::new(),
+        let mut kept: BTreeMap<i64, Vec<&Head>> = BTreeMap::new();
+        for head in heads {
+            kept.entry(head.seq).or_default().push(head);
+        }
+        let (verdict, restores) = (Verdict::default(), Vec::new());
+        let mut check = Check { keys, kept, proven: None, begin, verdict, restores };
+        for head in heads {
+            check.signature_of(head);
+        }
+        check
+    }
+
+    fn signature_of(&mut self, Head { seq, hash, signed }: &Head) {
+        let Some(SignedHead { time, kid, signature }) = signed else { return };
+        match self.keys.verify(kid, &format!("head {time} {seq} {hash}"), signature) {
+            None => self.found(*seq, Fault::UnknownKey(kid.clone())),
+            Some(false) => self.found(*seq, Fault::HeadNotSigned),
+            Some(true) => {}
         }
     }
 
@@ -194,12 +233,6 @@ impl<'a> Check<'a> {
             self.found(seq, Fault::OutOfOrder);
         }
         let before = std::mem::replace(&mut self.verdict.last, seq);
-        match self.kept {
-            Some(head) if seq > head.seq => {
-                self.verdict.unproven = self.verdict.unproven.saturating_add(1);
-            }
-            _ => {}
-        }
         let form = form(event);
         match event.get("link").filter(|link| !link.is_null()) {
             Some(link) => match Link::deserialize(link) {
@@ -207,7 +240,7 @@ impl<'a> Check<'a> {
                     if event.get("type").and_then(Value::as_str) == Some(RESTORED) {
                         self.restore(before, &link.prev, event);
                     }
-                    self.link(seq, &form, link);
+                    self.link((before, seq), &form, link);
                 }
                 Err(error) => self.found(seq, Fault::Unreadable(error.to_string())),
             },
@@ -222,8 +255,12 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn link(&mut self, seq: i64, form: &[u8], link: Link) {
+    fn link(&mut self, (before, seq): (i64, i64), form: &[u8], link: Link) {
         let begun = self.begin.take().map(|begin| Digest::from(begin).to_string());
+        if let Some(begun) = &begun {
+            // A head from before the first link has the hash from which that goes on.
+            self.meet(before, begun);
+        }
         let before = begun.or_else(|| self.verdict.head.take());
         if before.is_none_or(|before| before != link.prev) {
             self.found(seq, Fault::NotNext);
@@ -231,25 +268,25 @@ impl<'a> Check<'a> {
         if Digest::of(&[link.prev.as_bytes(), b"\n", form]).to_string() != link.hash {
             self.found(seq, Fault::Changed);
         }
-        match self.keys.0.get(&link.kid) {
+        match self.keys.verify(&link.kid, &link.hash, &link.signature) {
             None => self.found(seq, Fault::UnknownKey(link.kid)),
-            Some(key) => {
-                let bytes = URL_SAFE_NO_PAD.decode(&link.signature).ok();
-                let signature = bytes.and_then(|bytes| Signature::from_slice(&bytes).ok());
-                let message = format!("{DOMAIN}{}", link.hash);
-                let valid = signature.map(|signature| key.verify(message, &signature).is_ok());
-                if valid != Some(true) {
-                    self.found(seq, Fault::BadSignature);
-                }
-            }
+            Some(false) => self.found(seq, Fault::BadSignature),
+            Some(true) => {}
         }
-        if let Some(head) = self.kept.filter(|head| head.seq == seq) {
-            self.head_seen = true;
-            if head.hash != link.hash {
-                self.found(seq, Fault::NotTheHead);
-            }
-        }
+        self.verdict.unproven = self.verdict.unproven.saturating_add(1);
+        self.meet(seq, &link.hash);
         self.verdict.head = Some(link.hash);
+    }
+
+    /// Compares the heads that were kept of this place.
+    fn meet(&mut self, seq: i64, hash: &str) {
+        let Some(heads) = self.kept.remove(&seq) else { return };
+        if heads.iter().all(|head| head.hash == hash) {
+            self.proven = Some(seq);
+            self.verdict.unproven = 0;
+        } else {
+            self.found(seq, Fault::NotTheHead);
+        }
     }
 
     /// The event of a restore, after the event at the place `before` with the hash `prev`. Whether it is signed, its link
@@ -294,15 +331,17 @@ impl<'a> Check<'a> {
     /// What was found of all of them.
     #[must_use]
     pub fn end(mut self) -> Verdict {
-        if let Some(head) = self.kept {
-            if !self.head_seen {
-                self.found(head.seq, self.missing(head));
-            }
-            let sound = self.verdict.findings.iter().all(|finding| {
-                finding.seq > head.seq || matches!(finding.fault, Fault::LostByRestore { .. })
-            });
-            self.verdict.proven = (self.head_seen && sound).then_some(head.seq);
-        } else {
+        for head in std::mem::take(&mut self.kept).into_values().flatten() {
+            self.found(head.seq, self.missing(head));
+        }
+        // All up to the first fault is proven by the last head before it.
+        let sound = |place: &i64| {
+            self.verdict.findings.iter().all(|finding| {
+                finding.seq > *place || matches!(finding.fault, Fault::LostByRestore { .. })
+            })
+        };
+        self.verdict.proven = self.proven.filter(sound);
+        if self.verdict.proven.is_none() {
             self.verdict.unproven = self.verdict.events;
         }
         self.verdict

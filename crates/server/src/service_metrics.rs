@@ -12,6 +12,7 @@ pub(crate) struct ServiceMetrics {
     clock_steps: IntCounter,
     reloads: IntCounterVec,
     reload_succeeded: IntGauge,
+    told_heads: IntCounterVec,
 }
 
 impl ServiceMetrics {
@@ -48,7 +49,22 @@ impl ServiceMetrics {
             "0 where the configuration file could not be applied when it was last read.",
         )?;
         reload_succeeded.set(1);
-        Ok(ServiceMetrics { clock_believed, clock_ahead, clock_steps, reloads, reload_succeeded })
+        let told_heads = IntCounterVec::new(
+            Opts::new(
+                "breakglass_trail_heads_total",
+                "Heads of the service's trail, by where they went (file, log, url) and result: taken or failed.",
+            ),
+            &["place", "result"],
+        )?;
+        registry.register(Box::new(told_heads.clone()))?;
+        Ok(ServiceMetrics {
+            clock_believed,
+            clock_ahead,
+            clock_steps,
+            reloads,
+            reload_succeeded,
+            told_heads,
+        })
     }
 
     /// Takes what the timekeeper says now.
@@ -60,6 +76,11 @@ impl ServiceMetrics {
         });
         self.clock_ahead.set(ahead);
         self.clock_steps.inc_by(timekeeper.steps().saturating_sub(self.clock_steps.get()));
+    }
+
+    pub(crate) fn told_head(&self, place: &str, taken: bool) {
+        let result = if taken { "taken" } else { "failed" };
+        self.told_heads.with_label_values(&[place, result]).inc();
     }
 
     pub(crate) fn reloaded(&self, applied: bool) {

@@ -12,6 +12,7 @@ mod listeners;
 mod people;
 mod proxy;
 mod read;
+mod trail_heads;
 mod transport;
 
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ use read::{
     address, audience, bounded_duration, days, distinct, issuer, name, path, pattern, scope_name,
     summary,
 };
+pub use trail_heads::TrailHeads;
 
 object! {
     /// How the service is set up.
@@ -76,6 +78,8 @@ object! {
         /// How long a grant waits for its first token to be taken: then it has lapsed, so that no old approval lies at
         /// hand. At most a day; a shorter grant waits until its end.
         pub activate_within: i64 = or("15m", parsed("duration", bounded_duration)),
+        /// Where the head of the service's [trail](approval-service.md#heads-of-the-trail) goes. Without it nowhere.
+        pub trail_heads: Option<TrailHeads> = optional("none", object()),
         /// The groups whose members may read everything that an auditor needs. Without it nobody may.
         pub auditors: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
         /// The groups whose members may stop access: see and deny requests, revoke grants, use the kill switch. They

@@ -54,6 +54,34 @@ pub(super) fn issuer(url: &str) -> Result<String, String> {
     Ok(url.to_owned())
 }
 
+/// Where heads of the trail are sent: nothing on the way may change or read them, or the credential.
+pub(super) fn head_url(url: &str) -> Result<String, String> {
+    let expected = || {
+        format!(
+            "expected `https://..`, or `http://` on a loopback address such as `127.0.0.1`, got `{url}`"
+        )
+    };
+    text::scope(url)?;
+    let (is_tls, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => (true, rest),
+        (None, Some(rest)) => (false, rest),
+        (None, None) => return Err(expected()),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_local = authority == "localhost"
+        || authority.starts_with("localhost:")
+        || authority.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
+        || authority
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    match !authority.is_empty() && !authority.contains('@') && (is_tls || is_local) {
+        true => Ok(url.to_owned()),
+        false => Err(expected()),
+    }
+}
+
 pub(super) fn path(path: &str) -> Result<PathBuf, String> {
     Ok(path.into())
 }

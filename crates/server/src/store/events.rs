@@ -3,11 +3,12 @@
 use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
 use breakglass_api::trail::ServiceAction;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::event::{Event, select_events};
 use super::restore::TrailHead;
 use super::{Request, Store, StoreError};
+use crate::clock::{Moment, rfc3339};
 
 /// What a change did.
 #[derive(Debug)]
@@ -107,6 +108,21 @@ impl Store {
         let (seq, hash): (i64, Option<String>) =
             sqlx::query_as("SELECT event, head FROM positions").fetch_one(&self.lookups).await?;
         Ok(TrailHead { seq, hash: hash.ok_or(StoreError::NoHead)? })
+    }
+
+    /// The head of the trail, and the line that tells it to other places: `time`, `seq`, `hash`, `kid`, `signature`. What is
+    /// signed is `head`, time, place and hash, with a blank between two, as the hash of a link is.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn signed_head(&self, now: Moment) -> Result<(TrailHead, Value), StoreError> {
+        let head = self.trail_head().await?;
+        let time = rfc3339(now.seconds());
+        let signature = self.keys.sign(&format!("head {time} {} {}", head.seq, head.hash));
+        let line = json!({
+            "time": time, "seq": head.seq, "hash": head.hash, "kid": self.keys.kid(), "signature": signature,
+        });
+        Ok((head, line))
     }
 
     /// The requests of which there are events after this place, each with the place, in order, at most so many; nothing for

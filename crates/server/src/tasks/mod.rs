@@ -5,4 +5,5 @@ pub mod holder_left;
 pub mod readiness;
 pub mod reload;
 pub mod time;
+pub mod trail_heads;
 pub mod waits;

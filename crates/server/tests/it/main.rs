@@ -75,4 +75,5 @@ mod tls_files;
 mod tls_listeners;
 mod token;
 mod trail_chain;
+mod trail_heads;
 mod waits;

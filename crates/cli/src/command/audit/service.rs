@@ -30,8 +30,9 @@ pub(super) fn run(
         )));
     };
     let keys = read_keys(keys)?;
-    let head: Option<Head> = head.map(read_head).transpose()?;
-    let mut check = Check::new(&keys, head.as_ref());
+    let has_heads = head.is_some();
+    let heads = head.map_or(Ok(Vec::new()), read_heads)?;
+    let mut check = Check::new(&keys, &heads);
     if is_database(file).map_err(|error| at(file, &error))? {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -51,7 +52,7 @@ pub(super) fn run(
         }
     }
     let verdict = check.end();
-    terminal.result(&text(&verdict, head.as_ref()), &as_json(&verdict))?;
+    terminal.result(&text(&verdict, has_heads), &as_json(&verdict))?;
     Ok(exit(&verdict))
 }
 
@@ -83,14 +84,19 @@ fn read_keys(paths: &[PathBuf]) -> Result<Keys, Failure> {
     Ok(keys)
 }
 
-fn read_head(path: &Path) -> Result<Head, Failure> {
+/// The heads in a file: one, or a line for each, as the service appends them.
+fn read_heads(path: &Path) -> Result<Vec<Head>, Failure> {
     let text = fs::read_to_string(path).map_err(|error| at(path, &error))?;
-    serde_json::from_str(&text).map_err(|error| {
-        at(path, &format!("expected a head, such as {{\"seq\":7,\"hash\":\"..\"}}: {error}"))
-    })
+    let heads: Result<Vec<Head>, _> = Deserializer::from_str(&text).into_iter().collect();
+    let expected = "expected heads, such as {\"seq\":7,\"hash\":\"..\"}";
+    let heads = heads.map_err(|error| at(path, &format!("{expected}: {error}")))?;
+    match heads.is_empty() {
+        true => Err(at(path, &format!("{expected}, got none"))),
+        false => Ok(heads),
+    }
 }
 
-fn text(verdict: &Verdict, head: Option<&Head>) -> String {
+fn text(verdict: &Verdict, has_heads: bool) -> String {
     let mut lines = vec![format!(
         "{} events, {} of them from before the chain; the last one is at place {}",
         verdict.events, verdict.before, verdict.last
@@ -101,13 +107,13 @@ fn text(verdict: &Verdict, head: Option<&Head>) -> String {
         .map(|one| format!("event {}: {}", one.seq, one.fault.text()))
         .collect();
     lines.append(&mut findings);
-    lines.push(match (head, verdict.proven) {
-        (None, _) => "unproven: without --trail-head, events at the end may be missing".to_owned(),
-        (Some(_), Some(seq)) => format!(
+    lines.push(match (has_heads, verdict.proven) {
+        (false, _) => "unproven: without --trail-head, events at the end may be missing".to_owned(),
+        (true, Some(seq)) => format!(
             "proven up to event {seq}; {} came after it, and whether these are all is unproven",
             verdict.unproven
         ),
-        (Some(_), None) => "not proven up to the head".to_owned(),
+        (true, None) => "not proven up to the head".to_owned(),
     });
     if let Some(hash) = &verdict.head {
         lines.push(format!("head {}", json!({ "seq": verdict.last, "hash": hash })));

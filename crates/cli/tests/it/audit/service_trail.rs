@@ -6,7 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 use sqlx::SqlitePool;
 
-use crate::process::{Ran, Server, breakglass};
+use crate::process::{Ran, Server, breakglass, until};
+use breakglass_testing::service::config;
 
 /// A copy of the database of a service that has done something, and the public key of its trail.
 fn copy(server: &mut Server) -> (std::path::PathBuf, std::path::PathBuf) {
@@ -148,4 +149,32 @@ fn what_came_after_the_last_head_is_named_as_unproven() {
     let refused = verify(&database, &key, None);
     assert_eq!(refused.code, 3, "{refused:?}");
     assert!(refused.stderr.contains("64 hex digits"), "{refused:?}");
+}
+
+#[test]
+fn heads_that_the_service_told_prove_what_was_there_and_a_forged_one_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let heads = directory.path().join("heads");
+    let text = format!("{}\n[trail_heads]\nfile = \"{}\"\n", config(&directory), heads.display());
+    let mut server = Server::start_with(directory, &text);
+    until(|| fs::read_to_string(&heads).is_ok_and(|text| text.ends_with('\n')));
+    let (database, key) = copy(&mut server);
+    let first: Value = serde_json::from_str(&fs::read_to_string(&heads).unwrap()).unwrap();
+    let said = verify(&database, &key, None).json();
+    // A later line, as the service would have written it; the last line that is proven counts.
+    let line = |head: &Value| format!("{head}\n");
+    fs::write(&heads, line(&first) + &line(&said["head"])).unwrap();
+    let ran = verify(&database, &key, Some(&heads));
+    assert_eq!((ran.code, &ran.json()["proven"]), (0, &said["head"]["seq"]), "{ran:?}");
+    fs::write(&heads, line(&first)).unwrap();
+    let ran = verify(&database, &key, Some(&heads));
+    assert_eq!((ran.code, &ran.json()["proven"]), (0, &first["seq"]), "{ran:?}");
+    for member in ["time", "signature"] {
+        let mut forged = first.clone();
+        forged[member] = Value::from("2030-01-01T00:00:00Z");
+        fs::write(&heads, line(&forged) + &line(&said["head"])).unwrap();
+        let ran = verify(&database, &key, Some(&heads));
+        assert_eq!(ran.code, 4, "{member}: {ran:?}");
+        assert!(ran.stdout.contains("is not signed by the key"), "{ran:?}");
+    }
 }

@@ -1,0 +1,133 @@
+//! Tells the head of the trail where the configuration says, each minute in which it has moved on. A place that does not take
+//! it is said in the log, counted, and tried again with the next head; no change of state waits for it.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::app::App;
+use crate::config::TrailHeads;
+use crate::store::restore::TrailHead;
+
+/// How often.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long a place may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What each place was told last.
+#[derive(Debug, Default)]
+struct Told {
+    file: Option<TrailHead>,
+    log: Option<TrailHead>,
+    url: Option<TrailHead>,
+}
+
+/// Tells it for as long as the service runs.
+pub async fn keep_telling(app: App) {
+    let mut told = Told::default();
+    loop {
+        tell(&app, &mut told).await;
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+async fn tell(app: &App, told: &mut Told) {
+    let config = app.config();
+    let Some(places) = &config.trail_heads else { return };
+    let (head, line) = match app.store().signed_head(app.now()).await {
+        Ok((head, line)) => (head, line.to_string()),
+        Err(cause) => {
+            tracing::error!(%cause, "the head of the trail cannot be read");
+            return app.metrics().service().told_head("database", false);
+        }
+    };
+    if places.log && told.log.as_ref() != Some(&head) {
+        tracing::info!(head = line, "head of the trail");
+        app.metrics().service().told_head("log", true);
+        told.log = Some(head.clone());
+    }
+    if let Some(path) = places.file.clone().filter(|_| told.file.as_ref() != Some(&head)) {
+        let line = line.clone();
+        if done(app, "file", move || append(&path, &line).map_err(|error| error.to_string())).await
+        {
+            told.file = Some(head.clone());
+        }
+    }
+    if places.url.is_some() && told.url.as_ref() != Some(&head) {
+        let places = places.clone();
+        if done(app, "url", move || put(&places, &line)).await {
+            told.url = Some(head);
+        }
+    }
+}
+
+/// Does it on a thread of its own, and says how it ended.
+async fn done(
+    app: &App,
+    place: &'static str,
+    work: impl FnOnce() -> Result<(), String> + Send + 'static,
+) -> bool {
+    let result = match tokio::time::timeout(LIMIT, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("it took longer than {} s", LIMIT.as_secs())),
+    };
+    app.metrics().service().told_head(place, result.is_ok());
+    if let Err(cause) = &result {
+        tracing::error!(cause, place, "the head of the trail was not taken there");
+    }
+    result.is_ok()
+}
+
+fn append(path: &Path, line: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    file.write_all(format!("{line}\n").as_bytes())?;
+    file.sync_all()
+}
+
+fn put(places: &TrailHeads, line: &str) -> Result<(), String> {
+    let url = places.url.as_deref().unwrap_or_default();
+    let failed = |error: &dyn std::fmt::Display| format!("{url}: {error}");
+    let mut config = Agent::config_builder()
+        .timeout_global(Some(LIMIT))
+        .proxy(None)
+        // The credential goes to the place that was named, and to no other.
+        .max_redirects(0);
+    if let Some(path) = &places.ca_file {
+        let roots = RootCerts::from(certificates(path)?);
+        config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+    }
+    let mut request =
+        Agent::from(config.build()).put(url).header("content-type", "application/json");
+    if let Some(path) = &places.token_file {
+        let token = std::fs::read_to_string(path)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        request = request.header("authorization", format!("Bearer {}", token.trim()));
+    }
+    let answer = request.send(line).map_err(|error| failed(&error))?;
+    match answer.status().is_success() {
+        true => Ok(()),
+        false => Err(failed(&format!("expected a status 2xx, got {}", answer.status()))),
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let pem = std::fs::read(path).map_err(|error| failed(&error))?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| failed(&error))? {
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() {
+        return Err(failed(&"expected certificates in PEM"));
+    }
+    Ok(certificates)
+}
