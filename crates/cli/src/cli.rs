@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
-    approve, audit, cancel, config, database, deny, discuss, done, extend, keygen, keys, probe,
-    proxies, request, revoke, scopes, serve, status, token,
+    approve, audit, cancel, config, database, deny, discuss, doctor, done, extend, keygen, keys,
+    probe, proxies, request, revoke, scopes, serve, status, token,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -91,6 +91,9 @@ enum Verb {
     #[command(after_help = exit::HELP)]
     #[command(visible_alias = "db")]
     Database(database::Args),
+    /// Say what is wrong with the approval service, on its machine, and what fixes it.
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::Args),
     /// Make API tokens and signing keys.
     #[command(after_help = exit::HELP)]
     Keygen(keygen::Args),
@@ -158,6 +161,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Serve(args) => serve::run(&args, terminal),
         Verb::Config(args) => config::run(&args, terminal),
         Verb::Database(args) => database::run(&args, terminal),
+        Verb::Doctor(args) => doctor::run(&args, &cli.settings, terminal),
         Verb::Keygen(args) => keygen::run(&args, terminal),
         Verb::Keys(args) => keys::run(&args, terminal),
     }

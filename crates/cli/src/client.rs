@@ -16,6 +16,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::answer::Answer;
 use address::Address;
+use breakglass_server::clock::Moment;
 pub use failure::Failure;
 use response::Head;
 pub use unreachable::Cause;
@@ -170,7 +171,26 @@ impl Client {
         self.call(&Call { method, path, body, key, timeout, limit: MAX_ANSWER_BYTES })
     }
 
+    /// When the service's answer was made, by its own clock (RFC 9110 section 6.6.1); nothing where it does not say.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is no answer, or it is not one of our service's.
+    pub fn date(&self) -> Result<Option<Moment>, Failure> {
+        let (method, timeout) = (Method::GET, TIMEOUT);
+        let limit = MAX_ANSWER_BYTES;
+        let call = Call { method, path: "/healthz", body: None, key: None, timeout, limit };
+        let (head, body) = self.exchange(&call)?;
+        let date = head.date();
+        head.answer::<serde_json::Value>(&body)?;
+        Ok(date)
+    }
+
     fn call<T: Answer>(&self, call: &Call<'_>) -> Result<T, Failure> {
+        let (head, body) = self.exchange(call)?;
+        head.answer(&body)
+    }
+
+    fn exchange(&self, call: &Call<'_>) -> Result<(Head, Vec<u8>), Failure> {
         let url = format!("{}{}", self.address.url, call.path);
         let unreachable = |error: &ureq::Error| {
             let route = Route { timeout: call.timeout, ..self.route.clone() };
@@ -198,7 +218,7 @@ impl Client {
         head.check_redirect()?;
         let body = response.into_body().into_with_config().limit(call.limit).read_to_vec();
         match body {
-            Ok(body) => head.answer(&body),
+            Ok(body) => Ok((head, body)),
             Err(ureq::Error::BodyExceedsLimit(limit)) => Err(head.too_long(limit)),
             Err(error) => Err(unreachable(&error)),
         }

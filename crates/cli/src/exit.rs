@@ -14,7 +14,7 @@ pub enum Exit {
     Deny,
     /// 2 as well, of `breakglass probe`: some entrance is not guarded.
     NotGuarded,
-    /// 2 as well, of `breakglass database check`: a database is not as the service left it.
+    /// 2 as well, of `breakglass database check` and `breakglass doctor`: something there is not as it should be.
     Findings,
     /// 3: what was given is not valid. Command line, configuration, unknown id or scope.
     Invalid,

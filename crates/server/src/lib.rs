@@ -22,6 +22,7 @@ pub mod connections;
 pub mod database_lock;
 pub mod definitions;
 pub mod difference;
+pub mod doctor;
 pub mod domain;
 pub mod duration;
 pub mod evidence;

@@ -1,6 +1,9 @@
 //! From a response to an answer: what is not our service's is told as what it is.
 
+use std::time::UNIX_EPOCH;
+
 use breakglass_api::Reason;
+use breakglass_server::clock::Moment;
 use serde_json::Value;
 use ureq::Body;
 use ureq::http::{HeaderMap, Response};
@@ -21,6 +24,7 @@ pub(super) struct Head {
     /// What the service says of itself.
     version: Option<String>,
     server: String,
+    date: String,
 }
 
 impl Head {
@@ -36,7 +40,14 @@ impl Head {
             version: Some(version)
                 .filter(|version| !version.is_empty() && version.bytes().all(is_version)),
             server: header(headers, "server"),
+            date: header(headers, "date"),
         }
+    }
+
+    /// When it was made, as it says.
+    pub(super) fn date(&self) -> Option<Moment> {
+        let at = httpdate::parse_http_date(&self.date).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(at.as_secs()).ok().map(Moment::from_seconds)
     }
 
     /// A redirect is an answer of another program. It is not followed: the API token goes to the host that was

@@ -11,6 +11,7 @@ pub(crate) mod deny;
 pub(crate) mod describe;
 pub(crate) mod discuss;
 mod discussion;
+pub(crate) mod doctor;
 pub(crate) mod done;
 mod expect;
 pub(crate) mod extend;

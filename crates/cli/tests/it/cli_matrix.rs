@@ -56,6 +56,7 @@ const LOCAL: &[&str] = &[
     "database new-feed",
     "database trail-key",
     "database drop-old-heads",
+    "doctor",
     "keygen api-token",
     "keygen signing",
     "keys list",

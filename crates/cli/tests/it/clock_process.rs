@@ -24,7 +24,7 @@ const WRONG: [(&str, &str); 4] = [
 ];
 
 /// A library that comes before the system's and sets the wall clock alone: the one of the end-to-end tests.
-fn library(directory: &TempDir) -> PathBuf {
+pub(crate) fn library(directory: &TempDir) -> PathBuf {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/src/clock.c");
     let library = directory.path().join("clock.so");
     let mut compiler = Command::new("cc");
@@ -34,7 +34,7 @@ fn library(directory: &TempDir) -> PathBuf {
 }
 
 /// The binary with a clock that a test sets.
-fn with_clock(directory: &TempDir) -> Command {
+pub(crate) fn with_clock(directory: &TempDir) -> Command {
     let mut command = breakglass();
     command
         .env("LD_PRELOAD", library(directory))
@@ -48,7 +48,7 @@ fn start(directory: TempDir, arguments: &[&str]) -> Server {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how far 1970 is from the real time")]
-fn set_clock(directory: &TempDir, how: &str) {
+pub(crate) fn set_clock(directory: &TempDir, how: &str) {
     let offset: i64 = match how {
         "+0" => 0,
         "+2h" => 2 * 3600,

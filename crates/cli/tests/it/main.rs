@@ -28,6 +28,7 @@ mod cli_revoke;
 mod cli_serve;
 mod cli_submit;
 mod clock_process;
+mod doctor;
 mod evidence_database;
 mod faults;
 mod heads_document;

@@ -16,16 +16,16 @@ use breakglass_testing::service::config;
 
 use crate::process::{Ran, Server, breakglass, until};
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Authority {
+pub(crate) fn authority() -> Authority {
     let mut parameters = CertificateParams::new(Vec::new()).unwrap();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
 }
 
 /// A certificate for a DNS name, until the begin of a year, and its key; both in PEM.
-fn issue(authority: &Authority, name: &str, until: i32) -> (String, String) {
+pub(crate) fn issue(authority: &Authority, name: &str, until: i32) -> (String, String) {
     let mut parameters = CertificateParams::new(Vec::new()).unwrap();
     parameters.subject_alt_names = vec![SanType::DnsName(name.try_into().unwrap())];
     parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -34,7 +34,11 @@ fn issue(authority: &Authority, name: &str, until: i32) -> (String, String) {
     (parameters.signed_by(&key, authority).unwrap().pem(), key.serialize_pem())
 }
 
-fn write(directory: &Path, authority: &Authority, (certificate, key): (String, String)) -> String {
+pub(crate) fn write(
+    directory: &Path,
+    authority: &Authority,
+    (certificate, key): (String, String),
+) -> String {
     let at = |name: &str| directory.join(name);
     fs::write(at("tls.crt"), certificate).unwrap();
     fs::write(at("tls.key"), key).unwrap();

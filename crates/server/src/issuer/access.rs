@@ -95,11 +95,22 @@ impl Entry {
     }
 }
 
-/// Refuses a key directory in which others can put or rename files.
+/// Refuses a key directory in which others can put or rename files. What is only a warning is in the log.
 ///
 /// # Errors
 /// [`KeyError::Writable`] or [`KeyError::Foreign`], with what mends it.
 pub(super) fn check_directory(path: &Path) -> Result<(), KeyError> {
+    for warning in judge_directory(path)? {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+/// The same; what is only a warning is returned, in words for the operator.
+///
+/// # Errors
+/// [`KeyError::Writable`] or [`KeyError::Foreign`], with what mends it.
+pub(super) fn judge_directory(path: &Path) -> Result<Vec<String>, KeyError> {
     let failed = |error| KeyError::Io(path.to_owned(), error);
     let us = Us::now();
     let whole = fs::canonicalize(path).map_err(failed)?;
@@ -115,22 +126,23 @@ pub(super) fn check_directory(path: &Path) -> Result<(), KeyError> {
         }
     };
     let shared = Entry::of(&whole).map_err(failed)?.judge(&us).map_err(|f| refuse(&whole, f))?;
+    let mut warnings = Vec::new();
     for above in whole.ancestors().skip(1) {
         if Entry::of(above).is_ok_and(Entry::is_open) {
-            tracing::warn!(
-                path = %above.display(),
-                "any user can rename the key directory, and so take the keys away: `chmod o-w` this one"
-            );
+            warnings.push(format!(
+                "{}: any user can rename the key directory, and so take the keys away: `chmod o-w` this one",
+                above.display()
+            ));
         }
     }
     if shared {
-        tracing::warn!(
-            path = %whole.display(),
-            "members of the service's own group can take signing keys away and rename them: `chmod g-w` it, \
-             unless the platform needs that mode"
-        );
+        warnings.push(format!(
+            "{}: members of the service's own group can take signing keys away and rename them: `chmod g-w` it, \
+             unless the platform needs that mode",
+            whole.display()
+        ));
     }
-    Ok(())
+    Ok(warnings)
 }
 
 /// Refuses a key file that somebody else has put there, or can read.

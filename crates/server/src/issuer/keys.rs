@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jwt_simple::prelude::ES256KeyPair;
 use zeroize::Zeroizing;
 
-use super::access::{check_directory, check_file};
+use super::access::{check_directory, check_file, judge_directory};
 use super::error::KeyError;
 use super::key_name::{KeyName, published_until, signs};
 use super::key_ring::{KeyRing, SigningKey};
@@ -55,6 +55,23 @@ impl KeyDirectory {
         }
         names.sort_by_key(KeyName::turn);
         Ok(names)
+    }
+
+    /// Whether others can put or rename keys in it: an error where they could choose the key that signs, else what to know,
+    /// in words for the operator.
+    ///
+    /// # Errors
+    /// [`KeyError`] says who, and what to do.
+    pub fn check_access(&self) -> Result<Vec<String>, KeyError> {
+        judge_directory(&self.0)
+    }
+
+    /// Whether a key's file can be used.
+    ///
+    /// # Errors
+    /// [`KeyError`] says why not, and what to do.
+    pub fn check(&self, name: &KeyName) -> Result<(), KeyError> {
+        read_key(&self.0.join(name.to_string()), name).map(drop)
     }
 
     /// The keys in it, each with what it is for at this moment.

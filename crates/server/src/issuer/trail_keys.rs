@@ -101,6 +101,20 @@ impl TrailKeys {
         Ok(in_directory.or(TrailKeys::of(read(&beside)?.keys)))
     }
 
+    /// How many keys of a service can be used, and what is wrong with the others: nothing is made.
+    ///
+    /// # Errors
+    /// [`KeyError`] if others can write to the directory.
+    pub fn check(
+        key_directory: &Path,
+        database: &Path,
+    ) -> Result<(usize, Vec<KeyError>), KeyError> {
+        let beside = database.parent().unwrap_or(Path::new(".")).join(BESIDE_DATABASE);
+        let found = [look(key_directory)?, look(&beside)?];
+        let count = found.iter().map(|found| found.keys.len()).fold(0, usize::saturating_add);
+        Ok((count, found.into_iter().flat_map(|found| found.faults).collect()))
+    }
+
     /// These keys, of which the one with the highest number signs; nothing without any.
     fn of(mut keys: Vec<TrailKey>) -> Option<TrailKeys> {
         keys.sort_by_key(|key| key.number);
@@ -147,11 +161,22 @@ struct Found {
     keys: Vec<TrailKey>,
     /// The highest number of a key's file, usable or not; 0 without any.
     last: u64,
+    /// Why the others cannot be used.
+    faults: Vec<KeyError>,
 }
 
 /// The keys in this directory. A file that cannot be used is skipped, and the log says so: grants that were approved with it
 /// get no token any more, and everything else goes on.
 fn read(directory: &Path) -> Result<Found, KeyError> {
+    let found = look(directory)?;
+    for cause in &found.faults {
+        tracing::error!(%cause, "key of the trail skipped");
+    }
+    Ok(found)
+}
+
+/// The same, and the log says nothing.
+fn look(directory: &Path) -> Result<Found, KeyError> {
     let failed = |error| KeyError::Io(directory.to_owned(), error);
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
@@ -164,7 +189,7 @@ fn read(directory: &Path) -> Result<Found, KeyError> {
         found.last = found.last.max(number);
         match read_key(&directory.join(&name), number, kid) {
             Ok(key) => found.keys.push(key),
-            Err(cause) => tracing::error!(%cause, "key of the trail skipped"),
+            Err(cause) => found.faults.push(cause),
         }
     }
     if found.last > 0 {

@@ -17,7 +17,7 @@ use super::material::{Clients, Served};
 use super::now::Now;
 use super::part::{Found, Part};
 use super::recorder::Recorder;
-use crate::clock::{rfc3339, written};
+use crate::clock::{Moment, rfc3339, written};
 use crate::config::Tls;
 
 /// How often a refused handshake is logged.
@@ -215,6 +215,12 @@ impl Endpoint {
     #[must_use]
     pub fn certificate(&self) -> Certificate {
         self.served.used().0.certificate
+    }
+
+    /// When the last of the client certificate authorities in use expires; nothing where there are none.
+    #[must_use]
+    pub fn authorities_expire(&self) -> Option<Moment> {
+        self.clients.as_ref().map(|clients| clients.used().0.not_after)
     }
 
     /// What an auditor is told.

@@ -1,0 +1,104 @@
+//! The signing keys, and the key of the trail.
+
+use std::path::Path;
+
+use super::report::{Finding, Report, quoted};
+use crate::clock::{Moment, rfc3339};
+use crate::config::Config;
+use crate::issuer::{KeyDirectory, KeyError, KeyState, TrailKeys};
+
+pub(super) fn look(config: &Config, now: Moment, report: &mut Report) {
+    let path = &config.key_directory;
+    let directory = KeyDirectory::new(path);
+    let warnings = match directory.check_access() {
+        Ok(warnings) => warnings,
+        Err(error) => {
+            report.checked([finding(&error, path)]);
+            return;
+        }
+    };
+    report.checked(warnings.into_iter().map(|what| {
+        let fix = "take the right to write away, unless the platform needs it: `chmod g-w,o-w` that directory";
+        Finding::new(what, fix)
+    }));
+    signing(&directory, path, now, report);
+    trail(config, report);
+}
+
+fn signing(directory: &KeyDirectory, path: &Path, now: Moment, report: &mut Report) {
+    let states = match directory.list(now) {
+        Ok(states) => states,
+        Err(error) => {
+            report.checked([finding(&error, path)]);
+            return;
+        }
+    };
+    report.checked(states.is_empty().then(|| finding(&KeyError::None(path.to_owned()), path)));
+    for (name, state) in states {
+        let fault = directory.check(&name).err();
+        let over = (fault.is_none() && state == KeyState::Over).then(|| {
+            Finding::new(
+                format!("{}: no grant that this key signed holds any more", file(path, &name)),
+                format!("breakglass keys retire {} --key-dir {}", name.kid, quoted(path)),
+            )
+        });
+        report.checked(fault.map(|error| finding(&error, path)).into_iter().chain(over));
+    }
+}
+
+fn trail(config: &Config, report: &mut Report) {
+    let path = quoted(&config.key_directory);
+    let (keys, faults) = match TrailKeys::check(&config.key_directory, &config.database) {
+        Ok(found) => found,
+        Err(error) => return report.checked([finding(&error, &config.key_directory)]),
+    };
+    for error in &faults {
+        report.checked([finding(error, &config.key_directory)]);
+    }
+    report.checked((keys == 0).then(|| {
+        Finding::new(
+            format!("{path}: there is no key of the trail that can be used"),
+            format!(
+                "put `trail-*.pem` back into {path} from where the keys are kept; a service that has never had one \
+                 makes it at its start"
+            ),
+        )
+    }));
+}
+
+fn file(directory: &Path, name: &crate::issuer::KeyName) -> String {
+    quoted(&directory.join(name.to_string()))
+}
+
+/// What is wrong with a key or the directory, with what mends it.
+fn finding(error: &KeyError, directory: &Path) -> Finding {
+    let keys = quoted(directory);
+    let fix = match error {
+        KeyError::Io(path, _) => format!(
+            "make it readable for the service's user: `ls -ld {}`; the first key is made at the first start",
+            quoted(path)
+        ),
+        KeyError::Exposed(path) => format!("chmod 600 {}", quoted(path)),
+        KeyError::Writable { path, bits, .. } => format!("chmod {bits}-w {}", quoted(path)),
+        KeyError::Foreign { path, us, .. } => format!("chown {us} {}", quoted(path)),
+        KeyError::Invalid(path) => format!(
+            "put {} back from where the keys are kept; if it is lost: `breakglass keys rotate --force --key-dir \
+             {keys}`, then remove the file",
+            quoted(path)
+        ),
+        KeyError::InvalidTrailKey(path) => {
+            format!("put {} back from where the keys are kept", quoted(path))
+        }
+        KeyError::None(_) => format!("breakglass keygen signing --key-dir {keys}"),
+    };
+    Finding::new(error.to_string(), fix)
+}
+
+/// When a key was made, for the check of the clock.
+pub(super) fn made(config: &Config) -> Vec<(String, i64)> {
+    let names = KeyDirectory::new(&config.key_directory).names().unwrap_or_default();
+    let made = |name: crate::issuer::KeyName| {
+        (format!("{} was made at {}", name.kid, rfc3339(name.made_at)), name.made_at)
+    };
+    names.into_iter().map(made).collect()
+}
