@@ -29,6 +29,25 @@ pub struct Health {
     /// The certificates of the listeners that speak TLS.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tls: Vec<TlsHealth>,
+    /// A signing key whose time has come and that does not sign yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub key_switch: Option<KeySwitchHealth>,
+}
+
+/// A signing key whose time has come and that does not sign yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeySwitchHealth {
+    /// The key.
+    pub kid: String,
+    /// When its time came.
+    pub since: Instant,
+    /// Whether the service has just started, and has not heard every proxy yet.
+    pub starting: bool,
+    /// How many proxies live and do not have it.
+    pub lacking: u64,
+    /// Some of them, by node and credential; `breakglass proxies` lists all.
+    pub proxies: Vec<String>,
 }
 
 words! {

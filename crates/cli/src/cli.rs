@@ -163,6 +163,6 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Database(args) => database::run(&args, terminal),
         Verb::Doctor(args) => doctor::run(&args, &cli.settings, terminal),
         Verb::Keygen(args) => keygen::run(&args, terminal),
-        Verb::Keys(args) => keys::run(&args, terminal),
+        Verb::Keys(args) => keys::run(&args, &cli.settings, terminal),
     }
 }

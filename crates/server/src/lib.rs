@@ -29,6 +29,8 @@ pub mod evidence;
 pub mod feed;
 mod granted;
 pub mod issuer;
+pub mod key_schedule;
+pub mod key_switch;
 pub mod limits;
 pub mod listeners;
 pub mod look;

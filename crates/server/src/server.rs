@@ -15,14 +15,12 @@ use crate::connections::{self, Limits};
 use crate::listeners::{Listeners, Open};
 use crate::routes::router_for;
 use crate::tasks::feed::keep_fresh;
+use crate::tasks::keys::keep_keys;
 use crate::tasks::readiness::keep_probing;
 use crate::tasks::time::{self, keep_time};
 use crate::tasks::trail_heads::keep_telling;
 use crate::tasks::waits::keep_awake;
 use crate::tls::Endpoint;
-
-/// How often the key directory is looked at: a new key signs within this time.
-const KEY_WATCH: Duration = Duration::from_secs(1);
 
 /// How often the files of certificates are looked at: other content is in use after the second look that finds it.
 const CERTIFICATE_WATCH: Duration = Duration::from_secs(1);
@@ -73,7 +71,7 @@ pub async fn serve_within(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     app.waits().limit(limits.waits());
-    let watch = tokio::spawn(watch_keys(app.clone()));
+    let watch = tokio::spawn(keep_keys(app.clone()));
     let fresh = tokio::spawn(keep_fresh(app.clone()));
     let probing = tokio::spawn(keep_probing(app.clone()));
     let time = tokio::spawn(keep_time(app.clone()));
@@ -133,25 +131,6 @@ impl Drop for Connections {
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
-    }
-}
-
-/// Reads the keys again when the names of the key files have changed. Files that cannot be used
-/// change nothing: the keys that were read before stay in use, and the log says so.
-async fn watch_keys(app: App) {
-    let issuer = app.issuer();
-    let mut known = issuer.directory().names().ok();
-    loop {
-        tokio::time::sleep(KEY_WATCH).await;
-        let names = issuer.directory().names().ok();
-        if names == known {
-            continue;
-        }
-        match issuer.reload() {
-            Ok(()) => tracing::info!("signing keys read again"),
-            Err(cause) => tracing::error!(%cause, "signing keys not read again"),
-        }
-        known = names;
     }
 }
 

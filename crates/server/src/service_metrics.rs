@@ -1,7 +1,9 @@
-//! What is counted of the service itself: its clock, and its configuration.
+//! What is counted of the service itself: its clock, its configuration, and its signing keys.
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use crate::clock::Moment;
+use crate::key_switch::HeldUp;
 use crate::timekeeper::Timekeeper;
 
 /// The counters.
@@ -13,6 +15,8 @@ pub(crate) struct ServiceMetrics {
     reloads: IntCounterVec,
     reload_succeeded: IntGauge,
     told_heads: IntCounterVec,
+    key_overdue: IntGauge,
+    key_lacking: IntGauge,
 }
 
 impl ServiceMetrics {
@@ -57,6 +61,14 @@ impl ServiceMetrics {
             &["place", "result"],
         )?;
         registry.register(Box::new(told_heads.clone()))?;
+        let key_overdue = gauge(
+            "breakglass_signing_key_overdue_seconds",
+            "How long ago the time of a signing key came that does not sign yet; 0 where there is none.",
+        )?;
+        let key_lacking = gauge(
+            "breakglass_signing_key_lacking_proxies",
+            "How many proxies that live do not have that key.",
+        )?;
         Ok(ServiceMetrics {
             clock_believed,
             clock_ahead,
@@ -64,6 +76,8 @@ impl ServiceMetrics {
             reloads,
             reload_succeeded,
             told_heads,
+            key_overdue,
+            key_lacking,
         })
     }
 
@@ -81,6 +95,14 @@ impl ServiceMetrics {
     pub(crate) fn told_head(&self, place: &str, taken: bool) {
         let result = if taken { "taken" } else { "failed" };
         self.told_heads.with_label_values(&[place, result]).inc();
+    }
+
+    /// Takes what holds up a signing key now.
+    pub(crate) fn key_switch(&self, now: Moment, held: Option<&HeldUp>) {
+        let overdue = held.map_or(0, |held| now.seconds().saturating_sub(held.key.begins()).max(1));
+        let lacking = held.map_or(0, |held| held.lacking.len());
+        self.key_overdue.set(overdue);
+        self.key_lacking.set(i64::try_from(lacking).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn reloaded(&self, applied: bool) {

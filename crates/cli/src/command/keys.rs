@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::when;
-use crate::client::Failure;
+use crate::answer::{Proxies, Whole};
+use crate::client::{Client, Failure, Settings};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 use breakglass_server::clock::{Clock, Moment, SystemClock, written};
 use breakglass_server::duration;
 use breakglass_server::issuer::{KeyDirectory, KeyName, KeyState};
+use breakglass_server::key_schedule::PUBLISH_S;
 use breakglass_server::memory_guard::forbid_dumps;
 use breakglass_server::random::Randomness;
 
@@ -29,14 +31,15 @@ pub(crate) struct Args {
 enum Task {
     /// List the keys, in the order in which they sign, and what each is for now.
     List,
-    /// Make a key that is published at once, and signs when every proxy has had the time to fetch it.
+    /// Make a key that is published at once, and signs after that time, once every proxy has it.
     Rotate {
         /// For how long it is published before it signs, such as `1h`: longer than the longest `jwks.remote.refresh` of
-        /// the proxies, and than it takes to add it to every `jwks.inline`.
-        #[arg(long, value_name = "DURATION", default_value = "1h")]
-        publish_for: String,
-        /// Sign with it at once, or with the key that waits: a proxy that does not have it yet fetches it at the first
-        /// token.
+        /// the proxies, and than it takes to add it to every `jwks.inline`. Without it an hour, or with `--url` the
+        /// longest refresh that the proxies of the running service report, if that is longer.
+        #[arg(long, value_name = "DURATION")]
+        publish_for: Option<String>,
+        /// Sign with it at once, or with the key that waits, whatever the proxies have: one that does not have it fetches
+        /// it at the first token.
         #[arg(long)]
         force: bool,
     },
@@ -51,14 +54,43 @@ enum Task {
     },
 }
 
-pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Result<Exit, Failure> {
     forbid_dumps();
     let now = SystemClock.now().map_err(|error| failed(&error))?;
     let keys = KeyDirectory::new(&args.key_dir);
     match &args.task {
         Task::List => list(&keys, now, terminal),
-        Task::Rotate { publish_for, force } => rotate(&keys, now, publish_for, *force, terminal),
+        Task::Rotate { publish_for, force } => {
+            let seconds = match publish_for {
+                Some(text) => duration::parse(text)
+                    .map_err(|error| Failure::Invalid(format!("--publish-for: {error}")))?,
+                None if *force => 0,
+                None => PUBLISH_S.max(longest_refresh(settings, terminal)),
+            };
+            rotate(&keys, now, seconds, *force, terminal)
+        }
         Task::Retire { kid, force } => retire(&keys, &args.key_dir, now, kid, *force, terminal),
+    }
+}
+
+/// The longest time between two fetches of the keys that the proxies of the running service report, in seconds; nothing
+/// where it is not to be asked, or does not answer.
+fn longest_refresh(settings: &Settings, terminal: Terminal) -> i64 {
+    if settings.url.is_none() {
+        return 0;
+    }
+    let answer: Result<Whole<Proxies>, Failure> =
+        Client::new(settings).and_then(|client| client.get("/v1/proxies"));
+    match answer {
+        Ok(answer) => {
+            let live = answer.body.proxies.iter().filter(|proxy| proxy.alive != Some(false));
+            live.filter_map(|proxy| proxy.keys_refresh_s).max().unwrap_or(0)
+        }
+        Err(failure) => {
+            terminal
+                .note(&format!("how often proxies fetch the keys is not known here: {failure}"));
+            0
+        }
     }
 }
 
@@ -82,12 +114,10 @@ fn list(keys: &KeyDirectory, now: Moment, terminal: Terminal) -> Result<Exit, Fa
 fn rotate(
     keys: &KeyDirectory,
     now: Moment,
-    publish_for: &str,
+    seconds: i64,
     force: bool,
     terminal: Terminal,
 ) -> Result<Exit, Failure> {
-    let seconds = duration::parse(publish_for)
-        .map_err(|error| Failure::Invalid(format!("--publish-for: {error}")))?;
     let known = keys.list(now).map_err(|error| failed(&error))?;
     let waits = known.into_iter().find(|(_, state)| matches!(state, KeyState::Waits(_)));
     let randomness = Randomness::from_system().map_err(|error| failed(&error))?;
@@ -100,7 +130,8 @@ fn rotate(
             )));
         }
         (Some((name, _)), true) => {
-            let name = keys.sign_now(now, &name).map_err(|error| failed(&error))?;
+            let turn = keys.next_turn(now).map_err(|error| failed(&error))?;
+            let name = keys.switch(&name, turn).map_err(|error| failed(&error))?;
             (name.kid, now.seconds())
         }
         (None, true) => {
@@ -117,7 +148,8 @@ fn rotate(
             "it signs now; `keys list` says until when the keys before it are published".to_owned()
         }
         false => format!(
-            "it is published now, and signs from {} on: until then add it to every `jwks.inline`",
+            "it is published now, and signs from {} on, once every proxy has it: until then add it to every \
+             `jwks.inline`",
             text(signs_from)
         ),
     });
@@ -185,7 +217,14 @@ fn words(state: KeyState, now: Moment) -> String {
         format!("{} ({relative})", text(at))
     };
     match state {
-        KeyState::Waits(from) => format!("waits, and signs from {} on", when(from)),
+        KeyState::Waits(from) if now.seconds() < from => {
+            format!("waits, and signs from {} on", when(from))
+        }
+        KeyState::Waits(from) => format!(
+            "waits since {} for proxies that do not have it: `breakglass proxies` names them, `breakglass keys rotate \
+             --force` ends the wait",
+            when(from)
+        ),
         KeyState::Signs => "signs".to_owned(),
         KeyState::Published(until) => format!("is published until {}", when(until)),
         KeyState::Over => "is over: no grant that it signed holds any more".to_owned(),

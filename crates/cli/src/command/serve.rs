@@ -20,6 +20,7 @@ use breakglass_server::config::{Config, ResolvedListener};
 use breakglass_server::database_lock::DatabaseLock;
 use breakglass_server::evidence;
 use breakglass_server::issuer::{Issuer, KeyDirectory, TrailKeys};
+use breakglass_server::key_switch;
 use breakglass_server::listeners::Listeners;
 use breakglass_server::look::Look;
 use breakglass_server::memory_guard::forbid_dumps;
@@ -183,6 +184,9 @@ async fn assemble(configured: Configured, accept_clock: bool) -> Result<App, Fai
     let issuer = Issuer::new(&config.issuer, keys).map_err(|error| failed(&error))?;
     let metrics = Metrics::new().map_err(|error| failed(&error))?;
     let app = App::new(configured, store, issuer, timekeeper, randomness, metrics);
+    if let Err(cause) = key_switch::catch_up(&app) {
+        tracing::warn!(%cause, "the switch to a signing key is kept in memory alone");
+    }
     open_evidence(&app).await;
     Ok(app)
 }

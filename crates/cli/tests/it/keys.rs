@@ -22,6 +22,39 @@ fn publishes(server: &Server, expected: &[&str]) {
     });
 }
 
+/// With the running service's word for how often its proxies fetch the keys.
+#[test]
+fn a_key_is_published_for_as_long_as_the_proxies_take_to_fetch_it() {
+    let server = Server::start();
+    let rotate = |refresh: &str, arguments: &[&str]| {
+        let poll = ureq::get(format!("{}/v1/revocations?node=n", server.url))
+            .header("authorization", "Bearer token-envoy")
+            .header("breakglass-keys", "a")
+            .header("breakglass-keys-refresh", refresh);
+        assert_eq!(poll.call().unwrap().status(), 200);
+        let mut command = server.command("alice", &["keys", "rotate", "--json"]);
+        let ran = Ran::from(
+            command.arg("--key-dir").arg(server.path("keys")).args(arguments).output().unwrap(),
+        );
+        let json = ran.json();
+        keys(&server, &["retire", json["kid"].as_str().unwrap()]).json();
+        let until = json["signs_from"].as_str().unwrap();
+        breakglass_server::clock::parse_rfc3339(until).unwrap().seconds() - now()
+    };
+    for (refresh, arguments, seconds) in
+        [("3h", &[][..], 3 * 3600), ("10s", &[], 3600), ("3h", &["--publish-for", "5m"], 300)]
+    {
+        let published = rotate(refresh, arguments);
+        assert!((seconds - 10..=seconds).contains(&published), "{refresh} {published}");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the binary goes by the real clock")]
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
+
 fn states(server: &Server) -> Vec<(String, String)> {
     let list = keys(server, &["list"]).json();
     let text = |value: &Value| value.as_str().unwrap().to_owned();

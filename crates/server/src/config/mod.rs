@@ -12,6 +12,7 @@ mod listeners;
 mod people;
 mod proxy;
 mod read;
+mod signing_keys;
 mod trail_heads;
 mod transport;
 
@@ -41,6 +42,7 @@ use read::{
     address, audience, bounded_duration, days, distinct, issuer, name, path, pattern, scope_name,
     summary,
 };
+pub use signing_keys::SigningKeys;
 pub use trail_heads::TrailHeads;
 
 object! {
@@ -72,6 +74,8 @@ object! {
         /// Where the private signing keys are, one file each, mode 0600; the first is made at the first
         /// start.
         pub key_directory: PathBuf = required(parsed("path", path)),
+        /// How the signing keys are replaced.
+        pub signing_keys: Option<SigningKeys> = optional("by `breakglass keys` alone", object()),
         /// How long a request waits for a decision, at most a day. The default is long enough to wake
         /// somebody, and short enough that no forgotten request is approved the next morning.
         pub pending_lifetime: i64 = or("15m", parsed("duration", bounded_duration)),
@@ -177,6 +181,12 @@ impl Config {
             name.push(extension);
         }
         self.database.with_file_name(name)
+    }
+
+    /// How long a signing key signs before the service replaces it, in seconds; nothing where it does not.
+    #[must_use]
+    pub fn rotate_every(&self) -> Option<i64> {
+        self.signing_keys.as_ref()?.rotate_every
     }
 
     /// The scope called `name`.

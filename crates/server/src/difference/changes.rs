@@ -55,6 +55,7 @@ impl Changes {
             database,
             evidence_database,
             key_directory,
+            signing_keys,
             pending_lifetime,
             activate_within,
             max_pending_requests,
@@ -93,6 +94,7 @@ impl Changes {
                 ),
             ]),
             settings: names(&[
+                ("signing_keys", old.signing_keys != *signing_keys),
                 ("pending_lifetime", old.pending_lifetime != *pending_lifetime),
                 ("activate_within", old.activate_within != *activate_within),
                 ("max_pending_requests", old.max_pending_requests != *max_pending_requests),

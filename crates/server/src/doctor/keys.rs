@@ -2,10 +2,16 @@
 
 use std::path::Path;
 
+use rustix::fs::{Access, access};
+
 use super::report::{Finding, Report, quoted};
 use crate::clock::{Moment, rfc3339};
 use crate::config::Config;
 use crate::issuer::{KeyDirectory, KeyError, KeyState, TrailKeys};
+use crate::key_switch::ROUND_S;
+
+/// How long after its time a key signs at the latest if no proxy holds it up, in seconds: also after a restart.
+const LATE_S: i64 = 2 * ROUND_S;
 
 pub(super) fn look(config: &Config, now: Moment, report: &mut Report) {
     let path = &config.key_directory;
@@ -22,6 +28,9 @@ pub(super) fn look(config: &Config, now: Moment, report: &mut Report) {
         Finding::new(what, fix)
     }));
     signing(&directory, path, now, report);
+    if let Some(every) = config.rotate_every() {
+        schedule(&directory, path, every, now, report);
+    }
     trail(config, report);
 }
 
@@ -42,8 +51,60 @@ fn signing(directory: &KeyDirectory, path: &Path, now: Moment, report: &mut Repo
                 format!("breakglass keys retire {} --key-dir {}", name.kid, quoted(path)),
             )
         });
-        report.checked(fault.map(|error| finding(&error, path)).into_iter().chain(over));
+        let late = match state {
+            KeyState::Waits(from) if from.saturating_add(LATE_S) < now.seconds() => {
+                Some(Finding::new(
+                    format!(
+                        "{}: it should sign since {}, and waits for proxies that do not have it, or no service runs",
+                        file(path, &name),
+                        rfc3339(from)
+                    ),
+                    format!(
+                        "see in the log of the service, or by `breakglass proxies`, which do not have it, and why; `breakglass \
+                     keys rotate --force --key-dir {}` ends the wait",
+                        quoted(path)
+                    ),
+                ))
+            }
+            _ => None,
+        };
+        let fault = fault.map(|error| finding(&error, path));
+        report.checked(fault.into_iter().chain(over).chain(late));
     }
+}
+
+/// `signing_keys.rotate_every`.
+fn schedule(directory: &KeyDirectory, path: &Path, every: i64, now: Moment, report: &mut Report) {
+    let shown = quoted(path);
+    report.checked(access(path, Access::WRITE_OK).err().map(|error| {
+        Finding::new(
+            format!("signing_keys.rotate_every: the service cannot write to {shown}: {error}"),
+            format!(
+                "let its user write to {shown}, or take `rotate_every` out of the configuration and run `breakglass keys \
+                 rotate` where the keys are kept"
+            ),
+        )
+    }));
+    let keys = directory.list(now).unwrap_or_default();
+    let signs = keys.iter().find(|(_, state)| *state == KeyState::Signs);
+    let old = signs.filter(|(name, _)| {
+        let waits = keys.iter().any(|(name, _)| name.waits());
+        !waits && name.begins().saturating_add(every).saturating_add(LATE_S) < now.seconds()
+    });
+    report.checked(old.map(|(name, _)| {
+        Finding::new(
+            format!(
+                "signing_keys.rotate_every: {} signs since {}, which is longer than {} days",
+                file(path, name),
+                rfc3339(name.begins()),
+                every / (24 * 60 * 60)
+            ),
+            format!(
+                "start the service, which makes a successor within a minute, and says in its log why not; or `breakglass \
+                 keys rotate --key-dir {shown}`"
+            ),
+        )
+    }));
 }
 
 fn trail(config: &Config, report: &mut Report) {

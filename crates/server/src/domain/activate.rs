@@ -43,7 +43,7 @@ pub async fn take_token(
     // What a grant is never changes: it is signed before the lock is taken.
     let claims = claims(app, now, who, &request)?;
     let minted =
-        app.issuer().mint(now, &claims).map_err(|error| Refused::Internal(error.to_string()))?;
+        app.issuer().mint(&claims).map_err(|error| Refused::Internal(error.to_string()))?;
     let again = |request: &Request| check(who, now, request);
     let (mut change, request) = locked::under(app, now, id, again).await?;
     if let Some(cause) = change.unproven(&request).await? {

@@ -229,7 +229,7 @@ fn prove_mintable(
         emergency: ask.emergency,
         approvers: longest.cloned().into_iter().collect(),
     });
-    match app.issuer().mint(now, &claims) {
+    match app.issuer().mint(&claims) {
         Ok(_) => Ok(()),
         Err(error @ MintError::TooLarge(_)) => Err(Refused::TokenTooLarge(error.to_string())),
         Err(error) => Err(Refused::Internal(error.to_string())),

@@ -226,6 +226,31 @@ impl Nodes {
         list
     }
 
+    /// The proxies that live, say which signing keys they have, and do not have this one: each with its credential and its
+    /// node.
+    #[must_use]
+    pub fn lacking(&self, now: Moment, kid: &str) -> Vec<(String, String)> {
+        let memory = self.memory();
+        let mut lacking = Vec::new();
+        for (proxy, nodes) in &memory.nodes {
+            let nodes = nodes.values().filter(|node| node.is_alive(now) && node.lacks(kid));
+            lacking.extend(nodes.map(|node| (proxy.clone(), node.name.to_string())));
+        }
+        drop(memory);
+        lacking.sort_unstable();
+        lacking
+    }
+
+    /// The longest time between two fetches of the signing keys by a proxy that lives, in whole seconds.
+    #[must_use]
+    pub fn longest_refresh(&self, now: Moment) -> i64 {
+        let memory = self.memory();
+        let nodes = memory.nodes.values().flat_map(HashMap::values);
+        let refresh = |node: &Node| Some(node.about.keys.as_ref()?.refresh.as_secs());
+        let longest = nodes.filter(|node| node.is_alive(now)).filter_map(refresh).max();
+        longest.map_or(0, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
+
     /// How many proxies live, by credential and by the configuration that they say.
     #[must_use]
     pub fn live_configurations(&self, now: Moment) -> HashMap<(String, Option<Box<str>>), u64> {
@@ -279,6 +304,12 @@ impl Nodes {
 impl Node {
     fn is_alive(&self, now: Moment) -> bool {
         self.polls > 0 || patience_ends(self.seen, self.about.bounds) > now
+    }
+
+    /// Not where it says of no keys, or has too many to say.
+    fn lacks(&self, kid: &str) -> bool {
+        let kids = self.about.keys.as_ref().and_then(|keys| keys.kids.as_ref());
+        kids.is_some_and(|kids| !kids.iter().any(|one| **one == *kid))
     }
 
     /// Only where it has said that it refuses.

@@ -1,22 +1,22 @@
-//! The name of a key file: what it says of its key, and which key signs when.
+//! The name of a key file: what it says of its key, and which key signs.
 //!
-//! `<seconds>-<kid>.pem` was made at that time, and signs from then on. `<seconds>-<kid>.from-<seconds>.pem` is published
-//! from the moment that it is there, and signs from the second time on: proxies fetch it before they need it. The `kid` is
-//! the key's thumbprint (RFC 7638), so a file that was renamed by mistake is noticed.
+//! `<seconds>-<kid>.pem` signs from that time on, until a later one does. `<seconds>-<kid>.from-<seconds>.pem` is published
+//! from the moment that it is there, and waits to sign: for the second time, and for the proxies to have it. The end of the
+//! wait ([`crate::key_switch`], or an operator with `--force`) is a new name of the first form, with the time at which it
+//! ended. The `kid` is the key's thumbprint (RFC 7638), so a file that was renamed by mistake is noticed.
 
 use std::fmt;
 
-use crate::clock::Moment;
 use crate::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
 
 /// What a key file's name says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyName {
-    /// When the key was made, in seconds.
+    /// When its turn to sign began; of one that waits, when it was made. In seconds.
     pub made_at: i64,
     /// Its `kid`.
     pub kid: String,
-    /// From when on it signs, in seconds; none for one that signs at once.
+    /// The earliest second at which its wait ends; none for one whose turn has come.
     pub signs_from: Option<i64>,
 }
 
@@ -32,21 +32,27 @@ impl KeyName {
         Some(KeyName { made_at: made_at.parse().ok()?, kid: kid.to_owned(), signs_from })
     }
 
-    /// When its turn to sign begins.
+    /// When its turn to sign began, or begins at the earliest.
     #[must_use]
     pub fn begins(&self) -> i64 {
         self.signs_from.unwrap_or(self.made_at)
     }
 
-    /// Whether its turn has not come yet. A key that signs at once never waits, whatever the clock says.
+    /// Whether its turn has not come yet.
     #[must_use]
-    pub fn waits(&self, now: Moment) -> bool {
-        self.signs_from.is_some_and(|from| now.seconds() < from)
+    pub fn waits(&self) -> bool {
+        self.signs_from.is_some()
     }
 
-    /// Keys take their turns in this order.
-    pub(super) fn turn(&self) -> (i64, i64, String) {
-        (self.begins(), self.made_at, self.kid.clone())
+    /// The name of the same key once its wait has ended at this second.
+    #[must_use]
+    pub(super) fn switched(&self, at: i64) -> KeyName {
+        KeyName { made_at: at, kid: self.kid.clone(), signs_from: None }
+    }
+
+    /// Keys take their turns in this order: those that wait come last.
+    pub(super) fn turn(&self) -> (bool, i64, i64, String) {
+        (self.waits(), self.begins(), self.made_at, self.kid.clone())
     }
 }
 
@@ -64,17 +70,16 @@ impl fmt::Display for KeyName {
 /// wait, the first: a service that cannot sign would help no one.
 pub(super) fn signs<'a>(
     keys: impl DoubleEndedIterator<Item = &'a KeyName> + ExactSizeIterator,
-    now: Moment,
 ) -> usize {
-    keys.enumerate().rev().find(|(_, key)| !key.waits(now)).map_or(0, |(index, _)| index)
+    keys.enumerate().rev().find(|(_, key)| !key.waits()).map_or(0, |(index, _)| index)
 }
 
 /// Until when a key is published that `successor` follows, in seconds: the last grant that it could have signed is over
-/// then.
+/// then. Nothing while the successor waits: it still signs.
 ///
 /// Relies on INVARIANT (longest-grant) and INVARIANT (skew).
-pub(super) fn published_until(successor: &KeyName) -> i64 {
-    successor.begins().saturating_add(MAX_GRANT_S + CLOCK_SKEW_S)
+pub(super) fn published_until(successor: &KeyName) -> Option<i64> {
+    (!successor.waits()).then(|| successor.begins().saturating_add(MAX_GRANT_S + CLOCK_SKEW_S))
 }
 
 #[cfg(test)]
@@ -93,15 +98,34 @@ mod tests {
         }
     }
 
+    fn names(names: &[&str]) -> Vec<KeyName> {
+        let mut names: Vec<KeyName> =
+            names.iter().map(|name| KeyName::parse(name).unwrap()).collect();
+        names.sort_by_key(KeyName::turn);
+        names
+    }
+
     #[test]
     fn the_last_key_whose_turn_has_come_signs() {
-        let keys: Vec<KeyName> = ["1-a.pem", "2-b.pem", "2-c.from-10.pem"]
-            .iter()
-            .filter_map(|name| KeyName::parse(name))
-            .collect();
-        for (now, signer) in [(0, 1), (2, 1), (9, 1), (10, 2), (99, 2)] {
-            assert_eq!(signs(keys.iter(), Moment::from_seconds(now)), signer, "{now}");
+        for (keys, signer) in [
+            (&["1-a.pem", "2-b.pem", "2-c.from-10.pem"][..], "b"),
+            // Also where a later one signs at once.
+            (&["1-a.pem", "2-c.from-10.pem", "20-b.pem"], "b"),
+            (&["1-a.pem", "2-b.pem", "10-c.pem"], "c"),
+            (&["2-d.from-20.pem", "2-c.from-10.pem"], "c"),
+        ] {
+            let keys = names(keys);
+            assert_eq!(keys[signs(keys.iter())].kid, signer, "{keys:?}");
         }
-        assert_eq!(signs(keys[2..].iter(), Moment::from_seconds(0)), 0);
+    }
+
+    #[test]
+    fn a_key_that_signs_stays_published() {
+        let [signs, waits] = names(&["5-b.pem", "2-c.from-10.pem"])
+            .try_into()
+            .unwrap_or_else(|_| panic!("two names"));
+        assert_eq!(published_until(&signs), Some(5 + MAX_GRANT_S + CLOCK_SKEW_S));
+        assert_eq!(published_until(&waits), None);
+        assert_eq!(waits.switched(12).to_string(), "12-c.pem");
     }
 }

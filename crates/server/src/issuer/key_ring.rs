@@ -11,8 +11,15 @@ use crate::clock::Moment;
 /// One key.
 pub(super) struct SigningKey {
     pub(super) name: KeyName,
-    pub(super) pair: ES256KeyPair,
+    pub(super) pair: Arc<ES256KeyPair>,
     pub(super) public: ES256PublicKey,
+}
+
+impl SigningKey {
+    /// The same key under another name.
+    pub(super) fn named(&self, name: KeyName) -> SigningKey {
+        SigningKey { name, pair: Arc::clone(&self.pair), public: self.public.clone() }
+    }
 }
 
 /// All keys in the order of their turns; at least one.
@@ -50,23 +57,37 @@ impl KeyRing {
     }
 
     /// The key with this id, whatever its turn is now.
-    pub(super) fn find(&self, name: &KeyName) -> Option<&Arc<SigningKey>> {
-        self.all()
-            .into_iter()
-            .find(|key| key.name.made_at == name.made_at && key.name.kid == name.kid)
+    pub(super) fn find(&self, kid: &str) -> Option<&Arc<SigningKey>> {
+        self.all().into_iter().find(|key| key.name.kid == kid)
+    }
+
+    /// The first key that waits for the one that signs to let it.
+    pub(super) fn waits(&self) -> Option<&KeyName> {
+        self.others.iter().map(|key| &key.name).find(|name| name.waits())
+    }
+
+    /// The same keys, of which this one has ended its wait at this second.
+    pub(super) fn switched(&self, kid: &str, at: i64) -> KeyRing {
+        let switched = |key: &Arc<SigningKey>| match key.name.kid == kid {
+            true => Arc::new(key.named(key.name.switched(at))),
+            false => Arc::clone(key),
+        };
+        let mut keys: Vec<Arc<SigningKey>> = self.all().into_iter().map(switched).collect();
+        keys.sort_by_key(|key| key.name.turn());
+        KeyRing::new(keys, self.unusable, self.kept).unwrap_or_else(|| self.clone())
     }
 
     /// The key that signs.
-    pub(super) fn signer(&self, now: Moment) -> &SigningKey {
+    pub(super) fn signer(&self) -> &SigningKey {
         let keys = self.all();
-        keys.get(signs(keys.iter().map(|key| &key.name), now)).map_or(&*self.first, |key| *key)
+        keys.get(signs(keys.iter().map(|key| &key.name))).map_or(&*self.first, |key| *key)
     }
 
     /// The key that signs challenges: proxies answer one only by a key that they have already, so it is the one before
     /// the signer until they have had the time to fetch that.
     pub(super) fn challenger(&self, now: Moment) -> &SigningKey {
         let keys = self.all();
-        let signer = signs(keys.iter().map(|key| &key.name), now);
+        let signer = signs(keys.iter().map(|key| &key.name));
         let is_new =
             |key: &Arc<SigningKey>| now.seconds() < key.name.made_at.saturating_add(KEYS_FETCHED_S);
         let before = signer.checked_sub(1).and_then(|before| keys.get(before));
@@ -84,7 +105,8 @@ impl KeyRing {
         keys.iter()
             .zip(successors)
             .filter(|(_, successor)| {
-                successor.is_none_or(|successor| now.seconds() < published_until(&successor.name))
+                let until = successor.and_then(|successor| published_until(&successor.name));
+                until.is_none_or(|until| now.seconds() < until)
             })
             .map(|(key, _)| &***key)
             .collect()

@@ -20,7 +20,7 @@ use crate::random::Randomness;
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
-    /// It is published, and signs from this second on.
+    /// It is published, and signs from this second on, or once the proxies have it.
     Waits(i64),
     /// It signs.
     Signs,
@@ -80,15 +80,15 @@ impl KeyDirectory {
     /// [`KeyError::Io`] if the directory cannot be read.
     pub fn list(&self, now: Moment) -> Result<Vec<(KeyName, KeyState)>, KeyError> {
         let names = self.names()?;
-        let signer = signs(names.iter(), now);
+        let signer = signs(names.iter());
         let successors: Vec<Option<i64>> =
-            names.iter().skip(1).map(|next| Some(published_until(next))).chain([None]).collect();
+            names.iter().skip(1).map(published_until).chain([None]).collect();
         let states = names.into_iter().zip(successors).enumerate();
         Ok(states
             .map(|(index, (name, until))| {
                 let state = match until {
                     _ if index == signer => KeyState::Signs,
-                    _ if index > signer => KeyState::Waits(name.begins()),
+                    _ if name.waits() => KeyState::Waits(name.begins()),
                     Some(until) if now.seconds() < until => KeyState::Published(until),
                     _ => KeyState::Over,
                 };
@@ -103,11 +103,8 @@ impl KeyDirectory {
     /// [`KeyError::Io`] if it cannot be written.
     pub fn add(&self, now: Moment, randomness: &Randomness) -> Result<String, KeyError> {
         self.make()?;
-        let names = self.names()?;
-        // After every key whose turn has come, also where the clock goes back.
-        let turn = names.iter().filter(|name| !name.waits(now)).map(KeyName::begins).max();
-        let made_at = turn.map_or(now.seconds(), |turn| now.seconds().max(turn.saturating_add(1)));
-        Ok(self.write(made_at, None, randomness)?.kid)
+        let turn = self.next_turn(now)?;
+        Ok(self.write(turn, None, randomness)?.kid)
     }
 
     /// Makes a new key that is published at once and signs from this second on.
@@ -124,14 +121,25 @@ impl KeyDirectory {
         self.write(now.seconds(), Some(signs_from), randomness)
     }
 
-    /// Lets a key that waits sign from now on.
+    /// The second at which a key's turn begins that begins now: after every key whose turn has come, also where the clock
+    /// goes back.
+    ///
+    /// # Errors
+    /// [`KeyError::Io`] if the directory cannot be read.
+    pub fn next_turn(&self, now: Moment) -> Result<i64, KeyError> {
+        let names = self.names()?;
+        let turn = names.iter().filter(|name| !name.waits()).map(KeyName::begins).max();
+        Ok(turn.map_or(now.seconds(), |turn| now.seconds().max(turn.saturating_add(1))))
+    }
+
+    /// Ends the wait of a key: its turn begins at this second.
     ///
     /// # Errors
     /// [`KeyError::Io`] if its file cannot be renamed.
-    pub fn sign_now(&self, now: Moment, name: &KeyName) -> Result<KeyName, KeyError> {
-        let signs = KeyName { signs_from: Some(now.seconds()), ..name.clone() };
-        self.rename(&name.to_string(), &signs.to_string())?;
-        Ok(signs)
+    pub fn switch(&self, name: &KeyName, at: i64) -> Result<KeyName, KeyError> {
+        let switched = name.switched(at);
+        self.rename(&name.to_string(), &switched.to_string())?;
+        Ok(switched)
     }
 
     /// Removes a key's file.
@@ -187,7 +195,8 @@ impl KeyDirectory {
         synced.map_err(|error| KeyError::Io(self.0.clone(), error))
     }
 
-    /// Reads all keys. A file that cannot be used is skipped, and the log says so, as long as there is a good
+    /// Reads all keys. Where a file's name says that its key waits, and the wait of the `known` key has ended, the latter
+    /// counts: the directory cannot be written. A file that cannot be used is skipped, and the log says so, as long as there is a good
     /// one; its key stays where it is `known` from before.
     ///
     /// # Errors
@@ -198,20 +207,23 @@ impl KeyDirectory {
         let mut failures = Vec::new();
         let (mut good, mut kept) = (0_usize, 0_usize);
         for name in self.names()? {
+            let before = known.and_then(|known| known.find(&name.kid));
             match read_key(&self.0.join(name.to_string()), &name) {
                 Ok(key) => {
                     good = good.saturating_add(1);
-                    keys.push(Arc::new(key));
+                    let ended = before.filter(|before| name.waits() && !before.name.waits());
+                    keys.push(ended.map_or_else(|| Arc::new(key), Arc::clone));
                 }
                 Err(error) => {
                     failures.push(error);
-                    if let Some(key) = known.and_then(|known| known.find(&name)) {
+                    if let Some(key) = before {
                         kept = kept.saturating_add(1);
                         keys.push(Arc::clone(key));
                     }
                 }
             }
         }
+        keys.sort_by_key(|key| key.name.turn());
         let unusable = failures.len();
         if good == 0 {
             let first = failures.into_iter().next();
@@ -238,7 +250,7 @@ fn read_key(path: &Path, name: &KeyName) -> Result<SigningKey, KeyError> {
     }
     Ok(SigningKey {
         name: name.clone(),
-        pair: pair.with_key_id(&name.kid),
+        pair: Arc::new(pair.with_key_id(&name.kid)),
         public: public.with_key_id(&name.kid),
     })
 }

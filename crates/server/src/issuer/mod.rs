@@ -111,11 +111,29 @@ impl Issuer {
         Jwks { keys: keys.collect() }
     }
 
-    /// Signs `claims` with the key whose turn it is at `now`.
+    /// The first key that waits to sign, by the files as they were last read.
+    #[must_use]
+    pub fn waits(&self) -> Option<KeyName> {
+        self.ring().waits().cloned()
+    }
+
+    /// Ends the wait of a key: its turn to sign begins at this second. Where the directory cannot be written, that is kept
+    /// in memory alone: after a restart the key waits once more.
+    ///
+    /// # Errors
+    /// [`KeyError`] if its file could not be renamed. It signs all the same.
+    pub fn switch(&self, name: &KeyName, at: i64) -> Result<(), KeyError> {
+        let renamed = self.directory.switch(name, at);
+        let ring = Arc::new(self.ring().switched(&name.kid, at));
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+        renamed.map(drop)
+    }
+
+    /// Signs `claims` with the key whose turn it is.
     ///
     /// # Errors
     /// [`MintError`] where the filter would not accept the token: better no token than a void one.
-    pub fn mint(&self, now: Moment, claims: &Claims) -> Result<Minted, MintError> {
+    pub fn mint(&self, claims: &Claims) -> Result<Minted, MintError> {
         let payload = serde_json::to_vec(claims).map_err(jwt_simple::Error::from)?;
         let read = Json::parse(&payload).map_err(|_| InvalidClaims::NotAnObject)?;
         if Claims::from_json(&read)? != *claims {
@@ -126,7 +144,7 @@ impl Issuer {
             signature_type: Some(TOKEN_TYPE.to_owned()),
             ..HeaderOptions::default()
         };
-        let signer = ring.signer(now);
+        let signer = ring.signer();
         let token = signer.pair.sign_with_options(only(claims), &options)?;
         if token.len() > MAX_TOKEN_BYTES {
             return Err(MintError::TooLarge(token.len()));

@@ -24,7 +24,13 @@ pub(super) async fn alive(detail: bool, State(app): State<App>, mut parts: Parts
     {
         return Json(health_detail::of(&app));
     }
-    Json(Health { status: "ok".to_owned(), clock: None, configuration: None, tls: Vec::new() })
+    Json(Health {
+        status: "ok".to_owned(),
+        clock: None,
+        configuration: None,
+        tls: Vec::new(),
+        key_switch: None,
+    })
 }
 
 pub(super) async fn ready(State(app): State<App>) -> Result<Json<Status>, Problem> {

@@ -1,15 +1,33 @@
 //! What an auditor is told of the service's health: `GET /healthz?detail=1`.
 
-use breakglass_api::health::{ClockHealth, ClockState, Health};
+use breakglass_api::Instant;
+use breakglass_api::health::{ClockHealth, ClockState, Health, KeySwitchHealth};
 
 use crate::app::App;
 use crate::clock::written;
+use crate::key_switch::{self, HeldUp};
 use crate::timekeeper::Doubt;
+
+/// The most proxies that are named.
+const NAMED: usize = 20;
 
 pub(super) fn of(app: &App) -> Health {
     let configuration = Some(app.reloads().view());
     let tls = app.tls().iter().map(|endpoint| endpoint.health()).collect();
-    Health { status: "ok".to_owned(), clock: Some(clock(app)), configuration, tls }
+    let key_switch = key_switch::held_up(app, app.now()).map(switch);
+    Health { status: "ok".to_owned(), clock: Some(clock(app)), configuration, tls, key_switch }
+}
+
+fn switch(held: HeldUp) -> KeySwitchHealth {
+    let HeldUp { key, lacking, is_starting } = held;
+    let named = lacking.iter().take(NAMED).map(|(proxy, node)| format!("{node} ({proxy})"));
+    KeySwitchHealth {
+        since: Instant::from_seconds(key.begins()),
+        kid: key.kid,
+        starting: is_starting,
+        lacking: u64::try_from(lacking.len()).unwrap_or(u64::MAX),
+        proxies: named.collect(),
+    }
 }
 
 fn clock(app: &App) -> ClockHealth {

@@ -8,6 +8,7 @@ use axum::routing::get;
 
 use super::observe::{self, TIMEOUT, say_version};
 use crate::app::App;
+use crate::key_switch;
 use crate::problem::{Problem, Reason};
 
 /// What a socket for metrics alone answers.
@@ -27,6 +28,7 @@ pub(super) async fn handler(
     let (used, unusable) = app.issuer().key_files();
     app.metrics().key_files(used, unusable);
     app.metrics().service().clock(app.timekeeper());
+    app.metrics().service().key_switch(app.now(), key_switch::held_up(&app, app.now()).as_ref());
     app.metrics().waits(app.waits().waiting());
     let text = app.metrics().text().map_err(|error| Problem::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))

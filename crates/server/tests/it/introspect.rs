@@ -65,7 +65,7 @@ async fn a_signed_token_that_is_not_of_a_grant_is_not_active() {
     let now = Moment::from_seconds(START);
     let token = service.token(&id).await;
     let claims = service.app.issuer().read(&token, now).unwrap();
-    let minted = |claims: Claims| service.app.issuer().mint(now, &claims).unwrap().token;
+    let minted = |claims: Claims| service.app.issuer().mint(&claims).unwrap().token;
     assert_eq!(service.introspect(&minted(claims.clone())).await["active"], true);
     for other in [
         Claims { jti: "grant_other".into(), ..claims.clone() },
@@ -81,7 +81,7 @@ async fn a_signed_token_that_is_not_of_a_grant_is_not_active() {
     let keys = KeyDirectory::new(directory.path());
     keys.add(now, &Randomness::from_seed(9)).unwrap();
     let stranger = Issuer::new("https://approvals.test", keys).unwrap();
-    let token = stranger.mint(now, &claims).unwrap().token;
+    let token = stranger.mint(&claims).unwrap().token;
     assert_eq!(service.introspect(&token).await, json!({ "active": false }));
 }
 

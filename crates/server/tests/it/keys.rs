@@ -86,41 +86,44 @@ async fn a_new_key_signs_and_the_old_one_stays_until_its_last_token_is_over() {
 }
 
 #[tokio::test]
-async fn a_key_that_waits_is_published_and_signs_when_its_turn_comes() {
+async fn a_key_that_waits_is_published_and_the_one_before_it_stays_until_a_day_after_the_switch() {
     let service = Service::start().await;
     let (id, _) = service.approved().await;
     let issuer = service.app.issuer();
     let now = Moment::from_seconds(START);
     let claims = issuer.read(&service.token(&id).await, now).unwrap();
-    let signer = |at: i64| issuer.mint(Moment::from_seconds(at), &claims).unwrap().kid;
-    let first = signer(START);
+    let signer = || issuer.mint(&claims).unwrap().kid;
+    let first = signer();
     let from = START + 600;
     let waits = issuer.directory().add_from(now, from, &Randomness::from_seed(2)).unwrap();
-    // The service sees it by itself, and from then on it looks at no file for it.
     issuer.reload().unwrap();
-    assert_eq!(kids(&issuer.jwks(now)), [first.clone(), waits.kid.clone()]);
-    assert_eq!(
-        (signer(START), signer(from - 1), signer(from)),
-        (first.clone(), first.clone(), waits.kid.clone())
-    );
-    let over = from + MAX_GRANT_S + CLOCK_SKEW_S;
+    assert_eq!(issuer.waits(), Some(waits.clone()));
     let states = |at: i64| -> Vec<KeyState> {
         let list = issuer.directory().list(Moment::from_seconds(at)).unwrap();
         list.into_iter().map(|(_, state)| state).collect()
     };
-    assert_eq!(states(START), [KeyState::Signs, KeyState::Waits(from)]);
-    assert_eq!(states(over - 1), [KeyState::Published(over), KeyState::Signs]);
-    assert_eq!(states(over), [KeyState::Over, KeyState::Signs]);
-    assert_eq!(kids(&issuer.jwks(Moment::from_seconds(over))), std::slice::from_ref(&waits.kid));
-
-    // A key that signs at once does so before it, and its turn comes all the same.
+    // However long that takes: the first one signs, and stays.
+    for at in [START, from, from + 10 * MAX_GRANT_S] {
+        assert_eq!(kids(&issuer.jwks(Moment::from_seconds(at))), [&*first, &waits.kid]);
+        assert_eq!(states(at), [KeyState::Signs, KeyState::Waits(from)]);
+    }
+    assert_eq!(signer(), first);
+    // One that signs at once does so before it.
     let at_once = issuer.directory().add(now, &Randomness::from_seed(3)).unwrap();
     issuer.reload().unwrap();
-    assert_eq!((signer(START), signer(from)), (at_once, waits.kid.clone()));
-    // Let it sign now.
-    issuer.directory().sign_now(Moment::from_seconds(START + 10), &waits).unwrap();
-    issuer.reload().unwrap();
-    assert_eq!(signer(START + 10), waits.kid);
+    assert_eq!(signer(), at_once);
+    let switched = from + 1000;
+    issuer.switch(&waits, switched).unwrap();
+    assert_eq!(signer(), waits.kid);
+    let over = switched + MAX_GRANT_S + CLOCK_SKEW_S;
+    for issuer in [issuer, &Issuer::new("https://a.test", issuer.directory().clone()).unwrap()] {
+        assert_eq!(issuer.waits(), None);
+        let published = |at: i64| kids(&issuer.jwks(Moment::from_seconds(at)));
+        assert_eq!(published(over - 1), [&*at_once, &waits.kid]);
+        assert_eq!(published(over), std::slice::from_ref(&waits.kid));
+    }
+    assert_eq!(states(over - 1), [KeyState::Over, KeyState::Published(over), KeyState::Signs]);
+    assert_eq!(states(over), [KeyState::Over, KeyState::Over, KeyState::Signs]);
 }
 
 #[test]

@@ -50,6 +50,8 @@ mod http2_frames;
 mod http2_hostile;
 mod http2_limits;
 mod introspect;
+mod key_schedule;
+mod key_switch;
 mod keys;
 mod kill;
 mod leavers;

@@ -313,6 +313,7 @@ async fn answers_have_the_members_that_it_describes() {
         "FileFailure",
         "Forgotten",
         "Gone",
+        "KeySwitchHealth",
         "Kill",
         "LookAlike",
         "Nothing",

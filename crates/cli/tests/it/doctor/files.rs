@@ -93,6 +93,15 @@ const FAULTS: &[Case] = &[
         "breakglass keys retire ",
     ),
     (
+        |folder| {
+            let keys = KeyDirectory::new(&folder.join("keys"));
+            let made = Moment::from_seconds(1_700_000_000);
+            keys.add_from(made, 1_700_000_100, &Randomness::from_seed(1)).unwrap();
+        },
+        "it should sign since 2023-11-14T22:15:00Z, and waits for proxies",
+        "breakglass keys rotate --force --key-dir ",
+    ),
+    (
         |folder| keys(folder, "trail-").iter().for_each(|path| fs::remove_file(path).unwrap()),
         "there is no key of the trail that can be used",
         "put `trail-*.pem` back",
@@ -166,6 +175,23 @@ fn a_clock_that_went_back_is_found() {
     found(&back, "the signing key ", "timedatectl set-ntp true");
     // Nothing is known to be later.
     assert_eq!(ran("+2h").code, 0);
+}
+
+#[test]
+fn keys_that_are_older_than_their_schedule_are_found() {
+    let folder = server().leave("TERM");
+    let text = format!("{}\n[signing_keys]\nrotate_every = \"90days\"\n", healthy(&folder));
+    fs::write(folder.path().join("config.toml"), text).unwrap();
+    assert_eq!(doctor(folder.path()).code, 0, "{:?}", doctor(folder.path()));
+    let key = signing_key(folder.path());
+    let name = key.file_name().unwrap().to_str().unwrap();
+    let renamed = format!("1700000000-{}", name.split_once('-').unwrap().1);
+    fs::rename(&key, key.with_file_name(renamed)).unwrap();
+    found_alone(
+        &doctor(folder.path()),
+        "signs since 2023-11-14T22:13:20Z, which is longer than 90 days",
+        "breakglass keys rotate --key-dir ",
+    );
 }
 
 /// Where the tests are root: otherwise nothing can be mounted.
