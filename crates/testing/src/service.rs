@@ -201,7 +201,7 @@ impl Service {
         let digest = identity::digest(config).iter().map(|byte| format!("{byte:02x}")).collect();
         let config = Config::parse(config).unwrap();
         let store = open(&config.database).await.unwrap();
-        let keys = KeyDirectory::new(&config.key_directory);
+        let keys = KeyDirectory::new(&config.key_directory).wrapped_by(config.wrapped_by());
         let timekeeper = Timekeeper::open(Box::new(clock.clone()), &store, accept).await?;
         let now = timekeeper.now();
         let randomness = Randomness::from_seed(now.millis().unsigned_abs());

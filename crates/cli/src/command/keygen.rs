@@ -37,6 +37,9 @@ enum What {
         /// The service's `key_directory`.
         #[arg(long, value_name = "DIR")]
         key_dir: PathBuf,
+        /// The service's `signing_keys.wrapped_by`: the file with the key that wraps the new one.
+        #[arg(long, value_name = "FILE")]
+        wrapped_by: Option<PathBuf>,
     },
 }
 
@@ -70,10 +73,10 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
                 &json!({ "token": token, "token_sha256": sha256 }),
             )?;
         }
-        What::Signing { key_dir } => {
+        What::Signing { key_dir, wrapped_by } => {
             let now = SystemClock.now().map_err(|error| failed(&error))?;
-            let kid =
-                KeyDirectory::new(key_dir).add(now, &randomness).map_err(|error| failed(&error))?;
+            let keys = KeyDirectory::new(key_dir).wrapped_by(wrapped_by.as_deref());
+            let kid = keys.add(now, &randomness).map_err(|error| failed(&error))?;
             terminal.note("made a signing key; it signs from now on");
             terminal.result(&kid, &json!({ "kid": kid }))?;
         }

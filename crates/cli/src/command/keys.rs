@@ -16,16 +16,28 @@ use breakglass_server::issuer::{KeyDirectory, KeyName, KeyState};
 use breakglass_server::key_schedule::PUBLISH_S;
 use breakglass_server::memory_guard::forbid_dumps;
 use breakglass_server::random::Randomness;
+use breakglass_server::reload::ConfigFile;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
     task: Task,
 
-    /// The service's `key_directory`.
-    #[arg(long, value_name = "DIR", global = true, default_value = "/var/lib/breakglass/keys")]
-    key_dir: PathBuf,
+    /// The service's `key_directory`; without it that of `--config`, or `/var/lib/breakglass/keys`.
+    #[arg(long, value_name = "DIR", global = true)]
+    key_dir: Option<PathBuf>,
+
+    /// The service's configuration, for its `key_directory` and `signing_keys.wrapped_by`.
+    #[arg(long, value_name = "PATH", global = true)]
+    config: Option<PathBuf>,
+
+    /// The service's `signing_keys.wrapped_by`: the file with the key that wraps a new one. Without it that of `--config`.
+    #[arg(long, value_name = "FILE", global = true)]
+    wrapped_by: Option<PathBuf>,
 }
+
+/// Where the keys are if neither `--key-dir` nor `--config` says it.
+const KEY_DIRECTORY: &str = "/var/lib/breakglass/keys";
 
 #[derive(Debug, clap::Subcommand)]
 enum Task {
@@ -57,7 +69,8 @@ enum Task {
 pub(crate) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Result<Exit, Failure> {
     forbid_dumps();
     let now = SystemClock.now().map_err(|error| failed(&error))?;
-    let keys = KeyDirectory::new(&args.key_dir);
+    let (key_dir, wrapped_by) = places(args)?;
+    let keys = KeyDirectory::new(&key_dir).wrapped_by(wrapped_by.as_deref());
     match &args.task {
         Task::List => list(&keys, now, terminal),
         Task::Rotate { publish_for, force } => {
@@ -69,8 +82,20 @@ pub(crate) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Resul
             };
             rotate(&keys, now, seconds, *force, terminal)
         }
-        Task::Retire { kid, force } => retire(&keys, &args.key_dir, now, kid, *force, terminal),
+        Task::Retire { kid, force } => retire(&keys, &key_dir, now, kid, *force, terminal),
     }
+}
+
+/// The key directory, and the file with the key that wraps.
+fn places(args: &Args) -> Result<(PathBuf, Option<PathBuf>), Failure> {
+    let config = args.config.as_deref().map(ConfigFile::read_alone).transpose();
+    let config = config
+        .map_err(|error| Failure::Invalid(format!("the configuration is not valid:\n{error}")))?;
+    let of_config = config.as_ref().map(|config| config.key_directory.clone());
+    let key_dir = args.key_dir.clone().or(of_config);
+    let wrapping = config.as_ref().and_then(|config| config.wrapped_by().map(Path::to_owned));
+    let wrapped_by = args.wrapped_by.clone().or(wrapping);
+    Ok((key_dir.unwrap_or_else(|| KEY_DIRECTORY.into()), wrapped_by))
 }
 
 /// The longest time between two fetches of the keys that the proxies of the running service report, in seconds; nothing

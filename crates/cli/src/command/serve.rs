@@ -176,7 +176,7 @@ async fn assemble(configured: Configured, accept_clock: bool) -> Result<App, Fai
         .await
         .map_err(|error| failed(&error))?;
     let now = timekeeper.now();
-    let keys = KeyDirectory::new(&config.key_directory);
+    let keys = KeyDirectory::new(&config.key_directory).wrapped_by(config.wrapped_by());
     if !config.key_directory.is_dir() || keys.names().map_err(|error| failed(&error))?.is_empty() {
         let kid = keys.add(now, &randomness).map_err(|error| failed(&error))?;
         tracing::info!(kid, "made the first signing key");

@@ -17,7 +17,7 @@ mod trail_heads;
 mod transport;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use breakglass_config_schema::{
@@ -74,8 +74,8 @@ object! {
         /// Where the private signing keys are, one file each, mode 0600; the first is made at the first
         /// start.
         pub key_directory: PathBuf = required(parsed("path", path)),
-        /// How the signing keys are replaced.
-        pub signing_keys: Option<SigningKeys> = optional("by `breakglass keys` alone", object()),
+        /// How the signing keys are replaced and kept.
+        pub signing_keys: Option<SigningKeys> = optional("by `breakglass keys` alone, and not wrapped", object()),
         /// How long a request waits for a decision, at most a day. The default is long enough to wake
         /// somebody, and short enough that no forgotten request is approved the next morning.
         pub pending_lifetime: i64 = or("15m", parsed("duration", bounded_duration)),
@@ -187,6 +187,12 @@ impl Config {
     #[must_use]
     pub fn rotate_every(&self) -> Option<i64> {
         self.signing_keys.as_ref()?.rotate_every
+    }
+
+    /// The file with the key that wraps signing keys, if there is one.
+    #[must_use]
+    pub fn wrapped_by(&self) -> Option<&Path> {
+        self.signing_keys.as_ref()?.wrapped_by.as_deref()
     }
 
     /// The scope called `name`.

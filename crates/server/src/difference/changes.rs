@@ -87,6 +87,7 @@ impl Changes {
                 ("database", old.database != *database),
                 ("evidence_database", old.evidence_database != *evidence_database),
                 ("key_directory", old.key_directory != *key_directory),
+                ("signing_keys.wrapped_by", old.wrapped_by() != new.wrapped_by()),
                 ("max_connections", old.max_connections != *max_connections),
                 (
                     "max_connections_per_address",

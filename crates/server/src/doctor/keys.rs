@@ -15,7 +15,7 @@ const LATE_S: i64 = 2 * ROUND_S;
 
 pub(super) fn look(config: &Config, now: Moment, report: &mut Report) {
     let path = &config.key_directory;
-    let directory = KeyDirectory::new(path);
+    let directory = KeyDirectory::new(path).wrapped_by(config.wrapped_by());
     let warnings = match directory.check_access() {
         Ok(warnings) => warnings,
         Err(error) => {
@@ -27,14 +27,23 @@ pub(super) fn look(config: &Config, now: Moment, report: &mut Report) {
         let fix = "take the right to write away, unless the platform needs it: `chmod g-w,o-w` that directory";
         Finding::new(what, fix)
     }));
-    signing(&directory, path, now, report);
+    if config.wrapped_by().is_some() {
+        report.checked(directory.check_wrapping().err().map(|error| finding(&error, path)));
+    }
+    signing(&directory, path, config.wrapped_by(), now, report);
     if let Some(every) = config.rotate_every() {
         schedule(&directory, path, every, now, report);
     }
     trail(config, report);
 }
 
-fn signing(directory: &KeyDirectory, path: &Path, now: Moment, report: &mut Report) {
+fn signing(
+    directory: &KeyDirectory,
+    path: &Path,
+    wrapped_by: Option<&Path>,
+    now: Moment,
+    report: &mut Report,
+) {
     let states = match directory.list(now) {
         Ok(states) => states,
         Err(error) => {
@@ -68,9 +77,24 @@ fn signing(directory: &KeyDirectory, path: &Path, now: Moment, report: &mut Repo
             }
             _ => None,
         };
+        let plain = wrapped_by
+            .filter(|_| fault.is_none() && matches!(directory.is_wrapped(&name), Ok(false)));
+        let plain = plain.map(|wrapping| wrap(&file(path, &name), wrapping));
         let fault = fault.map(|error| finding(&error, path));
-        report.checked(fault.into_iter().chain(over).chain(late));
+        report.checked(fault.into_iter().chain(over).chain(late).chain(plain));
     }
+}
+
+/// A key that was made before there was a key to wrap it.
+fn wrap(key: &str, wrapping: &Path) -> Finding {
+    Finding::new(
+        format!("{key}: this signing key is not wrapped, and `signing_keys.wrapped_by` is set"),
+        format!(
+            "(umask 077; openssl pkcs8 -topk8 -v2 aes-256-cbc -scrypt -passout file:{} -in {key} -out {key}.new && mv \
+             {key}.new {key})",
+            quoted(wrapping)
+        ),
+    )
 }
 
 /// `signing_keys.rotate_every`.
@@ -150,16 +174,27 @@ fn finding(error: &KeyError, directory: &Path) -> Finding {
         KeyError::InvalidTrailKey(path) => {
             format!("put {} back from where the keys are kept", quoted(path))
         }
+        KeyError::Wrapping(path) => format!(
+            "put the key that wrapped them back into {}; where none is wrapped yet: `openssl rand -hex 32`, mode 600",
+            quoted(path)
+        ),
+        KeyError::OtherWrapping { wrapping, .. } => {
+            format!("put the key that wrapped it back into {}", quoted(wrapping))
+        }
+        KeyError::Wrapped(_) => {
+            "add `wrapped_by`, the file with the key that wrapped it, under `[signing_keys]`"
+                .to_owned()
+        }
         KeyError::None(_) => format!("breakglass keygen signing --key-dir {keys}"),
     };
     Finding::new(error.to_string(), fix)
 }
 
-/// When a key was made, for the check of the clock.
+/// Each key and when it was made or began to sign, for the check of the clock.
 pub(super) fn made(config: &Config) -> Vec<(String, i64)> {
     let names = KeyDirectory::new(&config.key_directory).names().unwrap_or_default();
     let made = |name: crate::issuer::KeyName| {
-        (format!("{} was made at {}", name.kid, rfc3339(name.made_at)), name.made_at)
+        (format!("{} is of {}", name.kid, rfc3339(name.made_at)), name.made_at)
     };
     names.into_iter().map(made).collect()
 }

@@ -38,6 +38,20 @@ pub enum KeyError {
     /// A file holds no key of the trail, or not the one that its name says.
     #[error("{path}: expected an Ed25519 private key in PEM, the start of whose public key's SHA-256 is in the file's name: put the file back; without it, grants that were approved with it get no token", path = .0.display())]
     InvalidTrailKey(PathBuf),
+    /// The file with the key that wraps the others cannot be used.
+    #[error("{path}: expected the key that wraps the signing keys: one line of 16 to 4096 bytes, such as `openssl rand -hex 32` prints", path = .0.display())]
+    Wrapping(PathBuf),
+    /// A key is wrapped, and not by the key that was given.
+    #[error("{path}: expected a key that {wrapping} unwraps: put back the one that wrapped it", path = .path.display(), wrapping = .wrapping.display())]
+    OtherWrapping {
+        /// The key's file.
+        path: PathBuf,
+        /// The file with the wrapping key.
+        wrapping: PathBuf,
+    },
+    /// A key is wrapped, and no key was given that unwraps it.
+    #[error("{path}: this key is wrapped: expected the file with the key that unwraps it in `signing_keys.wrapped_by` (`breakglass keys --config`, or `--wrapped-by`)", path = .0.display())]
+    Wrapped(PathBuf),
     /// There is no key.
     #[error("{path}: there is no signing key: `breakglass keygen signing --key-dir {path}` makes one", path = .0.display())]
     None(PathBuf),

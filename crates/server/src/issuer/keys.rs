@@ -14,6 +14,7 @@ use super::access::{check_directory, check_file, judge_directory};
 use super::error::KeyError;
 use super::key_name::{KeyName, published_until, signs};
 use super::key_ring::{KeyRing, SigningKey};
+use super::wrapping::{Wrapping, is_wrapped};
 use crate::clock::Moment;
 use crate::random::Randomness;
 
@@ -32,13 +33,40 @@ pub enum KeyState {
 
 /// The directory of the signing keys.
 #[derive(Debug, Clone)]
-pub struct KeyDirectory(PathBuf);
+pub struct KeyDirectory {
+    path: PathBuf,
+    wrapping: Option<Wrapping>,
+}
 
 impl KeyDirectory {
     /// The keys at `path`.
     #[must_use]
     pub fn new(path: &Path) -> KeyDirectory {
-        KeyDirectory(path.to_owned())
+        KeyDirectory { path: path.to_owned(), wrapping: None }
+    }
+
+    /// The same keys, of which those that are wrapped are unwrapped with the key in this file, and new ones wrapped.
+    #[must_use]
+    pub fn wrapped_by(self, file: Option<&Path>) -> KeyDirectory {
+        KeyDirectory { wrapping: file.map(Wrapping::new), ..self }
+    }
+
+    /// Whether the file with the key that wraps can be used, where there is one.
+    ///
+    /// # Errors
+    /// [`KeyError`] says why not.
+    pub fn check_wrapping(&self) -> Result<(), KeyError> {
+        self.wrapping.as_ref().map_or(Ok(()), Wrapping::check)
+    }
+
+    /// Whether a key's file is wrapped.
+    ///
+    /// # Errors
+    /// [`KeyError::Io`] if it cannot be read.
+    pub fn is_wrapped(&self, name: &KeyName) -> Result<bool, KeyError> {
+        let path = self.path.join(name.to_string());
+        let bytes = Zeroizing::new(fs::read(&path).map_err(|error| KeyError::Io(path, error))?);
+        Ok(str::from_utf8(&bytes).is_ok_and(is_wrapped))
     }
 
     /// The keys in it by what the names of their files say, in the order of their turns. Two answers differ when the keys
@@ -47,9 +75,9 @@ impl KeyDirectory {
     /// # Errors
     /// [`KeyError::Io`] if the directory cannot be read.
     pub fn names(&self) -> Result<Vec<KeyName>, KeyError> {
-        let failed = |error| KeyError::Io(self.0.clone(), error);
+        let failed = |error| KeyError::Io(self.path.clone(), error);
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.0).map_err(failed)? {
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             names.extend(name.to_str().and_then(KeyName::parse));
         }
@@ -63,7 +91,7 @@ impl KeyDirectory {
     /// # Errors
     /// [`KeyError`] says who, and what to do.
     pub fn check_access(&self) -> Result<Vec<String>, KeyError> {
-        judge_directory(&self.0)
+        judge_directory(&self.path)
     }
 
     /// Whether a key's file can be used.
@@ -71,7 +99,7 @@ impl KeyDirectory {
     /// # Errors
     /// [`KeyError`] says why not, and what to do.
     pub fn check(&self, name: &KeyName) -> Result<(), KeyError> {
-        read_key(&self.0.join(name.to_string()), name).map(drop)
+        self.read_key(name).map(drop)
     }
 
     /// The keys in it, each with what it is for at this moment.
@@ -147,17 +175,17 @@ impl KeyDirectory {
     /// # Errors
     /// [`KeyError::Io`] if it cannot be removed.
     pub fn remove(&self, name: &KeyName) -> Result<(), KeyError> {
-        let failed = |error| KeyError::Io(self.0.clone(), error);
-        fs::remove_file(self.0.join(name.to_string())).map_err(failed)?;
+        let failed = |error| KeyError::Io(self.path.clone(), error);
+        fs::remove_file(self.path.join(name.to_string())).map_err(failed)?;
         self.sync()
     }
 
     fn make(&self) -> Result<(), KeyError> {
-        if self.0.is_dir() {
+        if self.path.is_dir() {
             return Ok(());
         }
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
-        made.map_err(|error| KeyError::Io(self.0.clone(), error))
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
+        made.map_err(|error| KeyError::Io(self.path.clone(), error))
     }
 
     fn write(
@@ -166,17 +194,20 @@ impl KeyDirectory {
         signs_from: Option<i64>,
         randomness: &Randomness,
     ) -> Result<KeyName, KeyError> {
-        let failed = |error| KeyError::Io(self.0.clone(), error);
-        let invalid = |_| KeyError::Invalid(self.0.clone());
+        let failed = |error| KeyError::Io(self.path.clone(), error);
+        let invalid = |_| KeyError::Invalid(self.path.clone());
         let pair = new_pair(randomness).map_err(invalid)?;
         let name = KeyName { made_at, kid: pair.public_key().jwk_thumbprint(), signs_from };
-        let pem = Zeroizing::new(pair.to_pem().map_err(invalid)?);
+        let mut pem = Zeroizing::new(pair.to_pem().map_err(invalid)?);
+        if let Some(wrapping) = &self.wrapping {
+            pem = wrapping.wrap(&pem, &self.path.join(name.to_string()), randomness)?;
+        }
         let unfinished = format!(".{name}");
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(self.0.join(&unfinished))
+            .open(self.path.join(&unfinished))
             .map_err(failed)?;
         file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
         // A service that watches the directory never sees half a key.
@@ -185,14 +216,14 @@ impl KeyDirectory {
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), KeyError> {
-        let renamed = fs::rename(self.0.join(from), self.0.join(to));
-        renamed.map_err(|error| KeyError::Io(self.0.clone(), error))?;
+        let renamed = fs::rename(self.path.join(from), self.path.join(to));
+        renamed.map_err(|error| KeyError::Io(self.path.clone(), error))?;
         self.sync()
     }
 
     fn sync(&self) -> Result<(), KeyError> {
-        let synced = File::open(&self.0).and_then(|directory| directory.sync_all());
-        synced.map_err(|error| KeyError::Io(self.0.clone(), error))
+        let synced = File::open(&self.path).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| KeyError::Io(self.path.clone(), error))
     }
 
     /// Reads all keys. Where a file's name says that its key waits, and the wait of the `known` key has ended, the latter
@@ -202,13 +233,13 @@ impl KeyDirectory {
     /// # Errors
     /// [`KeyError`] if others can write to the directory, or for the oldest file where none can be used.
     pub(super) fn read(&self, known: Option<&KeyRing>) -> Result<KeyRing, KeyError> {
-        check_directory(&self.0)?;
+        check_directory(&self.path)?;
         let mut keys = Vec::new();
         let mut failures = Vec::new();
         let (mut good, mut kept) = (0_usize, 0_usize);
         for name in self.names()? {
             let before = known.and_then(|known| known.find(&name.kid));
-            match read_key(&self.0.join(name.to_string()), &name) {
+            match self.read_key(&name) {
                 Ok(key) => {
                     good = good.saturating_add(1);
                     let ended = before.filter(|before| name.waits() && !before.name.waits());
@@ -227,32 +258,41 @@ impl KeyDirectory {
         let unusable = failures.len();
         if good == 0 {
             let first = failures.into_iter().next();
-            return Err(first.unwrap_or_else(|| KeyError::None(self.0.clone())));
+            return Err(first.unwrap_or_else(|| KeyError::None(self.path.clone())));
         }
         for cause in failures {
             tracing::error!(%cause, "signing key skipped: tokens that only it proves are refused after a restart");
         }
-        KeyRing::new(keys, unusable, kept).ok_or_else(|| KeyError::None(self.0.clone()))
+        KeyRing::new(keys, unusable, kept).ok_or_else(|| KeyError::None(self.path.clone()))
     }
-}
 
-fn read_key(path: &Path, name: &KeyName) -> Result<SigningKey, KeyError> {
-    let failed = |error| KeyError::Io(path.to_owned(), error);
-    let invalid = || KeyError::Invalid(path.to_owned());
-    check_file(path)?;
-    // The library keeps the key in a form that it zeroes itself when it is dropped.
-    let bytes = Zeroizing::new(fs::read(path).map_err(failed)?);
-    let pem = str::from_utf8(&bytes).map_err(|_| invalid())?;
-    let pair = ES256KeyPair::from_pem(pem).map_err(|_| invalid())?;
-    let public = pair.public_key();
-    if public.jwk_thumbprint() != name.kid {
-        return Err(invalid());
+    fn read_key(&self, name: &KeyName) -> Result<SigningKey, KeyError> {
+        let path = self.path.join(name.to_string());
+        let invalid = || KeyError::Invalid(path.clone());
+        check_file(&path)?;
+        // The library keeps the key in a form that it zeroes itself when it is dropped.
+        let bytes = fs::read(&path).map_err(|error| KeyError::Io(path.clone(), error))?;
+        let bytes = Zeroizing::new(bytes);
+        let pem = str::from_utf8(&bytes).map_err(|_| invalid())?;
+        let pair = match &self.wrapping {
+            Some(wrapping) if is_wrapped(pem) => {
+                ES256KeyPair::from_pem(&wrapping.unwrap(pem, &path)?)
+            }
+            None if is_wrapped(pem) => return Err(KeyError::Wrapped(path)),
+            // One that was made before there was a key to wrap it.
+            _ => ES256KeyPair::from_pem(pem),
+        };
+        let pair = pair.map_err(|_| invalid())?;
+        let public = pair.public_key();
+        if public.jwk_thumbprint() != name.kid {
+            return Err(invalid());
+        }
+        Ok(SigningKey {
+            name: name.clone(),
+            pair: Arc::new(pair.with_key_id(&name.kid)),
+            public: public.with_key_id(&name.kid),
+        })
     }
-    Ok(SigningKey {
-        name: name.clone(),
-        pair: Arc::new(pair.with_key_id(&name.kid)),
-        public: public.with_key_id(&name.kid),
-    })
 }
 
 /// A random scalar is out of range once in 2^32 draws for this curve, so a few draws do.

@@ -6,6 +6,7 @@ mod key_name;
 mod key_ring;
 mod keys;
 mod trail_keys;
+mod wrapping;
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -79,3 +79,4 @@ mod token;
 mod trail_chain;
 mod trail_heads;
 mod waits;
+mod wrapped_keys;

@@ -194,6 +194,44 @@ fn keys_that_are_older_than_their_schedule_are_found() {
     );
 }
 
+/// And fixed with the command that it names.
+#[test]
+fn keys_that_are_not_wrapped_are_found() {
+    let folder = server().leave("TERM");
+    let wrapping = folder.path().join("wrapping");
+    let text =
+        format!("{}\n[signing_keys]\nwrapped_by = \"{}\"\n", healthy(&folder), wrapping.display());
+    fs::write(folder.path().join("config.toml"), text).unwrap();
+    found(&doctor(folder.path()), "wrapping: No such file", "ls -ld ");
+    fs::write(&wrapping, "short").unwrap();
+    set_mode(&wrapping, 0o600);
+    found(&doctor(folder.path()), "one line of 16 to 4096 bytes", "openssl rand -hex 32");
+    fs::write(&wrapping, "0123456789abcdef0123456789abcdef").unwrap();
+    let ran = doctor(folder.path());
+    found_alone(&ran, "this signing key is not wrapped", "openssl pkcs8 -topk8");
+    let fix = &super::findings(&ran)[0].1;
+    assert!(Command::new("sh").args(["-ec", fix]).status().unwrap().success(), "{fix}");
+    assert_eq!(doctor(folder.path()).code, 0, "{:?}", doctor(folder.path()));
+    // A key that the command line makes is wrapped too, by the configuration or by the file.
+    for arguments in [
+        &["keys", "rotate", "--force", "--config", "config.toml"][..],
+        &["keygen", "signing", "--key-dir", "keys", "--wrapped-by", "wrapping"],
+    ] {
+        let mut command = crate::process::breakglass();
+        command.args(arguments).current_dir(folder.path());
+        crate::process::Ran::from(command.output().unwrap()).done();
+        assert_eq!(doctor(folder.path()).code, 0, "{:?}", doctor(folder.path()));
+    }
+    fs::write(&wrapping, "fedcba9876543210").unwrap();
+    found(
+        &doctor(folder.path()),
+        "put back the one that wrapped it",
+        "put the key that wrapped it back",
+    );
+    fs::write(folder.path().join("config.toml"), healthy(&folder)).unwrap();
+    found(&doctor(folder.path()), "this key is wrapped", "add `wrapped_by`");
+}
+
 /// Where the tests are root: otherwise nothing can be mounted.
 #[test]
 fn a_full_disk_is_found() {
