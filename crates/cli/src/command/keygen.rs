@@ -1,4 +1,7 @@
-//! `breakglass keygen`: makes credentials and signing keys, on this machine, without the service.
+//! `breakglass keygen`: makes credentials, signing keys and certificates, on this machine, without the service.
+
+mod authority;
+mod certificates;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -41,6 +44,9 @@ enum What {
         #[arg(long, value_name = "FILE")]
         wrapped_by: Option<PathBuf>,
     },
+    /// A certificate authority, and certificates of the service and of proxies that it has signed: for trying out and
+    /// for small set-ups. A company uses the authority that it has.
+    Certificates(certificates::Args),
 }
 
 pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
@@ -79,6 +85,10 @@ pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
             let kid = keys.add(now, &randomness).map_err(|error| failed(&error))?;
             terminal.note("made a signing key; it signs from now on");
             terminal.result(&kid, &json!({ "kid": kid }))?;
+        }
+        What::Certificates(args) => {
+            let now = SystemClock.now().map_err(|error| failed(&error))?;
+            certificates::run(args, now, &randomness, terminal)?;
         }
     }
     Ok(Exit::Done)

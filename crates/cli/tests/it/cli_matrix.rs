@@ -59,6 +59,7 @@ const LOCAL: &[&str] = &[
     "doctor",
     "keygen api-token",
     "keygen signing",
+    "keygen certificates",
     "keys list",
     "keys retire",
     "keys rotate",

@@ -51,9 +51,18 @@ pub(crate) fn write(
 }
 
 /// Asks for the feed with this certificate; what comes back, if anything.
-fn ask(server: &Server, authority: &Authority, (certificate, key): (String, String)) -> String {
+fn ask(server: &Server, authority: &Authority, identity: (String, String)) -> String {
+    feed(server, &authority.pem(), identity)
+}
+
+/// The same, for an authority in PEM.
+pub(crate) fn feed(
+    server: &Server,
+    authority: &str,
+    (certificate, key): (String, String),
+) -> String {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
     let client =
         ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
