@@ -16,6 +16,7 @@ use breakglass_tests::envoy::Envoy;
 use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::keys::{Key, jwks};
 use breakglass_tests::manifests::objects;
+use breakglass_tests::shipped_tls::with_files;
 use breakglass_tests::tokens::Mint;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -257,7 +258,7 @@ fn envoy_takes_the_recipe_in_the_shipped_configuration() {
         put(&mut bootstrap, &recipe, &FILTERS);
         change(&mut bootstrap);
         let module = artefacts::filter();
-        let text = bootstrap.to_string();
+        let text = with_files(&bootstrap.to_string(), keys.path());
         Envoy::validate(&text.replace("dist/breakglass.wasm", module.to_str().unwrap()))
     };
     let (content, log) = shipped(&|_| ());

@@ -16,6 +16,7 @@ mod behind;
 mod bodies;
 mod calls;
 mod carriers;
+mod client_certificates;
 mod closed_paths;
 mod configuration;
 mod connection;

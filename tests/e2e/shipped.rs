@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use breakglass_tests::artefacts;
@@ -10,9 +12,12 @@ use breakglass_tests::envoy::Envoy;
 use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::live::{Kind, Live};
 use breakglass_tests::manifests::read;
+use breakglass_tests::shipped_tls::with_files;
+use breakglass_tests::tls_front::TlsFront;
 use breakglass_tests::tokens::{Mint, now};
 use breakglass_tests::wait::until;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 fn shipped() -> String {
     fs::read_to_string(artefacts::root().join("envoy/envoy.yaml")).unwrap()
@@ -28,8 +33,20 @@ fn replace(text: &str, from: &str, to: &str) -> String {
 fn envoy_takes_the_shipped_configuration() {
     let filter = artefacts::filter();
     let text = replace(&shipped(), "dist/breakglass.wasm", filter.to_str().unwrap());
+    let files = TempDir::new().unwrap();
+    made_certificates(files.path());
+    let text = with_files(&text, &files.path().join("tls"));
     let (content, log) = Envoy::validate(&text);
     assert!(content, "{log}");
+}
+
+/// The certificates that the shipped configuration names, made as its head says.
+fn made_certificates(place: &Path) {
+    let head = "keygen certificates --out tls --dns approvals.internal --proxy gate-1";
+    assert!(shipped().contains(&format!("#   dist/breakglass {head}\n")), "{head}");
+    let mut command = Command::new(artefacts::binary());
+    let made = command.args(head.split(' ')).current_dir(place).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
 }
 
 /// The shipped configuration, on free ports, between the harness's upstream and stand-in.
@@ -39,7 +56,11 @@ fn gate() -> Gate {
 
 /// The same with a change, in front of another upstream than the harness's.
 pub(crate) fn gate_for(upstream: Option<SocketAddr>, change: impl FnOnce(&mut Value)) -> Gate {
-    Plan::standard().start_with(|settings| {
+    let place = TempDir::new().unwrap();
+    made_certificates(place.path());
+    let files = place.path().join("tls");
+    Plan::standard().keeping(place).start_with(|settings| {
+        let approvals = TlsFront::start(settings.approvals, &files);
         let filter = artefacts::filter();
         let upstream = upstream.unwrap_or(settings.upstream);
         let mut text = shipped();
@@ -48,11 +69,12 @@ pub(crate) fn gate_for(upstream: Option<SocketAddr>, change: impl FnOnce(&mut Va
             ("port_value: 9901", "port_value: 0".to_owned()),
             ("port_value: 10000", "port_value: 0".to_owned()),
             ("port_value: 8080", format!("port_value: {}", upstream.port())),
-            ("port_value: 8300", format!("port_value: {}", settings.approvals.port())),
+            ("port_value: 8300", format!("port_value: {}", approvals.port())),
             ("path: /dev/stdout", "path: access.log".to_owned()),
         ] {
             text = replace(&text, from, &to);
         }
+        let text = with_files(&text, &files);
         let mut bootstrap = read(&text).unwrap().remove(0);
         change(&mut bootstrap);
         bootstrap.to_string()

@@ -59,6 +59,8 @@ pub struct Settings {
     pub upstream: SocketAddr,
     /// The approval service.
     pub approvals: SocketAddr,
+    /// More members of the approval service's cluster, such as its `transport_socket`.
+    pub approvals_cluster: Value,
     /// Worker threads: one, so that "the same worker" means something.
     pub concurrency: u32,
     /// An HTTP filter in front of all others.
@@ -86,6 +88,7 @@ impl Settings {
             drain_s: None,
             upstream,
             approvals,
+            approvals_cluster: json!({}),
             concurrency: 1,
             first: None,
             normalize_path: false,
@@ -125,7 +128,10 @@ impl Settings {
 
     /// The API and the approval service.
     pub(crate) fn clusters(&self) -> [Value; 2] {
-        [cluster("upstream", self.upstream, true), cluster("approvals", self.approvals, false)]
+        let mut approvals = cluster("approvals", self.approvals, false);
+        let more = self.approvals_cluster.as_object().expect("members of a cluster");
+        approvals.as_object_mut().expect("an object").extend(more.clone());
+        [cluster("upstream", self.upstream, true), approvals]
     }
 
     /// The file that carries the filter's configuration and can be replaced: name and content.

@@ -3,8 +3,10 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use ring::digest::{SHA256, digest};
@@ -38,8 +40,11 @@ impl Authority {
     #[must_use]
     pub fn new() -> Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
-        // Another name than rcgen's usual, which its certificates have too.
-        params.distinguished_name.push(DnType::CommonName, "the tests' authority");
+        // Another name than rcgen's usual, which its certificates have too, and than any other authority's: BoringSSL
+        // takes the first of two with one name.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!("the tests' authority {}", MADE.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
@@ -52,8 +57,18 @@ impl Authority {
     /// When `name` is not a DNS name.
     #[must_use]
     pub fn identity(&self, name: &str) -> Identity {
+        self.server(&[name])
+    }
+
+    /// Certifies several names and addresses.
+    ///
+    /// # Panics
+    /// When one is neither a DNS name nor an IP address.
+    #[must_use]
+    pub fn server(&self, names: &[&str]) -> Identity {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let params = CertificateParams::new(names).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Identity { certificate, key }
     }
@@ -67,6 +82,20 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.subject_alt_names.push(SanType::URI(id.try_into().unwrap()));
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity { certificate, key }
+    }
+
+    /// Certifies a name, until the begin of a year.
+    ///
+    /// # Panics
+    /// When `name` is not a DNS name.
+    #[must_use]
+    pub fn identity_until(&self, name: &str, year: i32) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Identity { certificate, key }
     }
@@ -133,6 +162,23 @@ impl Identity {
         base64url(digest(&SHA256, self.certificate.der()).as_ref())
     }
 
+    /// Puts `NAME.key` and `NAME.crt` into a directory, each whole, as what replaces certificates in use has to.
+    ///
+    /// # Panics
+    /// When the directory cannot be written.
+    pub fn write(&self, directory: &Path, name: &str) {
+        let (certificate, key) = self.pem();
+        replace(&directory.join(format!("{name}.key")), &key);
+        replace(&directory.join(format!("{name}.crt")), &certificate);
+    }
+
+    /// The SHA-256 of the certificate's DER, in hexadecimal digits.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let digest = digest(&SHA256, self.certificate.der());
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The certificate and the key, as PEM.
     #[must_use]
     pub fn pem(&self) -> (String, String) {
@@ -146,4 +192,15 @@ impl Identity {
     fn pkcs8(&self) -> rustls::pki_types::PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
+}
+
+/// Puts a text into the place of a file, which its owner alone may read.
+///
+/// # Panics
+/// When the directory cannot be written.
+pub fn replace(path: &Path, text: &str) {
+    let part = path.with_extension("part");
+    fs::write(&part, text).unwrap();
+    fs::set_permissions(&part, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::rename(part, path).unwrap();
 }

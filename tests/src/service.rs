@@ -19,6 +19,8 @@ use crate::keys::Key;
 use crate::policy::{APPROVER, AUDIENCE, ISSUER, PROXY_TOKEN, SUBJECT};
 use crate::wait::until;
 
+mod tls;
+
 /// Somebody who may ask for access, and approve nothing.
 pub const COLLEAGUE: &str = "carol@example.com";
 
@@ -40,6 +42,8 @@ pub struct Service {
     directory: TempDir,
     address: SocketAddr,
     credentials: BTreeMap<&'static str, String>,
+    /// Whose certificates its clients trust, where it speaks TLS.
+    ca_file: Option<PathBuf>,
     child: Option<Child>,
 }
 
@@ -79,7 +83,8 @@ impl Service {
         symlink(artefacts::binary(), bin.join("breakglass")).unwrap();
         let free = "127.0.0.1:0".parse().unwrap();
         let credentials = BTreeMap::new();
-        let mut service = Service { directory, address: free, credentials, child: None };
+        let mut service =
+            Service { directory, address: free, credentials, ca_file: None, child: None };
         let mut configuration = String::new();
         for (person, groups) in [
             (SUBJECT, r#"["oncall"]"#),
@@ -101,9 +106,7 @@ impl Service {
     }
 
     fn configure(&self, people: &str, scopes: &[(&str, &str)]) {
-        let hex = |byte: &u8| format!("{byte:02x}");
-        let sha256: String =
-            digest(&SHA256, PROXY_TOKEN.as_bytes()).as_ref().iter().map(hex).collect();
+        let sha256 = proxy_token_sha256();
         let scope = |(name, longest): &(&str, &str)| {
             format!(
                 "[[scopes]]\nname = \"{name}\"\naudience = \"{AUDIENCE}\"\n\
@@ -175,14 +178,17 @@ impl Service {
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
         let listen = self.address.to_string();
         let mut command = self.command(&["serve", "--config", "config.toml"]);
-        command.args(["--listen", &listen, "--ready-file", "ready"]);
+        command.args(["--ready-file", "ready"]);
+        if self.ca_file.is_none() {
+            command.args(["--listen", &listen]);
+        }
         let mut child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let url = until("the approval service", || {
             let ended = child.try_wait().unwrap();
             assert!(ended.is_none(), "the service ended with {ended:?}:\n{}", self.log());
             fs::read_to_string(&ready).ok()
         });
-        self.address = url.strip_prefix("http://").unwrap().parse().unwrap();
+        self.address = url.rsplit('/').next().unwrap().parse().unwrap();
         self.child = Some(child);
     }
 
@@ -359,7 +365,9 @@ impl Service {
     }
 
     fn as_person(&self, mut command: Command, person: &str) -> Command {
-        command.env("BREAKGLASS_URL", format!("http://{}", self.address));
+        let scheme = if self.ca_file.is_some() { "https" } else { "http" };
+        command.env("BREAKGLASS_URL", format!("{scheme}://{}", self.address));
+        command.envs(self.ca_file.iter().map(|path| ("BREAKGLASS_CA_FILE", path)));
         command.env("BREAKGLASS_API_TOKEN", self.credential(person)).stdin(Stdio::null());
         command
     }
@@ -378,6 +386,13 @@ impl Drop for Service {
             assert!(!log.contains("panicked at"), "the service's log says:\n{log}");
         }
     }
+}
+
+/// The digest of [`PROXY_TOKEN`] for a configuration.
+#[must_use]
+pub fn proxy_token_sha256() -> String {
+    let hex = |byte: &u8| format!("{byte:02x}");
+    digest(&SHA256, PROXY_TOKEN.as_bytes()).as_ref().iter().map(hex).collect()
 }
 
 /// The value at the end of a line of `/metrics`.

@@ -34,6 +34,8 @@ pub struct Plan {
     key: Key,
     approvals: FakeApprovals,
     service: Option<SocketAddr>,
+    approvals_cluster: Value,
+    files: Option<TempDir>,
     upstream: Option<SocketAddr>,
 }
 
@@ -61,6 +63,8 @@ impl Plan {
             key,
             approvals,
             service: None,
+            approvals_cluster: json!({}),
+            files: None,
             upstream: None,
         }
     }
@@ -102,6 +106,20 @@ impl Plan {
     #[must_use]
     pub fn through(mut self, address: SocketAddr) -> Self {
         self.service = Some(address);
+        self
+    }
+
+    /// More members of the approval service's cluster, such as its `transport_socket`.
+    #[must_use]
+    pub fn approvals_cluster(mut self, members: Value) -> Self {
+        self.approvals_cluster = members;
+        self
+    }
+
+    /// Keeps these files for as long as Envoy reads them.
+    #[must_use]
+    pub fn keeping(mut self, files: TempDir) -> Self {
+        self.files = Some(files);
         self
     }
 
@@ -280,6 +298,7 @@ impl Plan {
             module: self.module,
             own_clock: self.own_clock,
             drain_s: self.drain_s,
+            approvals_cluster: self.approvals_cluster,
             ..Settings::new(
                 Some(self.filter.to_string()),
                 self.upstream.unwrap_or(upstream.address()),
@@ -288,8 +307,8 @@ impl Plan {
         };
         let envoy = start(settings, directory);
         let vms = (!envoy.is_shared()).then(|| envoy.stats().vms_made());
-        let Plan { delivery, key, approvals, .. } = self;
-        Gate { envoy, upstream, approvals, key, authority, delivery, vms }
+        let Plan { delivery, key, approvals, files, .. } = self;
+        Gate { envoy, upstream, approvals, key, authority, delivery, vms, _files: files }
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::approvals::FakeApprovals;
 use crate::bootstrap::Delivery;
@@ -33,6 +34,8 @@ pub struct Gate {
     pub(crate) delivery: Delivery,
     /// How many VMs were made when Envoy started, if it is this gate's alone.
     pub(crate) vms: Option<u64>,
+    /// Dropped after Envoy, which reads them.
+    pub(crate) _files: Option<TempDir>,
 }
 
 /// An allowed request: what came of it everywhere.
