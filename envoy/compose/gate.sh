@@ -15,9 +15,16 @@ change() {
 change 'address: 127.0.0.1, port_value: 9901' 'address: 0.0.0.0, port_value: 9901'
 change 'address: 127.0.0.1, port_value: 10000' 'address: 0.0.0.0, port_value: 10000'
 change 'address: 127.0.0.1, port_value: 8080' 'address: upstream, port_value: 8080'
-change 'address: 127.0.0.1, port_value: 8300' 'address: approvals, port_value: 8300'
+change 'address: 127.0.0.1, port_value: 8300' 'address: approvals, port_value: 8443'
 change 'filename: dist/breakglass.wasm' 'filename: /etc/breakglass/plugin.wasm'
 change 'path: /dev/stdout' 'path: /var/log/breakglass/access.log'
+
+# The certificates that `prepare` has put into the volume of the proxy.
+for secret in client authority; do
+  sed 's|tls/|/var/lib/breakglass-proxy/tls/|; s|path: tls}|path: /var/lib/breakglass-proxy/tls}|' \
+    "/etc/breakglass/certificates/$secret.yaml" >"/tmp/$secret.yaml"
+  change "envoy/certificates/$secret.yaml" "/tmp/$secret.yaml"
+done
 
 BREAKGLASS_PROXY_TOKEN=$(cat /var/lib/breakglass-proxy/token)
 export BREAKGLASS_PROXY_TOKEN

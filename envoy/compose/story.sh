@@ -1,8 +1,8 @@
 #!/bin/bash
 # The main job, shown on the stack: ends with 0 only if every step gave what it should.
 set -euo pipefail
-export BREAKGLASS_URL=http://approvals:8300
 people=/var/lib/breakglass-people
+export BREAKGLASS_URL=https://approvals:8300 BREAKGLASS_CA_FILE=$people/ca.crt
 
 die() {
   printf 'error: %s\n' "$*" >&2

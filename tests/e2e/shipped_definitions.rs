@@ -86,7 +86,7 @@ impl Prepare {
         for folder in ["bin", "etc/breakglass"] {
             fs::create_dir_all(place.path().join(folder)).unwrap();
         }
-        for volume in ["config", "people", "proxy"] {
+        for volume in ["authority", "config", "people", "proxy"] {
             let folder = format!("var/lib/breakglass-{volume}");
             fs::create_dir_all(place.path().join(folder)).unwrap();
         }
@@ -101,12 +101,8 @@ impl Prepare {
         let script = read("envoy/compose/prepare.sh");
         // What the service is told is as it will be there.
         let script = script
-            .replace(
-                "=/var/lib/breakglass-config/",
-                &format!("={place}/var/lib/breakglass-config/"),
-            )
-            .replace(" /etc/", &format!(" {place}/etc/"))
-            .replace("keep /var/", &format!("keep {place}/var/"));
+            .replace("/var/lib/breakglass-", &format!("{place}/var/lib/breakglass-"))
+            .replace(" /etc/", &format!(" {place}/etc/"));
         let mut shell = Command::new("/bin/bash");
         let ran = shell
             .args(["-c", &script])
@@ -140,6 +136,21 @@ fn the_compose_stack_defines_what_its_gate_opens_at_each_start() {
     prepare.run(&shipped);
     let after = fs::read_to_string(prepare.file("config.toml")).unwrap();
     assert_eq!(after, format!("definitions = [\"definitions.json\"]\n{before}"));
+    // One that was made before there was TLS too, and its people and proxies keep their tokens.
+    let (plain, _) = config.split_once("\n[tls]\n").unwrap();
+    let plain = plain.replace("certificate_san = \"gate-1\"\n", "");
+    fs::write(prepare.file("config.toml"), format!("listen = \"0.0.0.0:8300\"\n{plain}")).unwrap();
+    let certificate = || fs::read_to_string(prepare.file("tls/service.crt")).unwrap();
+    let earlier = certificate();
+    prepare.run(&shipped);
+    assert_eq!(fs::read_to_string(prepare.file("config.toml")).unwrap(), config);
+    assert_ne!(certificate(), earlier, "a start signs anew");
+    all_defined(&prepare.file("config.toml"));
+    // What the containers beside it see of the authority is its certificate alone.
+    for volume in ["config/tls", "people", "proxy/tls"] {
+        let folder = prepare.0.path().join(format!("var/lib/breakglass-{volume}"));
+        assert!(folder.join("ca.crt").exists() && !folder.join("ca.key").exists(), "{volume}");
+    }
 
     // The gate has the file of which they are made, and the service reads the folder in which they are.
     let stack = objects("envoy/docker-compose.yaml").remove(0);
