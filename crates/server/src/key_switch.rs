@@ -29,6 +29,14 @@ pub struct HeldUp {
     pub is_starting: bool,
 }
 
+impl HeldUp {
+    /// How long ago its time came, in seconds; at least 1.
+    #[must_use]
+    pub fn overdue_s(&self, now: Moment) -> i64 {
+        now.seconds().saturating_sub(self.key.begins()).max(1)
+    }
+}
+
 /// The key whose time has come and that does not sign, if there is one.
 #[must_use]
 pub fn held_up(app: &App, now: Moment) -> Option<HeldUp> {

@@ -2,8 +2,6 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::clock::Moment;
-use crate::key_switch::HeldUp;
 use crate::timekeeper::Timekeeper;
 
 /// The counters.
@@ -97,11 +95,9 @@ impl ServiceMetrics {
         self.told_heads.with_label_values(&[place, result]).inc();
     }
 
-    /// Takes what holds up a signing key now.
-    pub(crate) fn key_switch(&self, now: Moment, held: Option<&HeldUp>) {
-        let overdue = held.map_or(0, |held| now.seconds().saturating_sub(held.key.begins()).max(1));
-        let lacking = held.map_or(0, |held| held.lacking.len());
-        self.key_overdue.set(overdue);
+    /// A signing key's time came so many seconds ago, and so many proxies lack it; both are 0 where no key is held up.
+    pub(crate) fn key_switch(&self, overdue_s: i64, lacking: usize) {
+        self.key_overdue.set(overdue_s);
         self.key_lacking.set(i64::try_from(lacking).unwrap_or(i64::MAX));
     }
 

@@ -18,10 +18,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use super::body::{Answer, Sent};
+use super::exchanges::Exchange;
 use super::frames::Frames;
 use super::limits::Times;
 use super::places::{Caller, Connection};
-use super::until_over;
+use super::until_over::until_over;
 use crate::metrics::Closed;
 use crate::problem::Problem;
 use crate::tls::ClientCertificate;
@@ -129,15 +130,16 @@ fn service(
     let router = TowerToHyperService::new(router);
     service_fn(move |request: Request<Incoming>| {
         let http2 = request.version() == Version::HTTP_2;
-        let begun = connection.exchange(request.body().is_end_stream(), http2).map(|exchange| {
-            let mut request = request.map(|body| Body::new(Sent::new(body, &exchange)));
-            request.extensions_mut().insert(ConnectInfo(peer.address));
-            request.extensions_mut().insert(Caller::new(&exchange));
-            if let Some(certificate) = &peer.certificate {
-                request.extensions_mut().insert(Arc::clone(certificate));
-            }
-            (router.call(request), exchange)
-        });
+        let begun =
+            Exchange::begin(&connection, request.body().is_end_stream(), http2).map(|exchange| {
+                let mut request = request.map(|body| Body::new(Sent::new(body, &exchange)));
+                request.extensions_mut().insert(ConnectInfo(peer.address));
+                request.extensions_mut().insert(Caller::new(exchange.key()));
+                if let Some(certificate) = &peer.certificate {
+                    request.extensions_mut().insert(Arc::clone(certificate));
+                }
+                (router.call(request), exchange)
+            });
         async move {
             let (answer, exchange) = match begun {
                 Ok(begun) => begun,

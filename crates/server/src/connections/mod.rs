@@ -15,6 +15,7 @@
 //!    address, so it is the larger part.
 
 mod body;
+mod exchange_state;
 mod exchanges;
 mod frames;
 mod handshake;
@@ -24,13 +25,12 @@ mod limits;
 mod places;
 mod registry;
 mod socket;
+mod until_over;
 
-use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -41,10 +41,11 @@ use http::{Peer, Versions};
 use io::Watched;
 pub use limits::{Limits, Times};
 pub use places::Caller;
-use places::{Connection, Next, Places};
+use places::{Connection, Places};
 pub use registry::{Full, Known};
 pub use socket::Listener;
 use socket::Stream;
+use until_over::{stopped, until_over};
 
 use crate::metrics::ConnectionMetrics;
 use crate::tls::Endpoint;
@@ -172,55 +173,4 @@ async fn run(
         let peer = Peer { address: peer, certificate };
         http::converse(io, versions, peer, router, place, stop).await;
     }
-}
-
-/// The outcome of `work` on a connection, if it comes before the connection is late or has to give way. `end` is called
-/// when the service is about to end, and when the connection was idle for long: it tells the client so.
-async fn until_over<F: Future>(
-    place: &Connection,
-    stop: &mut watch::Receiver<bool>,
-    mut work: Pin<&mut F>,
-    end: impl Fn(Pin<&mut F>),
-) -> Option<F::Output> {
-    let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
-    let mut is_stopping = false;
-    loop {
-        let step = poll_fn(|context| {
-            loop {
-                if let Poll::Ready(output) = work.as_mut().poll(context) {
-                    return Poll::Ready(Some(output));
-                }
-                // What has just happened may have changed what it is waited for.
-                let at = match place.next() {
-                    Next::Wait(None) => return Poll::Pending,
-                    Next::Wait(Some(at)) => at,
-                    Next::End => {
-                        end(work.as_mut());
-                        continue;
-                    }
-                    Next::Close => return Poll::Ready(None),
-                };
-                if alarm.deadline() != at {
-                    alarm.as_mut().reset(at);
-                }
-                if alarm.as_mut().poll(context).is_pending() {
-                    return Poll::Pending;
-                }
-            }
-        });
-        tokio::select! {
-            output = step => return output,
-            () = place.woken() => {}
-            // Where nothing can say so any more, it is to stop as well.
-            () = stopped(stop), if !is_stopping => {
-                is_stopping = true;
-                place.stop();
-                end(work.as_mut());
-            }
-        }
-    }
-}
-
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::exchanges::{Exchange, ExchangeState, Phase};
+use super::exchange_state::{ExchangeState, Phase};
 use super::limits::{Limits, Times};
 use super::registry::{Due, Full, Known, Registry};
 use crate::metrics::{Closed, ConnectionMetrics};
@@ -61,8 +61,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(exchange: &Exchange) -> Caller {
-        let (connection, number) = exchange.key();
+    pub(super) fn new((connection, number): (Arc<Connection>, u64)) -> Caller {
         Caller { connection, number }
     }
 
@@ -193,12 +192,8 @@ impl Connection {
         }
     }
 
-    /// A head has come whole. A request beside another one takes a place, as a connection does.
-    pub(super) fn exchange(
-        self: &Arc<Connection>,
-        without_body: bool,
-        http2: bool,
-    ) -> Result<Exchange, Full> {
+    /// A head has come whole. A request beside another one takes a place, as a connection does. The number of the exchange.
+    pub(super) fn begin(&self, without_body: bool) -> Result<u64, Full> {
         let mut inner = self.places.inner();
         if let Some(address) = inner.beside(self.id) {
             let room = self.places.find_room(&mut inner, address, Some(self.id));
@@ -209,9 +204,7 @@ impl Connection {
             }
         }
         let phase = if without_body { Phase::Work } else { Phase::Body };
-        let number = inner.begin(self.id, phase);
-        drop(inner);
-        Ok(Exchange::new(Arc::clone(self), number, http2))
+        Ok(inner.begin(self.id, phase))
     }
 
     /// Something changes in an exchange.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::exchanges::{ExchangeState, Phase};
+use super::exchange_state::{ExchangeState, Phase};
 use super::limits::{Limits, Times};
 use crate::metrics::Closed;
 

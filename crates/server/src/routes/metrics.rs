@@ -28,7 +28,10 @@ pub(super) async fn handler(
     let (used, unusable) = app.issuer().key_files();
     app.metrics().key_files(used, unusable);
     app.metrics().service().clock(app.timekeeper());
-    app.metrics().service().key_switch(app.now(), key_switch::held_up(&app, app.now()).as_ref());
+    let held = key_switch::held_up(&app, app.now());
+    let overdue_s = held.as_ref().map_or(0, |held| held.overdue_s(app.now()));
+    let lacking = held.map_or(0, |held| held.lacking.len());
+    app.metrics().service().key_switch(overdue_s, lacking);
     app.metrics().waits(app.waits().waiting());
     let text = app.metrics().text().map_err(|error| Problem::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))

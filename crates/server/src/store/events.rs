@@ -6,8 +6,7 @@ use breakglass_api::trail::ServiceAction;
 use serde_json::{Value, json};
 
 use super::event::{Event, select_events};
-use super::restore::TrailHead;
-use super::{Request, Store, StoreError};
+use super::{Request, Store, StoreError, TrailHead};
 use crate::clock::{Moment, rfc3339};
 
 /// What a change did.

@@ -37,6 +37,7 @@ mod row;
 mod scope_rules;
 mod service_trail;
 mod spellings;
+mod trail_head;
 pub(crate) mod write;
 
 use std::fs::OpenOptions;
@@ -72,6 +73,7 @@ pub use requests::Submission;
 pub use row::{ApprovalRow, Request};
 pub use service_trail::{Act, SERVICE};
 pub use spellings::Kind;
+pub use trail_head::TrailHead;
 use write::{Write, reusable};
 
 use crate::issuer::TrailKeys;

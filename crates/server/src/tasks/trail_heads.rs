@@ -12,7 +12,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::app::App;
 use crate::config::TrailHeads;
-use crate::store::restore::TrailHead;
+use crate::store::TrailHead;
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(60);

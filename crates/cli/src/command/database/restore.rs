@@ -9,7 +9,8 @@ use tokio::runtime::Runtime;
 use crate::client::Failure;
 use crate::terminal::Terminal;
 use breakglass_server::config::Config;
-use breakglass_server::store::restore::{Options, Restored, State, TrailHead, restore};
+use breakglass_server::store::TrailHead;
+use breakglass_server::store::restore::{Options, Restored, State, restore};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -21,7 +21,7 @@ use serde_json::json;
 use super::check::{Report, check_database};
 use super::events::{Happened, ServiceAct};
 use super::maintenance::{MaintenanceError, now, open_to_read};
-use super::{SERVICE, Store, StoreError, Target};
+use super::{SERVICE, Store, StoreError, Target, TrailHead};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::database_lock::DatabaseLock;
@@ -30,7 +30,7 @@ use crate::random::Randomness;
 use crate::timekeeper::Timekeeper;
 use files::Staged;
 use replaced::Replaced;
-pub use replaced::{State, TrailHead};
+pub use replaced::State;
 
 /// How many places of the trail a restore leaves free after the last one that is known: more than events that nobody
 /// knows of could have taken since.

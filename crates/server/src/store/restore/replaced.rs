@@ -2,25 +2,16 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::clock::Moment;
 use crate::issuer::TrailKeys;
-use crate::store::Request;
 use crate::store::check::{Report, check_database};
 use crate::store::maintenance::open_to_read;
 use crate::store::row::select_requests;
-
-/// A head of the trail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrailHead {
-    /// The place of its event.
-    pub seq: i64,
-    /// Its hash.
-    pub hash: String,
-}
+use crate::store::{Request, TrailHead};
 
 /// What is known of the database that is replaced.
 #[derive(Debug, Default)]
