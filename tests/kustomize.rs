@@ -63,13 +63,24 @@ fn kubectl_makes_of_every_kustomization_what_the_tests_drive() {
 
 #[test]
 fn kubectl_makes_the_secret_and_names_it_in_the_deployment() {
-    let mut theirs = kubectl("envoy/kubernetes");
+    let base = "envoy/kubernetes";
+    for folder in [base, "envoy/kubernetes-mesh"] {
+        makes_the_secret(
+            folder,
+            [("config.toml", base), ("listeners.toml", folder), ("definitions.json", base)],
+        );
+    }
+}
+
+/// The Secret of a kustomization is made of these files, each of its folder.
+fn makes_the_secret(folder: &str, files: [(&str, &str); 3]) {
+    let mut theirs = kubectl(folder);
     let secrets: Vec<_> = theirs.keys().filter(|(kind, _)| kind == "Secret").cloned().collect();
     let [secret] = &secrets[..] else { panic!("{secrets:?}") };
     let made = theirs.remove(secret).unwrap();
-    assert_eq!(made["data"].as_object().unwrap().len(), 2);
-    for name in ["config.toml", "definitions.json"] {
-        let file = fs::read(root().join("envoy/kubernetes").join(name)).unwrap();
+    assert_eq!(made["data"].as_object().unwrap().len(), 3);
+    for (name, from) in files {
+        let file = fs::read(root().join(from).join(name)).unwrap();
         // It stands in lines there, which decode as one.
         let data = made["data"][name].as_str().unwrap().replace('\n', "");
         assert_eq!(STANDARD.decode(data).unwrap(), file);
@@ -77,7 +88,7 @@ fn kubectl_makes_the_secret_and_names_it_in_the_deployment() {
     assert_eq!(made["metadata"]["namespace"], "breakglass");
     let hash = secret.1.strip_prefix("approvals-config-").unwrap();
     assert_eq!(hash.len(), 10, "{}", secret.1);
-    let mut ours = by_name(kustomization("envoy/kubernetes"));
+    let mut ours = by_name(kustomization(folder));
     let deployment = ours.get_mut(&("Deployment".to_owned(), "approvals".to_owned())).unwrap();
     let volumes = deployment.pointer_mut("/spec/template/spec/volumes").unwrap();
     let volume =

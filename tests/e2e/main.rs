@@ -66,6 +66,7 @@ mod second_resources;
 mod shadow;
 mod shipped;
 mod shipped_definitions;
+mod shipped_pod;
 mod shipped_routes;
 mod signing_keys;
 mod spellings;

@@ -12,7 +12,7 @@ use breakglass_tests::manifests::{files, filters, objects};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const CONFIG: &str = "envoy/kubernetes/config.toml";
+const KUBERNETES: &str = "envoy/kubernetes";
 const DEFINITIONS: &str = "envoy/kubernetes/definitions.json";
 
 fn read(path: impl AsRef<Path>) -> String {
@@ -49,7 +49,8 @@ fn the_definitions_for_kubernetes_are_what_every_shipped_filter_opens() {
     }
 }
 
-/// The service takes the configuration with its definitions, and each scope that can be asked for has one.
+/// The service takes the configuration, which is this file or folder, with its definitions, and each scope that can be asked
+/// for has one.
 fn all_defined(config: &Path) {
     let mut service = Command::new(binary());
     let checked =
@@ -58,7 +59,8 @@ fn all_defined(config: &Path) {
     let said =
         String::from_utf8(checked.stdout).unwrap() + &String::from_utf8(checked.stderr).unwrap();
     assert!(!said.contains("definition"), "{}: {said}", config.display());
-    let text = fs::read_to_string(config).unwrap();
+    let config = if config.is_dir() { config.join("config.toml") } else { config.to_owned() };
+    let text = fs::read_to_string(&config).unwrap();
     assert!(text.contains("\ndefinitions = [\"definitions.json\"]\n"), "{}", config.display());
     let definitions = fs::read(config.with_file_name("definitions.json")).unwrap();
     let definitions: Value = serde_json::from_slice(&definitions).unwrap();
@@ -74,7 +76,7 @@ fn all_defined(config: &Path) {
 
 #[test]
 fn the_configuration_for_kubernetes_defines_each_of_its_scopes() {
-    all_defined(&root().join(CONFIG));
+    all_defined(&root().join(KUBERNETES));
 }
 
 /// The compose stack's first container, here: its folders are below a folder of the test's.

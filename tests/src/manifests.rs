@@ -135,10 +135,15 @@ fn replace(objects: &mut [Value], patch: &Value) {
     assert!(found > 0, "no object for {patch}");
 }
 
-/// One operation of RFC 6902, on a member of an object.
+/// One operation of RFC 6902, on a member of an object, or the removal of an item of a list.
 fn change(object: &mut Value, operation: &Value) {
     let (parent, member) = operation["path"].as_str().unwrap().rsplit_once('/').unwrap();
     let parent = object.pointer_mut(parent).unwrap_or_else(|| panic!("{operation} has no place"));
+    if let Value::Array(items) = parent {
+        assert_eq!(operation["op"], "remove", "{operation}: not understood of a list");
+        items.remove(member.parse().unwrap());
+        return;
+    }
     let (value, there) = (operation["value"].clone(), parent.get(member).is_some());
     match operation["op"].as_str().unwrap() {
         "add" => assert!(!there, "{operation} is there"),

@@ -79,11 +79,12 @@ fn fate(mark: &str) -> Option<&'static str> {
         "json audit" => "compared with what is printed (crates/cli/.../documented.rs)",
         "json" => "parsed (examples.rs)",
         "yaml filter" => "taken by the filter (examples.rs)",
-        "yaml cluster" | "yaml connection manager" | "yaml http filter" => {
+        "yaml cluster" | "yaml istio cluster" | "yaml connection manager" | "yaml http filter" => {
             "taken by Envoy (examples.rs)"
         }
         "yaml browsers" => "put into Envoy, and asked as a browser asks (browsers.rs)",
         "yaml authorization" => "valid by the schema of its kind (examples.rs)",
+        "yaml cert-manager" => "compared with the objects and the configuration (examples.rs)",
         "toml service" => "taken by the service (examples.rs)",
         "sh gateway" | "yaml gateway" => {
             "run, with a stand-in for kubectl (scripts/platforms gateway: documented.rs)"

@@ -4,10 +4,14 @@ use std::fs;
 use std::process::Command;
 
 use breakglass_tests::artefacts::{binary, filter, root};
-use breakglass_tests::certificates::Authority;
+use breakglass_tests::certificates::{Authority, replace};
+use breakglass_tests::client::get;
 use breakglass_tests::envoy::Envoy;
+use breakglass_tests::gate::Plan;
 use breakglass_tests::manifests::objects;
+use breakglass_tests::service::Service;
 use breakglass_tests::shipped_tls::with_files;
+use breakglass_tests::wait::until;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -68,6 +72,34 @@ fn envoy_takes_every_part_of_a_cluster_in_the_documents() {
         *fields.pointer_mut(file).expect("TLS is verified") = authority.to_str().unwrap().into();
         taken_by_envoy(example, "/static_resources/clusters/1", &fields);
     }
+}
+
+#[test]
+fn the_service_outside_of_the_mesh_is_reached_by_the_cluster_in_the_document() {
+    let [example] = &marked("yaml istio cluster")[..] else { panic!("one example") };
+    let (authority, files) = (Authority::new(), TempDir::new().unwrap());
+    let name = "approvals.breakglass.svc.cluster.local";
+    for file in ["ca.crt", "clients.crt"] {
+        replace(&files.path().join(file), &authority.pem());
+    }
+    authority.server(&[name, "127.0.0.1"]).write(files.path(), "service");
+    authority.identity("payments").write(files.path(), "tls");
+    let mut service = Service::start();
+    service
+        .secure(files.path(), "[[proxies]]\nname = \"payments\"\ncertificate_san = \"payments\"\n");
+    let text = example.text.replace("/etc/breakglass-tls", files.path().to_str().unwrap());
+    assert_ne!(text, example.text);
+    let plan = Plan::asking(&service).through(service.proxies_address());
+    let plan = plan.approvals_cluster(json!({"transport_socket": yaml(&text)["transport_socket"]}));
+    // By the certificate alone.
+    let plan = plan.filter(|filter| {
+        filter["revocation"].as_object_mut().unwrap().remove("credential").unwrap();
+    });
+    let gate = plan.start();
+    let (_, token) = service.grant(&["orders:read"], "10m");
+    until("the keys", || {
+        (gate.send(&get("/v1/orders/17").token(&token)).status == 200).then_some(())
+    });
 }
 
 #[test]

@@ -20,4 +20,3 @@ mod names;
 mod needs;
 mod pod;
 mod story;
-mod terminator;

@@ -13,19 +13,20 @@ const SEARCH: [&str; 3] = ["breakglass.svc.cluster.local", "svc.cluster.local", 
 /// The command line as a Job of the namespace has it, with these search domains.
 fn scopes(pod: &Pod, host: &str, search: &[&str]) -> Ran {
     let server = GATEWAY.to_string();
-    let url = format!("BREAKGLASS_URL=http://{host}:8300");
+    let trusting = pod.options(host);
     let credential = format!("BREAKGLASS_API_TOKEN={}", pod.token(ALICE));
     let mut options = vec!["--dns", &server, "--dns-opt", "ndots:5"];
     search.iter().for_each(|domain| options.extend(["--dns-search", domain]));
-    options.extend(["--env", &url, "--env", &credential]);
+    options.extend(trusting.iter().map(String::as_str));
+    options.extend(["--env", &credential]);
     engine().program(&options, &["scopes"])
 }
 
 #[test]
 fn names_are_found_as_kubernetes_says() {
     let pod = Pod::start();
-    assert_eq!(pod.port("http").port(), 8300);
-    let IpAddr::V4(address) = pod.port("http").ip() else { panic!("an address of version 4") };
+    assert_eq!(pod.port("api").port(), 8300);
+    let IpAddr::V4(address) = pod.port("api").ip() else { panic!("an address of version 4") };
     let here = &[address][..];
     // Longer than a datagram, so that TCP has to bring it; each of them is the same.
     let many = &[address; 60][..];

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::engine::{GATEWAY, PLACE, engine};
+use crate::engine::engine;
 use crate::pod::{ALICE, BOB, Pod, template};
 use crate::story::{grant, holds};
-use crate::terminator::Terminator;
 
 /// A backup, the story, and the kill switch, whose statement changes every grant there is.
 fn everything(pod: &Pod) {
@@ -38,7 +37,7 @@ fn nothing_is_written_beside_the_volume() {
     everything(&pod);
     let changed = engine().docker(&["diff", pod.container()]).done();
     // The engine makes what it mounts on.
-    let mounted = ["C /etc", "A /etc/breakglass"];
+    let mounted = ["C /etc", "A /etc/breakglass", "A /etc/breakglass-tls"];
     let changed: Vec<&str> = changed.lines().filter(|line| !mounted.contains(line)).collect();
     assert_eq!(changed, [] as [&str; 0]);
 }
@@ -105,13 +104,9 @@ fn keys_that_the_group_can_read_are_refused() {
 fn it_needs_no_time_zones() {
     let pod = Pod::start();
     grant(&pod);
-    let url = format!("BREAKGLASS_URL=http://{}", pod.port("http"));
-    let credential = format!("BREAKGLASS_API_TOKEN={}", pod.token(ALICE));
     let status = |zone: &str| {
         let zone = format!("TZ={zone}");
-        let environment = ["--env", &url, "--env", &credential, "--env", &zone];
-        let words = [pod.container(), "breakglass", "--json", "status"];
-        engine().docker(&[&["exec"], &environment[..], &words].concat()).json()
+        pod.exec_with(ALICE, &["--env", &zone], &["--json", "status"]).json()
     };
     let utc = status("UTC");
     assert!(utc.to_string().contains(r#"Z""#), "{utc}");
@@ -122,23 +117,21 @@ fn it_needs_no_time_zones() {
 #[test]
 fn it_needs_no_ca_certificates() {
     let pod = Pod::start();
-    let terminator = Terminator::start(pod.port("http"), "approvals.internal");
-    let folder = format!("{PLACE}/authority");
-    fs::create_dir(&folder).unwrap();
-    fs::write(format!("{folder}/ca.pem"), terminator.authority()).unwrap();
-    let ask = |more: &[&str]| {
-        let host = format!("approvals.internal:{}", GATEWAY);
-        let url = format!("BREAKGLASS_URL=https://approvals.internal:{}", terminator.port());
+    let ask = |own: bool| {
+        let host = format!("approvals.internal:{}", pod.port("api").ip());
         let credential = format!("BREAKGLASS_API_TOKEN={}", pod.token(ALICE));
-        let mount = format!("{folder}:/authority:ro");
-        let options =
-            ["--add-host", &host, "--env", &url, "--env", &credential, "--volume", &mount];
-        engine().program(&[&options[..], more].concat(), &["scopes"])
+        let mut options = pod.options("approvals.internal");
+        if !own {
+            options.retain(|word| !word.contains("BREAKGLASS_CA_FILE"));
+        }
+        options.extend(["--add-host", &host, "--env", &credential].map(str::to_owned));
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        engine().program(&options, &["scopes"])
     };
-    let scopes = ask(&["--env", "BREAKGLASS_CA_FILE=/authority/ca.pem"]).done();
+    let scopes = ask(true).done();
     assert!(scopes.contains("orders:read"), "{scopes}");
     // With the program's own CAs the certificate is judged, and is not one of theirs.
-    let refused = ask(&[]);
+    let refused = ask(false);
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("UnknownIssuer"), "{}", refused.stderr);
 }

@@ -3,13 +3,14 @@
 //! leaves them.
 
 use std::fs::{self, DirBuilder, Permissions};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use breakglass_tests::artefacts::root;
+use breakglass_tests::certificates::Authority;
 use breakglass_tests::client::{Answer, Request, get};
 use breakglass_tests::manifests::objects;
 use breakglass_tests::wait::until_within;
@@ -32,12 +33,30 @@ pub(crate) const PROXY: &str = "payments";
 /// Who holds a token by envoy/kubernetes/config.toml, in its order.
 const HOLDERS: [&str; 3] = [ALICE, BOB, PROXY];
 
+/// What is in the Secret `approvals-config`.
+const CONFIGURATION: [&str; 3] = ["config.toml", "listeners.toml", "definitions.json"];
+
+/// What is in the Secret `approvals-tls`.
+const CERTIFICATE: [&str; 3] = ["tls.crt", "tls.key", "ca.crt"];
+
+/// The names of the service's certificate: [`Authority::send`] asks for the first, the command line for the others.
+const NAMES: [&str; 7] = [
+    "gate.internal",
+    "127.0.0.1",
+    "approvals",
+    "approvals.breakglass",
+    "approvals.breakglass.svc",
+    "approvals.breakglass.svc.cluster.local",
+    "*.internal",
+];
+
 /// A running pod. Dropping it removes its container.
 pub(crate) struct Pod {
     container: String,
     place: PathBuf,
     template: Value,
     tokens: Vec<String>,
+    authority: Authority,
 }
 
 /// The pod's template.
@@ -58,6 +77,7 @@ impl Pod {
         let place = PathBuf::from(format!("{PLACE}/pod-{number}"));
         folder(&place, 0o755);
         let tokens = configure(&place);
+        let authority = certify(&place);
         let options = options(&template, &place);
         let mut words = vec!["run".to_owned(), "--detach".to_owned()];
         words.extend(options);
@@ -65,7 +85,7 @@ impl Pod {
         words.extend(strings(&template["containers"][0]["args"]));
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let container = engine().docker(&words).done();
-        let pod = Pod { container, place, template, tokens };
+        let pod = Pod { container, place, template, tokens, authority };
         until_within(PATIENCE, "the service", || {
             let state = pod.engine().inspect(&pod.container)["State"].take();
             assert_eq!(state["Running"], true, "it ended: {state}\n{}", pod.log());
@@ -101,11 +121,15 @@ impl Pod {
         SocketAddr::new(self.engine().address(&self.container), port)
     }
 
-    /// The answer to one of the pod's probes, asked as a kubelet asks; `None` where the port refuses the connection.
+    /// The answer to one of the pod's probes, asked with TLS where a kubelet would; `None` where the port refuses the
+    /// connection.
     pub(crate) fn probe(&self, name: &str) -> Option<Answer> {
         let ask = &self.template["containers"][0][name]["httpGet"];
         let request = get(ask["path"].as_str().unwrap());
-        request.try_send(self.port(ask["port"].as_str().unwrap())).ok()
+        assert_eq!(ask["scheme"], "HTTPS");
+        let to = self.port(ask["port"].as_str().unwrap());
+        TcpStream::connect(to).ok()?;
+        Some(self.authority.send(&request, to, None))
     }
 
     /// The credential of one of them.
@@ -117,7 +141,22 @@ impl Pod {
     /// A request of one of them to the service.
     pub(crate) fn send(&self, holder: &str, request: Request) -> Answer {
         let credential = format!("Bearer {}", self.token(holder));
-        request.header("authorization", credential).send(self.port("http"))
+        let request = request.header("authorization", credential);
+        if holder == PROXY {
+            let certificate = self.authority.identity(PROXY);
+            return self.authority.send(&request, self.port("proxies"), Some(&certificate));
+        }
+        self.authority.send(&request, self.port("api"), None)
+    }
+
+    /// What a client is told of the service: its URL at this host, and the authority, in a file that is mounted.
+    pub(crate) fn options(&self, host: &str) -> Vec<String> {
+        let authority = self.place.join("authority").display().to_string();
+        vec![
+            format!("--env=BREAKGLASS_URL=https://{host}:{}", self.port("api").port()),
+            "--env=BREAKGLASS_CA_FILE=/authority/ca.crt".to_owned(),
+            format!("--volume={authority}:/authority:ro"),
+        ]
     }
 
     /// Runs a program in the pod, as `kubectl exec` does.
@@ -127,9 +166,16 @@ impl Pod {
 
     /// The command line in the pod, as a person.
     pub(crate) fn exec_as(&self, person: &str, arguments: &[&str]) -> Ran {
-        let url = format!("BREAKGLASS_URL=http://{}", self.port("http"));
+        self.exec_with(person, &[], arguments)
+    }
+
+    /// The same, with more options of the engine.
+    pub(crate) fn exec_with(&self, person: &str, more: &[&str], arguments: &[&str]) -> Ran {
+        let url = format!("BREAKGLASS_URL=https://127.0.0.1:{}", self.port("api").port());
         let credential = format!("BREAKGLASS_API_TOKEN={}", self.token(person));
-        let words = ["exec", "--env", &url, "--env", &credential, &self.container, "breakglass"];
+        let trusted = "BREAKGLASS_CA_FILE=/etc/breakglass-tls/ca.crt";
+        let environment = ["--env", &url, "--env", &credential, "--env", trusted];
+        let words = [&["exec"], &environment[..], more, &[&self.container, "breakglass"]].concat();
         self.engine().docker(&[&words[..], arguments].concat())
     }
 
@@ -166,19 +212,33 @@ impl Drop for Pod {
 
 /// Makes the configuration of the shipped one, with tokens that the image's program makes: the tokens.
 fn configure(place: &Path) -> Vec<String> {
-    let mut text = fs::read_to_string(root().join("envoy/kubernetes/config.toml")).unwrap();
     let mut tokens = Vec::new();
-    for number in 1..=HOLDERS.len() {
-        let made = engine().program(&[], &["keygen", "api-token", "--json"]).json();
-        let example = text.lines().filter(|line| line.starts_with("token_sha256")).nth(number - 1);
-        let example = example.and_then(|line| line.split('"').nth(1)).unwrap().to_owned();
-        text = text.replace(&example, made["token_sha256"].as_str().unwrap());
-        tokens.push(made["token"].as_str().unwrap().to_owned());
+    for name in CONFIGURATION {
+        let shipped = root().join("envoy/kubernetes").join(name);
+        let mut text = fs::read_to_string(shipped).unwrap();
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        for example in lines.iter().filter(|line| line.starts_with("token_sha256")) {
+            let made = engine().program(&[], &["keygen", "api-token", "--json"]).json();
+            let digest = made["token_sha256"].as_str().unwrap();
+            text = text.replace(example, &format!("token_sha256 = \"{digest}\""));
+            tokens.push(made["token"].as_str().unwrap().to_owned());
+        }
+        fs::write(place.join(name), text).unwrap();
     }
-    fs::write(place.join("config.toml"), text).unwrap();
-    let definitions = root().join("envoy/kubernetes/definitions.json");
-    fs::copy(definitions, place.join("definitions.json")).unwrap();
+    assert_eq!(tokens.len(), HOLDERS.len());
     tokens
+}
+
+/// Makes what the Secret `approvals-tls` holds, and a folder with what its clients trust: the authority of both.
+fn certify(place: &Path) -> Authority {
+    let authority = Authority::new();
+    let (certificate, key) = authority.server(&NAMES).pem();
+    for (name, text) in CERTIFICATE.iter().zip([certificate, key, authority.pem()]) {
+        fs::write(place.join(name), text).unwrap();
+    }
+    folder(&place.join("authority"), 0o755);
+    fs::write(place.join("authority/ca.crt"), authority.pem()).unwrap();
+    authority
 }
 
 /// Fails where an object has a member that is not listed here.
@@ -260,7 +320,12 @@ fn options(template: &Value, place: &Path) -> Vec<String> {
             claimed(&here, group);
         } else if volume["secret"].is_object() {
             let mode = u32::try_from(volume["secret"]["defaultMode"].as_u64().unwrap()).unwrap();
-            secret(&here, place, group, mode);
+            let names = match volume["secret"]["secretName"].as_str() {
+                Some("approvals-config") => CONFIGURATION,
+                Some("approvals-tls") => CERTIFICATE,
+                other => panic!("a Secret that is not known: {other:?}"),
+            };
+            secret(&here, place, &names, group, mode);
         } else {
             panic!("a volume that is not known: {volume}");
         }
@@ -283,14 +348,14 @@ fn claimed(at: &Path, group: u32) {
 }
 
 /// A Secret as the kubelet writes it: links to a folder that it can replace in one step.
-fn secret(at: &Path, from: &Path, group: u32, mode: u32) {
+fn secret(at: &Path, from: &Path, names: &[&str], group: u32, mode: u32) {
     let folders = [at.to_owned(), at.join("..2026_11_26_00_00_00.1")];
     for path in &folders {
         folder(path, 0o2755);
         chown(path, Some(0), Some(group)).unwrap();
     }
     symlink("..2026_11_26_00_00_00.1", at.join("..data")).unwrap();
-    for name in ["config.toml", "definitions.json"] {
+    for name in names {
         let file = folders[1].join(name);
         fs::copy(from.join(name), &file).unwrap();
         chown(&file, Some(0), Some(group)).unwrap();

@@ -1,6 +1,8 @@
-//! Whom a proxy takes for the approval service: the mesh's identity that the objects name, and nobody else.
+//! Whom a proxy takes for the approval service: the mesh's identity that the objects name, and nobody else. And by what the
+//! service can be reached: the mesh's mutual TLS alone.
 
 use breakglass_tests::client::get;
+use breakglass_tests::manifests::kustomization;
 
 use super::asked::Entrance;
 use super::identity::{APPROVALS, HTTP};
@@ -30,5 +32,19 @@ fn another_identity_of_the_mesh_is_not_the_approval_service() {
             let asked = entrance.ask(&get("/v1/orders/17").token(&token));
             asked.answer.status == 200
         });
+    });
+}
+
+#[test]
+fn the_approval_service_takes_no_plain_http_from_the_network() {
+    inside("driven::identities::the_approval_service_takes_no_plain_http_from_the_network", || {
+        let mut mesh = Mesh::start(kustomize("envoy/istio/sidecar"));
+        let service = mesh.approvals().address(8300);
+        let in_plain_text = || get("/healthz").try_send(service).map(|answer| answer.status);
+        assert!(in_plain_text().is_err(), "{:?}", in_plain_text());
+        // It is what kubernetes-mesh adds that closes it: without that the mesh is PERMISSIVE.
+        let shipped = Mesh::of_istio(&kustomization("envoy/kubernetes-mesh"));
+        mesh.control_plane.delete(&shipped);
+        mesh.approvals().until("plain HTTP", |_| in_plain_text().is_ok_and(|status| status == 200));
     });
 }

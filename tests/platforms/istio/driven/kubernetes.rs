@@ -1,6 +1,6 @@
 //! What Kubernetes says of the pods: its objects, which do not change.
 
-use breakglass_tests::manifests::objects;
+use breakglass_tests::manifests::kustomization;
 use serde_json::{Value, json};
 
 use super::identity::{APPROVALS, GATEWAY, GRPC, HTTP, Identity, OTHER_GATEWAY, PAYMENTS, TCP};
@@ -20,8 +20,9 @@ pub(crate) fn cluster() -> Vec<Value> {
     };
     let ports: Vec<Value> = PORTS.iter().map(port).collect();
     let mut cluster = served(&PAYMENTS, service(&PAYMENTS, "payments", &ports));
-    let mut approvals = objects("envoy/kubernetes/service.yaml").remove(0);
-    approvals["metadata"]["namespace"] = json!(APPROVALS.namespace);
+    let shipped = kustomization("envoy/kubernetes-mesh");
+    let mut approvals = shipped.into_iter().find(|object| object["kind"] == "Service").unwrap();
+    assert_eq!(approvals["metadata"]["namespace"], APPROVALS.namespace);
     approvals["spec"]["clusterIP"] = json!(cluster_ip(&APPROVALS));
     // The names of the container's ports, which the endpoints below give numbers: the service's own.
     for port in approvals["spec"]["ports"].as_array_mut().unwrap() {

@@ -8,6 +8,7 @@ use std::{fs, io, thread};
 use breakglass_tests::artefacts::{binary, filter, root};
 use breakglass_tests::certificates::Authority;
 use breakglass_tests::client::get;
+use breakglass_tests::manifests::kustomization;
 use breakglass_tests::service::Ran;
 use breakglass_tests::upstream::Upstream;
 use breakglass_tests::wait::until;
@@ -72,7 +73,7 @@ impl Mesh {
             istio.push(provider.authentication(namespace, &json!({label.0: label.1})));
         }
         // The approval service is reached with an identity of the mesh, or not at all.
-        istio.push(strict(APPROVALS.namespace));
+        istio.extend(Mesh::of_istio(&kustomization("envoy/kubernetes-mesh")));
         let control_plane = ControlPlane::start(cluster, istio, ambient);
         let (config, people, proxy_token) = configuration(proxy_token);
         let etc = folder.path().join("approvals");
@@ -200,14 +201,19 @@ pub(crate) const NAMES: &[(Ipv4Addr, &str)] = &[(APPROVALS.ip, APPROVALS_HOST)];
 /// The service's configuration as it is shipped, with the digests of tokens that were made, and an auditor, who is
 /// nobody in the one that is shipped.
 fn configuration(proxy_token: Option<&str>) -> (String, Vec<(&'static str, String)>, String) {
-    let mut config = fs::read_to_string(root().join("envoy/kubernetes/config.toml")).unwrap();
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    // The one begins with fields of the whole, the other ends with tables.
+    let listeners = read("envoy/kubernetes-mesh/listeners.toml");
+    let (listeners, proxies) = listeners.split_once("[[proxies]]").unwrap();
+    let people = read("envoy/kubernetes/config.toml");
+    let mut config = format!("{listeners}{people}\n[[proxies]]{proxies}");
     let mut people = Vec::new();
     let token = |name: &str, known: &str, config: &mut String| {
         let made =
             std::process::Command::new(binary()).args(["keygen", "api-token", "--json"]).output();
         let made = Ran::from(made.unwrap()).json();
         let digest = made["token_sha256"].as_str().unwrap();
-        assert!(config.contains(known), "{name} has a digest in envoy/kubernetes/config.toml");
+        assert!(config.contains(known), "{name} has a digest in what is shipped");
         *config = config.replace(known, digest);
         made["token"].as_str().unwrap().to_owned()
     };

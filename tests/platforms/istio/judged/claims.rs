@@ -1,6 +1,9 @@
 //! What comments and documents say of Istio beside where the filter stands: warnings, the order of policies,
 //! paths, addresses, logs, and what the alternatives become.
 
+use std::fs;
+
+use breakglass_tests::artefacts::root;
 use breakglass_tests::istio::Workload;
 use breakglass_tests::manifests::read;
 use serde_json::{Value, json};
@@ -169,6 +172,16 @@ fn the_alternatives_have_no_vm_id_of_their_own() {
     }
 }
 
+/// The fields of a client certificate in the comment of `alternatives/approvals.yaml`.
+fn commented() -> Vec<(String, String)> {
+    let text = fs::read_to_string(root().join("envoy/istio/alternatives/approvals.yaml")).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("#   "));
+    let fields = lines.filter_map(|line| line.split_once(": "));
+    let fields: Vec<_> = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    assert_eq!(fields.len(), 4, "{fields:?}");
+    fields
+}
+
 /// The cluster that they name verifies the service's name, and is there where a Sidecar object lets it.
 #[test]
 fn the_cluster_of_the_alternatives_is_there_where_a_sidecar_object_lets_it() {
@@ -178,6 +191,21 @@ fn the_cluster_of_the_alternatives_is_there_where_a_sidecar_object_lets_it() {
     let cluster = generated.cluster("payments", name).unwrap().to_string();
     assert!(cluster.contains(r#""exact":"approvals.internal""#), "{cluster}");
     assert!(cluster.contains(r#""sni":"approvals.internal""#), "{cluster}");
+    // With the lines that a comment there has, it shows a certificate from files, and asks for the same name.
+    let mut mutual = objects.clone();
+    let rule = mutual.iter_mut().find(|object| object["kind"] == "DestinationRule").unwrap();
+    for (member, value) in commented() {
+        rule["spec"]["trafficPolicy"]["tls"][member] = json!(value);
+    }
+    let generated = Scenario::with(mutual).generate();
+    let cluster = generated.cluster("payments", name).unwrap().to_string();
+    for text in [
+        "file-cert:/etc/breakglass-tls/tls.crt~/etc/breakglass-tls/tls.key",
+        "file-root:/etc/breakglass-tls/ca.crt",
+        r#""exact":"approvals.internal""#,
+    ] {
+        assert!(cluster.contains(text), "{text} in {cluster}");
+    }
     let limited = |hosts: &str| {
         let sidecar = read(&format!(
             "apiVersion: networking.istio.io/v1
