@@ -5,17 +5,21 @@
 //! what Envoy Gateway itself generates.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use breakglass_tests::artefacts::{self, root};
+use breakglass_tests::certificates::{Authority, replace};
 use breakglass_tests::client::{get, request};
 use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::istio::{cluster, socket};
 use breakglass_tests::manifests::objects;
 use breakglass_tests::policy::{APPROVER, AUDIENCE, ISSUER};
 use breakglass_tests::service::Service;
+use breakglass_tests::service::proxy_token_sha256;
 use breakglass_tests::wait::{during, until};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// The listener, the routes and the cluster of the approval service, as Envoy Gateway generates them.
 fn generated() -> Value {
@@ -42,6 +46,11 @@ fn gate(service: &Service) -> Gate {
 /// The generated configuration with the module from a file, on free ports, in front of the tests' API; and with one
 /// route more, that of another Gateway on the same Envoy.
 fn gate_with(plan: Plan, change: impl FnOnce(&mut Value)) -> Gate {
+    gate_over(plan, None, change)
+}
+
+/// The same, with TLS to the approval service by what is in this folder in place of the proxies' Secret.
+fn gate_over(plan: Plan, secret: Option<&Path>, change: impl FnOnce(&mut Value)) -> Gate {
     plan.start_with(|settings| {
         let mut generated = generated();
         let mut routes = generated["routes"].take();
@@ -76,9 +85,13 @@ fn gate_with(plan: Plan, change: impl FnOnce(&mut Value)) -> Gate {
         listener.as_object_mut().unwrap().remove("@type");
         // Of the listener's own, for connections without a route.
         listener.as_object_mut().unwrap().remove("access_log");
-        // The approval service, here without its TLS.
-        let approvals =
-            cluster(generated["approvals"]["name"].as_str().unwrap(), socket(settings.approvals));
+        let name = generated["approvals"]["name"].as_str().unwrap();
+        let mut approvals = cluster(name, socket(settings.approvals));
+        if let Some(secret) = secret {
+            let socket = generated["approvals"]["transport_socket"].to_string();
+            approvals["transport_socket"] =
+                serde_json::from_str(&mounted(&socket, secret)).unwrap();
+        }
         json!({
             "node": {"id": "payments", "cluster": "payments"},
             "admin": {"address": socket("127.0.0.1:0".parse().unwrap())},
@@ -89,6 +102,53 @@ fn gate_with(plan: Plan, change: impl FnOnce(&mut Value)) -> Gate {
         })
         .to_string()
     })
+}
+
+/// A text that names what a kubelet mounts into the proxies' pods, with this folder in place of it.
+fn mounted(text: &str, secret: &Path) -> String {
+    let here = |text: &str| {
+        ["/breakglass/tls", "/breakglass/sds"]
+            .iter()
+            .fold(text.to_owned(), |text, path| text.replace(path, secret.to_str().unwrap()))
+    };
+    let shipped = objects("envoy/gateway/tls.yaml").remove(0);
+    for (name, text) in shipped["data"].as_object().unwrap() {
+        fs::write(secret.join(name), here(text.as_str().unwrap())).unwrap();
+    }
+    here(text)
+}
+
+#[test]
+fn the_approval_service_is_reached_as_its_pods_serve_proxies() {
+    const NAME: &str = "approvals.breakglass.svc.cluster.local";
+    // By the right name and certificate; a service of another name; a proxy of another name.
+    for (service_name, proxy, status) in
+        [(NAME, "payments", 200), ("payments", "payments", 503), (NAME, "orders", 503)]
+    {
+        let (authority, files) = (Authority::new(), TempDir::new().unwrap());
+        for name in ["ca.crt", "clients.crt"] {
+            replace(&files.path().join(name), &authority.pem());
+        }
+        authority.server(&[service_name, "127.0.0.1"]).write(files.path(), "service");
+        authority.identity(proxy).write(files.path(), "tls");
+        let mut service = Service::start();
+        let sha256 = proxy_token_sha256();
+        service.secure(
+            files.path(),
+            &format!("[[proxies]]\nname = \"payments\"\ncertificate_san = \"payments\"\ntoken_sha256 = \"{sha256}\"\n"),
+        );
+        let plan = Plan::asking(&service).through(service.proxies_address());
+        let gate = gate_over(plan, Some(files.path()), |_| ());
+        let (_, token) = service.grant(&["orders:read"], "10m");
+        let order = || gate.send(&get("/v1/orders/17").token(&token));
+        if status == 200 {
+            until("the keys", || (order().status == 200).then_some(()));
+        }
+        during(Duration::from_secs(2), || {
+            let answer = order();
+            assert_eq!(answer.status, status, "{service_name}, {proxy}: {answer:?}");
+        });
+    }
 }
 
 #[test]

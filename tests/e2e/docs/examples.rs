@@ -8,7 +8,7 @@ use breakglass_tests::certificates::{Authority, replace};
 use breakglass_tests::client::get;
 use breakglass_tests::envoy::Envoy;
 use breakglass_tests::gate::Plan;
-use breakglass_tests::manifests::objects;
+use breakglass_tests::manifests::{objects, read};
 use breakglass_tests::service::Service;
 use breakglass_tests::shipped_tls::with_files;
 use breakglass_tests::wait::until;
@@ -131,6 +131,31 @@ fn every_rule_of_an_authorization_policy_in_the_documents_is_one() {
         assert_eq!(complaints(&policy), Vec::<String>::new(), "{}", example.document.display());
         policy["spec"]["rules"][0]["wehn"] = policy["spec"]["rules"][0]["when"].take();
         assert!(!complaints(&policy).is_empty(), "a field that Istio does not know is found");
+    }
+}
+
+#[test]
+fn the_certificates_of_cert_manager_in_the_documents_are_those_that_pods_mount() {
+    let [example] = &marked("yaml cert-manager")[..] else { panic!("one example") };
+    let certificates = read(&example.text).unwrap();
+    let [service, proxy] = &certificates[..] else { panic!("two certificates") };
+    let secret = |file: &str, name: &str| {
+        let text = objects(file).remove(0).to_string();
+        text.contains(&format!("\"secretName\":\"{name}\""))
+    };
+    let named =
+        |certificate: &Value| certificate["spec"]["secretName"].as_str().unwrap().to_owned();
+    assert!(secret("envoy/kubernetes/deployment.yaml", &named(service)));
+    assert!(secret("envoy/gateway/envoyproxy.yaml", &named(proxy)));
+    let names = |certificate: &Value| certificate["spec"]["dnsNames"].as_array().unwrap().clone();
+    // As the proxies of Envoy Gateway verify it, and as the service knows a proxy.
+    let bootstrap = objects("envoy/gateway/envoyproxy.yaml").remove(0)["spec"]["bootstrap"].take();
+    let sni =
+        bootstrap["jsonPatches"][0]["value"]["transport_socket"]["typed_config"]["sni"].clone();
+    assert!(names(service).contains(&sni), "{sni}");
+    let listeners = fs::read_to_string(root().join("envoy/kubernetes/listeners.toml")).unwrap();
+    for name in names(proxy) {
+        assert!(listeners.contains(&format!("certificate_san = {name}")), "{name}");
     }
 }
 

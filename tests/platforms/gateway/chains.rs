@@ -201,7 +201,7 @@ fn breakglass_is_first_in_every_chain() {
     let mut hmac = opaque("envoy-oidc-hmac", "hmac-secret", &"k".repeat(32));
     hmac["metadata"]["namespace"] = json!("envoy-gateway-system");
     objects.push(hmac);
-    // A listener with TLS and HTTP/3.
+    // A listener with TLS and HTTP/3, at a port that the approval service does not have.
     let (certificate, key) = world().authority.identity("payments.example").pem();
     objects.push(secret(
         "payments",
@@ -212,7 +212,7 @@ fn breakglass_is_first_in_every_chain() {
         listeners.iter().zip(8100..).map(|((name, _), port)| (&**name, port)).collect();
     let mut entry = gateway(&ports);
     entry["spec"]["listeners"].as_array_mut().unwrap().push(json!({"name": "http3",
-        "protocol": "HTTPS", "port": 8443, "allowedRoutes": {"namespaces": {"from": "All"}},
+        "protocol": "HTTPS", "port": 8543, "allowedRoutes": {"namespaces": {"from": "All"}},
         "tls": {"mode": "Terminate", "certificateRefs": [{"name": "tls"}]}}));
     objects.extend([route("payments", "http3", "http3"), entry]);
     let mut http3 = crate::objects::to_gateway("payments");

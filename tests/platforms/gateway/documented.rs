@@ -30,6 +30,11 @@ case "$*" in
   "--namespace "*" create secret generic "*" --from-file=token="*)
     mkdir -p "$CLUSTER/secrets/$2"
     cp "${7#--from-file=token=}" "$CLUSTER/secrets/$2/$6" ;;
+  "--namespace "*" create secret generic "*" --type=kubernetes.io/tls --from-file=tls.crt="*)
+    mkdir -p "$CLUSTER/secrets/$2/$6"
+    for file in "${8#--from-file=}" "${9#--from-file=}" "${10#--from-file=}"; do
+      cp "${file#*=}" "$CLUSTER/secrets/$2/$6/${file%%=*}"
+    done ;;
   "create --dry-run=client --filename "*" --output jsonpath={.spec.wasm[0].config}")
     cat "$CLUSTER/config.json" ;;
   "apply --filename "*)
@@ -152,9 +157,19 @@ fn the_document_from_its_first_line_and_the_story_on_what_it_applied() {
     let steps = blocks("sh gateway");
     assert_eq!(steps.len(), 4, "{steps:?}");
     let reader = Reader::new();
-    // 1. The secret.
+    // The certificates are there since the service was installed.
+    reader
+        .done("breakglass keygen certificates --out tls --dns approvals.internal --proxy payments");
+    // 1. The secrets.
     let printed = reader.done(&steps[0]);
     let digest = printed.trim().strip_prefix("token_sha256").unwrap().trim();
+    let mounted = reader.path("cluster/secrets/envoy-gateway-system/breakglass-proxy-tls");
+    for (name, from) in
+        [("tls.crt", "payments.crt"), ("tls.key", "payments.key"), ("ca.crt", "ca.crt")]
+    {
+        let held = fs::read(mounted.join(name)).unwrap();
+        assert_eq!(held, fs::read(reader.path("tls").join(from)).unwrap(), "{name}");
+    }
     assert_eq!(digest.len(), 64, "{digest}");
     let secret = reader.path("cluster/secrets/envoy-gateway-system/breakglass-proxy");
     let token = fs::read_to_string(&secret).unwrap();
@@ -173,7 +188,7 @@ fn the_document_from_its_first_line_and_the_story_on_what_it_applied() {
     let (service, upstream) = (Service::start(), Upstream::start());
     route_to(&service);
     let mut objects = reader.applied();
-    assert_eq!(objects.len(), 3);
+    assert_eq!(objects.len(), 4);
     objects.extend([
         class(),
         entry,

@@ -5,11 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-use breakglass_tests::certificates::Identity;
+use breakglass_tests::certificates::{Authority, Identity};
 use breakglass_tests::client::Answer;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 /// A request that came.
 pub(crate) struct Asked {
@@ -20,22 +21,31 @@ pub(crate) struct Asked {
     pub(crate) body: Vec<u8>,
 }
 
-/// Serves HTTP/1.1 over TLS, as `identity`, for as long as the process lives.
+/// Serves HTTP/1.1 over TLS, as `identity`, for as long as the process lives; with `clients`, to those alone that show a
+/// certificate of this authority.
 pub(crate) fn serve(
     address: &str,
     identity: &Identity,
+    clients: Option<&Authority>,
     answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
 ) {
     let (certificate, key) = identity.pem();
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
         .unwrap();
+    let config = match clients {
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            config.with_client_cert_verifier(verifier.build().unwrap())
+        }
+        None => config.with_no_client_auth(),
+    };
+    let config = config.with_single_cert(vec![certificate], key).unwrap();
     let (config, answer) = (Arc::new(config), Arc::new(answer));
     let listener = TcpListener::bind(address).unwrap();
     thread::spawn(move || {

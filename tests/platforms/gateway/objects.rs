@@ -35,8 +35,17 @@ pub(crate) fn namespaces(objects: &[Value]) -> Vec<Value> {
 pub(crate) fn placed(mut object: Value) -> Value {
     match object["kind"].as_str().unwrap() {
         "EnvoyProxy" => {
-            let container = "/spec/provider/kubernetes/envoyDeployment/container/env/0/name";
-            assert_eq!(object.pointer(container), Some(&json!("BREAKGLASS_PROXY_TOKEN")));
+            let deployment = &object["spec"]["provider"]["kubernetes"]["envoyDeployment"];
+            let container = &deployment["container"];
+            assert_eq!(container["env"][0]["name"], "BREAKGLASS_PROXY_TOKEN");
+            // What `world` puts there.
+            let mounted =
+                [("breakglass-tls", "/breakglass/tls"), ("breakglass-sds", "/breakglass/sds")];
+            for ((name, path), index) in mounted.into_iter().zip(0..) {
+                let mount = json!({"name": name, "mountPath": path, "readOnly": true});
+                assert_eq!(container["volumeMounts"][index], mount);
+                assert_eq!(deployment["pod"]["volumes"][index]["name"], name);
+            }
             let version = artefacts::envoy_version();
             object["spec"]["provider"] = json!({"type": "Host", "host": {"envoyVersion": version}});
         }
@@ -59,7 +68,7 @@ pub(crate) fn shipped(file: &str) -> Vec<Value> {
 
 /// What `kubectl apply --filename envoy/gateway` applies, filled in.
 pub(crate) fn all_shipped() -> Vec<Value> {
-    ["clienttrafficpolicy.yaml", "envoyextensionpolicy.yaml", "envoyproxy.yaml"]
+    ["clienttrafficpolicy.yaml", "envoyextensionpolicy.yaml", "envoyproxy.yaml", "tls.yaml"]
         .iter()
         .flat_map(|file| shipped(file))
         .collect()

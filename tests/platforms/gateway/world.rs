@@ -10,11 +10,15 @@ use std::sync::{LazyLock, Mutex};
 use breakglass_tests::artefacts::{self, root};
 use breakglass_tests::certificates::Authority;
 use breakglass_tests::client::Answer;
+use breakglass_tests::manifests::objects;
 use breakglass_tests::service::Service;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::https::{Asked, serve};
+
+/// The approval service's name.
+pub(crate) const APPROVALS: &str = "approvals.breakglass.svc.cluster.local";
 
 /// Where the approval service is, while there is one.
 static SERVICE: Mutex<Option<SocketAddr>> = Mutex::new(None);
@@ -37,13 +41,13 @@ pub(crate) fn world() -> &'static World {
 pub(crate) fn name_hosts(wasm: &str) {
     let hosts = format!(
         "127.0.0.1 localhost\n{wasm} envoy-gateway.envoy-gateway-system.svc.cluster.local\n\
-         127.0.0.2 approvals.internal\n\
+         127.0.0.2 {APPROVALS}\n\
          127.0.0.3 registry.internal\n127.0.0.4 modules.internal\n"
     );
     fs::write("/etc/hosts", hosts).unwrap();
 }
 
-/// From now on `approvals.internal` is this service.
+/// From now on [`APPROVALS`] is this service.
 pub(crate) fn route_to(service: &Service) {
     *SERVICE.lock().unwrap() = Some(service.address());
 }
@@ -62,13 +66,16 @@ impl World {
         let authority = Authority::new();
         fs::write("/etc/ssl/certs/ca-certificates.crt", authority.pem()).unwrap();
         name_hosts("127.0.0.1");
-        serve("127.0.0.2:443", &authority.identity("approvals.internal"), forward);
+        // As its pods serve proxies: by client certificates of an authority that the system does not know.
+        let private = Authority::new();
+        serve("127.0.0.2:8443", &private.identity(APPROVALS), Some(&private), forward);
+        mount(&private);
         let layout = layout(directory.path());
         let index: Value =
             serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
         let digest = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
         let manifest = digest.clone();
-        serve("127.0.0.3:443", &authority.identity("registry.internal"), move |asked| {
+        serve("127.0.0.3:443", &authority.identity("registry.internal"), None, move |asked| {
             registry(&layout, &manifest, asked)
         });
         let versions =
@@ -105,6 +112,18 @@ impl World {
     /// The certificates of its proxies.
     pub(crate) fn certificates(&self) -> PathBuf {
         self.config_home().join("certs/envoy")
+    }
+}
+
+/// What a kubelet mounts into the proxies' pods: the Secret of the client certificate, and what is shipped beside it.
+fn mount(authority: &Authority) {
+    let (certificate, key) = authority.identity("payments").pem();
+    for (name, text) in [("tls.crt", certificate), ("tls.key", key), ("ca.crt", authority.pem())] {
+        fs::write(Path::new("/breakglass/tls").join(name), text).unwrap();
+    }
+    let shipped = objects("envoy/gateway/tls.yaml").remove(0);
+    for (name, text) in shipped["data"].as_object().unwrap() {
+        fs::write(Path::new("/breakglass/sds").join(name), text.as_str().unwrap()).unwrap();
     }
 }
 
