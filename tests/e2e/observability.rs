@@ -49,7 +49,8 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_metric_that_is_asked_for_is_counted() {
-    let service = Service::start();
+    let mut service = Service::start();
+    service.add("[trail_heads]\nlog = true\n");
     let gate = Plan::asking(&service).alone().start();
     gate.refuses(&get("/admin/users"), 401, "token_missing");
     let (_, token) = service.grant(&["orders:read"], "10m");
@@ -60,7 +61,12 @@ fn every_metric_that_is_asked_for_is_counted() {
         let counted = ["breakglass_jwks{", "breakglass_introspection{", r#""permit"}"#];
         counted.iter().all(|name| page.contains(name)).then_some(page)
     });
-    let pages = pages + &String::from_utf8_lossy(&service.get("/metrics").body);
+    let service = until("what the service counted", || {
+        let page = String::from_utf8_lossy(&service.get("/metrics").body).into_owned();
+        // A head is handed over a moment after the start.
+        page.contains("breakglass_trail_heads_total{").then_some(page)
+    });
+    let pages = pages + &service;
     let counted: Vec<&str> = names(&pages).collect();
     for query in queries() {
         for name in names(&query) {
