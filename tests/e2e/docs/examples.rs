@@ -176,4 +176,14 @@ fn the_service_takes_every_configuration_of_it_in_the_documents() {
         assert!(checked.status.success(), "{}: {checked:?}", example.document.display());
         assert!(!check(&example.text.replace("listen", "lisden")).status.success());
     }
+    // A part stands at the end of a whole one.
+    let whole = &marked("toml service")[0].text;
+    let parts = marked("toml service part");
+    assert!(!parts.is_empty());
+    for part in parts {
+        let checked = check(&format!("{whole}\n\n{}", part.text));
+        assert!(checked.status.success(), "{}: {checked:?}", part.document.display());
+        let misspelt = part.text.replace(" = ", "x = ");
+        assert!(!check(&format!("{whole}\n\n{misspelt}")).status.success());
+    }
 }

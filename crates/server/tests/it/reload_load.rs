@@ -182,11 +182,13 @@ async fn a_person_who_is_removed_loses_the_grant() {
     let token = service.token(&id).await;
     assert!(reload_with(&service, &without(&config(&service.directory), "alice")).await);
     for _ in 0..1000 {
-        if service.introspect(&token).await["active"] == false {
-            assert_eq!(acts(&service, "holder_left").await.len(), 1);
+        // The act is written after the last revocation.
+        if service.introspect(&token).await["active"] == false
+            && acts(&service, "holder_left").await.len() == 1
+        {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    panic!("the grant holds");
+    panic!("the grant holds, or the trail does not say that its holder has left");
 }
