@@ -33,6 +33,20 @@ pub struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub key_switch: Option<KeySwitchHealth>,
+    /// The places of `trail_heads` that did not take the last head of the trail; empty where all did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold_heads: Vec<UntoldHead>,
+}
+
+/// A place that did not take the last head of the trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UntoldHead {
+    /// The field of `trail_heads` that names it: `file` or `url`; `database` where the head could not be read.
+    pub place: String,
+    /// Since when no head was taken there.
+    pub since: Instant,
+    /// Why the last one was not.
+    pub error: String,
 }
 
 /// A signing key whose time has come and that does not sign yet.

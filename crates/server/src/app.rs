@@ -21,6 +21,7 @@ use crate::reload::Reloads;
 use crate::store::Store;
 use crate::timekeeper::{Doubt, Timekeeper, TrustedMoment};
 use crate::tls::Endpoint;
+use crate::untold_heads::UntoldHeads;
 use crate::waits::Waits;
 
 /// The service's parts; a handle that is cheap to clone.
@@ -43,6 +44,7 @@ struct Parts {
     probes: Probes,
     configurations: Configurations,
     tls: OnceLock<Vec<Arc<Endpoint>>>,
+    untold_heads: UntoldHeads,
 }
 
 /// What the configuration file says, and what follows from it: a reload replaces all of it at once.
@@ -121,6 +123,7 @@ impl App {
             probes: Probes::default(),
             configurations: Configurations::default(),
             tls: OnceLock::new(),
+            untold_heads: UntoldHeads::default(),
         }))
     }
 
@@ -261,6 +264,12 @@ impl App {
     #[must_use]
     pub fn configurations(&self) -> &Configurations {
         &self.0.configurations
+    }
+
+    /// Where the head of the trail is not told at present.
+    #[must_use]
+    pub fn untold_heads(&self) -> &UntoldHeads {
+        &self.0.untold_heads
     }
 
     /// The TLS of the listeners, once they are open.

@@ -50,4 +50,5 @@ pub mod tasks;
 pub mod text;
 pub mod timekeeper;
 pub mod tls;
+pub mod untold_heads;
 pub mod waits;

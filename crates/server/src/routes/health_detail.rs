@@ -1,12 +1,13 @@
 //! What an auditor is told of the service's health: `GET /healthz?detail=1`.
 
 use breakglass_api::Instant;
-use breakglass_api::health::{ClockHealth, ClockState, Health, KeySwitchHealth};
+use breakglass_api::health::{ClockHealth, ClockState, Health, KeySwitchHealth, UntoldHead};
 
 use crate::app::App;
 use crate::clock::written;
 use crate::key_switch::{self, HeldUp};
 use crate::timekeeper::Doubt;
+use crate::untold_heads::Untold;
 
 /// The most proxies that are named.
 const NAMED: usize = 20;
@@ -15,7 +16,24 @@ pub(super) fn of(app: &App) -> Health {
     let configuration = Some(app.reloads().view());
     let tls = app.tls().iter().map(|endpoint| endpoint.health()).collect();
     let key_switch = key_switch::held_up(app, app.now()).map(switch);
-    Health { status: "ok".to_owned(), clock: Some(clock(app)), configuration, tls, key_switch }
+    Health {
+        status: "ok".to_owned(),
+        clock: Some(clock(app)),
+        configuration,
+        tls,
+        key_switch,
+        untold_heads: untold_heads(app),
+    }
+}
+
+fn untold_heads(app: &App) -> Vec<UntoldHead> {
+    let places = app.untold_heads().all().into_iter();
+    let health = |(place, untold): (&str, Untold)| UntoldHead {
+        place: place.to_owned(),
+        since: written(untold.since),
+        error: untold.error,
+    };
+    places.map(health).collect()
 }
 
 fn switch(held: HeldUp) -> KeySwitchHealth {

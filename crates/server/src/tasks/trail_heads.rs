@@ -20,6 +20,14 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// How long a place may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// The places, as metrics and `GET /healthz?detail=1` name them.
+const LOG: &str = "log";
+const FILE: &str = "file";
+const URL: &str = "url";
+
+/// Where heads are read.
+const DATABASE: &str = "database";
+
 /// What each place was told last.
 #[derive(Debug, Default)]
 struct Told {
@@ -39,32 +47,53 @@ pub async fn keep_telling(app: App) {
 
 async fn tell(app: &App, told: &mut Told) {
     let config = app.config();
-    let Some(places) = &config.trail_heads else { return };
+    let places = config.trail_heads.as_ref();
+    app.untold_heads().keep(|place| places.is_some_and(|places| has(places, place)));
+    let Some(places) = places else { return };
     let (head, line) = match app.store().signed_head(app.now()).await {
         Ok((head, line)) => (head, line.to_string()),
         Err(cause) => {
             tracing::error!(%cause, "the head of the trail cannot be read");
-            return app.metrics().service().told_head("database", false);
+            return told_at(app, DATABASE, Err(cause.to_string()));
         }
     };
+    app.untold_heads().take(DATABASE, app.now(), Ok(()));
     if places.log && told.log.as_ref() != Some(&head) {
         tracing::info!(head = line, "head of the trail");
-        app.metrics().service().told_head("log", true);
+        told_at(app, LOG, Ok(()));
         told.log = Some(head.clone());
     }
     if let Some(path) = places.file.clone().filter(|_| told.file.as_ref() != Some(&head)) {
         let line = line.clone();
-        if done(app, "file", move || append(&path, &line).map_err(|error| error.to_string())).await
-        {
+        let append =
+            move || append(&path, &line).map_err(|error| format!("{}: {error}", path.display()));
+        if done(app, FILE, append).await {
             told.file = Some(head.clone());
         }
     }
     if places.url.is_some() && told.url.as_ref() != Some(&head) {
         let places = places.clone();
-        if done(app, "url", move || put(&places, &line)).await {
+        if done(app, URL, move || put(&places, &line)).await {
             told.url = Some(head);
         }
     }
+}
+
+/// Whether heads are told there.
+fn has(places: &TrailHeads, place: &str) -> bool {
+    match place {
+        LOG => places.log,
+        FILE => places.file.is_some(),
+        URL => places.url.is_some(),
+        // Heads come from there, wherever they go.
+        _ => true,
+    }
+}
+
+/// Counts how telling a place ended, and keeps why it failed.
+fn told_at(app: &App, place: &'static str, result: Result<(), String>) {
+    app.metrics().service().told_head(place, result.is_ok());
+    app.untold_heads().take(place, app.now(), result);
 }
 
 /// Does it on a thread of its own, and says how it ended.
@@ -78,11 +107,12 @@ async fn done(
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("it took longer than {} s", LIMIT.as_secs())),
     };
-    app.metrics().service().told_head(place, result.is_ok());
     if let Err(cause) = &result {
         tracing::error!(cause, place, "the head of the trail was not taken there");
     }
-    result.is_ok()
+    let is_taken = result.is_ok();
+    told_at(app, place, result);
+    is_taken
 }
 
 fn append(path: &Path, line: &str) -> io::Result<()> {

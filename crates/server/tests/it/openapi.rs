@@ -326,6 +326,7 @@ async fn answers_have_the_members_that_it_describes() {
         "Spelling",
         "TlsHealth",
         "TokenForm",
+        "UntoldHead",
         "Why",
     ];
     assert_eq!(left, others);

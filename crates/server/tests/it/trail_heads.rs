@@ -1,6 +1,7 @@
 //! The head of the trail is told to a file and with PUT, signed, and a place that does not take it holds nothing up.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 type Taken = Arc<Mutex<Vec<(String, Value)>>>;
 
-async fn with(section: &str) -> Service {
+pub(crate) async fn with(section: &str) -> Service {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path().display().to_string();
     let text = format!("{}\n[trail_heads]\n{}\n", config(&directory), section.replace("AT", &at));
@@ -24,12 +25,17 @@ async fn with(section: &str) -> Service {
 
 /// A place that takes heads, and its URL.
 async fn place(status: StatusCode) -> (Taken, String) {
+    place_that_answers(Arc::new(Mutex::new(status))).await
+}
+
+/// The same, with a status that can be changed.
+async fn place_that_answers(status: Arc<Mutex<StatusCode>>) -> (Taken, String) {
     let taken = Taken::default();
     let keep = Arc::clone(&taken);
     let take = put(move |headers: HeaderMap, Json(body): Json<Value>| async move {
         let bearer = headers["authorization"].to_str().unwrap().to_owned();
         keep.lock().unwrap().push((bearer, body));
-        status
+        *status.lock().unwrap()
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/heads", listener.local_addr().unwrap());
@@ -37,10 +43,10 @@ async fn place(status: StatusCode) -> (Taken, String) {
     (taken, url)
 }
 
-async fn until_counted(service: &Service, place: &str, result: &str) {
+pub(crate) async fn until_counted(service: &Service, place: &str, result: &str, times: i64) {
     let name = format!("breakglass_trail_heads_total{{place=\"{place}\",result=\"{result}\"}}");
     for _ in 0..500 {
-        if service.counter(&name).await == 1 {
+        if service.counter(&name).await == times {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -57,7 +63,7 @@ async fn a_head_goes_to_the_file_and_to_the_url() {
     service.pending().await;
     let telling = tokio::spawn(keep_telling(service.app.clone()));
     for place in ["file", "log", "url"] {
-        until_counted(&service, place, "taken").await;
+        until_counted(&service, place, "taken", 1).await;
     }
     telling.abort();
     let text = fs::read_to_string(service.directory.path().join("heads")).unwrap();
@@ -67,8 +73,35 @@ async fn a_head_goes_to_the_file_and_to_the_url() {
         (line["seq"].as_i64(), line["hash"].as_str()),
         (Some(head.seq), Some(head.hash.as_str()))
     );
-    let taken = taken.lock().unwrap();
-    assert_eq!(*taken, [("Bearer secret".to_owned(), line)]);
+    assert_eq!(*taken.lock().unwrap(), [("Bearer secret".to_owned(), line)]);
+    let path = service.directory.path().join("heads");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    // The next one stands after it.
+    service.pending().await;
+    let telling = tokio::spawn(keep_telling(service.app.clone()));
+    until_counted(&service, "file", "taken", 2).await;
+    telling.abort();
+    let both = fs::read_to_string(&path).unwrap();
+    assert!(both.starts_with(&text) && both.lines().count() == 2, "{both}");
+}
+
+/// The credential goes to the place that is named, and to no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_is_not_followed() {
+    let (elsewhere, target) = place(StatusCode::NO_CONTENT).await;
+    for status in [StatusCode::FOUND, StatusCode::TEMPORARY_REDIRECT] {
+        let to = target.clone();
+        let redirect = put(move || async move { (status, [("location", to)]) });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/heads", listener.local_addr().unwrap());
+        let router = Router::new().route("/heads", redirect);
+        tokio::spawn(async { axum::serve(listener, router).await });
+        let service = with(&format!("url = \"{url}\"\ntoken_file = \"AT/token\"")).await;
+        let telling = tokio::spawn(keep_telling(service.app.clone()));
+        until_counted(&service, "url", "failed", 1).await;
+        telling.abort();
+        assert!(elsewhere.lock().unwrap().is_empty(), "{status}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,10 +110,66 @@ async fn a_place_that_takes_none_is_counted_and_the_others_have_it() {
     let section = format!("file = \"AT/heads\"\nurl = \"{url}\"\ntoken_file = \"AT/token\"");
     let service = with(&section).await;
     let telling = tokio::spawn(keep_telling(service.app.clone()));
-    until_counted(&service, "file", "taken").await;
-    until_counted(&service, "url", "failed").await;
+    until_counted(&service, "file", "taken", 1).await;
+    until_counted(&service, "url", "failed", 1).await;
     telling.abort();
     service.approved().await;
+}
+
+pub(crate) async fn untold(service: &Service) -> Value {
+    service.get("grace", "/healthz?detail=1").await.ok()["untold_heads"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_names_the_places_that_did_not_take_it_until_they_do() {
+    let status = Arc::new(Mutex::new(StatusCode::INSUFFICIENT_STORAGE));
+    let (taken, url) = place_that_answers(Arc::clone(&status)).await;
+    let section = format!("file = \"AT/away/heads\"\nurl = \"{url}\"\ntoken_file = \"AT/token\"");
+    let service = with(&section).await;
+    assert_eq!(untold(&service).await, Value::Null);
+    let mut telling = tokio::spawn(keep_telling(service.app.clone()));
+    until_counted(&service, "file", "failed", 1).await;
+    until_counted(&service, "url", "failed", 1).await;
+    let alice = service.get("alice", "/healthz?detail=1").await.ok();
+    assert_eq!(alice.get("untold_heads"), None, "for auditors: {alice}");
+    let first = untold(&service).await;
+    let named = |place: usize, member: &str| first[place][member].as_str().unwrap().to_owned();
+    assert_eq!((named(0, "place"), named(1, "place")), ("file".to_owned(), "url".to_owned()));
+    assert!(named(0, "error").contains("/away/heads: No such file"), "{first}");
+    assert!(named(1, "error").contains(&url) && named(1, "error").contains("507"), "{first}");
+
+    // It is said since the first one that was not taken, and no longer than that.
+    service.advance(300);
+    telling.abort();
+    fs::create_dir(service.directory.path().join("away")).unwrap();
+    telling = tokio::spawn(keep_telling(service.app.clone()));
+    until_counted(&service, "file", "taken", 1).await;
+    until_counted(&service, "url", "failed", 2).await;
+    assert_eq!(untold(&service).await, Value::from(vec![first[1].clone()]));
+    telling.abort();
+    *status.lock().unwrap() = StatusCode::OK;
+    telling = tokio::spawn(keep_telling(service.app.clone()));
+    until_counted(&service, "url", "taken", 1).await;
+    assert_eq!((untold(&service).await, taken.lock().unwrap().len()), (Value::Null, 3));
+    telling.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_forgets_a_place_that_the_configuration_does_not_name_any_more() {
+    let service = with("file = \"AT/away/heads\"").await;
+    let telling = tokio::spawn(keep_telling(service.app.clone()));
+    until_counted(&service, "file", "failed", 1).await;
+    assert_eq!(untold(&service).await[0]["place"], "file");
+    telling.abort();
+    service.app.reconfigure(Config::parse(&config(&service.directory)).unwrap());
+    let telling = tokio::spawn(keep_telling(service.app.clone()));
+    for _ in 0..500 {
+        if untold(&service).await == Value::Null {
+            return telling.abort();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{}", untold(&service).await);
 }
 
 #[test]
