@@ -11,3 +11,4 @@ mod exports;
 mod heads;
 mod laws;
 mod orders;
+mod trail_vectors;

@@ -1,5 +1,6 @@
 //! The chain of events: each is a link that has the hash of the link before it, and a signature by a key that is not in the
-//! database. docs/approval-service.md describes the form; the auditor's own reader of it is `breakglass_audit::service`.
+//! database. docs/approval-service.md describes the form; the auditor's own reader of it is `breakglass_audit::service`, which
+//! shares no code with this writer: crates/types/tests/vectors/trail.json ties the two.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -107,6 +108,11 @@ impl Event {
     }
 }
 
+/// What is signed of a head that is told to other places: `head`, time, place and hash, with a blank between two.
+pub(super) fn signed_text(time: &str, seq: i64, hash: &str) -> String {
+    format!("head {time} {seq} {hash}")
+}
+
 /// Begins the chain of a database that has none: from now on all events of before are covered by its first link.
 pub(super) async fn begin(pool: &SqlitePool) -> Result<(), StoreError> {
     let head = "SELECT head FROM positions";
@@ -163,3 +169,6 @@ async fn of_before(connection: &mut SqliteConnection) -> Result<String, StoreErr
         events.iter().for_each(|event| hash.add(event));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use breakglass_api::evidence::Action;
 use breakglass_api::trail::ServiceAction;
 use serde_json::{Value, json};
 
+use super::chain::signed_text;
 use super::event::{Event, select_events};
 use super::{Request, Store, StoreError, TrailHead};
 use crate::clock::{Moment, rfc3339};
@@ -110,14 +111,14 @@ impl Store {
     }
 
     /// The head of the trail, and the line that tells it to other places: `time`, `seq`, `hash`, `kid`, `signature`. What is
-    /// signed is `head`, time, place and hash, with a blank between two, as the hash of a link is.
+    /// signed ([`signed_text`]) is signed as the hash of a link is.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
     pub async fn signed_head(&self, now: Moment) -> Result<(TrailHead, Value), StoreError> {
         let head = self.trail_head().await?;
         let time = rfc3339(now.seconds());
-        let signature = self.keys.sign(&format!("head {time} {} {}", head.seq, head.hash));
+        let signature = self.keys.sign(&signed_text(&time, head.seq, &head.hash));
         let line = json!({
             "time": time, "seq": head.seq, "hash": head.hash, "kid": self.keys.kid(), "signature": signature,
         });
