@@ -1,8 +1,9 @@
-//! What auditors read: `GET /v1/audit/heads`, `/v1/audit/requests` and `/v1/audit/attempts`.
+//! What auditors read: `GET /v1/audit/heads`, `/v1/audit/events`, `/v1/audit/requests` and `/v1/audit/attempts`.
 
 use breakglass_api::attempts::Attempts;
 use breakglass_api::evidence::Evidence;
 use breakglass_api::heads::Page;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Body;
@@ -12,6 +13,19 @@ pub type HeadsPage = Page<IgnoredAny>;
 
 impl Body for HeadsPage {
     const NAME: &'static str = "a page of heads";
+}
+
+/// A page of events. What is in an event is read, and checked, by `breakglass_audit::service`.
+#[derive(Debug, Deserialize)]
+pub struct EventsPage {
+    /// The events.
+    pub events: Vec<IgnoredAny>,
+    /// `after` of the next page.
+    pub next: String,
+}
+
+impl Body for EventsPage {
+    const NAME: &'static str = "a page of events";
 }
 
 impl Body for Evidence {

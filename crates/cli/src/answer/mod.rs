@@ -25,7 +25,7 @@ pub use breakglass_api::scopes::{Scope, Scopes};
 pub use breakglass_api::token::Issued;
 pub use breakglass_api::{Instant, Word};
 
-pub use audit::HeadsPage;
+pub use audit::{EventsPage, HeadsPage};
 pub use request::Asked;
 
 /// How much of a text is repeated in a message, in characters.

@@ -37,7 +37,10 @@ const ASKING: &[(&str, &[&[&str]])] = &[
     ("proxies", &[&[], &["--expect", "EXPECTED"]]),
     ("proxies forget", &[&[PROXY, "--reason", "r"]]),
     ("status", &[&[], &[REQUEST], &["--state", "pending"], &["--all", "--mine"]]),
-    ("audit verify", &[&["--heads", "URL", "--allow-empty", "LOG"]]),
+    (
+        "audit verify",
+        &[&["--heads", "URL", "--allow-empty", "LOG"], &["--service", "--trail-key", "LOG"]],
+    ),
     ("audit report", &[&["--grant", GRANT, "LOG"]]),
     ("audit heads", &[&[]]),
     ("audit attempts", &[&[]]),
@@ -253,6 +256,7 @@ fn ours() -> Vec<(&'static str, Value)> {
         ("GET", "/v1/proxies"),
         ("POST", "/v1/probes"),
         ("GET", "/v1/scopes"),
+        ("GET", "/v1/audit/events"),
         ("GET", "/v1/audit/heads"),
         ("GET", "/v1/audit/requests"),
         ("GET", "/v1/audit/attempts"),
@@ -328,7 +332,8 @@ fn check(verbs: &[(&str, &[&[&str]])]) {
             let words = words(verb, arguments, log);
             let ours = StandIn::start(|_, call| good(call));
             let ran = ours.run(&words);
-            assert!([0, 7].contains(&ran.code), "{words:?}: {ran:?}");
+            // 5 and 7 are verdicts: nothing proves the answers of the stand-in.
+            assert!([0, 5, 7].contains(&ran.code), "{words:?}: {ran:?}");
             let calls = ours.calls();
             assert!(!calls.is_empty(), "{words:?}");
             for bad in 0..calls.len() {

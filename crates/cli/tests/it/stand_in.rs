@@ -298,6 +298,11 @@ pub(crate) fn good(call: &Call) -> Reply {
                   "approvers": ["bob", "carol"] },
                 { "name": "db:admin", "summary": null, "audience": "staging", "max_duration": "30m",
                   "may_request": false, "may_approve": true, "approvers": [] }] })
+        } else if call.is("GET", "/v1/audit/events") {
+            match call.path.contains("after=") {
+                true => json!({ "events": [], "next": "1.ev" }),
+                false => json!({ "events": [{ "seq": 1, "id": "ev" }], "next": "1.ev" }),
+            }
         } else if call.is("GET", "/v1/audit/heads") {
             json!({ "as_of": at, "heads": [], "next": null })
         } else if call.is("POST", &format!("/v1/proxies/{PROXY}/forget")) {

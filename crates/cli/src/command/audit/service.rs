@@ -1,4 +1,4 @@
-//! `breakglass audit verify --service`: the chain of the approval service's own events.
+//! `breakglass audit verify --service`: the chain of the approval service's own events, from a file or from the service.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read as _};
@@ -8,31 +8,64 @@ use breakglass_audit::service::{Check, Fault, Head, Keys, Verdict};
 use breakglass_server::store::maintenance;
 use serde_json::{Deserializer, Value, json};
 
-use crate::client::Failure;
+use super::input::no_page;
+use crate::answer::{EventsPage, Whole};
+use crate::client::{Client, Failure, Settings, query_value};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
 /// What an SQLite file begins with.
 const SQLITE: &[u8] = b"SQLite format 3\0";
 
-/// Checks the events in this file: a database, or answers of `GET /v1/audit/events`.
+/// Checks the events in this file, a database or answers of `GET /v1/audit/events`; without a file, those that the service
+/// answers now.
 pub(super) fn run(
     files: &[PathBuf],
     keys: &[PathBuf],
     head: Option<&Path>,
+    settings: &Settings,
     terminal: Terminal,
 ) -> Result<Exit, Failure> {
-    let [file] = files else {
-        return Err(Failure::Invalid(format!(
-            "expected one FILE with --service, got {}: a copy of the database, or one file with all answers of \
-             `GET /v1/audit/events` in their order",
-            files.len()
-        )));
-    };
     let keys = read_keys(keys)?;
     let has_heads = head.is_some();
     let heads = head.map_or(Ok(Vec::new()), read_heads)?;
     let mut check = Check::new(&keys, &heads);
+    match files {
+        [] => ask(settings, &mut check)?,
+        [file] => read(file, &mut check)?,
+        files => {
+            return Err(Failure::Invalid(format!(
+                "expected at most one FILE with --service, got {}: a copy of the database, or one file with all answers \
+                 of `GET /v1/audit/events` in their order; without one the service itself is asked",
+                files.len()
+            )));
+        }
+    }
+    let verdict = check.end();
+    terminal.result(&text(&verdict, has_heads), &as_json(&verdict))?;
+    Ok(exit(&verdict))
+}
+
+/// Asks the service for all events, page by page.
+fn ask(settings: &Settings, check: &mut Check<'_>) -> Result<(), Failure> {
+    let client = Client::new(settings)?;
+    let mut path = "/v1/audit/events".to_owned();
+    loop {
+        let page: Whole<EventsPage> = client.page(&path)?;
+        if page.body.events.is_empty() {
+            return Ok(());
+        }
+        let after = format!("/v1/audit/events?after={}", query_value(&page.body.next));
+        if page.body.next.is_empty() || after == path {
+            return Err(no_page("events"));
+        }
+        events(&page.json).into_iter().flatten().for_each(|event| check.event(event));
+        path = after;
+    }
+}
+
+/// Reads a file.
+fn read(file: &Path, check: &mut Check<'_>) -> Result<(), Failure> {
     if is_database(file).map_err(|error| at(file, &error))? {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -44,16 +77,18 @@ pub(super) fn run(
         let reader = BufReader::new(File::open(file).map_err(|error| at(file, &error))?);
         for page in Deserializer::from_reader(reader).into_iter::<Value>() {
             let page = page.map_err(|error| at(file, &error))?;
-            let events = page.get("events").and_then(Value::as_array);
-            let events = events.ok_or_else(|| {
+            let events = events(&page).ok_or_else(|| {
                 at(file, &"expected answers of `GET /v1/audit/events`: an object with `events`")
             })?;
             events.iter().for_each(|event| check.event(event));
         }
     }
-    let verdict = check.end();
-    terminal.result(&text(&verdict, has_heads), &as_json(&verdict))?;
-    Ok(exit(&verdict))
+    Ok(())
+}
+
+/// The events of an answer.
+fn events(page: &Value) -> Option<&Vec<Value>> {
+    page.get("events").and_then(Value::as_array)
 }
 
 fn at(path: &Path, error: &dyn std::fmt::Display) -> Failure {

@@ -23,11 +23,14 @@ Exit codes:
   7  nothing was checked: there was no record, and no head asks for one";
 
 #[derive(Debug, clap::Args)]
+// The service's own events can come from the service.
+#[command(mut_arg("files", |files| files.required(false).required_unless_present("service")))]
 pub(super) struct Args {
     #[command(flatten)]
     input: Input,
 
-    /// Check the approval service's own events: FILE is a copy of its database, or the answers of `GET /v1/audit/events`.
+    /// Check the approval service's own events: FILE is a copy of its database, or the answers of `GET /v1/audit/events`;
+    /// without FILE, the service at `--url` is asked for them, with an auditor's API token.
     #[arg(long, requires = "trail_key", conflicts_with_all = ["heads", "key", "strict"])]
     service: bool,
 
@@ -43,7 +46,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Result<Exit, Failure> {
     if args.service {
         let head = args.trail_head.as_deref();
-        return service::run(&args.input.files, &args.trail_key, head, terminal);
+        return service::run(&args.input.files, &args.trail_key, head, settings, terminal);
     }
     let verdict = args.input.check(settings, &mut |_| ())?;
     terminal.result(&verdict.text(), &verdict.json())?;

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::SqlitePool;
 
 use crate::process::{Ran, Server, breakglass, until};
-use breakglass_testing::service::config;
+use breakglass_testing::service::{config, token_of};
 
 /// A copy of the database of a service that has done something, and the public key of its trail.
 fn copy(server: &mut Server) -> (std::path::PathBuf, std::path::PathBuf) {
@@ -121,6 +121,54 @@ fn what_the_owner_of_the_database_changed_is_found() {
         });
     }
     assert_eq!(verify(&database, &key, Some(&head)).code, 0, "it is as it was");
+}
+
+/// As an auditor who has no file: the events come from the running service, page by page.
+#[test]
+fn the_running_service_is_asked_where_there_is_no_file() {
+    let server = Server::start();
+    let events = || server.get("grace", "/v1/audit/events")["events"].as_array().unwrap().len();
+    let ask = json!({ "scopes": ["orders:read"], "reason": "r", "duration": "30m" });
+    // Beside the event of the new evidence database.
+    for _ in 0..501 {
+        let call = ureq::post(format!("{}/v1/requests", server.url));
+        let call = call.header("authorization", format!("Bearer {}", token_of("alice")));
+        assert_eq!(call.send_json(&ask).unwrap().status(), 201);
+    }
+    assert_eq!(events(), 500, "they are more than a page has");
+    let mut command = breakglass();
+    command.args(["database", "trail-key", "--config"]).arg(server.path("config.toml"));
+    let key = server.path("trail.pub");
+    fs::write(&key, Ran::from(command.output().unwrap()).done()).unwrap();
+    let key = key.to_str().unwrap();
+    let head = server.path("head.json");
+    let head = head.to_str().unwrap();
+    let verify = ["--json", "audit", "verify", "--service", "--trail-key", key];
+
+    let first = server.run("grace", &verify);
+    let said = first.json();
+    assert_eq!((first.code, said["events"].as_u64()), (5, Some(502)), "{first:?}");
+    assert_eq!(said["findings"], Value::Array(Vec::new()));
+    fs::write(head, said["head"].to_string()).unwrap();
+    let proven = server.run("grace", &[&verify[..], &["--trail-head", head]].concat());
+    assert_eq!((proven.code, proven.json()["proven"].as_u64()), (0, Some(502)), "{proven:?}");
+    // A head that the service does not have any more, or never had.
+    fs::write(head, format!("{{\"seq\":503,\"hash\":\"{}\"}}", "0".repeat(64))).unwrap();
+    let lost = server.run("grace", &[&verify[..], &["--trail-head", head]].concat());
+    assert_eq!(lost.code, 5, "{lost:?}");
+    assert!(lost.stdout.contains("missing: the head that was kept names it"), "{lost:?}");
+
+    let refused = server.run("alice", &verify);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    let mut command = breakglass();
+    let nowhere = Ran::from(command.args(verify).output().unwrap());
+    assert_eq!(nowhere.code, 3, "{nowhere:?}");
+    assert!(nowhere.stdout.contains("BREAKGLASS_URL"), "{nowhere:?}");
+    // The log of a proxy is in files alone.
+    let mut command = breakglass();
+    let no_file = Ran::from(command.args(["audit", "verify"]).output().unwrap());
+    assert_eq!(no_file.code, 3, "{no_file:?}");
+    assert!(no_file.stderr.contains("<FILE>"), "{no_file:?}");
 }
 
 #[test]
