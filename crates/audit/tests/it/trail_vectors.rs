@@ -112,6 +112,26 @@ fn the_reader_finds_each_member_that_was_changed() {
     }
 }
 
+/// What is wrong is named, and nothing is proven up to a head after it.
+#[test]
+fn the_reader_names_what_is_wrong() {
+    let Vectors { keys, head, events, .. } = vectors();
+    let finds = |events: &[Value], expected: Fault| {
+        let verdict = check(&keys, &head, events);
+        assert!(verdict.findings.iter().any(|one| one.fault == expected), "{verdict:?}");
+        assert_eq!(verdict.proven, None, "{expected:?}");
+    };
+    let mut swapped = events.clone();
+    swapped.swap(3, 4);
+    finds(&swapped, Fault::OutOfOrder);
+    let mut unlinked = events.clone();
+    unlinked[4].as_object_mut().unwrap().remove("link");
+    finds(&unlinked, Fault::NotInChain);
+    let mut changed = events.clone();
+    changed[4]["actor"] = json!("other");
+    finds(&changed, Fault::Changed);
+}
+
 #[test]
 fn the_reader_finds_a_head_that_was_changed() {
     let Vectors { keys, head, events, .. } = vectors();
@@ -121,6 +141,9 @@ fn the_reader_finds_a_head_that_was_changed() {
         check(&keys, head, &events).findings.into_iter().map(|one| one.fault).collect()
     };
     assert_eq!(faults(&forged), [Fault::HeadNotSigned]);
+    let mut unknown = head.clone();
+    unknown.signed.as_mut().unwrap().kid = "k".to_owned();
+    assert_eq!(faults(&unknown), [Fault::UnknownKey("k".to_owned())]);
     let other = Head { seq: 3, ..head };
     assert_eq!(faults(&other), [Fault::HeadNotSigned, Fault::NotTheHead]);
 }

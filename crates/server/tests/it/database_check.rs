@@ -1,17 +1,23 @@
 //! `breakglass database check`: what the owner of the database, or its storage, changed is found, each by its own words.
 
+use std::os::unix::fs::PermissionsExt as _;
+
+use breakglass_api::trail::ServiceAction;
+use breakglass_server::clock::Moment;
 use breakglass_server::config::Config;
+use breakglass_server::issuer::KeyDirectory;
+use breakglass_server::random::Randomness;
 use breakglass_server::store::check::{Part, Report, check};
 use breakglass_testing::before;
 use breakglass_testing::copies::{copy, ended};
-use breakglass_testing::service::{Service, config};
+use breakglass_testing::service::{START, Service, config};
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, raw_sql};
 use tempfile::TempDir;
 
 /// A service that has done something of each kind.
-async fn busy() -> Service {
+pub(crate) async fn busy() -> Service {
     let service = Service::start().await;
     for _ in 0..3 {
         let (id, jti) = service.approved().await;
@@ -34,16 +40,20 @@ async fn busy() -> Service {
     service.advance(2_000);
     service.tick().await;
     service.pending().await;
+    for action in [ServiceAction::ForgetProxy, ServiceAction::Probe] {
+        let (now, detail) = (service.app.now(), json!({ "reason": "r" }));
+        service.app.store().note_act(now, "grace", action, &detail).await.unwrap();
+    }
     service
 }
 
-async fn checked(directory: &TempDir) -> Report {
+pub(crate) async fn checked(directory: &TempDir) -> Report {
     let config = Config::parse(&config(directory)).unwrap();
     check(&config).await.unwrap()
 }
 
 /// Edits the database as its owner, who puts its triggers back afterwards.
-async fn edit(directory: &TempDir, sql: &str) {
+pub(crate) async fn edit(directory: &TempDir, sql: &str) {
     let options = SqliteConnectOptions::new()
         .filename(directory.path().join("approvals.db"))
         .foreign_keys(false)
@@ -68,7 +78,7 @@ async fn edit(directory: &TempDir, sql: &str) {
     database.close().await.unwrap();
 }
 
-fn texts(report: &Report, part: Part) -> Vec<&str> {
+pub(crate) fn texts(report: &Report, part: Part) -> Vec<&str> {
     let of = report.findings.iter().filter(|finding| finding.part == part);
     of.map(|finding| finding.what.as_str()).collect()
 }
@@ -250,6 +260,29 @@ async fn a_key_that_is_missing_or_another_one_is_found() {
             found.iter().any(|text| text.contains("from place 1 on are signed with the key"));
         assert_eq!(unknown, trail, "{report:#?}");
     }
+}
+
+/// Keys that are wrapped are read with the key that the configuration names.
+#[tokio::test]
+async fn wrapped_signing_keys_are_checked_as_the_service_reads_them() {
+    let directory = copy(ended(busy().await).await.path());
+    let wrapping = directory.path().join("wrapping");
+    std::fs::write(&wrapping, "0123456789abcdef0123456789abcdef\n").unwrap();
+    std::fs::set_permissions(&wrapping, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let keys = directory.path().join("keys");
+    let plain = KeyDirectory::new(&keys);
+    for (name, _) in plain.list(Moment::from_seconds(START)).unwrap() {
+        std::fs::remove_file(keys.join(name.to_string())).unwrap();
+    }
+    let wrapped = plain.wrapped_by(Some(&wrapping));
+    wrapped.add(Moment::from_seconds(START), &Randomness::from_seed(1)).unwrap();
+    let text = config(&directory);
+    let section = format!("{text}\n[signing_keys]\nwrapped_by = \"{}\"\n", wrapping.display());
+    let report = check(&Config::parse(&section).unwrap()).await.unwrap();
+    assert!(report.is_clean() && report.checked.signing_keys == 1, "{report:#?}");
+    let report = check(&Config::parse(&text).unwrap()).await.unwrap();
+    let found = texts(&report, Part::Keys);
+    assert!(found.iter().any(|text| text.contains("this key is wrapped")), "{report:#?}");
 }
 
 #[tokio::test]

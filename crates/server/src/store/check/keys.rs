@@ -40,7 +40,8 @@ pub(super) fn check(config: &Config, now: Moment, report: &mut Report) -> Option
 }
 
 fn signing(config: &Config, now: Moment, report: &mut Report) {
-    match Issuer::new(&config.issuer, KeyDirectory::new(&config.key_directory)) {
+    let directory = KeyDirectory::new(&config.key_directory).wrapped_by(config.wrapped_by());
+    match Issuer::new(&config.issuer, directory) {
         Ok(issuer) => {
             let (usable, unusable) = issuer.key_files();
             report.checked.signing_keys = u64::try_from(usable).unwrap_or(u64::MAX);
