@@ -23,7 +23,7 @@ object! {
         pub certificate_san: Vec<String> = or_none(one_or_more("name", san)),
         /// The SHA-256 of its client certificate (of the DER); or a list of which one is enough, for the time in which
         /// certificates are replaced. Beside `certificate_san`, both have to be right.
-        pub certificate_sha256: Vec<Digest> = or_none(one_or_more("SHA-256 in hexadecimal digits", certificate_digest)),
+        pub certificate_sha256: Vec<Digest> = or_none(one_or_more("hexadecimal SHA-256", certificate_digest)),
         /// Of which audiences it may introspect tokens: those that it serves. Without it of all, with a
         /// warning. Keys, feed and heads are the same for every proxy.
         pub audiences: Option<Vec<String>> = optional("all", list(parsed("audience", audience)).and_then(distinct)),
