@@ -76,7 +76,11 @@ fn yaml(text: &str) -> Value {
 /// The YAML in the documents, each with its document.
 pub(crate) fn yaml_blocks() -> Vec<(PathBuf, Value)> {
     let blocks = blocks::all().into_iter().filter(|block| block.mark.starts_with("yaml"));
-    blocks.map(|block| (block.document.clone(), yaml(&block.text))).collect()
+    let objects = blocks.flat_map(|block| {
+        let parts = block.text.split("\n---\n").map(yaml).collect::<Vec<Value>>();
+        parts.into_iter().map(move |object| (block.document.clone(), object))
+    });
+    objects.collect()
 }
 
 /// What docs/configuration.schema.json has against a configuration of the filter.

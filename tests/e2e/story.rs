@@ -2,6 +2,7 @@
 //! line as they are shipped, the filter as it is shipped, Envoy.
 
 use std::thread;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +11,7 @@ use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::policy::{APPROVER, INCIDENT, ISSUER, JUSTIFICATION, SUBJECT};
 use breakglass_tests::record::Audit;
 use breakglass_tests::service::{COLLEAGUE, Service};
-use breakglass_tests::wait::until;
+use breakglass_tests::wait::{until, until_within};
 use serde_json::{Value, json};
 
 /// A gate for the service, which asks it again after a second.
@@ -268,7 +269,9 @@ fn keys_that_are_rotated_and_retired_cost_no_valid_token_and_take_the_retired_on
     until("the proxy that has the new key too", || (lacks()? == json!([])).then_some(()));
     // Both live while the turn comes: each token passes at both, whichever key signed it.
     let mut tokens = vec![before.clone()];
-    until("the turn of the new key", || {
+    // It waits for the proxies as well, whom a service that has just started does not know for a minute.
+    let patience = Duration::from_secs(180);
+    until_within(patience, "the turn of the new key", || {
         for gate in [&slow, &quick] {
             tokens.iter().for_each(|token| drop(gate.allows(&read(token))));
         }
