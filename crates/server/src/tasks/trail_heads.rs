@@ -1,12 +1,15 @@
 //! Tells the head of the trail where the configuration says, each minute in which it has moved on. A place that does not take
 //! it is said in the log, counted, and tried again with the next head; no change of state waits for it.
 
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
@@ -31,9 +34,17 @@ const DATABASE: &str = "database";
 /// What each place was told last.
 #[derive(Debug, Default)]
 struct Told {
-    file: Option<TrailHead>,
     log: Option<TrailHead>,
-    url: Option<TrailHead>,
+    file: Place,
+    url: Place,
+}
+
+/// A place that can take its time.
+#[derive(Debug, Default)]
+struct Place {
+    told: Option<TrailHead>,
+    /// The attempt that has not ended.
+    under_way: Option<oneshot::Receiver<Result<(), String>>>,
 }
 
 /// Tells it for as long as the service runs.
@@ -63,18 +74,20 @@ async fn tell(app: &App, told: &mut Told) {
         told_at(app, LOG, Ok(()));
         told.log = Some(head.clone());
     }
-    if let Some(path) = places.file.clone().filter(|_| told.file.as_ref() != Some(&head)) {
+    if let Some(path) = places.file.clone().filter(|_| told.file.told.as_ref() != Some(&head)) {
         let line = line.clone();
         let append =
             move || append(&path, &line).map_err(|error| format!("{}: {error}", path.display()));
-        if done(app, FILE, append).await {
-            told.file = Some(head.clone());
+        let result = told.file.attempt(append).await;
+        if is_taken(app, FILE, result) {
+            told.file.told = Some(head.clone());
         }
     }
-    if places.url.is_some() && told.url.as_ref() != Some(&head) {
+    if places.url.is_some() && told.url.told.as_ref() != Some(&head) {
         let places = places.clone();
-        if done(app, URL, move || put(&places, &line)).await {
-            told.url = Some(head);
+        let result = told.url.attempt(move || put(&places, &line)).await;
+        if is_taken(app, URL, result) {
+            told.url.told = Some(head);
         }
     }
 }
@@ -96,17 +109,8 @@ fn told_at(app: &App, place: &'static str, result: Result<(), String>) {
     app.untold_heads().take(place, app.now(), result);
 }
 
-/// Does it on a thread of its own, and says how it ended.
-async fn done(
-    app: &App,
-    place: &'static str,
-    work: impl FnOnce() -> Result<(), String> + Send + 'static,
-) -> bool {
-    let result = match tokio::time::timeout(LIMIT, tokio::task::spawn_blocking(work)).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("it took longer than {} s", LIMIT.as_secs())),
-    };
+/// Says how telling a place ended.
+fn is_taken(app: &App, place: &'static str, result: Result<(), String>) -> bool {
     if let Err(cause) = &result {
         tracing::error!(cause, place, "the head of the trail was not taken there");
     }
@@ -115,10 +119,55 @@ async fn done(
     is_taken
 }
 
+impl Place {
+    /// Does it on a thread of its own. A file system that does not answer keeps that one thread: neither another one each
+    /// minute, nor the end of the service, which waits for the threads of the runtime.
+    async fn attempt(
+        &mut self,
+        work: impl FnOnce() -> Result<(), String> + Send + 'static,
+    ) -> Result<(), String> {
+        if let Some(earlier) = &mut self.under_way {
+            if timeout(LIMIT, earlier).await.is_err() {
+                return Err("the attempt before this one has not ended".to_owned());
+            }
+            self.under_way = None;
+        }
+        let (send, mut ended) = oneshot::channel();
+        let thread = thread::Builder::new().name("trail-heads".to_owned()).spawn(move || {
+            // The service may have ended meanwhile.
+            let _ = send.send(work());
+        });
+        thread.map_err(|error| error.to_string())?;
+        match timeout(LIMIT, &mut ended).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => {
+                self.under_way = Some(ended);
+                Err(format!("it took longer than {} s", LIMIT.as_secs()))
+            }
+        }
+    }
+}
+
 fn append(path: &Path, line: &str) -> io::Result<()> {
+    // After a line that was cut off, such as by a full disk, a new one.
+    let begin = if ends_within_a_line(path)? { "\n" } else { "" };
     let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    file.write_all(format!("{line}\n").as_bytes())?;
+    file.write_all(format!("{begin}{line}\n").as_bytes())?;
     file.sync_all()
+}
+
+fn ends_within_a_line(path: &Path) -> io::Result<bool> {
+    let length = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => metadata.len(),
+        Ok(_) => 0,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    let Some(last) = length.checked_sub(1) else { return Ok(false) };
+    let mut byte = [0];
+    File::open(path)?.read_exact_at(&mut byte, last)?;
+    Ok(byte != *b"\n")
 }
 
 fn put(places: &TrailHeads, line: &str) -> Result<(), String> {
@@ -136,8 +185,8 @@ fn put(places: &TrailHeads, line: &str) -> Result<(), String> {
     let mut request =
         Agent::from(config.build()).put(url).header("content-type", "application/json");
     if let Some(path) = &places.token_file {
-        let token = std::fs::read_to_string(path)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let token =
+            fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         request = request.header("authorization", format!("Bearer {}", token.trim()));
     }
     let answer = request.send(line).map_err(|error| failed(&error))?;
@@ -149,7 +198,7 @@ fn put(places: &TrailHeads, line: &str) -> Result<(), String> {
 
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let pem = std::fs::read(path).map_err(|error| failed(&error))?;
+    let pem = fs::read(path).map_err(|error| failed(&error))?;
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {
         if let PemItem::Certificate(certificate) = item.map_err(|error| failed(&error))? {

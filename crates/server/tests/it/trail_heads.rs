@@ -51,7 +51,7 @@ async fn served(route: MethodRouter) -> String {
 
 pub(crate) async fn until_counted(service: &Service, place: &str, result: &str, times: i64) {
     let name = format!("breakglass_trail_heads_total{{place=\"{place}\",result=\"{result}\"}}");
-    for _ in 0..500 {
+    for _ in 0..1500 {
         if service.counter(&name).await == times {
             return;
         }
@@ -89,6 +89,40 @@ async fn a_head_goes_to_the_file_and_to_the_url() {
     telling.abort();
     let both = fs::read_to_string(&path).unwrap();
     assert!(both.starts_with(&text) && both.lines().count() == 2, "{both}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_was_cut_off_takes_no_other_along() {
+    let service = with("file = \"AT/heads\"").await;
+    let path = service.directory.path().join("heads");
+    fs::write(&path, r#"{"hash": "9f86"#).unwrap();
+    let telling = tokio::spawn(keep_telling(service.app.clone()));
+    until_counted(&service, "file", "taken", 1).await;
+    telling.abort();
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (2, r#"{"hash": "9f86"#), "{text}");
+    assert!(serde_json::from_str::<Value>(lines[1]).unwrap()["seq"].is_i64());
+}
+
+/// A named pipe that no process reads stands for a file system that does not answer: opening it never returns.
+#[test]
+fn a_file_that_does_not_answer_does_not_hold_up_the_end() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let service = with("file = \"AT/heads\"").await;
+        let pipe = service.directory.path().join("heads");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let telling = tokio::spawn(keep_telling(service.app.clone()));
+        until_counted(&service, "file", "failed", 1).await;
+        telling.abort();
+    });
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(runtime);
+        ended.send(()).unwrap();
+    });
+    end.recv_timeout(Duration::from_secs(30)).expect("the runtime ends");
 }
 
 /// The credential goes to the place that is named, and to no other.

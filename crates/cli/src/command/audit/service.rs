@@ -28,7 +28,12 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let keys = read_keys(keys)?;
     let has_heads = head.is_some();
-    let heads = head.map_or(Ok(Vec::new()), read_heads)?;
+    let (heads, unreadable) = head.map_or(Ok((Vec::new(), 0)), read_heads)?;
+    if unreadable > 0 {
+        terminal.note(&format!(
+            "--trail-head: {unreadable} lines are no heads and prove nothing, such as one that a full disk cut off"
+        ));
+    }
     let mut check = Check::new(&keys, &heads);
     match files {
         [] => ask(settings, &mut check)?,
@@ -119,15 +124,31 @@ fn read_keys(paths: &[PathBuf]) -> Result<Keys, Failure> {
     Ok(keys)
 }
 
-/// The heads in a file: one, or a line for each, as the service appends them.
-fn read_heads(path: &Path) -> Result<Vec<Head>, Failure> {
+/// The heads in a file: one, or a line for each, as the service appends them; and how many lines are none.
+fn read_heads(path: &Path) -> Result<(Vec<Head>, usize), Failure> {
     let text = fs::read_to_string(path).map_err(|error| at(path, &error))?;
-    let heads: Result<Vec<Head>, _> = Deserializer::from_str(&text).into_iter().collect();
     let expected = "expected heads, such as {\"seq\":7,\"hash\":\"..\"}";
-    let heads = heads.map_err(|error| at(path, &format!("{expected}: {error}")))?;
+    let whole: Result<Vec<Head>, _> = Deserializer::from_str(&text).into_iter().collect();
+    let (heads, unreadable) = match whole {
+        Ok(heads) => (heads, 0),
+        Err(error) => {
+            let lines = text.lines().filter(|line| !line.trim().is_empty());
+            let (mut heads, mut unreadable) = (Vec::new(), 0_usize);
+            for line in lines {
+                match serde_json::from_str(line) {
+                    Ok(head) => heads.push(head),
+                    Err(_) => unreadable = unreadable.saturating_add(1),
+                }
+            }
+            if heads.is_empty() {
+                return Err(at(path, &format!("{expected}: {error}")));
+            }
+            (heads, unreadable)
+        }
+    };
     match heads.is_empty() {
         true => Err(at(path, &format!("{expected}, got none"))),
-        false => Ok(heads),
+        false => Ok((heads, unreadable)),
     }
 }
 

@@ -217,6 +217,11 @@ fn heads_that_the_service_told_prove_what_was_there_and_a_forged_one_is_found() 
     fs::write(&heads, line(&first)).unwrap();
     let ran = verify(&database, &key, Some(&heads));
     assert_eq!((ran.code, &ran.json()["proven"]), (0, &first["seq"]), "{ran:?}");
+    // A line that a full disk cut off proves nothing, and takes no other along.
+    fs::write(&heads, format!("{{\"hash\": \"9f\n{}", line(&said["head"]))).unwrap();
+    let ran = verify(&database, &key, Some(&heads));
+    assert_eq!((ran.code, &ran.json()["proven"]), (0, &said["head"]["seq"]), "{ran:?}");
+    assert!(ran.stderr.contains("1 lines are no heads"), "{ran:?}");
     for member in ["time", "signature"] {
         let mut forged = first.clone();
         forged[member] = Value::from("2030-01-01T00:00:00Z");
