@@ -12,11 +12,11 @@ mv "$definitions.part" "$definitions"
 tls=/var/lib/breakglass-config/tls authority=/var/lib/breakglass-authority/ca
 sign=(breakglass keygen certificates --out "$authority" --dns approvals.internal --dns approvals --dns 127.0.0.1 --proxy gate-1)
 if [ -e "$authority/service.crt" ]; then
-  "${sign[@]}" --renew >/dev/null 2>&1
+  "${sign[@]}" --renew >/dev/null
 else
   # What a start left that was stopped.
   rm -rf "$authority"
-  "${sign[@]}" >/dev/null 2>&1
+  "${sign[@]}" >/dev/null
 fi
 # hand FROM.. TO: to the folder of a volume, each file whole.
 hand() {

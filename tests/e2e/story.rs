@@ -269,7 +269,7 @@ fn keys_that_are_rotated_and_retired_cost_no_valid_token_and_take_the_retired_on
     until("the proxy that has the new key too", || (lacks()? == json!([])).then_some(()));
     // Both live while the turn comes: each token passes at both, whichever key signed it.
     let mut tokens = vec![before.clone()];
-    // It waits for the proxies as well, whom a service that has just started does not know for a minute.
+    // It waits for the proxies as well, and a service hears of all of them within the minute after its start.
     let patience = Duration::from_secs(180);
     until_within(patience, "the turn of the new key", || {
         for gate in [&slow, &quick] {

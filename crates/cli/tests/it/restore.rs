@@ -215,7 +215,7 @@ fn what_cannot_be_restored_changes_nothing() {
     let was = fs::read(&path).unwrap();
     let missing = database(directory.path(), &["restore", "--from", "/nowhere"]);
     assert_eq!(missing.code, 1, "{missing:?}");
-    // A backup that somebody edited.
+    // A backup that its owner edited.
     edit(&directory.path().join("backup/approvals.db"), "UPDATE positions SET event = 1");
     let refused = restore(directory.path(), &[]);
     assert_eq!(refused.code, 1, "{refused:?}");

@@ -146,7 +146,7 @@ impl fmt::Display for Serves {
 pub struct ResolvedListener {
     /// Where it listens.
     pub address: ListenAddress,
-    /// For whom it is.
+    /// The kinds of callers that it serves.
     pub serves: Serves,
     /// How it speaks.
     pub transport: Transport,

@@ -1,5 +1,5 @@
-//! Whom a proxy takes for the approval service: the mesh's identity that the objects name, and nobody else. And by what the
-//! service can be reached: the mesh's mutual TLS alone.
+//! A proxy takes the workload with the mesh identity that the objects name for the approval service, and no other workload.
+//! The service can be reached by the mesh's mutual TLS alone.
 
 use breakglass_tests::client::get;
 use breakglass_tests::manifests::kustomization;

@@ -32,8 +32,8 @@ use files::Staged;
 use replaced::Replaced;
 pub use replaced::State;
 
-/// How many places of the trail a restore leaves free after the last one that is known: more than events that nobody
-/// knows of could have taken since.
+/// How many places of the trail a restore leaves free after the last known one: more than the replaced database could have
+/// given since.
 const ROOM: i64 = 1_000_000;
 
 /// How a backup is restored.
