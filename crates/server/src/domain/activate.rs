@@ -14,7 +14,7 @@ use crate::clock::Moment;
 use crate::config::Person;
 use crate::granted::Granted;
 use crate::issuer::Minted;
-use crate::store::{Happened, OfRequest, Request};
+use crate::store::Request;
 
 /// A token, and what it is of.
 #[derive(Debug)]
@@ -55,16 +55,12 @@ pub async fn take_token(
         );
         return Err(locked::refuse(change, cause.into()).await);
     }
-    let event = match request.activated_at {
-        None => {
-            change.activate(now, &request).await?;
-            EventType::Activated
-        }
-        Some(_) => EventType::TokenIssued,
+    let (issued, event) = match request.activated_at {
+        None => (change.activate(now, &request).await?, EventType::Activated),
+        Some(_) => (change.changed(request).await?, EventType::TokenIssued),
     };
-    let words = (Action::IssueToken, event);
-    let issued = OfRequest::new(&who.name, words, &request, json!({ "kid": minted.kid }));
-    change.record(now, &[Happened::Request(issued)]).await?.commit().await?;
+    let (words, detail) = ((Action::IssueToken, event), json!({ "kid": minted.kid }));
+    let request = issued.commit(now, &who.name, words, detail).await?;
     app.changed(Action::IssueToken, id);
     tracing::info!(request = id, grant = claims.jti, kid = minted.kid, "token issued");
     Ok(TokenTaken { minted, claims, request })

@@ -3,7 +3,7 @@
 //! What the configuration says now counts, not what it said at submission: a requester who has lost a group, or a scope
 //! that has become shorter, is refused here.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
@@ -16,7 +16,7 @@ use crate::access::{self, Access};
 use crate::app::App;
 use crate::auth::identity::has_submitted;
 use crate::config::{Config, Person};
-use crate::store::{Happened, NewApproval, NewGrant, OfRequest, Request};
+use crate::store::{NewApproval, NewGrant, Request};
 
 /// A yes.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +29,15 @@ pub struct Approval<'a> {
     pub note: Option<&'a str>,
 }
 
+/// A request that was approved.
+#[derive(Debug)]
+pub struct Approved {
+    /// The request, with its grant.
+    pub request: Request,
+    /// The digest of the configuration by which it was judged; none for a service that has no file.
+    pub configuration: Option<Arc<str>>,
+}
+
 /// Approves a pending request: from now on its grant runs.
 ///
 /// # Errors
@@ -39,7 +48,7 @@ pub async fn approve(
     now: TrustedMoment,
     id: &str,
     approval: &Approval<'_>,
-) -> Result<Request, Refused> {
+) -> Result<Approved, Refused> {
     let now = now.moment();
     // The configuration of the last look, under the lock: by that one the grant is made.
     let judged_by = Mutex::new(None);
@@ -48,7 +57,7 @@ pub async fn approve(
         *judged_by.lock().unwrap_or_else(PoisonError::into_inner) = digest;
         check(&config, who, request, approval).map(|_| ())
     };
-    let (mut change, request) = locked::request(app, now, id, check).await?;
+    let (change, request) = locked::request(app, now, id, check).await?;
     let configuration = judged_by.into_inner().unwrap_or_else(PoisonError::into_inner);
     let narrowed = approval.narrowing.of(&request)?;
     let digest = approval.digest.unwrap_or_default();
@@ -60,22 +69,22 @@ pub async fn approve(
     let expires_at = now.seconds().saturating_add(narrowed.duration_s);
     let activate_by = now.seconds().saturating_add(app.config().activate_within).min(expires_at);
     let grant = NewGrant { jti: &jti, scopes: &narrowed.scopes, expires_at, activate_by };
-    let granted = change.approve(now, &request, &new, &grant).await?;
+    let approved = change.approve(now, &request, &new, &grant).await?;
 
     let digests = request.digests_of(&narrowed.scopes);
     let mut detail = json!({ "digest": digest, "scope_digests": digests });
     if let Some(detail) = detail.as_object_mut() {
-        detail.extend(configuration.map(|digest| ("configuration".to_owned(), json!(&*digest))));
+        let configuration = configuration.as_ref();
+        detail.extend(configuration.map(|digest| ("configuration".to_owned(), json!(&**digest))));
         detail.extend(scopes.map(|scopes| ("scopes".to_owned(), json!(scopes))));
         detail.extend(duration_s.map(|seconds| ("duration_s".to_owned(), json!(seconds))));
         detail.extend(approval.note.map(|note| ("note".to_owned(), json!(note))));
     }
     let words = (Action::Approve, EventType::Approved);
-    let approved = OfRequest::new(&who.name, words, &granted, detail);
-    change.record(now, &[Happened::Request(approved)]).await?.commit().await?;
+    let request = approved.commit(now, &who.name, words, detail).await?;
     app.changed(Action::Approve, id);
     tracing::info!(request = id, grant = jti, approver = who.name, digest, "approved");
-    Ok(granted)
+    Ok(Approved { request, configuration })
 }
 
 fn check(

@@ -9,7 +9,7 @@ use super::{OnlyRequester, Refused, locked};
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Person;
-use crate::store::{Happened, OfRequest, Request};
+use crate::store::Request;
 
 /// Takes a pending request back.
 ///
@@ -25,11 +25,10 @@ pub async fn cancel(app: &App, who: &Person, now: Moment, id: &str) -> Result<Re
             state => Err(Refused::NotPending(state)),
         }
     };
-    let (mut change, request) = locked::request(app, now, id, check).await?;
-    let request = change.cancel(now, &request).await?;
+    let (change, request) = locked::request(app, now, id, check).await?;
+    let cancelled = change.cancel(now, &request).await?;
     let words = (Action::Cancel, EventType::Cancelled);
-    let cancelled = OfRequest::new(&who.name, words, &request, json!({}));
-    change.record(now, &[Happened::Request(cancelled)]).await?.commit().await?;
+    let request = cancelled.commit(now, &who.name, words, json!({})).await?;
     app.changed(Action::Cancel, id);
     tracing::info!(request = id, requester = who.name, "cancelled");
     Ok(request)

@@ -10,7 +10,7 @@ use crate::access::Access;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Person;
-use crate::store::{Happened, OfRequest, Request};
+use crate::store::Request;
 
 /// Denies a pending request.
 ///
@@ -30,11 +30,10 @@ pub async fn deny(
             state => Err(Refused::NotPending(state)),
         }
     };
-    let (mut change, request) = locked::request(app, now, id, check).await?;
-    let request = change.deny(now, &request, &who.name, reason).await?;
-    let words = (Action::Deny, EventType::Denied);
-    let denied = OfRequest::new(&who.name, words, &request, json!({ "reason": reason }));
-    change.record(now, &[Happened::Request(denied)]).await?.commit().await?;
+    let (change, request) = locked::request(app, now, id, check).await?;
+    let denied = change.deny(now, &request, &who.name, reason).await?;
+    let (words, detail) = ((Action::Deny, EventType::Denied), json!({ "reason": reason }));
+    let request = denied.commit(now, &who.name, words, detail).await?;
     app.changed(Action::Deny, id);
     tracing::info!(request = id, approver = who.name, "denied");
     Ok(request)

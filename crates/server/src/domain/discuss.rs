@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Person;
 use crate::limits::MAX_REMARKS;
-use crate::store::{Change, Happened, OfRequest, Remark, Request};
+use crate::store::{Change, Remark, Request};
 
 /// An approver asks the requester something.
 ///
@@ -66,7 +66,7 @@ fn pending(request: &Request) -> Result<(), Refused> {
 async fn say(
     app: &App,
     now: Moment,
-    mut change: Change,
+    change: Change,
     request: &Request,
     who: &Person,
     words: (Action, EventType),
@@ -82,9 +82,8 @@ async fn say(
         kind: words.0.word().to_owned(),
         text: text.to_owned(),
     };
-    let request = change.say(now, request, &remark).await?;
-    let happened = OfRequest::new(&who.name, words, &request, json!({ "text": text }));
-    change.record(now, &[Happened::Request(happened)]).await?.commit().await?;
+    let said = change.say(now, request, &remark).await?;
+    let request = said.commit(now, &who.name, words, json!({ "text": text })).await?;
     app.changed(words.0, &request.id);
     tracing::info!(request = request.id, author = who.name, "{}", words.0.word());
     Ok(request)

@@ -123,7 +123,7 @@ async fn cancel(app: &App, now: Moment, ids: &[String]) -> Result<usize, StoreEr
     for id in ids {
         let request = change.request(now, id).await?;
         if let Some(request) = request.filter(|request| request.state == State::Pending) {
-            change.cancel(now, &request).await?;
+            change.cancel_one(now, &request).await?;
             cancelled.push(request);
         }
     }

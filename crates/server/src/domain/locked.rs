@@ -23,8 +23,8 @@ pub(super) async fn under(
     id: &str,
     check: impl Fn(&Request) -> Result<(), Refused>,
 ) -> Result<(Change, Request), Refused> {
-    let mut change = app.store().change().await?;
-    let request = change.request(now, id).await?.ok_or(Refused::RequestUnknown);
+    let (change, request) = app.store().change_of(now, id).await?;
+    let request = request.ok_or(Refused::RequestUnknown);
     match request.and_then(|request| check(&request).map(|()| request)) {
         Ok(request) => Ok((change, request)),
         Err(refused) => Err(refuse(change, refused).await),

@@ -37,7 +37,7 @@ mod revoke;
 mod submit;
 
 pub use activate::{TokenTaken, take_token};
-pub use approve::{Approval, approve};
+pub use approve::{Approval, Approved, approve};
 pub use cancel::cancel;
 pub use deny::deny;
 pub use discuss::{answer, question};

@@ -16,7 +16,7 @@ use crate::clock::Moment;
 use crate::config::Person;
 use crate::granted::Granted;
 use crate::issuer::MintError;
-use crate::store::{Change, Earlier, Happened, Idempotency, OfRequest, Request, Submission};
+use crate::store::{Change, Earlier, Idempotency, Request, Submission};
 
 /// What is asked for, within its bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,10 +105,9 @@ pub async fn submit(
         }
         Err(refused) => return Err(locked::refuse(change, refused).await),
     }
-    let request = change.submit(now, &submission).await?;
+    let submitted = change.submit(now, &submission).await?;
     let words = (Action::Submit, EventType::Submitted);
-    let submitted = OfRequest::new(&who.name, words, &request, detail(&submission));
-    change.record(now, &[Happened::Request(submitted)]).await?.commit().await?;
+    let request = submitted.commit(now, &who.name, words, detail(&submission)).await?;
     app.changed(Action::Submit, &id);
     tracing::info!(request = id, requester = who.name, scopes = ?ask.scopes, "submitted");
     Ok(Submitted { request, repeated: false })

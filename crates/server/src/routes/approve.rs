@@ -7,10 +7,10 @@ use breakglass_api::request::{Approve, Request as View};
 
 use super::body::{FieldErrors, Id, OptionalBody};
 use super::refusal;
-use super::view::view_in_full;
+use super::view::view_with;
 use crate::app::App;
 use crate::auth::identity::AsPerson;
-use crate::domain::{self, Approval, Narrowing};
+use crate::domain::{self, Approval, Approved, Narrowing};
 use crate::limits::MAX_SCOPES;
 use crate::problem::Problem;
 use crate::{duration, text};
@@ -26,7 +26,10 @@ pub(super) async fn handler(
     let narrowing = narrowing(scopes, duration, note.as_deref())?;
     let approval = Approval { digest: digest.as_deref(), narrowing, note: note.as_deref() };
     match domain::approve(&app, &person, now, &id, &approval).await {
-        Ok(request) => Ok(Json(view_in_full(&app, request).await?)),
+        Ok(Approved { request, configuration }) => {
+            let configuration = configuration.map(|digest| digest.to_string());
+            Ok(Json(view_with(&app, request, configuration).await?))
+        }
         Err(refused) => Err(refusal::with_request(&app, refused).await),
     }
 }

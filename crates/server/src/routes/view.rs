@@ -12,6 +12,19 @@ use crate::store::{ApprovalRow, Remark, Request, State};
 
 /// A request with what each of its scopes opens.
 pub(super) async fn view_in_full(app: &App, request: Request) -> Result<View, Problem> {
+    let configuration = match request.jti {
+        Some(_) => app.store().configuration_of_grant(&request.id).await?,
+        None => None,
+    };
+    view_with(app, request, configuration).await
+}
+
+/// The same, of a grant that was made by the configuration with this digest.
+pub(super) async fn view_with(
+    app: &App,
+    request: Request,
+    configuration: Option<String>,
+) -> Result<View, Problem> {
     let rules = super::opens::opens(app, &request).await?;
     let discussion = match request.remarks {
         0 => Vec::new(),
@@ -24,10 +37,6 @@ pub(super) async fn view_in_full(app: &App, request: Request) -> Result<View, Pr
             id: parent.id,
             reason: Some(parent.reason),
         }),
-    };
-    let configuration = match request.jti {
-        Some(_) => app.store().configuration_of_grant(&request.id).await?,
-        None => None,
     };
     let mut view = View { rules, discussion, extends, ..view(&app.config(), request) };
     if let Some(grant) = &mut view.grant {

@@ -1,9 +1,10 @@
 //! What decides a pending request. Each changes only a row on which nothing has been decided and that has not lapsed, or
 //! fails; the rules of the database say the same.
 
-use super::batch::{self, Changes};
-use super::change::Change;
+use super::batch::{self, Changes, change_request};
+use super::change::{Change, Changed};
 use super::folded_names::{folded, keep_names, tables};
+use super::positions::take_places;
 use super::row::{self, Request, select_requests};
 use super::{StoreError, exactly_one};
 use crate::clock::Moment;
@@ -36,45 +37,41 @@ pub struct NewGrant<'a> {
     pub activate_by: i64,
 }
 
-/// Changes a request that is pending, with these settings, and then selects it: parameter 1 is the moment in seconds, 2 the
-/// request's id.
-macro_rules! decide {
-    ($before:expr, $settings:literal) => {
+/// Changes a request that is pending, with these settings: parameter 1 is the moment in seconds, 2 the request's id.
+macro_rules! set {
+    ($settings:literal) => {
         concat!(
-            $before,
             "UPDATE requests SET ",
             $settings,
             "
              WHERE id = ?2 AND lapses_at > ?1 AND submitted_at <= ?1 + 5 AND lapsed_at IS NULL
-               AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL;",
-            select_requests!("WHERE id = ?2")
+               AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL;"
         )
     };
 }
 
 impl Change {
-    /// Adds an approval, and makes the grant: nothing else is missing, and from now on it runs. Returns the request as it
-    /// is then.
+    /// Adds an approval, and makes the grant: nothing else is missing, and from now on it runs.
     ///
     /// # Errors
     /// [`StoreError::RowsAffected`] if it is not pending, [`StoreError`] if the database refuses it.
     pub async fn approve(
-        &mut self,
+        self,
         now: Moment,
         request: &Request,
         new: &NewApproval<'_>,
         grant: &NewGrant<'_>,
-    ) -> Result<Request, StoreError> {
+    ) -> Result<Changed, StoreError> {
         // The name is for the database's own rule against self-approval.
-        let batch = decide!(
-            concat!(
-                keep_names!("?3", "?4"),
-                "INSERT INTO approvals (request_id, position, approver, approved_at_ms, digest, note, scopes, duration_s)
-                 SELECT ?2, (SELECT coalesce(max(position), 0) + 1 FROM approvals WHERE request_id = ?2), ?5, ?6, ?7, ?8,
-                     ?9, ?10;"
-            ),
-            "approved_at = ?1, jti = ?11, granted_scopes = ?12, expires_at = ?13, activate_by = ?14"
-        );
+        let batch = change_request!(concat!(
+            keep_names!("?3", "?4"),
+            "INSERT INTO approvals (request_id, position, approver, approved_at_ms, digest, note, scopes, duration_s)
+             SELECT ?2, (SELECT coalesce(max(position), 0) + 1 FROM approvals WHERE request_id = ?2), ?5, ?6, ?7, ?8,
+                 ?9, ?10;",
+            set!(
+                "approved_at = ?1, jti = ?11, granted_scopes = ?12, expires_at = ?13, activate_by = ?14"
+            )
+        ));
         let batch = sqlx::query(batch)
             .bind(now.seconds())
             .bind(&request.id)
@@ -90,22 +87,24 @@ impl Change {
             .bind(row::json(grant.scopes))
             .bind(grant.expires_at)
             .bind(grant.activate_by);
-        batch::changed(&mut self.0, &[Changes::Any, Changes::One, Changes::One], batch).await
+        batch::changed(self, &[Changes::Any, Changes::One, Changes::One], batch).await
     }
 
-    /// Denies a request, and returns it as it is then.
+    /// Denies a request.
     ///
     /// # Errors
     /// [`StoreError::RowsAffected`] if it is not pending.
     pub async fn deny(
-        &mut self,
+        self,
         now: Moment,
         request: &Request,
         approver: &str,
         reason: &str,
-    ) -> Result<Request, StoreError> {
-        let batch =
-            decide!(keep_names!("?3", "?4"), "denied_at = ?1, denied_by = ?5, denial_reason = ?6");
+    ) -> Result<Changed, StoreError> {
+        let batch = change_request!(concat!(
+            keep_names!("?3", "?4"),
+            set!("denied_at = ?1, denied_by = ?5, denial_reason = ?6")
+        ));
         let batch = sqlx::query(batch)
             .bind(now.seconds())
             .bind(&request.id)
@@ -113,17 +112,26 @@ impl Change {
             .bind(tables())
             .bind(approver)
             .bind(reason);
-        batch::changed(&mut self.0, &[Changes::Any, Changes::One], batch).await
+        batch::changed(self, &[Changes::Any, Changes::One], batch).await
     }
 
-    /// Takes a request back, and returns it as it is then.
+    /// Takes a request back.
     ///
     /// # Errors
     /// [`StoreError::RowsAffected`] if it is not pending.
-    pub async fn cancel(&mut self, now: Moment, request: &Request) -> Result<Request, StoreError> {
-        let batch = sqlx::query(decide!("", "cancelled_at = ?1"));
+    pub async fn cancel(self, now: Moment, request: &Request) -> Result<Changed, StoreError> {
+        let batch = sqlx::query(change_request!(set!("cancelled_at = ?1")));
         let batch = batch.bind(now.seconds()).bind(&request.id);
-        batch::changed(&mut self.0, &[Changes::One], batch).await
+        batch::changed(self, &[Changes::One], batch).await
+    }
+
+    /// Takes one of several requests back.
+    ///
+    /// # Errors
+    /// [`StoreError::RowsAffected`] if it is not pending.
+    pub async fn cancel_one(&mut self, now: Moment, request: &Request) -> Result<(), StoreError> {
+        let one = sqlx::query(set!("cancelled_at = ?1")).bind(now.seconds()).bind(&request.id);
+        exactly_one(&one.execute(&mut *self.0).await?)
     }
 
     /// Marks a request as lapsed: it was not decided in time, or its grant was not activated in time.

@@ -1,7 +1,8 @@
 //! What is said about a request before it is decided.
 
-use super::batch::{self, Changes};
-use super::change::Change;
+use super::batch::{self, Changes, change_request};
+use super::change::{Change, Changed};
+use super::positions::take_places;
 use super::row::select_requests;
 use super::{Request, Store, StoreError};
 use crate::clock::Moment;
@@ -20,20 +21,19 @@ pub struct Remark {
 }
 
 impl Change {
-    /// Adds a remark, and returns the request as it is then.
+    /// Adds a remark.
     ///
     /// # Errors
     /// [`StoreError`] if the database refuses it.
     pub async fn say(
-        &mut self,
+        self,
         now: Moment,
         request: &Request,
         remark: &Remark,
-    ) -> Result<Request, StoreError> {
-        let batch = sqlx::query(concat!(
+    ) -> Result<Changed, StoreError> {
+        let batch = sqlx::query(change_request!(
             "INSERT INTO discussion (request_id, position, at_ms, author, kind, text)
-             SELECT ?2, (SELECT coalesce(max(position), 0) + 1 FROM discussion WHERE request_id = ?2), ?3, ?4, ?5, ?6;",
-            select_requests!("WHERE id = ?2")
+             SELECT ?2, (SELECT coalesce(max(position), 0) + 1 FROM discussion WHERE request_id = ?2), ?3, ?4, ?5, ?6;"
         ))
         .bind(now.seconds())
         .bind(&request.id)
@@ -41,7 +41,7 @@ impl Change {
         .bind(&remark.author)
         .bind(&remark.kind)
         .bind(&remark.text);
-        batch::changed(&mut self.0, &[Changes::One], batch).await
+        batch::changed(self, &[Changes::One], batch).await
     }
 }
 

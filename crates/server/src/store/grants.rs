@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
-use super::change::Change;
-use super::{Request, StoreError, exactly_one, positions};
+use super::batch::{self, Changes, change_request};
+use super::change::{Change, Changed};
+use super::positions::{self, take_places};
+use super::row::select_requests;
+use super::{Request, StoreError};
 use crate::clock::Moment;
 
 /// A revocation as the database has it.
@@ -37,16 +40,14 @@ impl Change {
     ///
     /// # Errors
     /// [`StoreError::RowsAffected`] if there is no grant, or it was activated before.
-    pub async fn activate(&mut self, now: Moment, request: &Request) -> Result<(), StoreError> {
-        let result = sqlx::query(
-            "UPDATE requests SET activated_at = ?2
-             WHERE id = ?1 AND jti IS NOT NULL AND activated_at IS NULL AND lapsed_at IS NULL",
-        )
-        .bind(&request.id)
+    pub async fn activate(self, now: Moment, request: &Request) -> Result<Changed, StoreError> {
+        let batch = sqlx::query(change_request!(
+            "UPDATE requests SET activated_at = ?1
+             WHERE id = ?2 AND jti IS NOT NULL AND activated_at IS NULL AND lapsed_at IS NULL;"
+        ))
         .bind(now.seconds())
-        .execute(&mut *self.0)
-        .await?;
-        exactly_one(&result)
+        .bind(&request.id);
+        batch::changed(self, &[Changes::One], batch).await
     }
 
     /// The revocation of this grant, if there is one.

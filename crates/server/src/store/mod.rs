@@ -53,7 +53,7 @@ use sqlx::sqlite::{
 };
 
 pub use breakglass_api::request::State;
-pub use change::{Change, Recorded};
+pub use change::{Change, Changed, Recorded};
 pub use clock::ClockRow;
 pub use decisions::{NewApproval, NewGrant};
 pub use discussion::Remark;

@@ -7,16 +7,39 @@ use sqlx::SqliteConnection;
 use super::StoreError;
 
 /// Places for events.
-#[derive(Debug)]
+#[derive(Debug, sqlx::FromRow)]
 pub(super) struct Places {
     /// The last of them.
+    #[sqlx(rename = "event")]
     pub(super) last: i64,
-    /// The hash of the last event before them.
-    pub(super) head: String,
+    /// The hash of the last event before them; none before the chain has begun.
+    pub(super) head: Option<String>,
     /// A new id for an event.
     pub(super) id: String,
     /// The next place among the events of the request.
     pub(super) request_seq: i64,
+}
+
+/// Takes so many places for events, of this request if there is one: the number and the request are SQL.
+macro_rules! take_places {
+    ($count:literal, $request:literal) => {
+        concat!(
+            "UPDATE positions SET event = event + ",
+            $count,
+            " RETURNING event, head, 'evt_' || lower(hex(randomblob(16))) AS id,
+                 (SELECT coalesce(max(request_seq), 0) + 1 FROM events WHERE request_id = ",
+            $request,
+            ") AS request_seq"
+        )
+    };
+}
+pub(super) use take_places;
+
+impl Places {
+    /// The hash of the last event before them.
+    pub(super) fn head(&self) -> Result<&str, StoreError> {
+        self.head.as_deref().ok_or(StoreError::NoHead)
+    }
 }
 
 /// Takes so many places for events, of this request if there is one.
@@ -25,15 +48,11 @@ pub(super) async fn take_events(
     count: i64,
     request: Option<&str>,
 ) -> Result<Places, StoreError> {
-    let (last, head, id, request_seq): (i64, Option<String>, String, i64) = sqlx::query_as(
-        "UPDATE positions SET event = event + ?1 RETURNING event, head, 'evt_' || lower(hex(randomblob(16))),
-             (SELECT coalesce(max(request_seq), 0) + 1 FROM events WHERE request_id = ?2)",
-    )
-    .bind(count)
-    .bind(request)
-    .fetch_one(connection)
-    .await?;
-    Ok(Places { last, head: head.ok_or(StoreError::NoHead)?, id, request_seq })
+    Ok(sqlx::query_as(take_places!("?1", "?2"))
+        .bind(count)
+        .bind(request)
+        .fetch_one(connection)
+        .await?)
 }
 
 /// Takes so many epochs of the feed, and returns the last one before them.

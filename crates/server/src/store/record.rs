@@ -1,6 +1,6 @@
 //! What a change did, written at its end: the row of the trail, and the event, which is a link of a signed chain.
 //!
-//! The place and the head of the chain are read together, and all that follows is one batch, since each trip to the
+//! The place and the head of the chain are read together, and what follows is one batch, since each trip to the
 //! connection's thread costs more than what SQLite does there.
 
 use breakglass_api::events::EventType;
@@ -12,7 +12,7 @@ use sqlx::SqliteConnection;
 use super::StoreError;
 use super::chain::{Form, Sealed};
 use super::events::{Happened, OfRequest, Revocations, ServiceAct};
-use super::positions::take_events;
+use super::positions::{Places, take_events};
 use crate::clock::Moment;
 use crate::issuer::TrailKeys;
 
@@ -27,7 +27,10 @@ pub(super) async fn write(
     happened: &Happened<'_>,
 ) -> Result<(), StoreError> {
     match happened {
-        Happened::Request(of) => of_request(connection, keys, now, of).await,
+        Happened::Request(of) => {
+            let place = take_events(connection, 1, Some(of.request)).await?;
+            of_request(connection, keys, now, of, &place).await
+        }
         Happened::Revocations(of) => of_revocations(connection, keys, now, of).await,
         Happened::Service(act) => of_service(connection, keys, now, act).await,
     }
@@ -46,13 +49,14 @@ macro_rules! with_event {
     };
 }
 
-async fn of_request(
+/// Writes what was done to a request, at the place that was taken for it.
+pub(super) async fn of_request(
     connection: &mut SqliteConnection,
     keys: &TrailKeys,
     now: Moment,
     of: &OfRequest<'_>,
+    place: &Places,
 ) -> Result<(), StoreError> {
-    let place = take_events(connection, 1, Some(of.request)).await?;
     let form = Form {
         actor: of.actor,
         audience: Some(of.audience),
@@ -71,7 +75,7 @@ async fn of_request(
     let batch = with_event!(
         "INSERT INTO audit (at_ms, actor, action, request_id, jti, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6);"
     );
-    append(connection, batch, of.action.word(), form, form.seal(&place.head, keys), keys).await
+    append(connection, batch, of.action.word(), form, form.seal(place.head()?, keys), keys).await
 }
 
 async fn of_service(
@@ -99,7 +103,7 @@ async fn of_service(
     let batch = with_event!(
         "INSERT INTO service_trail (at_ms, actor, action, detail) VALUES (?1, ?2, ?3, ?6);"
     );
-    append(connection, batch, act.action.word(), form, form.seal(&place.head, keys), keys).await
+    append(connection, batch, act.action.word(), form, form.seal(place.head()?, keys), keys).await
 }
 
 /// Carries out a batch of [`with_event`].
@@ -166,7 +170,7 @@ async fn of_revocations(
     .await?;
     let count = i64::try_from(grants.len()).unwrap_or(i64::MAX);
     let place = take_events(connection, count, None).await?;
-    let mut head = place.head;
+    let mut head = place.head()?.to_owned();
     let mut seq = place.last.saturating_sub(count);
     let mut rows = Vec::with_capacity(grants.len());
     for grant in &grants {

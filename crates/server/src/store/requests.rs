@@ -7,10 +7,11 @@ use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
 use sqlx::SqlitePool;
 use sqlx::types::Json;
 
-use super::batch::{self, Changes};
-use super::change::Change;
+use super::batch::{self, Changes, change_request};
+use super::change::{Change, Changed};
 use super::folded_names::{folded, keep_names, tables};
 use super::idempotency::{self, Earlier, Idempotency};
+use super::positions::take_places;
 use super::row::{self, Request, select_requests};
 use super::{Store, StoreError, scope_rules};
 use crate::clock::Moment;
@@ -85,27 +86,26 @@ impl Change {
         idempotency::earlier(&mut self.0, now, person, credential, key).await
     }
 
-    /// Takes a request, and returns it.
+    /// Takes a request.
     ///
     /// # Errors
     /// [`StoreError`] if the database refuses it.
     pub async fn submit(
-        &mut self,
+        mut self,
         now: Moment,
         new: &Submission<'_>,
-    ) -> Result<Request, StoreError> {
+    ) -> Result<Changed, StoreError> {
         let names: Vec<&str> = [new.requester].into_iter().chain(new.incident).collect();
         for rules in new.scope_rules {
             scope_rules::keep(&mut self.0, rules).await?;
         }
-        let batch = concat!(
+        let batch = change_request!(concat!(
             keep_names!("?3", "?4"),
             "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience,
                 scopes, reason, incident, emergency, duration_s, submitted_at, lapses_at,
                 submitted_with, scope_digests, extends)
-             VALUES (?2, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?14, ?15, ?16, ?17);",
-            select_requests!("WHERE id = ?2")
-        );
+             VALUES (?2, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?14, ?15, ?16, ?17);"
+        ));
         let batch = sqlx::query(batch)
             .bind(now.seconds())
             .bind(new.id)
@@ -124,12 +124,13 @@ impl Change {
             .bind(new.credential.as_slice())
             .bind(Json(new.scope_digests))
             .bind(new.extends);
-        let request = batch::changed(&mut self.0, &[Changes::Any, Changes::One], batch).await?;
+        let mut changed = batch::changed(self, &[Changes::Any, Changes::One], batch).await?;
         if let Some(key) = &new.idempotency {
             let (person, credential) = (new.requester, &new.credential);
-            idempotency::keep(&mut self.0, now, person, credential, key, new.id).await?;
+            let connection = &mut changed.change.0;
+            idempotency::keep(connection, now, person, credential, key, new.id).await?;
         }
-        Ok(request)
+        Ok(changed)
     }
 }
 

@@ -8,10 +8,21 @@
 use std::ops::{Deref, DerefMut};
 
 use sqlx::pool::PoolConnection;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
 
 use super::StoreError;
 use super::fault::{Fault, fault};
+
+/// Begins a transaction that has the write lock, and goes on with this statement. BEGIN IMMEDIATE succeeds on a read-only
+/// connection; a statement that may write does not.
+macro_rules! begin {
+    ($then:expr) => {
+        concat!("BEGIN IMMEDIATE; UPDATE _sqlx_migrations SET version = 0 WHERE 0;", $then)
+    };
+}
+pub(super) use begin;
 
 /// A transaction that has the write lock.
 #[derive(Debug)]
@@ -28,16 +39,20 @@ impl Write {
     /// A connection that was opened while the file could not be written stays read-only for good, so it is
     /// closed and another one is tried. After as many as the pool has, it is the file that is read-only.
     pub(crate) async fn begin(pool: &SqlitePool) -> Result<Write, StoreError> {
+        Ok(Write::begin_with(pool, || sqlx::query(begin!(""))).await?.0)
+    }
+
+    /// Takes the write lock as [`begin`](Write::begin) does, and reads a row in the same trip to the connection's thread:
+    /// `batch` makes [`begin!`] with a statement that reads it.
+    pub(super) async fn begin_with<'q>(
+        pool: &SqlitePool,
+        batch: impl Fn() -> Query<'q, Sqlite, SqliteArguments>,
+    ) -> Result<(Write, Option<SqliteRow>), StoreError> {
         let mut left = pool.options().get_max_connections();
         loop {
             let mut write = Write { connection: pool.acquire().await?, ended: false };
-            // BEGIN IMMEDIATE succeeds on a read-only connection; a statement that may write does not.
-            let begun =
-                sqlx::query("BEGIN IMMEDIATE; UPDATE _sqlx_migrations SET version = 0 WHERE 0")
-                    .execute(&mut *write.connection)
-                    .await;
-            match begun {
-                Ok(_) => return Ok(write),
+            match batch().fetch_optional(&mut *write.connection).await {
+                Ok(row) => return Ok((write, row)),
                 Err(error) if left > 0 && fault(&error) == Some(Fault::ReadOnly) => {
                     left = left.saturating_sub(1);
                     write.connection.close_on_drop();

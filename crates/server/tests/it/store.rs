@@ -3,10 +3,13 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use breakglass_api::events::EventType;
+use breakglass_api::evidence::Action;
 use breakglass_server::clock::Moment;
 use breakglass_server::store::{NewApproval, NewGrant, Request, Store, StoreError};
 
 use breakglass_testing::service::{START, Service};
+use serde_json::json;
 
 fn nothing_changed<T: std::fmt::Debug>(result: Result<T, StoreError>) {
     assert!(matches!(result, Err(StoreError::RowsAffected(0))), "{result:?}");
@@ -14,7 +17,7 @@ fn nothing_changed<T: std::fmt::Debug>(result: Result<T, StoreError>) {
 
 /// What changes a request on which it was decided, or that has lapsed, changes nothing.
 async fn decisions(store: &Store, now: Moment, request: &Request) {
-    let mut change = store.change().await.unwrap();
+    let change = || async { store.change().await.unwrap() };
     let (scopes, expires_at) = (&request.scopes, now.seconds() + 60);
     let grant = NewGrant { jti: "j", scopes, expires_at, activate_by: expires_at };
     let digest = request.digest();
@@ -25,11 +28,11 @@ async fn decisions(store: &Store, now: Moment, request: &Request) {
         scopes: None,
         duration_s: None,
     };
-    nothing_changed(change.deny(now, request, "carol", "r").await);
-    nothing_changed(change.cancel(now, request).await);
+    nothing_changed(change().await.deny(now, request, "carol", "r").await);
+    nothing_changed(change().await.cancel(now, request).await);
+    nothing_changed(change().await.cancel_one(now, request).await);
     // The rules of the database refuse most of these approvals before the count of rows does.
-    assert!(change.approve(now, request, &approval, &grant).await.is_err());
-    change.abandon().await.unwrap();
+    assert!(change().await.approve(now, request, &approval, &grant).await.is_err());
 }
 
 #[tokio::test]
@@ -60,11 +63,12 @@ async fn a_grant_is_activated_once() {
     let waiting = store.request(now, &waiting).await.unwrap().unwrap();
     let (id, _) = service.approved().await;
     let approved = store.request(now, &id).await.unwrap().unwrap();
-    let mut change = store.change().await.unwrap();
-    nothing_changed(change.activate(now, &waiting).await);
-    change.activate(now, &approved).await.unwrap();
-    nothing_changed(change.activate(now, &approved).await);
-    nothing_changed(change.lapse(now, &approved).await);
+    nothing_changed(store.change().await.unwrap().activate(now, &waiting).await);
+    let activated = store.change().await.unwrap().activate(now, &approved).await.unwrap();
+    let words = (Action::IssueToken, EventType::Activated);
+    activated.commit(now, "alice", words, json!({})).await.unwrap();
+    nothing_changed(store.change().await.unwrap().activate(now, &approved).await);
+    nothing_changed(store.change().await.unwrap().lapse(now, &approved).await);
 }
 
 #[tokio::test]

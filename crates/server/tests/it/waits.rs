@@ -7,7 +7,6 @@ use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
 use breakglass_server::clock::Moment;
 use breakglass_server::limits::MAX_WAITS_PER_PERSON;
-use breakglass_server::store::{Happened, OfRequest};
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
@@ -56,12 +55,10 @@ async fn a_change_that_this_process_was_not_told_of_wakes_too() {
         .await
         .unwrap();
     let (now, start) = (Moment::from_seconds(START), Instant::now());
-    let mut change = other.change().await.unwrap();
-    let request = change.request(now, &id).await.unwrap().unwrap();
-    change.deny(now, &request, "carol", "r").await.unwrap();
+    let (change, request) = other.change_of(now, &id).await.unwrap();
+    let denied = change.deny(now, &request.unwrap(), "carol", "r").await.unwrap();
     let words = (Action::Deny, EventType::Denied);
-    let denied = Happened::Request(OfRequest::new("carol", words, &request, json!({})));
-    change.record(now, &[denied]).await.unwrap().commit().await.unwrap();
+    denied.commit(now, "carol", words, json!({})).await.unwrap();
     let answer = timeout(Duration::from_secs(10), answer).await.unwrap();
     assert_eq!(answer.ok()["state"], "denied");
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());

@@ -138,7 +138,7 @@ impl Ended {
         for request in pending {
             let waits = replaced.state == State::Whole && replaced.pending.contains(&request.id);
             if request.state == breakglass_api::request::State::Pending && !waits {
-                change.cancel(now, &request).await?;
+                change.cancel_one(now, &request).await?;
                 self.cancelled.push(request);
             }
         }
