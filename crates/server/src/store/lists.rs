@@ -4,6 +4,9 @@
 //! phases. A page is the merge of them from the newest id on: every list and phase that is needed is read for
 //! one page at most, and each row with one look-up. What is pending or live is few beside what has lapsed or
 //! expired, so these two are found by their end instead.
+//!
+//! What is read of a list is one JSON array and not a row for each id: each row is a message from the connection's thread,
+//! and they took more time than the search.
 
 use std::collections::BinaryHeap;
 
@@ -27,6 +30,19 @@ pub enum Visible<'a> {
         /// The scopes.
         scopes: &'a [String],
     },
+}
+
+/// All that this query finds, whose only column is `$column`, as one JSON array.
+macro_rules! as_array {
+    ($column:literal, $query:expr) => {
+        concat!(
+            "SELECT '[' || coalesce(group_concat(",
+            $column,
+            "), '') || ']' FROM (",
+            $query,
+            ")"
+        )
+    };
 }
 
 /// Which requests to list: the newest first.
@@ -116,14 +132,15 @@ impl Store {
         };
         let more = ids.len() > filter.limit;
         ids.truncate(filter.limit);
-        let requests = sqlx::query_as(select_requests!(
-            "WHERE id IN (SELECT value FROM json_each(?2)) ORDER BY id DESC"
-        ))
-        .bind(now.seconds())
-        .bind(Json(&ids))
-        .fetch_all(&mut *transaction)
-        .await?;
+        let page =
+            as_array!("request", select_requests!("WHERE id IN (SELECT value FROM json_each(?2))"));
+        let Json(mut requests): Json<Vec<Request>> = sqlx::query_scalar(page)
+            .bind(now.seconds())
+            .bind(Json(&ids))
+            .fetch_one(&mut *transaction)
+            .await?;
         transaction.rollback().await?;
+        requests.sort_unstable_by(|one, other| other.id.cmp(&one.id));
         Ok(RequestPage { requests, next: ids.pop().filter(|_| more) })
     }
 }
@@ -134,11 +151,12 @@ async fn all(
     after: &str,
     wanted: usize,
 ) -> Result<Vec<String>, StoreError> {
-    Ok(sqlx::query_scalar("SELECT id FROM requests WHERE id < ?1 ORDER BY id DESC LIMIT ?2")
-        .bind(after)
-        .bind(limit(wanted))
-        .fetch_all(&mut **transaction)
-        .await?)
+    let ids = as_array!(
+        "json_quote(id)",
+        "SELECT id FROM requests WHERE id < ?1 ORDER BY id DESC LIMIT ?2"
+    );
+    let ids = sqlx::query_scalar(ids).bind(after).bind(limit(wanted));
+    Ok(newest_first(ids.fetch_one(&mut **transaction).await?))
 }
 
 /// The names of the lists on which everything visible is.
@@ -174,21 +192,21 @@ async fn not_ended(
     after: &str,
     wanted: usize,
 ) -> Result<Vec<String>, StoreError> {
-    Ok(sqlx::query_scalar(
+    let ids = sqlx::query_scalar(as_array!(
+        "json_quote(request_id)",
         "SELECT DISTINCT request_id FROM request_lists INDEXED BY request_lists_by_end
          WHERE list IN (SELECT value FROM json_each(?1))
            AND phase IN (SELECT value FROM json_each(?2))
            AND phase IN ('undecided', 'approved', 'active') AND ends_at > ?3
            AND request_id < ?4
-         ORDER BY request_id DESC LIMIT ?5",
-    )
+         ORDER BY request_id DESC LIMIT ?5"
+    ))
     .bind(Json(lists))
     .bind(Json(phases))
     .bind(at)
     .bind(after)
-    .bind(limit(wanted))
-    .fetch_all(&mut **transaction)
-    .await?)
+    .bind(limit(wanted));
+    Ok(newest_first(ids.fetch_one(&mut **transaction).await?))
 }
 
 /// A merge of lists.
@@ -263,21 +281,27 @@ impl Walk<'_> {
 
     /// What is older than `id`, the oldest first.
     async fn older(&mut self, stream: &Stream, id: &str) -> Result<Vec<String>, StoreError> {
-        let mut ids: Vec<String> = sqlx::query_scalar(
+        let ids = sqlx::query_scalar(as_array!(
+            "json_quote(request_id)",
             "SELECT request_id FROM request_lists
              WHERE list = ?1 AND phase = ?2 AND request_id < ?3 AND ends_at <= ?4
-             ORDER BY request_id DESC LIMIT ?5",
-        )
+             ORDER BY request_id DESC LIMIT ?5"
+        ))
         .bind(&stream.list)
         .bind(&stream.phase)
         .bind(id)
         .bind(self.ended_at)
-        .bind(limit(self.wanted))
-        .fetch_all(&mut **self.transaction)
-        .await?;
+        .bind(limit(self.wanted));
+        let mut ids = newest_first(ids.fetch_one(&mut **self.transaction).await?);
         ids.reverse();
         Ok(ids)
     }
+}
+
+/// Ids sort by time. The array of a query has its rows in any order.
+fn newest_first(Json(mut ids): Json<Vec<String>>) -> Vec<String> {
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    ids
 }
 
 fn limit(wanted: usize) -> i64 {

@@ -203,7 +203,7 @@ macro_rules! select_requests {
                     WHEN expires_at <= ?1 THEN 'expired'
                     WHEN activated_at IS NULL THEN 'approved'
                     ELSE 'active'
-                END)
+                END) AS request
             FROM (
                 SELECT requests.*, epoch, revoked_at_ms, revoked_by, revocations.reason AS revocation_reason
                 FROM requests LEFT JOIN revocations USING (jti)
