@@ -22,6 +22,10 @@ async fn each_member_of_a_row_that_its_event_has_too_is_compared() {
         (format!("UPDATE requests SET scopes = '[\"orders:write\"]' WHERE {DENIED}"), "submitted", "`scopes`"),
         (format!("UPDATE requests SET incident = 'INC-9' WHERE {DENIED}"), "denied", "`incident`"),
         (format!("UPDATE requests SET emergency = 1 - emergency WHERE {DENIED}"), "submitted", "`emergency`"),
+        (format!("UPDATE requests SET reason = 'x' WHERE {DENIED}"), "submitted", "`reason`"),
+        (format!("UPDATE requests SET duration_s = duration_s - 1 WHERE {DENIED}"), "submitted", "`duration_s`"),
+        (format!("UPDATE requests SET scope_digests = json_object('orders:read', printf('%064x', 1)) WHERE {DENIED}"), "submitted", "`scope_digests`"),
+        (format!("UPDATE requests SET extends = (SELECT id FROM requests WHERE {GRANTED}) WHERE {DENIED}"), "submitted", "`extends`"),
         (format!("UPDATE requests SET submitted_at = submitted_at - 1 WHERE {DENIED}"), "submitted", "`time`"),
         // What became of it.
         (format!("UPDATE requests SET denied_at = denied_at + 1 WHERE {DENIED}"), "denied", "`time`"),

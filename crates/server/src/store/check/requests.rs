@@ -213,7 +213,7 @@ impl Whole<'_> {
             ("jti", event.jti.is_none() || event.jti == request.jti),
         ];
         let member = of.into_iter().find(|(_, agrees)| !agrees).map(|(name, _)| name.to_owned());
-        member.or_else(|| disagrees(&event.data, &row))
+        member.or_else(|| disagrees(event, &row))
     }
 
     fn remarks(&self) -> Option<String> {
@@ -272,12 +272,14 @@ fn submitted(request: &Request) -> Value {
     })
 }
 
-/// The first member of `row` of which `data` says something else; what it does not say, an earlier version left out.
-fn disagrees(data: &Value, row: &Value) -> Option<String> {
-    let mut members = row.as_object()?.iter();
-    members
-        .find(|(name, value)| data.get(name.as_str()).is_some_and(|said| said != *value))
-        .map(|(name, _)| name.clone())
+/// The first member of `row` of which the event says something else. What an event of before the chain does not say, an
+/// earlier version left out; one of the chain says all that is not null.
+fn disagrees(event: &Event, row: &Value) -> Option<String> {
+    let agrees = |(name, value): &(&String, &Value)| match event.data.get(name.as_str()) {
+        Some(said) => said == *value,
+        None => value.is_null() || event.hash.is_none(),
+    };
+    row.as_object()?.iter().find(|member| !agrees(member)).map(|(name, _)| name.clone())
 }
 
 /// The trail's word for an event of a request.
