@@ -167,7 +167,7 @@ async fn assemble(configured: Configured, accept_clock: bool) -> Result<App, Fai
     let config = &configured.config;
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
     let randomness = Randomness::from_system().map_err(|error| failed(&error))?;
-    let trail = TrailKeys::open(&config.key_directory, &config.database, &randomness)
+    let trail = TrailKeys::open(&config.key_directory, &config.database, &randomness, started_at())
         .map_err(|error| failed(&error))?;
     let store = Store::open(&config.database, trail)
         .await

@@ -171,7 +171,7 @@ fn finding(error: &KeyError, directory: &Path) -> Finding {
              {keys}`, then remove the file",
             quoted(path)
         ),
-        KeyError::InvalidTrailKey(path) => {
+        KeyError::InvalidTrailKey(path) | KeyError::InvalidSince(path) => {
             format!("put {} back from where the keys are kept", quoted(path))
         }
         KeyError::Wrapping(path) => format!(

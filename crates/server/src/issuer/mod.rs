@@ -6,6 +6,7 @@ mod key_name;
 mod key_ring;
 mod keys;
 mod trail_keys;
+mod trail_since;
 mod wrapping;
 
 use std::collections::HashSet;

@@ -7,7 +7,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -20,6 +20,8 @@ use zeroize::Zeroizing;
 
 use super::access::{check_directory, check_file};
 use super::error::KeyError;
+use super::trail_since;
+use crate::clock::Moment;
 use crate::random::Randomness;
 
 /// Before the hash in what is signed, so that no signature of something else counts.
@@ -43,6 +45,8 @@ pub struct TrailKeys(Arc<Keys>);
 struct Keys {
     signer: TrailKey,
     earlier: Vec<TrailKey>,
+    /// Since when the trail is chained, as far as it is known.
+    since: Option<Moment>,
 }
 
 impl std::fmt::Debug for TrailKeys {
@@ -58,37 +62,27 @@ impl TrailKeys {
     /// A key directory can be a mounted secret, which cannot be written: then the key is made in a directory beside the
     /// database, and the log says so, because who can change that directory can sign too.
     ///
+    /// With the first key the trail begins, at `now`, and a file beside the key says so.
+    ///
     /// # Errors
     /// [`KeyError`] if others can write to the directory, or none can be made.
     pub fn open(
         key_directory: &Path,
         database: &Path,
         randomness: &Randomness,
+        now: Moment,
     ) -> Result<TrailKeys, KeyError> {
-        let beside = database.parent().unwrap_or(Path::new(".")).join(BESIDE_DATABASE);
-        let mut last = 0;
-        for directory in [key_directory, &beside] {
-            let found = read(directory)?;
-            if let Some(keys) = TrailKeys::of(found.keys) {
-                return Ok(keys);
+        let beside = beside(database);
+        let keys = find_or_make(key_directory, &beside, randomness)?;
+        let since = match since(key_directory, &beside) {
+            Some(since) => since,
+            None => {
+                in_one_of(key_directory, &beside, |directory| trail_since::write(directory, now))?;
+                now
             }
-            last = found.last.max(last);
-        }
-        // Also where those that are there cannot be used: a service without a key could write nothing down, and so end
-        // nothing.
-        let number = last.saturating_add(1);
-        match made(key_directory, number, randomness) {
-            Err(KeyError::Io(_, cause)) if cannot_be_written(&cause) => {
-                tracing::warn!(
-                    %cause,
-                    directory = %beside.display(),
-                    "the key directory cannot be written: the key of the trail is made beside the database; move it into \
-                     the key directory"
-                );
-                made(&beside, number, randomness)
-            }
-            result => result,
-        }
+        };
+        let none = || KeyError::InvalidTrailKey(key_directory.to_owned());
+        TrailKeys::of(keys, Some(since)).ok_or_else(none)
     }
 
     /// The keys in the key directory or beside the database, if there are any: nothing is made.
@@ -96,9 +90,10 @@ impl TrailKeys {
     /// # Errors
     /// [`KeyError`] if others can write to the directory.
     pub fn existing(key_directory: &Path, database: &Path) -> Result<Option<TrailKeys>, KeyError> {
-        let beside = database.parent().unwrap_or(Path::new(".")).join(BESIDE_DATABASE);
-        let in_directory = TrailKeys::of(read(key_directory)?.keys);
-        Ok(in_directory.or(TrailKeys::of(read(&beside)?.keys)))
+        let beside = beside(database);
+        let since = since(key_directory, &beside);
+        let in_directory = TrailKeys::of(read(key_directory)?.keys, since);
+        Ok(in_directory.or(TrailKeys::of(read(&beside)?.keys, since)))
     }
 
     /// How many keys of a service can be used, and what is wrong with the others: nothing is made.
@@ -109,18 +104,28 @@ impl TrailKeys {
         key_directory: &Path,
         database: &Path,
     ) -> Result<(usize, Vec<KeyError>), KeyError> {
-        let beside = database.parent().unwrap_or(Path::new(".")).join(BESIDE_DATABASE);
-        let found = [look(key_directory)?, look(&beside)?];
-        let count = found.iter().map(|found| found.keys.len()).fold(0, usize::saturating_add);
-        Ok((count, found.into_iter().flat_map(|found| found.faults).collect()))
+        let directories = [key_directory, &beside(database)];
+        let (mut count, mut faults) = (0_usize, Vec::new());
+        for directory in directories {
+            let found = look(directory)?;
+            count = count.saturating_add(found.keys.len());
+            faults.extend(found.faults);
+            faults.extend(trail_since::read(directory).err());
+        }
+        Ok((count, faults))
     }
 
     /// These keys, of which the one with the highest number signs; nothing without any.
-    fn of(mut keys: Vec<TrailKey>) -> Option<TrailKeys> {
+    fn of(mut keys: Vec<TrailKey>, since: Option<Moment>) -> Option<TrailKeys> {
         keys.sort_by_key(|key| key.number);
         let signer = keys.pop()?;
         keys.reverse();
-        Some(TrailKeys(Arc::new(Keys { signer, earlier: keys })))
+        Some(TrailKeys(Arc::new(Keys { signer, earlier: keys, since })))
+    }
+
+    /// Whether what happened at this time, in milliseconds, can be of before the trail was chained.
+    pub(crate) fn could_be_of_before(&self, time_ms: i64) -> bool {
+        self.0.since.is_none_or(|since| time_ms <= since.millis())
     }
 
     /// The id of the key that signs.
@@ -198,12 +203,69 @@ fn look(directory: &Path) -> Result<Found, KeyError> {
     Ok(found)
 }
 
-/// A new key in this directory, with those that are there.
-fn made(directory: &Path, number: u64, randomness: &Randomness) -> Result<TrailKeys, KeyError> {
-    add(directory, number, randomness)?;
-    tracing::info!(directory = %directory.display(), number, "made a key of the trail");
-    TrailKeys::of(read(directory)?.keys)
-        .ok_or_else(|| KeyError::InvalidTrailKey(directory.to_owned()))
+/// Where keys are made if the key directory cannot be written.
+fn beside(database: &Path) -> PathBuf {
+    database.parent().unwrap_or(Path::new(".")).join(BESIDE_DATABASE)
+}
+
+/// The keys that are there, or with a new one.
+fn find_or_make(
+    key_directory: &Path,
+    beside: &Path,
+    randomness: &Randomness,
+) -> Result<Vec<TrailKey>, KeyError> {
+    let mut last = 0;
+    for directory in [key_directory, beside] {
+        let found = read(directory)?;
+        if !found.keys.is_empty() {
+            return Ok(found.keys);
+        }
+        last = found.last.max(last);
+    }
+    // Also where those that are there cannot be used: a service without a key could write nothing down, and so end
+    // nothing.
+    let number = last.saturating_add(1);
+    in_one_of(key_directory, beside, |directory| {
+        add(directory, number, randomness)?;
+        tracing::info!(directory = %directory.display(), number, "made a key of the trail");
+        Ok(read(directory)?.keys)
+    })
+}
+
+/// Makes a file in the key directory, or beside the database where that cannot be written.
+fn in_one_of<T>(
+    key_directory: &Path,
+    beside: &Path,
+    make: impl Fn(&Path) -> Result<T, KeyError>,
+) -> Result<T, KeyError> {
+    let make = |directory: &Path| {
+        make_directory(directory)?;
+        make(directory)
+    };
+    match make(key_directory) {
+        Err(KeyError::Io(_, cause)) if cannot_be_written(&cause) => {
+            tracing::warn!(
+                %cause,
+                directory = %beside.display(),
+                "the key directory cannot be written: what the trail needs is made beside the database; move it into the \
+                 key directory"
+            );
+            make(beside)
+        }
+        result => result,
+    }
+}
+
+/// Since when the trail is chained, as the files say: the earlier time of two. A file that cannot be read counts as one from
+/// the beginning of time: what is not known proves no approval.
+fn since(key_directory: &Path, beside: &Path) -> Option<Moment> {
+    let read = |directory| {
+        trail_since::read(directory).unwrap_or_else(|cause| {
+            tracing::error!(%cause, "it is not known since when the trail is chained");
+            Some(Moment::from_seconds(0))
+        })
+    };
+    [key_directory, beside].into_iter().filter_map(read).min()
 }
 
 fn read_key(path: &Path, number: u64, kid: &str) -> Result<TrailKey, KeyError> {
@@ -222,11 +284,16 @@ fn read_key(path: &Path, number: u64, kid: &str) -> Result<TrailKey, KeyError> {
     Ok(TrailKey { number, kid: kid.to_owned(), pair })
 }
 
+fn make_directory(directory: &Path) -> Result<(), KeyError> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| KeyError::Io(directory.to_owned(), error))
+}
+
 fn add(directory: &Path, number: u64, randomness: &Randomness) -> Result<(), KeyError> {
     let failed = |error| KeyError::Io(directory.to_owned(), error);
-    if !directory.is_dir() {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    }
     let seed = Zeroizing::new(randomness.bytes::<32>());
     let pair = KeyPair::from_seed(Seed::new(*seed));
     let pem = Zeroizing::new(pair.to_pem());

@@ -76,9 +76,13 @@ impl Change {
         Ok(broken(Some(&self.1), &event).or_else(|| unlike(&event, request)))
     }
 
-    /// Whether an event without a link was written before the chain began. As its grant is over soon after that, an event that
-    /// was dated back by hand gives no access from then on.
+    /// Whether an event without a link was written before the chain began, also by the file beside the key: the database's
+    /// owner can take all links away, and the service then begins another chain. As its grant is over soon after that, an
+    /// event that was dated back by hand gives no access from then on.
     async fn could_be_of_before(&mut self, event: &Event) -> Result<bool, StoreError> {
+        if !self.1.could_be_of_before(event.time_ms) {
+            return Ok(false);
+        }
         let first: Option<Event> =
             sqlx::query_as(select_events!("WHERE hash IS NOT NULL ORDER BY seq LIMIT 1"))
                 .fetch_optional(&mut *self.0)

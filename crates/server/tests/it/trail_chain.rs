@@ -1,6 +1,8 @@
 //! The chain of events, and what of it counts before a token is minted. The database's owner edits it: the triggers are
 //! dropped, as the owner can.
 
+use breakglass_server::config::Config;
+use breakglass_server::store::check::{Finding, check};
 use breakglass_testing::before;
 use breakglass_testing::service::{Service, config};
 use breakglass_testing::store::trail_keys;
@@ -177,6 +179,39 @@ async fn a_grant_that_the_owner_of_the_database_makes_gets_no_token() {
     assert_eq!(refused.refusal(), (409, "approval_unproven"));
 }
 
+/// Who takes all links away makes the service begin another chain, which would cover everything as being of before.
+#[tokio::test]
+async fn a_chain_that_was_taken_away_proves_nothing_by_beginning_again() {
+    let strip = "UPDATE events SET prev = NULL, hash = NULL, kid = NULL, signature = NULL;
+         UPDATE positions SET head = NULL;
+         UPDATE events SET actor = 'dave' WHERE type = 'breakglass.request.approved';
+         UPDATE approvals SET approver = 'dave'";
+    for (since, expected) in [
+        ("2026-11-20T00:00:00Z", Some((409, "approval_unproven"))),
+        ("no instant", Some((409, "approval_unproven"))),
+        // As after an upgrade: what was approved by the version before goes on.
+        ("2026-11-30T00:00:00Z", None),
+    ] {
+        let service = Service::start().await;
+        let (id, _) = service.approved().await;
+        let file = service.directory.path().join("keys/trail-since");
+        assert!(std::fs::read_to_string(&file).unwrap().starts_with("20"));
+        std::fs::write(&file, since).unwrap();
+        edit(&service, strip).await;
+        let service = service.restart(1).await;
+        let answer = service.act("alice", &id, "token").await;
+        match expected {
+            Some(refusal) => assert_eq!(answer.refusal(), refusal, "{since}"),
+            None => drop(answer.ok()),
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), since, "it is written once");
+        let config = Config::parse(&config(&service.directory)).unwrap();
+        let report = check(&config).await.unwrap();
+        let taken = |finding: &Finding| finding.what.contains("links were taken away");
+        assert_eq!(report.findings.iter().any(taken), expected.is_some(), "{report:#?}");
+    }
+}
+
 #[tokio::test]
 async fn a_key_of_the_trail_signs_no_token_and_is_not_published() {
     let service = Service::start().await;
@@ -184,7 +219,7 @@ async fn a_key_of_the_trail_signs_no_token_and_is_not_published() {
     let names: Vec<String> =
         keys.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     let trail: Vec<&String> = names.iter().filter(|name| name.starts_with("trail-1-")).collect();
-    assert_eq!((names.len(), trail.len()), (2, 1), "{names:?}");
+    assert_eq!((names.len(), trail.len()), (3, 1), "{names:?}");
     let jwks = service.get("alice", "/.well-known/jwks.json").await.ok();
     assert_eq!(jwks["keys"].as_array().unwrap().len(), 1, "{jwks}");
     assert_eq!(jwks["keys"][0]["alg"], "ES256");

@@ -55,6 +55,9 @@ impl Walk<'_> {
                 Some(before) => before.add(event),
                 None => self.found(seq, "is in no chain, although the chain had begun"),
             }
+            if self.keys.is_some_and(|keys| !keys.could_be_of_before(event.time_ms)) {
+                self.found(seq, "is in no chain, although the trail is chained since before it: links were taken away");
+            }
             let count = &mut self.report.checked.events_before_chain;
             *count = count.saturating_add(1);
             return;

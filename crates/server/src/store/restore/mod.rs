@@ -87,7 +87,7 @@ pub async fn restore(config: &Config, options: &Options) -> Result<Restored, Mai
     let failed = |error| MaintenanceError::of(&staged.path, error);
     let refuse = |what: String| MaintenanceError::Restore { what };
     let randomness = Randomness::from_system().map_err(|error| refuse(error.to_string()))?;
-    let keys = TrailKeys::open(&config.key_directory, &config.database, &randomness)
+    let keys = TrailKeys::open(&config.key_directory, &config.database, &randomness, now())
         .map_err(|error| refuse(error.to_string()))?;
     // It brings a backup of an earlier version up to date.
     let store = Store::open(&staged.path, keys.clone()).await.map_err(failed)?;
