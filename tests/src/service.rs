@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use ring::digest::{SHA256, digest};
@@ -19,7 +19,11 @@ use crate::keys::Key;
 use crate::policy::{APPROVER, AUDIENCE, ISSUER, PROXY_TOKEN, SUBJECT};
 use crate::wait::until;
 
+mod metrics;
+mod ran;
 mod tls;
+
+pub use ran::Ran;
 
 /// Somebody who may ask for access, and approve nothing.
 pub const COLLEAGUE: &str = "carol@example.com";
@@ -45,17 +49,6 @@ pub struct Service {
     /// Whose certificates its clients trust, where it speaks TLS.
     ca_file: Option<PathBuf>,
     child: Option<Child>,
-}
-
-/// How a command ended.
-#[derive(Debug)]
-pub struct Ran {
-    /// The exit code.
-    pub code: i32,
-    /// What it printed for scripts.
-    pub stdout: String,
-    /// What it said to people.
-    pub stderr: String,
 }
 
 impl Service {
@@ -281,41 +274,6 @@ impl Service {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
-    /// How often proxies asked about a token, by the service's own count.
-    #[must_use]
-    pub fn introspections(&self) -> u64 {
-        self.metric(r#"breakglass_http_requests_total{endpoint="/oauth2/introspect""#)
-    }
-
-    /// How many polls of the feed hang now, by the service's own count.
-    #[must_use]
-    pub fn hanging_polls(&self) -> u64 {
-        self.metric("breakglass_feed_hanging_polls ")
-    }
-
-    /// How many requests it answered, by endpoint, by its own count.
-    #[must_use]
-    pub fn answered(&self) -> BTreeMap<String, u64> {
-        let mut answered = BTreeMap::new();
-        for line in self.metrics().lines() {
-            let counted = line.strip_prefix(r#"breakglass_http_requests_total{endpoint=""#);
-            let Some((endpoint, rest)) = counted.and_then(|rest| rest.split_once('"')) else {
-                continue;
-            };
-            *answered.entry(endpoint.to_owned()).or_default() += value(rest);
-        }
-        answered
-    }
-
-    /// The sum of the metrics whose lines begin so.
-    fn metric(&self, beginning: &str) -> u64 {
-        self.metrics().lines().filter(|line| line.starts_with(beginning)).map(value).sum()
-    }
-
-    fn metrics(&self) -> String {
-        String::from_utf8_lossy(&self.get("/metrics").body).into_owned()
-    }
-
     /// The API token of one of the people.
     ///
     /// # Panics
@@ -393,43 +351,4 @@ impl Drop for Service {
 pub fn proxy_token_sha256() -> String {
     let hex = |byte: &u8| format!("{byte:02x}");
     digest(&SHA256, PROXY_TOKEN.as_bytes()).as_ref().iter().map(hex).collect()
-}
-
-/// The value at the end of a line of `/metrics`.
-fn value(line: &str) -> u64 {
-    line.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or(0)
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Ran {
-        let text = |bytes| String::from_utf8(bytes).expect("a command prints UTF-8");
-        Ran {
-            code: output.status.code().expect("a command ends by itself"),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    }
-}
-
-impl Ran {
-    /// The one line that it printed.
-    ///
-    /// # Panics
-    /// When it did not end well.
-    #[must_use]
-    pub fn done(self) -> String {
-        assert_eq!(self.code, 0, "{self:?}");
-        let line = self.stdout.strip_suffix('\n').expect("a line");
-        assert!(!line.contains('\n'), "{self:?}");
-        line.to_owned()
-    }
-
-    /// The JSON that it printed.
-    ///
-    /// # Panics
-    /// When it printed something else.
-    #[must_use]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
 }
