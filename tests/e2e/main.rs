@@ -59,6 +59,7 @@ mod receipts;
 mod redirects;
 mod rejections;
 mod requirements;
+mod restore;
 mod revoke;
 mod routes_used;
 mod scope;

@@ -21,6 +21,7 @@ use crate::wait::until;
 
 mod metrics;
 mod ran;
+mod restore;
 mod tls;
 
 pub use ran::Ran;
