@@ -41,6 +41,7 @@ mod introspection;
 mod istio;
 mod istio_alternatives;
 mod istio_cases;
+mod key_switch;
 mod listeners;
 mod logs;
 mod losses;

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::artefacts;
 
+mod clusters;
+
 /// How the filter's configuration reaches Envoy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
@@ -21,6 +23,9 @@ pub enum Delivery {
 
 /// What begins so has a tenth of a second for its answer.
 pub const HURRIED: &str = "/v1/orders/hurried/items";
+
+/// The id of Envoy's node, unless a test says another one.
+pub(crate) const NODE: &str = "gate-test";
 
 /// The VMs of these tests.
 pub(crate) const VM_ID: &str = "breakglass-tests-91d7";
@@ -55,6 +60,8 @@ pub struct Settings {
     pub vm: u32,
     /// How long a listener that was replaced goes on, in seconds; Envoy's own ten minutes without it.
     pub drain_s: Option<u32>,
+    /// The id of Envoy's node.
+    pub node: String,
     /// The API behind the gate.
     pub upstream: SocketAddr,
     /// The approval service.
@@ -86,6 +93,7 @@ impl Settings {
             module: None,
             vm: 0,
             drain_s: None,
+            node: NODE.to_owned(),
             upstream,
             approvals,
             approvals_cluster: json!({}),
@@ -100,7 +108,7 @@ impl Settings {
     #[must_use]
     pub fn bootstrap(&self, directory: &Path) -> Value {
         let mut bootstrap = json!({
-            "node": {"id": "gate-test", "cluster": "tests"},
+            "node": {"id": self.node, "cluster": "tests"},
             "admin": {"address": address("127.0.0.1:0".parse().unwrap())},
             "stats_config": {"stats_tags": stats_tags()},
             "static_resources": {"clusters": self.clusters()},
@@ -116,7 +124,7 @@ impl Settings {
     /// Without a listener and without clusters, which come from files in `directory`.
     pub(crate) fn shared_bootstrap(directory: &Path) -> Value {
         json!({
-            "node": {"id": "gate-test", "cluster": "tests"},
+            "node": {"id": NODE, "cluster": "tests"},
             "admin": {"address": address("127.0.0.1:0".parse().unwrap())},
             "stats_config": {"stats_tags": stats_tags()},
             "dynamic_resources": {
@@ -124,14 +132,6 @@ impl Settings {
                 "lds_config": file(directory, "lds.json"),
             },
         })
-    }
-
-    /// The API and the approval service.
-    pub(crate) fn clusters(&self) -> [Value; 2] {
-        let mut approvals = cluster("approvals", self.approvals, false);
-        let more = self.approvals_cluster.as_object().expect("members of a cluster");
-        approvals.as_object_mut().expect("an object").extend(more.clone());
-        [cluster("upstream", self.upstream, true), approvals]
     }
 
     /// The file that carries the filter's configuration and can be replaced: name and content.
@@ -287,27 +287,6 @@ fn stats_tags() -> Value {
         {"tag_name": "breakglass_result",
          "regex": r"^wasmcustom\.breakglass\.[a-z_]+(\.result\.([a-z_]+))$"},
     ])
-}
-
-fn cluster(name: &str, endpoint: SocketAddr, same_protocol: bool) -> Value {
-    let mut cluster = json!({
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "1s",
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(endpoint)}}]}],
-        },
-    });
-    if same_protocol {
-        let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-        cluster["typed_extension_protocol_options"] = json!({options: {
-            "@type": format!("type.googleapis.com/{options}"),
-            "use_downstream_protocol_config": {"http_protocol_options": {},
-                "http2_protocol_options": {}},
-        }});
-    }
-    cluster
 }
 
 fn routes() -> Value {

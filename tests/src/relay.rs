@@ -28,6 +28,8 @@ pub struct Relay {
 /// Every socket that is open, by number, the one that listens among them.
 struct Wires {
     broken: bool,
+    /// The path whose requests get no further.
+    frozen: Option<&'static str>,
     sockets: BTreeMap<usize, Socket>,
     made: usize,
 }
@@ -41,7 +43,7 @@ impl Relay {
     pub fn start(to: SocketAddr) -> Relay {
         let listener = runtime().block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut wires = Wires { broken: false, sockets: BTreeMap::new(), made: 0 };
+        let mut wires = Wires { broken: false, frozen: None, sockets: BTreeMap::new(), made: 0 };
         wires.add(SockRef::from(&listener).try_clone().unwrap());
         let wires = Arc::new(Mutex::new(wires));
         let server = runtime().spawn(serve(listener, to, Arc::clone(&wires))).abort_handle();
@@ -60,6 +62,22 @@ impl Relay {
     /// When the kernel does not let a socket have a filter.
     pub fn lose_packets(&self) {
         self.wires.lock().unwrap().set_broken(true);
+    }
+
+    /// From now on a connection whose first request is a GET of `path` gets no further, and others do.
+    ///
+    /// # Panics
+    /// When a task of the relay panicked.
+    pub fn freeze(&self, path: &'static str) {
+        self.wires.lock().unwrap().frozen = Some(path);
+    }
+
+    /// From now on no path is held up.
+    ///
+    /// # Panics
+    /// When a task of the relay panicked.
+    pub fn thaw(&self) {
+        self.wires.lock().unwrap().frozen = None;
     }
 
     /// From now on no packet is lost.
@@ -120,7 +138,19 @@ async fn relay(mut client: TcpStream, mut service: TcpStream, wires: &Mutex<Wire
         wires.lock().unwrap().add(socket)
     });
     // A connection that breaks is the business of those who use it.
-    let _ = tokio::io::copy_bidirectional(&mut client, &mut service).await;
+    if is_frozen(&client, wires).await {
+        let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+    } else {
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut service).await;
+    }
     let mut wires = wires.lock().unwrap();
     known.iter().for_each(|number| drop(wires.sockets.remove(number)));
+}
+
+/// Whether this connection begins with a request that is held up.
+async fn is_frozen(client: &TcpStream, wires: &Mutex<Wires>) -> bool {
+    let mut begin = [0; 256];
+    let count = client.peek(&mut begin).await.unwrap_or_default();
+    let frozen = wires.lock().unwrap().frozen;
+    frozen.is_some_and(|path| begin[..count].starts_with(format!("GET {path} ").as_bytes()))
 }

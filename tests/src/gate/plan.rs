@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::approvals::{FEED, FakeApprovals, INTROSPECTION, KEYS, Reply};
-use crate::bootstrap::{Delivery, Form, Settings};
+use crate::bootstrap::{Delivery, Form, NODE, Settings};
 use crate::certificates::Authority;
 use crate::envoy::Envoy;
 use crate::keys::{Key, jwks};
@@ -35,6 +35,7 @@ pub struct Plan {
     approvals: FakeApprovals,
     service: Option<SocketAddr>,
     approvals_cluster: Value,
+    node: String,
     files: Option<TempDir>,
     upstream: Option<SocketAddr>,
 }
@@ -64,6 +65,7 @@ impl Plan {
             approvals,
             service: None,
             approvals_cluster: json!({}),
+            node: NODE.to_owned(),
             files: None,
             upstream: None,
         }
@@ -113,6 +115,14 @@ impl Plan {
     #[must_use]
     pub fn approvals_cluster(mut self, members: Value) -> Self {
         self.approvals_cluster = members;
+        self
+    }
+
+    /// Envoy's node has this id.
+    #[must_use]
+    pub fn node(mut self, id: &str) -> Self {
+        self.node = id.to_owned();
+        self.alone = true;
         self
     }
 
@@ -299,6 +309,7 @@ impl Plan {
             own_clock: self.own_clock,
             drain_s: self.drain_s,
             approvals_cluster: self.approvals_cluster,
+            node: self.node,
             ..Settings::new(
                 Some(self.filter.to_string()),
                 self.upstream.unwrap_or(upstream.address()),
