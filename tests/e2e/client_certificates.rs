@@ -23,7 +23,7 @@ const SERVICE: &str = "approvals.internal";
 /// The name in this Envoy's certificate that the service wants to see.
 const GATE: &str = "gate-1.edge.internal";
 
-const BY_CERTIFICATE: &str =
+pub(crate) const BY_CERTIFICATE: &str =
     "[[proxies]]\nname = \"gate-by-certificate\"\ncertificate_san = \"gate-1.edge.internal\"\n";
 
 /// The files of both sides: the service's certificate, the authority of both, this Envoy's certificate.
@@ -45,14 +45,14 @@ fn secured(files: &TempDir, proxies: &str) -> Service {
 }
 
 /// A gate that reaches the proxies' listener as the shipped Envoy does.
-fn plan(service: &Service, files: &TempDir, more: Value) -> Plan {
+pub(crate) fn plan(service: &Service, files: &TempDir, more: Value) -> Plan {
     let mut cluster = more;
     cluster["transport_socket"] = transport_socket(files.path());
     Plan::asking(service).through(service.proxies_address()).approvals_cluster(cluster)
 }
 
 /// Without an API token: the certificate is all that the service knows this Envoy by.
-fn without_credential(filter: &mut Value) {
+pub(crate) fn without_credential(filter: &mut Value) {
     filter["revocation"].as_object_mut().unwrap().remove("credential").unwrap();
 }
 
@@ -63,13 +63,17 @@ fn readers(service: &Service) -> BTreeSet<String> {
     proxies.map(|proxy| proxy["proxy"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Keys, the feed, revocations and heads, all over the connection that the certificate opens.
-fn works(proxies: &str, change: impl FnOnce(&mut Value)) -> (Service, Gate, TempDir) {
+/// Keys, the feed, revocations and heads, all over the connection that the certificate opens; `more` of the service's cluster.
+pub(crate) fn works(
+    proxies: &str,
+    more: Value,
+    change: impl FnOnce(&mut Value),
+) -> (Service, Gate, TempDir) {
     let authority = Authority::new();
     let files = files(&authority, SERVICE, &authority.identity(GATE));
     let service = secured(&files, proxies);
     let heads = json!({"cluster": "approvals", "authority": SERVICE, "path": "/v1/audit/heads"});
-    let plan = plan(&service, &files, json!({})).following_feed("10s").alone();
+    let plan = plan(&service, &files, more).following_feed("10s").alone();
     let gate = plan.set("/audit", json!({"heads": heads})).filter(change).start();
     let (grant, token) = service.grant(&["orders:read"], "10m");
     let read = || get("/v1/orders").token(&token);
@@ -94,7 +98,7 @@ fn works(proxies: &str, change: impl FnOnce(&mut Value)) -> (Service, Gate, Temp
 
 #[test]
 fn a_proxy_is_known_by_its_client_certificate_alone() {
-    let (service, gate, _files) = works(BY_CERTIFICATE, without_credential);
+    let (service, gate, _files) = works(BY_CERTIFICATE, json!({}), without_credential);
     assert_eq!(readers(&service), ["gate-by-certificate".to_owned()].into());
     let stats = gate.envoy.stats();
     assert!(stats.of("cluster.approvals.ssl.handshake") > 0);
@@ -105,7 +109,7 @@ fn a_proxy_is_known_by_its_client_certificate_alone() {
 fn a_proxy_is_known_by_its_certificate_with_its_api_token_beside_it() {
     let sha256 = proxy_token_sha256();
     let (service, _gate, _files) =
-        works(&format!("{BY_CERTIFICATE}token_sha256 = \"{sha256}\"\n"), |_| ());
+        works(&format!("{BY_CERTIFICATE}token_sha256 = \"{sha256}\"\n"), json!({}), |_| ());
     assert_eq!(readers(&service), ["gate-by-certificate".to_owned()].into());
 }
 

@@ -35,6 +35,7 @@ mod headers;
 mod heads;
 mod host_calls;
 mod hostile;
+mod http2_service;
 mod http3;
 mod internal_redirects;
 mod introspection;

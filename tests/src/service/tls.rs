@@ -35,6 +35,21 @@ impl Service {
         self.start_again();
     }
 
+    /// Keeps the ports of its two listeners over the next starts, where it was [secured](Service::secure).
+    ///
+    /// # Panics
+    /// When it was not.
+    pub fn keep_addresses(&self) {
+        let path = self.path("config.toml");
+        let mut text = fs::read_to_string(&path).unwrap();
+        for (serves, address) in [("people", self.address), ("proxies", self.proxies_address())] {
+            let free = format!("address = \"127.0.0.1:0\"\nserves = [\"{serves}\"");
+            assert!(text.contains(&free), "{text}");
+            text = text.replace(&free, &format!("address = \"{address}\"\nserves = [\"{serves}\""));
+        }
+        fs::write(path, text).unwrap();
+    }
+
     /// Where it listens for proxies.
     ///
     /// # Panics
