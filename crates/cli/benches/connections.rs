@@ -1,5 +1,5 @@
-//! What a revocation takes beside thousands of slow clients and handshakes that do not end, over TLS, against what it
-//! takes without them: on one service, in turn.
+//! What a revocation takes beside thousands of slow clients and handshakes that do not end, over TLS, and beside attackers
+//! that speak HTTP/2, against what it takes without them: on one service, in turn.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -8,6 +8,9 @@
     clippy::unwrap_used,
     reason = "a measurement that cannot be made must end, and real time is the point"
 )]
+
+#[path = "connections/http2.rs"]
+mod http2;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -45,12 +48,23 @@ const AT_A_TIME: usize = 50;
 /// Revocations in one turn. They have to be done before the service closes the handshakes, 5 s after their begin.
 const IN_A_TURN: usize = 50;
 
+/// How long a revocation is tried.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The most that the 99th percentile beside them may be, in times of that without.
 const BAR: f64 = 1.5;
 
 fn main() -> ExitCode {
+    if let Some(code) = http2::attack() {
+        return code;
+    }
     let mut numbers = std::env::args().filter_map(|argument| argument.parse::<usize>().ok());
     let turns = numbers.next().unwrap_or(8);
+    let met = [slow_clients(turns), http2::measure(turns)];
+    if met == [true; 2] { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn slow_clients(turns: usize) -> bool {
     let service = Service::start();
     let clients = Runtime::new().unwrap();
     // Files are opened, and code is loaded.
@@ -84,7 +98,7 @@ fn main() -> ExitCode {
     );
     println!("  times                      p50 {p50:.2}  p99 {p99:.2}  (bar {BAR})");
     println!("  connections open meanwhile {open} at least");
-    if p99 <= BAR && open > SLOW + HALF_OPEN { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    p99 <= BAR && open > SLOW + HALF_OPEN
 }
 
 fn percentile(times: &mut [Duration], percent: usize) -> Duration {
@@ -106,7 +120,9 @@ impl Service {
         let at = |name: &str| folder.path().join(name);
         let authority = certificates(folder.path());
         fs::write(at("config.toml"), config(folder.path())).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_breakglass"))
+        // Another build of the service, where it is named.
+        let named = std::env::var_os("BREAKGLASS_BIN");
+        let child = Command::new(named.unwrap_or(env!("CARGO_BIN_EXE_breakglass").into()))
             .args(["serve", "--config"])
             .arg(at("config.toml"))
             .arg("--ready-file")
@@ -128,9 +144,19 @@ impl Service {
     }
 
     fn ask(&self, agent: &Agent, who: &str, path: &str, body: &Value) -> Value {
+        self.try_ask(agent, who, path, body).unwrap()
+    }
+
+    fn try_ask(
+        &self,
+        agent: &Agent,
+        who: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, ureq::Error> {
         let url = format!("{}{path}", self.url);
         let request = agent.post(url).header("authorization", format!("Bearer token-{who}"));
-        request.send_json(body).unwrap().body_mut().read_json().unwrap()
+        request.send_json(body)?.body_mut().read_json()
     }
 
     /// So many new grants.
@@ -156,6 +182,20 @@ impl Service {
         start.elapsed()
     }
 
+    /// The same beside attackers: tried again where the connection is closed, as the command line does; and how often it was.
+    fn revoke_in_the_end(&self, grant: &str) -> (Duration, usize) {
+        let start = Instant::now();
+        let reason = json!({ "reason": "a measurement" });
+        let path = format!("/v1/grants/{grant}/revoke");
+        let mut closed = 0;
+        while let Err(error) = self.try_ask(&self.agent(), "carol", &path, &reason) {
+            closed += 1;
+            assert!(start.elapsed() < PATIENCE, "{error}");
+            thread::sleep(Duration::from_millis(10));
+        }
+        (start.elapsed(), closed)
+    }
+
     fn revocations(&self, count: usize) {
         for grant in self.grants(count) {
             self.revoke(&grant);
@@ -176,18 +216,14 @@ impl Service {
         }
     }
 
+    fn address(&self) -> SocketAddr {
+        self.url.strip_prefix("https://").unwrap().parse().unwrap()
+    }
+
     /// The slow clients, and then the handshakes. They end when this is dropped.
     async fn crowd(&self) -> JoinSet<()> {
-        let address: SocketAddr = self.url.strip_prefix("https://").unwrap().parse().unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.authority.as_bytes()).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector = TlsConnector::from(Arc::new(config));
+        let address = self.address();
+        let connector = connector(&self.authority, &[]);
         let (mut crowd, mut begin) = (JoinSet::new(), JoinSet::new());
         for number in 0..SLOW {
             let connector = connector.clone();
@@ -233,6 +269,20 @@ impl Drop for Service {
         // The folder goes with it.
         let _ = self.folder.path();
     }
+}
+
+/// How clients trust the authority, and which protocols they offer (ALPN).
+fn connector(authority: &str, protocols: &[&str]) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    TlsConnector::from(Arc::new(config))
 }
 
 /// Makes the certificate of the service and its key; the authority's certificate.

@@ -11,6 +11,8 @@
 )]
 
 #[cfg(feature = "service")]
+pub mod attacks;
+#[cfg(feature = "service")]
 pub mod before;
 #[cfg(feature = "service")]
 pub mod copies;
@@ -22,6 +24,8 @@ pub mod evidence;
 pub mod grants;
 #[cfg(feature = "service")]
 pub mod heads;
+#[cfg(feature = "service")]
+pub mod http2;
 pub mod log;
 #[cfg(feature = "service")]
 pub mod service;

@@ -1,62 +1,14 @@
-//! Frames of HTTP/2 as an attacker writes them (RFC 9113, section 4.1; RFC 7541).
+//! An HTTP/2 connection as an attacker writes it (RFC 9113, section 4.1).
 
 use std::net::SocketAddr;
 
-use breakglass_testing::service::token_of;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::connections::PATIENCE;
 
-pub(crate) const DATA: u8 = 0;
-pub(crate) const HEADERS: u8 = 1;
-pub(crate) const RST_STREAM: u8 = 3;
-pub(crate) const SETTINGS: u8 = 4;
-pub(crate) const PING: u8 = 6;
-pub(crate) const GOAWAY: u8 = 7;
-pub(crate) const CONTINUATION: u8 = 9;
-
-pub(crate) const END_STREAM: u8 = 1;
-pub(crate) const END_HEADERS: u8 = 4;
-pub(crate) const ACK: u8 = 1;
-
-/// The error codes of section 7.
-pub(crate) const REFUSED_STREAM: u32 = 7;
-pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
-
-pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut frame = vec![length[1], length[2], length[3], kind, flags];
-    frame.extend_from_slice(&stream.to_be_bytes());
-    frame.extend_from_slice(payload);
-    frame
-}
-
-/// The block of a GET, in HPACK without a table and without Huffman.
-pub(crate) fn get(who: &str, path: &str) -> Vec<u8> {
-    let mut block = vec![0x82, 0x86];
-    let mut literal = |name: &[u8], value: &str| {
-        block.extend_from_slice(name);
-        let length = value.len();
-        match u8::try_from(length).unwrap() {
-            short @ ..127 => block.push(short),
-            long => block.extend_from_slice(&[127, long - 127]),
-        }
-        block.extend_from_slice(value.as_bytes());
-    };
-    literal(&[0x04], path);
-    literal(&[0x01], "approvals.test");
-    if !who.is_empty() {
-        literal(&[0x0f, 8], &format!("Bearer {}", token_of(who)));
-    }
-    block
-}
-
-/// A whole request.
-pub(crate) fn whole(stream: u32, who: &str, path: &str) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS | END_STREAM, stream, &get(who, path))
-}
+pub(crate) use breakglass_testing::http2::*;
 
 /// A frame that came.
 #[derive(Debug, Clone)]
@@ -82,8 +34,7 @@ impl Raw {
     /// With the preface and SETTINGS sent.
     pub(crate) async fn connect(address: SocketAddr) -> Raw {
         let mut raw = Raw(TcpStream::connect(address).await.unwrap());
-        raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-        raw.send(&frame(SETTINGS, 0, 0, &[])).await;
+        raw.send(&preface()).await;
         raw
     }
 
