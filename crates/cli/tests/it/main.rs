@@ -32,6 +32,7 @@ mod doctor;
 mod evidence_database;
 mod faults;
 mod heads_document;
+mod heads_file;
 mod http2_attackers;
 mod keygen_certificates;
 mod keys;

@@ -12,13 +12,13 @@ use tempfile::TempDir;
 use crate::process::{Ran, Server, breakglass, until};
 use breakglass_testing::service::{config, token_of};
 
-fn database(directory: &Path, arguments: &[&str]) -> Ran {
+pub(crate) fn database(directory: &Path, arguments: &[&str]) -> Ran {
     let mut command = breakglass();
     command.args(["--json", "database", "--config"]).arg(directory.join("config.toml"));
     Ran::from(command.args(arguments).output().unwrap())
 }
 
-fn restore(directory: &Path, arguments: &[&str]) -> Ran {
+pub(crate) fn restore(directory: &Path, arguments: &[&str]) -> Ran {
     let from = directory.join("backup");
     database(directory, &[&["restore", "--from", from.to_str().unwrap()], arguments].concat())
 }
@@ -59,7 +59,7 @@ fn serve(directory: TempDir) -> Server {
 
 /// A service with a grant that is revoked after the backup, one that stays, and one that is made and used after the backup;
 /// its directory once it has ended, the ids of the three grants, and where a proxy stands in its feed.
-fn before() -> (TempDir, [String; 3], Value) {
+pub(crate) fn before() -> (TempDir, [String; 3], Value) {
     let server = Server::start();
     let (revoked, stays) = (grant(&server), grant(&server));
     let to = server.path("backup");
@@ -76,7 +76,7 @@ fn clean(directory: &Path) {
     assert_eq!(checked.code, 0, "{checked:?}");
 }
 
-fn verify(directory: &Path, head: Option<&Value>) -> Ran {
+pub(crate) fn verify(directory: &Path, head: Option<&Value>) -> Ran {
     let printed = database(directory, &["trail-key"]).json();
     let key = directory.join("trail.pub");
     fs::write(&key, printed["keys"][0]["public"].as_str().unwrap()).unwrap();

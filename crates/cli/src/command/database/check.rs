@@ -37,9 +37,19 @@ fn text(report: &Report) -> String {
         lines.push(format!("and {} findings more", grouped(report.unlisted)));
     }
     if report.is_clean() {
-        lines.push("nothing found; an end of the trail that was cut off is found with a head that was kept elsewhere".to_owned());
+        lines.push(end(&report.checked).to_owned());
     }
     lines.join("\n")
+}
+
+/// What nothing found means for the end of the trail.
+fn end(counts: &Counts) -> &'static str {
+    match counts.heads {
+        0 => {
+            "nothing found; an end of the trail that was cut off is found with a head that was kept elsewhere"
+        }
+        _ => "nothing found; the trail has the heads in `trail_heads.file`",
+    }
 }
 
 fn todo(part: Part) -> String {
@@ -52,9 +62,10 @@ fn counts(counts: &Counts) -> String {
         before => format!(" ({} of them from before the chain)", grouped(before)),
     };
     format!(
-        "{} events{before}, {} requests, {} grants, {} revocations, {} rows of the older trail, {} tables, indexes and \
+        "{} events{before}{}, {} requests, {} grants, {} revocations, {} rows of the older trail, {} tables, indexes and \
          triggers, {} signing keys, {} keys of the trail",
         grouped(counts.events),
+        heads(counts),
         grouped(counts.requests),
         grouped(counts.grants),
         grouped(counts.revocations),
@@ -63,6 +74,17 @@ fn counts(counts: &Counts) -> String {
         grouped(counts.signing_keys),
         grouped(counts.trail_keys),
     )
+}
+
+/// What there was in the file of heads, where there was anything.
+fn heads(counts: &Counts) -> String {
+    let words = [
+        (counts.heads, "heads of the trail"),
+        (counts.lost_heads, "heads of events that a restore lost"),
+        (counts.unreadable_heads, "lines that are no heads"),
+    ];
+    let some = words.into_iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, words)| format!(", {} {words}", grouped(count))).collect()
 }
 
 /// A number in groups of three digits.

@@ -2,11 +2,12 @@
 //! feed, and the keys. Nothing is changed, and the service may run: all is read as of one moment.
 //!
 //! Who can write the file can also cut the trail at its end and set `positions` to match: that is found by a head that was
-//! kept elsewhere, and by nothing here.
+//! kept elsewhere, such as in the file of `trail_heads`, and by nothing else here.
 
 mod chain;
 mod feed;
 mod file;
+mod heads;
 mod keys;
 mod report;
 mod requests;
@@ -33,7 +34,8 @@ pub async fn check(config: &Config) -> Result<Report, MaintenanceError> {
     let mut report = Report::default();
     let now = SystemClock.now().unwrap_or(Moment::from_seconds(0));
     let keys = keys::check(config, now, &mut report);
-    check_database(&config.database, keys.as_ref(), &mut report).await?;
+    let heads = heads::Heads::read(config, &mut report);
+    check_with(&config.database, keys.as_ref(), heads, &mut report).await?;
     let evidence = config.evidence_path();
     // The first start makes it.
     if evidence.exists() {
@@ -57,9 +59,19 @@ pub(super) async fn check_database(
     keys: Option<&TrailKeys>,
     report: &mut Report,
 ) -> Result<(), MaintenanceError> {
+    check_with(path, keys, None, report).await
+}
+
+/// The same, and compares its trail with heads that were kept elsewhere.
+async fn check_with(
+    path: &Path,
+    keys: Option<&TrailKeys>,
+    heads: Option<heads::Heads>,
+    report: &mut Report,
+) -> Result<(), MaintenanceError> {
     let failed = |error| MaintenanceError::of(path, error);
     let mut connection = open_to_read(path).await.map_err(|error| failed(error.into()))?;
-    let looked = look(&mut connection, keys, report).await;
+    let looked = look(&mut connection, keys, heads, report).await;
     or_found(looked, Part::File, report).map_err(failed)?;
     // It has read, and a failure to close has no consequence.
     let _ = connection.close().await;
@@ -69,6 +81,7 @@ pub(super) async fn check_database(
 async fn look(
     connection: &mut SqliteConnection,
     keys: Option<&TrailKeys>,
+    heads: Option<heads::Heads>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
     // All that follows is of one moment.
@@ -82,6 +95,10 @@ async fn look(
     or_found(service.map_err(StoreError::from), Part::OlderTrail, report)?;
     let feed = feed::check(connection, report).await;
     or_found(feed.map_err(StoreError::from), Part::Feed, report)?;
+    if let Some(heads) = heads {
+        let compared = heads.compare(connection, report).await;
+        or_found(compared.map_err(StoreError::from), Part::Heads, report)?;
+    }
     Ok(())
 }
 

@@ -15,6 +15,8 @@ pub enum Part {
     Schema,
     /// The chain of events.
     Chain,
+    /// The trail, beside the heads that were kept in the file of `trail_heads`.
+    Heads,
     /// Requests, approvals, revocations and what was said, beside the events.
     Requests,
     /// The older tables of the trail, beside the events.
@@ -42,6 +44,11 @@ impl Part {
             Part::Chain => {
                 "the trail is not what the service wrote: keep the file as evidence, compare it with a backup \
                  (`breakglass audit verify --service`), and put that in its place (`breakglass database restore`)"
+            }
+            Part::Heads => {
+                "where the end of the trail is missing, or it is another one, the file of the database was replaced or \
+                 changed: keep it as evidence, and put a backup in its place (`breakglass database restore`); where the \
+                 file of heads cannot be read, make it readable for this user, or start the service, which makes it"
             }
             Part::Requests => {
                 "the trail tells what happened where it is whole: no token is minted for an approval that it does not \
@@ -83,6 +90,12 @@ pub struct Counts {
     pub events: u64,
     /// Events from before the chain.
     pub events_before_chain: u64,
+    /// Heads of `trail_heads.file` that the trail has.
+    pub heads: u64,
+    /// Heads there of events that a restore lost, by the trail.
+    pub lost_heads: u64,
+    /// Lines there that are no heads.
+    pub unreadable_heads: u64,
     /// Requests.
     pub requests: u64,
     /// Grants that were made of them.

@@ -90,25 +90,9 @@ impl Replaced {
         let head = hash.map(|hash| TrailHead { seq, hash });
         let mut whole = head.is_some();
         for wanted in [Some(from), known].into_iter().flatten() {
-            whole = whole && (head.as_ref() == Some(wanted) || has(connection, wanted).await?);
+            whole = whole && (head.as_ref() == Some(wanted) || wanted.is_in(connection).await?);
         }
         let state = if whole { State::Whole } else { State::Changed };
         Ok(Replaced { state, head, grants, pending })
     }
-}
-
-async fn has(connection: &mut SqliteConnection, head: &TrailHead) -> Result<bool, sqlx::Error> {
-    let hash: Option<Option<String>> = sqlx::query_scalar("SELECT hash FROM events WHERE seq = ?1")
-        .bind(head.seq)
-        .fetch_optional(&mut *connection)
-        .await?;
-    if let Some(hash) = hash.flatten() {
-        return Ok(hash == head.hash);
-    }
-    // The beginning of the chain: what its first link goes on from.
-    let first: Option<String> =
-        sqlx::query_scalar("SELECT prev FROM events WHERE hash IS NOT NULL ORDER BY seq LIMIT 1")
-            .fetch_optional(connection)
-            .await?;
-    Ok(first.as_ref() == Some(&head.hash))
 }
