@@ -53,6 +53,18 @@ pub fn file_names(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// What to do about a configuration that is not there, where its folder holds files of one: `--config FOLDER` takes those.
+fn folder_instead(path: &Path, error: &io::Error) -> Option<String> {
+    let is_missing = error.kind() == io::ErrorKind::NotFound;
+    let folder = path.parent().filter(|folder| is_missing && folder.is_dir())?;
+    let files = file_names(folder).ok()?;
+    let first = files.first()?.file_name()?.to_string_lossy().into_owned();
+    Some(format!(
+        "{error}; the folder {folder} has configuration files, such as {first}: give `--config {folder}`",
+        folder = folder.display()
+    ))
+}
+
 impl Files {
     /// Reads the file at `path`, or the files of the folder.
     ///
@@ -69,6 +81,10 @@ impl Files {
         for file in names {
             match std::fs::read_to_string(&file) {
                 Ok(text) => texts.push((file, text)),
+                Err(error) if file == path => {
+                    let words = folder_instead(&file, &error).unwrap_or(error.to_string());
+                    errors.push(FileError::whole(&file, words));
+                }
                 Err(error) => errors.push(unreadable(&file, error)),
             }
         }

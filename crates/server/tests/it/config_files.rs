@@ -156,6 +156,23 @@ fn files_that_cannot_be_read_are_all_named() {
     assert!(named(errors(&folder)), "{:?}", errors(&folder));
 }
 
+/// Such as a pod's, which `serve --config /etc/breakglass` reads, for a command that looks for the usual file in it.
+#[test]
+fn a_file_that_is_not_there_beside_files_of_a_folder_is_answered_with_what_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    for nowhere in [&path, &folder.path().join("none/config.toml")] {
+        let [error] = &errors(nowhere)[..] else { panic!() };
+        assert!(!error.contains("--config"), "{error}");
+    }
+    write(folder.path(), &parts(&folder));
+    let [error] = &errors(&path)[..] else { panic!() };
+    let shown = folder.path().display();
+    assert!(error.contains("No such file"), "{error}");
+    assert!(error.ends_with(&format!("give `--config {shown}`")), "{error}");
+    assert!(ConfigFile::read(folder.path(), &[]).result.is_ok());
+}
+
 /// How Kubernetes mounts a ConfigMap: the files lead through a link that is replaced as a whole.
 #[test]
 fn a_folder_of_links_is_read_through_them() {
