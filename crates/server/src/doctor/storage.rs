@@ -133,19 +133,17 @@ fn begins_as_sqlite(path: &Path) -> io::Result<bool> {
     Ok(begin.is_empty() || begin == SQLITE)
 }
 
-/// Reads the grants that live and every event. The time of the last event.
+/// Reads the grants that live and the last event: its time. `breakglass database check` reads all of the file.
 async fn read(path: &Path, report: &mut Report) -> Option<Moment> {
-    let mut last = None;
     let read = async {
         maintenance::live_grants(path).await?;
-        let mut each = |event: serde_json::Value| {
-            last =
-                event.get("time_ms").and_then(serde_json::Value::as_i64).map(Moment::from_millis);
-        };
-        maintenance::events(path, &mut each).await
+        maintenance::last_event(path).await
     };
-    let result = read.await;
-    report.checked(result.err().map(|error| unreadable(path, &error)));
+    let (last, error) = match read.await {
+        Ok(last) => (last, None),
+        Err(error) => (None, Some(error)),
+    };
+    report.checked(error.map(|error| unreadable(path, &error)));
     last
 }
 

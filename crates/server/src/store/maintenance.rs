@@ -152,6 +152,22 @@ pub async fn events(
     connection.close().await.map_err(failed)
 }
 
+/// When the last event of a database was, if it has one. The file is not changed, and the service may run.
+///
+/// # Errors
+/// [`MaintenanceError`] if it cannot be read.
+pub async fn last_event(path: &Path) -> Result<Option<Moment>, MaintenanceError> {
+    let failed = |error| MaintenanceError::Database { path: path.to_owned(), error };
+    let mut connection = open_to_read(path).await.map_err(failed)?;
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT time_ms FROM events ORDER BY seq DESC LIMIT 1")
+            .fetch_optional(&mut connection)
+            .await
+            .map_err(failed)?;
+    connection.close().await.map_err(failed)?;
+    Ok(last.map(Moment::from_millis))
+}
+
 /// Removes the heads that are in the main database of a stopped service although they were copied into the evidence
 /// database, gives their space back, and returns how many there were.
 ///

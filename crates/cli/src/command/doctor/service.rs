@@ -7,7 +7,7 @@ use breakglass_server::limits::MAX_CLOCK_STEP_S;
 use breakglass_server::reload::ConfigFile;
 
 use super::{proxies, scopes};
-use crate::answer::{Proxies, Whole};
+use crate::answer::{Health, Proxies, UntoldHead, Whole, one_line};
 use crate::client::{Client, Failure, Settings};
 
 pub(super) fn look(settings: &Settings, file: Option<&ConfigFile>, report: &mut Report) {
@@ -16,6 +16,7 @@ pub(super) fn look(settings: &Settings, file: Option<&ConfigFile>, report: &mut 
         Err(failure) => return report.not_checked("the running service", failure.to_string()),
     };
     clock(&client, report);
+    untold_heads(&client, report);
     let answer: Result<Whole<Proxies>, Failure> = client.get("/v1/proxies");
     match answer {
         Ok(answer) => proxies::look(&answer.body, file, report),
@@ -24,6 +25,46 @@ pub(super) fn look(settings: &Settings, file: Option<&ConfigFile>, report: &mut 
     if let Some(file) = file {
         scopes::look(&client, file, report);
     }
+}
+
+/// Which places of `trail_heads` do not take the head of the trail.
+fn untold_heads(client: &Client, report: &mut Report) {
+    let what = "whether the heads of the trail are handed over";
+    let health: Whole<Health> = match client.get("/healthz?detail=1") {
+        Ok(health) => health,
+        Err(failure) => return report.not_checked(what, failure.to_string()),
+    };
+    // Who may not know is told the status alone.
+    if health.body.clock.is_none() {
+        let why = "the service does not show it to this API token: take an auditor's";
+        return report.not_checked(what, why);
+    }
+    report.checked(health.body.untold_heads.iter().map(untold));
+}
+
+fn untold(UntoldHead { place, since, error }: &UntoldHead) -> Finding {
+    let fix = match place.as_str() {
+        "file" => {
+            "let the service's user append to the file of `trail_heads.file`, and make room on its disk; or name another \
+             file, and reload"
+        }
+        "url" => {
+            "see that what `trail_heads.url` names answers a `PUT` with 2xx, and that `token_file` and `ca_file` are right"
+        }
+        _ => {
+            "see in the service's log why the database cannot be read: `breakglass database check`"
+        }
+    };
+    Finding::new(
+        format!(
+            "trail_heads ({}): the head of the trail is not handed over since {}: {}; what is cut off at the end of the \
+             trail meanwhile is not found",
+            one_line(place),
+            since.text(),
+            one_line(error)
+        ),
+        fix,
+    )
 }
 
 /// The service's clock against the one of this machine.

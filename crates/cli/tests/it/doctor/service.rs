@@ -124,6 +124,36 @@ fn a_clock_of_the_service_that_is_another_one_is_found() {
     }
 }
 
+#[test]
+fn a_place_that_does_not_take_the_heads_of_the_trail_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    // A folder in the place of the file, for which the configuration is as right as before.
+    let file = directory.path().join("heads.jsonl");
+    fs::create_dir(&file).unwrap();
+    let text = format!("{}\n[trail_heads]\nfile = \"{}\"\n", healthy(&directory), file.display());
+    let server = Server::start_with(directory, &text);
+    server.pending();
+    poll(&server, "a", &PATIENT);
+    // The first head is told at the start, before there was one, or a minute later.
+    let server = Server::start_with(server.leave("TERM"), &text);
+    poll(&server, "a", &PATIENT);
+    until(|| !findings(&asked(&server)).is_empty());
+    let ran = asked(&server);
+    found_alone(
+        &ran,
+        "trail_heads (file): the head of the trail is not handed over since ",
+        "append",
+    );
+    assert!(findings(&ran)[0].0.contains("Is a directory"), "{ran:?}");
+    // A person who is no auditor is not told.
+    let mut command = breakglass();
+    command.env("BREAKGLASS_API_TOKEN", token_of("alice"));
+    let ran = doctor_by(command, server.directory.path(), &["--url", &server.url]);
+    let gaps = super::not_checked(&ran);
+    let gap = gaps.iter().find(|gap| gap.starts_with("whether the heads of the trail"));
+    assert!(gap.is_some_and(|gap| gap.contains("take an auditor's")), "{ran:?}");
+}
+
 /// A service knows who has not come back only half a minute after its start: this one says that it does.
 #[test]
 fn a_credential_that_no_envoy_uses_is_found() {
