@@ -174,18 +174,20 @@ async fn a_grant_says_under_which_configuration_it_was_made() {
     assert_eq!(approval["data"]["configuration"], json!(digest));
 }
 
-/// In the real time of one second, the load aside.
+/// Within a second: measured 40 ms, and twice as long as is promised on a machine that does something else as well.
 #[tokio::test]
 async fn a_person_who_is_removed_loses_the_grant() {
     let service = Service::start().await;
     let (id, _) = service.approved().await;
     let token = service.token(&id).await;
     assert!(reload_with(&service, &without(&config(&service.directory), "alice")).await);
-    for _ in 0..1000 {
+    let start = tokio::time::Instant::now();
+    while start.elapsed() < std::time::Duration::from_secs(2) {
         // The act is written after the last revocation.
         if service.introspect(&token).await["active"] == false
             && acts(&service, "holder_left").await.len() == 1
         {
+            println!("after {:?}", start.elapsed());
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
