@@ -1,5 +1,6 @@
 //! Where the filter's keys come from: fetched at start, rotated without a gap, kept in an outage.
 
+use std::fs;
 use std::thread;
 
 use breakglass_tests::approvals::{KEYS, Reply};
@@ -7,6 +8,7 @@ use breakglass_tests::client::{Request, get};
 use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::keys::{Key, jwks};
 use breakglass_tests::policy::remote_keys;
+use breakglass_tests::service::Service;
 use breakglass_tests::tokens::Mint;
 use breakglass_tests::wait::{timed, until};
 use serde_json::json;
@@ -174,4 +176,79 @@ fn a_published_key_of_a_kind_that_nobody_knows_does_not_spoil_the_others() {
     let encryption = gate.mint().header("kid", "for-encryption").sign();
     let answer = gate.send(&get("/v1/orders").token(encryption));
     assert_eq!(answer.status, 401, "{answer:?}");
+}
+
+/// An audience of the real service that has signing keys of its own, and what can be asked for there.
+const APART: &str = "[[signing_keys.audiences]]\naudience = \"ledger-test\"\n\
+    [[scopes]]\nname = \"apart:read\"\naudience = \"ledger-test\"\nrequesters = [\"oncall\"]\n\
+    approvers = [\"commanders\"]\nmax_duration = \"1h\"\n";
+
+/// Where a filter fetches the keys of that audience.
+const APART_KEYS: &str = "/.well-known/jwks.json?audience=ledger-test";
+
+/// A gate of that audience, which fetches its keys there.
+fn gate_apart(service: &Service, keys: &str) -> Gate {
+    let scope = json!({"name": "apart:read", "methods": ["GET"], "paths": ["/v1/orders"]});
+    Plan::asking(service)
+        .set("/issuers/0/audiences", json!(["ledger-test"]))
+        .set("/issuers/0/jwks/remote/path", json!(keys))
+        .filter(|filter| filter["scopes"].as_array_mut().unwrap().push(scope))
+        .start()
+}
+
+/// By who has the private key of another audience, and knows a grant that holds.
+#[test]
+fn a_token_that_the_key_of_another_audience_signed_is_refused_by_its_signature() {
+    let mut service = Service::start();
+    // As a service that is new: keys that were there before count for a day.
+    let folder = service.database().with_file_name("keys");
+    fs::rename(&folder, service.database().with_file_name("keys-before")).unwrap();
+    fs::create_dir(&folder).unwrap();
+    for file in fs::read_dir(service.database().with_file_name("keys-before")).unwrap() {
+        let file = file.unwrap();
+        if file.file_name().to_str().unwrap().starts_with("trail-") {
+            fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+        }
+    }
+    service.add(APART);
+    let kids = |path: &str| {
+        let set = service.get(path).json();
+        let kid = |key: &serde_json::Value| key["kid"].as_str().unwrap().to_owned();
+        set["keys"].as_array().unwrap().iter().map(kid).collect::<Vec<_>>()
+    };
+    let (shared_kids, apart_kids) = (kids(KEYS), kids(APART_KEYS));
+    assert!(shared_kids.len() == 1 && apart_kids.len() == 1 && shared_kids != apart_kids);
+    let shared = Plan::asking(&service).start();
+    let apart = gate_apart(&service, APART_KEYS);
+    let (_, orders) = service.grant(&["orders:read"], "10m");
+    let (grant, ledger) = service.grant(&["apart:read"], "10m");
+    let read = |token: &str| get("/v1/orders").token(token);
+    shared.allows(&read(&orders));
+    apart.allows(&read(&ledger));
+    let stolen = service.stolen_key();
+    assert_eq!(stolen.kid(), shared_kids[0]);
+    let forge = || {
+        let mint = Mint::new(&stolen).claim("jti", grant.as_str()).scope("apart:read");
+        mint.claim("aud", json!(["ledger-test"]))
+    };
+    apart.refuses(&read(&forge().sign()), 401, "key_unknown");
+    let named = forge().header("kid", apart_kids[0].as_str()).sign();
+    apart.refuses(&read(&named), 401, "signature_invalid");
+    // With the other set the audience alone would not refuse it, and the service does.
+    let misled = gate_apart(&service, KEYS);
+    misled.refuses(&read(&forge().sign()), 401, "revoked");
+
+    // A rotation is of one of them alone.
+    let new = service.keys(&["rotate", "--force", "--audience", "ledger-test"]).done();
+    until("the new key", || {
+        (kids(APART_KEYS) == [apart_kids[0].clone(), new.clone()]).then_some(())
+    });
+    assert_eq!(kids(KEYS), shared_kids);
+    let (_, rotated) = service.grant(&["apart:read"], "10m");
+    apart.allows(&read(&rotated));
+    apart.allows(&read(&ledger));
+    shared.allows(&read(&orders));
+    let (_, again) = service.grant(&["orders:read"], "10m");
+    shared.allows(&read(&again));
+    apart.refuses(&read(&forge().sign()), 401, "key_unknown");
 }

@@ -33,6 +33,9 @@ pub struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub key_switch: Option<KeySwitchHealth>,
+    /// The same of audiences with keys of their own; empty where none waits past its time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audience_key_switches: Vec<KeySwitchHealth>,
     /// The places of `trail_heads` that did not take the last head of the trail; empty where all did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untold_heads: Vec<UntoldHead>,
@@ -52,6 +55,10 @@ pub struct UntoldHead {
 /// A signing key whose time has come and that does not sign yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeySwitchHealth {
+    /// The audience whose tokens it is to sign, where that has keys of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub audience: Option<String>,
     /// The key.
     pub kid: String,
     /// When its time came.

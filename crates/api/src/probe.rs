@@ -7,6 +7,16 @@ use crate::proxies::Enforcement;
 use crate::words::words;
 use crate::{Instant, Word};
 
+/// For which proxies a challenge is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeAsk {
+    /// The audience whose keys they fetch, where it has keys of its own. Without it those with the keys of all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub audience: Option<String>,
+}
+
 /// A challenge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Challenge {

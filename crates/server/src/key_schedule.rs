@@ -7,7 +7,7 @@
 
 use crate::app::App;
 use crate::clock::Moment;
-use crate::issuer::{KeyError, KeyState};
+use crate::issuer::{KeyError, KeyState, Ring};
 
 /// For how long a key is published before its time comes, in seconds; longer where a proxy takes longer to fetch it.
 pub const PUBLISH_S: i64 = 60 * 60;
@@ -15,20 +15,23 @@ pub const PUBLISH_S: i64 = 60 * 60;
 /// How long a key that is over is kept, in seconds.
 const KEEP_OVER_S: i64 = 24 * 60 * 60;
 
-/// Makes the successor where it is time, and removes keys that have been over for a day.
+/// Makes the successor in a ring where it is time, and removes keys that have been over for a day.
 ///
 /// # Errors
 /// [`KeyError`] if the directory cannot be read or written.
-pub fn step(app: &App) -> Result<(), KeyError> {
-    let (Some(every), Ok(now)) = (app.config().rotate_every(), app.trusted_now()) else {
+pub fn step(app: &App, ring: &Ring) -> Result<(), KeyError> {
+    if !ring.settings().signs {
+        return Ok(());
+    }
+    let (Some(every), Ok(now)) = (ring.settings().rotate_every, app.trusted_now()) else {
         return Ok(());
     };
     let now = now.moment();
-    let directory = app.issuer().directory();
+    let directory = ring.directory();
     let keys = directory.list(now)?;
     let waits = keys.iter().any(|(name, _)| name.waits());
     let signs = keys.iter().rev().find(|(_, state)| *state == KeyState::Signs);
-    let publish = PUBLISH_S.max(app.feed().nodes().longest_refresh(now));
+    let publish = publish_s(app, now);
     if let (false, Some((name, _))) = (waits, signs) {
         let due = name.begins().saturating_add(every);
         if now.seconds() >= due.saturating_sub(publish) {
@@ -36,6 +39,7 @@ pub fn step(app: &App) -> Result<(), KeyError> {
             let made = directory.add_from(now, from, app.randomness())?;
             tracing::info!(
                 kid = made.kid,
+                audience = ring.audience(),
                 signs_from = crate::clock::rfc3339(from),
                 "made a signing key, because the one that signs is as old as signing_keys.rotate_every says"
             );
@@ -45,8 +49,17 @@ pub fn step(app: &App) -> Result<(), KeyError> {
     for (name, state) in directory.list(a_day_ago)? {
         if state == KeyState::Over {
             directory.remove(&name)?;
-            tracing::info!(kid = name.kid, "removed a signing key that is over");
+            tracing::info!(
+                kid = name.kid,
+                audience = ring.audience(),
+                "removed a signing key that is over"
+            );
         }
     }
     Ok(())
+}
+
+/// For how long a key is published before its time comes, in seconds: so long that each proxy that lives fetches it.
+pub(crate) fn publish_s(app: &App, now: Moment) -> i64 {
+    PUBLISH_S.max(app.feed().nodes().longest_refresh(now))
 }

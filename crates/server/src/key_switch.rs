@@ -7,10 +7,12 @@
 //! 3. The end of the wait is the file's new name, so that it outlasts a restart. In a directory that cannot be written it is
 //!    kept in memory, and waited for anew after a restart.
 //! 4. A clock that is not believed ends no wait.
+//! 5. A ring waits for the proxies that may be shown a token of it: those whose credential is for its audience, or for all.
+//!    Until the first key of an audience signs, the default ring signs for it, and its proxies are the default ring's too.
 
 use crate::app::App;
 use crate::clock::Moment;
-use crate::issuer::{KeyError, KeyName};
+use crate::issuer::{KeyError, KeyName, Ring};
 use crate::limits::{CLOCK_SKEW_S, MAX_GRANT_S, MAX_WAIT_S};
 
 /// How long after its start the service knows every proxy that lives, in seconds: a poll hangs no longer than
@@ -37,41 +39,49 @@ impl HeldUp {
     }
 }
 
-/// The key whose time has come and that does not sign, if there is one.
+/// The key of a ring whose time has come and that does not sign, if there is one.
 #[must_use]
-pub fn held_up(app: &App, now: Moment) -> Option<HeldUp> {
-    let key = app.issuer().waits().filter(|key| key.begins() <= now.seconds())?;
-    let nodes = app.feed().nodes();
+pub fn held_up(app: &App, ring: &Ring, now: Moment) -> Option<HeldUp> {
+    let key = ring.waits().filter(|key| key.begins() <= now.seconds())?;
+    let (nodes, config, rings) = (app.feed().nodes(), app.config(), app.issuer().rings());
     let heard = nodes.since().map_or(0, |since| now.seconds().saturating_sub(since.seconds()));
-    let lacking = nodes.lacking(now, &key.kid);
+    let is_shown = |proxy: &str| {
+        let known = config.proxies.iter().find(|one| one.name == proxy);
+        known.is_none_or(|one| rings.signs_for(ring, one.audiences.as_deref()))
+    };
+    let lacking = nodes.lacking(now, &key.kid, is_shown);
     Some(HeldUp { key, lacking, is_starting: heard < ROUND_S })
 }
 
-/// Lets a key sign whose wait is over; what holds it up otherwise.
+/// Lets a key of a ring sign whose wait is over; what holds it up otherwise.
 ///
 /// # Errors
 /// [`KeyError`] if that could not be written down. It signs all the same.
-pub fn step(app: &App) -> Result<Option<HeldUp>, KeyError> {
+pub fn step(app: &App, ring: &Ring) -> Result<Option<HeldUp>, KeyError> {
     let Ok(now) = app.trusted_now() else { return Ok(None) };
-    let Some(held) = held_up(app, now.moment()) else { return Ok(None) };
+    let Some(held) = held_up(app, ring, now.moment()) else { return Ok(None) };
     if held.is_starting || !held.lacking.is_empty() {
         return Ok(Some(held));
     }
-    let at = app.issuer().directory().next_turn(now.moment())?;
-    tracing::info!(kid = held.key.kid, "a new key signs: every proxy that lives has it");
-    app.issuer().switch(&held.key, at)?;
+    // After the last turn of the default ring, whose key may have signed for this audience in this second.
+    let default = app.issuer().default_ring().directory().next_turn(now.moment())?;
+    let at = ring.directory().next_turn(now.moment())?.max(default);
+    let audience = ring.audience();
+    tracing::info!(kid = held.key.kid, audience, "a new key signs: every proxy that lives has it");
+    ring.switch(&held.key, at)?;
     Ok(None)
 }
 
-/// Lets a key sign at the start whose time came so long ago that, by a version that switched by time alone, the key before
-/// it is not published any more.
+/// Lets a key of the default ring sign at the start whose time came so long ago that, by a version that switched by time
+/// alone, the key before it is not published any more. That version had no other ring.
 ///
 /// # Errors
 /// [`KeyError`] if that could not be written down. It signs all the same.
 pub fn catch_up(app: &App) -> Result<(), KeyError> {
     let now = app.now().seconds();
     let mut result = Ok(());
-    while let Some(key) = app.issuer().waits() {
+    let ring = app.issuer().default_ring();
+    while let Some(key) = ring.waits() {
         if now < key.begins().saturating_add(MAX_GRANT_S + CLOCK_SKEW_S) {
             break;
         }
@@ -79,7 +89,7 @@ pub fn catch_up(app: &App) -> Result<(), KeyError> {
             kid = key.kid,
             "a key signs whose time came more than a day before the start"
         );
-        result = result.and(app.issuer().switch(&key, key.begins()));
+        result = result.and(ring.switch(&key, key.begins()));
     }
     result
 }

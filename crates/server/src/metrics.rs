@@ -2,8 +2,7 @@
 
 use breakglass_api::evidence::Action;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
 use crate::evidence::{Reported, Taken};
@@ -19,7 +18,6 @@ pub struct Metrics {
     changes: IntCounterVec,
     feed: IntCounterVec,
     heads: IntCounterVec,
-    key_files: IntGaugeVec,
     refused_reports: IntCounterVec,
     attempts: IntCounterVec,
     strangers: IntCounterVec,
@@ -144,14 +142,6 @@ impl Metrics {
              (the chain is another proxy's).",
             &["result"],
         )?;
-        let key_files = IntGaugeVec::new(
-            Opts::new(
-                "breakglass_signing_key_files",
-                "Files in the key directory, by state: used, or unusable (the log says why).",
-            ),
-            &["state"],
-        )?;
-        registry.register(Box::new(key_files.clone()))?;
         let refused_reports = counter(
             "breakglass_audit_reports_refused_total",
             "Reports of heads that were refused, by reason; for a quota, by which one.",
@@ -208,7 +198,6 @@ impl Metrics {
             changes,
             feed,
             heads,
-            key_files,
             refused_reports,
             attempts,
             strangers,
@@ -288,13 +277,6 @@ impl Metrics {
     pub(crate) fn hangs(&self) -> Hanging {
         self.hanging.inc();
         Hanging(self.hanging.clone())
-    }
-
-    pub(crate) fn key_files(&self, used: usize, unusable: usize) {
-        for (state, count) in [("used", used), ("unusable", unusable)] {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.key_files.with_label_values(&[state]).set(count);
-        }
     }
 
     pub(crate) fn at_epoch(&self, epoch: i64) {

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::clock::{Moment, written};
 use crate::config::{Config, FileError, Files, Locations};
 use crate::definitions::Definitions;
+use crate::issuer::KeyError;
 use crate::look::Look;
 use crate::store::StoreError;
 
@@ -123,6 +124,9 @@ pub enum ReloadError {
     /// Something has changed that takes a restart.
     #[error("{}", .0.iter().map(|field| format!("{field}: {NEEDS_RESTART}")).collect::<Vec<_>>().join("\n"))]
     NeedsRestart(Vec<&'static str>),
+    /// The signing keys that it names cannot be used.
+    #[error("signing_keys.audiences: {0}")]
+    Keys(KeyError),
     /// It could not be written down.
     #[error("not on the trail: {0}")]
     Store(#[from] StoreError),
@@ -144,6 +148,9 @@ impl ReloadError {
             }
             ReloadError::NeedsRestart(fields) => {
                 fields.iter().map(|field| error(None, field, NEEDS_RESTART)).collect()
+            }
+            ReloadError::Keys(cause) => {
+                vec![error(None, "signing_keys.audiences", &cause.to_string())]
             }
             ReloadError::Late(_) | ReloadError::Store(_) => {
                 vec![error(None, "", &self.to_string())]

@@ -1,6 +1,6 @@
 //! What is counted of the service itself: its clock, its configuration, and its signing keys.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::timekeeper::Timekeeper;
 
@@ -13,8 +13,9 @@ pub(crate) struct ServiceMetrics {
     reloads: IntCounterVec,
     reload_succeeded: IntGauge,
     told_heads: IntCounterVec,
-    key_overdue: IntGauge,
-    key_lacking: IntGauge,
+    key_files: IntGaugeVec,
+    key_overdue: IntGaugeVec,
+    key_lacking: IntGaugeVec,
 }
 
 impl ServiceMetrics {
@@ -59,13 +60,26 @@ impl ServiceMetrics {
             &["place", "result"],
         )?;
         registry.register(Box::new(told_heads.clone()))?;
-        let key_overdue = gauge(
+        // Without an audience for the default ring: an empty label is none to Prometheus.
+        let of_ring = |name: &str, help: &str, labels: &[&str]| {
+            let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauges.clone()))?;
+            Ok::<_, prometheus::Error>(gauges)
+        };
+        let key_files = of_ring(
+            "breakglass_signing_key_files",
+            "Files of signing keys, by state: used, or unusable; and the audience that has keys of its own.",
+            &["audience", "state"],
+        )?;
+        let key_overdue = of_ring(
             "breakglass_signing_key_overdue_seconds",
             "How long ago the time of a signing key came that does not sign yet; 0 where there is none.",
+            &["audience"],
         )?;
-        let key_lacking = gauge(
+        let key_lacking = of_ring(
             "breakglass_signing_key_lacking_proxies",
             "How many proxies that live do not have that key.",
+            &["audience"],
         )?;
         Ok(ServiceMetrics {
             clock_believed,
@@ -74,6 +88,7 @@ impl ServiceMetrics {
             reloads,
             reload_succeeded,
             told_heads,
+            key_files,
             key_overdue,
             key_lacking,
         })
@@ -96,9 +111,25 @@ impl ServiceMetrics {
     }
 
     /// A signing key's time came so many seconds ago, and so many proxies lack it; both are 0 where no key is held up.
-    pub(crate) fn key_switch(&self, overdue_s: i64, lacking: usize) {
-        self.key_overdue.set(overdue_s);
-        self.key_lacking.set(i64::try_from(lacking).unwrap_or(i64::MAX));
+    pub(crate) fn key_switch(&self, audience: &str, overdue_s: i64, lacking: usize) {
+        self.key_overdue.with_label_values(&[audience]).set(overdue_s);
+        let lacking = i64::try_from(lacking).unwrap_or(i64::MAX);
+        self.key_lacking.with_label_values(&[audience]).set(lacking);
+    }
+
+    /// How many key files a ring uses, and how many of its files cannot be used.
+    pub(crate) fn key_files(&self, audience: &str, used: usize, unusable: usize) {
+        for (state, count) in [("used", used), ("unusable", unusable)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.key_files.with_label_values(&[audience, state]).set(count);
+        }
+    }
+
+    /// After a reload, so that an audience without keys of its own any more leaves no series behind.
+    pub(crate) fn forget_keys(&self) {
+        for gauges in [&self.key_files, &self.key_overdue, &self.key_lacking] {
+            gauges.reset();
+        }
     }
 
     pub(crate) fn reloaded(&self, applied: bool) {

@@ -11,7 +11,8 @@ use breakglass_server::clock::{Clock, ClockUnknown, Moment};
 use breakglass_server::config::Config;
 use breakglass_server::definitions::Definitions;
 use breakglass_server::evidence;
-use breakglass_server::issuer::{Issuer, KeyDirectory};
+use breakglass_server::issuer::{FirstKey, Issuer, Rings};
+use breakglass_server::key_schedule::PUBLISH_S;
 use breakglass_server::metrics::Metrics;
 use breakglass_server::random::Randomness;
 use breakglass_server::routes::router;
@@ -201,14 +202,11 @@ impl Service {
         let digest = identity::digest(config).iter().map(|byte| format!("{byte:02x}")).collect();
         let config = Config::parse(config).unwrap();
         let store = open(&config.database).await.unwrap();
-        let keys = KeyDirectory::new(&config.key_directory).wrapped_by(config.wrapped_by());
         let timekeeper = Timekeeper::open(Box::new(clock.clone()), &store, accept).await?;
         let now = timekeeper.now();
         let randomness = Randomness::from_seed(now.millis().unsigned_abs());
-        if !config.key_directory.is_dir() || keys.names().unwrap().is_empty() {
-            keys.add(now, &randomness).unwrap();
-        }
-        let issuer = Issuer::new(&config.issuer, keys).unwrap();
+        let first = FirstKey { now, publish_s: PUBLISH_S, randomness: &randomness };
+        let issuer = Issuer::new(&config.issuer, Rings::open(config.key_rings(), first).unwrap());
         let metrics = Metrics::new().unwrap();
         let definitions = Definitions::read(directory.path(), &config.definitions).unwrap();
         let configured = Configured { config, definitions, digest: Some(digest) };

@@ -184,7 +184,7 @@ fn proxies_and_probes() -> Vec<Operation> {
             "A challenge for entrances, such as those of `breakglass probe`: a JWT that only a proxy with the filter \
              answers. It opens nothing, and lives for 60 s. For auditors.",
         )
-        .asks::<request::Nothing>()
+        .asks::<probe::ProbeAsk>()
         .creates()
         .answers::<probe::Challenge>(),
         post(
@@ -283,8 +283,9 @@ fn tokens() -> Vec<Operation> {
             "/.well-known/jwks.json",
             "jwks",
             Unauthenticated,
-            "The keys that prove tokens (RFC 7517).",
+            "The keys that prove tokens (RFC 7517). An audience with keys of its own has a set of its own.",
         )
+        .with::<jwks::JwksQuery>()
         .answers::<jwks::Jwks>(),
     ]
 }

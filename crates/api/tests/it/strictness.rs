@@ -4,7 +4,7 @@
 use breakglass_api::evidence::EvidenceQuery;
 use breakglass_api::feed::FeedQuery;
 use breakglass_api::heads::{HeadReport, HeadsQuery};
-use breakglass_api::probe::{ProbeAnswer, ProbeAnswers};
+use breakglass_api::probe::{ProbeAnswer, ProbeAnswers, ProbeAsk};
 use breakglass_api::problem::Problem;
 use breakglass_api::request::{Approve, Ask, ListQuery, Nothing, ShowQuery, Why};
 use breakglass_api::revocation::Kill;
@@ -32,6 +32,7 @@ fn a_member_that_the_service_does_not_know_is_refused() {
         ("Kill", reads::<Kill>(json!({}))),
         ("Approve", reads::<Approve>(json!({}))),
         ("Nothing", reads::<Nothing>(json!({}))),
+        ("ProbeAsk", reads::<ProbeAsk>(json!({}))),
         ("ProbeAnswers", reads::<ProbeAnswers>(json!({ "answers": [answer] }))),
         ("ProbeAnswer", reads::<ProbeAnswer>(answer)),
         ("ListQuery", reads::<ListQuery>(json!({}))),

@@ -1,6 +1,8 @@
 //! `breakglass keys`: the signing keys of the approval service, on its machine. A running service sees each change within
 //! a second.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -11,6 +13,7 @@ use crate::client::{Client, Failure, Settings};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 use breakglass_server::clock::{Clock, Moment, SystemClock, written};
+use breakglass_server::config::{KeyRingSettings, audience_of_folder};
 use breakglass_server::duration;
 use breakglass_server::issuer::{KeyDirectory, KeyName, KeyState};
 use breakglass_server::key_schedule::PUBLISH_S;
@@ -27,9 +30,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", global = true)]
     key_dir: Option<PathBuf>,
 
-    /// The service's configuration, for its `key_directory` and `signing_keys.wrapped_by`.
+    /// The service's configuration, for its `key_directory` and `signing_keys`.
     #[arg(long, value_name = "PATH", global = true)]
     config: Option<PathBuf>,
+
+    /// The keys of this audience, which has keys of its own (`signing_keys.audiences`). Without it `list` lists those of all
+    /// audiences, and the others are about the keys that sign for all that have none of their own.
+    #[arg(long, value_name = "NAME", global = true)]
+    audience: Option<String>,
 
     /// The service's `signing_keys.wrapped_by`: the file with the key that wraps a new one. Without it that of `--config`.
     #[arg(long, value_name = "FILE", global = true)]
@@ -69,10 +77,16 @@ enum Task {
 pub(crate) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Result<Exit, Failure> {
     forbid_dumps();
     let now = SystemClock.now().map_err(|error| failed(&error))?;
-    let (key_dir, wrapped_by) = places(args)?;
-    let keys = KeyDirectory::new(&key_dir).wrapped_by(wrapped_by.as_deref());
+    let rings = rings(args)?;
+    let ring = match &args.audience {
+        Some(audience) => of_audience(&rings, audience)?,
+        None => &rings.0,
+    };
     match &args.task {
-        Task::List => list(&keys, now, terminal),
+        Task::List => match &args.audience {
+            Some(_) => list(&[ring], now, terminal),
+            None => list(&std::iter::once(ring).chain(&rings.1).collect::<Vec<_>>(), now, terminal),
+        },
         Task::Rotate { publish_for, force } => {
             let seconds = match publish_for {
                 Some(text) => duration::parse(text)
@@ -80,22 +94,59 @@ pub(crate) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Resul
                 None if *force => 0,
                 None => PUBLISH_S.max(longest_refresh(settings, terminal)),
             };
-            rotate(&keys, now, seconds, *force, terminal)
+            rotate(&rings.0, ring, now, seconds, *force, terminal)
         }
-        Task::Retire { kid, force } => retire(&keys, &key_dir, now, kid, *force, terminal),
+        Task::Retire { kid, force } => retire(ring, now, kid, *force, terminal),
     }
 }
 
-/// The key directory, and the file with the key that wraps.
-fn places(args: &Args) -> Result<(PathBuf, Option<PathBuf>), Failure> {
+/// The default ring, and those of audiences: by the configuration, or by the folders that are there.
+fn rings(args: &Args) -> Result<(KeyRingSettings, Vec<KeyRingSettings>), Failure> {
     let config = args.config.as_deref().map(ConfigFile::read_alone).transpose();
     let config = config
         .map_err(|error| Failure::Invalid(format!("the configuration is not valid:\n{error}")))?;
-    let of_config = config.as_ref().map(|config| config.key_directory.clone());
-    let key_dir = args.key_dir.clone().or(of_config);
-    let wrapping = config.as_ref().and_then(|config| config.wrapped_by().map(Path::to_owned));
-    let wrapped_by = args.wrapped_by.clone().or(wrapping);
-    Ok((key_dir.unwrap_or_else(|| KEY_DIRECTORY.into()), wrapped_by))
+    let (mut default, mut audiences) = match config {
+        Some(mut config) => {
+            config.key_directory = args.key_dir.clone().unwrap_or(config.key_directory);
+            config.key_rings()
+        }
+        None => {
+            let folder = args.key_dir.as_deref().unwrap_or(Path::new(KEY_DIRECTORY));
+            let default = KeyRingSettings::in_folder(folder);
+            let found = found_audiences(folder);
+            let audiences = found.iter().map(|audience| default.of_audience(audience)).collect();
+            (default, audiences)
+        }
+    };
+    if let Some(file) = &args.wrapped_by {
+        for ring in std::iter::once(&mut default).chain(&mut audiences) {
+            ring.wrapped_by = Some(file.clone());
+        }
+    }
+    Ok((default, audiences))
+}
+
+/// The audiences that have a folder below this one.
+fn found_audiences(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|name| audience_of_folder(&name)).collect()
+}
+
+/// The ring of an audience.
+fn of_audience<'a>(
+    (_, rings): &'a (KeyRingSettings, Vec<KeyRingSettings>),
+    audience: &str,
+) -> Result<&'a KeyRingSettings, Failure> {
+    let found = rings.iter().find(|ring| ring.audience.as_deref() == Some(audience));
+    found.ok_or_else(|| {
+        let known: Vec<&str> = rings.iter().filter_map(|ring| ring.audience.as_deref()).collect();
+        let known = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
+        Failure::Invalid(format!(
+            "--audience: expected an audience with keys of its own, got `{audience}`; known here: {known}. `--config` \
+             names those of the service (`signing_keys.audiences`)"
+        ))
+    })
 }
 
 /// The longest time between two fetches of the keys that the proxies of the running service report, in seconds; nothing
@@ -119,31 +170,50 @@ fn longest_refresh(settings: &Settings, terminal: Terminal) -> i64 {
     }
 }
 
-fn list(keys: &KeyDirectory, now: Moment, terminal: Terminal) -> Result<Exit, Failure> {
-    let keys = keys.list(now).map_err(|error| failed(&error))?;
-    let lines: Vec<String> =
-        keys.iter().map(|(name, state)| format!("{}  {}", name.kid, words(*state, now))).collect();
-    let views: Vec<_> = keys
-        .iter()
-        .map(|(name, state)| {
-            let (word, at) = member(*state);
-            json!({
-                "kid": name.kid, "made_at": text(name.made_at), "state": word, "until": at.map(text),
-            })
-        })
-        .collect();
+fn list(rings: &[&KeyRingSettings], now: Moment, terminal: Terminal) -> Result<Exit, Failure> {
+    let (mut lines, mut views) = (Vec::new(), Vec::new());
+    for ring in rings {
+        let directory = KeyDirectory::from(*ring);
+        let audience = ring.audience.as_deref();
+        let keys = match audience {
+            // The service makes the folder when it reads the configuration.
+            Some(_) if directory.is_empty().map_err(|error| failed(&error))? => Vec::new(),
+            _ => directory.list(now).map_err(|error| failed(&error))?,
+        };
+        if let Some(audience) = audience {
+            let state = match (keys.is_empty(), ring.signs) {
+                (true, _) => " no key yet",
+                (false, true) => "",
+                (false, false) => " no key signs (`signs = false`)",
+            };
+            lines.push(format!("{audience}:{state}"));
+        }
+        for (name, state) in keys {
+            let (word, at) = member(state);
+            lines.push(format!("{}  {}", name.kid, words(state, now)));
+            views.push(json!({
+                "audience": audience, "kid": name.kid, "made_at": text(name.made_at), "state": word,
+                "until": at.map(text),
+            }));
+        }
+    }
     terminal.result(&lines.join("\n"), &json!({ "keys": views }))?;
     Ok(Exit::Done)
 }
 
 fn rotate(
-    keys: &KeyDirectory,
+    default: &KeyRingSettings,
+    ring: &KeyRingSettings,
     now: Moment,
     seconds: i64,
     force: bool,
     terminal: Terminal,
 ) -> Result<Exit, Failure> {
-    let known = keys.list(now).map_err(|error| failed(&error))?;
+    let keys = KeyDirectory::from(ring);
+    let known = match keys.is_empty().map_err(|error| failed(&error))? {
+        true => Vec::new(),
+        false => keys.list(now).map_err(|error| failed(&error))?,
+    };
     let waits = known.into_iter().find(|(_, state)| matches!(state, KeyState::Waits(_)));
     let randomness = Randomness::from_system().map_err(|error| failed(&error))?;
     let (kid, signs_from) = match (waits, force) {
@@ -156,6 +226,9 @@ fn rotate(
         }
         (Some((name, _)), true) => {
             let turn = keys.next_turn(now).map_err(|error| failed(&error))?;
+            // As the service does it: after the last turn of the key that signs until then.
+            let before = KeyDirectory::from(default).next_turn(now);
+            let turn = before.map_err(|error| failed(&error))?.max(turn);
             let name = keys.switch(&name, turn).map_err(|error| failed(&error))?;
             (name.kid, now.seconds())
         }
@@ -183,13 +256,13 @@ fn rotate(
 }
 
 fn retire(
-    keys: &KeyDirectory,
-    folder: &Path,
+    ring: &KeyRingSettings,
     now: Moment,
     kid: &str,
     force: bool,
     terminal: Terminal,
 ) -> Result<Exit, Failure> {
+    let (keys, folder) = (KeyDirectory::from(ring), &ring.key_directory);
     let known = keys.list(now).map_err(|error| failed(&error))?;
     let Some((name, state)) = known.iter().find(|(name, _)| name.kid == kid) else {
         return Err(Failure::Invalid(format!(

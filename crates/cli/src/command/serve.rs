@@ -19,7 +19,8 @@ use breakglass_server::clock::{Clock, Moment, SystemClock};
 use breakglass_server::config::{Config, ResolvedListener};
 use breakglass_server::database_lock::DatabaseLock;
 use breakglass_server::evidence;
-use breakglass_server::issuer::{Issuer, KeyDirectory, TrailKeys};
+use breakglass_server::issuer::{FirstKey, Issuer, Rings, TrailKeys};
+use breakglass_server::key_schedule::PUBLISH_S;
 use breakglass_server::key_switch;
 use breakglass_server::listeners::Listeners;
 use breakglass_server::look::Look;
@@ -176,12 +177,9 @@ async fn assemble(configured: Configured, accept_clock: bool) -> Result<App, Fai
         .await
         .map_err(|error| failed(&error))?;
     let now = timekeeper.now();
-    let keys = KeyDirectory::new(&config.key_directory).wrapped_by(config.wrapped_by());
-    if !config.key_directory.is_dir() || keys.names().map_err(|error| failed(&error))?.is_empty() {
-        let kid = keys.add(now, &randomness).map_err(|error| failed(&error))?;
-        tracing::info!(kid, "made the first signing key");
-    }
-    let issuer = Issuer::new(&config.issuer, keys).map_err(|error| failed(&error))?;
+    let first = FirstKey { now, publish_s: PUBLISH_S, randomness: &randomness };
+    let rings = Rings::open(config.key_rings(), first).map_err(|error| failed(&error))?;
+    let issuer = Issuer::new(&config.issuer, rings);
     let metrics = Metrics::new().map_err(|error| failed(&error))?;
     let app = App::new(configured, store, issuer, timekeeper, randomness, metrics);
     if let Err(cause) = key_switch::catch_up(&app) {

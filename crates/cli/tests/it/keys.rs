@@ -105,3 +105,65 @@ fn a_key_is_published_before_it_signs_and_retired_after_it() {
     let files = files.filter(|name| !name.to_string_lossy().starts_with("trail-"));
     assert_eq!(files.count(), 1);
 }
+
+/// By the configuration, and by the folders that are there.
+#[test]
+fn the_keys_of_an_audience_are_listed_rotated_and_retired_apart() {
+    let server = Server::start();
+    let config = server.path("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let audience = text.split("audience = \"").nth(1).unwrap().split('"').next().unwrap();
+    let unknown = keys(&server, &["rotate", "--audience", audience]);
+    assert!(
+        unknown.code == 3 && unknown.stderr.contains("known here: there are none"),
+        "{unknown:?}"
+    );
+    fs::write(&config, format!("{text}\n[[signing_keys.audiences]]\naudience = \"{audience}\"\n"))
+        .unwrap();
+    let path = format!("/.well-known/jwks.json?audience={audience}");
+    let published = || {
+        let set = server.get("alice", &path);
+        set["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| key["kid"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    // The service makes the first key when it reads the file.
+    until(|| published().len() == 2);
+    let default = published().remove(0);
+    let first = published().remove(1);
+    let with_config = |arguments: &[&str]| {
+        let mut command = breakglass();
+        command.args(["--json", "keys"]).args(arguments).arg("--config").arg(&config);
+        Ran::from(command.output().unwrap())
+    };
+    let listed = |ran: Ran| {
+        let keys = ran.json()["keys"].as_array().unwrap().clone();
+        let one = |key: &Value| (key["audience"].clone(), key["kid"].clone(), key["state"].clone());
+        keys.iter().map(one).collect::<Vec<_>>()
+    };
+    let row = |audience: Value, kid: &str, state: &str| (audience, kid.into(), state.into());
+    let all = [row(Value::Null, &default, "signs"), row(audience.into(), &first, "waits")];
+    assert_eq!(listed(with_config(&["list"])), all);
+    assert_eq!(listed(keys(&server, &["list"])), all);
+    assert_eq!(listed(keys(&server, &["list", "--audience", audience])), all[1..]);
+    let unknown = with_config(&["list", "--audience", "nowhere"]);
+    assert!(
+        unknown.code == 3 && unknown.stderr.contains(&format!("known here: {audience}")),
+        "{unknown:?}"
+    );
+    refused(&keys(&server, &["rotate", "--audience", audience]), "waits, and signs from");
+    // Each command is for its own keys.
+    let rotate = ["rotate", "--force", "--audience", audience];
+    assert_eq!(keys(&server, &rotate).json()["kid"], first.as_str());
+    let second = keys(&server, &rotate).json()["kid"].as_str().unwrap().to_owned();
+    assert_eq!(states(&server)[0], (default.clone(), "signs".to_owned()));
+    until(|| published() == [default.clone(), first.clone(), second.clone()]);
+    publishes(&server, &[&default]);
+    let wrong = keys(&server, &["retire", &first, "--force"]);
+    assert!(wrong.code == 3 && wrong.stderr.contains("there is no key"), "{wrong:?}");
+    keys(&server, &["retire", &first, "--force", "--audience", audience]).json();
+    until(|| published() == [default.clone(), second.clone()]);
+}

@@ -7,12 +7,17 @@ use breakglass_config_schema::{Object, Place};
 use crate::store::SERVICE;
 use breakglass_audit::folded::Folded;
 
-use super::{Config, Digest, Person, Proxy, Scope, transport};
+use super::{Config, Digest, Person, Proxy, Scope, signing_keys, transport};
 
 impl Object for Config {
     fn check(&self, place: &Place<'_>) -> Option<()> {
         // All of them, before the first that failed counts.
-        let all = [evidence(self, place), unique(self, place), transport::check(self, place)];
+        let all = [
+            evidence(self, place),
+            unique(self, place),
+            signing_keys::check(self, place),
+            transport::check(self, place),
+        ];
         all.into_iter().collect()
     }
 }
@@ -134,7 +139,7 @@ fn unused<'a>(
     audiences: impl Iterator<Item = &'a String>,
 ) -> impl Iterator<Item = String> {
     audiences
-        .filter(|audience| !config.scopes.iter().any(|scope| scope.audience == **audience))
+        .filter(|audience| !config.has_audience(audience))
         .map(|audience| format!("no scope is for `{audience}`"))
 }
 

@@ -17,7 +17,7 @@ mod trail_heads;
 mod transport;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use breakglass_config_schema::{
@@ -42,7 +42,7 @@ use read::{
     address, audience, bounded_duration, days, distinct, issuer, name, path, pattern, scope_name,
     summary,
 };
-pub use signing_keys::SigningKeys;
+pub use signing_keys::{AudienceSigningKeys, KeyRingSettings, SigningKeys, audience_of_folder};
 pub use trail_heads::TrailHeads;
 
 object! {
@@ -75,7 +75,7 @@ object! {
         /// start.
         pub key_directory: PathBuf = required(parsed("path", path)),
         /// How the signing keys are replaced and kept.
-        pub signing_keys: Option<SigningKeys> = optional("by `breakglass keys` alone, and not wrapped", object()),
+        pub signing_keys: Option<SigningKeys> = optional("by `breakglass keys` alone, not wrapped, and the same for all audiences", object()),
         /// How long a request waits for a decision, at most a day. The default is long enough to wake
         /// somebody, and short enough that no forgotten request is approved the next morning.
         pub pending_lifetime: i64 = or("15m", parsed("duration", bounded_duration)),
@@ -181,18 +181,6 @@ impl Config {
             name.push(extension);
         }
         self.database.with_file_name(name)
-    }
-
-    /// How long a signing key signs before the service replaces it, in seconds; nothing where it does not.
-    #[must_use]
-    pub fn rotate_every(&self) -> Option<i64> {
-        self.signing_keys.as_ref()?.rotate_every
-    }
-
-    /// The file with the key that wraps signing keys, if there is one.
-    #[must_use]
-    pub fn wrapped_by(&self) -> Option<&Path> {
-        self.signing_keys.as_ref()?.wrapped_by.as_deref()
     }
 
     /// The scope called `name`.

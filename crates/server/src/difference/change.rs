@@ -133,6 +133,7 @@ pub(super) fn entries(old: &Config, new: &Config, names: &Changes) -> Vec<Change
         }
     }
     come_and_go(&mut changes, &names.scopes, "is a new scope", "is a scope no longer");
+    key_audiences(&mut changes, new, &names.key_audiences);
     for (before, after) in
         names.scopes.changed.iter().filter_map(|name| both(old.scope(name), new.scope(name)))
     {
@@ -162,6 +163,32 @@ pub(super) fn entries(old: &Config, new: &Config, names: &Changes) -> Vec<Change
 
 fn both<T>(old: Option<T>, new: Option<T>) -> Option<(T, T)> {
     old.zip(new)
+}
+
+/// What becomes of tokens where an audience gets signing keys of its own, or loses them.
+fn key_audiences(changes: &mut Vec<Change>, new: &Config, entries: &Entries) {
+    let Entries { added, removed, changed } = entries;
+    let mut say = |audience: &str, effect, words: &str| {
+        changes.push(Change::named(&format!("signing_keys.audiences ({audience})"), effect, words));
+    };
+    let (_, rings) = new.key_rings();
+    for audience in added {
+        let words = "is new: the keys of `key_directory` go on signing for it until its proxies have its own";
+        say(audience, Effect::Neutral, words);
+    }
+    for audience in removed {
+        let words = "is gone: tokens that its keys signed are refused; `signs = false` for a day before that keeps them";
+        say(audience, Effect::TakesAway, words);
+    }
+    for audience in changed {
+        let signs = rings.iter().all(|ring| ring.audience.as_ref() != Some(audience) || ring.signs);
+        let words = if signs {
+            "has changed"
+        } else {
+            "does not sign: the keys of `key_directory` do, and its own prove what they have signed"
+        };
+        say(audience, Effect::Neutral, words);
+    }
 }
 
 fn proxy_of<'a>(config: &'a Config, name: &str) -> Option<&'a Proxy> {

@@ -1,6 +1,7 @@
 //! What is different between two configurations, by name.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use breakglass_types::scope_rules::ScopeDigest;
@@ -23,6 +24,8 @@ pub struct Changes {
     pub proxies: Entries,
     /// The scopes.
     pub scopes: Entries,
+    /// The audiences with signing keys of their own.
+    pub key_audiences: Entries,
     /// What scopes open, each as its name and its environment.
     pub definitions: Entries,
 }
@@ -87,7 +90,8 @@ impl Changes {
                 ("database", old.database != *database),
                 ("evidence_database", old.evidence_database != *evidence_database),
                 ("key_directory", old.key_directory != *key_directory),
-                ("signing_keys.wrapped_by", old.wrapped_by() != new.wrapped_by()),
+                ("signing_keys.wrapped_by", wrapped_by(old) != wrapped_by(new)),
+                ("signing_keys.audiences", moves_keys(old, new)),
                 ("max_connections", old.max_connections != *max_connections),
                 (
                     "max_connections_per_address",
@@ -111,6 +115,9 @@ impl Changes {
             people: Entries::between(&old.people, people, |person| &person.name),
             proxies: Entries::between(&old.proxies, proxies, |proxy| &proxy.name),
             scopes: Entries::between(&old.scopes, scopes, |scope| &scope.name),
+            key_audiences: Entries::between(&old.key_rings().1, &new.key_rings().1, |ring| {
+                ring.audience.as_deref().unwrap_or_default()
+            }),
             definitions: Entries::between(
                 &defined(old_definitions),
                 &defined(new_definitions),
@@ -136,6 +143,21 @@ impl Entries {
         entries.removed = gone.map(|name| (*name).to_owned()).collect();
         entries
     }
+}
+
+fn wrapped_by(config: &Config) -> Option<&Path> {
+    config.signing_keys.as_ref()?.wrapped_by.as_deref()
+}
+
+/// Whether an audience keeps keys of its own, and they are in other files, or wrapped by another key.
+fn moves_keys(old: &Config, new: &Config) -> bool {
+    let (before, after) = (old.key_rings().1, new.key_rings().1);
+    after.iter().any(|ring| {
+        let earlier = before.iter().find(|earlier| earlier.audience == ring.audience);
+        earlier.is_some_and(|earlier| {
+            earlier.key_directory != ring.key_directory || earlier.wrapped_by != ring.wrapped_by
+        })
+    })
 }
 
 /// Each definition by scope and audience, with its digest.

@@ -6,7 +6,7 @@ use rustix::fs::{Access, access};
 
 use super::report::{Finding, Report, quoted};
 use crate::clock::{Moment, rfc3339};
-use crate::config::Config;
+use crate::config::{Config, KeyRingSettings};
 use crate::issuer::{KeyDirectory, KeyError, KeyState, TrailKeys};
 use crate::key_switch::ROUND_S;
 
@@ -14,36 +14,44 @@ use crate::key_switch::ROUND_S;
 const LATE_S: i64 = 2 * ROUND_S;
 
 pub(super) fn look(config: &Config, now: Moment, report: &mut Report) {
-    let path = &config.key_directory;
-    let directory = KeyDirectory::new(path).wrapped_by(config.wrapped_by());
+    let (default, rings) = config.key_rings();
+    let can_be_read = ring(&default, now, report);
+    for settings in &rings {
+        ring(settings, now, report);
+    }
+    // It is in the folder of the default ring.
+    if can_be_read {
+        trail(config, report);
+    }
+}
+
+/// One ring of signing keys. Whether its folder can be looked at.
+fn ring(settings: &KeyRingSettings, now: Moment, report: &mut Report) -> bool {
+    let path = &settings.key_directory;
+    let directory = KeyDirectory::from(settings);
     let warnings = match directory.check_access() {
         Ok(warnings) => warnings,
         Err(error) => {
             report.checked([finding(&error, path)]);
-            return;
+            return false;
         }
     };
     report.checked(warnings.into_iter().map(|what| {
         let fix = "take the right to write away, unless the platform needs it: `chmod g-w,o-w` that directory";
         Finding::new(what, fix)
     }));
-    if config.wrapped_by().is_some() {
+    if settings.wrapped_by.is_some() {
         report.checked(directory.check_wrapping().err().map(|error| finding(&error, path)));
     }
-    signing(&directory, path, config.wrapped_by(), now, report);
-    if let Some(every) = config.rotate_every() {
+    signing(&directory, settings, now, report);
+    if let Some(every) = settings.rotate_every.filter(|_| settings.signs) {
         schedule(&directory, path, every, now, report);
     }
-    trail(config, report);
+    true
 }
 
-fn signing(
-    directory: &KeyDirectory,
-    path: &Path,
-    wrapped_by: Option<&Path>,
-    now: Moment,
-    report: &mut Report,
-) {
+fn signing(directory: &KeyDirectory, settings: &KeyRingSettings, now: Moment, report: &mut Report) {
+    let (path, wrapped_by) = (&settings.key_directory, settings.wrapped_by.as_deref());
     let states = match directory.list(now) {
         Ok(states) => states,
         Err(error) => {
@@ -51,7 +59,7 @@ fn signing(
             return;
         }
     };
-    report.checked(states.is_empty().then(|| finding(&KeyError::None(path.to_owned()), path)));
+    report.checked(states.is_empty().then(|| finding(&KeyError::None(path.clone()), path)));
     for (name, state) in states {
         let fault = directory.check(&name).err();
         let over = (fault.is_none() && state == KeyState::Over).then(|| {
@@ -61,7 +69,9 @@ fn signing(
             )
         });
         let late = match state {
-            KeyState::Waits(from) if from.saturating_add(LATE_S) < now.seconds() => {
+            KeyState::Waits(from)
+                if settings.signs && from.saturating_add(LATE_S) < now.seconds() =>
+            {
                 Some(Finding::new(
                     format!(
                         "{}: it should sign since {}, and waits for proxies that do not have it, or no service runs",
@@ -185,6 +195,9 @@ fn finding(error: &KeyError, directory: &Path) -> Finding {
             "add `wrapped_by`, the file with the key that wrapped it, under `[signing_keys]`"
                 .to_owned()
         }
+        KeyError::Shared { .. } => {
+            "give the entry of `signing_keys.audiences` a `key_directory` of its own".to_owned()
+        }
         KeyError::None(_) => format!("breakglass keygen signing --key-dir {keys}"),
     };
     Finding::new(error.to_string(), fix)
@@ -192,9 +205,11 @@ fn finding(error: &KeyError, directory: &Path) -> Finding {
 
 /// Each key and when it was made or began to sign, for the check of the clock.
 pub(super) fn made(config: &Config) -> Vec<(String, i64)> {
-    let names = KeyDirectory::new(&config.key_directory).names().unwrap_or_default();
+    let (default, rings) = config.key_rings();
+    let rings = std::iter::once(&default).chain(&rings);
+    let names = rings.flat_map(|ring| KeyDirectory::from(ring).names().unwrap_or_default());
     let made = |name: crate::issuer::KeyName| {
         (format!("{} is of {}", name.kid, rfc3339(name.made_at)), name.made_at)
     };
-    names.into_iter().map(made).collect()
+    names.map(made).collect()
 }

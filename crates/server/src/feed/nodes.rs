@@ -227,12 +227,17 @@ impl Nodes {
     }
 
     /// The proxies that live, say which signing keys they have, and do not have this one: each with its credential and its
-    /// node.
+    /// node. Of the credentials for which `counts` says so.
     #[must_use]
-    pub fn lacking(&self, now: Moment, kid: &str) -> Vec<(String, String)> {
+    pub fn lacking(
+        &self,
+        now: Moment,
+        kid: &str,
+        counts: impl Fn(&str) -> bool,
+    ) -> Vec<(String, String)> {
         let memory = self.memory();
         let mut lacking = Vec::new();
-        for (proxy, nodes) in &memory.nodes {
+        for (proxy, nodes) in memory.nodes.iter().filter(|(proxy, _)| counts(proxy)) {
             let nodes = nodes.values().filter(|node| node.is_alive(now) && node.lacks(kid));
             lacking.extend(nodes.map(|node| (proxy.clone(), node.name.to_string())));
         }

@@ -55,6 +55,14 @@ pub enum KeyError {
     /// A key is wrapped, and no key was given that unwraps it.
     #[error("{path}: this key is wrapped: expected the file with the key that unwraps it in `signing_keys.wrapped_by` (`breakglass keys --config`, or `--wrapped-by`)", path = .0.display())]
     Wrapped(PathBuf),
+    /// Two rings have one folder.
+    #[error("{path}: it is the same folder as {other}: expected one for each audience in `signing_keys.audiences`, and none of them `key_directory`", path = .path.display(), other = .other.display())]
+    Shared {
+        /// The folder of one ring.
+        path: PathBuf,
+        /// That of the other.
+        other: PathBuf,
+    },
     /// There is no key.
     #[error("{path}: there is no signing key: `breakglass keygen signing --key-dir {path}` makes one", path = .0.display())]
     None(PathBuf),

@@ -67,11 +67,22 @@ impl fmt::Display for KeyName {
 }
 
 /// The place of the key that signs, among keys in the order of their turns: the last one that does not wait. Where all
-/// wait, the first: a service that cannot sign would help no one.
+/// wait, `otherwise` says which.
 pub(super) fn signs<'a>(
     keys: impl DoubleEndedIterator<Item = &'a KeyName> + ExactSizeIterator,
-) -> usize {
-    keys.enumerate().rev().find(|(_, key)| !key.waits()).map_or(0, |(index, _)| index)
+    otherwise: Otherwise,
+) -> Option<usize> {
+    let begun = keys.enumerate().rev().find(|(_, key)| !key.waits()).map(|(index, _)| index);
+    begun.or((otherwise == Otherwise::First).then_some(0))
+}
+
+/// Which key signs where all keys of a ring wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Otherwise {
+    /// The first of them, in the default ring: a service that cannot sign would help no one.
+    First,
+    /// None of them, in the ring of an audience: the default ring signs.
+    None,
 }
 
 /// Until when a key is published that `successor` follows, in seconds: the last grant that it could have signed is over
@@ -115,7 +126,10 @@ mod tests {
             (&["2-d.from-20.pem", "2-c.from-10.pem"], "c"),
         ] {
             let keys = names(keys);
-            assert_eq!(keys[signs(keys.iter())].kid, signer, "{keys:?}");
+            let place = signs(keys.iter(), Otherwise::First).unwrap();
+            assert_eq!(keys[place].kid, signer, "{keys:?}");
+            let begun = signs(keys.iter(), Otherwise::None);
+            assert_eq!(begun, Some(place).filter(|place| !keys[*place].waits()), "{keys:?}");
         }
     }
 

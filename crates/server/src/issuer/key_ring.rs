@@ -1,11 +1,11 @@
-//! The keys that a service has: which one signs, and which are published.
+//! The keys of one ring as they were last read: which one signs, and which are published.
 
 use std::sync::Arc;
 
 use breakglass_types::limits::KEYS_FETCHED_S;
 use jwt_simple::prelude::{ES256KeyPair, ES256PublicKey};
 
-use super::key_name::{KeyName, published_until, signs};
+use super::key_name::{KeyName, Otherwise, published_until, signs};
 use crate::clock::Moment;
 
 /// One key.
@@ -31,14 +31,28 @@ pub(super) struct KeyRing {
     unusable: usize,
     /// .. and of how many of them the key is known from before.
     kept: usize,
+    /// Which key signs where all wait.
+    otherwise: Otherwise,
+}
+
+impl std::fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kids = self.all().into_iter().map(|key| key.name.kid.as_str());
+        f.debug_list().entries(kids).finish()
+    }
 }
 
 impl KeyRing {
     /// A ring of these keys, in this order; `None` without any.
-    pub(super) fn new(keys: Vec<Arc<SigningKey>>, unusable: usize, kept: usize) -> Option<KeyRing> {
+    pub(super) fn new(
+        keys: Vec<Arc<SigningKey>>,
+        unusable: usize,
+        kept: usize,
+        otherwise: Otherwise,
+    ) -> Option<KeyRing> {
         let mut keys = keys.into_iter();
         let first = keys.next()?;
-        Some(KeyRing { first, others: keys.collect(), unusable, kept })
+        Some(KeyRing { first, others: keys.collect(), unusable, kept, otherwise })
     }
 
     /// How many keys there are.
@@ -63,7 +77,15 @@ impl KeyRing {
 
     /// The first key that waits for the one that signs to let it.
     pub(super) fn waits(&self) -> Option<&KeyName> {
-        self.others.iter().map(|key| &key.name).find(|name| name.waits())
+        let (keys, signer) = (self.all(), self.turn());
+        let names = keys.into_iter().enumerate().filter(|(index, _)| Some(*index) != signer);
+        names.map(|(_, key)| &key.name).find(|name| name.waits())
+    }
+
+    /// When the first of these keys began to sign, in seconds; nothing while all wait.
+    pub(super) fn began(&self) -> Option<i64> {
+        let keys = self.all();
+        keys.iter().filter(|key| !key.name.waits()).map(|key| key.name.begins()).min()
     }
 
     /// The same keys, of which this one has ended its wait at this second.
@@ -74,32 +96,31 @@ impl KeyRing {
         };
         let mut keys: Vec<Arc<SigningKey>> = self.all().into_iter().map(switched).collect();
         keys.sort_by_key(|key| key.name.turn());
-        KeyRing::new(keys, self.unusable, self.kept).unwrap_or_else(|| self.clone())
+        KeyRing::new(keys, self.unusable, self.kept, self.otherwise).unwrap_or_else(|| self.clone())
     }
 
-    /// The key that signs.
-    pub(super) fn signer(&self) -> &SigningKey {
-        let keys = self.all();
-        keys.get(signs(keys.iter().map(|key| &key.name))).map_or(&*self.first, |key| *key)
+    /// The place of the key that signs.
+    fn turn(&self) -> Option<usize> {
+        signs(self.all().into_iter().map(|key| &key.name), self.otherwise)
+    }
+
+    /// The key that signs; the first where none does.
+    pub(super) fn signer(&self) -> &Arc<SigningKey> {
+        self.turn().and_then(|turn| self.all().get(turn).copied()).unwrap_or(&self.first)
     }
 
     /// The key that signs challenges: proxies answer one only by a key that they have already, so it is the one before
-    /// the signer until they have had the time to fetch that.
-    pub(super) fn challenger(&self, now: Moment) -> &SigningKey {
-        let keys = self.all();
-        let signer = signs(keys.iter().map(|key| &key.name));
-        let is_new =
-            |key: &Arc<SigningKey>| now.seconds() < key.name.made_at.saturating_add(KEYS_FETCHED_S);
-        let before = signer.checked_sub(1).and_then(|before| keys.get(before));
-        match (keys.get(signer), before) {
-            (Some(signer), Some(before)) if is_new(signer) => before,
-            (Some(signer), _) => signer,
-            (None, _) => &self.first,
+    /// the signer until they have had the time to fetch that. Nothing where there is none before it.
+    pub(super) fn challenger(&self, now: Moment) -> Option<&Arc<SigningKey>> {
+        let signer = self.signer();
+        if now.seconds() >= signer.name.made_at.saturating_add(KEYS_FETCHED_S) {
+            return Some(signer);
         }
+        self.all().get(self.turn()?.checked_sub(1)?).copied()
     }
 
     /// The keys that may have signed a token that still holds, and those that will sign.
-    pub(super) fn published(&self, now: Moment) -> Vec<&SigningKey> {
+    pub(super) fn published(&self, now: Moment) -> Vec<&Arc<SigningKey>> {
         let keys = self.all();
         let successors = keys.iter().skip(1).map(Some).chain([None]);
         keys.iter()
@@ -108,7 +129,7 @@ impl KeyRing {
                 let until = successor.and_then(|successor| published_until(&successor.name));
                 until.is_none_or(|until| now.seconds() < until)
             })
-            .map(|(key, _)| &***key)
+            .map(|(key, _)| *key)
             .collect()
     }
 

@@ -1,4 +1,4 @@
-//! The directory of the signing keys: one PEM file each, readable by their owner alone, whose name says when its key signs
+//! The directory of one ring of signing keys: one PEM file each, readable by their owner alone, whose name says when its key signs
 //! ([`super::key_name`]).
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -12,10 +12,11 @@ use zeroize::Zeroizing;
 
 use super::access::{check_directory, check_file, judge_directory};
 use super::error::KeyError;
-use super::key_name::{KeyName, published_until, signs};
+use super::key_name::{KeyName, Otherwise, published_until, signs};
 use super::key_ring::{KeyRing, SigningKey};
 use super::wrapping::{Wrapping, is_wrapped};
 use crate::clock::Moment;
+use crate::config::KeyRingSettings;
 use crate::random::Randomness;
 
 /// What a key is for.
@@ -31,18 +32,41 @@ pub enum KeyState {
     Over,
 }
 
-/// The directory of the signing keys.
+/// The directory of one ring of signing keys.
 #[derive(Debug, Clone)]
 pub struct KeyDirectory {
     path: PathBuf,
     wrapping: Option<Wrapping>,
+    otherwise: Otherwise,
+}
+
+impl From<&KeyRingSettings> for KeyDirectory {
+    fn from(ring: &KeyRingSettings) -> KeyDirectory {
+        let otherwise = if ring.audience.is_some() { Otherwise::None } else { Otherwise::First };
+        let directory = KeyDirectory::new(&ring.key_directory);
+        KeyDirectory { otherwise, ..directory }.wrapped_by(ring.wrapped_by.as_deref())
+    }
 }
 
 impl KeyDirectory {
-    /// The keys at `path`.
+    /// The keys of the default ring at `path`.
     #[must_use]
     pub fn new(path: &Path) -> KeyDirectory {
-        KeyDirectory { path: path.to_owned(), wrapping: None }
+        KeyDirectory { path: path.to_owned(), wrapping: None, otherwise: Otherwise::First }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is no key in it.
+    ///
+    /// # Errors
+    /// [`KeyError::Io`] if the directory is there and cannot be read.
+    pub fn is_empty(&self) -> Result<bool, KeyError> {
+        Ok(!self.path.is_dir() || self.names()?.is_empty())
     }
 
     /// The same keys, of which those that are wrapped are unwrapped with the key in this file, and new ones wrapped.
@@ -108,14 +132,14 @@ impl KeyDirectory {
     /// [`KeyError::Io`] if the directory cannot be read.
     pub fn list(&self, now: Moment) -> Result<Vec<(KeyName, KeyState)>, KeyError> {
         let names = self.names()?;
-        let signer = signs(names.iter());
+        let signer = signs(names.iter(), self.otherwise);
         let successors: Vec<Option<i64>> =
             names.iter().skip(1).map(published_until).chain([None]).collect();
         let states = names.into_iter().zip(successors).enumerate();
         Ok(states
             .map(|(index, (name, until))| {
                 let state = match until {
-                    _ if index == signer => KeyState::Signs,
+                    _ if Some(index) == signer => KeyState::Signs,
                     _ if name.waits() => KeyState::Waits(name.begins()),
                     Some(until) if now.seconds() < until => KeyState::Published(until),
                     _ => KeyState::Over,
@@ -168,6 +192,18 @@ impl KeyDirectory {
         let switched = name.switched(at);
         self.rename(&name.to_string(), &switched.to_string())?;
         Ok(switched)
+    }
+
+    /// Lets every key wait once more, so that none signs; all stay published.
+    ///
+    /// # Errors
+    /// [`KeyError::Io`] if a file cannot be renamed.
+    pub(super) fn let_wait(&self, now: Moment) -> Result<(), KeyError> {
+        for name in self.names()?.into_iter().filter(|name| !name.waits()) {
+            let waiting = KeyName { signs_from: Some(now.seconds()), ..name.clone() };
+            self.rename(&name.to_string(), &waiting.to_string())?;
+        }
+        Ok(())
     }
 
     /// Removes a key's file.
@@ -263,7 +299,8 @@ impl KeyDirectory {
         for cause in failures {
             tracing::error!(%cause, "signing key skipped: tokens that only it proves are refused after a restart");
         }
-        KeyRing::new(keys, unusable, kept).ok_or_else(|| KeyError::None(self.path.clone()))
+        KeyRing::new(keys, unusable, kept, self.otherwise)
+            .ok_or_else(|| KeyError::None(self.path.clone()))
     }
 
     fn read_key(&self, name: &KeyName) -> Result<SigningKey, KeyError> {

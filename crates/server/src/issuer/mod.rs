@@ -1,10 +1,13 @@
 //! Mints tokens, publishes the keys that prove them, and reads its own tokens back.
 
 mod access;
+mod audience_keys;
 mod error;
 mod key_name;
 mod key_ring;
 mod keys;
+mod ring;
+mod rings;
 mod trail_keys;
 mod trail_since;
 mod wrapping;
@@ -29,10 +32,13 @@ use serde_json::Value;
 use crate::clock::Moment;
 use crate::limits::MAX_TOKEN_BYTES;
 pub(crate) use access::check_shared_file;
+use audience_keys::AudienceKeys;
 pub use error::KeyError;
 pub use key_name::KeyName;
-use key_ring::KeyRing;
+use key_ring::SigningKey;
 pub use keys::{KeyDirectory, KeyState};
+pub use ring::Ring;
+pub use rings::{FirstKey, Rings};
 pub use trail_keys::TrailKeys;
 
 /// Why no token was minted.
@@ -44,6 +50,9 @@ pub enum MintError {
     /// The filter would not read the claims.
     #[error("the claims would not be read: {0}")]
     Unreadable(#[from] InvalidClaims),
+    /// A token is for one audience, whose keys sign it.
+    #[error("expected one audience, got {0}")]
+    Audiences(usize),
     /// The token is larger than a filter accepts.
     #[error("the token is {0} bytes long; filters accept {MAX_TOKEN_BYTES}")]
     TooLarge(usize),
@@ -59,20 +68,17 @@ pub struct Minted {
 }
 
 /// Holds the signing keys.
+#[derive(Debug)]
 pub struct Issuer {
     name: String,
-    directory: KeyDirectory,
-    ring: RwLock<Arc<KeyRing>>,
+    rings: RwLock<Arc<Rings>>,
 }
 
 impl Issuer {
-    /// An issuer called `name` with the keys in `directory`.
-    ///
-    /// # Errors
-    /// [`KeyError`] if others can write to the directory, or no key in it can be used.
-    pub fn new(name: &str, directory: KeyDirectory) -> Result<Issuer, KeyError> {
-        let ring = RwLock::new(Arc::new(directory.read(None)?));
-        Ok(Issuer { name: name.to_owned(), directory, ring })
+    /// An issuer called `name` with these keys.
+    #[must_use]
+    pub fn new(name: &str, rings: Rings) -> Issuer {
+        Issuer { name: name.to_owned(), rings: RwLock::new(Arc::new(rings)) }
     }
 
     /// The `iss` of its tokens.
@@ -81,57 +87,51 @@ impl Issuer {
         &self.name
     }
 
-    /// Where its keys are.
+    /// The rings of its keys as they are configured now.
     #[must_use]
-    pub fn directory(&self) -> &KeyDirectory {
-        &self.directory
+    pub fn rings(&self) -> Arc<Rings> {
+        Arc::clone(&self.rings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the keys again. If that fails, those that it has stay in use; so does a key that it has and whose
-    /// file is still there and cannot be used any more.
-    ///
-    /// # Errors
-    /// [`KeyError`] if others can write to the directory, or no key in it can be used.
-    pub fn reload(&self) -> Result<(), KeyError> {
-        let ring = Arc::new(self.directory.read(Some(&self.ring()))?);
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
-        Ok(())
-    }
-
-    /// How many key files are in use, and how many are there that cannot be used.
+    /// The ring of all audiences that have no keys of their own.
     #[must_use]
-    pub fn key_files(&self) -> (usize, usize) {
-        let ring = self.ring();
-        (ring.count().saturating_sub(ring.kept()), ring.unusable())
+    pub fn default_ring(&self) -> Arc<Ring> {
+        Arc::clone(self.rings().default_ring())
     }
 
-    /// The public keys (RFC 7517 section 5).
+    /// Takes the rings of another configuration.
+    pub fn take(&self, rings: Rings) {
+        *self.rings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rings);
+    }
+
+    /// The public keys of the default ring (RFC 7517 section 5).
     #[must_use]
     pub fn jwks(&self, now: Moment) -> Jwks {
-        let ring = self.ring();
-        let keys = ring.published(now).into_iter().filter_map(|key| jwk(&key.public.to_jwk()));
-        Jwks { keys: keys.collect() }
+        set(self.default_ring().keys().published(now))
     }
 
-    /// The first key that waits to sign, by the files as they were last read.
+    /// The public keys that prove tokens of these audiences.
     #[must_use]
-    pub fn waits(&self) -> Option<KeyName> {
-        self.ring().waits().cloned()
+    pub fn jwks_for(&self, audiences: &[String], now: Moment) -> Jwks {
+        let rings = self.rings();
+        let keys: Vec<AudienceKeys> = audiences.iter().map(|one| rings.keys_for(one)).collect();
+        set(keys.iter().flat_map(|keys| keys.published(now)))
     }
 
-    /// Ends the wait of a key: its turn to sign begins at this second. Where the directory cannot be written, that is kept
-    /// in memory alone: after a restart the key waits once more.
-    ///
-    /// # Errors
-    /// [`KeyError`] if its file could not be renamed. It signs all the same.
-    pub fn switch(&self, name: &KeyName, at: i64) -> Result<(), KeyError> {
-        let renamed = self.directory.switch(name, at);
-        let ring = Arc::new(self.ring().switched(&name.kid, at));
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
-        renamed.map(drop)
+    /// The ids of the keys that a proxy needs to verify tokens of these audiences; nothing for those of all audiences.
+    #[must_use]
+    pub fn kids_for(&self, audiences: Option<&[String]>, now: Moment) -> Vec<String> {
+        let jwks = match audiences {
+            Some(audiences) => self.jwks_for(audiences, now),
+            None => {
+                let keys: Vec<_> = self.rings().all().map(|ring| ring.keys()).collect();
+                set(keys.iter().flat_map(|keys| keys.published(now)))
+            }
+        };
+        jwks.keys.into_iter().map(|key| key.kid).collect()
     }
 
-    /// Signs `claims` with the key whose turn it is.
+    /// Signs `claims` with the key whose turn it is for their audience.
     ///
     /// # Errors
     /// [`MintError`] where the filter would not accept the token: better no token than a void one.
@@ -141,12 +141,15 @@ impl Issuer {
         if Claims::from_json(&read)? != *claims {
             return Err(InvalidClaims::NotAnObject.into());
         }
-        let ring = self.ring();
+        let [audience] = claims.aud.as_slice() else {
+            return Err(MintError::Audiences(claims.aud.len()));
+        };
         let options = HeaderOptions {
             signature_type: Some(TOKEN_TYPE.to_owned()),
             ..HeaderOptions::default()
         };
-        let signer = ring.signer();
+        let keys = self.rings().keys_for(audience);
+        let signer = keys.signer();
         let token = signer.pair.sign_with_options(only(claims), &options)?;
         if token.len() > MAX_TOKEN_BYTES {
             return Err(MintError::TooLarge(token.len()));
@@ -154,11 +157,18 @@ impl Issuer {
         Ok(Minted { token, kid: signer.name.kid.clone() })
     }
 
-    /// Signs a challenge for `breakglass probe`, which is over at `ends`.
+    /// Signs a challenge for `breakglass probe`, which is over at `ends`, for proxies with the keys of this audience;
+    /// nothing for those with the keys of the default ring.
     ///
     /// # Errors
     /// [`MintError`] if it cannot be signed, or no filter would take it.
-    pub fn mint_challenge(&self, now: Moment, ends: Moment, id: &str) -> Result<String, MintError> {
+    pub fn mint_challenge(
+        &self,
+        audience: Option<&str>,
+        now: Moment,
+        ends: Moment,
+        id: &str,
+    ) -> Result<String, MintError> {
         let instant = |at: Moment| u64::try_from(at.seconds()).unwrap_or_default();
         let claims = ChallengeClaims::new(&self.name, id, instant(now), instant(ends))
             .ok_or(InvalidClaims::NotAnObject)?;
@@ -166,17 +176,32 @@ impl Issuer {
             signature_type: Some(PROBE_TYPE.to_owned()),
             ..HeaderOptions::default()
         };
-        Ok(self.ring().challenger(now).pair.sign_with_options(only(&claims), &options)?)
+        let rings = self.rings();
+        let keys = match audience {
+            Some(audience) => rings.keys_for(audience),
+            None => AudienceKeys::new(None, rings.default_ring()),
+        };
+        Ok(keys.challenger(now).pair.sign_with_options(only(&claims), &options)?)
     }
 
-    /// The claims of `token`, if it is one of ours, signed by a key that is still published.
-    /// Whether its time has come or gone is for the caller to say: by the service's clock.
+    /// The claims of `token`, if it is one of ours, signed by a key that is still published for each audience that it
+    /// names. Whether its time has come or gone is for the caller to say: by the service's clock.
     #[must_use]
     pub fn read(&self, token: &str, now: Moment) -> Option<Claims> {
-        let ring = self.ring();
+        if token.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
         let metadata = Token::decode_metadata(token).ok()?;
         let kid = metadata.key_id()?;
-        let key = ring.published(now).into_iter().find(|key| key.name.kid == kid)?;
+        let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+        let unverified = Claims::from_json(&Json::parse(&payload).ok()?).ok()?;
+        let rings = self.rings();
+        // Of each audience: a key of one ring proves no token of another.
+        let keys = unverified.aud.iter().map(|audience| {
+            let keys = rings.keys_for(audience);
+            keys.published(now).into_iter().find(|key| key.name.kid == kid).map(Arc::clone)
+        });
+        let key = keys.collect::<Option<Vec<_>>>()?.into_iter().next()?;
         let options = VerificationOptions {
             // Long ago, so that no token is over, and any future is accepted.
             accept_future: true,
@@ -188,14 +213,19 @@ impl Issuer {
             ..VerificationOptions::default()
         };
         key.public.verify_token::<NoCustomClaims>(token, Some(options)).ok()?;
-        let payload = token.split('.').nth(1)?;
-        let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
-        Claims::from_json(&Json::parse(&payload).ok()?).ok()
+        Some(unverified)
     }
+}
 
-    fn ring(&self) -> Arc<KeyRing> {
-        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+/// Each key once.
+fn set<'a>(published: impl IntoIterator<Item = &'a Arc<SigningKey>>) -> Jwks {
+    let mut keys: Vec<Jwk> = Vec::new();
+    for key in published {
+        if !keys.iter().any(|known| known.kid == key.name.kid) {
+            keys.extend(jwk(&key.public.to_jwk()));
+        }
     }
+    Jwks { keys }
 }
 
 /// The claims and nothing of the library's own.

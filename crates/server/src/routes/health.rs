@@ -30,6 +30,7 @@ pub(super) async fn alive(detail: bool, State(app): State<App>, mut parts: Parts
         configuration: None,
         tls: Vec::new(),
         key_switch: None,
+        audience_key_switches: Vec::new(),
         untold_heads: Vec::new(),
     })
 }

@@ -15,13 +15,22 @@ const NAMED: usize = 20;
 pub(super) fn of(app: &App) -> Health {
     let configuration = Some(app.reloads().view());
     let tls = app.tls().iter().map(|endpoint| endpoint.health()).collect();
-    let key_switch = key_switch::held_up(app, app.now()).map(switch);
+    let (mut key_switch, mut audience_key_switches) = (None, Vec::new());
+    for ring in app.issuer().rings().all() {
+        let held = key_switch::held_up(app, ring, app.now());
+        match (held, ring.audience()) {
+            (Some(held), None) => key_switch = Some(switch(held, None)),
+            (Some(held), audience) => audience_key_switches.push(switch(held, audience)),
+            (None, _) => {}
+        }
+    }
     Health {
         status: "ok".to_owned(),
         clock: Some(clock(app)),
         configuration,
         tls,
         key_switch,
+        audience_key_switches,
         untold_heads: untold_heads(app),
     }
 }
@@ -36,10 +45,11 @@ fn untold_heads(app: &App) -> Vec<UntoldHead> {
     places.map(health).collect()
 }
 
-fn switch(held: HeldUp) -> KeySwitchHealth {
+fn switch(held: HeldUp, audience: Option<&str>) -> KeySwitchHealth {
     let HeldUp { key, lacking, is_starting } = held;
     let named = lacking.iter().take(NAMED).map(|(proxy, node)| format!("{node} ({proxy})"));
     KeySwitchHealth {
+        audience: audience.map(str::to_owned),
         since: Instant::from_seconds(key.begins()),
         kid: key.kid,
         starting: is_starting,

@@ -75,6 +75,7 @@ async fn holding(app: &App, token: &str) -> Result<Option<Claims>, Problem> {
 fn is_of(claims: &Claims, grant: &Request) -> bool {
     grant.holds()
         && claims.sub == grant.requester
+        && claims.aud == [grant.audience.as_str()]
         && claims.scope == grant.held_scopes()
         && grant.expires_at.and_then(|at| u64::try_from(at).ok()) == Some(claims.exp)
 }

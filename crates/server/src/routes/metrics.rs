@@ -25,14 +25,23 @@ pub(super) async fn handler(
     State(app): State<App>,
 ) -> Result<([(HeaderName, &'static str); 1], Vec<u8>), Problem> {
     app.metrics().at_epoch(app.feed().epoch());
-    let (used, unusable) = app.issuer().key_files();
-    app.metrics().key_files(used, unusable);
     app.metrics().service().clock(app.timekeeper());
-    let held = key_switch::held_up(&app, app.now());
-    let overdue_s = held.as_ref().map_or(0, |held| held.overdue_s(app.now()));
-    let lacking = held.map_or(0, |held| held.lacking.len());
-    app.metrics().service().key_switch(overdue_s, lacking);
+    keys(&app);
     app.metrics().waits(app.waits().waiting());
     let text = app.metrics().text().map_err(|error| Problem::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+}
+
+/// Of each ring of signing keys.
+fn keys(app: &App) {
+    let metrics = app.metrics().service();
+    for ring in app.issuer().rings().all() {
+        let audience = ring.audience().unwrap_or_default();
+        let (used, unusable) = ring.key_files();
+        metrics.key_files(audience, used, unusable);
+        let held = key_switch::held_up(app, ring, app.now());
+        let overdue_s = held.as_ref().map_or(0, |held| held.overdue_s(app.now()));
+        let lacking = held.map_or(0, |held| held.lacking.len());
+        metrics.key_switch(audience, overdue_s, lacking);
+    }
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/probes`: a challenge, to be sent to entrances; `POST /v1/probes/{id}/answers`: what they have answered, and
 //! what that proves.
 //!
-//! 1. For auditors. A challenge opens nothing: it is no token, and has neither a subject nor a scope.
+//! 1. For auditors. A challenge is signed by a key that the proxies of an audience have. It opens nothing: it is no token, and has neither a subject nor a scope.
 //! 2. Only the person who asked for it hears what its answers prove, and only until it is over.
 //! 3. Both are on the trail of the service.
 //! 4. What an answer does not prove at once may be proven by a report that is on its way: that is waited for.
@@ -12,11 +12,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use breakglass_api::probe::{
-    Challenge, ProbeAnswer as Entrance, ProbeAnswers as Body, ProbeVerdict as Shown, ProbeVerdicts,
-    ProbedNode, Verdict as Proven,
+    Challenge, ProbeAnswer as Entrance, ProbeAnswers as Body, ProbeAsk, ProbeVerdict as Shown,
+    ProbeVerdicts, ProbedNode, Verdict as Proven,
 };
 use breakglass_api::proxies::Enforcement;
-use breakglass_api::request::Nothing;
 use breakglass_api::trail::ServiceAction;
 use breakglass_types::names::PROBE_HEADER;
 use serde::Serialize;
@@ -49,12 +48,20 @@ type Uncached<T> = ([(HeaderName, &'static str); 1], Json<T>);
 pub(super) async fn begin(
     State(app): State<App>,
     AsAuditor(person): AsAuditor,
-    JsonBody(Nothing {}): JsonBody<Nothing>,
+    JsonBody(ProbeAsk { audience }): JsonBody<ProbeAsk>,
 ) -> Result<(StatusCode, Uncached<Challenge>), Problem> {
+    if audience.as_ref().is_some_and(|audience| !app.config().has_audience(audience)) {
+        let mut errors = FieldErrors::default();
+        errors.add(
+            "audience",
+            "expected the audience of a scope that the service is configured with",
+        );
+        return Err(errors.into_problem());
+    }
     // Proxies would refuse one of a wrong time, and their entrances would look open.
     let now = app.trusted_now()?.moment();
     let (id, ends) = (app.randomness().id("prb", now), Probes::end(now));
-    let minted = app.issuer().mint_challenge(now, ends, &id);
+    let minted = app.issuer().mint_challenge(audience.as_deref(), now, ends, &id);
     let challenge = minted.map_err(|error| Problem::internal(&error))?;
     let expires_at = written(ends);
     let open =

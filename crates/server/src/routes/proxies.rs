@@ -1,6 +1,7 @@
 //! `GET /v1/proxies`: who reads the feed, and how far each has read. Any person may know: whoever
 //! revokes wants to see it arrive.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -24,9 +25,16 @@ pub(super) async fn handler(
     app.feed().freshen(app.store(), now).await?;
     let nodes = app.feed().nodes();
     let ends = app.feed().ends(now);
-    let published: Vec<String> =
-        app.issuer().jwks(now).keys.into_iter().map(|key| key.kid).collect();
-    let views = nodes.list(now).into_iter().map(|known| view(now, known, &published, &ends));
+    let config = app.config();
+    let mut published: HashMap<String, Vec<String>> = HashMap::new();
+    let views = nodes.list(now).into_iter().map(|known| {
+        let published = published.entry(known.proxy.clone()).or_insert_with(|| {
+            let proxy = config.proxies.iter().find(|proxy| proxy.name == known.proxy);
+            let audiences = proxy.and_then(|proxy| proxy.audiences.as_deref());
+            app.issuer().kids_for(audiences, now)
+        });
+        view(now, known, published, &ends)
+    });
     let proxies = views.collect();
     let since = nodes.since();
     let answer = Proxies {

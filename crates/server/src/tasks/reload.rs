@@ -9,7 +9,10 @@ use tokio::signal::unix::Signal;
 
 use super::holder_left;
 use crate::app::{App, Configured};
+use crate::config::Config;
 use crate::difference::{Change, Difference, Effect};
+use crate::issuer::{FirstKey, KeyError, Rings};
+use crate::key_schedule::publish_s;
 use crate::look::Look;
 use crate::reload::{ConfigFile, ReloadError, look_again, read};
 use crate::store::SERVICE;
@@ -109,6 +112,7 @@ async fn apply(app: &App, file: ConfigFile, cause: Cause) -> Result<(), ReloadEr
     }
     let (now, warnings, cause) = (app.now(), file.warnings(), cause.word());
     let ConfigFile { config, definitions, digest, .. } = file;
+    let rings = rings(app, &config).map_err(ReloadError::Keys)?;
     let detail = json!({
         "digest": digest, "cause": cause, "changes": difference.names,
         "difference": difference.on_trail(), "warnings": warnings.len(),
@@ -119,6 +123,8 @@ async fn apply(app: &App, file: ConfigFile, cause: Cause) -> Result<(), ReloadEr
     app.store().note_acts(now, SERVICE, &acts).await?;
     let configured = Configured { config, definitions, digest: Some(digest.clone()) };
     app.reconfigure(configured);
+    app.issuer().take(rings);
+    app.metrics().service().forget_keys();
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -127,6 +133,15 @@ async fn apply(app: &App, file: ConfigFile, cause: Cause) -> Result<(), ReloadEr
     app.reloads().applied(now, digest);
     applied(app);
     Ok(())
+}
+
+/// The signing keys as this configuration has them. An audience that has keys of its own from now on gets its first one,
+/// which signs when its proxies have it.
+fn rings(app: &App, config: &Config) -> Result<Rings, KeyError> {
+    let now = app.now();
+    let publish_s = publish_s(app, now);
+    let first = FirstKey { now, publish_s, randomness: app.randomness() };
+    app.issuer().rings().resettled(config.key_rings(), first)
 }
 
 /// What rights grew and shrank, in the log: the first of them, for the trail has more.

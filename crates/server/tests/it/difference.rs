@@ -197,6 +197,26 @@ fn says_what_a_change_grants_and_takes_away() {
 
 /// A person who is in two groups of a scope loses nothing with one of them.
 #[test]
+fn says_what_becomes_of_tokens_where_an_audience_gets_or_loses_signing_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let without = config(&directory);
+    let with = format!("{without}\n[[signing_keys.audiences]]\naudience = \"prod\"\n");
+    let said = |old: &str, new: &str| {
+        let changes = difference(old, new).changes.into_iter();
+        let of_keys = changes.filter(|change| change.to_string().contains("audiences (prod)"));
+        of_keys.map(|change| (change.effect(), change.to_string())).collect::<Vec<_>>()
+    };
+    for (old, new, effect, words) in [
+        (&without, &with, Effect::Neutral, "go on signing for it until its proxies have its own"),
+        (&with, &without, Effect::TakesAway, "tokens that its keys signed are refused"),
+        (&with, &format!("{with}signs = false\n"), Effect::Neutral, "does not sign"),
+    ] {
+        let said = said(old, new);
+        assert!(said.len() == 1 && said[0].0 == effect && said[0].1.contains(words), "{said:?}");
+    }
+}
+
+#[test]
 fn a_right_by_another_group_stays() {
     let directory = tempfile::tempdir().unwrap();
     let base = config(&directory);

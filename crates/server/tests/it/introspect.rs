@@ -2,7 +2,8 @@
 
 use breakglass_core::claims::Claims;
 use breakglass_server::clock::Moment;
-use breakglass_server::issuer::{Issuer, KeyDirectory};
+use breakglass_server::config::KeyRingSettings;
+use breakglass_server::issuer::{Issuer, KeyDirectory, Rings};
 use breakglass_server::random::Randomness;
 use serde_json::json;
 
@@ -72,6 +73,7 @@ async fn a_signed_token_that_is_not_of_a_grant_is_not_active() {
         Claims { sub: "bob".into(), ..claims.clone() },
         Claims { scope: vec!["orders:write".into()], ..claims.clone() },
         Claims { exp: claims.exp + 1, ..claims.clone() },
+        Claims { aud: vec!["staging".into()], ..claims.clone() },
         Claims { iss: "https://other.test".into(), ..claims.clone() },
     ] {
         let answer = service.introspect(&minted(other.clone())).await;
@@ -80,7 +82,8 @@ async fn a_signed_token_that_is_not_of_a_grant_is_not_active() {
     let directory = tempfile::tempdir().unwrap();
     let keys = KeyDirectory::new(directory.path());
     keys.add(now, &Randomness::from_seed(9)).unwrap();
-    let stranger = Issuer::new("https://approvals.test", keys).unwrap();
+    let rings = Rings::read((KeyRingSettings::in_folder(directory.path()), Vec::new())).unwrap();
+    let stranger = Issuer::new("https://approvals.test", rings);
     let token = stranger.mint(&claims).unwrap().token;
     assert_eq!(service.introspect(&token).await, json!({ "active": false }));
 }

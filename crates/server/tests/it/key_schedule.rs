@@ -20,10 +20,11 @@ async fn service(every: &str) -> Service {
 
 /// What each key is for, after the service has looked at the schedule and the switch.
 fn states(service: &Service) -> Vec<KeyState> {
-    key_schedule::step(&service.app).unwrap();
-    service.app.issuer().reload().unwrap();
-    assert_eq!(key_switch::step(&service.app).unwrap(), None);
-    let list = service.app.issuer().directory().list(service.app.now()).unwrap();
+    let ring = service.app.issuer().default_ring();
+    key_schedule::step(&service.app, &ring).unwrap();
+    ring.reload().unwrap();
+    assert_eq!(key_switch::step(&service.app, &ring).unwrap(), None);
+    let list = ring.directory().list(service.app.now()).unwrap();
     list.into_iter().map(|(_, state)| state).collect()
 }
 
@@ -77,7 +78,9 @@ async fn where_the_directory_cannot_be_written_that_is_an_error_and_the_key_sign
     service.advance(3 * DAY);
     let keys = service.directory.path().join("keys");
     let mounted = Mounted::read_only(&keys);
-    let error = key_schedule::step(&service.app).unwrap_err().to_string();
+    let error = key_schedule::step(&service.app, &service.app.issuer().default_ring())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("Read-only"), "{error}");
     drop(mounted);
     assert_eq!(fs::read_dir(&keys).unwrap().count(), 2, "its key, and that of the trail");

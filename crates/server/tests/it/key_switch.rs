@@ -15,6 +15,10 @@ use breakglass_testing::service::{Service, config, token_of};
 /// For how long the proxies of these tests believe what they know, in seconds.
 const STALENESS: i64 = 30;
 
+/// Without an audience: of the default ring.
+const OVERDUE: &str = "breakglass_signing_key_overdue_seconds{audience=\"\"}";
+const LACKING: &str = "breakglass_signing_key_lacking_proxies{audience=\"\"}";
+
 /// What one step comes to.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
@@ -26,7 +30,7 @@ enum Step {
 }
 
 fn step(service: &Service) -> Step {
-    match key_switch::step(&service.app).unwrap() {
+    match key_switch::step(&service.app, &service.app.issuer().default_ring()).unwrap() {
         None => Step::Nothing,
         Some(held) if held.is_starting => Step::Starting,
         Some(held) => Step::Lacking(held.lacking.into_iter().map(|(_, node)| node).collect()),
@@ -63,10 +67,10 @@ fn kids(service: &Service) -> Vec<String> {
 
 /// A key whose time comes in a minute.
 fn rotate(service: &Service) -> KeyName {
-    let (issuer, now) = (service.app.issuer(), service.app.now());
+    let (ring, now) = (service.app.issuer().default_ring(), service.app.now());
     let from = now.seconds() + 60;
-    let name = issuer.directory().add_from(now, from, &Randomness::from_seed(2)).unwrap();
-    issuer.reload().unwrap();
+    let name = ring.directory().add_from(now, from, &Randomness::from_seed(2)).unwrap();
+    ring.reload().unwrap();
     name
 }
 
@@ -103,17 +107,17 @@ async fn waits_for_its_time_and_then_for_every_proxy_that_says_which_keys_it_has
         "proxies": ["b (envoy)", "c (envoy)"] });
     assert_eq!(detail(&service).await, expected);
     service.advance(10);
-    assert_eq!(service.counter("breakglass_signing_key_overdue_seconds").await, 10);
-    assert_eq!(service.counter("breakglass_signing_key_lacking_proxies").await, 2);
+    assert_eq!(service.counter(OVERDUE).await, 10);
+    assert_eq!(service.counter(LACKING).await, 2);
     poll(&service, "c", Some(&[&first, &new.kid])).await;
     assert_eq!(step(&service), lacking(&["b"]));
     poll(&service, "b", Some(&[&new.kid])).await;
     assert_eq!((step(&service), signer(&service).await), (Step::Nothing, new.kid.clone()));
     assert_eq!(detail(&service).await, Value::Null);
-    assert_eq!(service.counter("breakglass_signing_key_overdue_seconds").await, 0);
+    assert_eq!(service.counter(OVERDUE).await, 0);
     // Also after a restart; and the one before it is published for a day from the switch.
     let service = service.restart(0).await;
-    assert_eq!(service.app.issuer().waits(), None);
+    assert_eq!(service.app.issuer().default_ring().waits(), None);
     assert_eq!(signer(&service).await, new.kid);
     let day = MAX_GRANT_S + CLOCK_SKEW_S;
     service.advance(day - 1);
@@ -155,13 +159,13 @@ async fn the_wait_ends_by_force_and_not_by_a_clock_that_is_not_believed() {
     service.step(3600);
     service.tick().await;
     assert_eq!(step(&service), Step::Nothing);
-    assert_eq!(service.app.issuer().waits(), Some(new.clone()), "the clock was set");
+    assert_eq!(service.app.issuer().default_ring().waits(), Some(new.clone()), "the clock was set");
     service.step(-3600);
     service.tick().await;
     service.advance(60);
     poll(&service, "a", Some(&[&first])).await;
     assert_eq!(step(&service), Step::Lacking(vec!["a".to_owned()]));
-    let issuer = service.app.issuer();
+    let issuer = service.app.issuer().default_ring();
     let turn = issuer.directory().next_turn(service.app.now()).unwrap();
     issuer.directory().switch(&new, turn).unwrap();
     issuer.reload().unwrap();
@@ -175,15 +179,17 @@ async fn where_the_directory_cannot_be_written_the_switch_is_kept_in_memory() {
     let new = rotate(&service);
     service.advance(60);
     let mounted = Mounted::read_only(&service.directory.path().join("keys"));
-    let error = key_switch::step(&service.app).unwrap_err().to_string();
+    let error = key_switch::step(&service.app, &service.app.issuer().default_ring())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("Read-only"), "{error}");
     // Reading the files again takes nothing of it back.
-    service.app.issuer().reload().unwrap();
+    service.app.issuer().default_ring().reload().unwrap();
     assert_eq!((step(&service), signer(&service).await), (Step::Nothing, new.kid.clone()));
     let service = service.restart(0).await;
     assert_eq!(signer(&service).await, first, "it waits once more");
     service.advance(ROUND_S);
-    key_switch::step(&service.app).unwrap_err();
+    key_switch::step(&service.app, &service.app.issuer().default_ring()).unwrap_err();
     assert_eq!(signer(&service).await, new.kid);
     drop(mounted);
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use breakglass_api::jwks::Jwks;
 use breakglass_server::clock::Moment;
-use breakglass_server::issuer::{Issuer, KeyDirectory, KeyError, KeyState};
+use breakglass_server::config::KeyRingSettings;
+use breakglass_server::issuer::{Issuer, KeyDirectory, KeyError, KeyState, Rings};
 use breakglass_server::limits::{CLOCK_SKEW_S, MAX_GRANT_S};
 use breakglass_server::random::Randomness;
 use serde_json::Value;
@@ -19,6 +20,12 @@ use breakglass_testing::service::{START, Service};
 
 fn kids(jwks: &Jwks) -> Vec<String> {
     jwks.keys.iter().map(|key| key.kid.clone()).collect()
+}
+
+/// An issuer with the keys that are there.
+fn of(directory: &KeyDirectory) -> Result<Issuer, KeyError> {
+    let rings = Rings::read((KeyRingSettings::in_folder(directory.path()), Vec::new()))?;
+    Ok(Issuer::new("https://approvals.test", rings))
 }
 
 fn mode(path: &std::path::Path) -> u32 {
@@ -56,7 +63,9 @@ async fn key_files_are_for_their_owner_alone() {
     }
     let file = signing[0].clone();
     fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
-    assert!(matches!(service.app.issuer().reload(), Err(KeyError::Exposed(path)) if path == file));
+    assert!(
+        matches!(service.app.issuer().default_ring().reload(), Err(KeyError::Exposed(path)) if path == file)
+    );
     assert_eq!(kids(&service.app.issuer().jwks(Moment::from_seconds(START))).len(), 1);
 }
 
@@ -70,8 +79,8 @@ async fn a_new_key_signs_and_the_old_one_stays_until_its_last_token_is_over() {
     let before = kids(&issuer.jwks(now));
 
     // Even in the same second, the key that was made last is the newest.
-    let kid = issuer.directory().add(now, &Randomness::from_seed(2)).unwrap();
-    issuer.reload().unwrap();
+    let kid = issuer.default_ring().directory().add(now, &Randomness::from_seed(2)).unwrap();
+    issuer.default_ring().reload().unwrap();
     assert_eq!(kids(&issuer.jwks(now)), [before[0].clone(), kid.clone()]);
     let new = service.token(&id).await;
     let header = URL_SAFE_NO_PAD.decode(new.split('.').next().unwrap()).unwrap();
@@ -95,11 +104,12 @@ async fn a_key_that_waits_is_published_and_the_one_before_it_stays_until_a_day_a
     let signer = || issuer.mint(&claims).unwrap().kid;
     let first = signer();
     let from = START + 600;
-    let waits = issuer.directory().add_from(now, from, &Randomness::from_seed(2)).unwrap();
-    issuer.reload().unwrap();
-    assert_eq!(issuer.waits(), Some(waits.clone()));
+    let waits =
+        issuer.default_ring().directory().add_from(now, from, &Randomness::from_seed(2)).unwrap();
+    issuer.default_ring().reload().unwrap();
+    assert_eq!(issuer.default_ring().waits(), Some(waits.clone()));
     let states = |at: i64| -> Vec<KeyState> {
-        let list = issuer.directory().list(Moment::from_seconds(at)).unwrap();
+        let list = issuer.default_ring().directory().list(Moment::from_seconds(at)).unwrap();
         list.into_iter().map(|(_, state)| state).collect()
     };
     // However long that takes: the first one signs, and stays.
@@ -109,15 +119,15 @@ async fn a_key_that_waits_is_published_and_the_one_before_it_stays_until_a_day_a
     }
     assert_eq!(signer(), first);
     // One that signs at once does so before it.
-    let at_once = issuer.directory().add(now, &Randomness::from_seed(3)).unwrap();
-    issuer.reload().unwrap();
+    let at_once = issuer.default_ring().directory().add(now, &Randomness::from_seed(3)).unwrap();
+    issuer.default_ring().reload().unwrap();
     assert_eq!(signer(), at_once);
     let switched = from + 1000;
-    issuer.switch(&waits, switched).unwrap();
+    issuer.default_ring().switch(&waits, switched).unwrap();
     assert_eq!(signer(), waits.kid);
     let over = switched + MAX_GRANT_S + CLOCK_SKEW_S;
-    for issuer in [issuer, &Issuer::new("https://a.test", issuer.directory().clone()).unwrap()] {
-        assert_eq!(issuer.waits(), None);
+    for issuer in [issuer, &of(issuer.default_ring().directory()).unwrap()] {
+        assert_eq!(issuer.default_ring().waits(), None);
         let published = |at: i64| kids(&issuer.jwks(Moment::from_seconds(at)));
         assert_eq!(published(over - 1), [&*at_once, &waits.kid]);
         assert_eq!(published(over), std::slice::from_ref(&waits.kid));
@@ -130,7 +140,7 @@ async fn a_key_that_waits_is_published_and_the_one_before_it_stays_until_a_day_a
 fn says_which_key_file_cannot_be_used() {
     let directory = tempfile::tempdir().unwrap();
     let keys = KeyDirectory::new(directory.path());
-    let issuer = || Issuer::new("https://approvals.test", keys.clone()).map(|_| ());
+    let issuer = || of(&keys).map(|_| ());
     assert!(matches!(issuer(), Err(KeyError::None(path)) if path == directory.path()));
     let kid = keys.add(Moment::from_seconds(1), &Randomness::from_seed(1)).unwrap();
     assert!(issuer().is_ok());
@@ -173,29 +183,29 @@ async fn a_damaged_key_file_is_skipped_while_there_is_a_good_one() {
                 keys.add(Moment::from_seconds(START - 10), &Randomness::from_seed(seed)).unwrap();
             }
             let names = keys.names().unwrap();
-            let running = Issuer::new("https://approvals.test", keys.clone()).unwrap();
+            let running = of(&keys).unwrap();
             damage(&directory.path().join(names[usize::from(newest)].to_string()));
             // At a start: the newest good one signs.
             let good = names[usize::from(!newest)].kid.clone();
-            let started = Issuer::new("https://approvals.test", keys.clone()).unwrap();
+            let started = of(&keys).unwrap();
             let published = kids(&started.jwks(Moment::from_seconds(START)));
             assert_eq!(published, [good], "{number} {newest}");
-            assert_eq!(started.key_files(), (1, 1));
+            assert_eq!(started.default_ring().key_files(), (1, 1));
             // In a service that runs: what it has read it knows.
-            running.reload().unwrap();
+            running.default_ring().reload().unwrap();
             assert_eq!(kids(&running.jwks(Moment::from_seconds(START))).len(), 2);
             assert_eq!(signer(&running), names[1].kid, "{number} {newest}");
-            assert_eq!(running.key_files(), (1, 1));
+            assert_eq!(running.default_ring().key_files(), (1, 1));
             // A new key signs, with a damaged one beside it.
             let kid = keys.add(Moment::from_seconds(START), &Randomness::from_seed(3)).unwrap();
-            running.reload().unwrap();
+            running.default_ring().reload().unwrap();
             assert_eq!(signer(&running), kid);
-            assert_eq!(running.key_files(), (2, 1));
+            assert_eq!(running.default_ring().key_files(), (2, 1));
             // A file that is gone is no key any more.
             let path = directory.path().join(names[usize::from(newest)].to_string());
             fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).unwrap();
-            running.reload().unwrap();
-            assert_eq!(running.key_files(), (2, 0));
+            running.default_ring().reload().unwrap();
+            assert_eq!(running.default_ring().key_files(), (2, 0));
         }
     }
 }
@@ -204,9 +214,9 @@ async fn a_damaged_key_file_is_skipped_while_there_is_a_good_one() {
 async fn the_metrics_say_how_many_key_files_cannot_be_used() {
     let service = Service::start().await;
     fs::write(service.directory.path().join("keys/1-x.pem"), "no key").unwrap();
-    service.app.issuer().reload().unwrap();
+    service.app.issuer().default_ring().reload().unwrap();
     for (state, count) in [("used", 1), ("unusable", 1)] {
-        let name = format!("breakglass_signing_key_files{{state=\"{state}\"}}");
+        let name = format!("breakglass_signing_key_files{{audience=\"\",state=\"{state}\"}}");
         assert_eq!(service.counter(&name).await, count, "{state}");
     }
 }
@@ -217,8 +227,8 @@ fn a_key_directory_that_others_can_write_to_is_refused() {
     let path = parent.path().join("keys");
     let keys = KeyDirectory::new(&path);
     keys.add(Moment::from_seconds(1), &Randomness::from_seed(1)).unwrap();
-    let issuer = || Issuer::new("https://approvals.test", keys.clone()).map(|_| ());
-    let running = Issuer::new("https://approvals.test", keys.clone()).unwrap();
+    let issuer = || of(&keys).map(|_| ());
+    let running = of(&keys).unwrap();
     let set = |path: &std::path::Path, mode| {
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     };
@@ -230,8 +240,8 @@ fn a_key_directory_that_others_can_write_to_is_refused() {
             "{error}"
         );
         // One that runs goes on with what it has.
-        assert!(running.reload().is_err());
-        assert_eq!(running.key_files(), (1, 0));
+        assert!(running.default_ring().reload().is_err());
+        assert_eq!(running.default_ring().key_files(), (1, 0));
     }
     for mode in [0o700, 0o750, 0o755, 0o2770] {
         set(&path, mode);
@@ -244,7 +254,7 @@ fn a_key_directory_that_others_can_write_to_is_refused() {
     let link = parent.path().join("link");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     set(&path, 0o777);
-    assert!(Issuer::new("https://approvals.test", KeyDirectory::new(&link)).is_err());
+    assert!(of(&KeyDirectory::new(&link)).is_err());
 }
 
 /// Where the tests are root: otherwise nobody may give a file away.
@@ -261,9 +271,12 @@ fn what_another_user_owns_is_no_key_and_no_key_directory() {
     if chown(path.join(names[1].to_string()), Some(4711), None).is_err() {
         return;
     }
-    let issuer = || Issuer::new("https://approvals.test", keys.clone());
+    let issuer = || of(&keys);
     let started = issuer().unwrap();
-    assert_eq!((started.key_files(), signer(&started)), ((1, 1), names[0].kid.clone()));
+    assert_eq!(
+        (started.default_ring().key_files(), signer(&started)),
+        ((1, 1), names[0].kid.clone())
+    );
     chown(&path, Some(4711), None).unwrap();
     let error = issuer().map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("got the user 4711") && error.contains("`chown "), "{error}");

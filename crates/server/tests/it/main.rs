@@ -11,6 +11,8 @@
 mod activation;
 mod approve;
 mod attempts;
+mod audience_keys;
+mod audience_keys_config;
 mod audiences;
 mod auditors;
 mod before_digests;

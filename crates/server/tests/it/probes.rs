@@ -374,9 +374,9 @@ async fn a_new_key_signs_challenges_when_proxies_have_it() {
     let kid = |jwt: &str| part(jwt, 0)["kid"].as_str().unwrap().to_owned();
     let first = kid(&challenge(&service).await.1);
     service.advance(10);
-    let directory = service.app.issuer().directory();
-    let newest = directory.add(service.app.now(), service.app.randomness()).unwrap();
-    service.app.issuer().reload().unwrap();
+    let ring = service.app.issuer().default_ring();
+    let newest = ring.directory().add(service.app.now(), service.app.randomness()).unwrap();
+    ring.reload().unwrap();
     service.advance(3589);
     assert_eq!(kid(&challenge(&service).await.1), first);
     service.advance(12);

@@ -73,8 +73,12 @@ async fn says_which_published_keys_a_proxy_does_not_have() {
     assert_eq!(missing().await, [json!([]), json!([first]), json!(null)]);
     // A key that waits is published: who does not have it is known before it signs.
     let now = Moment::from_seconds(START);
-    issuer.directory().add_from(now, START + 600, &Randomness::from_seed(2)).unwrap();
-    issuer.reload().unwrap();
+    issuer
+        .default_ring()
+        .directory()
+        .add_from(now, START + 600, &Randomness::from_seed(2))
+        .unwrap();
+    issuer.default_ring().reload().unwrap();
     let second = kid(1).unwrap();
     assert_eq!(missing().await, [json!([second]), json!([first, second]), json!(null)]);
     polls("1", Some(&format!("{second},{first}"))).await;

@@ -83,8 +83,10 @@ fn silent(node: &Node) -> Option<Finding> {
 
 /// The keys that were there before now, each with when it was made.
 fn settled_keys(file: &ConfigFile) -> BTreeSet<(String, i64)> {
-    let names = KeyDirectory::new(&file.config.key_directory).names().unwrap_or_default();
-    names.into_iter().map(|name| (name.kid, name.made_at)).collect()
+    let (default, rings) = file.config.key_rings();
+    let rings = std::iter::once(&default).chain(&rings);
+    let names = rings.flat_map(|ring| KeyDirectory::from(ring).names().unwrap_or_default());
+    names.map(|name| (name.kid, name.made_at)).collect()
 }
 
 /// The keys that it lacks and should have fetched by now.
@@ -105,7 +107,8 @@ fn lacks(node: &Node, keys: Option<&BTreeSet<(String, i64)>>) -> Option<Finding>
                 one_line(&missing.join(", "))
             ),
             "see in its Envoy's log why it does not fetch `/.well-known/jwks.json`: the cluster of `jwks.remote`, its \
-             TLS, its authority",
+             TLS, its authority; for an audience with keys of its own `?audience=NAME` in its path. A credential is \
+             expected to have the keys of all its `audiences`",
         )
     })
 }

@@ -18,8 +18,7 @@ use crate::client::{Client, Failure, certificates};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 use ask::{Asking, Reply};
-use breakglass_api::probe::{ProbeAnswer, ProbeAnswers};
-use breakglass_api::request::Nothing;
+use breakglass_api::probe::{ProbeAnswer, ProbeAnswers, ProbeAsk};
 use breakglass_server::duration;
 use entrance::{Entrance, Rule};
 
@@ -76,6 +75,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse_exact)]
     timeout: Duration,
 
+    /// The audience of the entrances, where it has signing keys of its own: their filters have no others.
+    #[arg(long, value_name = "NAME")]
+    audience: Option<String>,
+
     /// A PEM file with the certificates to trust for entrances. Without it those of `--ca-file`, or the public ones.
     #[arg(long, value_name = "FILE")]
     entrance_ca_file: Option<PathBuf>,
@@ -94,7 +97,8 @@ pub(crate) fn run(
             .map(|path| certificates("`--ca-file` or BREAKGLASS_CA_FILE", path))
             .transpose()?,
     };
-    let answer: Whole<Challenge> = client.post("/v1/probes", &Nothing {})?;
+    let answer: Whole<Challenge> =
+        client.post("/v1/probes", &ProbeAsk { audience: args.audience.clone() })?;
     let challenge = answer.body;
     let asking = Asking { challenge: &challenge.challenge, timeout: args.timeout, trusted };
     let replies = ask_all(&entrances, &asking);

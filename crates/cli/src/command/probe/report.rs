@@ -117,7 +117,8 @@ impl State {
             ),
             State::Refused(_) => Some(
                 "refused: an older filter answers no challenge. If it is not older: its key set (`jwks`) must be that of \
-                 this service, its clock right, and `iss` the service's `issuer`",
+                 this service (`--audience NAME` where that has keys of its own), its clock right, and `iss` the \
+                 service's `issuer`",
             ),
             State::NotGuarded(_) => Some(
                 "not guarded: put the filter on that gateway or listener, as docs/install says for it, or close the \

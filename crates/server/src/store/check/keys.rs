@@ -5,7 +5,7 @@ use std::path::Path;
 use super::report::{Part, Report};
 use crate::clock::Moment;
 use crate::config::Config;
-use crate::issuer::{Issuer, KeyDirectory, TrailKeys};
+use crate::issuer::{Issuer, Rings, TrailKeys};
 
 /// Checks them, and returns those of the trail.
 pub(super) fn check(config: &Config, now: Moment, report: &mut Report) -> Option<TrailKeys> {
@@ -40,23 +40,25 @@ pub(super) fn check(config: &Config, now: Moment, report: &mut Report) -> Option
 }
 
 fn signing(config: &Config, now: Moment, report: &mut Report) {
-    let directory = KeyDirectory::new(&config.key_directory).wrapped_by(config.wrapped_by());
-    match Issuer::new(&config.issuer, directory) {
-        Ok(issuer) => {
-            let (usable, unusable) = issuer.key_files();
-            report.checked.signing_keys = u64::try_from(usable).unwrap_or(u64::MAX);
-            if unusable > 0 {
-                let place = config.key_directory.display();
-                let text = format!(
-                    "{place}: {unusable} files of signing keys cannot be used, beside {usable} that can"
-                );
-                report.found(Part::Keys, text);
-            }
-            if issuer.jwks(now).keys.is_empty() {
-                report.found(Part::Keys, "no signing key is published");
-            }
+    let rings = match Rings::read(config.key_rings()) {
+        Ok(rings) => rings,
+        Err(error) => return report.found(Part::Keys, error.to_string()),
+    };
+    let mut count = 0_usize;
+    for ring in rings.all() {
+        let (usable, unusable) = ring.key_files();
+        count = count.saturating_add(usable);
+        if unusable > 0 {
+            let place = ring.directory().path().display();
+            let text = format!(
+                "{place}: {unusable} files of signing keys cannot be used, beside {usable} that can"
+            );
+            report.found(Part::Keys, text);
         }
-        Err(error) => report.found(Part::Keys, error.to_string()),
+    }
+    report.checked.signing_keys = u64::try_from(count).unwrap_or(u64::MAX);
+    if Issuer::new(&config.issuer, rings).jwks(now).keys.is_empty() {
+        report.found(Part::Keys, "no signing key is published");
     }
 }
 
