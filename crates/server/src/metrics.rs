@@ -72,6 +72,7 @@ pub(crate) enum Closed {
     SlowBody,
     AnswerNotRead,
     PingNotAnswered,
+    TooManyFrames,
     GaveWay,
     NoPlace,
     NoPlaceForAddress,
@@ -88,6 +89,7 @@ impl Closed {
             Closed::SlowBody => "slow_body",
             Closed::AnswerNotRead => "answer_not_read",
             Closed::PingNotAnswered => "ping_not_answered",
+            Closed::TooManyFrames => "too_many_frames",
             Closed::GaveWay => "gave_way",
             Closed::NoPlace => "no_place",
             Closed::NoPlaceForAddress => "no_place_for_address",
@@ -176,7 +178,7 @@ impl Metrics {
             closed: counter(
                 "breakglass_connections_closed_total",
                 "Connections that the service closed or refused, and requests of proxies that it refused, \
-                 by reason: idle, slow_handshake, slow_head, slow_body, answer_not_read, ping_not_answered, \
+                 by reason: idle, slow_handshake, slow_head, slow_body, answer_not_read, ping_not_answered, too_many_frames, \
                  gave_way (to another one), no_place, no_place_for_address, no_place_for_proxy, no_file (the system gives none).",
                 &["reason"],
             )?,

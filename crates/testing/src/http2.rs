@@ -6,7 +6,9 @@ pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
 pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
+pub const PRIORITY: u8 = 2;
 pub const PING: u8 = 6;
+pub const WINDOW_UPDATE: u8 = 8;
 pub const GOAWAY: u8 = 7;
 pub const CONTINUATION: u8 = 9;
 

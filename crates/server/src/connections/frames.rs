@@ -1,5 +1,5 @@
 //! Where the frames of HTTP/2 begin and end (RFC 9113, section 4.1): when a head is under way on a connection that has
-//! other requests at work. What the frames say is the library's to judge.
+//! other requests at work, and how many frames come that are no part of one. What the frames say is the library's to judge.
 
 use std::io;
 use std::pin::Pin;
@@ -7,8 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
+use super::pace::{Count, Pace};
 use super::places::Connection;
+use crate::metrics::Closed;
 
 /// What a client of HTTP/2 sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -18,6 +21,8 @@ const HEAD: usize = 9;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
 
@@ -49,6 +54,8 @@ struct Found {
     preface: bool,
     /// A frame, or a head in several of them, came whole.
     whole: bool,
+    /// Frames that are no part of a request.
+    others: Count,
 }
 
 impl Scanner {
@@ -111,6 +118,13 @@ impl Scanner {
         let left =
             usize::try_from(u32::from_be_bytes([0, high, middle, low])).unwrap_or(usize::MAX);
         self.goes_on = matches!(kind, HEADERS | CONTINUATION) && flags & END_HEADERS == 0;
+        let others = &mut found.others;
+        match kind {
+            HEADERS => {}
+            DATA if left > 0 => {}
+            RST_STREAM | WINDOW_UPDATE => others.many = others.many.saturating_add(1),
+            _ => others.few = others.few.saturating_add(1),
+        }
         self.at = At::Payload { left, data: kind == DATA };
         self.end(found);
     }
@@ -129,15 +143,20 @@ pub(super) struct Frames<S> {
     stream: S,
     connection: Arc<Connection>,
     scanner: Scanner,
+    pace: Pace,
     within: bool,
 }
 
 impl<S> Frames<S> {
     pub(super) fn new(stream: S, connection: Arc<Connection>) -> Frames<S> {
-        Frames { stream, connection, scanner: Scanner::new(), within: false }
+        Frames { stream, connection, scanner: Scanner::new(), pace: Pace::new(), within: false }
     }
 
-    fn came(&mut self, bytes: &[u8]) {
+    /// Reads what came.
+    ///
+    /// # Errors
+    /// Too many frames came that are no part of a request.
+    fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
         let found = self.scanner.read(bytes);
         if found.preface {
             self.connection.speaks_http2();
@@ -147,6 +166,13 @@ impl<S> Frames<S> {
             self.within = within;
             self.connection.frame(within);
         }
+        if found.others != Count::default()
+            && self.pace.is_exceeded_by(found.others, Instant::now())
+        {
+            self.connection.note(Closed::TooManyFrames);
+            return Err(io::Error::other("too many frames that are no part of a request"));
+        }
+        Ok(())
     }
 }
 
@@ -158,10 +184,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Frames<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if let Some(came) = buffer.filled().get(before..) {
-            self.came(came);
+        match buffer.filled().get(before..).map(|came| self.came(came)) {
+            Some(Err(flood)) => Poll::Ready(Err(flood)),
+            _ => read,
         }
-        read
     }
 }
 

@@ -22,6 +22,7 @@ mod handshake;
 mod http;
 mod io;
 mod limits;
+mod pace;
 mod places;
 mod registry;
 mod socket;
