@@ -13,7 +13,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::config::Issuer;
 
-use super::unverified::media_type;
+use super::jws::media_type;
 
 /// Types that tokens of other systems have too. A token with one of them is ours only if its `iss` is.
 const GENERAL_TYPES: [&str; 4] = ["jwt", "at+jwt", "jose", "jws"];

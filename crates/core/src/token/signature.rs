@@ -16,7 +16,8 @@ use super::Algorithm;
 #[cfg(test)]
 mod wycheproof;
 
-/// Proof that a signature was checked and is the key's. Only [`PublicKey::verify`] makes one.
+/// Proof that a signature was checked and is the key's. Only [`PublicKey::verify`] and
+/// [`Jws::verify_with`](super::Jws::verify_with) make one.
 #[derive(Debug)]
 pub struct ValidSignature(());
 
@@ -115,6 +116,17 @@ impl PublicKey {
     #[must_use]
     pub fn verify(&self, algorithm: Algorithm, token: &str, typ: &str) -> Option<ValidSignature> {
         self.check(algorithm, token, Some(typ)).ok().map(|()| ValidSignature(()))
+    }
+
+    /// Checks the signature of `token`, a compact JWS of another issuer, whatever its `typ` and its payload are: its claims
+    /// are judged by the caller, on what strict JSON reads.
+    pub(super) fn verify_text(
+        &self,
+        algorithm: Algorithm,
+        token: &str,
+        typ: Option<&str>,
+    ) -> Option<ValidSignature> {
+        self.has_signed(algorithm, token, typ).then_some(ValidSignature(()))
     }
 
     /// Whether `token` is signed by this key, whatever its payload is: to tell who sent it what is wrong with that, and

@@ -1,26 +1,18 @@
-//! A token of which nothing is proved: structure only.
+//! A break-glass token of which nothing is proved: structure only.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-use crate::claims::MAX_NAME_BYTES;
 use crate::json::Json;
 use crate::reason::DenyReason;
 
-/// Header parameters that would let a token bring its own key, or ask for processing that we do not
-/// do (RFC 7515 sections 4.1.2 to 4.1.11, RFC 7797). A token with one of them is refused unseen.
-const REFUSED_PARAMETERS: [&str; 6] = ["b64", "crit", "jku", "jwk", "x5c", "x5u"];
+use super::Jws;
+use super::jws::media_type;
 
-/// A compact JWS (RFC 7515 section 7.1) whose signature nobody has checked. What it says serves to
-/// find the key that could check it, and for nothing else.
+/// A compact JWS with a `typ`, whose signature nobody has checked. What it says serves to find the key that could check it,
+/// and for nothing else.
 #[derive(Debug)]
 pub struct UnverifiedToken<'a> {
-    text: &'a str,
-    alg: String,
-    kid: String,
+    jws: Jws<'a>,
     typ: String,
     media_type: String,
-    payload: Json,
 }
 
 impl<'a> UnverifiedToken<'a> {
@@ -30,52 +22,28 @@ impl<'a> UnverifiedToken<'a> {
     /// [`DenyReason::TokenTooLarge`] over `max_bytes`, before anything is parsed;
     /// [`DenyReason::TokenMalformed`] for whatever is not a JWS that we would process.
     pub fn parse(bytes: &'a [u8], max_bytes: usize) -> Result<UnverifiedToken<'a>, DenyReason> {
-        if bytes.len() > max_bytes {
-            return Err(DenyReason::TokenTooLarge);
-        }
-        UnverifiedToken::parse_within_bound(bytes).ok_or(DenyReason::TokenMalformed)
-    }
-
-    fn parse_within_bound(bytes: &'a [u8]) -> Option<UnverifiedToken<'a>> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        let mut parts = text.split('.');
-        let (header, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() {
-            return None;
-        }
-        decode(signature)?;
-        let header = Json::parse(&decode(header)?).ok()?;
-        let members = header.as_object()?;
-        if REFUSED_PARAMETERS.iter().any(|name| members.contains_key(*name)) {
-            return None;
-        }
-        let parameter = |name: &str| {
-            let value = members.get(name)?.as_str()?;
-            (!value.is_empty() && value.len() <= MAX_NAME_BYTES).then(|| value.to_owned())
-        };
-        let (alg, kid, typ) = (parameter("alg")?, parameter("kid")?, parameter("typ")?);
-        let payload = Json::parse(&decode(payload)?).ok()?;
-        payload.as_object()?;
+        let jws = Jws::parse(bytes, max_bytes)?;
+        let typ = jws.unverified_typ().ok_or(DenyReason::TokenMalformed)?.to_owned();
         let media_type = media_type(&typ);
-        Some(UnverifiedToken { text, alg, kid, typ, media_type, payload })
+        Ok(UnverifiedToken { jws, typ, media_type })
     }
 
     /// The whole token.
     #[must_use]
     pub fn text(&self) -> &'a str {
-        self.text
+        self.jws.text()
     }
 
     /// `alg`, as the token says.
     #[must_use]
     pub fn unverified_alg(&self) -> &str {
-        &self.alg
+        self.jws.unverified_alg()
     }
 
     /// `kid`, as the token says.
     #[must_use]
     pub fn unverified_kid(&self) -> &str {
-        &self.kid
+        self.jws.unverified_kid()
     }
 
     /// `typ`, letter by letter as the token says.
@@ -93,24 +61,12 @@ impl<'a> UnverifiedToken<'a> {
     /// `iss`, as the token says; `None` if it is missing or no string.
     #[must_use]
     pub fn unverified_issuer(&self) -> Option<&str> {
-        self.payload.member("iss").and_then(Json::as_str)
+        self.jws.unverified_payload().member("iss").and_then(Json::as_str)
     }
 
     /// The payload, as the token says.
     #[must_use]
     pub fn unverified_payload(&self) -> &Json {
-        &self.payload
+        self.jws.unverified_payload()
     }
-}
-
-/// A `typ` as a media type, in lower case: `application/` may be left out (RFC 7515 section 4.1.9).
-pub(crate) fn media_type(typ: &str) -> String {
-    let media_type = typ.to_ascii_lowercase();
-    media_type.strip_prefix("application/").map(str::to_owned).unwrap_or(media_type)
-}
-
-/// base64url without padding; a text that is not the one encoding of its bytes is refused, so that
-/// one token has one spelling (RFC 7515 section 2, RFC 4648 section 3.5).
-fn decode(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).ok()
 }
