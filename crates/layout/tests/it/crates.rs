@@ -14,6 +14,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("breakglass-api", &["breakglass-types"]),
     ("breakglass-audit", &["breakglass-types"]),
     (
+        "breakglass-identity",
+        &["breakglass-types", "breakglass-config-schema", "breakglass-core", "breakglass-audit"],
+    ),
+    (
         "breakglass-server",
         &[
             "breakglass-types",
@@ -21,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "breakglass-config-schema",
             "breakglass-core",
             "breakglass-audit",
+            "breakglass-identity",
         ],
     ),
     (
