@@ -14,15 +14,20 @@ pub enum ProviderError {
     #[error("the identity provider refused: {0}")]
     Refused(Refusal),
     /// No answer came.
-    #[error("no answer from {at} within {}: {cause}", format_duration(*.limit))]
+    #[error("no answer from the identity provider at {at}: {cause}")]
     NoAnswer {
         /// The URL, without its query.
         at: String,
-        /// How long one call may take.
-        limit: Duration,
-        /// What the system or the library says.
+        /// That its time was over, or what the system or the library says.
         cause: String,
     },
+    /// The person did not come back from the provider's pages in time.
+    #[error(
+        "no answer from the identity provider's pages within {}: start again; where they showed an error, its own log \
+         has the cause",
+        format_duration(*.0)
+    )]
+    TooLate(Duration),
     /// An answer came, and cannot be right.
     #[error("an answer of the identity provider that cannot be right: {0}")]
     Wrong(String),

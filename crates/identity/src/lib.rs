@@ -9,6 +9,7 @@
 //! keys       its key set                                 -> keys by `kid`, fetched again for an unknown one
 //! verify     a signed token and what is expected of it   -> Verified<IdToken>, Verified<LogoutToken>, ..
 //! claims     a verified ID token                         -> Person, Groups, Factor
+//! flow       a browser and the provider's endpoints      -> SignedIn, Refreshed, or an error in words
 //! ```
 //!
 //! What is closed, is closed by its type. Only [`verify`] makes a [`Verified`]. A [`Factor`] is made of the ID token of a
@@ -21,6 +22,7 @@ mod discovery;
 mod endpoint;
 mod entry;
 mod error;
+mod flow;
 mod keys;
 mod limits;
 mod shown;
@@ -33,10 +35,14 @@ pub use entry::{
     RequiredClaims, identity_providers,
 };
 pub use error::{ProviderError, Refusal};
+pub use flow::{
+    Callback, InvalidCallback, Provider, ProviderSession, Randomness, Refreshed, SignIn,
+    SignInError, SignInRequest, SignedIn, TokenAnswer,
+};
 pub use keys::{KeyError, KeySource, Keys};
 pub use limits::{
-    MAX_DISCOVERY_BYTES, MAX_ID_TOKEN_BYTES, MAX_KEY_SET_BYTES, MAX_LOGOUT_TOKEN_BYTES,
-    MAX_WORKLOAD_TOKEN_BYTES,
+    MAX_CALLBACK_BYTES, MAX_DISCOVERY_BYTES, MAX_ID_TOKEN_BYTES, MAX_KEY_SET_BYTES,
+    MAX_LOGOUT_TOKEN_BYTES, MAX_TOKEN_ANSWER_BYTES, MAX_USERINFO_BYTES, MAX_WORKLOAD_TOKEN_BYTES,
 };
 pub use verify::{
     Expectation, ExpectedIdToken, ExpectedJwtSvid, ExpectedLogoutToken, ExpectedRefreshedIdToken,

@@ -18,6 +18,18 @@ pub const MAX_LOGOUT_TOKEN_BYTES: usize = 16 * 1024;
 /// The largest token of a workload and the largest JWT-SVID, in bytes: they are sent by clients that are not known.
 pub const MAX_WORKLOAD_TOKEN_BYTES: usize = 16 * 1024;
 
+/// The largest answer of a token endpoint, in bytes: an ID token, an access token and a refresh token.
+pub const MAX_TOKEN_ANSWER_BYTES: usize = 512 * 1024;
+
+/// The largest answer of a userinfo endpoint, in bytes.
+pub const MAX_USERINFO_BYTES: usize = 256 * 1024;
+
+/// The largest query of a callback, in bytes: a code of 4 KiB has room, and Entra's have 2 KiB.
+pub const MAX_CALLBACK_BYTES: usize = 16 * 1024;
+
+/// How long a client assertion is valid, in seconds.
+pub(crate) const ASSERTION_LIFETIME_S: u64 = 60;
+
 /// The longest value of a claim that is part of who a person is, in bytes: OpenID Connect Core section 2 allows a `sub` of
 /// 255.
 pub(crate) const MAX_SUBJECT_BYTES: usize = breakglass_types::limits::MAX_NAME_BYTES;

@@ -5,6 +5,7 @@ mod client_authentication;
 mod level;
 mod read;
 mod required_claims;
+mod well_known;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,12 +26,7 @@ pub use required_claims::RequiredClaims;
 use client_authentication::AuthenticationReader;
 use read::{client_id, distinct, issuer, name, path, proxy, scope, visible};
 use required_claims::required_claims;
-
-/// What Entra's discovery documents for several tenants have in place of the tenant.
-pub(crate) const TENANT: &str = "{tenantid}";
-
-/// Google's issuer.
-pub(crate) const GOOGLE: &str = "https://accounts.google.com";
+use well_known::{GOOGLE, TENANT};
 
 object! {
     /// An identity provider at which people sign in (OpenID Connect).
@@ -198,6 +194,17 @@ impl IdentityProvider {
     #[must_use]
     pub fn callback_path(&self) -> String {
         format!("/signin/{}/callback", self.name)
+    }
+
+    /// Whether a callback may name this issuer (RFC 9207). With a template, which tenant it is, the ID token says.
+    #[must_use]
+    pub(crate) fn may_answer_as(&self, iss: &str) -> bool {
+        match self.issuer.split_once(TENANT) {
+            Some((before, after)) => {
+                iss.strip_prefix(before).is_some_and(|rest| rest.ends_with(after))
+            }
+            None => self.is_issuer(iss, None),
+        }
     }
 
     /// Whether this is what the provider's tokens may have as `iss`. With a template, its tenant must be the token's own

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::endpoint::endpoint;
 
-use super::TENANT;
+use super::well_known::TENANT;
 
 /// The longest name of a provider or of a level, in bytes.
 const MAX_ENTRY_NAME_BYTES: usize = 40;

@@ -8,13 +8,18 @@
     reason = "test code: what is not as expected ends the test"
 )]
 
+mod authentication;
+mod callback;
 mod discovery;
 mod entry;
+mod examples;
 mod factor;
 mod groups;
 mod id_token;
 mod keys;
 mod logout_token;
+mod refresh;
 mod shapes;
+mod sign_in;
 mod support;
 mod workload;

@@ -1,5 +1,6 @@
 //! What the tests share: entries, examples, and an issuer that signs.
 
+mod fake;
 mod issuer;
 
 use std::fs;
@@ -11,6 +12,7 @@ use breakglass_types::instant::Instant;
 use breakglass_types::json::Json;
 use serde_json::Value;
 
+pub(crate) use fake::{FakeProvider, Request as FakeRequest, random};
 pub(crate) use issuer::TestIssuer;
 
 /// When the examples of Keycloak were made.
