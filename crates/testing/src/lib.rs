@@ -26,6 +26,8 @@ pub mod grants;
 pub mod heads;
 #[cfg(feature = "service")]
 pub mod http2;
+#[cfg(feature = "keycloak")]
+pub mod keycloak;
 pub mod log;
 #[cfg(feature = "service")]
 pub mod service;

@@ -6,7 +6,7 @@ use crate::reason::DenyReason;
 use super::Jws;
 use super::jws::media_type;
 
-/// A compact JWS with a `typ`, whose signature nobody has checked. What it says serves to find the key that could check it,
+/// A compact JWS with a `typ`, whose signature was not checked. What it says serves to find the key that could check it,
 /// and for nothing else.
 #[derive(Debug)]
 pub struct UnverifiedToken<'a> {
@@ -20,7 +20,7 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// # Errors
     /// [`DenyReason::TokenTooLarge`] over `max_bytes`, before anything is parsed;
-    /// [`DenyReason::TokenMalformed`] for whatever is not a JWS that we would process.
+    /// [`DenyReason::TokenMalformed`] for what is not a JWS with a `typ` that we would process.
     pub fn parse(bytes: &'a [u8], max_bytes: usize) -> Result<UnverifiedToken<'a>, DenyReason> {
         let jws = Jws::parse(bytes, max_bytes)?;
         let typ = jws.unverified_typ().ok_or(DenyReason::TokenMalformed)?.to_owned();

@@ -61,7 +61,7 @@ impl Factor {
             level: asked.name.clone(),
             acr: token.acr().map(str::to_owned),
             amr: token.amr().to_vec(),
-            // The provider's clock may be ahead; nobody authenticated later than now.
+            // The provider's clock may be ahead; an authentication cannot be later than now.
             auth_time: auth_time.min(now),
         })
     }

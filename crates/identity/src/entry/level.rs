@@ -10,16 +10,18 @@ object! {
     /// A level of sign-in. `max_age` is always asked for with it, and the `auth_time` of the answer must be there and young
     /// enough.
     ///
-    /// A provider that enrols a second factor for a person who has none, in the sign-in that asks for it, gives the level
-    /// to everybody who has the password: nothing in its answer says so. Have it enrol elsewhere (Keycloak: make the OTP
-    /// form required, and its required action no default).
+    /// A provider that enrols a second factor for a person who has none, in a sign-in that asks for it, gives the level to
+    /// everyone who has the password, at the latest in the next sign-in: nothing in its answer says so. Have it enrol elsewhere (Keycloak: disable the
+    /// required action "Configure OTP").
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Level {
         /// The values of `acr_values`, in order of preference.
         pub acr_values: Vec<String> = or_none(list(parsed("text", scope)).and_then(distinct)),
         /// The authentication contexts of Entra, of which one is asked for as an essential claim `acrs`: `c1` to `c99`.
         pub acrs: Vec<String> = or_none(list(parsed("text", scope)).and_then(distinct)),
-        /// The value of `prompt`, such as `login`.
+        /// The value of `prompt`: with `login`, Keycloak asks for all of the level anew. Without it, Keycloak asks for
+        /// nothing while a password is younger than `max_age` and its flow still counts an older second factor, and such an
+        /// answer does not count here: the person would be refused until that factor has expired.
         pub prompt: Option<String> = optional("none", parsed("text", prompt)),
         /// Which answer counts.
         pub counts: Counts = required(object()),

@@ -137,7 +137,7 @@ impl IdentityProvider {
         }
     }
 
-    /// A provider with accounts for everybody is told from one of a company by a claim alone.
+    /// A provider with accounts of many companies needs a claim that says of which one a person is.
     fn check_tenants(&self, place: &Place<'_>) -> Option<()> {
         let missing = |claim: &str, example: &str| {
             let example = format!("{{ {claim} = [\"{example}\"] }}");

@@ -5,6 +5,7 @@ mod assertion;
 mod authorize;
 mod callback;
 mod client_proof;
+mod endpoints;
 mod http;
 mod pem;
 mod provider;
@@ -14,7 +15,8 @@ mod sign_in_error;
 mod token_answer;
 
 pub use callback::{Callback, InvalidCallback};
-pub use provider::{Provider, Randomness};
+pub use endpoints::Randomness;
+pub use provider::Provider;
 pub use session::ProviderSession;
 pub use sign_in::{Refreshed, SignIn, SignInRequest, SignedIn};
 pub use sign_in_error::SignInError;

@@ -1,49 +1,31 @@
 //! A provider, as this service talks to it.
 
-use breakglass_core::token::PublicKey;
 use breakglass_types::instant::Instant;
 use url::Url;
-use url::form_urlencoded::Serializer;
 
-use std::sync::Arc;
-
-use crate::cached::Cached;
-use crate::claims::{Factor, Groups, Person, Userinfo};
+use crate::claims::{Factor, Groups, Person};
 use crate::discovery::Discovery;
-use crate::entry::{GroupsFrom, IdentityProvider};
-use crate::error::{ProviderError, Refusal};
-use crate::keys::{KeyError, KeySource, Keys};
-use crate::limits::{
-    MAX_DISCOVERY_BYTES, MAX_KEY_SET_BYTES, MAX_TOKEN_ANSWER_BYTES, MAX_USERINFO_BYTES,
-};
+use crate::entry::IdentityProvider;
+use crate::error::ProviderError;
 use crate::verify::{
-    ExpectedIdToken, ExpectedLogoutToken, ExpectedRefreshedIdToken, IdentityClaims, LogoutToken,
-    Verified, verify,
+    ExpectedIdToken, ExpectedLogoutToken, ExpectedRefreshedIdToken, LogoutToken, Verified, verify,
 };
 
 use super::authorize::authorization_url;
 use super::callback::Callback;
-use super::client_proof::client_proof;
-use super::http;
+use super::endpoints::{Endpoints, Randomness};
 use super::session::ProviderSession;
 use super::sign_in::{Refreshed, SignIn, SignInRequest, SignedIn};
 use super::sign_in_error::SignInError;
-use super::token_answer::TokenAnswer;
-
-/// 32 random bytes at each call.
-pub type Randomness = Box<dyn Fn() -> [u8; 32] + Send + Sync>;
 
 /// A provider. Its calls block the thread, each for at most the entry's `timeout`; `now` is the wall clock.
 pub struct Provider {
-    entry: IdentityProvider,
-    random: Randomness,
-    discovery: Cached<Discovery>,
-    keys: Keys,
+    endpoints: Endpoints,
 }
 
 impl std::fmt::Debug for Provider {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Provider").field("name", &self.entry.name).finish_non_exhaustive()
+        formatter.debug_struct("Provider").field("name", &self.entry().name).finish_non_exhaustive()
     }
 }
 
@@ -51,13 +33,13 @@ impl Provider {
     /// A provider that was not asked anything yet.
     #[must_use]
     pub fn new(entry: IdentityProvider, random: Randomness) -> Provider {
-        Provider { entry, random, discovery: Cached::new(), keys: Keys::new() }
+        Provider { endpoints: Endpoints::new(entry, random) }
     }
 
     /// What is configured of it.
     #[must_use]
     pub fn entry(&self) -> &IdentityProvider {
-        &self.entry
+        &self.endpoints.entry
     }
 
     /// Begins a sign-in: where to send the browser, and what to keep until it comes back.
@@ -71,14 +53,15 @@ impl Provider {
     ) -> Result<(Url, SignIn), ProviderError> {
         let level = match request.level {
             Some((name, _)) => {
-                Some(self.entry.levels.get(name).ok_or_else(|| self.no_level(name))?)
+                Some(self.entry().levels.get(name).ok_or_else(|| self.no_level(name))?)
             }
             None => None,
         };
-        let discovery = self.discovery(now)?;
-        let lifetime = self.entry.sign_in_within;
-        let sign_in = SignIn::new(&self.entry.name, request, lifetime, &self.random, now);
-        Ok((authorization_url(&self.entry, &discovery, &sign_in, level), sign_in))
+        let discovery = self.endpoints.discovery(now)?;
+        let lifetime = self.entry().sign_in_within;
+        let sign_in =
+            SignIn::new(&self.entry().name, request, lifetime, &self.endpoints.random, now);
+        Ok((authorization_url(self.entry(), &discovery, &sign_in, level), sign_in))
     }
 
     /// Ends a sign-in with what the browser brought back. It takes the [`SignIn`], because it is good for one answer.
@@ -91,8 +74,8 @@ impl Provider {
         callback: &Callback,
         now: Instant,
     ) -> Result<SignedIn, SignInError> {
-        sign_in.check(&self.entry.name, callback, now)?;
-        let discovery = self.discovery(now)?;
+        sign_in.check(&self.entry().name, callback, now)?;
+        let discovery = self.endpoints.discovery(now)?;
         self.check_issuer(&discovery, callback)?;
         if let Some(refusal) = &callback.refusal {
             return Err(ProviderError::Refused(refusal.clone()).into());
@@ -106,37 +89,37 @@ impl Provider {
             ("redirect_uri", &sign_in.redirect_uri),
             ("code_verifier", &sign_in.verifier),
         ];
-        let answer = self.token(&discovery, &form, now)?;
+        let answer = self.endpoints.token(&discovery, &form, now)?;
         let text = answer.id_token.as_deref();
         let text =
             text.ok_or_else(|| ProviderError::wrong("token endpoint: `id_token`: is required"))?;
-        let expected = ExpectedIdToken { provider: &self.entry, nonce: &sign_in.nonce };
-        let token = verify(text, &expected, &self.keys_at(&discovery, now), now)?;
+        let expected = ExpectedIdToken { provider: self.entry(), nonce: &sign_in.nonce };
+        let token = verify(text, &expected, &self.endpoints.keys_at(&discovery, now), now)?;
         let identity = token.identity();
         if callback.iss.as_deref().is_some_and(|iss| iss != identity.iss()) {
             return Err(
                 ProviderError::wrong("`iss` of the callback is not that of the ID token").into()
             );
         }
-        let userinfo = self.userinfo(&discovery, identity, &answer.access_token)?;
-        let person = Person::read(&self.entry, identity, userinfo.as_ref())?;
+        let userinfo = self.endpoints.userinfo(&discovery, identity, &answer.access_token)?;
+        let person = Person::read(self.entry(), identity, userinfo.as_ref())?;
         if sign_in.person.as_ref().is_some_and(|expected| *expected != person.subject) {
             return Err(SignInError::OtherPerson);
         }
         let factor = match sign_in.asked_level() {
             Some(asked) => {
-                let level = self.entry.levels.get(&asked.name);
+                let level = self.entry().levels.get(&asked.name);
                 let level = level.ok_or_else(|| self.no_level(&asked.name))?;
                 Some(Factor::judge(&asked, level, &token, now)?)
             }
             None => None,
         };
         Ok(SignedIn {
-            groups: Groups::read(&self.entry, identity, userinfo.as_ref()),
+            groups: Groups::read(self.entry(), identity, userinfo.as_ref()),
             person,
             factor,
             session: ProviderSession {
-                provider: self.entry.name.clone(),
+                provider: self.entry().name.clone(),
                 iss: identity.iss().to_owned(),
                 sub: identity.sub().to_owned(),
                 sid: identity.sid().map(str::to_owned),
@@ -162,9 +145,9 @@ impl Provider {
                 "the provider gave no refresh token: ask for the scope `offline_access`".to_owned(),
             )
         })?;
-        let discovery = self.discovery(now)?;
+        let discovery = self.endpoints.discovery(now)?;
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
-        let answer = self.token(&discovery, &form, now)?;
+        let answer = self.endpoints.token(&discovery, &form, now)?;
         let mut session = session.clone();
         session.refresh_token = answer.refresh_token.or(session.refresh_token);
         let Some(text) = answer.id_token else {
@@ -173,16 +156,16 @@ impl Provider {
             return Ok(Refreshed { person: None, groups, session });
         };
         let expected = ExpectedRefreshedIdToken {
-            provider: &self.entry,
+            provider: self.entry(),
             nonce: &session.nonce,
             iss: &session.iss,
             sub: &session.sub,
         };
-        let token = verify(&text, &expected, &self.keys_at(&discovery, now), now)?;
+        let token = verify(&text, &expected, &self.endpoints.keys_at(&discovery, now), now)?;
         let identity = token.identity();
-        let userinfo = self.userinfo(&discovery, identity, &answer.access_token)?;
-        let person = Person::read(&self.entry, identity, userinfo.as_ref())?;
-        let groups = Groups::read(&self.entry, identity, userinfo.as_ref());
+        let userinfo = self.endpoints.userinfo(&discovery, identity, &answer.access_token)?;
+        let person = Person::read(self.entry(), identity, userinfo.as_ref())?;
+        let groups = Groups::read(self.entry(), identity, userinfo.as_ref());
         session.id_token = text;
         Ok(Refreshed { person: Some(person), groups, session })
     }
@@ -198,11 +181,11 @@ impl Provider {
         redirect_uri: &str,
         now: Instant,
     ) -> Result<Option<Url>, ProviderError> {
-        let url = self.discovery(now)?.end_session_endpoint.clone();
+        let url = self.endpoints.discovery(now)?.end_session_endpoint.clone();
         Ok(url.map(|mut url| {
             url.query_pairs_mut()
                 .append_pair("id_token_hint", &session.id_token)
-                .append_pair("client_id", &self.entry.client_id)
+                .append_pair("client_id", &self.entry().client_id)
                 .append_pair("post_logout_redirect_uri", redirect_uri);
             url
         }))
@@ -217,16 +200,16 @@ impl Provider {
         token: &str,
         now: Instant,
     ) -> Result<Verified<LogoutToken>, SignInError> {
-        let discovery = self.discovery(now)?;
-        let expected = ExpectedLogoutToken { provider: &self.entry };
-        Ok(verify(token, &expected, &self.keys_at(&discovery, now), now)?)
+        let discovery = self.endpoints.discovery(now)?;
+        let expected = ExpectedLogoutToken { provider: self.entry() };
+        Ok(verify(token, &expected, &self.endpoints.keys_at(&discovery, now), now)?)
     }
 
     fn no_level(&self, name: &str) -> ProviderError {
-        let names: Vec<&str> = self.entry.levels.keys().map(String::as_str).collect();
+        let names: Vec<&str> = self.entry().levels.keys().map(String::as_str).collect();
         ProviderError::Local(format!(
             "the identity provider `{}` has no level `{name}`; its levels are: {}",
-            self.entry.name,
+            self.entry().name,
             if names.is_empty() { "none".to_owned() } else { names.join(", ") }
         ))
     }
@@ -238,104 +221,15 @@ impl Provider {
         callback: &Callback,
     ) -> Result<(), ProviderError> {
         match &callback.iss {
-            Some(iss) if !self.entry.may_answer_as(iss) => Err(ProviderError::Wrong(format!(
+            Some(iss) if !self.entry().may_answer_as(iss) => Err(ProviderError::Wrong(format!(
                 "`iss` of the callback: expected `{}`, got that of another provider",
-                self.entry.issuer
+                self.entry().issuer
             ))),
             None if discovery.sends_issuer => Err(ProviderError::wrong(
                 "the callback has no `iss`, and the provider says that it sends one",
             )),
             _ => Ok(()),
         }
-    }
-
-    fn discovery(&self, now: Instant) -> Result<Arc<Discovery>, ProviderError> {
-        self.discovery.get(
-            now,
-            |_| true,
-            || {
-                let url = self.entry.discovery_url();
-                let url =
-                    Url::parse(&url).map_err(|error| ProviderError::Local(error.to_string()))?;
-                let body = self.document(&url, MAX_DISCOVERY_BYTES)?;
-                let read = Discovery::read(&self.entry, &body);
-                read.map_err(|error| ProviderError::Wrong(error.to_string()))
-            },
-        )
-    }
-
-    fn document(&self, url: &Url, max_bytes: usize) -> Result<Vec<u8>, ProviderError> {
-        let answer = http::get(&self.entry, url, None, max_bytes)?;
-        match answer.status {
-            200 => Ok(answer.body),
-            status => {
-                Err(ProviderError::Wrong(format!("{url}: expected a status 200, got {status}")))
-            }
-        }
-    }
-
-    fn token(
-        &self,
-        discovery: &Discovery,
-        form: &[(&str, &str)],
-        now: Instant,
-    ) -> Result<TokenAnswer, ProviderError> {
-        let proof = client_proof(&self.entry, discovery, &(self.random)(), now)?;
-        let form =
-            Serializer::new(String::new()).extend_pairs(form).extend_pairs(&proof.fields).finish();
-        let authorization = proof.authorization.as_deref();
-        let bound = MAX_TOKEN_ANSWER_BYTES;
-        let answer = http::post(&self.entry, proof.endpoint, authorization, &form, bound)?;
-        TokenAnswer::read(answer.status, &answer.body)
-    }
-
-    /// What the userinfo endpoint says, where groups are read there, or the ID token has nothing to show of a person.
-    fn userinfo(
-        &self,
-        discovery: &Discovery,
-        identity: &IdentityClaims,
-        access_token: &str,
-    ) -> Result<Option<Userinfo>, ProviderError> {
-        let has_groups = self.entry.groups_from == GroupsFrom::Userinfo;
-        let shows = ["name", "preferred_username", "email"];
-        if !has_groups && shows.iter().any(|claim| identity.json().member(claim).is_some()) {
-            return Ok(None);
-        }
-        let Some(url) = &discovery.userinfo_endpoint else { return Ok(None) };
-        let answer = http::get(&self.entry, url, Some(access_token), MAX_USERINFO_BYTES);
-        // A name to show is worth no failure; groups are.
-        let answer = match answer {
-            Err(_) if !has_groups => return Ok(None),
-            answer => answer?,
-        };
-        let wrong = |why: String| Err(ProviderError::Wrong(format!("userinfo: {why}")));
-        match (answer.status, answer.media_type.as_str()) {
-            (200, "application/jwt") => wrong(
-                "expected JSON, got a signed answer: have the provider send it unsigned".to_owned(),
-            ),
-            (200, _) => Userinfo::read(&answer.body, identity.sub()).map(Some),
-            _ if !has_groups => Ok(None),
-            (401, _) => Err(ProviderError::Refused(Refusal::new("invalid_token", None))),
-            (status, _) => wrong(format!("expected a status 200, got {status}")),
-        }
-    }
-
-    fn keys_at<'a>(&'a self, discovery: &'a Discovery, now: Instant) -> ProviderKeys<'a> {
-        ProviderKeys { provider: self, jwks_uri: &discovery.jwks_uri, now }
-    }
-}
-
-/// The keys of a provider, fetched where they are needed.
-struct ProviderKeys<'a> {
-    provider: &'a Provider,
-    jwks_uri: &'a Url,
-    now: Instant,
-}
-
-impl KeySource for ProviderKeys<'_> {
-    fn key(&self, kid: &str) -> Result<PublicKey, KeyError> {
-        let fetch = || self.provider.document(self.jwks_uri, MAX_KEY_SET_BYTES);
-        self.provider.keys.find(kid, self.now, fetch)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A session at a provider. It holds secrets: whoever has the refresh token can use it.
+/// A session at a provider. It holds secrets: an attacker who reads the refresh token can use it with the client's secret.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ProviderSession {
     /// The name of the entry.

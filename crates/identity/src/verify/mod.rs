@@ -35,7 +35,7 @@ use crate::shown::shown;
 /// The member of `events` that makes a token a logout token (OpenID Connect Back-Channel Logout 1.0 section 2.4).
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// A token whose signature, time, issuer and audience were checked, and whatever else its kind asks for. Only [`verify`]
+/// A token whose signature, time, issuer and audience were checked, and what else its kind asks for. Only [`verify`]
 /// makes one.
 #[derive(Debug)]
 pub struct Verified<T>(T);

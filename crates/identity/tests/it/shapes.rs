@@ -148,7 +148,7 @@ fn google() {
         assert!(matches!(groups, Groups::Unknown(_)), "{groups:?}");
         assert!(factor.is_err());
     }
-    // Without `hd` it is a private account, whatever its address says.
+    // Without `hd` it is a private account, even if its address is of the company.
     for (changes, said) in [
         (json!({"hd": null}), "`hd`: expected"),
         (json!({"hd": "evil.example"}), "`hd`: expected"),

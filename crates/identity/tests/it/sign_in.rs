@@ -61,7 +61,7 @@ fn a_person_signs_in() {
         ("alice", Some("Alice"))
     );
     assert_eq!(signed_in.groups, Groups::Known(vec!["/sre".to_owned()]));
-    // No level was asked for, so whatever the token says of one, there is none.
+    // No level was asked for, so there is none, even if the token names one.
     assert_eq!(signed_in.factor, None);
     assert_eq!(signed_in.session.sid.as_deref(), Some("s-1"));
     // What was sent: the code with its verifier, and the secret by HTTP Basic alone.
@@ -326,7 +326,7 @@ fn every_wait_has_an_end() {
     );
     assert_eq!(error.to_string(), at_token);
     assert!(!error.ends_session());
-    // Nobody listens there.
+    // No server listens there.
     let mut entry = fake.entry("");
     entry.issuer = "http://127.0.0.1:1".to_owned();
     let gone = Provider::new(entry, crate::support::random());

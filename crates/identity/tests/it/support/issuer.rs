@@ -39,7 +39,7 @@ impl TestIssuer {
         self.sign_with(&json!({"alg": "ES256", "typ": "JWT", "kid": self.kid}), claims)
     }
 
-    /// Signs whatever header and claims say.
+    /// Signs this header and these claims, right or wrong.
     pub(crate) fn sign_with(&self, header: &Value, claims: &Value) -> String {
         self.sign_text(&header.to_string(), &claims.to_string())
     }
