@@ -1,8 +1,11 @@
 //! How the service proves who it is, and whom it trusts: over real TLS.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -89,6 +92,26 @@ fn a_provider_is_trusted_by_its_ca_file_alone() {
     let missing = fake.provider(&folder, "ca_file = '/nonexistent/ca.pem'");
     let error = missing.begin(&plain(), at(NOW)).unwrap_err().to_string();
     assert!(error.starts_with("/nonexistent/ca.pem: "), "{error}");
+}
+
+#[test]
+fn a_provider_is_reached_by_the_proxy_of_its_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = FakeProvider::start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at_proxy = listener.local_addr().unwrap();
+    let asked = thread::spawn(move || {
+        let mut line = String::new();
+        BufReader::new(listener.accept().unwrap().0).read_line(&mut line).unwrap();
+        line
+    });
+    let provider = fake.provider(&folder, &format!("proxy = 'http://{at_proxy}'"));
+    let error = provider.begin(&plain(), at(NOW)).unwrap_err().to_string();
+    assert!(error.starts_with("no answer from") || error.contains("no HTTP"), "{error}");
+    let host = fake.url.strip_prefix("http://").unwrap();
+    let line = asked.join().unwrap();
+    assert!(line.contains(host), "{line}");
+    assert!(fake.requests("/.well-known/openid-configuration").is_empty());
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub(crate) fn sign_in(
         claims["nonce"] = parameters(&url)["nonce"].clone().into();
     }
     fake.answer_token(&claims, NOW + 5);
+    // As it is kept: through a database and back.
+    let sign_in: SignIn = serde_json::from_value(serde_json::to_value(&sign_in).unwrap()).unwrap();
     let callback = callback(fake, &sign_in);
     provider.finish(sign_in, &callback, at(NOW + 5))
 }
