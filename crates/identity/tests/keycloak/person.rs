@@ -33,7 +33,7 @@ pub(crate) fn alice() -> Browser {
 
 /// The provider of a realm, with `more` fields, by the secret of the client `breakglass`.
 pub(crate) fn provider(keycloak: &Keycloak, realm: &str, more: &str) -> Provider {
-    let file = std::env::temp_dir().join(format!("breakglass-keycloak-{}", std::process::id()));
+    let file = keycloak.folder().join("client-secret");
     fs::write(&file, "s3cret-breakglass").unwrap();
     provider_by(keycloak, realm, "breakglass", ClientAuthentication::Secret(file), more)
 }

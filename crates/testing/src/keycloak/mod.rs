@@ -33,7 +33,7 @@ pub struct Keycloak {
     pub url: String,
     child: Child,
     agent: Agent,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Keycloak {
@@ -62,7 +62,7 @@ impl Keycloak {
         let agent = Agent::config_builder().http_status_as_error(false).proxy(None);
         let agent = agent.timeout_global(Some(Duration::from_secs(30))).build().into();
         let url = format!("http://127.0.0.1:{port}");
-        let mut keycloak = Keycloak { url, child, agent, _home: home };
+        let mut keycloak = Keycloak { url, child, agent, home };
         keycloak.wait_until_ready(management);
         // One code may be used for several sign-ins of a test, which would have to wait half a minute for the next.
         let policy = json!({
@@ -88,7 +88,13 @@ impl Keycloak {
     }
 
     fn log(&self) -> String {
-        fs::read_to_string(self._home.path().join("log")).unwrap_or_default()
+        fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
+    }
+
+    /// A folder for files of a test, which goes with it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.home.path()
     }
 
     /// The issuer of a realm.
