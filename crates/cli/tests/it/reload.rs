@@ -87,6 +87,7 @@ fn takes_what_is_new_and_says_what_it_was() {
             "settings": ["pending_lifetime", "responders"],
             "people": { "added": ["heidi"], "removed": ["carol"], "changed": ["bob"] },
             "proxies": none,
+            "key_audiences": none,
             "scopes": { "added": ["db:root"], "removed": ["db:admin"], "changed": [] },
             "definitions": none,
         })

@@ -7,7 +7,7 @@ use breakglass_config_schema::{Object, Place};
 use crate::store::SERVICE;
 use breakglass_audit::folded::Folded;
 
-use super::{Config, Digest, Person, Proxy, Scope, signing_keys, transport};
+use super::{Config, Digest, Person, Proxy, Scope, key_rings, transport};
 
 impl Object for Config {
     fn check(&self, place: &Place<'_>) -> Option<()> {
@@ -15,7 +15,7 @@ impl Object for Config {
         let all = [
             evidence(self, place),
             unique(self, place),
-            signing_keys::check(self, place),
+            key_rings::check(self, place),
             transport::check(self, place),
         ];
         all.into_iter().collect()

@@ -8,6 +8,7 @@ mod check;
 mod file_error;
 mod files;
 mod groups;
+mod key_rings;
 mod listeners;
 mod people;
 mod proxy;
