@@ -13,6 +13,7 @@
 mod http2;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -42,6 +43,10 @@ const SLOW: usize = 2000;
 /// Handshakes that begin, and go no further.
 const HALF_OPEN: usize = 500;
 
+/// How long after they have all come revocations begin: until then the service has handshakes to do, and each slow
+/// client has sent another byte.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// How many of them connect at a time.
 const AT_A_TIME: usize = 50;
 
@@ -51,11 +56,14 @@ const IN_A_TURN: usize = 50;
 /// How long a revocation is tried.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The word that makes this program the slow clients and the handshakes.
+const CROWD: &str = "crowd";
+
 /// The most that the 99th percentile beside them may be, in times of that without.
 const BAR: f64 = 1.5;
 
 fn main() -> ExitCode {
-    if let Some(code) = http2::attack() {
+    if let Some(code) = http2::attack().or_else(crowd) {
         return code;
     }
     let mut numbers = std::env::args().filter_map(|argument| argument.parse::<usize>().ok());
@@ -66,20 +74,23 @@ fn main() -> ExitCode {
 
 fn slow_clients(turns: usize) -> bool {
     let service = Service::start();
-    let clients = Runtime::new().unwrap();
     // Files are opened, and code is loaded.
     service.revocations(IN_A_TURN);
     let (mut alone, mut beside, mut open) = (Vec::new(), Vec::new(), usize::MAX);
     for turn in 0..turns {
         for crowded in [turn % 2 == 0, turn % 2 == 1] {
             let grants = service.grants(IN_A_TURN);
-            let crowd = crowded.then(|| clients.block_on(service.crowd()));
+            let crowd = crowded.then(|| service.crowd());
+            if crowded {
+                thread::sleep(SETTLED);
+            }
             let before = service.connections();
             let times = grants.iter().map(|grant| service.revoke(grant));
             if crowded { &mut beside } else { &mut alone }.extend(times);
-            if let Some(crowd) = crowd {
+            if let Some(mut crowd) = crowd {
                 open = open.min(before).min(service.connections());
-                clients.block_on(async { drop(crowd) });
+                crowd.kill().unwrap();
+                crowd.wait().unwrap();
             }
             service.until_empty();
         }
@@ -220,46 +231,40 @@ impl Service {
         self.url.strip_prefix("https://").unwrap().parse().unwrap()
     }
 
-    /// The slow clients, and then the handshakes. They end when this is dropped.
-    async fn crowd(&self) -> JoinSet<()> {
-        let address = self.address();
-        let connector = connector(&self.authority, &[]);
-        let (mut crowd, mut begin) = (JoinSet::new(), JoinSet::new());
-        for number in 0..SLOW {
-            let connector = connector.clone();
-            begin.spawn(async move {
-                let stream = TcpStream::connect(address).await.unwrap();
-                let name = ServerName::try_from("127.0.0.1").unwrap();
-                let mut stream = connector.connect(name, stream).await.unwrap();
-                stream.write_all(b"GET /v1/requests HTTP/1.1\r\nx: ").await.unwrap();
-                stream
-            });
-            if begin.len() < AT_A_TIME && number + 1 < SLOW {
-                continue;
-            }
-            while let Some(stream) = begin.join_next().await {
-                let mut stream = stream.unwrap();
-                crowd.spawn(async move {
-                    // It is over when the service closes it.
-                    while stream.write_all(b"x").await.is_ok() && stream.flush().await.is_ok() {
-                        tokio::time::sleep(Duration::from_secs(1)).await;
-                    }
-                });
-            }
-        }
-        for number in 0..HALF_OPEN {
-            let mut stream = TcpStream::connect(address).await.unwrap();
-            if number % 2 == 0 {
-                // The begin of a record that never comes whole.
-                stream.write_all(&[22, 3, 1, 2, 0, 1, 0]).await.unwrap();
-            }
-            crowd.spawn(async move {
-                std::future::pending::<()>().await;
-                drop(stream);
-            });
-        }
+    /// The process of the slow clients and of the handshakes, once all are there. It has the lowest priority, as that of the
+    /// attackers that speak HTTP/2: what they take of the machine is not what the service loses by them.
+    fn crowd(&self) -> Child {
+        let mut crowd = Command::new("nice")
+            .args(["-n", "19"])
+            .arg(std::env::current_exe().unwrap())
+            .args([CROWD, &self.address().to_string()])
+            .env("BREAKGLASS_AUTHORITY", &self.authority)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(crowd.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), CROWD);
         crowd
     }
+}
+
+/// The slow clients and the handshakes, where this process is to be them.
+fn crowd() -> Option<ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [word, address] = &words[..] else { return None };
+    if word != CROWD {
+        return None;
+    }
+    let authority = std::env::var("BREAKGLASS_AUTHORITY").unwrap();
+    let address: SocketAddr = address.parse().unwrap();
+    Runtime::new().unwrap().block_on(async {
+        let crowd = come(address, &authority).await;
+        println!("{CROWD}");
+        std::future::pending::<()>().await;
+        drop(crowd);
+    });
+    Some(ExitCode::SUCCESS)
 }
 
 impl Drop for Service {
@@ -269,6 +274,46 @@ impl Drop for Service {
         // The folder goes with it.
         let _ = self.folder.path();
     }
+}
+
+/// The slow clients, and then the handshakes. They end when this is dropped.
+async fn come(address: SocketAddr, authority: &str) -> JoinSet<()> {
+    let connector = connector(authority, &[]);
+    let (mut crowd, mut begin) = (JoinSet::new(), JoinSet::new());
+    for number in 0..SLOW {
+        let connector = connector.clone();
+        begin.spawn(async move {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let name = ServerName::try_from("127.0.0.1").unwrap();
+            let mut stream = connector.connect(name, stream).await.unwrap();
+            stream.write_all(b"GET /v1/requests HTTP/1.1\r\nx: ").await.unwrap();
+            stream
+        });
+        if begin.len() < AT_A_TIME && number + 1 < SLOW {
+            continue;
+        }
+        while let Some(stream) = begin.join_next().await {
+            let mut stream = stream.unwrap();
+            crowd.spawn(async move {
+                // It is over when the service closes it.
+                while stream.write_all(b"x").await.is_ok() && stream.flush().await.is_ok() {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            });
+        }
+    }
+    for number in 0..HALF_OPEN {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        if number % 2 == 0 {
+            // The begin of a record that never comes whole.
+            stream.write_all(&[22, 3, 1, 2, 0, 1, 0]).await.unwrap();
+        }
+        crowd.spawn(async move {
+            std::future::pending::<()>().await;
+            drop(stream);
+        });
+    }
+    crowd
 }
 
 /// How clients trust the authority, and which protocols they offer (ALPN).
