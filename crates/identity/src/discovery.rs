@@ -1,5 +1,5 @@
 //! What a provider says of itself: its discovery document (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
-//! Strict about where codes and secrets go, and by whom it is; lenient about everything else.
+//! Strict about its issuer and about where codes and secrets go; lenient about everything else.
 
 use breakglass_core::token::Algorithm;
 use breakglass_types::json::Json;

@@ -85,7 +85,7 @@ impl IdentityClaims {
 }
 
 impl IdToken {
-    /// Whom it is about.
+    /// The claims about the person.
     #[must_use]
     pub fn identity(&self) -> &IdentityClaims {
         &self.identity
@@ -118,7 +118,7 @@ impl IdToken {
 }
 
 impl RefreshedIdToken {
-    /// Whom it is about.
+    /// The claims about the person.
     #[must_use]
     pub fn identity(&self) -> &IdentityClaims {
         &self.0

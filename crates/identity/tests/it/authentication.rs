@@ -1,4 +1,4 @@
-//! How the service proves who it is, and whom it trusts: over real TLS.
+//! How the service authenticates itself to a provider, and which providers' certificates it trusts: over real TLS.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -22,7 +22,8 @@ const LOW_FILES: u64 = 1000;
 const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 
 /// What to do about a database that is lost.
-const RESTORE: &str = "stop the service, copy a backup there (`breakglass database backup` made it), and run `breakglass database new-feed`";
+const RESTORE: &str = "stop the service, and put a backup in its place (`breakglass database backup` made it): `breakglass database restore \
+     --config PATH --from DIR`";
 
 /// The time of the last event, if there is one that can be read.
 pub(super) async fn look(config: &Config, report: &mut Report) -> Option<Moment> {

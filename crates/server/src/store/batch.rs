@@ -22,7 +22,12 @@ pub(super) enum Changes {
 /// as it is then: parameter 1 is the moment in seconds, 2 the request's id.
 macro_rules! change_request {
     ($changes:expr) => {
-        concat!($changes, take_places!("1", "?2"), ";", select_requests!("WHERE id = ?2"))
+        concat!(
+            $changes,
+            $crate::store::positions::take_places!("1", "?2"),
+            ";",
+            $crate::store::row::select_requests!("WHERE id = ?2")
+        )
     };
 }
 pub(super) use change_request;

@@ -4,8 +4,7 @@
 use super::batch::{self, Changes, change_request};
 use super::change::{Change, Changed};
 use super::folded_names::{folded, keep_names, tables};
-use super::positions::take_places;
-use super::row::{self, Request, select_requests};
+use super::row::{self, Request};
 use super::{StoreError, exactly_one};
 use crate::clock::Moment;
 

@@ -2,8 +2,6 @@
 
 use super::batch::{self, Changes, change_request};
 use super::change::{Change, Changed};
-use super::positions::take_places;
-use super::row::select_requests;
 use super::{Request, Store, StoreError};
 use crate::clock::Moment;
 

@@ -4,9 +4,7 @@ use serde_json::Value;
 
 use super::batch::{self, Changes, change_request};
 use super::change::{Change, Changed};
-use super::positions::{self, take_places};
-use super::row::select_requests;
-use super::{Request, StoreError};
+use super::{Request, StoreError, positions};
 use crate::clock::Moment;
 
 /// A revocation as the database has it.

@@ -11,7 +11,6 @@ use super::batch::{self, Changes, change_request};
 use super::change::{Change, Changed};
 use super::folded_names::{folded, keep_names, tables};
 use super::idempotency::{self, Earlier, Idempotency};
-use super::positions::take_places;
 use super::row::{self, Request, select_requests};
 use super::{Store, StoreError, scope_rules};
 use crate::clock::Moment;

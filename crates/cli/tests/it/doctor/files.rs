@@ -44,7 +44,7 @@ const FAULTS: &[Case] = &[
     (
         |folder| fs::remove_file(folder.join("approvals.db")).unwrap(),
         "approvals.db is not there",
-        "breakglass database new-feed",
+        "breakglass database restore --config PATH --from DIR",
     ),
     (
         |folder| fs::remove_file(folder.join("approvals-evidence.db")).unwrap(),
@@ -56,7 +56,7 @@ const FAULTS: &[Case] = &[
             fs::write(folder.join("approvals-evidence.db"), "SQLite, or what was it").unwrap();
         },
         "approvals-evidence.db is no SQLite database",
-        "copy a backup there",
+        "breakglass database restore --config PATH --from DIR",
     ),
     (
         // All but the page with the schema.
