@@ -116,6 +116,13 @@ words! {
         ProxyForgotten = "breakglass.service.proxy_forgotten",
         /// A backup was put in the place of the database: `data` has the head from which the trail goes on.
         Restored = "breakglass.service.restored",
+        /// A session of a person who signed in began.
+        SessionBegan = "breakglass.session.began",
+        /// A session was ended before its time: by its owner, by an administrator, or because a code or a refresh token was
+        /// used a second time.
+        SessionEnded = "breakglass.session.ended",
+        /// A person signed in at an identity provider.
+        SignedIn = "breakglass.session.signed_in",
         /// The first token of a grant was taken.
         Activated = "breakglass.grant.activated",
         /// A grant was revoked, or given back by its holder.

@@ -57,6 +57,8 @@ words! {
         NoLongerAllowed = "no_longer_allowed",
         /// Not one who may ask for it.
         NotARequester = "not_a_requester",
+        /// Not one who may end the sessions of other people.
+        NotAnAdministrator = "not_an_administrator",
         /// Not one who may approve it.
         NotAnApprover = "not_an_approver",
         /// Not one who may audit.
@@ -91,6 +93,12 @@ words! {
         ScopeUnknown = "scope_unknown",
         /// It is the approver's own request.
         SelfApproval = "self_approval",
+        /// The session has ended, or its access token is over.
+        SessionEnded = "session_ended",
+        /// There is no such session.
+        SessionUnknown = "session_unknown",
+        /// The person signed in at the identity provider, and is not let in here.
+        SignInRefused = "sign_in_refused",
         /// The database is locked, or all connections to it are in use.
         StorageBusy = "storage_busy",
         /// The database's file system is full.
@@ -134,23 +142,26 @@ impl Reason {
             | Reason::InvalidRequest
             | Reason::ScopeUnknown
             | Reason::TokenTooLarge => 400,
-            Reason::CredentialMissing | Reason::CredentialUnknown => 401,
+            Reason::CredentialMissing | Reason::CredentialUnknown | Reason::SessionEnded => 401,
             Reason::CredentialChanged
             | Reason::NoApprover
             | Reason::NoLongerAllowed
             | Reason::NotARequester
+            | Reason::NotAnAdministrator
             | Reason::NotAnApprover
             | Reason::NotAnAuditor
             | Reason::NotInvolved
             | Reason::NotTheRequester
             | Reason::PeopleOnly
             | Reason::ProxiesOnly
-            | Reason::SelfApproval => 403,
+            | Reason::SelfApproval
+            | Reason::SignInRefused => 403,
             Reason::GrantUnknown
             | Reason::NotFound
             | Reason::ProbeUnknown
             | Reason::ProxyUnknown
-            | Reason::RequestUnknown => 404,
+            | Reason::RequestUnknown
+            | Reason::SessionUnknown => 404,
             Reason::MethodNotAllowed => 405,
             Reason::ApprovalUnproven
             | Reason::DigestRequired
@@ -219,6 +230,7 @@ impl Reason {
             Reason::NoApprover => "Nobody could approve this",
             Reason::NoLongerAllowed => "No longer allowed",
             Reason::NotARequester => "Not a requester",
+            Reason::NotAnAdministrator => "Not an administrator",
             Reason::NotAnApprover => "Not an approver",
             Reason::NotAnAuditor => "Not an auditor",
             Reason::NotApproved => "Not approved",
@@ -236,6 +248,9 @@ impl Reason {
             Reason::RequestUnknown => "Unknown request",
             Reason::ScopeUnknown => "Unknown scope",
             Reason::SelfApproval => "Nobody approves their own request",
+            Reason::SessionEnded => "The session has ended",
+            Reason::SessionUnknown => "Unknown session",
+            Reason::SignInRefused => "Sign-in refused",
             Reason::StorageBusy => "The database is busy",
             Reason::StorageFull => "The disk is full",
             Reason::StorageIoError => "The storage failed",

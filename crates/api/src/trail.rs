@@ -38,6 +38,12 @@ words! {
         Reload = "reload",
         /// A backup was put in the place of the database.
         Restored = "restored",
+        /// A session of a person who signed in began.
+        SessionBegan = "session_began",
+        /// A session was ended before its time.
+        SessionEnded = "session_ended",
+        /// A person signed in at an identity provider.
+        SignedIn = "signed_in",
     }
 }
 

@@ -6,8 +6,9 @@ use breakglass_api::evidence::Action;
 use tokio::sync::watch;
 
 use crate::auth::chain_owners::ChainOwners;
+use crate::auth::live_sessions::LiveSessions;
 use crate::clock::Moment;
-use crate::config::Config;
+use crate::config::{Accounts, Config};
 use crate::configurations::Configurations;
 use crate::definitions::Definitions;
 use crate::evidence::Evidence;
@@ -33,7 +34,9 @@ struct Parts {
     store: Store,
     evidence: Evidence,
     issuer: Issuer,
-    timekeeper: Timekeeper,
+    timekeeper: Arc<Timekeeper>,
+    accounts: Arc<Accounts>,
+    sessions: LiveSessions,
     reloads: Reloads,
     randomness: Randomness,
     metrics: Metrics,
@@ -57,7 +60,13 @@ struct Setup {
 }
 
 impl Setup {
-    fn new(Configured { config, definitions, digest }: Configured) -> Setup {
+    fn new(configured: Configured, accounts: &Arc<Accounts>) -> Setup {
+        let Configured { mut config, definitions, digest } = configured;
+        config.people.sign_in(
+            Arc::clone(accounts),
+            config.provider_trust(),
+            config.max_directory_age,
+        );
         let chain_owners = Arc::new(ChainOwners::new(&config.proxies));
         let (config, definitions) = (Arc::new(config), Arc::new(definitions));
         Setup { config, definitions, chain_owners, digest: digest.map(Arc::from) }
@@ -105,10 +114,15 @@ impl App {
         let configured: Configured = configured.into();
         let news = watch::Sender::new(News::default());
         let now = timekeeper.now();
+        let timekeeper = Arc::new(timekeeper);
+        let clock = Arc::clone(&timekeeper);
+        let accounts = Arc::new(Accounts::new(move || clock.now()));
         let feed = Feed::new(Some(now));
         let evidence = Evidence::new(&configured.config);
         App(Arc::new(Parts {
-            setup: RwLock::new(Setup::new(configured)),
+            setup: RwLock::new(Setup::new(configured, &accounts)),
+            accounts,
+            sessions: LiveSessions::default(),
             store,
             evidence,
             issuer,
@@ -154,7 +168,7 @@ impl App {
 
     /// Takes another configuration: every request that begins from now on sees it. Who waits looks again.
     pub fn reconfigure(&self, configured: impl Into<Configured>) {
-        let setup = Setup::new(configured.into());
+        let setup = Setup::new(configured.into(), &self.0.accounts);
         // It is replaced in one assignment.
         *self.0.setup.write().unwrap_or_else(PoisonError::into_inner) = setup;
         self.0.news.send_modify(|news| news.changes = news.changes.wrapping_add(1));
@@ -252,6 +266,18 @@ impl App {
     #[must_use]
     pub fn waits(&self) -> &Waits {
         &self.0.waits
+    }
+
+    /// The people who have signed in at identity providers.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.0.accounts
+    }
+
+    /// The sessions that live.
+    #[must_use]
+    pub fn sessions(&self) -> &LiveSessions {
+        &self.0.sessions
     }
 
     /// The challenges that live.

@@ -45,6 +45,7 @@ pub mod reload;
 pub mod routes;
 pub mod server;
 mod service_metrics;
+pub mod session_token;
 pub mod store;
 pub mod tasks;
 pub mod text;

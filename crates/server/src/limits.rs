@@ -48,3 +48,21 @@ pub const MAX_WAITS_PER_PERSON: usize = 20;
 
 /// The most of them of all people together.
 pub const MAX_WAITS: usize = 6000;
+
+/// How long an authorization code counts, in seconds: a client on the same machine exchanges it at once.
+pub const CODE_S: i64 = 60;
+
+/// How long an access token of a session counts, in seconds.
+pub const ACCESS_TOKEN_S: i64 = 10 * 60;
+
+/// The longest session, in seconds.
+pub const SESSION_S: i64 = 12 * 60 * 60;
+
+/// How long a session lasts without a use of its refresh token, in seconds.
+pub const SESSION_IDLE_S: i64 = 60 * 60;
+
+/// How long after a refresh token was used its client may use it again, because the answer was lost, in milliseconds.
+pub const REFRESH_GRACE_MS: i64 = 30_000;
+
+/// How long a session stays listed after its end, in seconds.
+pub const SESSION_LISTED_S: i64 = 30 * 24 * 60 * 60;

@@ -17,6 +17,7 @@ use crate::routes::router_for;
 use crate::tasks::feed::keep_fresh;
 use crate::tasks::keys::keep_keys;
 use crate::tasks::readiness::keep_probing;
+use crate::tasks::sessions::keep_sweeping;
 use crate::tasks::time::{self, keep_time};
 use crate::tasks::trail_heads::keep_telling;
 use crate::tasks::waits::keep_awake;
@@ -78,6 +79,7 @@ pub async fn serve_within(
     let certificates = tokio::spawn(watch_certificates(app.clone()));
     let telling = tokio::spawn(keep_telling(app.clone()));
     let awake = tokio::spawn(keep_awake(app.clone()));
+    let sweeping = tokio::spawn(keep_sweeping(app.clone()));
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     // Connections, and the polls that hang on them, have threads of their own: see `router`.
     let runtime = Connections(Some(
@@ -108,6 +110,7 @@ pub async fn serve_within(
     probing.abort();
     time.abort();
     awake.abort();
+    sweeping.abort();
     telling.abort();
     certificates.abort();
     drop(runtime);

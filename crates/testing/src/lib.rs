@@ -32,4 +32,6 @@ pub mod log;
 #[cfg(feature = "service")]
 pub mod service;
 #[cfg(feature = "service")]
+pub mod sessions;
+#[cfg(feature = "service")]
 pub mod store;

@@ -10,12 +10,14 @@ use breakglass_server::auth::identity;
 use breakglass_server::clock::{Clock, ClockUnknown, Moment};
 use breakglass_server::config::Config;
 use breakglass_server::definitions::Definitions;
+use breakglass_server::domain;
 use breakglass_server::evidence;
 use breakglass_server::issuer::{FirstKey, Issuer, Rings};
 use breakglass_server::key_schedule::PUBLISH_S;
 use breakglass_server::metrics::Metrics;
 use breakglass_server::random::Randomness;
 use breakglass_server::routes::router;
+use breakglass_server::session_token::ACCESS_PREFIX;
 use breakglass_server::tasks::feed::keep_fresh;
 use breakglass_server::tasks::readiness::keep_probing;
 use breakglass_server::tasks::time::{stop, tick};
@@ -211,6 +213,7 @@ impl Service {
         let definitions = Definitions::read(directory.path(), &config.definitions).unwrap();
         let configured = Configured { config, definitions, digest: Some(digest) };
         let app = App::new(configured, store, issuer, timekeeper, randomness, metrics);
+        domain::sessions::load(&app).await.unwrap();
         // A test can start the service on a file that cannot be opened.
         let _ = app.evidence().open().await;
         tokio::spawn(evidence::keep(app.clone()));
@@ -415,6 +418,10 @@ impl Service {
     }
 }
 
+/// `who` is a person or a proxy of the configuration, or an access token of a session.
 fn bearer(who: &str) -> String {
+    if who.starts_with(ACCESS_PREFIX) {
+        return format!("Bearer {who}");
+    }
     format!("Bearer {}", token_of(who))
 }

@@ -18,6 +18,7 @@ use breakglass_server::app::{App, Configured};
 use breakglass_server::clock::{Clock, Moment, SystemClock};
 use breakglass_server::config::{Config, ResolvedListener};
 use breakglass_server::database_lock::DatabaseLock;
+use breakglass_server::domain;
 use breakglass_server::evidence;
 use breakglass_server::issuer::{FirstKey, Issuer, Rings, TrailKeys};
 use breakglass_server::key_schedule::PUBLISH_S;
@@ -182,6 +183,7 @@ async fn assemble(configured: Configured, accept_clock: bool) -> Result<App, Fai
     let issuer = Issuer::new(&config.issuer, rings);
     let metrics = Metrics::new().map_err(|error| failed(&error))?;
     let app = App::new(configured, store, issuer, timekeeper, randomness, metrics);
+    domain::sessions::load(&app).await.map_err(|error| failed(&error))?;
     if let Err(cause) = key_switch::catch_up(&app) {
         tracing::warn!(%cause, "the switch to a signing key is kept in memory alone");
     }

@@ -30,7 +30,7 @@ use well_known::{GOOGLE, TENANT};
 
 object! {
     /// An identity provider at which people sign in (OpenID Connect).
-    #[derive(Debug)]
+    #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct IdentityProvider {
         /// Its name: lower-case letters, digits and hyphens, because it is a part of the callback's path
         /// (`/signin/<name>/callback`).

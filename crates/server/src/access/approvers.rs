@@ -65,7 +65,7 @@ pub(super) fn of(
     let lists: Vec<(&[String], Members)> =
         groups.into_iter().map(|groups| (groups, directory::in_any(directory, groups))).collect();
     let requester = Folded::new(requester);
-    let other = |name: &&String| !requester.is(name);
+    let other = |name: &&String| !requester.is(name) && directory.may_approve(name);
     match candidates(&lists) {
         Candidates::All(names) => certain(directory, &lists, names.into_iter().filter(other)),
         Candidates::Some(names) if names.is_empty() => Approvers::Unknown,

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::config::Config;
+use crate::config::{Config, InGroup};
 
 /// Whether a person is in a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,20 +37,33 @@ pub trait Directory: Send + Sync {
 
     /// Who is in `group`.
     fn members(&self, group: &str) -> Members;
+
+    /// Whether the person called `person` can be an approver at all, whatever the groups say.
+    fn may_approve(&self, _person: &str) -> bool {
+        true
+    }
 }
 
-/// The people of the configuration are all there are: nothing is unknown.
+/// Without identity providers the people that are listed are all there are, and nothing is unknown. With one, those who have
+/// signed in are known besides, for as long as what their provider said counts; others can sign in at any time.
 impl Directory for Config {
     fn is_member(&self, person: &str, group: &str) -> Membership {
-        let is_member = |groups: &[String]| groups.iter().any(|name| name == group);
-        match self.person(person) {
-            Some(person) if is_member(&person.groups) => Membership::Yes,
-            _ => Membership::No,
+        match self.people.is_member(person, group) {
+            InGroup::Yes => Membership::Yes,
+            InGroup::No => Membership::No,
+            InGroup::Unknown => Membership::Unknown,
         }
     }
 
     fn members(&self, group: &str) -> Members {
-        Members::Complete(self.people.in_group(group).to_vec())
+        match self.people.members(group) {
+            (names, true) => Members::Complete(names),
+            (names, false) => Members::Seen(names),
+        }
+    }
+
+    fn may_approve(&self, person: &str) -> bool {
+        self.people.may_approve(person)
     }
 }
 

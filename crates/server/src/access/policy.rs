@@ -107,6 +107,30 @@ impl<'a> Access<'a> {
         }
     }
 
+    /// Whether `person`, whose request for `scopes` was approved, may take the first token now. A person who is listed keeps
+    /// what was approved until the person is taken out of the configuration; what a provider says of a person who signed in
+    /// is asked again.
+    ///
+    /// # Errors
+    /// [`Refused::NotARequester`], [`Refused::MembershipUnknown`].
+    pub fn check_activate(&self, person: &Person, scopes: &[String]) -> Result<(), Refused> {
+        if person.credential.api_token().is_some() {
+            return Ok(());
+        }
+        let scopes = || scopes.iter().filter_map(|name| self.config.scope(name));
+        if let Some(lost) = scopes().find(|one| self.may_request(person, one) == Membership::No) {
+            return Err(Refused::NotARequester {
+                scope: lost.name.clone(),
+                requesters: lost.requesters.clone(),
+                near: Vec::new(),
+            });
+        }
+        match scopes().any(|one| self.may_request(person, one) == Membership::Unknown) {
+            true => Err(Refused::MembershipUnknown),
+            false => Ok(()),
+        }
+    }
+
     /// Whether `person` may ask for `scope`.
     #[must_use]
     pub fn may_request(&self, person: &Person, scope: &Scope) -> Membership {
@@ -116,7 +140,10 @@ impl<'a> Access<'a> {
     /// Whether `person` may approve `scope` for another person.
     #[must_use]
     pub fn may_approve(&self, person: &Person, scope: &Scope) -> Membership {
-        is_in_any(self.directory, &person.name, &scope.approvers)
+        match self.directory.may_approve(&person.name) {
+            true => is_in_any(self.directory, &person.name, &scope.approvers),
+            false => Membership::No,
+        }
     }
 
     pub(super) fn may_approve_named(&self, person: &Person, scope: &str) -> Membership {

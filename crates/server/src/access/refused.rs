@@ -78,6 +78,9 @@ pub enum Refused {
     /// The person may not audit.
     #[error("not an auditor")]
     NotAnAuditor,
+    /// The person is no administrator.
+    #[error("not an administrator")]
+    NotAnAdministrator,
     /// The directory does not know now whether somebody is in a group that decides it.
     #[error("membership unknown")]
     MembershipUnknown,

@@ -143,6 +143,15 @@ impl Access<'_> {
         self.audits(person).is_yes()
     }
 
+    /// Whether `person` may end other people's sessions, and see them.
+    ///
+    /// # Errors
+    /// [`Refused::NotAnAdministrator`], [`Refused::MembershipUnknown`].
+    pub fn check_administrator(&self, person: &Person) -> Result<(), Refused> {
+        let may = is_in_any(self.directory, &person.name, &self.config.administrators);
+        verdict(may, Refused::NotAnAdministrator)
+    }
+
     /// The names of the scopes whose requests `person` sees, beside those of their own: those that the person
     /// may approve for another person, and those of audiences of which the person is a responder.
     #[must_use]

@@ -3,10 +3,12 @@
 //! The guard of a route calls [`authenticate`], once, and an endpoint takes the caller from there ([`AsPerson`],
 //! [`AsAuditor`], [`AsProxy`]). An endpoint without a guard has no caller, and answers no request.
 //!
-//! A credential is an API token whose SHA-256 is in the configuration. Digests are compared in
+//! A credential is an API token whose SHA-256 is in the configuration, or an access token of a session of a person who signed
+//! in at an identity provider. Digests are compared in
 //! constant time, and all of them, so that an answer's time says nothing about any of them. A proxy may have a client
 //! certificate instead, or as well: see [`super::certificate`].
 
+use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
@@ -17,12 +19,14 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::certificate::Owner;
+use super::live_sessions::LiveToken;
 use crate::access::Access;
 use crate::app::App;
-use crate::config::{Config, Digest, Person, Proxy};
+use crate::config::{Config, Credential, Digest, Person, Proxy};
 use crate::connections::{self, Known as Peer};
 use crate::evidence::CallerKind;
 use crate::problem::{Problem, Reason};
+use crate::session_token::ACCESS_PREFIX;
 use crate::store::Request;
 use crate::tls::ClientCertificate;
 
@@ -38,7 +42,11 @@ pub struct AsProxy(pub Arc<Proxy>);
 #[derive(Debug, Clone)]
 pub struct AsAuditor(pub Arc<Person>);
 
-/// A caller whose credential the configuration lists.
+/// The session by which the caller is known; none for an API token or a certificate.
+#[derive(Debug, Clone)]
+pub struct CurrentSession(pub Option<Arc<str>>);
+
+/// A caller whose credential the configuration lists, or who has a session.
 #[derive(Debug, Clone)]
 pub(crate) enum Caller {
     /// A person.
@@ -50,7 +58,7 @@ pub(crate) enum Caller {
 /// Where [`authenticate`] leaves the caller for the extractors: an extension of the request. Nothing outside this
 /// file can make one.
 #[derive(Clone)]
-struct Authenticated(Caller);
+struct Authenticated(Caller, Option<Arc<str>>);
 
 impl Caller {
     fn known(&self) -> KnownCaller {
@@ -78,9 +86,9 @@ impl CallerSlot {
 pub(crate) fn known(
     headers: &HeaderMap,
     certificate: Option<&ClientCertificate>,
-    config: &Config,
+    app: &App,
 ) -> Option<KnownCaller> {
-    identify(headers, certificate, config).ok().map(|caller| caller.known())
+    identify(headers, certificate, app, &app.config()).ok().map(|caller| caller.0.known())
 }
 
 /// The SHA-256 of an API token.
@@ -89,11 +97,18 @@ pub fn digest(token: &str) -> Digest {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// What a request keeps of the credential that submitted it: SHA-256 over the configured digest of the token.
+/// What a request keeps of the credential that submitted it: SHA-256 over the configured digest of the token, or over who
+/// signed in, by whatever session.
 /// A database that is read tells nothing with which anybody could call.
 #[must_use]
 pub fn fingerprint(person: &Person) -> Digest {
-    Sha256::digest(person.token_sha256).into()
+    match &person.credential {
+        Credential::ApiToken(digest) => Sha256::digest(digest).into(),
+        // No digest has a text before it, and neither issuer nor subject has a line break in it.
+        Credential::Account { issuer, subject } => {
+            Sha256::digest(format!("account\n{issuer}\n{subject}")).into()
+        }
+    }
 }
 
 /// Whether `person` calls with the credential that submitted `request`. Of a request of an earlier version
@@ -136,6 +151,28 @@ impl FromRequestParts<App> for AsProxy {
     }
 }
 
+impl FromRequestParts<App> for CurrentSession {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<CurrentSession, Infallible> {
+        let found = parts.extensions.get::<Authenticated>();
+        Ok(CurrentSession(found.and_then(|found| found.1.clone())))
+    }
+}
+
+impl CurrentSession {
+    /// For a caller that has waited: the session may have ended meanwhile.
+    ///
+    /// # Errors
+    /// [`Reason::SessionEnded`].
+    pub fn check(&self, app: &App) -> Result<(), Problem> {
+        match &self.0 {
+            Some(session) if !app.sessions().has(session) => Err(session_ended()),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn authenticated(parts: &Parts) -> Result<Caller, Problem> {
     let caller = parts.extensions.get::<Authenticated>().map(|found| found.0.clone());
     caller.ok_or_else(|| Problem::internal(&"the route has no guard that authenticates its caller"))
@@ -165,16 +202,6 @@ pub trait Known {
     fn has_credential_of(&self, other: &Self) -> bool;
 }
 
-impl Known for Person {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn has_credential_of(&self, other: &Person) -> bool {
-        self.token_sha256 == other.token_sha256
-    }
-}
-
 impl Known for Proxy {
     fn name(&self) -> &str {
         &self.name
@@ -197,6 +224,21 @@ pub fn still_configured<T: Known>(entries: &[Arc<T>], caller: &T) -> Result<Arc<
     entries.iter().find(same).cloned().ok_or_else(unknown_credential)
 }
 
+/// The person as the configuration and the identity provider have them now: for a caller that has waited.
+///
+/// # Errors
+/// A refusal if the person's name or credential is not there any more, or the session has ended.
+pub fn still_known(
+    app: &App,
+    config: &Config,
+    person: &Person,
+    session: &CurrentSession,
+) -> Result<Arc<Person>, Problem> {
+    session.check(app)?;
+    let same = |found: &Arc<Person>| found.credential == person.credential;
+    config.people.get(&person.name).filter(same).ok_or_else(unknown_credential)
+}
+
 fn unknown_credential() -> Problem {
     Problem::new(
         Reason::CredentialUnknown,
@@ -209,9 +251,13 @@ fn unknown_credential() -> Problem {
 /// # Errors
 /// [`Reason::CredentialMissing`] or [`Reason::CredentialUnknown`]; or another, where the connection takes no
 /// more of this caller.
-pub(crate) fn authenticate(parts: &mut Parts, config: &Config) -> Result<Caller, Problem> {
+pub(crate) fn authenticate(
+    parts: &mut Parts,
+    app: &App,
+    config: &Config,
+) -> Result<Caller, Problem> {
     let certificate = parts.extensions.get::<Arc<ClientCertificate>>();
-    let caller = identify(&parts.headers, certificate.map(Arc::as_ref), config)?;
+    let (caller, session) = identify(&parts.headers, certificate.map(Arc::as_ref), app, config)?;
     if let Some(slot) = parts.extensions.get::<CallerSlot>() {
         // It is filled once: a request has one credential.
         let _ = slot.0.set(caller.known());
@@ -222,7 +268,7 @@ pub(crate) fn authenticate(parts: &mut Parts, config: &Config) -> Result<Caller,
             Caller::Proxy(proxy) => Peer::Proxy(&proxy.name),
         })?;
     }
-    parts.extensions.insert(Authenticated(caller.clone()));
+    parts.extensions.insert(Authenticated(caller.clone(), session));
     Ok(caller)
 }
 
@@ -230,17 +276,28 @@ pub(crate) fn authenticate(parts: &mut Parts, config: &Config) -> Result<Caller,
 fn identify(
     headers: &HeaderMap,
     certificate: Option<&ClientCertificate>,
+    app: &App,
     config: &Config,
-) -> Result<Caller, Problem> {
+) -> Result<(Caller, Option<Arc<str>>), Problem> {
+    let mut session = None;
     let by_token = match presented(headers) {
         Presented::Nothing => None,
         Presented::Token(token) => {
-            Some(find(config, &digest(token)).ok_or_else(unknown_credential)?)
+            let digest = digest(token);
+            match find(config, &digest) {
+                Some(caller) => Some(caller),
+                None if token.starts_with(ACCESS_PREFIX) => {
+                    let (person, id) = of_session(app, config, &digest)?;
+                    session = Some(id);
+                    Some(Caller::Person(person))
+                }
+                None => return Err(unknown_credential()),
+            }
         }
         Presented::Unreadable => return Err(missing_credential()),
     };
     let owner = certificate.map(|certificate| Owner::of(certificate, config)).transpose()?;
-    match (by_token, owner) {
+    let caller = match (by_token, owner) {
         (None, None) => Err(missing_credential()),
         (Some(caller), None) => Ok(caller),
         (None, Some(owner)) => owner.into_proxy().map(Caller::Proxy),
@@ -252,7 +309,27 @@ fn identify(
             owner.check_proxy(&proxy)?;
             Ok(Caller::Proxy(proxy))
         }
-    }
+    };
+    Ok((caller?, session))
+}
+
+/// The person whose session has this access token, and the session's id.
+fn of_session(
+    app: &App,
+    config: &Config,
+    digest: &Digest,
+) -> Result<(Arc<Person>, Arc<str>), Problem> {
+    let found = app.sessions().find(digest, app.now());
+    let of = |found: LiveToken| Some((config.people.account(&found.account)?, found.session));
+    found.and_then(of).ok_or_else(session_ended)
+}
+
+fn session_ended() -> Problem {
+    Problem::new(
+        Reason::SessionEnded,
+        "this access token is over, or its session has ended: take the next one with the refresh token, or sign in again \
+         with `breakglass login`",
+    )
 }
 
 /// What a request presents as an API token.
@@ -289,7 +366,7 @@ fn find(config: &Config, digest: &Digest) -> Option<Caller> {
     let same = |other: &Digest| bool::from(digest.ct_eq(other));
     let mut found = None;
     for person in &config.people {
-        if same(&person.token_sha256) {
+        if person.credential.api_token().is_some_and(same) {
             found = Some(Caller::Person(Arc::clone(person)));
         }
     }

@@ -3,3 +3,4 @@
 mod certificate;
 pub mod chain_owners;
 pub mod identity;
+pub mod live_sessions;

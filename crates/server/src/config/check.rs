@@ -14,6 +14,7 @@ impl Object for Config {
         // All of them, before the first that failed counts.
         let all = [
             evidence(self, place),
+            known(self, place),
             unique(self, place),
             key_rings::check(self, place),
             transport::check(self, place),
@@ -38,13 +39,22 @@ fn evidence(config: &Config, place: &Place<'_>) -> Option<()> {
     place.field("evidence_database").error("expected another file than `database`")
 }
 
+/// Without a person the service would do nothing.
+fn known(config: &Config, place: &Place<'_>) -> Option<()> {
+    if !config.people.is_empty() || !config.identity_providers.is_empty() {
+        return Some(());
+    }
+    place.field("people").error("is required without `identity_providers`")
+}
+
 /// Names and credentials must be unique: two people with one token would be one person who can
 /// approve their own request.
 fn unique(config: &Config, place: &Place<'_>) -> Option<()> {
     let mut clean = Some(());
     let mut names: Vec<(&str, Folded, String)> = Vec::new();
     let mut tokens: BTreeMap<Digest, String> = BTreeMap::new();
-    let people = config.people.iter().map(|person| (&person.name, Some(person.token_sha256)));
+    let people =
+        config.people.iter().map(|person| (&person.name, person.credential.api_token().copied()));
     let proxies = config.proxies.iter().map(|proxy| (&proxy.name, proxy.token_sha256));
     let places = (0..config.people.len())
         .map(|index| ("people", index))
@@ -94,9 +104,13 @@ fn taken(earlier: &[(&str, Folded, String)], name: &str, folded: &Folded) -> Opt
 }
 
 fn warnings(config: &Config) -> Vec<String> {
-    let scopes = config.scopes.iter().enumerate().filter_map(|(index, scope)| {
-        warning(config, scope).map(|detail| format!("scopes[{index}] (`{}`): {detail}", scope.name))
-    });
+    // Where people sign in, it is not known here who is in which group.
+    let judged = config.identity_providers.is_empty();
+    let scopes =
+        config.scopes.iter().enumerate().filter(|_| judged).filter_map(|(index, scope)| {
+            warning(config, scope)
+                .map(|detail| format!("scopes[{index}] (`{}`): {detail}", scope.name))
+        });
     let proxies = config.proxies.iter().enumerate().flat_map(|(index, proxy)| {
         let place = format!("proxies[{index}] (`{}`)", proxy.name);
         audience_warnings(config, proxy).into_iter().map(move |detail| format!("{place}: {detail}"))

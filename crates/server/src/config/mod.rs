@@ -4,6 +4,7 @@
 //! nobody could approve is a warning here and a refusal when it is asked for. What is said here of a
 //! field is what docs/approval-service.md says of it: its table is made of these types.
 
+mod accounts;
 mod check;
 mod file_error;
 mod files;
@@ -11,12 +12,14 @@ mod groups;
 mod key_rings;
 mod listeners;
 mod people;
+mod person;
 mod proxy;
 mod read;
 mod signing_keys;
 mod trail_heads;
 mod transport;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,10 +28,12 @@ use breakglass_config_schema::{
     ConfigError, Object, Reader, Reading, boolean, list, number, object, optional, or, or_none,
     parsed, required, required_without,
 };
+use breakglass_identity::{IdentityProvider, identity_providers};
 use breakglass_types::json::Json;
 
 use regex_lite::Regex;
 
+pub use accounts::{AccountEntry, Accounts};
 pub use file_error::FileError;
 pub use files::{Files, Locations, file_names};
 pub use groups::GroupsByAudience;
@@ -36,7 +41,9 @@ use groups::groups_by_audience;
 pub use listeners::{
     ClientCertificates, ListenAddress, Listener, Plain, ResolvedListener, Serves, Tls, Transport,
 };
-pub use people::{People, Person};
+pub use people::{InGroup, People, ProviderTrust};
+use person::PersonEntry;
+pub use person::{Credential, Person};
 pub use proxy::Proxy;
 pub use read::Digest;
 use read::{
@@ -87,6 +94,9 @@ object! {
         pub trail_heads: Option<TrailHeads> = optional("none", object()),
         /// The groups whose members may read everything that an auditor needs. Without it nobody may.
         pub auditors: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
+        /// The groups whose members may see and end the sessions of other people. They approve and audit nothing by it.
+        /// Without it nobody may.
+        pub administrators: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
         /// The groups whose members may stop access: see and deny requests, revoke grants, use the kill switch. They
         /// approve nothing by it. A list is for all audiences; a table such as `{ payments-prod = ["sec-oncall"] }`
         /// is for those that it names. Those who may approve may stop as well, with it and without.
@@ -105,8 +115,14 @@ object! {
         /// The most connections of one peer address (of one network of 64 bits, where it is IPv6) at a time.
         /// A proxy in front of the service is one address for all.
         pub max_connections_per_address: Option<usize> = optional("three quarters of `max_connections`", number(1, 1_000_000)),
-        /// Who may ask, approve and revoke.
-        pub people: People = required(list(object::<Person>().and_then(|one, _| Some(Arc::new(one)))).and_then(|all, _| Some(People::new(all)))),
+        /// Who may ask, approve and revoke, each known by an API token. Required without `identity_providers`.
+        pub people: People = or_none(list(object::<PersonEntry>().and_then(|one, _| Some(Arc::new(Person::from(one))))).and_then(|all, _| Some(People::new(all)))),
+        /// The identity providers at which people sign in: then this service is an authorization server
+        /// ([sign-in](approval-service.md#signing-in)). Without one people are known by their API tokens alone.
+        pub identity_providers: Vec<IdentityProvider> = or_none(identity_providers()),
+        /// How old an identity provider's answer about a person's groups may become, at most a day: after that it is not
+        /// known in which groups the person is, and nothing is allowed by them.
+        pub max_directory_age: i64 = or("10m", parsed("duration", bounded_duration)),
         /// Who may ask about grants, read the feed of revocations and report the heads of audit chains, and
         /// nothing else.
         pub proxies: Vec<Arc<Proxy>> = or_none(list(object::<Proxy>().and_then(|one, _| Some(Arc::new(one))))),
@@ -190,10 +206,21 @@ impl Config {
         self.scopes.iter().find(|scope| scope.name == name)
     }
 
-    /// The person called `name`.
+    /// The person called `name`, listed here or signed in at an identity provider.
     #[must_use]
-    pub fn person(&self, name: &str) -> Option<&Arc<Person>> {
+    pub fn person(&self, name: &str) -> Option<Arc<Person>> {
         self.people.get(name)
+    }
+}
+
+impl Config {
+    /// What is said of the people of each identity provider, by its name.
+    pub(crate) fn provider_trust(&self) -> BTreeMap<String, ProviderTrust> {
+        let trust = |one: &IdentityProvider| ProviderTrust {
+            issuer: one.issuer.clone(),
+            may_approve: one.may_approve,
+        };
+        self.identity_providers.iter().map(|one| (one.name.clone(), trust(one))).collect()
     }
 }
 

@@ -1,45 +1,53 @@
-//! The people of a configuration, found by name and by group.
+//! The people that a configuration knows, found by name and by group: those that it lists, and those who have signed in at
+//! one of its identity providers.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use breakglass_config_schema::{Object, Reader as _, list, object, or_none, parsed, required};
+use breakglass_audit::folded::Folded;
 
-use super::read::{Digest, digest, distinct, name};
+use super::accounts::{AccountEntry, Accounts};
+use super::person::Person;
+use crate::clock::Moment;
 
-object! {
-    /// A person, known by an API token.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Person {
-        /// The `sub` of this person's tokens.
-        pub name: String = required(parsed("name", name)),
-        /// The digest of the API token (`breakglass keygen api-token`).
-        pub token_sha256: Digest = required(parsed("SHA-256 in hexadecimal digits", digest)),
-        /// What `requesters`, `approvers`, `auditors` and `responders` refer to; also in the token.
-        pub groups: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
-        /// The token's `roles`, for the filter's `require.roles`.
-        pub roles: Vec<String> = or_none(list(parsed("role", name)).and_then(distinct)),
-    }
-}
-
-impl Object for Person {}
-
-/// The people, in the order of the file, with indexes: a group of a thousand people is found as fast as one of
-/// ten, and a name without a look at all the others.
-#[derive(Debug)]
+/// The people that are listed, in the order of the file, with indexes: a group of a thousand people is found as fast as one
+/// of ten, and a name without a look at all the others. [`People::sign_in`] adds those who have signed in.
+#[derive(Debug, Default)]
 pub struct People {
     entries: Vec<Arc<Person>>,
     by_name: BTreeMap<String, Arc<Person>>,
     by_group: BTreeMap<String, Vec<String>>,
+    signed_in: Option<SignedIn>,
 }
 
-impl Person {
-    /// Whether this person is in one of `groups`.
-    #[must_use]
-    pub fn is_in_any(&self, groups: &[String]) -> bool {
-        groups.iter().any(|group| self.groups.contains(group))
-    }
+/// People who have signed in, as far as this configuration knows their providers.
+#[derive(Debug)]
+struct SignedIn {
+    accounts: Arc<Accounts>,
+    /// By name: the issuer, and whether its people may approve.
+    providers: BTreeMap<String, ProviderTrust>,
+    max_directory_age_s: i64,
+}
+
+/// What a configuration says of a provider's people.
+#[derive(Debug, Clone)]
+pub struct ProviderTrust {
+    /// The issuer.
+    pub issuer: String,
+    /// Whether they may approve.
+    pub may_approve: bool,
+}
+
+/// Whether somebody is in a group, as far as it is known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InGroup {
+    /// The person is.
+    Yes,
+    /// The person is not, or there is no such person.
+    No,
+    /// The provider did not say, or too long ago.
+    Unknown,
 }
 
 impl People {
@@ -54,19 +62,116 @@ impl People {
                 by_group.entry(group.clone()).or_default().push(person.name.clone());
             }
         }
-        People { entries, by_name, by_group }
+        People { entries, by_name, by_group, signed_in: None }
+    }
+
+    /// Adds the people who have signed in at these providers. Without a provider there are none.
+    pub fn sign_in(
+        &mut self,
+        accounts: Arc<Accounts>,
+        providers: BTreeMap<String, ProviderTrust>,
+        max_directory_age_s: i64,
+    ) {
+        self.signed_in = (!providers.is_empty()).then_some(SignedIn {
+            accounts,
+            providers,
+            max_directory_age_s,
+        });
     }
 
     /// The person called `name`, byte for byte.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Arc<Person>> {
-        self.by_name.get(name)
+    pub fn get(&self, name: &str) -> Option<Arc<Person>> {
+        let listed = self.by_name.get(name).cloned();
+        listed.or_else(|| self.signed_in.as_ref()?.get(name).map(|entry| entry.person))
     }
 
-    /// The names of the members of `group`, in the order of the file.
+    /// The person whose account is called `name`. A person who is listed under the name comes first: then there is none.
+    #[must_use]
+    pub fn account(&self, name: &str) -> Option<Arc<Person>> {
+        match self.by_name.contains_key(name) {
+            true => None,
+            false => self.signed_in.as_ref()?.get(name).map(|entry| entry.person),
+        }
+    }
+
+    /// Whether a person has this name in any spelling.
+    #[must_use]
+    pub fn has_like(&self, name: &Folded) -> bool {
+        self.entries.iter().any(|person| name.is(&person.name))
+            || self.signed_in.as_ref().is_some_and(|signed_in| signed_in.accounts.has_like(name))
+    }
+
+    /// The names of the members of `group`, in the order of the file, and after them those who have signed in; whether these
+    /// are all there are.
+    #[must_use]
+    pub fn members(&self, group: &str) -> (Vec<String>, bool) {
+        let mut names = self.in_group(group).to_vec();
+        if let Some(signed_in) = &self.signed_in {
+            let now = signed_in.accounts.now();
+            let members = signed_in.accounts.filter(|entry| {
+                signed_in.knows(entry) && signed_in.in_group(entry, group, now) == InGroup::Yes
+            });
+            names.extend(members.into_iter().map(|entry| entry.person.name.clone()));
+        }
+        (names, self.signed_in.is_none())
+    }
+
+    /// The names of the listed members of `group`, in the order of the file.
     #[must_use]
     pub fn in_group(&self, group: &str) -> &[String] {
         self.by_group.get(group).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the person called `name` is in `group`.
+    #[must_use]
+    pub fn is_member(&self, name: &str, group: &str) -> InGroup {
+        if let Some(person) = self.by_name.get(name) {
+            let is_member = person.groups.iter().any(|one| one == group);
+            return if is_member { InGroup::Yes } else { InGroup::No };
+        }
+        let Some(signed_in) = &self.signed_in else { return InGroup::No };
+        signed_in.get(name).map_or(InGroup::No, |entry| {
+            signed_in.in_group(&entry, group, signed_in.accounts.now())
+        })
+    }
+
+    /// Whether the person called `name` may be an approver: of people who have signed in those alone whose provider has
+    /// `may_approve`.
+    #[must_use]
+    pub fn may_approve(&self, name: &str) -> bool {
+        if self.by_name.contains_key(name) {
+            return true;
+        }
+        let Some(signed_in) = &self.signed_in else { return false };
+        let provider = |entry: AccountEntry| signed_in.providers.get(&entry.provider);
+        signed_in.get(name).and_then(provider).is_some_and(|provider| provider.may_approve)
+    }
+}
+
+impl SignedIn {
+    fn get(&self, name: &str) -> Option<AccountEntry> {
+        self.accounts.get(name).filter(|entry| self.knows(entry))
+    }
+
+    /// Whether the account is of a provider of this configuration, by name and issuer.
+    fn knows(&self, entry: &AccountEntry) -> bool {
+        let provider = self.providers.get(&entry.provider);
+        provider.is_some_and(|provider| provider.issuer == entry.issuer())
+    }
+
+    /// The answer counts for `max_directory_age`. One from the future counts no longer than one of now.
+    // What is too old is to be asked for anew at the provider, with the refresh token of the person there; until that is
+    // built, signing in again brings a fresh answer.
+    fn in_group(&self, entry: &AccountEntry, group: &str, now: Moment) -> InGroup {
+        let age = now.seconds().saturating_sub(entry.groups_at.seconds());
+        if !entry.groups_known || age > self.max_directory_age_s {
+            return InGroup::Unknown;
+        }
+        match entry.person.groups.iter().any(|one| one == group) {
+            true => InGroup::Yes,
+            false => InGroup::No,
+        }
     }
 }
 

@@ -121,8 +121,11 @@ pub(super) fn entries(old: &Config, new: &Config, names: &Changes) -> Vec<Change
         false => "is removed: grants and pending requests end",
     };
     come_and_go(&mut changes, &names.people, "is a new person", ends);
-    for (before, after) in
-        names.people.changed.iter().filter_map(|name| both(old.person(name), new.person(name)))
+    for (before, after) in names
+        .people
+        .changed
+        .iter()
+        .filter_map(|name| both(person_of(old, name), person_of(new, name)))
     {
         person(&mut changes, before, after);
     }
@@ -191,6 +194,11 @@ fn key_audiences(changes: &mut Vec<Change>, new: &Config, entries: &Entries) {
     }
 }
 
+/// A person of the file, not one who has signed in.
+fn person_of<'a>(config: &'a Config, name: &str) -> Option<&'a Person> {
+    config.people.iter().find(|person| person.name == name).map(AsRef::as_ref)
+}
+
 fn proxy_of<'a>(config: &'a Config, name: &str) -> Option<&'a Proxy> {
     config.proxies.iter().find(|proxy| proxy.name == name).map(AsRef::as_ref)
 }
@@ -224,7 +232,7 @@ fn gains_and_losses(
 // Each takes the new entry apart by name, so that a new field has to be put in its place here.
 
 fn person(changes: &mut Vec<Change>, old: &Person, new: &Person) {
-    let Person { name, token_sha256, groups, roles } = new;
+    let Person { name, credential, groups, roles } = new;
     let groups = gained_and_lost(&old.groups, groups);
     // What a group allows is said of the rights.
     let neutral = [Effect::Neutral, Effect::Neutral];
@@ -232,7 +240,7 @@ fn person(changes: &mut Vec<Change>, old: &Person, new: &Person) {
     let roles = gained_and_lost(&old.roles, roles);
     let effects = [Effect::Grants, Effect::TakesAway];
     gains_and_losses(changes, name, roles, effects, ["has the new roles", "loses the roles"]);
-    if old.token_sha256 != *token_sha256 {
+    if old.credential != *credential {
         changes.push(Change::named(name, Effect::Neutral, "has another API token"));
     }
 }

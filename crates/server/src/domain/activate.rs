@@ -8,6 +8,7 @@ use breakglass_types::claims::Claims;
 use serde_json::json;
 
 use super::{OnlyRequester, Refused, TrustedMoment, find, locked};
+use crate::access::Access;
 use crate::app::App;
 use crate::auth::identity::has_submitted;
 use crate::clock::Moment;
@@ -39,12 +40,12 @@ pub async fn take_token(
 ) -> Result<TokenTaken, Refused> {
     let now = now.moment();
     let request = find::request(app, now, id).await?;
-    check(who, now, &request)?;
+    check(app, who, now, &request)?;
     // What a grant is never changes: it is signed before the lock is taken.
     let claims = claims(app, now, who, &request)?;
     let minted =
         app.issuer().mint(&claims).map_err(|error| Refused::Internal(error.to_string()))?;
-    let again = |request: &Request| check(who, now, request);
+    let again = |request: &Request| check(app, who, now, request);
     let (mut change, request) = locked::under(app, now, id, again).await?;
     if let Some(cause) = change.unproven(&request).await? {
         tracing::error!(
@@ -66,7 +67,7 @@ pub async fn take_token(
     Ok(TokenTaken { minted, claims, request })
 }
 
-fn check(who: &Person, now: Moment, request: &Request) -> Result<(), Refused> {
+fn check(app: &App, who: &Person, now: Moment, request: &Request) -> Result<(), Refused> {
     if request.requester != who.name {
         return Err(Refused::NotTheRequester(OnlyRequester::TakeToken));
     }
@@ -78,6 +79,9 @@ fn check(who: &Person, now: Moment, request: &Request) -> Result<(), Refused> {
     }
     if !request.has_begun(now) {
         return Err(Refused::NotBegun(request.approved_at.unwrap_or_default()));
+    }
+    if request.activated_at.is_none() {
+        Access::of(&app.config()).check_activate(who, request.held_scopes())?;
     }
     Ok(())
 }

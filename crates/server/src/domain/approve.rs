@@ -104,10 +104,10 @@ fn check(
     let narrowed = narrowed?;
     let requester = config.person(&request.requester);
     let requester = requester.ok_or(Refused::NoLongerAllowed(NoLonger::Requester))?;
-    if !has_submitted(requester, request) {
+    if !has_submitted(&requester, request) {
         return Err(Refused::NoLongerAllowed(NoLonger::Credential));
     }
-    let assessed = access.assess(requester, &narrowed.scopes, narrowed.duration_s);
+    let assessed = access.assess(&requester, &narrowed.scopes, narrowed.duration_s);
     let assessment = assessed.map_err(|why| match why {
         // Not that it is allowed no longer: that it is not known.
         access::Refused::MembershipUnknown => why.into(),

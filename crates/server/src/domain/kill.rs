@@ -198,7 +198,7 @@ impl Kill<'_> {
             }
             Target::Subject(name) => {
                 let folded = Folded::new(name);
-                let known = config.people.iter().any(|person| folded.is(&person.name));
+                let known = config.people.has_like(&folded);
                 if known { Ok(()) } else { Err(Refused::NoSuchPerson(name.to_owned())) }
             }
             Target::All | Target::Grant(_) | Target::Incident(_) => Ok(()),

@@ -1,6 +1,7 @@
 //! People who are no longer in the configuration: their grants end, and their pending requests.
 //!
-//! 1. A holder is a person of the configuration, byte for byte: another spelling of the name is another person.
+//! 1. A holder is a person of the configuration, or of an identity provider that is in it, byte for byte: another spelling
+//!    of the name is another person. That a provider says less of a person than before ends nothing.
 //! 2. What a person approved stays approved when that person leaves: it was right when it was done, and an
 //!    approver who thinks otherwise revokes it.
 //! 3. Where the configuration says `keep_grants_of_leavers`, nothing ends, and the log says what goes on.
@@ -84,8 +85,7 @@ pub async fn end_holders(app: &App) -> Result<Ended, StoreError> {
 }
 
 fn leavers(config: &Config, holders: Vec<String>) -> Vec<String> {
-    let known: BTreeSet<&str> = config.people.iter().map(|person| person.name.as_str()).collect();
-    holders.into_iter().filter(|name| !known.contains(name.as_str())).collect()
+    holders.into_iter().filter(|name| config.people.get(name).is_none()).collect()
 }
 
 async fn end(app: &App, now: Moment, ended: &mut Ended) -> Result<(), StoreError> {

@@ -18,6 +18,7 @@
 //! revoke      a grant is ended, or given back                        -> revoked
 //! kill        many grants are ended
 //! leave       a person has left: their requests and grants end
+//! sessions    a person signs in, goes on, and signs out
 //! ```
 
 mod activate;
@@ -34,6 +35,7 @@ mod locked;
 mod narrowing;
 mod refused;
 mod revoke;
+pub mod sessions;
 mod submit;
 
 pub use activate::{TokenTaken, take_token};

@@ -27,6 +27,9 @@ pub enum Refused {
     /// There is no such grant.
     #[error("unknown grant")]
     GrantUnknown,
+    /// There is no such session, or it is another person's.
+    #[error("unknown session")]
+    SessionUnknown,
     /// It is decided already, or has lapsed.
     #[error("the request is {}", .0.word())]
     NotPending(State),

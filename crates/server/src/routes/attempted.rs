@@ -72,7 +72,7 @@ pub(super) async fn observe(State(app): State<App>, mut request: Request, next: 
 }
 
 fn anywhere(app: &App, headers: Option<&HeaderMap>, asked: &Asked) -> Option<KnownCaller> {
-    known(headers?, asked.certificate.as_deref(), &app.config())
+    known(headers?, asked.certificate.as_deref(), app)
 }
 
 /// Whether such an answer says that the caller may not, or not any more.

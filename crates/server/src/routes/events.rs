@@ -14,7 +14,7 @@ use tokio::time::{Duration, Instant, timeout};
 use super::body::{FieldErrors, QueryString, wait};
 use crate::access::Access;
 use crate::app::App;
-use crate::auth::identity::{AsAuditor, still_configured};
+use crate::auth::identity::{AsAuditor, CurrentSession, still_known};
 use crate::clock::{Moment, written};
 use crate::problem::{Problem, Reason};
 use crate::store::Event;
@@ -28,6 +28,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) async fn handler(
     State(app): State<App>,
     AsAuditor(person): AsAuditor,
+    session: CurrentSession,
     QueryString(query): QueryString<EventsQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Events>), Problem> {
     let wait = wait(query.wait)?;
@@ -43,7 +44,7 @@ pub(super) async fn handler(
         let events = app.store().events_after(seq, PAGE).await?;
         // A reload may have come in between.
         let config = app.config();
-        let person = still_configured(&config.people, &person)?;
+        let person = still_known(&app, &config, &person, &session)?;
         Access::of(&config).check_auditor(&person)?;
         let left = wait.saturating_sub(start.elapsed());
         if !events.is_empty() || left.is_zero() || app.is_stopping() {

@@ -97,7 +97,7 @@ async fn guard(
     }
     let (mut parts, body) = request.into_parts();
     let config = app.config();
-    let admitted = identity::authenticate(&mut parts, &config)
+    let admitted = identity::authenticate(&mut parts, &app, &config)
         .and_then(|caller| admit(verb, &caller, Access::of(&config)));
     match admitted {
         Ok(()) => Ok(next.run(Request::from_parts(parts, body)).await),
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn what_a_credential_says_is_decided_by_the_guard() {
         let config = Config::parse(CONFIG).unwrap();
-        let person = |name| Caller::Person(Arc::clone(config.person(name).unwrap()));
+        let person = |name| Caller::Person(config.person(name).unwrap());
         let proxy = Caller::Proxy(Arc::clone(&config.proxies[0]));
         for (verb, erin, grace, envoy) in [
             (Verb::Deny, None, None, Some(Reason::PeopleOnly)),

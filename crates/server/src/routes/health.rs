@@ -19,7 +19,7 @@ pub(super) async fn alive(detail: bool, State(app): State<App>, mut parts: Parts
     if detail
         && query.split('&').any(|parameter| parameter == "detail=1")
         // Whoever else asks learns what anybody does.
-        && let Ok(Caller::Person(person)) = identity::authenticate(&mut parts, &app.config())
+        && let Ok(Caller::Person(person)) = identity::authenticate(&mut parts, &app, &app.config())
         && Access::of(&app.config()).is_auditor(&person)
     {
         return Json(health_detail::of(&app));

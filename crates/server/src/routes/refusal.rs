@@ -28,6 +28,10 @@ impl From<Refused> for Problem {
                 Reason::GrantUnknown,
                 "there is no grant with this id: `breakglass status` lists those you may see",
             ),
+            Refused::SessionUnknown => Problem::new(
+                Reason::SessionUnknown,
+                "there is no session with this id: `GET /v1/sessions` lists those you may see",
+            ),
             Refused::NotPending(state) => not_pending(state),
             Refused::NotTheRequester(what) => {
                 Problem::new(Reason::NotTheRequester, only_requester(what))

@@ -9,7 +9,7 @@ use super::body::{Id, QueryString, wait};
 use super::view::view_in_full;
 use crate::access::Access;
 use crate::app::App;
-use crate::auth::identity::{AsPerson, still_configured};
+use crate::auth::identity::{AsPerson, CurrentSession, still_known};
 use crate::clock::Moment;
 use crate::domain;
 use crate::problem::Problem;
@@ -18,6 +18,7 @@ use crate::store;
 pub(super) async fn handler(
     State(app): State<App>,
     AsPerson(person): AsPerson,
+    session: CurrentSession,
     Id(id): Id,
     QueryString(parameters): QueryString<ShowQuery>,
 ) -> Result<Json<View>, Problem> {
@@ -31,7 +32,7 @@ pub(super) async fn handler(
         let now = app.now();
         let request = domain::request(&app, now, &id).await?;
         let config = app.config();
-        let person = still_configured(&config.people, &person)?;
+        let person = still_known(&app, &config, &person, &session)?;
         Access::of(&config).check_involved(&person, &domain::held::request(&request))?;
         let left = wait.saturating_sub(start.elapsed());
         let is_news = request.state != store::State::Pending

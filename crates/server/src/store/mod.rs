@@ -7,6 +7,7 @@
 //! Nothing outside relies on SQLite's one writer: what has to stand still while a use case decides, it reads through its
 //! change; what has an order takes its place from the locked row ([`positions`]).
 
+mod accounts;
 mod batch;
 mod chain;
 mod change;
@@ -36,6 +37,7 @@ pub mod restore;
 mod row;
 mod scope_rules;
 mod service_trail;
+mod sessions;
 mod spellings;
 mod trail_head;
 pub(crate) mod write;
@@ -52,6 +54,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+pub use accounts::Account;
 pub use breakglass_api::request::State;
 pub use change::{Change, Changed, Recorded};
 pub use clock::ClockRow;
@@ -72,6 +75,10 @@ pub use proof::Unproven;
 pub use requests::Submission;
 pub use row::{ApprovalRow, Request};
 pub use service_trail::{Act, SERVICE};
+pub use sessions::{
+    Code, FactorRow, NewCode, NewSession, NewTokens, Presented, Session, SessionEnd, SessionFilter,
+    SessionState,
+};
 pub use spellings::Kind;
 pub use trail_head::TrailHead;
 use write::{Write, reusable};

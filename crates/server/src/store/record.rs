@@ -254,6 +254,9 @@ pub(super) fn event_of(action: ServiceAction) -> EventType {
         ServiceAction::ProbeVerdict => EventType::ProbeJudged,
         ServiceAction::Reload => EventType::ConfigurationRead,
         ServiceAction::Restored => EventType::Restored,
+        ServiceAction::SessionBegan => EventType::SessionBegan,
+        ServiceAction::SessionEnded => EventType::SessionEnded,
+        ServiceAction::SignedIn => EventType::SignedIn,
     }
 }
 

@@ -69,10 +69,10 @@ fn a_field_that_is_missing_or_an_empty_list_is_an_error() {
             &format!("people: {EMPTY}"),
             &format!("proxies: {EMPTY}"),
             "scopes[0]: expected an object, found a number",
-            "colour: unknown field; the fields here are `activate_within`, `auditors`, `database`, `definitions`, `evidence_database`, \
+            "colour: unknown field; the fields here are `activate_within`, `administrators`, `auditors`, `database`, `definitions`, `evidence_database`, \
              `evidence_retention`, `evidence_thin_after`, \
-             `incident_pattern`, `insecure_http`, `issuer`, `keep_grants_of_leavers`, `key_directory`, `listen`, `listeners`, \
-             `max_connections`, `max_connections_per_address`, \
+             `identity_providers`, `incident_pattern`, `insecure_http`, `issuer`, `keep_grants_of_leavers`, `key_directory`, `listen`, `listeners`, \
+             `max_connections`, `max_connections_per_address`, `max_directory_age`, \
              `max_pending_requests`, `pending_lifetime`, `people`, `proxies`, `responders`, `scopes`, `signing_keys`, \
              `tls`, `trail_heads`",
         ]

@@ -74,6 +74,6 @@ async fn the_database_has_neither_the_token_nor_its_digest() {
     let found = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
     assert!(!found(&digest) && !found(hex("alice").as_bytes()) && !found(b"token-alice"));
     let person = breakglass_server::config::Config::parse(&config(&service.directory)).unwrap();
-    let kept = breakglass_server::auth::identity::fingerprint(person.person("alice").unwrap());
+    let kept = breakglass_server::auth::identity::fingerprint(&person.person("alice").unwrap());
     assert!(found(&kept));
 }

@@ -70,6 +70,8 @@ mod request_digest;
 mod responders;
 mod revoke;
 mod scopes;
+mod session_people;
+mod session_store;
 mod storage;
 mod store;
 mod submissions;

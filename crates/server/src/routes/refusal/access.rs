@@ -66,10 +66,17 @@ impl From<Refused> for Problem {
                  audit"
                     .to_owned(),
             ),
+            Refused::NotAnAdministrator => (
+                Reason::NotAnAdministrator,
+                "only members of the groups that the service's configuration lists under `administrators` may \
+                 see and end the sessions of other people"
+                    .to_owned(),
+            ),
             Refused::MembershipUnknown => (
                 Reason::MembershipUnknown,
                 "it cannot be known now: the service has no answer about who is in one of the groups that \
-                 this takes; try again"
+                 this takes, or one that is too old; try again, and if you signed in a while ago, sign in again with \
+                 `breakglass login`"
                     .to_owned(),
             ),
         };

@@ -21,7 +21,7 @@ use serde_json::json;
 use super::check::{Report, check_database};
 use super::events::{Happened, ServiceAct};
 use super::maintenance::{MaintenanceError, now, open_to_read};
-use super::{SERVICE, Store, StoreError, Target, TrailHead};
+use super::{SERVICE, SessionEnd, Store, StoreError, Target, TrailHead};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::database_lock::DatabaseLock;
@@ -147,6 +147,8 @@ async fn write(
             .fetch_one(&mut *change.0)
             .await?;
     let ended = carry::end(&mut change, now, replaced, &live).await?;
+    // A session that was ended after the backup would live again, and so would its refresh tokens.
+    let sessions = change.end_all_sessions(now, SERVICE, SessionEnd::Restored).await?;
     let mut held = 0_usize;
     for grant in &kept {
         held = held.saturating_add(usize::from(change.revocation(&grant.jti).await?.is_none()));
@@ -155,6 +157,7 @@ async fn write(
         "from": from, "lost": lost, "replaced": replaced.state, "ended_since": ended.carried,
         "made_since": ended.made_since, "unknown": ended.unknown, "kept": held,
         "not_carried": ended.not_carried, "cancelled": ended.cancelled.len(),
+        "sessions": sessions,
     });
     let act = ServiceAct { actor: SERVICE, action: ServiceAction::Restored, detail: &detail };
     let mut happened = vec![Happened::Service(act)];

@@ -1,0 +1,127 @@
+//! A session is ended before its time: by its owner, by an administrator, by a person who has a token of it, or because a
+//! code or a refresh token was used a second time.
+
+use breakglass_api::trail::ServiceAction;
+
+use super::ended;
+use crate::access::Access;
+use crate::app::App;
+use crate::auth::live_sessions::SessionChange;
+use crate::clock::Moment;
+use crate::config::Person;
+use crate::domain::Refused;
+use crate::session_token::{RefreshToken, sha256};
+use crate::store::{
+    Change, Happened, SERVICE, ServiceAct, Session, SessionEnd, SessionState, StoreError,
+};
+
+/// Ends the session with this id, and returns it as it is then; one that is over already stays as it is.
+///
+/// # Errors
+/// [`Refused`] if there is none that is known to `who`, or `who` may not.
+pub async fn end(
+    app: &App,
+    who: &Person,
+    now: Moment,
+    id: &str,
+    source: Option<&str>,
+) -> Result<Session, Refused> {
+    let session = app.store().session(id).await?.ok_or(Refused::SessionUnknown)?;
+    let why = if session.account == who.name {
+        SessionEnd::SignedOut
+    } else {
+        Access::of(&app.config()).check_administrator(who)?;
+        SessionEnd::Administrator
+    };
+    end_by(app, who, now, id, why, source).await
+}
+
+/// Ends the session of this access token or refresh token, of any age: to have it is the right to end it. Returns nothing
+/// where it is of no session here.
+///
+/// # Errors
+/// [`Refused`] if the database does not do it.
+pub async fn end_by_token(
+    app: &App,
+    who: &Person,
+    now: Moment,
+    token: &str,
+    source: Option<&str>,
+) -> Result<Option<Session>, Refused> {
+    let id = match RefreshToken::parse(token) {
+        Some(token) => {
+            app.store().session_by_handle(&token.handle_sha256()).await?.map(|one| one.id)
+        }
+        None => app.sessions().find(&sha256(token), now).map(|found| found.session.to_string()),
+    };
+    let Some(id) = id else { return Ok(None) };
+    end_by(app, who, now, &id, SessionEnd::RevokedByToken, source).await.map(Some)
+}
+
+async fn end_by(
+    app: &App,
+    who: &Person,
+    now: Moment,
+    id: &str,
+    why: SessionEnd,
+    source: Option<&str>,
+) -> Result<Session, Refused> {
+    let alone = app.sessions().change().await;
+    let change = app.store().change().await?;
+    let session = end_one(&alone, change, now, id, (&who.name, why), source).await?;
+    // Who waits with it for something gets its answer.
+    app.waits().wake_all();
+    session.ok_or(Refused::SessionUnknown)
+}
+
+/// Ends the session of which a code or a refresh token was used a second time.
+pub(super) async fn end_reused(
+    alone: &SessionChange<'_>,
+    change: Change,
+    now: Moment,
+    id: &str,
+    why: SessionEnd,
+    source: Option<&str>,
+) -> Result<(), StoreError> {
+    let session = end_one(alone, change, now, id, (SERVICE, why), source).await?;
+    let account = session.map(|session| session.account);
+    tracing::warn!(
+        session = id,
+        account,
+        source,
+        reason = why.word(),
+        "session ended: two clients have it"
+    );
+    Ok(())
+}
+
+async fn end_one(
+    alone: &SessionChange<'_>,
+    mut change: Change,
+    now: Moment,
+    id: &str,
+    (actor, why): (&str, SessionEnd),
+    source: Option<&str>,
+) -> Result<Option<Session>, StoreError> {
+    let session = change.session(id).await?;
+    let Some(session) = session.filter(|one| one.state(now) != SessionState::Ended) else {
+        let session = change.session(id).await?;
+        change.abandon().await?;
+        return Ok(session);
+    };
+    change.end_session(now, id, actor, why).await?;
+    let ended_session = change.session(id).await?;
+    let detail = ended(&session, why, source);
+    let act = ServiceAct { actor, action: ServiceAction::SessionEnded, detail: &detail };
+    let recorded = change.record(now, &[Happened::Service(act)]).await?;
+    alone.end(id);
+    recorded.commit().await?;
+    tracing::info!(
+        session = id,
+        account = session.account,
+        actor,
+        reason = why.word(),
+        "session ended"
+    );
+    Ok(ended_session)
+}

@@ -1,0 +1,50 @@
+//! What memory has of accounts and sessions when the service starts.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::clock::Moment;
+use crate::config::{AccountEntry, Credential, Person};
+use crate::store::{Account, StoreError};
+
+/// How many accounts are read at once.
+const STEP: i64 = 5_000;
+
+/// Reads the accounts, and the access tokens that count: before the service answers its first request.
+///
+/// # Errors
+/// [`StoreError`] if the database cannot tell.
+pub async fn load(app: &App) -> Result<(), StoreError> {
+    let mut last = String::new();
+    loop {
+        let accounts = app.store().accounts_after(&last, STEP).await?;
+        let Some(name) = accounts.last().map(|account| account.name.clone()) else { break };
+        last = name;
+        accounts.iter().for_each(|account| app.accounts().put(entry(account)));
+    }
+    let change = app.sessions().change().await;
+    for session in app.store().live_sessions(app.now()).await? {
+        change.put(&session);
+    }
+    Ok(())
+}
+
+/// The account as memory has it.
+pub(super) fn entry(account: &Account) -> AccountEntry {
+    let person = Person {
+        name: account.name.clone(),
+        credential: Credential::Account {
+            issuer: account.issuer.clone(),
+            subject: account.subject.clone(),
+        },
+        groups: account.groups.clone().unwrap_or_default(),
+        // No provider says a role: they are of the configuration.
+        roles: Vec::new(),
+    };
+    AccountEntry {
+        person: Arc::new(person),
+        provider: account.provider.clone(),
+        groups_known: account.groups.is_some(),
+        groups_at: Moment::from_seconds(account.groups_at),
+    }
+}

@@ -1,0 +1,79 @@
+//! Why there is no session.
+
+use crate::store::StoreError;
+
+/// Why a person who signed in at a provider is not signed in here.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInRefused {
+    /// What the provider says who the person is, is no name that this service takes.
+    #[error("the name `{name}` of this account cannot be used here: {why}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What was expected.
+        why: String,
+    },
+    /// Another person has the name, or one that looks like it.
+    #[error(
+        "the name `{name}` of this account is, or looks like, that of {other}: rename that entry"
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Whose it is.
+        other: String,
+    },
+    /// The account is known by another name, or the name is of another account: the entry of its provider was renamed, or
+    /// has another issuer.
+    #[error(
+        "the account `{name}` is known as `{known}` of the issuer `{issuer}`: give the entry of that issuer in \
+         `identity_providers` the name that it had"
+    )]
+    OtherAccount {
+        /// The name that it would have.
+        name: String,
+        /// The name that is known.
+        known: String,
+        /// The issuer of the known one.
+        issuer: String,
+    },
+    /// The database did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a client gets no tokens (`invalid_grant`, RFC 6749 section 5.2).
+#[derive(Debug, thiserror::Error)]
+pub enum TokenRefused {
+    /// There is no such code or refresh token.
+    #[error("this {0} is not known: sign in again with `breakglass login`")]
+    Unknown(&'static str),
+    /// The code is of another client, redirect or challenge.
+    #[error("the code was not given for this `{0}`: sign in again with `breakglass login`")]
+    NotBound(&'static str),
+    /// The code's time is over.
+    #[error("this code is too old: sign in again with `breakglass login`")]
+    CodeExpired,
+    /// It was used before; the session that it was of is ended now.
+    #[error(
+        "this {what} was used before, so that another client may have it: the session is ended; sign in again with \
+         `breakglass login`"
+    )]
+    Reused {
+        /// A code or a refresh token.
+        what: &'static str,
+        /// Whose the session was.
+        account: String,
+    },
+    /// The session is over, idle or was ended, or its provider is not configured any more.
+    #[error("the session has ended ({why}): sign in again with `breakglass login`")]
+    Ended {
+        /// In a few words.
+        why: &'static str,
+        /// Whose it was.
+        account: String,
+    },
+    /// The database did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,159 @@
+//! A person has signed in at an identity provider: the account is made or brought up to date, and the client gets a code.
+
+use breakglass_api::trail::ServiceAction;
+use breakglass_audit::folded::Folded;
+use serde_json::json;
+
+use super::load::entry;
+use super::refused::SignInRefused;
+use crate::app::App;
+use crate::clock::Moment;
+use crate::config::Config;
+use crate::session_token::{code as new_code, sha256};
+use crate::store::{Account, FactorRow, Happened, NewCode, ServiceAct};
+use crate::text;
+
+/// What a provider said in which groups a person is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SaidGroups {
+    /// These; none where it is empty.
+    Known(Vec<String>),
+    /// It did not say, for this reason.
+    Unknown(String),
+}
+
+/// What a provider said of a person, verified.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// The name of the provider's entry.
+    pub provider: String,
+    /// Its issuer.
+    pub issuer: String,
+    /// The person there.
+    pub subject: String,
+    /// A name to show.
+    pub shown_name: Option<String>,
+    /// A mail address to show.
+    pub mail: Option<String>,
+    /// The groups.
+    pub groups: SaidGroups,
+    /// How the person authenticated, where a level was asked for and reached.
+    pub factor: Option<FactorRow>,
+    /// The address of the browser.
+    pub source: Option<String>,
+}
+
+/// What the code is bound to.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding<'a> {
+    /// The client.
+    pub client: &'a str,
+    /// Where the code is sent.
+    pub redirect_uri: &'a str,
+    /// `code_challenge` with `S256`.
+    pub code_challenge: &'a str,
+}
+
+impl SignedIn {
+    /// `<provider>:<subject>`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.provider, self.subject)
+    }
+
+    fn account(&self, now: Moment) -> Account {
+        let (groups, groups_unknown) = match &self.groups {
+            SaidGroups::Known(groups) => (Some(groups.clone()), None),
+            SaidGroups::Unknown(why) => (None, Some(why.clone())),
+        };
+        Account {
+            name: self.name(),
+            provider: self.provider.clone(),
+            issuer: self.issuer.clone(),
+            subject: self.subject.clone(),
+            shown_name: self.shown_name.clone(),
+            mail: self.mail.clone(),
+            groups,
+            groups_unknown,
+            groups_at: now.seconds(),
+            signed_in_at: now.seconds(),
+        }
+    }
+}
+
+/// Signs the person in, and returns the authorization code.
+///
+/// # Errors
+/// [`SignInRefused`].
+pub async fn sign_in(
+    app: &App,
+    now: Moment,
+    who: &SignedIn,
+    binding: Binding<'_>,
+) -> Result<String, SignInRefused> {
+    let account = who.account(now);
+    check_name(&app.config(), &account.name)?;
+    let code = new_code(app.randomness());
+    let alone = app.sessions().change().await;
+    let mut change = app.store().change().await?;
+    let is_it = |known: &Account| {
+        (&known.name, &known.provider, &known.issuer, &known.subject)
+            == (&account.name, &account.provider, &account.issuer, &account.subject)
+    };
+    if let Some(other) = change.accounts_like(&account).await?.into_iter().find(|one| !is_it(one)) {
+        change.abandon().await?;
+        return Err(SignInRefused::OtherAccount {
+            name: account.name,
+            known: other.name,
+            issuer: other.issuer,
+        });
+    }
+    change.keep_account(&account).await?;
+    let new = NewCode {
+        sha256: sha256(&code),
+        account: &account.name,
+        client: binding.client,
+        redirect_uri: binding.redirect_uri,
+        code_challenge: binding.code_challenge,
+        factor: who.factor.as_ref(),
+    };
+    change.keep_code(now, &new).await?;
+    let detail = json!({
+        "account": account.name, "provider": account.provider, "client": binding.client, "source": who.source,
+        "groups": account.groups, "groups_unknown": account.groups_unknown, "factor": who.factor,
+    });
+    let act = ServiceAct { actor: &account.name, action: ServiceAction::SignedIn, detail: &detail };
+    change.record(now, &[Happened::Service(act)]).await?.commit().await?;
+    app.accounts().put(entry(&account));
+    drop(alone);
+    tracing::info!(
+        account = account.name,
+        provider = account.provider,
+        source = who.source,
+        "signed in"
+    );
+    Ok(code)
+}
+
+/// The name is one that the rest of the service takes, and no listed caller has one that looks like it.
+fn check_name(config: &Config, name: &str) -> Result<(), SignInRefused> {
+    text::configured_name(name).map_err(|why| SignInRefused::Name { name: escaped(name), why })?;
+    let folded = Folded::new(name);
+    let people = config.people.iter().map(|person| ("people", &person.name));
+    let proxies = config.proxies.iter().map(|proxy| ("proxies", &proxy.name));
+    match people.chain(proxies).find(|(_, other)| folded.is(other)) {
+        Some((list, other)) => Err(SignInRefused::NameTaken {
+            name: name.to_owned(),
+            other: format!("`{other}` in `{list}`"),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The longest name that a message repeats, in characters.
+const SHOWN: usize = 128;
+
+/// Fit to be shown: the name is not what the service takes.
+fn escaped(name: &str) -> String {
+    name.chars().take(SHOWN).flat_map(char::escape_debug).collect()
+}

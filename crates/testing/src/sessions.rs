@@ -1,0 +1,84 @@
+//! People who have signed in, without the pages of a provider: what it said of them is given.
+
+use breakglass_server::domain::sessions::{
+    Binding, Exchange, SaidGroups, SignInRefused, SignedIn, TokenRefused, Tokens, begin, refresh,
+    sign_in,
+};
+use tempfile::TempDir;
+
+use crate::service::{START, Service, config};
+
+pub const CLIENT: &str = "breakglass-cli";
+pub const REDIRECT: &str = "http://127.0.0.1:4711/callback";
+/// The example of RFC 7636, appendix B.
+pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// The issuer of a provider that no test asks.
+pub fn issuer(provider: &str) -> String {
+    format!("https://{provider}.test")
+}
+
+/// The configuration that all tests share, with `top` fields and the providers `corp`, whose people may approve, and
+/// `partner`.
+pub fn config_with_providers(directory: &TempDir, top: &str) -> String {
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, "s3cret").unwrap();
+    let entry = |name: &str, more: &str| {
+        format!(
+            "[[identity_providers]]\nname = \"{name}\"\nissuer = \"{}\"\nclient_id = \"breakglass\"\n\
+             client_authentication.secret_file = \"{}\"\n{more}\n",
+            issuer(name),
+            secret.display()
+        )
+    };
+    let providers = [entry("corp", "may_approve = true"), entry("partner", "")].concat();
+    format!("administrators = [\"admins\"]\n{top}\n{}{providers}", config(directory))
+}
+
+pub async fn service() -> Service {
+    let directory = tempfile::tempdir().unwrap();
+    let text = config_with_providers(&directory, "");
+    Service::start_with(directory, &text, START).await
+}
+
+/// What `provider` says of the person `subject`.
+pub fn said(provider: &str, subject: &str, groups: &[&str]) -> SignedIn {
+    SignedIn {
+        provider: provider.to_owned(),
+        issuer: issuer(provider),
+        subject: subject.to_owned(),
+        shown_name: Some(subject.to_uppercase()),
+        mail: None,
+        groups: SaidGroups::Known(groups.iter().map(|&group| group.to_owned()).collect()),
+        factor: None,
+        source: Some("192.0.2.1".to_owned()),
+    }
+}
+
+pub fn binding() -> Binding<'static> {
+    Binding { client: CLIENT, redirect_uri: REDIRECT, code_challenge: CHALLENGE }
+}
+
+pub fn exchange(code: &str) -> Exchange<'_> {
+    let source = Some("192.0.2.2");
+    Exchange { code, client: CLIENT, redirect_uri: REDIRECT, verifier: VERIFIER, source }
+}
+
+pub async fn code(service: &Service, who: &SignedIn) -> Result<String, SignInRefused> {
+    sign_in(&service.app, service.app.now(), who, binding()).await
+}
+
+pub async fn begun(service: &Service, code: &str) -> Result<Tokens, TokenRefused> {
+    begin(&service.app, service.app.now(), &exchange(code)).await
+}
+
+pub async fn refreshed(service: &Service, token: &str) -> Result<Tokens, TokenRefused> {
+    refresh(&service.app, service.app.now(), token, CLIENT, Some("192.0.2.3")).await
+}
+
+/// The tokens of a session of this person.
+pub async fn session(service: &Service, who: &SignedIn) -> Tokens {
+    let code = code(service, who).await.unwrap();
+    begun(service, &code).await.unwrap()
+}
