@@ -8,7 +8,8 @@
 //!    `required` in the document all the same.
 //! 3. Lists of words are enums ([`words`]); where they are read, one of a newer service is kept as it came.
 //! 4. Instants are [`Instant`]s; durations are texts such as `30m`; positions in the feed are epochs.
-//! 5. Every refusal is a [`problem::Problem`], those under `/oauth2` too.
+//! 5. Every refusal is a [`problem::Problem`], those under `/oauth2` too, but for `/oauth2/token`, whose clients read the
+//!    errors of RFC 6749 ([`session::OAuthError`]).
 
 pub mod attempts;
 pub mod document;
@@ -29,6 +30,7 @@ pub mod request;
 pub mod revocation;
 mod schemas;
 pub mod scopes;
+pub mod session;
 pub mod token;
 pub mod trail;
 pub mod words;

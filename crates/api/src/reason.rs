@@ -97,6 +97,8 @@ words! {
         SessionEnded = "session_ended",
         /// There is no such session.
         SessionUnknown = "session_unknown",
+        /// No identity provider is configured.
+        SignInNotConfigured = "sign_in_not_configured",
         /// The person signed in at the identity provider, and is not let in here.
         SignInRefused = "sign_in_refused",
         /// The database is locked, or all connections to it are in use.
@@ -161,7 +163,8 @@ impl Reason {
             | Reason::ProbeUnknown
             | Reason::ProxyUnknown
             | Reason::RequestUnknown
-            | Reason::SessionUnknown => 404,
+            | Reason::SessionUnknown
+            | Reason::SignInNotConfigured => 404,
             Reason::MethodNotAllowed => 405,
             Reason::ApprovalUnproven
             | Reason::DigestRequired
@@ -250,6 +253,7 @@ impl Reason {
             Reason::SelfApproval => "Nobody approves their own request",
             Reason::SessionEnded => "The session has ended",
             Reason::SessionUnknown => "Unknown session",
+            Reason::SignInNotConfigured => "No identity provider",
             Reason::SignInRefused => "Sign-in refused",
             Reason::StorageBusy => "The database is busy",
             Reason::StorageFull => "The disk is full",

@@ -19,6 +19,7 @@ use crate::probes::Probes;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::reload::Reloads;
+use crate::signin::{Providers, Seals};
 use crate::store::Store;
 use crate::timekeeper::{Doubt, Timekeeper, TrustedMoment};
 use crate::tls::Endpoint;
@@ -38,7 +39,8 @@ struct Parts {
     accounts: Arc<Accounts>,
     sessions: LiveSessions,
     reloads: Reloads,
-    randomness: Randomness,
+    randomness: Arc<Randomness>,
+    seals: Seals,
     metrics: Metrics,
     feed: Feed,
     readiness: Readiness,
@@ -56,11 +58,16 @@ struct Setup {
     config: Arc<Config>,
     definitions: Arc<Definitions>,
     chain_owners: Arc<ChainOwners>,
+    providers: Arc<Providers>,
     digest: Option<Arc<str>>,
 }
 
 impl Setup {
-    fn new(configured: Configured, accounts: &Arc<Accounts>) -> Setup {
+    fn new(
+        configured: Configured,
+        accounts: &Arc<Accounts>,
+        randomness: &Arc<Randomness>,
+    ) -> Setup {
         let Configured { mut config, definitions, digest } = configured;
         config.people.sign_in(
             Arc::clone(accounts),
@@ -68,8 +75,9 @@ impl Setup {
             config.max_directory_age,
         );
         let chain_owners = Arc::new(ChainOwners::new(&config.proxies));
+        let providers = Arc::new(Providers::new(&config.identity_providers, randomness));
         let (config, definitions) = (Arc::new(config), Arc::new(definitions));
-        Setup { config, definitions, chain_owners, digest: digest.map(Arc::from) }
+        Setup { config, definitions, chain_owners, providers, digest: digest.map(Arc::from) }
     }
 }
 
@@ -115,12 +123,13 @@ impl App {
         let news = watch::Sender::new(News::default());
         let now = timekeeper.now();
         let timekeeper = Arc::new(timekeeper);
+        let randomness = Arc::new(randomness);
         let clock = Arc::clone(&timekeeper);
         let accounts = Arc::new(Accounts::new(move || clock.now()));
         let feed = Feed::new(Some(now));
         let evidence = Evidence::new(&configured.config);
         App(Arc::new(Parts {
-            setup: RwLock::new(Setup::new(configured, &accounts)),
+            setup: RwLock::new(Setup::new(configured, &accounts, &randomness)),
             accounts,
             sessions: LiveSessions::default(),
             store,
@@ -128,6 +137,7 @@ impl App {
             issuer,
             timekeeper,
             reloads: Reloads::new(now),
+            seals: Seals::new(&randomness),
             randomness,
             metrics,
             feed,
@@ -160,6 +170,18 @@ impl App {
         self.setup().definitions
     }
 
+    /// The identity providers at which people sign in.
+    #[must_use]
+    pub fn providers(&self) -> Arc<Providers> {
+        self.setup().providers
+    }
+
+    /// What seals the sign-ins that are under way.
+    #[must_use]
+    pub fn seals(&self) -> &Seals {
+        &self.0.seals
+    }
+
     /// Whose audit chains are whose.
     #[must_use]
     pub fn chain_owners(&self) -> Arc<ChainOwners> {
@@ -168,7 +190,7 @@ impl App {
 
     /// Takes another configuration: every request that begins from now on sees it. Who waits looks again.
     pub fn reconfigure(&self, configured: impl Into<Configured>) {
-        let setup = Setup::new(configured.into(), &self.0.accounts);
+        let setup = Setup::new(configured.into(), &self.0.accounts, &self.0.randomness);
         // It is replaced in one assignment.
         *self.0.setup.write().unwrap_or_else(PoisonError::into_inner) = setup;
         self.0.news.send_modify(|news| news.changes = news.changes.wrapping_add(1));

@@ -46,6 +46,7 @@ pub mod routes;
 pub mod server;
 mod service_metrics;
 pub mod session_token;
+pub mod signin;
 pub mod store;
 pub mod tasks;
 pub mod text;

@@ -64,5 +64,9 @@ pub const SESSION_IDLE_S: i64 = 60 * 60;
 /// How long after a refresh token was used its client may use it again, because the answer was lost, in milliseconds.
 pub const REFRESH_GRACE_MS: i64 = 30_000;
 
+/// How much earlier than the first use of a refresh token its second use can seem to be, in milliseconds: of two requests at
+/// once the one that asked for the time first can have its turn second.
+pub const REFRESH_BEFORE_MS: i64 = -5_000;
+
 /// How long a session stays listed after its end, in seconds.
 pub const SESSION_LISTED_S: i64 = 30 * 24 * 60 * 60;

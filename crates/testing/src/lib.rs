@@ -30,6 +30,8 @@ pub mod http2;
 pub mod keycloak;
 pub mod log;
 #[cfg(feature = "service")]
+pub mod provider;
+#[cfg(feature = "service")]
 pub mod service;
 #[cfg(feature = "service")]
 pub mod sessions;

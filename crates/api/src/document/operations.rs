@@ -7,12 +7,12 @@ use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthentic
 use super::operation::{Caller, Operation};
 use crate::{
     attempts, events, evidence, feed, heads, health, introspection, jwks, probe, proxies, request,
-    revocation, scopes, token, trail,
+    revocation, scopes, session, token, trail,
 };
 
 /// All of them.
 pub(super) fn all() -> Vec<Operation> {
-    [requests(), revocations(), proxies_and_probes(), audit(), tokens(), service()]
+    [requests(), revocations(), proxies_and_probes(), audit(), tokens(), sessions(), service()]
         .into_iter()
         .flatten()
         .collect()
@@ -276,7 +276,7 @@ fn tokens() -> Vec<Operation> {
             "/oauth2/revoke",
             "revokeToken",
             Person,
-            "Revoke the grant of a token (RFC 7009).",
+            "End the grant of a break-glass token, or the session of an access token or a refresh token (RFC 7009).",
         )
         .asks_form::<token::TokenForm>(),
         get(
@@ -287,6 +287,60 @@ fn tokens() -> Vec<Operation> {
         )
         .with::<jwks::JwksQuery>()
         .answers::<jwks::Jwks>(),
+    ]
+}
+
+/// Signing in, and sessions.
+fn sessions() -> Vec<Operation> {
+    vec![
+        get(
+            "/oauth2/authorize",
+            "authorize",
+            Unauthenticated,
+            "Sign in (RFC 6749, RFC 7636): sends the browser to an identity provider, or lets the person choose one. 404 \
+             without identity providers.",
+        )
+        .with::<session::AuthorizeQuery>()
+        .answers_text(),
+        get(
+            "/signin/{provider}/callback",
+            "signInCallback",
+            Unauthenticated,
+            "Where an identity provider sends the browser back to: sends it on to the client, with a code or an error.",
+        )
+        .of("The name of the identity provider.")
+        .answers_text(),
+        post(
+            "/oauth2/token",
+            "exchange",
+            Unauthenticated,
+            "A code, or a refresh token, for the tokens of a session. Errors are those of RFC 6749 section 5.2.",
+        )
+        .asks_form::<session::TokenRequest>()
+        .answers::<session::SessionTokens>(),
+        get(
+            "/.well-known/oauth-authorization-server",
+            "authorizationServer",
+            Unauthenticated,
+            "The service as an authorization server (RFC 8414).",
+        )
+        .answers::<session::AuthorizationServer>(),
+        get(
+            "/v1/sessions",
+            "sessions",
+            Person,
+            "The caller's sessions, the newest first; for administrators those of all people. They are listed for 30 days \
+             after their end.",
+        )
+        .with::<session::SessionsQuery>()
+        .answers::<session::Sessions>(),
+        post(
+            "/v1/sessions/{id}/end",
+            "endSession",
+            Person,
+            "End a session: its owner, or an administrator. A second time tells of the first.",
+        )
+        .answers::<session::Session>(),
     ]
 }
 

@@ -11,6 +11,7 @@ use breakglass_api::proxies::{ConfigurationTaken, Forgotten, Proxies};
 use breakglass_api::request::{Request, Requests, State};
 use breakglass_api::revocation::{Killed, Revoked};
 use breakglass_api::scopes::{ForRequest, Scopes};
+use breakglass_api::session::{AuthorizationServer, OAuthError, Session, SessionTokens, Sessions};
 use breakglass_api::token::Issued;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
@@ -54,6 +55,24 @@ fn what_came_later_may_be_absent_and_nothing_else() {
     let read: ScopeOpens = least(json!({ "scope": "s" }));
     assert_eq!((read.digest, read.access, read.proxies), (None, None, None));
     least::<DefinedBy>(json!({ "same": 1, "other": 0, "unknown": 0 }));
+    let session = json!({
+        "id": "ses_1", "account": "corp:a", "client": "breakglass-cli", "source": null, "state": "live",
+        "began_at": AT, "used_at": AT, "ends_at": AT, "current": true,
+    });
+    let read: Session = least(session.clone());
+    assert_eq!((read.ended_at, read.end_reason, read.level), (None, None, None));
+    let read: Sessions = least(json!({ "sessions": [session] }));
+    assert_eq!(read.next, None);
+    least::<SessionTokens>(json!({
+        "access_token": "a", "token_type": "Bearer", "expires_in": 600, "refresh_token": "r", "account": "corp:a",
+        "session": "ses_1", "session_ends_at": AT,
+    }));
+    least::<OAuthError>(json!({ "error": "invalid_grant", "error_description": "d" }));
+    least::<AuthorizationServer>(json!({
+        "issuer": "i", "authorization_endpoint": "a", "token_endpoint": "t", "revocation_endpoint": "r", "jwks_uri": "j",
+        "response_types_supported": [], "grant_types_supported": [], "code_challenge_methods_supported": [],
+        "token_endpoint_auth_methods_supported": [], "authorization_response_iss_parameter_supported": true,
+    }));
     let read: Requests = least(json!({ "requests": [request()] }));
     assert_eq!(read.next, None);
     let read: Revoked =

@@ -9,6 +9,7 @@ use breakglass_api::problem::Problem;
 use breakglass_api::request::{Approve, Ask, ListQuery, Nothing, ShowQuery, Why};
 use breakglass_api::revocation::Kill;
 use breakglass_api::scopes::ScopesQuery;
+use breakglass_api::session::{AuthorizeQuery, SessionsQuery, TokenRequest};
 use breakglass_api::token::TokenForm;
 use breakglass_api::trail::AfterQuery;
 use breakglass_api::{Reason, words::Vocabulary};
@@ -48,9 +49,13 @@ fn a_member_that_the_service_does_not_know_is_refused() {
             ),
         ),
         ("AfterQuery", reads::<AfterQuery>(json!({}))),
+        ("SessionsQuery", reads::<SessionsQuery>(json!({}))),
     ] {
         assert_eq!(read, (true, false), "{name}");
     }
+    // RFC 6749 sections 3.1 and 3.2: parameters that are not known are ignored.
+    assert_eq!(reads::<AuthorizeQuery>(json!({})), (true, true));
+    assert_eq!(reads::<TokenRequest>(json!({})), (true, true));
     // RFC 7662 section 2.1 has other parameters, and a filter may be newer than the service.
     assert_eq!(reads::<TokenForm>(json!({ "token": "t" })), (true, true));
     let head = json!({ "chain": "c", "seq": 1, "hash": "h", "began": "b", "unknown": 1 });

@@ -115,6 +115,18 @@ verbs! {
     Events = "events": [Auditor];
     /// Read what known callers were refused.
     Attempts = "attempts": [Auditor];
+    /// Sign in.
+    Authorize = "authorize": [Anybody];
+    /// Come back from an identity provider.
+    SignInCallback = "signInCallback": [Anybody];
+    /// Get the tokens of a session for a code or a refresh token.
+    Exchange = "exchange": [Anybody];
+    /// Ask where people sign in.
+    AuthorizationServer = "authorizationServer": [Anybody];
+    /// List sessions: one's own, or those of all people.
+    Sessions = "sessions": [Person];
+    /// End a session.
+    EndSession = "endSession": [Person];
     /// Get the keys that prove tokens.
     Jwks = "jwks": [Anybody];
     /// Ask whether the process answers; an auditor learns more.
@@ -155,7 +167,11 @@ impl Verb {
         match self {
             Verb::Alive | Verb::Ready | Verb::Jwks => true,
             Verb::Metrics => serves.metrics,
-            Verb::Openapi => serves.people,
+            Verb::Openapi
+            | Verb::Authorize
+            | Verb::SignInCallback
+            | Verb::Exchange
+            | Verb::AuthorizationServer => serves.people,
             verb => {
                 (serves.people && verb.is_for_people())
                     || (serves.proxies && verb.admits(CallerKind::Proxy))

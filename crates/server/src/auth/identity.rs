@@ -8,7 +8,6 @@
 //! constant time, and all of them, so that an answer's time says nothing about any of them. A proxy may have a client
 //! certificate instead, or as well: see [`super::certificate`].
 
-use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
@@ -19,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::certificate::Owner;
-use super::live_sessions::LiveToken;
+use super::live_sessions::{LiveToken, session_ended};
 use crate::access::Access;
 use crate::app::App;
 use crate::config::{Config, Credential, Digest, Person, Proxy};
@@ -41,10 +40,6 @@ pub struct AsProxy(pub Arc<Proxy>);
 /// The caller is this person, who may audit.
 #[derive(Debug, Clone)]
 pub struct AsAuditor(pub Arc<Person>);
-
-/// The session by which the caller is known; none for an API token or a certificate.
-#[derive(Debug, Clone)]
-pub struct CurrentSession(pub Option<Arc<str>>);
 
 /// A caller whose credential the configuration lists, or who has a session.
 #[derive(Debug, Clone)]
@@ -81,6 +76,11 @@ impl CallerSlot {
         self.0.get().cloned()
     }
 }
+
+/// A caller that an endpoint knows without a credential in the headers, and refuses: an extension of the answer, for
+/// those around the endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct RefusedCaller(pub(crate) KnownCaller);
 
 /// Who is calling by these headers and this certificate, where no endpoint has asked.
 pub(crate) fn known(
@@ -151,26 +151,9 @@ impl FromRequestParts<App> for AsProxy {
     }
 }
 
-impl FromRequestParts<App> for CurrentSession {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<CurrentSession, Infallible> {
-        let found = parts.extensions.get::<Authenticated>();
-        Ok(CurrentSession(found.and_then(|found| found.1.clone())))
-    }
-}
-
-impl CurrentSession {
-    /// For a caller that has waited: the session may have ended meanwhile.
-    ///
-    /// # Errors
-    /// [`Reason::SessionEnded`].
-    pub fn check(&self, app: &App) -> Result<(), Problem> {
-        match &self.0 {
-            Some(session) if !app.sessions().has(session) => Err(session_ended()),
-            _ => Ok(()),
-        }
-    }
+/// The session by which [`authenticate`] knows the caller.
+pub(super) fn session_of(parts: &Parts) -> Option<Arc<str>> {
+    parts.extensions.get::<Authenticated>()?.1.clone()
 }
 
 fn authenticated(parts: &Parts) -> Result<Caller, Problem> {
@@ -224,22 +207,7 @@ pub fn still_configured<T: Known>(entries: &[Arc<T>], caller: &T) -> Result<Arc<
     entries.iter().find(same).cloned().ok_or_else(unknown_credential)
 }
 
-/// The person as the configuration and the identity provider have them now: for a caller that has waited.
-///
-/// # Errors
-/// A refusal if the person's name or credential is not there any more, or the session has ended.
-pub fn still_known(
-    app: &App,
-    config: &Config,
-    person: &Person,
-    session: &CurrentSession,
-) -> Result<Arc<Person>, Problem> {
-    session.check(app)?;
-    let same = |found: &Arc<Person>| found.credential == person.credential;
-    config.people.get(&person.name).filter(same).ok_or_else(unknown_credential)
-}
-
-fn unknown_credential() -> Problem {
+pub(super) fn unknown_credential() -> Problem {
     Problem::new(
         Reason::CredentialUnknown,
         "this API token is nobody's: its SHA-256 is not in the service's configuration",
@@ -322,14 +290,6 @@ fn of_session(
     let found = app.sessions().find(digest, app.now());
     let of = |found: LiveToken| Some((config.people.account(&found.account)?, found.session));
     found.and_then(of).ok_or_else(session_ended)
-}
-
-fn session_ended() -> Problem {
-    Problem::new(
-        Reason::SessionEnded,
-        "this access token is over, or its session has ended: take the next one with the refresh token, or sign in again \
-         with `breakglass login`",
-    )
 }
 
 /// What a request presents as an API token.

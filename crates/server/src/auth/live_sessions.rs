@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::clock::Moment;
 use crate::config::Digest;
 use crate::limits::MAX_WAIT_S;
+use crate::problem::{Problem, Reason};
 use crate::store::Session;
 
 /// How long an access token that is over is kept, in seconds: longer than a request waits.
@@ -107,4 +108,13 @@ impl Tokens {
             self.by_digest.remove(&digest);
         }
     }
+}
+
+/// The refusal of an access token that is not among them.
+pub(super) fn session_ended() -> Problem {
+    Problem::new(
+        Reason::SessionEnded,
+        "this access token is over, or its session has ended: take the next one with the refresh token, or sign in again \
+         with `breakglass login`",
+    )
 }

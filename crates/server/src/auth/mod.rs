@@ -2,5 +2,6 @@
 
 mod certificate;
 pub mod chain_owners;
+pub mod current_session;
 pub mod identity;
 pub mod live_sessions;

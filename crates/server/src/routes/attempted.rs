@@ -3,7 +3,7 @@
 //! at the endpoints that only proxies call, one a minute for each address.
 //!
 //! An answer is an attempt if its status is 403, 404 or 409, or if its endpoint has put a [`Reason`] into its
-//! extensions although it succeeded. What was merely not understood (400, 413, ..) is none.
+//! extensions although it succeeded, or says whom it refused ([`RefusedCaller`]). What was merely not understood (400, 413, ..) is none.
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::auth::identity::{CallerSlot, KnownCaller, known};
+use crate::auth::identity::{CallerSlot, KnownCaller, RefusedCaller, known};
 use crate::clock::rfc3339;
 use crate::evidence::{Attempt, CallerKind, Outcome, Taken};
 use crate::problem::Reason;
@@ -57,6 +57,10 @@ pub(super) async fn observe(State(app): State<App>, mut request: Request, next: 
         (true, None) => return response,
         (false, _) => Outcome::Refused,
     };
+    if let Some(RefusedCaller(caller)) = response.extensions().get().cloned() {
+        asked.note(&app, Outcome::Refused, caller, status, reason);
+        return response;
+    }
     let caller = slot.get().or_else(|| anywhere(&app, headers.as_ref(), &asked));
     match caller {
         // Proxies read no evidence, and what they put there is no reading.

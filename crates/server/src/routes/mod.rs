@@ -26,6 +26,7 @@ mod jwks;
 mod kill;
 mod list;
 mod metrics;
+mod oauth;
 mod oauth_revoke;
 mod observe;
 mod openapi;
@@ -36,6 +37,7 @@ mod refusal;
 mod revoke;
 mod scopes;
 mod service_trail;
+mod sessions;
 mod show;
 mod submit;
 mod view;
@@ -76,7 +78,12 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
     // Revoking everything may take a while too.
     let revocations =
         on.post(Verb::RevokeMany, kill::handler).on(runtime).and(on.get(Verb::Feed, feed::handler));
+    // Each asks an identity provider.
+    let authorize = on.get(Verb::Authorize, oauth::authorize::handler).on(runtime);
+    let callback = on.get(Verb::SignInCallback, oauth::callback::handler).on(runtime);
     let waits = Routes::default()
+        .route("/oauth2/authorize", authorize)
+        .route("/signin/{provider}/callback", callback)
         .route("/v1/requests/{id}", on.get(Verb::Show, show::handler).on(runtime))
         .route("/v1/revocations", revocations)
         .route("/v1/audit/events", on.get(Verb::Events, events::handler).on(runtime))
@@ -87,6 +94,7 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
     let configurations = on.post(Verb::ReportConfiguration, configurations::report);
     let requests = on.get(Verb::List, list::handler).and(on.post(Verb::Submit, submit::handler));
     let verdicts = on.post(Verb::ProbeAnswers, probes::answers).max_body(probes::MAX_BODY);
+    let metadata = on.get(Verb::AuthorizationServer, oauth::metadata::handler);
     let answers = Routes::default()
         .route("/v1/requests", requests)
         .route("/v1/requests/{id}/approve", on.post(Verb::Approve, approve::handler))
@@ -106,6 +114,10 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
         .route("/v1/audit/service", on.get(Verb::ServiceTrail, service_trail::handler))
         .route("/oauth2/introspect", on.post(Verb::Introspect, introspect::handler))
         .route("/oauth2/revoke", on.post(Verb::RevokeToken, oauth_revoke::handler))
+        .route("/oauth2/token", on.post(Verb::Exchange, oauth::token::handler))
+        .route("/.well-known/oauth-authorization-server", metadata)
+        .route("/v1/sessions", on.get(Verb::Sessions, sessions::list))
+        .route("/v1/sessions/{id}/end", on.post(Verb::EndSession, sessions::end))
         .route("/.well-known/jwks.json", on.get(Verb::Jwks, jwks::handler))
         .route("/healthz", on.get(Verb::Alive, move |app, parts| health::alive(detail, app, parts)))
         .route("/readyz", on.get(Verb::Ready, health::ready))

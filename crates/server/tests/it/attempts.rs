@@ -107,7 +107,11 @@ async fn every_endpoint_leaves_what_it_should() {
                 let body = Body::from(json!({ "reason": "r" }).to_string());
                 let answer = service.send(request.body(body).unwrap()).await;
                 if who != "stranger" && [403, 404, 409].contains(&answer.status.as_u16()) {
-                    expected.push(format!("{who} {method} {path} {}", answer.refusal().1));
+                    let reason = answer.refusal().1;
+                    // That is for anybody: no credential is looked at.
+                    if reason != "sign_in_not_configured" {
+                        expected.push(format!("{who} {method} {path} {reason}"));
+                    }
                 }
             }
         }

@@ -8,7 +8,7 @@ use axum::http::Request;
 use breakglass_api::trail::ServiceAction;
 use breakglass_api::{
     attempts, events, evidence, feed, heads, health, introspection, jwks, probe, problem, proxies,
-    request, revocation, scopes, token, trail,
+    request, revocation, scopes, session, token, trail,
 };
 use breakglass_server::clock::parse_rfc3339;
 use breakglass_server::limits::{MAX_HEADS, MAX_LISTED_GRANTS, MAX_SCOPES};
@@ -274,6 +274,8 @@ async fn answers_have_the_members_that_it_describes() {
     crate::attempts::until(&service, |attempts| attempts.len() >= 2).await;
     let attempts = service.get("grace", "/v1/audit/attempts").await.ok();
     document.check::<attempts::Attempts>("Attempts", &attempts);
+    let sessions = service.get("alice", "/v1/sessions").await.ok();
+    document.check::<session::Sessions>("Sessions", &sessions);
     service.pending().await;
     let listed = service.get("alice", "/v1/requests").await.ok();
     assert!(listed["requests"].as_array().unwrap().len() >= 5, "{listed}");
@@ -307,6 +309,7 @@ async fn answers_have_the_members_that_it_describes() {
     let others = [
         "Approve",
         "Ask",
+        "AuthorizationServer",
         "ConfigurationError",
         "Conflict",
         "Extended",
@@ -323,9 +326,13 @@ async fn answers_have_the_members_that_it_describes() {
         "RemarkKind",
         "ReportedConfiguration",
         "Say",
+        "Session",
+        "SessionState",
+        "SessionTokens",
         "Spelling",
         "TlsHealth",
         "TokenForm",
+        "TokenRequest",
         "UntoldHead",
         "Why",
     ];

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use breakglass_api::trail::ServiceAction;
 use breakglass_server::domain::sessions::{
-    Exchange, SignInRefused, SignedIn, TokenRefused, begin, end, end_by_token,
+    Exchange, SignInRefused, SignedIn, TokenRefused, begin, end, end_by_token, refresh,
 };
 use breakglass_server::store::{Session, SessionFilter, SessionState};
 use breakglass_testing::service::{START, Service};
 use breakglass_testing::sessions::{
-    begun, code, config_with_providers, exchange, refreshed, said, service, session,
+    CLIENT, begun, code, config_with_providers, exchange, refreshed, said, service, session,
 };
 use futures_util::future::join_all;
 
@@ -157,6 +157,18 @@ async fn a_lost_answer_is_given_again_for_30_seconds_while_its_token_is_not_used
     assert_eq!(service.get(&next.access, "/v1/scopes").await.status, 401);
     let last = acts(&service).await.pop().unwrap();
     assert_eq!((last.0.as_str(), last.2.as_deref()), ("service", Some("refresh_token_reused")));
+}
+
+/// Of two requests at once the one that asked for the time first can have its turn second.
+#[tokio::test]
+async fn a_refresh_of_a_moment_before_is_no_reuse() {
+    let service = service().await;
+    let first = session(&service, &alice()).await;
+    let before = service.app.now();
+    service.advance(1);
+    refreshed(&service, &first.refresh).await.unwrap();
+    let again = refresh(&service.app, before, &first.refresh, CLIENT, None).await.unwrap();
+    refreshed(&service, &again.refresh).await.unwrap();
 }
 
 #[tokio::test]

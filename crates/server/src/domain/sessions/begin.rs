@@ -8,12 +8,12 @@ use subtle::ConstantTimeEq as _;
 
 use super::end::end_reused;
 use super::refused::TokenRefused;
-use super::{Fresh, Tokens};
+use super::tokens::{Fresh, Tokens};
 use crate::app::App;
 use crate::clock::Moment;
 use crate::limits::SESSION_S;
 use crate::session_token::{RefreshToken, sha256};
-use crate::store::{Code, Happened, NewSession, ServiceAct, SessionEnd, StoreError};
+use crate::store::{Code, Happened, NewSession, ServiceAct, SessionEnd};
 
 /// What a client sends with its code.
 #[derive(Clone, Copy)]
@@ -88,12 +88,7 @@ pub async fn begin(app: &App, now: Moment, sent: &Exchange<'_>) -> Result<Tokens
     });
     let actor = &session.account;
     let act = ServiceAct { actor, action: ServiceAction::SessionBegan, detail: &detail };
-    change
-        .record(now, &[Happened::Service(act)])
-        .await?
-        .commit()
-        .await
-        .map_err(StoreError::from)?;
+    change.record(now, &[Happened::Service(act)]).await?.commit().await?;
     alone.put(&session);
     tracing::info!(session = id, account = session.account, source = sent.source, "session began");
     Ok(fresh.of(session))

@@ -2,8 +2,8 @@
 //! code or a refresh token was used a second time.
 
 use breakglass_api::trail::ServiceAction;
+use serde_json::{Value, json};
 
-use super::ended;
 use crate::access::Access;
 use crate::app::App;
 use crate::auth::live_sessions::SessionChange;
@@ -124,4 +124,11 @@ async fn end_one(
         "session ended"
     );
     Ok(ended_session)
+}
+
+/// What the trail says of the end of a session.
+fn ended(session: &Session, why: SessionEnd, source: Option<&str>) -> Value {
+    json!({
+        "session": session.id, "account": session.account, "reason": why.word(), "source": source,
+    })
 }

@@ -7,7 +7,7 @@
 
 use super::end::end_reused;
 use super::refused::TokenRefused;
-use super::{Fresh, Tokens};
+use super::tokens::{Fresh, Tokens};
 use crate::app::App;
 use crate::clock::Moment;
 use crate::session_token::RefreshToken;

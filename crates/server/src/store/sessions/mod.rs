@@ -15,7 +15,7 @@ pub use rotation::NewTokens;
 
 use crate::clock::Moment;
 use crate::config::Digest;
-use crate::limits::{REFRESH_GRACE_MS, SESSION_IDLE_S};
+use crate::limits::{REFRESH_BEFORE_MS, REFRESH_GRACE_MS, SESSION_IDLE_S};
 
 /// How a person authenticated: a level that was asked for and reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,8 +129,9 @@ impl Session {
         let is_previous =
             self.previous_refresh_sha256.as_ref().is_some_and(|previous| previous == refresh);
         let is_recent = self.previous_used_at_ms.is_some_and(|used_at| {
-            // A clock that went back makes it no more recent.
-            (0..=REFRESH_GRACE_MS).contains(&now.millis().saturating_sub(used_at))
+            // Of two requests at once the one that asked for the time first can have its turn second; a clock that went back
+            // by more makes nothing recent.
+            (REFRESH_BEFORE_MS..=REFRESH_GRACE_MS).contains(&now.millis().saturating_sub(used_at))
         });
         if is_previous && is_recent { Presented::Again } else { Presented::Reused }
     }

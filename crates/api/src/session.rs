@@ -1,0 +1,209 @@
+//! Signing in and sessions: `GET /oauth2/authorize`, `POST /oauth2/token`, `/v1/sessions`, and what the service says of itself
+//! as an authorization server.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::words::words;
+use crate::{Instant, Word, nullable};
+
+/// A request to sign in (RFC 6749 section 4.1.1, RFC 7636 section 4.3). Parameters that are not known are ignored, as the RFC
+/// says.
+#[derive(Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuthorizeQuery {
+    /// `breakglass-cli`.
+    pub client_id: Option<String>,
+    /// `http://127.0.0.1:<port>/callback`, with any port.
+    pub redirect_uri: Option<String>,
+    /// `code`.
+    pub response_type: Option<String>,
+    /// Comes back with the answer: 1 to 512 visible ASCII characters.
+    pub state: Option<String>,
+    /// The SHA-256 of the `code_verifier`, in base64url.
+    pub code_challenge: Option<String>,
+    /// `S256`.
+    pub code_challenge_method: Option<String>,
+    /// The identity provider, by its name in the configuration; without it a page lets the person choose, where there are
+    /// several.
+    pub provider: Option<String>,
+    /// Passed on to the provider: who wants to sign in.
+    pub login_hint: Option<String>,
+    /// A level of sign-in of the provider's entry.
+    pub level: Option<String>,
+    /// How many seconds ago the person may have authenticated by that level.
+    pub max_age: Option<u64>,
+}
+
+/// What a client sends to `POST /oauth2/token` (RFC 6749 sections 4.1.3 and 6). Fields that are not known are ignored, as the
+/// RFC says.
+#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct TokenRequest {
+    /// `authorization_code` or `refresh_token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub grant_type: Option<String>,
+    /// `breakglass-cli`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub client_id: Option<String>,
+    /// The code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub code: Option<String>,
+    /// Where the code was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub redirect_uri: Option<String>,
+    /// What `code_challenge` is the SHA-256 of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub code_verifier: Option<String>,
+    /// The refresh token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub refresh_token: Option<String>,
+}
+
+/// The tokens of a session (RFC 6749 section 5.1). None is shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SessionTokens {
+    /// The access token: `Authorization: Bearer ..`.
+    pub access_token: String,
+    /// `Bearer`.
+    pub token_type: String,
+    /// How long the access token counts, in seconds.
+    pub expires_in: i64,
+    /// The refresh token, for one use.
+    pub refresh_token: String,
+    /// The person: the `sub` of break-glass tokens.
+    pub account: String,
+    /// The session.
+    pub session: String,
+    /// When the session ends at the latest.
+    pub session_ends_at: Instant,
+}
+
+impl fmt::Debug for SessionTokens {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SessionTokens")
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A refusal of `POST /oauth2/token` (RFC 6749 section 5.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OAuthError {
+    /// A word of the RFC, such as `invalid_grant`; `temporarily_unavailable` where the service cannot do it now.
+    pub error: String,
+    /// In words, with what to do.
+    pub error_description: String,
+}
+
+words! {
+    /// What a session is.
+    SessionState {
+        /// It was ended before its time.
+        Ended = "ended",
+        /// It was not used for an hour.
+        Idle = "idle",
+        /// It can be used.
+        Live = "live",
+        /// Its 12 hours are over.
+        Over = "over",
+    }
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub account: String,
+    /// The client that holds it.
+    pub client: String,
+    /// The address from which the client began it.
+    #[serde(deserialize_with = "nullable")]
+    #[schema(required = true)]
+    pub source: Option<String>,
+    /// What it is.
+    #[schema(value_type = SessionState)]
+    pub state: Word<SessionState>,
+    /// When it began.
+    pub began_at: Instant,
+    /// When its client took tokens last.
+    pub used_at: Instant,
+    /// When it ends at the latest.
+    pub ends_at: Instant,
+    /// When it was ended before that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub ended_at: Option<Instant>,
+    /// By which person or `service`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub ended_by: Option<String>,
+    /// Why, as a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub end_reason: Option<String>,
+    /// The level of sign-in that was asked for and reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub level: Option<String>,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// A page of sessions, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Sessions {
+    /// The sessions.
+    pub sessions: Vec<Session>,
+    /// `after` of the next page.
+    #[schema(required = true)]
+    pub next: Option<String>,
+}
+
+/// Which sessions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct SessionsQuery {
+    /// Those of all people: for administrators.
+    #[serde(default)]
+    #[param(required = false)]
+    pub all: bool,
+    /// `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// What the service says of itself as an authorization server (RFC 8414).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuthorizationServer {
+    /// `issuer` of the configuration.
+    pub issuer: String,
+    /// Where people sign in.
+    pub authorization_endpoint: String,
+    /// Where codes and refresh tokens are exchanged.
+    pub token_endpoint: String,
+    /// Where tokens and sessions are ended.
+    pub revocation_endpoint: String,
+    /// The keys that prove break-glass tokens.
+    pub jwks_uri: String,
+    /// `code`.
+    pub response_types_supported: Vec<String>,
+    /// `authorization_code` and `refresh_token`.
+    pub grant_types_supported: Vec<String>,
+    /// `S256`.
+    pub code_challenge_methods_supported: Vec<String>,
+    /// `none`: clients are public.
+    pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// Each answer to a client names the issuer (RFC 9207).
+    pub authorization_response_iss_parameter_supported: bool,
+}

@@ -1,0 +1,52 @@
+//! Pages without a script, for what cannot be said to the client.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Response};
+
+/// Nothing is loaded, sent or framed.
+const POLICY: &str =
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A page that says what is wrong, and what to do.
+pub(super) fn failure(status: StatusCode, text: &str) -> Response {
+    page(status, "Not signed in", &format!("<p>{}</p>", escaped(text)))
+}
+
+/// A page on which a person chooses where to sign in: each a name and a link.
+pub(super) fn choice(links: &[(&str, String)]) -> Response {
+    let items: String = links
+        .iter()
+        .map(|(name, link)| format!("<li><a href=\"{}\">{}</a></li>", escaped(link), escaped(name)))
+        .collect();
+    page(StatusCode::OK, "Where do you sign in?", &format!("<ul>{items}</ul>"))
+}
+
+fn page(status: StatusCode, title: &str, body: &str) -> Response {
+    let text = format!(
+        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\"><title>{title}</title></head><body><h1>{title}</h1>{body}</body></html>"
+    );
+    let value = HeaderValue::from_static;
+    let headers: [(HeaderName, HeaderValue); 4] = [
+        (header::CONTENT_SECURITY_POLICY, value(POLICY)),
+        (header::X_CONTENT_TYPE_OPTIONS, value("nosniff")),
+        (header::REFERRER_POLICY, value("no-referrer")),
+        (header::CACHE_CONTROL, value("no-store")),
+    ];
+    (status, headers, Html(text)).into_response()
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}

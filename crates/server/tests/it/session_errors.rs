@@ -1,0 +1,104 @@
+//! What is wrong with a question is told: on a page, to the client by the browser, or as RFC 6749 has it.
+
+use axum::body::Body;
+use axum::http::Request;
+use breakglass_testing::provider::TestProvider;
+use breakglass_testing::service::Service;
+use breakglass_testing::sessions::CLIENT;
+use serde_json::json;
+
+use crate::session_routes::{
+    answered, authorize, exchange, get, location, refresh, text, token, with,
+};
+
+#[tokio::test]
+async fn a_wrong_client_or_redirect_is_a_page_and_leads_nowhere() {
+    let provider = TestProvider::start();
+    let service = with(&[("corp", &provider)]).await;
+    let twice = format!("{}&state=x", authorize(&[]));
+    for path in [
+        authorize(&[("client_id", Some("other"))]),
+        authorize(&[("client_id", None)]),
+        authorize(&[("redirect_uri", Some("http://evil.test/callback"))]),
+        authorize(&[("redirect_uri", Some("http://127.0.0.1:80@evil.test/callback"))]),
+        authorize(&[("redirect_uri", None)]),
+        authorize(&[("max_age", Some("soon"))]),
+        twice,
+    ] {
+        let answer = get(&service, &path, None).await;
+        assert_eq!(answer.status, 400, "{path}: {answer:?}");
+        assert!(!answer.headers.contains_key("location"), "{answer:?}");
+        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert!(!answer.body.as_str().unwrap().contains("evil"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_other_error_goes_to_the_client() {
+    let provider = TestProvider::start();
+    let service = with(&[("corp", &provider)]).await;
+    for (change, error, what) in [
+        (("response_type", Some("token")), "unsupported_response_type", "response_type"),
+        (("code_challenge_method", Some("plain")), "invalid_request", "code_challenge_method"),
+        (("code_challenge_method", None), "invalid_request", "code_challenge_method"),
+        (("code_challenge", Some("short")), "invalid_request", "code_challenge"),
+        (("provider", Some("other")), "invalid_request", "corp"),
+        (("level", Some("gold")), "invalid_request", "mfa"),
+        (("max_age", Some("5")), "invalid_request", "max_age"),
+    ] {
+        let answer = get(&service, &authorize(&[change]), None).await;
+        let (found, description) = answered(&answer).unwrap_err();
+        assert_eq!(found, error, "{change:?}");
+        assert!(description.contains(what), "{change:?}: {description}");
+    }
+    // Without a state there is none to send back.
+    let answer = get(&service, &authorize(&[("state", None)]), None).await;
+    assert!(location(&answer).contains("error=invalid_request"), "{answer:?}");
+    assert_eq!(provider.exchanges(), 0);
+}
+
+#[tokio::test]
+async fn the_token_endpoint_says_what_is_wrong_as_the_rfc_has_it() {
+    let provider = TestProvider::start();
+    let service = with(&[("corp", &provider)]).await;
+    for (form, error) in [
+        (vec![], "invalid_client"),
+        (vec![("client_id", "other")], "invalid_client"),
+        (vec![("client_id", CLIENT)], "unsupported_grant_type"),
+        (vec![("client_id", CLIENT), ("grant_type", "password")], "unsupported_grant_type"),
+        (vec![("client_id", CLIENT), ("grant_type", "authorization_code")], "invalid_request"),
+        (vec![("client_id", CLIENT), ("grant_type", "refresh_token")], "invalid_request"),
+        (vec![("client_id", CLIENT), ("client_id", CLIENT)], "invalid_request"),
+    ] {
+        let answer = token(&service, &form).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body["error"]),
+            (400, &json!(error)),
+            "{form:?}"
+        );
+    }
+    for answer in
+        [exchange(&service, "breakglass_ac_x").await, refresh(&service, "breakglass_rt_x").await]
+    {
+        assert_eq!(answer.body["error"], "invalid_grant");
+        assert!(text(&answer.body, "error_description").contains("breakglass login"), "{answer:?}");
+    }
+    let metadata = service.get("nobody", "/.well-known/oauth-authorization-server").await.ok();
+    assert_eq!(metadata["authorization_endpoint"], "https://approvals.test/oauth2/authorize");
+}
+
+#[tokio::test]
+async fn without_a_provider_there_is_none_of_it() {
+    let service = Service::start().await;
+    for path in [
+        &authorize(&[]),
+        "/signin/corp/callback?state=x",
+        "/.well-known/oauth-authorization-server",
+    ] {
+        let answer = get(&service, path, None).await;
+        assert_eq!(answer.refusal(), (404, "sign_in_not_configured"), "{path}");
+    }
+    let request = Request::post("/oauth2/token").body(Body::empty()).unwrap();
+    assert_eq!(service.send(request).await.refusal(), (404, "sign_in_not_configured"));
+}

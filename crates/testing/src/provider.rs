@@ -1,0 +1,220 @@
+//! A small OpenID provider on a loopback port: what people do at its pages a test says, and what it signs is signed.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+const CLIENT: &str = "breakglass";
+const SECRET: &str = "s3cret";
+
+pub struct TestProvider {
+    pub issuer: String,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    issuer: String,
+    key: EcdsaKeyPair,
+    codes: BTreeMap<String, Code>,
+    exchanges: Vec<String>,
+    silent: bool,
+}
+
+struct Code {
+    claims: Value,
+    challenge: String,
+    redirect_uri: String,
+}
+
+impl TestProvider {
+    pub fn start() -> TestProvider {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let (random, algorithm) = (SystemRandom::new(), &ECDSA_P256_SHA256_FIXED_SIGNING);
+        let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
+        let key = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap();
+        let (codes, exchanges) = (BTreeMap::new(), Vec::new());
+        let state = State { issuer: issuer.clone(), key, codes, exchanges, silent: false };
+        let state = Arc::new(Mutex::new(state));
+        let served = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let (connection, state) = (connection.unwrap(), Arc::clone(&served));
+                std::thread::spawn(move || serve(connection, &state));
+            }
+        });
+        TestProvider { issuer, state }
+    }
+
+    /// An entry for the configuration.
+    pub fn entry(&self, name: &str, secret_file: &str, more: &str) -> String {
+        format!(
+            "[[identity_providers]]\nname = \"{name}\"\nissuer = \"{}\"\nclient_id = \"{CLIENT}\"\n\
+             client_authentication.secret_file = \"{secret_file}\"\nalgorithms = [\"ES256\"]\ntimeout = \"1s\"\n{more}\n",
+            self.issuer
+        )
+    }
+
+    pub fn secret() -> &'static str {
+        SECRET
+    }
+
+    /// From now on it takes connections and answers nothing.
+    pub fn fall_silent(&self) {
+        self.state.lock().unwrap().silent = true;
+    }
+
+    /// How many codes were exchanged.
+    pub fn exchanges(&self) -> usize {
+        self.state.lock().unwrap().exchanges.len()
+    }
+
+    /// The person whom `claims` say signs in at the page that `url` is of: where the browser is sent then, as path and query.
+    pub fn sign_in(&self, url: &str, claims: Value) -> String {
+        let (at, query) = self.asked(url);
+        let mut state = self.state.lock().unwrap();
+        let code = format!("code-{}", state.codes.len());
+        let mut claims = claims;
+        claims["nonce"] = query["nonce"].clone().into();
+        let answer =
+            format!("{}?code={code}&state={}&iss={}", at.path(), query["state"], state.issuer);
+        let challenge = query["code_challenge"].clone();
+        let redirect_uri = query["redirect_uri"].clone();
+        state.codes.insert(code, Code { claims, challenge, redirect_uri });
+        answer
+    }
+
+    /// The person, or the provider, declines.
+    pub fn decline(&self, url: &str, error: &str) -> String {
+        let (at, query) = self.asked(url);
+        let issuer = &self.issuer;
+        format!(
+            "{}?error={error}&error_description=no&state={}&iss={issuer}",
+            at.path(),
+            query["state"]
+        )
+    }
+
+    /// Where the browser is to come back to, and what is asked.
+    pub fn asked(&self, url: &str) -> (Url, BTreeMap<String, String>) {
+        let url = Url::parse(url).unwrap();
+        assert_eq!(
+            format!("{}{}", url.origin().ascii_serialization(), url.path()),
+            format!("{}/authorize", self.issuer)
+        );
+        let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+        assert_eq!(
+            (query["client_id"].as_str(), query["code_challenge_method"].as_str()),
+            (CLIENT, "S256")
+        );
+        (Url::parse(&query["redirect_uri"]).unwrap(), query)
+    }
+}
+
+impl State {
+    fn answer(
+        &mut self,
+        method: &str,
+        path: &str,
+        authorization: &str,
+        body: &str,
+    ) -> (u16, Value) {
+        let issuer = &self.issuer;
+        match (method, path) {
+            ("GET", "/.well-known/openid-configuration") => (
+                200,
+                json!({
+                    "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"),
+                    "token_endpoint": format!("{issuer}/token"), "jwks_uri": format!("{issuer}/jwks"),
+                    "authorization_response_iss_parameter_supported": true,
+                    "id_token_signing_alg_values_supported": ["ES256"], "response_types_supported": ["code"],
+                }),
+            ),
+            ("GET", "/jwks") => {
+                let point = self.key.public_key().as_ref();
+                let (x, y) = (&point[1..33], &point[33..]);
+                let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+                (
+                    200,
+                    json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "k", "use": "sig", "x": x, "y": y}]}),
+                )
+            }
+            ("POST", "/token") => self.token(authorization, body),
+            _ => (404, json!({})),
+        }
+    }
+
+    fn token(&mut self, authorization: &str, body: &str) -> (u16, Value) {
+        let form: BTreeMap<String, String> =
+            url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        let expected = format!("Basic {}", STANDARD.encode(format!("{CLIENT}:{SECRET}")));
+        if authorization != expected {
+            return (401, json!({ "error": "invalid_client" }));
+        }
+        let Some(code) = self.codes.remove(&form["code"]) else {
+            return (400, json!({ "error": "invalid_grant" }));
+        };
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"]));
+        if (challenge, &form["redirect_uri"]) != (code.challenge, &code.redirect_uri) {
+            return (400, json!({ "error": "invalid_grant" }));
+        }
+        self.exchanges.push(form["code"].clone());
+        let token = self.sign(&code.claims);
+        (200, json!({ "access_token": "a", "token_type": "Bearer", "id_token": token }))
+    }
+
+    fn sign(&self, claims: &Value) -> String {
+        let header = json!({"alg": "ES256", "typ": "JWT", "kid": "k"});
+        let mut all = json!({ "iss": self.issuer, "aud": CLIENT });
+        all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+        let encode = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let text = format!("{}.{}", encode(&header), encode(&all));
+        let signature = self.key.sign(&SystemRandom::new(), text.as_bytes()).unwrap();
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+fn serve(mut connection: TcpStream, state: &Mutex<State>) {
+    let mut reader = BufReader::new(connection.try_clone().unwrap());
+    let mut line = String::new();
+    if reader.read_line(&mut line).unwrap_or(0) == 0 {
+        return;
+    }
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap(), words.next().unwrap());
+    let (mut length, mut authorization) = (0, String::new());
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).unwrap();
+        let Some((name, value)) = header.trim().split_once(':') else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.trim().parse().unwrap(),
+            "authorization" => value.trim().clone_into(&mut authorization),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    if state.lock().unwrap().silent {
+        // Until the client lets go.
+        let _ = reader.read(&mut [0]);
+        return;
+    }
+    let body = String::from_utf8(body).unwrap();
+    let (status, json) = state.lock().unwrap().answer(&method, &path, &authorization, &body);
+    let text = json.to_string();
+    let head = format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        text.len()
+    );
+    let _ = connection.write_all(format!("{head}{text}").as_bytes());
+}
