@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use regex_lite::Regex;
 use serde_json::{Value, json};
@@ -11,7 +11,9 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 
 use crate::process::{Server, breakglass};
+use breakglass_testing::provider::TestProvider;
 use breakglass_testing::service::{config, token_of};
+use breakglass_testing::sessions::{CHALLENGE, CLIENT, REDIRECT, VERIFIER};
 
 /// What may be scanned: JSON that came as a parameter, a table of one row, and what a query itself makes.
 fn is_bounded(scan: &str, statement: &str) -> bool {
@@ -98,6 +100,54 @@ impl Caller<'_> {
         let id = self.pending();
         let view = self.act("carol", &id, "approve");
         (id, view["grant"]["id"].as_str().unwrap().to_owned())
+    }
+
+    /// A person signs in with a browser, goes on, and signs out.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the service judges the provider's word by real time"
+    )]
+    fn sessions(&mut self, provider: &TestProvider) {
+        let agent = ureq::Agent::new_with_config(
+            ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build(),
+        );
+        let mut browse = |template: &str, path: &str, cookie: &str| {
+            self.used.insert(format!("get {template}"));
+            let url = format!("{}{path}", self.server.url);
+            let answer = agent.get(url).header("cookie", cookie).call().unwrap();
+            assert_eq!(answer.status(), 302, "{answer:?}");
+            let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+            (header("location"), header("set-cookie"))
+        };
+        let path = format!(
+            "/oauth2/authorize?response_type=code&client_id={CLIENT}&redirect_uri={REDIRECT}&state=s\
+             &code_challenge={CHALLENGE}&code_challenge_method=S256"
+        );
+        let (page, cookie) = browse("/oauth2/authorize", &path, "");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let claims =
+            json!({ "sub": "al-1", "name": "A", "groups": [], "iat": now, "exp": now + 60 });
+        let back = provider.sign_in(&page, claims);
+        let cookie = cookie.split(';').next().unwrap();
+        let (answer, _) = browse("/signin/{provider}/callback", &back, cookie);
+        let code = answer.split(['?', '&']).find_map(|part| part.strip_prefix("code=")).unwrap();
+        let form = format!(
+            "grant_type=authorization_code&client_id={CLIENT}&code={code}&redirect_uri={REDIRECT}\
+             &code_verifier={VERIFIER}"
+        );
+        let tokens = self.post("nobody", "/oauth2/token", json!(form));
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+        let form = format!("grant_type=refresh_token&client_id={CLIENT}&refresh_token={refresh}");
+        // An answer that is lost is given again.
+        for _ in 0..2 {
+            self.post("nobody", "/oauth2/token", json!(form.clone()));
+        }
+        self.get("alice", "/v1/sessions", "?after=ses_x");
+        self.get("carol", "/v1/sessions", "?all=true");
+        let id = tokens["session"].as_str().unwrap();
+        let path = format!("/v1/sessions/{id}/end");
+        self.call("carol", "post", "/v1/sessions/{id}/end", &path, json!({}));
+        self.get("nobody", "/.well-known/oauth-authorization-server", "");
     }
 
     /// Every operation, with each of the parameters that change what is asked of the database.
@@ -256,12 +306,17 @@ fn is_explained(statement: &str) -> bool {
 #[test]
 fn no_statement_reads_a_whole_table_that_grows() {
     let directory = tempfile::tempdir().unwrap();
-    let text = config(&directory);
+    let provider = TestProvider::start();
+    let secret = directory.path().join("secret");
+    fs::write(&secret, TestProvider::secret()).unwrap();
+    let entry = provider.entry("corp", &secret.display().to_string(), "");
+    let text = format!("administrators = [\"commanders\"]\n{}{entry}", config(&directory));
     let mut command = breakglass();
     command.env("BREAKGLASS_LOG", "debug");
     let server = Server::start_by(command, directory, &text);
     let mut caller = Caller { server: &server, used: BTreeSet::new(), calls: 0 };
     caller.everything();
+    caller.sessions(&provider);
     let document = caller.get("nobody", "/openapi.json", "");
     for (path, operations) in document["paths"].as_object().unwrap() {
         for method in operations.as_object().unwrap().keys() {
