@@ -33,6 +33,7 @@ pub mod scopes;
 pub mod session;
 pub mod token;
 pub mod trail;
+pub mod whoami;
 pub mod words;
 
 pub use instant::Instant;

@@ -27,6 +27,17 @@ struct State {
     codes: BTreeMap<String, Code>,
     exchanges: Vec<String>,
     silent: bool,
+    page: Page,
+}
+
+/// What its page does with a browser.
+enum Page {
+    /// Nothing: the test says what comes of it.
+    Test,
+    /// The person of these claims is signed in at once.
+    Person(Value),
+    /// The person, or the provider, declines with this error.
+    Declines(String),
 }
 
 struct Code {
@@ -43,7 +54,8 @@ impl TestProvider {
         let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
         let key = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap();
         let (codes, exchanges) = (BTreeMap::new(), Vec::new());
-        let state = State { issuer: issuer.clone(), key, codes, exchanges, silent: false };
+        let page = Page::Test;
+        let state = State { issuer: issuer.clone(), key, codes, exchanges, silent: false, page };
         let state = Arc::new(Mutex::new(state));
         let served = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -68,9 +80,19 @@ impl TestProvider {
         SECRET
     }
 
-    /// From now on it takes connections and answers nothing.
+    /// From now on it takes connections and answers nothing, but for its page.
     pub fn fall_silent(&self) {
         self.state.lock().unwrap().silent = true;
+    }
+
+    /// From now on a browser that comes to its page is that of the person whom `claims` say, who signs in at once.
+    pub fn let_in(&self, claims: Value) {
+        self.state.lock().unwrap().page = Page::Person(claims);
+    }
+
+    /// From now on a browser that comes to its page is sent back with this error.
+    pub fn refuse(&self, error: &str) {
+        self.state.lock().unwrap().page = Page::Declines(error.to_owned());
     }
 
     /// How many codes were exchanged.
@@ -80,32 +102,45 @@ impl TestProvider {
 
     /// The person whom `claims` say signs in at the page that `url` is of: where the browser is sent then, as path and query.
     pub fn sign_in(&self, url: &str, claims: Value) -> String {
-        let (at, query) = self.asked(url);
-        let mut state = self.state.lock().unwrap();
-        let code = format!("code-{}", state.codes.len());
-        let mut claims = claims;
-        claims["nonce"] = query["nonce"].clone().into();
-        let answer =
-            format!("{}?code={code}&state={}&iss={}", at.path(), query["state"], state.issuer);
-        let challenge = query["code_challenge"].clone();
-        let redirect_uri = query["redirect_uri"].clone();
-        state.codes.insert(code, Code { claims, challenge, redirect_uri });
-        answer
+        let url = self.state.lock().unwrap().sign_in(url, claims);
+        url[url::Position::BeforePath..].to_owned()
     }
 
     /// The person, or the provider, declines.
     pub fn decline(&self, url: &str, error: &str) -> String {
-        let (at, query) = self.asked(url);
-        let issuer = &self.issuer;
-        format!(
-            "{}?error={error}&error_description=no&state={}&iss={issuer}",
-            at.path(),
-            query["state"]
-        )
+        let url = self.state.lock().unwrap().decline(url, error);
+        url[url::Position::BeforePath..].to_owned()
     }
 
     /// Where the browser is to come back to, and what is asked.
     pub fn asked(&self, url: &str) -> (Url, BTreeMap<String, String>) {
+        self.state.lock().unwrap().asked(url)
+    }
+}
+
+impl State {
+    fn sign_in(&mut self, url: &str, claims: Value) -> Url {
+        let (mut at, query) = self.asked(url);
+        let code = format!("code-{}", self.codes.len() + self.exchanges.len());
+        let mut claims = claims;
+        claims["nonce"] = query["nonce"].clone().into();
+        let answer = format!("code={code}&state={}&iss={}", query["state"], self.issuer);
+        let challenge = query["code_challenge"].clone();
+        let redirect_uri = query["redirect_uri"].clone();
+        self.codes.insert(code, Code { claims, challenge, redirect_uri });
+        at.set_query(Some(&answer));
+        at
+    }
+
+    fn decline(&self, url: &str, error: &str) -> Url {
+        let (mut at, query) = self.asked(url);
+        let (state, issuer) = (&query["state"], &self.issuer);
+        let answer = format!("error={error}&error_description=no&state={state}&iss={issuer}");
+        at.set_query(Some(&answer));
+        at
+    }
+
+    fn asked(&self, url: &str) -> (Url, BTreeMap<String, String>) {
         let url = Url::parse(url).unwrap();
         assert_eq!(
             format!("{}{}", url.origin().ascii_serialization(), url.path()),
@@ -118,9 +153,20 @@ impl TestProvider {
         );
         (Url::parse(&query["redirect_uri"]).unwrap(), query)
     }
-}
 
-impl State {
+    /// Where its page sends a browser.
+    fn page(&mut self, path: &str) -> Option<Url> {
+        let url = format!("{}{path}", self.issuer);
+        match &self.page {
+            Page::Test => None,
+            Page::Person(claims) => {
+                let claims = claims.clone();
+                Some(self.sign_in(&url, claims))
+            }
+            Page::Declines(error) => Some(self.decline(&url, error)),
+        }
+    }
+
     fn answer(
         &mut self,
         method: &str,
@@ -135,6 +181,7 @@ impl State {
                 json!({
                     "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"),
                     "token_endpoint": format!("{issuer}/token"), "jwks_uri": format!("{issuer}/jwks"),
+                    "end_session_endpoint": format!("{issuer}/logout"),
                     "authorization_response_iss_parameter_supported": true,
                     "id_token_signing_alg_values_supported": ["ES256"], "response_types_supported": ["code"],
                 }),
@@ -204,6 +251,15 @@ fn serve(mut connection: TcpStream, state: &Mutex<State>) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
+    if path.starts_with("/authorize?")
+        && let Some(to) = state.lock().unwrap().page(&path)
+    {
+        let head = format!(
+            "HTTP/1.1 302 X\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        );
+        let _ = connection.write_all(head.as_bytes());
+        return;
+    }
     if state.lock().unwrap().silent {
         // Until the client lets go.
         let _ = reader.read(&mut [0]);

@@ -7,7 +7,7 @@ use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthentic
 use super::operation::{Caller, Operation};
 use crate::{
     attempts, events, evidence, feed, heads, health, introspection, jwks, probe, proxies, request,
-    revocation, scopes, session, token, trail,
+    revocation, scopes, session, token, trail, whoami,
 };
 
 /// All of them.
@@ -310,6 +310,15 @@ fn sessions() -> Vec<Operation> {
         )
         .of("The name of the identity provider.")
         .answers_text(),
+        get(
+            "/signin/{provider}/logout",
+            "signOut",
+            Unauthenticated,
+            "Sends the browser to the page on which a person signs out of an identity provider; it ends no session here. A \
+             page with 404 where the provider has no such page.",
+        )
+        .of("The name of the identity provider.")
+        .answers_text(),
         post(
             "/oauth2/token",
             "exchange",
@@ -325,6 +334,13 @@ fn sessions() -> Vec<Operation> {
             "The service as an authorization server (RFC 8414).",
         )
         .answers::<session::AuthorizationServer>(),
+        get(
+            "/v1/whoami",
+            "whoAmI",
+            Person,
+            "The caller: name, groups, session, and how the person signed in.",
+        )
+        .answers::<whoami::WhoAmI>(),
         get(
             "/v1/sessions",
             "sessions",

@@ -13,6 +13,7 @@ use breakglass_api::revocation::{Killed, Revoked};
 use breakglass_api::scopes::{ForRequest, Scopes};
 use breakglass_api::session::{AuthorizationServer, OAuthError, Session, SessionTokens, Sessions};
 use breakglass_api::token::Issued;
+use breakglass_api::whoami::{WhoAmI, WhoAmIFactor};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
@@ -67,6 +68,12 @@ fn what_came_later_may_be_absent_and_nothing_else() {
         "access_token": "a", "token_type": "Bearer", "expires_in": 600, "refresh_token": "r", "account": "corp:a",
         "session": "ses_1", "session_ends_at": AT,
     }));
+    let read: WhoAmI = least(json!({
+        "name": "corp:a", "groups": { "state": "none", "names": [] }, "may_approve": false,
+    }));
+    assert_eq!((read.session, read.factor, read.groups.since), (None, None, None));
+    let read: WhoAmIFactor = least(json!({ "level": "mfa", "amr": [], "auth_time": AT }));
+    assert_eq!(read.acr, None);
     least::<OAuthError>(json!({ "error": "invalid_grant", "error_description": "d" }));
     least::<AuthorizationServer>(json!({
         "issuer": "i", "authorization_endpoint": "a", "token_endpoint": "t", "revocation_endpoint": "r", "jwks_uri": "j",

@@ -11,6 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 
 use crate::process::{Server, breakglass};
+use breakglass_server::session_token::ACCESS_PREFIX;
 use breakglass_testing::provider::TestProvider;
 use breakglass_testing::service::{config, token_of};
 use breakglass_testing::sessions::{CHALLENGE, CLIENT, REDIRECT, VERIFIER};
@@ -42,7 +43,9 @@ impl Caller<'_> {
         let agent = ureq::Agent::new_with_config(
             ureq::Agent::config_builder().http_status_as_error(false).build(),
         );
-        let token = format!("Bearer {}", token_of(who));
+        let is_session = who.starts_with(ACCESS_PREFIX);
+        let token = if is_session { who.to_owned() } else { token_of(who) };
+        let token = format!("Bearer {token}");
         let answer = match (method, &body) {
             ("get", _) => agent.get(url).header("authorization", token).call(),
             (_, Value::String(form)) => agent
@@ -142,6 +145,11 @@ impl Caller<'_> {
         for _ in 0..2 {
             self.post("nobody", "/oauth2/token", json!(form.clone()));
         }
+        let access = tokens["access_token"].as_str().unwrap();
+        self.get(access, "/v1/whoami", "");
+        self.used.insert("get /signin/{provider}/logout".to_owned());
+        let page = format!("{}/signin/corp/logout", self.server.url);
+        assert_eq!(agent.get(page).call().unwrap().status(), 302);
         self.get("alice", "/v1/sessions", "?after=ses_x");
         self.get("carol", "/v1/sessions", "?all=true");
         let id = tokens["session"].as_str().unwrap();

@@ -191,6 +191,19 @@ impl Provider {
         }))
     }
 
+    /// The page on which a person signs out there, for a service that kept no ID token: it asks the person first (OpenID
+    /// Connect RP-Initiated Logout 1.0 section 2); `None` where the provider has none.
+    ///
+    /// # Errors
+    /// [`ProviderError`]: the discovery document is not to be had.
+    pub fn sign_out_page(&self, now: Instant) -> Result<Option<Url>, ProviderError> {
+        let url = self.endpoints.discovery(now)?.end_session_endpoint.clone();
+        Ok(url.map(|mut url| {
+            url.query_pairs_mut().append_pair("client_id", &self.entry().client_id);
+            url
+        }))
+    }
+
     /// Verifies a logout token that was sent to this provider's path.
     ///
     /// # Errors

@@ -123,6 +123,10 @@ verbs! {
     Exchange = "exchange": [Anybody];
     /// Ask where people sign in.
     AuthorizationServer = "authorizationServer": [Anybody];
+    /// Go to an identity provider's page for signing out.
+    SignOut = "signOut": [Anybody];
+    /// Ask who the caller is.
+    WhoAmI = "whoAmI": [Person];
     /// List sessions: one's own, or those of all people.
     Sessions = "sessions": [Person];
     /// End a session.

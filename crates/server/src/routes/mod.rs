@@ -41,6 +41,7 @@ mod sessions;
 mod show;
 mod submit;
 mod view;
+mod whoami;
 
 use std::time::Duration;
 
@@ -81,9 +82,11 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
     // Each asks an identity provider.
     let authorize = on.get(Verb::Authorize, oauth::authorize::handler).on(runtime);
     let callback = on.get(Verb::SignInCallback, oauth::callback::handler).on(runtime);
+    let sign_out = on.get(Verb::SignOut, oauth::sign_out::handler).on(runtime);
     let waits = Routes::default()
         .route("/oauth2/authorize", authorize)
         .route("/signin/{provider}/callback", callback)
+        .route("/signin/{provider}/logout", sign_out)
         .route("/v1/requests/{id}", on.get(Verb::Show, show::handler).on(runtime))
         .route("/v1/revocations", revocations)
         .route("/v1/audit/events", on.get(Verb::Events, events::handler).on(runtime))
@@ -116,6 +119,7 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
         .route("/oauth2/revoke", on.post(Verb::RevokeToken, oauth_revoke::handler))
         .route("/oauth2/token", on.post(Verb::Exchange, oauth::token::handler))
         .route("/.well-known/oauth-authorization-server", metadata)
+        .route("/v1/whoami", on.get(Verb::WhoAmI, whoami::handler))
         .route("/v1/sessions", on.get(Verb::Sessions, sessions::list))
         .route("/v1/sessions/{id}/end", on.post(Verb::EndSession, sessions::end))
         .route("/.well-known/jwks.json", on.get(Verb::Jwks, jwks::handler))

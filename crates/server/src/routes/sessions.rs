@@ -54,7 +54,12 @@ pub(super) async fn end(
     Ok(Json(view(now, &current, session)))
 }
 
-fn view(now: Moment, CurrentSession(current): &CurrentSession, session: Session) -> View {
+/// A session as the interface says it.
+pub(super) fn view(
+    now: Moment,
+    CurrentSession(current): &CurrentSession,
+    session: Session,
+) -> View {
     let state = match session.state(now) {
         SessionState::Live => Shown::Live,
         SessionState::Idle => Shown::Idle,

@@ -76,6 +76,17 @@ impl Change {
 }
 
 impl Store {
+    /// The account with this name.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {
+        Ok(sqlx::query_as("SELECT * FROM accounts WHERE name = ?1")
+            .bind(name)
+            .fetch_optional(&self.lookups)
+            .await?)
+    }
+
     /// The accounts whose names come after this one, in order, at most so many.
     ///
     /// # Errors

@@ -70,6 +70,8 @@ const TABLE: &[(&str, &str, [u16; 8])] = &[
     ("get",  "/signin/{provider}/callback", [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("post", "/oauth2/token",              [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("get",  "/.well-known/oauth-authorization-server", [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
+    ("get",  "/signin/{provider}/logout",   [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
+    ("get",  "/v1/whoami",                 [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("get",  "/v1/sessions",               [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("post", "/v1/sessions/{id}/end",      [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("get",  "/.well-known/jwks.json",     [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),

@@ -87,4 +87,5 @@ mod trail_chain;
 mod trail_heads;
 mod trail_heads_tls;
 mod waits;
+mod whoami;
 mod wrapped_keys;

@@ -8,7 +8,7 @@ use axum::http::Request;
 use breakglass_api::trail::ServiceAction;
 use breakglass_api::{
     attempts, events, evidence, feed, heads, health, introspection, jwks, probe, problem, proxies,
-    request, revocation, scopes, session, token, trail,
+    request, revocation, scopes, session, token, trail, whoami,
 };
 use breakglass_server::clock::parse_rfc3339;
 use breakglass_server::limits::{MAX_HEADS, MAX_LISTED_GRANTS, MAX_SCOPES};
@@ -276,6 +276,8 @@ async fn answers_have_the_members_that_it_describes() {
     document.check::<attempts::Attempts>("Attempts", &attempts);
     let sessions = service.get("alice", "/v1/sessions").await.ok();
     document.check::<session::Sessions>("Sessions", &sessions);
+    let whoami = service.get("alice", "/v1/whoami").await.ok();
+    document.check::<whoami::WhoAmI>("WhoAmI", &whoami);
     service.pending().await;
     let listed = service.get("alice", "/v1/requests").await.ok();
     assert!(listed["requests"].as_array().unwrap().len() >= 5, "{listed}");
@@ -334,6 +336,7 @@ async fn answers_have_the_members_that_it_describes() {
         "TokenForm",
         "TokenRequest",
         "UntoldHead",
+        "WhoAmIFactor",
         "Why",
     ];
     assert_eq!(left, others);

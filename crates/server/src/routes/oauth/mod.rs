@@ -15,6 +15,7 @@ mod client;
 mod cookie;
 pub(super) mod metadata;
 mod page;
+pub(super) mod sign_out;
 pub(super) mod token;
 
 use std::net::SocketAddr;

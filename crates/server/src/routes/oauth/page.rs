@@ -9,7 +9,12 @@ const POLICY: &str =
 
 /// A page that says what is wrong, and what to do.
 pub(super) fn failure(status: StatusCode, text: &str) -> Response {
-    page(status, "Not signed in", &format!("<p>{}</p>", escaped(text)))
+    titled(status, "Not signed in", text)
+}
+
+/// A page with this title and one paragraph.
+pub(super) fn titled(status: StatusCode, title: &str, text: &str) -> Response {
+    page(status, title, &format!("<p>{}</p>", escaped(text)))
 }
 
 /// A page on which a person chooses where to sign in: each a name and a link.
