@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
     approve, audit, cancel, config, database, deny, discuss, doctor, done, extend, keygen, keys,
-    probe, proxies, request, revoke, scopes, serve, status, token,
+    login, logout, probe, proxies, request, revoke, scopes, serve, sessions, status, token, whoami,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -13,6 +13,7 @@ use crate::terminal::Terminal;
 /// What a newcomer types first.
 const EXAMPLES: &str = "\
 Examples:
+  breakglass login
   breakglass scopes
   TOKEN=$(breakglass request --scope orders:read --reason 'payments are stuck' --wait)
   breakglass status --state pending
@@ -70,6 +71,18 @@ enum Verb {
     /// End a grant at once, or all that match.
     #[command(after_help = exit::HELP)]
     Revoke(revoke::Args),
+    /// Sign in with a browser, and keep the session for the other commands.
+    #[command(after_help = exit::HELP)]
+    Login(login::Args),
+    /// End your session at the service, and go to the identity provider's page for signing out.
+    #[command(after_help = exit::HELP)]
+    Logout(logout::Args),
+    /// Say who you are to the service: groups, session and how you signed in.
+    #[command(after_help = exit::HELP)]
+    Whoami,
+    /// List your sessions, or end one.
+    #[command(after_help = exit::HELP)]
+    Sessions(sessions::Args),
     /// List the proxies that read the feed of revocations, and how far each has read.
     #[command(after_help = exit::HELP)]
     Proxies(proxies::Args),
@@ -143,8 +156,8 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Token(args) => token::run(&args, &client()?, terminal),
         Verb::Done(args) => done::run(&args, &client()?, terminal),
         Verb::Probe(args) => {
-            let ca_file = cli.settings.ca_file.as_ref();
-            let done = client().and_then(|client| probe::run(&args, ca_file, &client, terminal));
+            let run = |client: Client| probe::run(&args, client.ca_file(), &client, terminal);
+            let done = client().and_then(run);
             done.or_else(|failure| match failure.exit() {
                 // That code says that an entrance is not guarded.
                 Exit::Deny => {
@@ -154,6 +167,10 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
                 _ => Err(failure),
             })
         }
+        Verb::Login(args) => login::run(&args, &cli.settings, terminal),
+        Verb::Logout(args) => logout::run(&args, &cli.settings, terminal),
+        Verb::Whoami => whoami::run(&client()?, terminal),
+        Verb::Sessions(args) => sessions::run(&args, &client()?, terminal),
         Verb::Proxies(args) => proxies::run(&args, &client()?, terminal),
         Verb::Revoke(args) => revoke::run(&args, &client()?, terminal),
         Verb::Status(args) => status::run(&args, &client()?, terminal),

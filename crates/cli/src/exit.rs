@@ -31,6 +31,8 @@ pub enum Exit {
     /// 9: revoked, and some proxy that has not confirmed is gone or cut off: it refuses new requests by itself,
     /// and what already ran there may run on.
     CutOff,
+    /// 10: you have to sign in first, and there is no terminal at which to ask you: stderr has the command.
+    SignIn,
     /// 130: SIGINT (Ctrl-C) came while it waited; what shells say of a command that it ended.
     Interrupted,
     /// 143: the same for SIGTERM.
@@ -48,6 +50,8 @@ Exit codes:
   3  invalid input: command line, configuration, unknown id or scope
   9  revoked, and every proxy that did not confirm is gone or cut off: it refuses new requests by
      itself, and streams may run there until the grants end
+ 10  sign in first, by the command on stderr: your session has ended, or this takes a stronger or a
+     newer sign-in, and there is no terminal at which to ask you
   130, 143  interrupted by Ctrl-C or SIGTERM while it waited";
 
 impl Exit {
@@ -78,6 +82,7 @@ impl Exit {
             Exit::NothingChecked => 7,
             Exit::NothingFound => 8,
             Exit::CutOff => 9,
+            Exit::SignIn => 10,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
         }

@@ -6,4 +6,7 @@ pub mod cli;
 pub mod client;
 pub mod command;
 pub mod exit;
+mod session;
+mod signin;
 pub mod terminal;
+mod xdg;

@@ -11,6 +11,7 @@ mod probe;
 mod request;
 mod revocation;
 mod scopes;
+mod sessions;
 mod token;
 
 use serde::de::DeserializeOwned;
@@ -24,7 +25,9 @@ pub use breakglass_api::proxies::{Enforcement, Forgotten, Node, OnUnavailable, P
 pub use breakglass_api::request::{Grant, Refusal, RemarkKind, Request, Requests, State};
 pub use breakglass_api::revocation::{Killed, Revoked};
 pub use breakglass_api::scopes::{Scope, Scopes};
+pub use breakglass_api::session::{Session, SessionState, Sessions};
 pub use breakglass_api::token::Issued;
+pub use breakglass_api::whoami::{GroupsKnown, WhoAmI};
 pub use breakglass_api::{Instant, Word};
 
 pub use audit::{EventsPage, HeadsPage};

@@ -54,6 +54,24 @@ pub enum Failure {
         /// The problem document.
         problem: Value,
     },
+    /// The person has to sign in, and cannot be asked here.
+    #[error("{why}: {to_do}")]
+    SignInNeeded {
+        /// Why.
+        why: String,
+        /// What to do, with the command.
+        to_do: String,
+    },
+    /// The person was not signed in.
+    #[error("not signed in: {words}")]
+    NotSignedIn {
+        /// The word of OAuth or OpenID Connect.
+        error: String,
+        /// In words, with what to do.
+        words: String,
+        /// How it ends.
+        exit: Exit,
+    },
     /// The time to wait is over.
     #[error(
         "no decision yet; {id} is still pending: `breakglass token {id}` prints the token once it is approved, \
@@ -78,6 +96,8 @@ impl Failure {
         match self {
             Failure::Invalid(_) => Exit::Invalid,
             Failure::Refused { status, .. } => Exit::of_status(*status),
+            Failure::SignInNeeded { .. } => Exit::SignIn,
+            Failure::NotSignedIn { exit, .. } => *exit,
             Failure::Unreachable { .. }
             | Failure::NotOurs { .. }
             | Failure::Unsupported { .. }
@@ -99,6 +119,8 @@ impl Failure {
             Failure::Invalid(_)
             | Failure::Unsupported { .. }
             | Failure::Mismatch(_)
+            | Failure::SignInNeeded { .. }
+            | Failure::NotSignedIn { .. }
             | Failure::Undecided { .. }
             | Failure::Output(_)
             | Failure::Failed(_) => false,
@@ -112,6 +134,7 @@ impl Failure {
             Failure::Refused { problem, .. } | Failure::Unsupported { problem, .. } => {
                 problem.get("reason").and_then(Value::as_str)
             }
+            Failure::NotSignedIn { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -126,7 +149,10 @@ impl Failure {
             Failure::Undecided { id } => {
                 json!({ "reason": self.word(), "detail": self.to_string(), "request": id })
             }
-            other => json!({ "reason": other.word(), "detail": other.to_string() }),
+            other => {
+                let reason = other.reason().unwrap_or(other.word());
+                json!({ "reason": reason, "detail": other.to_string() })
+            }
         }
     }
 
@@ -137,6 +163,8 @@ impl Failure {
             Failure::NotOurs { .. } | Failure::Mismatch(_) => "not_our_service",
             Failure::Refused { .. } => "refused",
             Failure::Unsupported { .. } => "not_found",
+            Failure::SignInNeeded { .. } => "sign_in_needed",
+            Failure::NotSignedIn { .. } => "not_signed_in",
             Failure::Undecided { .. } => "no_decision",
             Failure::Output(_) | Failure::Failed(_) => "failed",
         }
@@ -153,14 +181,19 @@ fn detail(problem: &Value) -> String {
     }
 }
 
+/// Whether it can be a reason: it is repeated as it is.
+pub(super) fn is_word(text: &str) -> bool {
+    let is_in_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(is_in_word)
+}
+
 /// A problem document of our service: its members `reason` and `detail`.
 ///
 /// # Errors
 /// Says what is not as our service writes it.
 pub(super) fn check_problem(problem: &Value) -> Result<(), String> {
     let reason = problem.get("reason").and_then(Value::as_str).unwrap_or_default();
-    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if reason.is_empty() || reason.len() > 64 || !reason.bytes().all(is_word) {
+    if !is_word(reason) {
         return Err(match reason {
             "" => "a problem document without `reason`".to_owned(),
             other => format!("reason: expected a word, got `{}`", brief(other)),

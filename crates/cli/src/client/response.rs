@@ -4,16 +4,28 @@ use std::time::UNIX_EPOCH;
 
 use breakglass_api::Reason;
 use breakglass_server::clock::Moment;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::Body;
 use ureq::http::{HeaderMap, Response};
 
-use super::failure::{Failure, check_problem};
+use super::failure::{Failure, check_problem, is_word};
 use crate::answer::{Answer, brief};
 use crate::exit::Exit;
 
 /// The version of this command line.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A refusal of an endpoint of OAuth (RFC 6749 section 5.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct OAuthRefusal {
+    /// A word of the RFC.
+    pub(crate) error: String,
+    /// In words.
+    #[serde(default)]
+    pub(crate) error_description: String,
+}
 
 /// A response that has come, but for its body.
 pub(super) struct Head {
@@ -95,6 +107,53 @@ impl Head {
         Err(Failure::Refused { status: self.status, problem })
     }
 
+    /// The reason of a refusal with this status; nothing where it is none of our service's.
+    pub(super) fn reason(&self, status: u16, body: &[u8]) -> Option<String> {
+        if self.status != status || !self.is_of_type("application/problem+json") {
+            return None;
+        }
+        let problem: Value = serde_json::from_slice(body).ok()?;
+        problem.get("reason").and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// Reads the body of an endpoint whose refusals are those of RFC 6749 section 5.2.
+    pub(super) fn oauth<T: DeserializeOwned>(
+        &self,
+        body: &[u8],
+    ) -> Result<Result<T, OAuthRefusal>, Failure> {
+        let is_done = Exit::of_status(self.status) == Exit::Done;
+        if !is_done && !self.is_of_type("application/json") {
+            return self.answer::<Value>(body).map(|_| Err(OAuthRefusal::default()));
+        }
+        let expected = if is_done { "tokens" } else { "an error (RFC 6749)" };
+        let json = self.json(body, "application/json", expected)?;
+        let wrong = |cause: String| self.not_ours(&format!("expected {expected}, got {cause}"));
+        if is_done {
+            // The message could have a token in it.
+            let read = T::deserialize(json).map_err(|_| wrong("other members".to_owned()));
+            return read.map(Ok);
+        }
+        let refusal =
+            OAuthRefusal::deserialize(json).map_err(|error| wrong(brief(&error.to_string())))?;
+        match is_word(&refusal.error) {
+            true => Ok(Err(refusal)),
+            false => Err(wrong(format!("error: `{}`", brief(&refusal.error)))),
+        }
+    }
+
+    /// Of a call whose answer says nothing.
+    pub(super) fn check_done(&self, body: &[u8]) -> Result<(), Failure> {
+        match Exit::of_status(self.status) {
+            Exit::Done => Ok(()),
+            _ => self.answer::<Value>(body).map(|_| ()),
+        }
+    }
+
+    fn is_of_type(&self, content_type: &str) -> bool {
+        let essence = self.content_type.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case(content_type)
+    }
+
     pub(super) fn too_long(&self, limit: u64) -> Failure {
         let mebibytes = limit.checked_div(1024 * 1024).unwrap_or_default();
         self.not_ours(&format!("its answer is longer than {mebibytes} MiB"))
@@ -112,7 +171,7 @@ impl Head {
                 self.status
             ))
         };
-        if !essence.eq_ignore_ascii_case(content_type) {
+        if !self.is_of_type(content_type) {
             return Err(wrong(""));
         }
         serde_json::from_slice(body)

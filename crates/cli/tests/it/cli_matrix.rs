@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::{Ran, breakglass};
-use crate::stand_in::{Call, GRANT, PARENT, PROXY, REQUEST, Reply, StandIn, good, view};
+use crate::stand_in::{Call, GRANT, PARENT, PROXY, REQUEST, Reply, SESSION, StandIn, good, view};
 
 /// Each verb that asks the service, with arguments that reach every call that it makes. `URL` is the server's, `LOG` an
 /// empty log, `ENTRANCE` an entrance that answers a challenge, `EXPECTED` a file
@@ -36,6 +36,9 @@ const ASKING: &[(&str, &[&[&str]])] = &[
     ("probe", &[&["ENTRANCE"]]),
     ("proxies", &[&[], &["--expect", "EXPECTED"]]),
     ("proxies forget", &[&[PROXY, "--reason", "r"]]),
+    ("whoami", &[&[]]),
+    ("sessions", &[&[], &["--all"]]),
+    ("sessions end", &[&[SESSION]]),
     ("status", &[&[], &[REQUEST], &["--state", "pending"], &["--all", "--mine"]]),
     (
         "audit verify",
@@ -60,6 +63,9 @@ const LOCAL: &[&str] = &[
     "database trail-key",
     "database drop-old-heads",
     "doctor",
+    // Without the credential that the others present: `signin` has them.
+    "login",
+    "logout",
     "keygen api-token",
     "keygen signing",
     "keygen certificates",
@@ -87,6 +93,7 @@ fn verbs(below: &[&str]) -> BTreeSet<String> {
                 .map(|verb| format!("{name} {verb}"))
                 .collect(),
             "proxies" => vec![name, "proxies forget".to_owned()],
+            "sessions" => vec![name, "sessions end".to_owned()],
             "scopes" => vec![name, "scopes import".to_owned()],
             _ => vec![name],
         })
@@ -256,6 +263,9 @@ fn ours() -> Vec<(&'static str, Value)> {
         ("GET", "/v1/proxies"),
         ("POST", "/v1/probes"),
         ("GET", "/v1/scopes"),
+        ("GET", "/v1/whoami"),
+        ("GET", "/v1/sessions"),
+        ("POST", "/v1/sessions/end"),
         ("GET", "/v1/audit/events"),
         ("GET", "/v1/audit/heads"),
         ("GET", "/v1/audit/requests"),
@@ -264,6 +274,7 @@ fn ours() -> Vec<(&'static str, Value)> {
     let others = others.into_iter().map(|(method, name)| {
         let path = match name {
             "/v1/requests/token" => format!("/v1/requests/{REQUEST}/token"),
+            "/v1/sessions/end" => format!("/v1/sessions/{SESSION}/end"),
             "/v1/grants/revoke" => format!("/v1/grants/{GRANT}/revoke"),
             other => other.to_owned(),
         };
@@ -424,7 +435,7 @@ fn a_slow_body_is_not_waited_for() {
     let file = folder.path().join("token");
     fs::write(&file, "token-alice").unwrap();
     let url = Some(server.url.clone());
-    let settings = Settings { url, api_token_file: Some(file), ca_file: None };
+    let settings = Settings { url, api_token_file: Some(file), ..Settings::default() };
     let client = Client::new(&settings).unwrap();
     let failure =
         client.get_within::<Whole<Requests>>("/v1/requests", Duration::from_secs(1)).unwrap_err();

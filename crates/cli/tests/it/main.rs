@@ -48,6 +48,7 @@ mod restore;
 mod scopes_import;
 mod serve_stop;
 mod serve_tls;
+mod signin;
 mod stand_in;
 mod storage;
 mod unknown_proxies;

@@ -55,16 +55,33 @@ impl Server {
         Server::start_from(command, directory, &path.display().to_string(), arguments)
     }
 
+    /// A server that this command starts at this address.
+    pub(crate) fn start_at(
+        command: Command,
+        directory: TempDir,
+        config: &str,
+        address: &str,
+    ) -> Server {
+        let path = directory.path().join("config.toml");
+        fs::write(&path, config).unwrap();
+        Server::spawn(command, directory, &path.display().to_string(), &["--listen", address])
+    }
+
     /// A server that this command starts with the configuration at this path.
     pub(crate) fn start_from(
-        mut command: Command,
+        command: Command,
         directory: TempDir,
         config: &str,
         arguments: &[&str],
     ) -> Server {
+        let arguments = [&["--listen", "127.0.0.1:0"], arguments].concat();
+        Server::spawn(command, directory, config, &arguments)
+    }
+
+    fn spawn(mut command: Command, directory: TempDir, config: &str, arguments: &[&str]) -> Server {
         let at = |name: &str| directory.path().join(name);
         let child = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--config", config])
+            .args(["serve", "--config", config])
             .arg("--ready-file")
             .arg(at("ready"))
             .args(arguments)

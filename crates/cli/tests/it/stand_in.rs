@@ -16,6 +16,8 @@ use crate::process::{Ran, breakglass};
 pub(crate) const REQUEST: &str = "req_01KAN5S3M0W8Z4T2C9X7Y6B5D1";
 /// A request whose grant holds.
 pub(crate) const PARENT: &str = "req_01KAN5S3M0W8Z4T2C9X7Y6B5D0";
+/// A session.
+pub(crate) const SESSION: &str = "ses_01KAN5S3M0W8Z4T2C9X7Y6B5D4";
 /// A challenge.
 pub(crate) const PROBE: &str = "prb_01KAN5S3M0W8Z4T2C9X7Y6B5D3";
 /// A process.
@@ -222,6 +224,11 @@ pub(crate) fn issued() -> Value {
         "audience": "prod", "expires_at": ENDS })
 }
 
+fn session(state: &str) -> Value {
+    json!({ "id": SESSION, "account": "corp:al-1", "client": "breakglass-cli", "source": null, "state": state,
+        "began_at": "2026-11-22T02:13:00Z", "used_at": "2026-11-22T02:20:00Z", "ends_at": ENDS, "current": false })
+}
+
 pub(crate) fn problem(status: u16, reason: &str) -> Reply {
     let document = json!({ "type": format!("urn:breakglass:reason:{reason}"), "title": "t",
         "status": status, "detail": format!("because of {reason}"), "reason": reason });
@@ -298,6 +305,12 @@ pub(crate) fn good(call: &Call) -> Reply {
                   "approvers": ["bob", "carol"] },
                 { "name": "db:admin", "summary": null, "audience": "staging", "max_duration": "30m",
                   "may_request": false, "may_approve": true, "approvers": [] }] })
+        } else if call.is("GET", "/v1/whoami") {
+            json!({ "name": "alice", "groups": { "state": "none", "names": [] }, "may_approve": true })
+        } else if call.is("GET", "/v1/sessions") {
+            json!({ "sessions": [session("live")], "next": null })
+        } else if call.is("POST", &format!("/v1/sessions/{SESSION}/end")) {
+            session("ended")
         } else if call.is("GET", "/v1/audit/events") {
             match call.path.contains("after=") {
                 true => json!({ "events": [], "next": "1.ev" }),
