@@ -85,6 +85,9 @@ fn fate(mark: &str) -> Option<&'static str> {
         "yaml browsers" => "put into Envoy, and asked as a browser asks (browsers.rs)",
         "yaml authorization" => "valid by the schema of its kind (examples.rs)",
         "yaml cert-manager" => "compared with the objects and the configuration (examples.rs)",
+        "sh signed in" | "toml profile" => {
+            "taken by the command line (crates/cli/.../signin/documented.rs)"
+        }
         "toml service" | "toml service part" => "taken by the service (examples.rs)",
         "sh gateway" | "yaml gateway" => {
             "run, with a stand-in for kubectl (scripts/platforms gateway: documented.rs)"
