@@ -37,6 +37,15 @@ pub(crate) const MAX_SUBJECT_BYTES: usize = breakglass_types::limits::MAX_NAME_B
 /// The most characters of a name, of a mail address, or of a provider's own words that are shown.
 pub(crate) const MAX_SHOWN_CHARS: usize = 128;
 
+/// The longest `acr`, in bytes, that a [`Factor`](crate::Factor) keeps: it stands in every token of the person.
+pub const MAX_ACR_BYTES: usize = breakglass_types::limits::MAX_NAME_BYTES;
+
+/// The most values of `amr` that a [`Factor`](crate::Factor) keeps.
+pub const MAX_AMR_VALUES: usize = 16;
+
+/// The most bytes of all these values together.
+pub const MAX_AMR_BYTES: usize = 256;
+
 /// The most groups of one person.
 pub(crate) const MAX_GROUPS: usize = 4096;
 

@@ -6,9 +6,11 @@
 
 use std::time::Duration;
 
+use breakglass_audit::text::misleads;
 use breakglass_types::instant::{Instant, format_duration};
 
 use crate::entry::Level;
+use crate::limits::{MAX_ACR_BYTES, MAX_AMR_BYTES, MAX_AMR_VALUES};
 use crate::shown::shown;
 use crate::verify::{IdToken, Verified};
 
@@ -59,8 +61,11 @@ impl Factor {
         let auth_time = check_age(asked, token, now).map_err(error)?;
         Ok(Factor {
             level: asked.name.clone(),
-            acr: token.acr().map(str::to_owned),
-            amr: token.amr().to_vec(),
+            acr: token
+                .acr()
+                .filter(|acr| acr.len() <= MAX_ACR_BYTES && is_word(acr))
+                .map(str::to_owned),
+            amr: kept(token.amr()),
             // The provider's clock may be ahead; an authentication cannot be later than now.
             auth_time: auth_time.min(now),
         })
@@ -72,13 +77,13 @@ impl Factor {
         &self.level
     }
 
-    /// The provider's word for what was reached.
+    /// The provider's word for what was reached; nothing where it is none that a token can carry ([`MAX_ACR_BYTES`]).
     #[must_use]
     pub fn acr(&self) -> Option<&str> {
         self.acr.as_deref()
     }
 
-    /// The provider's words for how (RFC 8176).
+    /// The provider's words for how (RFC 8176), as far as a token can carry them ([`MAX_AMR_VALUES`], [`MAX_AMR_BYTES`]).
     #[must_use]
     pub fn amr(&self) -> &[String] {
         &self.amr
@@ -89,6 +94,22 @@ impl Factor {
     pub fn auth_time(&self) -> Instant {
         self.auth_time
     }
+}
+
+/// What is left out of a token can only close: a filter asks for values that are there.
+fn kept(amr: &[String]) -> Vec<String> {
+    let mut bytes = 0_usize;
+    let mut fits = |word: &&String| {
+        bytes = bytes.saturating_add(word.len());
+        bytes <= MAX_AMR_BYTES
+    };
+    let words = amr.iter().filter(|word| word.len() <= MAX_AMR_BYTES && is_word(word));
+    words.take(MAX_AMR_VALUES).take_while(|word| fits(word)).cloned().collect()
+}
+
+/// Whether a break-glass token can carry it.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(misleads)
 }
 
 fn check_method(level: &Level, token: &IdToken) -> Result<(), String> {

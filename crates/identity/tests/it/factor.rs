@@ -162,3 +162,20 @@ fn what_is_answered_is_shown_without_what_steers_a_terminal() {
     let error = judge(&entry, "mfa", 60, &answer(json!(acr), json!([]), 1)).unwrap_err();
     assert!(error.len() < 400 && !error.contains(['\u{1b}', '\u{202e}']), "{error:?}");
 }
+
+#[test]
+fn a_factor_keeps_what_a_token_can_carry() {
+    let entry = keycloak(LEVELS);
+    let long = "x".repeat(257);
+    let any_acr = keycloak(&LEVELS.replace("counts = { acr = ['mfa'], ", "counts = { "));
+    let factor = judge(&any_acr, "mfa", 60, &answer(json!(long), json!(["otp"]), 1)).unwrap();
+    assert_eq!((factor.acr(), factor.amr()), (None, &["otp".to_owned()][..]));
+    let amr = |amr: Value| {
+        judge(&entry, "mfa", 60, &answer(json!("mfa"), amr, 1)).unwrap().amr().to_vec()
+    };
+    assert_eq!(amr(json!(["otp", "", "a\nb", "x".repeat(300), "pwd"])), ["otp", "pwd"]);
+    assert_eq!(amr(json!(["otp", "x".repeat(200), "y".repeat(200), "pwd"])).len(), 2);
+    let many: Vec<String> =
+        (0..40).map(|number| format!("m{number}")).chain(["otp".to_owned()]).collect();
+    assert_eq!(amr(json!(many)).len(), 16);
+}
