@@ -35,6 +35,9 @@ pub struct AuthorizeQuery {
     pub level: Option<String>,
     /// How many seconds ago the person may have authenticated by that level.
     pub max_age: Option<u64>,
+    /// The account that must come back, as `account` of the tokens says it: for a person who signs in again. Another person is
+    /// `access_denied`. It says the provider too.
+    pub account: Option<String>,
 }
 
 /// What a client sends to `POST /oauth2/token` (RFC 6749 sections 4.1.3 and 6). Fields that are not known are ignored, as the
@@ -156,8 +159,30 @@ pub struct Session {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub level: Option<String>,
+    /// How the person authenticated, where a level was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub factor: Option<SessionFactor>,
     /// Whether it is the one that asks.
     pub current: bool,
+}
+
+/// How a person authenticated when a session began: what scopes that require a sign-in look at, and tokens say. A refresh does
+/// not change it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SessionFactor {
+    /// The level, by its name in the provider's entry.
+    pub level: String,
+    /// The provider's word for what was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub acr: Option<String>,
+    /// The provider's words for how (RFC 8176).
+    #[serde(default)]
+    #[schema(required = true)]
+    pub amr: Vec<String>,
+    /// When.
+    pub auth_time: Instant,
 }
 
 /// A page of sessions, the newest first.

@@ -3,7 +3,9 @@
 use axum::extract::{Extension, State};
 use axum::{Json, extract::ConnectInfo};
 use breakglass_api::Word;
-use breakglass_api::session::{Session as View, SessionState as Shown, Sessions, SessionsQuery};
+use breakglass_api::session::{
+    Session as View, SessionFactor, SessionState as Shown, Sessions, SessionsQuery,
+};
 use std::net::SocketAddr;
 
 use super::body::{Id, QueryString};
@@ -14,7 +16,7 @@ use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, written};
 use crate::domain::sessions;
 use crate::problem::Problem;
-use crate::store::{Session, SessionFilter, SessionState};
+use crate::store::{FactorRow, Session, SessionFilter, SessionState};
 
 /// How many sessions a page lists.
 const PAGE: usize = 100;
@@ -80,6 +82,11 @@ pub(super) fn view(
         ended_at: session.ended_at.map(at),
         ended_by: session.ended_by,
         end_reason: session.end_reason,
-        level: session.factor.map(|factor| factor.level),
+        level: session.factor.as_ref().map(|factor| factor.level.clone()),
+        factor: session.factor.map(factor),
     }
+}
+
+fn factor(FactorRow { level, acr, amr, auth_time }: FactorRow) -> SessionFactor {
+    SessionFactor { level, acr, amr, auth_time: written(Moment::from_seconds(auth_time)) }
 }

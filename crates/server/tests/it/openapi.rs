@@ -329,6 +329,7 @@ async fn answers_have_the_members_that_it_describes() {
         "ReportedConfiguration",
         "Say",
         "Session",
+        "SessionFactor",
         "SessionState",
         "SessionTokens",
         "Spelling",

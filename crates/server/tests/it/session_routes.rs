@@ -311,6 +311,49 @@ async fn a_level_is_asked_for_and_its_answer_is_kept() {
 }
 
 #[tokio::test]
+async fn a_person_who_signs_in_again_comes_back_as_the_same_account() {
+    let (corp, partner) = (TestProvider::start(), TestProvider::start());
+    let service = with(&[("corp", &corp), ("partner", &partner)]).await;
+    // The account says the provider too; a subject may have any characters.
+    let asked = authorize(&[("account", Some("partner:a:1")), ("level", Some("mfa"))]);
+    for (subject, is_same) in [("a:2", false), ("1", false), ("a:1", true)] {
+        let begun = get(&service, &asked, None).await;
+        let (_, query) = partner.asked(location(&begun));
+        assert_eq!((query["acr_values"].as_str(), query["max_age"].as_str()), ("mfa", "300"));
+        let mut said = claims(subject, &[]);
+        said["amr"] = json!(["otp"]);
+        said["auth_time"] = json!(START);
+        let back = partner.sign_in(location(&begun), said);
+        let answer = answered(&get(&service, &back, Some(&cookie(&begun))).await);
+        match answer {
+            Ok(code) => {
+                assert!(is_same, "{subject}");
+                assert_eq!(exchange(&service, &code).await.ok()["account"], "partner:a:1");
+            }
+            Err((error, description)) => {
+                assert!(!is_same, "{subject}: {description}");
+                assert_eq!(error, "access_denied");
+                assert!(description.contains("another person signed in"), "{description}");
+            }
+        }
+    }
+    let accounts: Vec<String> = sqlx::query_scalar("SELECT name FROM accounts")
+        .fetch_all(&service.database().await)
+        .await
+        .unwrap();
+    assert_eq!(accounts, ["partner:a:1"], "of the others nothing is kept");
+    for (account, provider) in
+        [("a", None), ("corp:", None), (":a", None), ("corp:a", Some("partner")), ("none:a", None)]
+    {
+        let wrong = authorize(&[("account", Some(account)), ("provider", provider)]);
+        let (error, description) = answered(&get(&service, &wrong, None).await).unwrap_err();
+        assert_eq!(error, "invalid_request", "{account}: {description}");
+    }
+    let long = format!("corp:{}", "x".repeat(600));
+    answered(&get(&service, &authorize(&[("account", Some(&long))]), None).await).unwrap_err();
+}
+
+#[tokio::test]
 async fn who_is_not_let_in_is_told_and_noted() {
     let provider = TestProvider::start();
     let service = with(&[("corp", &provider)]).await;

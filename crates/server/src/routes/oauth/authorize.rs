@@ -11,6 +11,7 @@ use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use breakglass_api::session::AuthorizeQuery;
 use breakglass_identity::{Provider, ProviderError, SignInRequest};
+use breakglass_types::limits::MAX_NAME_BYTES;
 use url::form_urlencoded::Serializer;
 
 use super::client::{CLIENT_ID, ClientRedirect, REDIRECT_URI, is_redirect_uri, redirect};
@@ -24,6 +25,9 @@ const MAX_STATE: usize = 512;
 
 /// The longest `login_hint`, in bytes.
 const MAX_HINT: usize = 256;
+
+/// The longest `account`, in bytes: a provider's name and a subject.
+const MAX_ACCOUNT: usize = 2 * MAX_NAME_BYTES;
 
 /// How long ago a person may have authenticated where a level is asked for and no `max_age`.
 const MAX_AGE: Duration = Duration::from_secs(5 * 60);
@@ -82,6 +86,8 @@ fn choose(providers: &Providers, uri: &Uri) -> Response {
 struct Asked {
     provider: Arc<Provider>,
     level: Option<(String, Duration)>,
+    /// The subject of the person who has to come back.
+    person: Option<String>,
     login_hint: Option<String>,
     redirect_uri: String,
     code_challenge: String,
@@ -123,8 +129,10 @@ impl Asked {
         if query.login_hint.as_ref().is_some_and(|hint| hint.len() > MAX_HINT) {
             return Err(wrong(format!("login_hint: expected at most {MAX_HINT} bytes")));
         }
+        let account = account(query)?;
+        let wanted = query.provider.as_deref().or(account.map(|(provider, _)| provider));
         let mut names = providers.names();
-        let name = match (query.provider.as_deref(), names.next(), names.next()) {
+        let name = match (wanted, names.next(), names.next()) {
             (Some(name), ..) | (None, Some(name), None) => name,
             _ => return Ok(None),
         };
@@ -135,6 +143,7 @@ impl Asked {
         Ok(Some(Asked {
             provider: Arc::clone(provider),
             level: level(provider, query)?,
+            person: account.map(|(_, subject)| subject.to_owned()),
             login_hint: query.login_hint.clone(),
             redirect_uri: redirect_uri.to_owned(),
             code_challenge: challenge.to_owned(),
@@ -145,10 +154,11 @@ impl Asked {
     async fn begin(self, app: &App, providers: &Providers) -> Result<Response, Wrong> {
         let config = app.config();
         let callback = format!("{}{}", base(&config.issuer), self.provider.entry().callback_path());
-        let (level, now) = (self.level, instant(app.now()));
+        let (level, person, now) = (self.level, self.person, instant(app.now()));
         let begun = providers.ask(&self.provider, move |provider| {
             let level = level.as_ref().map(|(name, max_age)| (name.as_str(), *max_age));
-            provider.begin(&SignInRequest { redirect_uri: &callback, level, person: None }, now)
+            let person = person.as_deref();
+            provider.begin(&SignInRequest { redirect_uri: &callback, level, person }, now)
         });
         let unavailable = |why: String| ("temporarily_unavailable", why);
         let begun = begun.await.map_err(|busy| unavailable(busy.to_string()))?;
@@ -173,6 +183,23 @@ impl Asked {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
         Ok(response)
+    }
+}
+
+/// The provider and the subject of the account that must come back.
+fn account(query: &AuthorizeQuery) -> Result<Option<(&str, &str)>, Wrong> {
+    let wrong = |text: String| ("invalid_request", text);
+    let Some(account) = query.account.as_deref() else { return Ok(None) };
+    let parts = account.split_once(':').filter(|_| account.len() <= MAX_ACCOUNT);
+    let Some((provider, subject)) = parts.filter(|(_, subject)| !subject.is_empty()) else {
+        let text = "account: expected '<provider>:<subject>', as the tokens of the session name it";
+        return Err(wrong(text.to_owned()));
+    };
+    match query.provider.as_deref() {
+        Some(other) if other != provider => {
+            Err(wrong(format!("account: expected one of the provider '{other}'")))
+        }
+        _ => Ok(Some((provider, subject))),
     }
 }
 
