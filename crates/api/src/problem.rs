@@ -29,6 +29,15 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub request: Option<Box<Request>>,
+    /// The level at which the person has to sign in: `level` of `GET /oauth2/authorize`. With the reason
+    /// `insufficient_user_authentication` alone (RFC 9470 section 3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub acr_values: Option<String>,
+    /// How many seconds ago the person may have authenticated by that level: `max_age` of `GET /oauth2/authorize`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub max_age: Option<u64>,
 }
 
 /// One field that is wrong.
@@ -55,6 +64,8 @@ impl Problem {
             reason: reason.into(),
             errors,
             request: None,
+            acr_values: None,
+            max_age: None,
         }
     }
 }

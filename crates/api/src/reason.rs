@@ -43,6 +43,8 @@ words! {
         GrantUnknown = "grant_unknown",
         /// The key of a repeated submission stands for another one.
         IdempotencyKeyReused = "idempotency_key_reused",
+        /// The person has to sign in again, at the level and as recently as the challenge says (RFC 9470).
+        InsufficientUserAuthentication = "insufficient_user_authentication",
         /// The service failed.
         InternalError = "internal_error",
         /// A field is missing, of another type, or out of bounds.
@@ -144,7 +146,10 @@ impl Reason {
             | Reason::InvalidRequest
             | Reason::ScopeUnknown
             | Reason::TokenTooLarge => 400,
-            Reason::CredentialMissing | Reason::CredentialUnknown | Reason::SessionEnded => 401,
+            Reason::CredentialMissing
+            | Reason::CredentialUnknown
+            | Reason::InsufficientUserAuthentication
+            | Reason::SessionEnded => 401,
             Reason::CredentialChanged
             | Reason::NoApprover
             | Reason::NoLongerAllowed
@@ -226,6 +231,7 @@ impl Reason {
             Reason::GrantRevoked => "The grant was revoked",
             Reason::GrantUnknown => "Unknown grant",
             Reason::IdempotencyKeyReused => "Idempotency key reused",
+            Reason::InsufficientUserAuthentication => "Another sign-in is needed",
             Reason::InternalError => "The service failed",
             Reason::InvalidRequest => "Invalid request",
             Reason::MembershipUnknown => "Membership unknown",

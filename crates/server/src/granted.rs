@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use breakglass_identity::{MAX_ACR_BYTES, MAX_AMR_BYTES, MAX_AMR_VALUES};
 use breakglass_types::Basis;
 use breakglass_types::claims::{Breakglass, Claims};
 use breakglass_types::scope_rules::ScopeDigest;
+
+use crate::clock::Moment;
+use crate::store::FactorRow;
 
 /// A grant that other people approved, as its token says it.
 #[derive(Debug, Clone)]
@@ -38,11 +42,25 @@ pub struct Granted<'a> {
     pub emergency: bool,
     /// Who approved it.
     pub approvers: Vec<String>,
+    /// How the holder authenticated to take the token; nothing where no level was asked for, and of an API token.
+    pub factor: Option<&'a FactorRow>,
+}
+
+/// A factor whose claims are as large as any.
+#[must_use]
+pub(crate) fn largest_factor(now: Moment) -> FactorRow {
+    let word = "m".repeat(MAX_AMR_BYTES.checked_div(MAX_AMR_VALUES).unwrap_or_default());
+    FactorRow {
+        level: String::new(),
+        acr: Some("a".repeat(MAX_ACR_BYTES)),
+        amr: vec![word; MAX_AMR_VALUES],
+        auth_time: now.seconds(),
+    }
 }
 
 impl From<Granted<'_>> for Claims {
     fn from(granted: Granted<'_>) -> Claims {
-        let Granted { approvers, digests, .. } = granted;
+        let Granted { approvers, digests, factor, .. } = granted;
         Claims {
             iss: granted.issuer.to_owned(),
             sub: granted.holder.to_owned(),
@@ -54,9 +72,9 @@ impl From<Granted<'_>> for Claims {
             scope: granted.scopes.to_vec(),
             roles: granted.roles,
             groups: granted.groups,
-            amr: Vec::new(),
-            acr: None,
-            auth_time: None,
+            amr: factor.map(|factor| factor.amr.clone()).unwrap_or_default(),
+            acr: factor.and_then(|factor| factor.acr.clone()),
+            auth_time: factor.and_then(|factor| u64::try_from(factor.auth_time).ok()),
             cnf: None,
             breakglass: Breakglass {
                 reason: granted.reason.to_owned(),
@@ -95,6 +113,7 @@ mod tests {
             incident: None,
             emergency: false,
             approvers: vec!["bob".into(), "carol".into()],
+            factor: None,
         };
         let claims = Claims::from(granted);
         assert_eq!((claims.iat, claims.exp, claims.aud), (1, 2, vec!["prod".to_owned()]));
@@ -102,5 +121,33 @@ mod tests {
         assert_eq!(breakglass.basis, Some(Basis::Approved));
         assert_eq!(breakglass.approvals, Some(2));
         assert_eq!(breakglass.scopes, digests);
+    }
+    #[test]
+    fn a_token_says_how_its_holder_signed_in_where_that_is_known() {
+        let (digests, amr) = (BTreeMap::new(), vec!["pwd".to_owned(), "otp".to_owned()]);
+        let factor = FactorRow { level: "mfa".into(), acr: Some("2".into()), amr, auth_time: 7 };
+        let claims = |factor| {
+            Claims::from(Granted {
+                issuer: "i",
+                holder: "corp:alice",
+                roles: vec![],
+                groups: vec![],
+                audience: "prod",
+                jti: "grant_1",
+                begins: 1,
+                ends: 2,
+                scopes: &["x".to_owned()],
+                digests: &digests,
+                reason: "r",
+                incident: None,
+                emergency: false,
+                approvers: vec!["bob".into()],
+                factor,
+            })
+        };
+        let Claims { amr, acr, auth_time, .. } = claims(Some(&factor));
+        assert_eq!((&amr, &acr, auth_time), (&factor.amr, &factor.acr, Some(7)));
+        let Claims { amr, acr, auth_time, .. } = claims(None);
+        assert_eq!((amr.len(), acr, auth_time), (0, None, None));
     }
 }

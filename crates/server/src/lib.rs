@@ -26,6 +26,7 @@ pub mod doctor;
 pub mod domain;
 pub mod duration;
 pub mod evidence;
+pub mod factor;
 pub mod feed;
 mod granted;
 pub mod issuer;

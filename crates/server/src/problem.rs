@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::store::{Fault, StoreError};
+use crate::text;
 pub use breakglass_api::Reason;
 pub use breakglass_api::problem::FieldProblem;
 use breakglass_api::request::Request;
@@ -21,13 +22,23 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldProblem>,
     request: Option<Box<Request>>,
+    sign_in: Option<NeededSignIn>,
+}
+
+/// The sign-in that a person needs (RFC 9470).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeededSignIn {
+    /// The level, by its name in the configuration.
+    pub level: String,
+    /// How long ago the person may have authenticated by it, in seconds.
+    pub max_age: Option<u64>,
 }
 
 impl Problem {
     /// A refusal with what to do about it.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<String>) -> Problem {
-        Problem { reason, detail: detail.into(), errors: Vec::new(), request: None }
+        Problem { reason, detail: detail.into(), errors: Vec::new(), request: None, sign_in: None }
     }
 
     /// A refusal of everything that is wrong with what was sent; its reason is the first one's.
@@ -37,7 +48,7 @@ impl Problem {
         let reason = reason.unwrap_or(Reason::InvalidRequest);
         let detail: Vec<String> =
             errors.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
-        Problem { reason, detail: detail.join("; "), errors, request: None }
+        Problem { errors, ..Problem::new(reason, detail.join("; ")) }
     }
 
     /// The service failed: `cause` goes to the log and nowhere else.
@@ -56,6 +67,13 @@ impl Problem {
     pub fn with_request(mut self, request: Request) -> Problem {
         self.request = Some(Box::new(request));
         self
+    }
+
+    /// The person has to sign in like this.
+    #[must_use]
+    pub fn sign_in(needed: NeededSignIn, detail: impl Into<String>) -> Problem {
+        let problem = Problem::new(Reason::InsufficientUserAuthentication, detail);
+        Problem { sign_in: Some(needed), ..problem }
     }
 
     /// The same refusal after something was done: `done` says what, and comes first.
@@ -103,12 +121,15 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Problem { reason, detail, errors, request } = self;
+        let Problem { reason, detail, errors, request, sign_in } = self;
         // Each reason's status is one.
         let status = StatusCode::from_u16(reason.status());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let challenge = challenge(reason, sign_in.as_ref(), &detail);
         let mut body = breakglass_api::problem::Problem::new(reason, detail, errors);
         body.request = request;
+        body.max_age = sign_in.as_ref().and_then(|needed| needed.max_age);
+        body.acr_values = sign_in.map(|needed| needed.level);
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (status, body).into_response();
         // For those around the endpoint.
@@ -120,14 +141,27 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static(match reason {
-                    Reason::CredentialMissing => r#"Bearer realm="breakglass""#,
-                    _ => r#"Bearer realm="breakglass", error="invalid_token""#,
-                }),
-            );
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
+    }
+}
+
+/// `WWW-Authenticate` of an answer with 401 (RFC 6750 section 3, RFC 9470 section 3).
+fn challenge(reason: Reason, sign_in: Option<&NeededSignIn>, detail: &str) -> HeaderValue {
+    let none = HeaderValue::from_static(r#"Bearer realm="breakglass""#);
+    match (reason, sign_in) {
+        (Reason::CredentialMissing, _) => none,
+        (_, Some(NeededSignIn { level, max_age })) => {
+            let (level, detail) = (text::quotable(level), text::quotable(detail));
+            let max_age =
+                max_age.map(|max_age| format!(", max_age=\"{max_age}\"")).unwrap_or_default();
+            let text = format!(
+                "Bearer realm=\"breakglass\", error=\"insufficient_user_authentication\", \
+                 error_description=\"{detail}\", acr_values=\"{level}\"{max_age}"
+            );
+            HeaderValue::try_from(text).unwrap_or(none)
+        }
+        _ => HeaderValue::from_static(r#"Bearer realm="breakglass", error="invalid_token""#),
     }
 }

@@ -91,6 +91,17 @@ fn line(text: &str, max_bytes: usize) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// As an `error_description` may be (RFC 6749 section 4.1.2.1, RFC 6750 section 3): also between quotes in a header.
+#[must_use]
+pub fn quotable(text: &str) -> String {
+    let allowed = |character| match character {
+        '"' | '`' => '\'',
+        ' '..='~' if character != '\\' => character,
+        _ => '?',
+    };
+    text.chars().map(allowed).collect()
+}
+
 /// Whether a person sees something there: a letter, a digit, a sign. A combining mark alone is not
 /// seen for sure.
 fn says_something(character: char) -> bool {

@@ -1,5 +1,5 @@
 //! Who may do what: which kind of caller may call which operation ([`callers`]), and what the configuration and
-//! the [`directory`] say about one person and one request or grant ([`policy`], [`rights`]).
+//! the [`directory`] say about one person and one request or grant ([`policy`], [`rights`], [`sign_in`]).
 //!
 //! It knows neither HTTP nor the database. A refusal is a [`refused::Refused`]; its form for a client is in
 //! `routes/`.
@@ -11,12 +11,14 @@ pub mod near;
 pub mod policy;
 pub mod refused;
 pub mod rights;
+pub mod sign_in;
 
 pub use approvers::Approvers;
 pub use directory::{Directory, Members, Membership};
 pub use policy::{Access, Assessment};
 pub use refused::Refused;
 pub use rights::Held;
+pub use sign_in::{Actor, JudgedSignIn, SignIn};
 
 #[cfg(test)]
 mod tests;

@@ -6,12 +6,13 @@
 //! 3. Some other person may approve every one of them: where it is certain that no person may, that is a refusal.
 //!    Where it is not known who may, the request is taken: the approver has to be known to be one when approving.
 //! 4. An approver is another person who may approve every scope.
+//! 5. For each use of the scopes one level of sign-in is enough: of those that require two, one request each.
 
 use super::approvers::{self, Approvers};
 use super::directory::{Directory, Membership, is_in_any};
 use super::near;
 use super::refused::{Refused, TooLong, UnknownScope};
-use crate::config::{Config, Person, Scope};
+use crate::config::{Config, Person, Scope, SignInFor};
 use breakglass_audit::folded::Folded;
 
 /// The rules of a configuration, with the directory that knows its groups.
@@ -66,6 +67,9 @@ impl<'a> Access<'a> {
             return Err(Refused::MembershipUnknown);
         }
         let audience = fit(&found, duration_s)?;
+        if let Some((what, levels)) = different_levels(&found) {
+            return Err(Refused::LevelsDiffer { what, levels });
+        }
         let approvers = self.approvers(&requester.name, scopes);
         if approvers.is_nobody() {
             return Err(Refused::NoApprover);
@@ -184,6 +188,15 @@ fn fit(scopes: &[&Scope], duration_s: i64) -> Result<String, Refused> {
         [audience] if too_long.is_empty() => Ok(audience.clone()),
         _ => Err(Refused::Unfit { audiences, too_long }),
     }
+}
+
+/// For what these scopes require signing in at different levels, and at which.
+fn different_levels(scopes: &[&Scope]) -> Option<(SignInFor, Vec<String>)> {
+    SignInFor::ALL.into_iter().find_map(|what| {
+        let levels = scopes.iter().filter_map(|scope| scope.sign_in.of(what));
+        let levels = once_each(levels.map(|one| one.level.as_str()).collect());
+        (levels.len() > 1).then_some((what, levels))
+    })
 }
 
 pub(super) fn once_each(mut names: Vec<&str>) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! Why the answer is no, as data. The words and the status for a client are in `routes/refusal.rs`.
 
 use super::approvers::Approvers;
+use crate::config::SignInFor;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +82,17 @@ pub enum Refused {
     /// The person is no administrator.
     #[error("not an administrator")]
     NotAnAdministrator,
+    /// The scopes require different levels of sign-in for the same.
+    #[error("levels {levels:?} for {}", what.field())]
+    LevelsDiffer {
+        /// For what.
+        what: SignInFor,
+        /// The levels, sorted.
+        levels: Vec<String>,
+    },
+    /// The person has to sign in, at a level, and recently.
+    #[error("{} takes the level `{}`", .0.what.field(), .0.level)]
+    SignIn(StepUp),
     /// The directory does not know now whether somebody is in a group that decides it.
     #[error("membership unknown")]
     MembershipUnknown,
@@ -104,4 +116,35 @@ pub struct TooLong {
     pub scope: String,
     /// The longest grant, in seconds.
     pub max_duration_s: i64,
+}
+
+/// The sign-in that is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepUp {
+    /// For what.
+    pub what: SignInFor,
+    /// The scope that requires it.
+    pub scope: String,
+    /// The level.
+    pub level: String,
+    /// How long ago the person may have authenticated by it, in seconds.
+    pub max_age_s: Option<i64>,
+    /// What there is.
+    pub unmet: Unmet,
+}
+
+/// Why a sign-in is not enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unmet {
+    /// An API token is none.
+    ApiToken,
+    /// No level was asked for.
+    NoLevel,
+    /// It was at this level.
+    OtherLevel(String),
+    /// The person authenticated too long ago, or later than now.
+    TooOld {
+        /// So many seconds ago.
+        age_s: i64,
+    },
 }

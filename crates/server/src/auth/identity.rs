@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq;
 
 use super::certificate::Owner;
 use super::live_sessions::{LiveToken, session_ended};
-use crate::access::Access;
+use crate::access::{Access, Actor, SignIn};
 use crate::app::App;
 use crate::config::{Config, Credential, Digest, Person, Proxy};
 use crate::connections::{self, Known as Peer};
@@ -32,6 +32,10 @@ use crate::tls::ClientCertificate;
 /// The caller is this person.
 #[derive(Debug, Clone)]
 pub struct AsPerson(pub Arc<Person>);
+
+/// The caller is this person, who signed in like this: for what opens access.
+#[derive(Debug, Clone)]
+pub struct AsActor(pub Actor);
 
 /// The caller is this proxy.
 #[derive(Debug, Clone)]
@@ -53,7 +57,7 @@ pub(crate) enum Caller {
 /// Where [`authenticate`] leaves the caller for the extractors: an extension of the request. Nothing outside this
 /// file can make one.
 #[derive(Clone)]
-struct Authenticated(Caller, Option<Arc<str>>);
+struct Authenticated(Caller, SignIn);
 
 impl Caller {
     fn known(&self) -> KnownCaller {
@@ -122,10 +126,19 @@ impl FromRequestParts<App> for AsPerson {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<AsPerson, Problem> {
-        match authenticated(parts)? {
+        match authenticated(parts)?.0 {
             Caller::Person(person) => Ok(AsPerson(person)),
             Caller::Proxy(_) => Err(people_only()),
         }
+    }
+}
+
+impl FromRequestParts<App> for AsActor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<AsActor, Problem> {
+        let AsPerson(person) = AsPerson::from_request_parts(parts, app).await?;
+        Ok(AsActor(Actor { person, sign_in: authenticated(parts)?.1 }))
     }
 }
 
@@ -144,7 +157,7 @@ impl FromRequestParts<App> for AsProxy {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<AsProxy, Problem> {
-        match authenticated(parts)? {
+        match authenticated(parts)?.0 {
             Caller::Proxy(proxy) => Ok(AsProxy(proxy)),
             Caller::Person(_) => Err(proxies_only()),
         }
@@ -153,11 +166,14 @@ impl FromRequestParts<App> for AsProxy {
 
 /// The session by which [`authenticate`] knows the caller.
 pub(super) fn session_of(parts: &Parts) -> Option<Arc<str>> {
-    parts.extensions.get::<Authenticated>()?.1.clone()
+    match &parts.extensions.get::<Authenticated>()?.1 {
+        SignIn::Credential => None,
+        SignIn::Session { id, .. } => Some(Arc::clone(id)),
+    }
 }
 
-fn authenticated(parts: &Parts) -> Result<Caller, Problem> {
-    let caller = parts.extensions.get::<Authenticated>().map(|found| found.0.clone());
+fn authenticated(parts: &Parts) -> Result<Authenticated, Problem> {
+    let caller = parts.extensions.get::<Authenticated>().cloned();
     caller.ok_or_else(|| Problem::internal(&"the route has no guard that authenticates its caller"))
 }
 
@@ -225,7 +241,7 @@ pub(crate) fn authenticate(
     config: &Config,
 ) -> Result<Caller, Problem> {
     let certificate = parts.extensions.get::<Arc<ClientCertificate>>();
-    let (caller, session) = identify(&parts.headers, certificate.map(Arc::as_ref), app, config)?;
+    let (caller, sign_in) = identify(&parts.headers, certificate.map(Arc::as_ref), app, config)?;
     if let Some(slot) = parts.extensions.get::<CallerSlot>() {
         // It is filled once: a request has one credential.
         let _ = slot.0.set(caller.known());
@@ -236,7 +252,7 @@ pub(crate) fn authenticate(
             Caller::Proxy(proxy) => Peer::Proxy(&proxy.name),
         })?;
     }
-    parts.extensions.insert(Authenticated(caller.clone(), session));
+    parts.extensions.insert(Authenticated(caller.clone(), sign_in));
     Ok(caller)
 }
 
@@ -246,8 +262,8 @@ fn identify(
     certificate: Option<&ClientCertificate>,
     app: &App,
     config: &Config,
-) -> Result<(Caller, Option<Arc<str>>), Problem> {
-    let mut session = None;
+) -> Result<(Caller, SignIn), Problem> {
+    let mut sign_in = SignIn::Credential;
     let by_token = match presented(headers) {
         Presented::Nothing => None,
         Presented::Token(token) => {
@@ -255,8 +271,8 @@ fn identify(
             match find(config, &digest) {
                 Some(caller) => Some(caller),
                 None if token.starts_with(ACCESS_PREFIX) => {
-                    let (person, id) = of_session(app, config, &digest)?;
-                    session = Some(id);
+                    let (person, session) = of_session(app, config, &digest)?;
+                    sign_in = session;
                     Some(Caller::Person(person))
                 }
                 None => return Err(unknown_credential()),
@@ -278,17 +294,19 @@ fn identify(
             Ok(Caller::Proxy(proxy))
         }
     };
-    Ok((caller?, session))
+    Ok((caller?, sign_in))
 }
 
-/// The person whose session has this access token, and the session's id.
+/// The person whose session has this access token, and the session.
 fn of_session(
     app: &App,
     config: &Config,
     digest: &Digest,
-) -> Result<(Arc<Person>, Arc<str>), Problem> {
+) -> Result<(Arc<Person>, SignIn), Problem> {
     let found = app.sessions().find(digest, app.now());
-    let of = |found: LiveToken| Some((config.people.account(&found.account)?, found.session));
+    let of = |LiveToken { session: id, account, factor, .. }: LiveToken| {
+        Some((config.people.account(&account)?, SignIn::Session { id, factor }))
+    };
     found.and_then(of).ok_or_else(session_ended)
 }
 

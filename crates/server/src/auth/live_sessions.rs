@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::config::Digest;
 use crate::limits::MAX_WAIT_S;
 use crate::problem::{Problem, Reason};
-use crate::store::Session;
+use crate::store::{FactorRow, Session};
 
 /// How long an access token that is over is kept, in seconds: longer than a request waits.
 const KEPT_S: i64 = 2 * MAX_WAIT_S;
@@ -21,6 +21,8 @@ pub struct LiveToken {
     pub session: Arc<str>,
     /// The name of the account.
     pub account: Arc<str>,
+    /// How the person authenticated, where a level was asked for.
+    pub factor: Option<Arc<FactorRow>>,
     /// When it ends, in seconds.
     expires_at: i64,
 }
@@ -84,12 +86,13 @@ impl SessionChange<'_> {
     pub fn put(&self, session: &Session) {
         let id: Arc<str> = session.id.as_str().into();
         let account: Arc<str> = session.account.as_str().into();
+        let factor = session.factor.clone().map(Arc::new);
         let mut tokens = self.sessions.tokens.write().unwrap_or_else(PoisonError::into_inner);
         tokens.remove(&id);
         let mut digests = Vec::new();
         for (digest, expires_at) in session.access_tokens() {
-            let token =
-                LiveToken { session: Arc::clone(&id), account: Arc::clone(&account), expires_at };
+            let (session, account) = (Arc::clone(&id), Arc::clone(&account));
+            let token = LiveToken { session, account, factor: factor.clone(), expires_at };
             tokens.by_digest.insert(digest, token);
             digests.push(digest);
         }

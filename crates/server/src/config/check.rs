@@ -7,7 +7,7 @@ use breakglass_config_schema::{Object, Place};
 use crate::store::SERVICE;
 use breakglass_audit::folded::Folded;
 
-use super::{Config, Digest, Person, Proxy, Scope, key_rings, transport};
+use super::{Config, Digest, Person, Proxy, Scope, key_rings, sign_in_check, transport};
 
 impl Object for Config {
     fn check(&self, place: &Place<'_>) -> Option<()> {
@@ -18,6 +18,7 @@ impl Object for Config {
             unique(self, place),
             key_rings::check(self, place),
             transport::check(self, place),
+            sign_in_check::check(self, place),
         ];
         all.into_iter().collect()
     }
@@ -132,6 +133,7 @@ fn warnings(config: &Config) -> Vec<String> {
         .chain(proxies)
         .chain(people)
         .chain(responders)
+        .chain(sign_in_check::warnings(config))
         .chain(look_alikes(config))
         .collect()
 }

@@ -15,6 +15,8 @@ mod people;
 mod person;
 mod proxy;
 mod read;
+mod sign_in;
+mod sign_in_check;
 mod signing_keys;
 mod trail_heads;
 mod transport;
@@ -50,6 +52,7 @@ use read::{
     address, audience, bounded_duration, days, distinct, issuer, name, path, pattern, scope_name,
     summary,
 };
+pub use sign_in::{RequiredLevel, SignInFor, SignInRequirements};
 pub use signing_keys::{AudienceSigningKeys, KeyRingSettings, SigningKeys, audience_of_folder};
 pub use trail_heads::TrailHeads;
 
@@ -153,6 +156,9 @@ object! {
         pub approvers: Vec<String> = required(list(parsed("group", name)).and_then(distinct)),
         /// The longest grant, at most a day.
         pub max_duration: i64 = required(parsed("duration", bounded_duration)),
+        /// How people must have [signed in](approval-service.md#signing-in-again) for it: a table such as
+        /// `{ activation = { level = "mfa", max_age = "5m" } }`.
+        pub sign_in: SignInRequirements = or_none(object()),
     }
 }
 

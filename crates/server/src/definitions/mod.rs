@@ -7,6 +7,7 @@
 
 mod definition;
 mod file;
+mod sign_in;
 mod wanted;
 
 use std::collections::BTreeMap;
@@ -99,9 +100,24 @@ impl Definitions {
         scopes.iter().filter_map(definition).collect()
     }
 
-    /// Scopes that are defined and that nobody can ask for, in words for the operator.
+    /// What is defined and will not work, in words for the operator: scopes that nobody can ask for, and requirements on
+    /// signing in that no token meets.
     #[must_use]
     pub fn warnings(&self, config: &Config) -> Vec<String> {
+        self.unknown(config).into_iter().chain(self.unmet(config)).collect()
+    }
+
+    fn unmet(&self, config: &Config) -> Vec<String> {
+        let of = |((audience, name), (definition, file)): (&Key, &(Arc<Definition>, PathBuf))| {
+            let scope = config.scope(name).filter(|scope| scope.audience == *audience)?;
+            let unmet = sign_in::unmet(config, scope, &definition.rules.require);
+            let place = format!("{}: {}", file.display(), file::scope_field(name));
+            Some(unmet.into_iter().map(move |text| format!("{place}: {text}")))
+        };
+        self.by_key.iter().filter_map(of).flatten().collect()
+    }
+
+    fn unknown(&self, config: &Config) -> Vec<String> {
         // By file and name: whether some audience of it has such a scope in the configuration.
         let mut known: BTreeMap<(&Path, &str), bool> = BTreeMap::new();
         for ((audience, name), (_, file)) in &self.by_key {

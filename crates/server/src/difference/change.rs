@@ -3,27 +3,16 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::changes::{Changes, Entries};
+use super::effect::Effect;
+use super::sign_in;
 use crate::config::{Config, Person, Proxy, Scope};
 use crate::duration;
 
 /// How many names one change says.
 const MAX_NAMES: usize = 10;
-
-/// What a change does to rights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Effect {
-    /// Something is allowed that was not.
-    Grants,
-    /// Something is no longer allowed.
-    TakesAway,
-    /// Neither.
-    Neutral,
-}
 
 /// What a person may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -285,12 +274,14 @@ fn proxy(changes: &mut Vec<Change>, old: &Proxy, new: &Proxy) {
 
 fn scope(changes: &mut Vec<Change>, old: &Scope, new: &Scope) {
     // Who may ask and approve is said of the rights.
-    let Scope { name, summary, audience, requesters: _, approvers: _, max_duration } = new;
+    let Scope { name, summary, audience, requesters: _, approvers: _, max_duration, sign_in } = new;
     if old.audience != *audience {
         let words = format!("is for {audience}, before for {}", old.audience);
         changes.push(Change::named(name, Effect::Grants, words));
     }
     changes.extend(longer(name, "can be granted for", old.max_duration, *max_duration));
+    let of_sign_in = sign_in::changes(&old.sign_in, sign_in);
+    changes.extend(of_sign_in.map(|(effect, words)| Change::named(name, effect, words)));
     if old.summary != *summary {
         changes.push(Change::named(name, Effect::Neutral, "has another summary"));
     }

@@ -8,15 +8,18 @@
 
 mod change;
 mod changes;
+mod effect;
 mod rights;
+mod sign_in;
 
 use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::definitions::Definitions;
 
-pub use change::{Change, Effect, Right};
+pub use change::{Change, Right};
 pub use changes::{Changes, Entries};
+pub use effect::Effect;
 
 /// How many changes the trail has of one reload.
 const MAX_ON_TRAIL: usize = 100;

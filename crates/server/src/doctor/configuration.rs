@@ -33,8 +33,21 @@ pub(super) fn look(path: &Path, report: &mut Report) -> Option<ConfigFile> {
                 file.warnings().into_iter().map(|warning| Finding::new(warning, fix.clone())),
             );
             plain_http(&file.config, report);
+            enrolment(&file.config, report);
             Some(file)
         }
+    }
+}
+
+/// No answer of a provider says how a person came to a second factor.
+fn enrolment(config: &Config, report: &mut Report) {
+    for entry in config.identity_providers.iter().filter(|entry| !entry.levels.is_empty()) {
+        report.note(format!(
+            "whether the identity provider `{}` enrols a second factor for a person who has none, in a sign-in that asks \
+             for it, is not known here: where it does, everyone who has the password has its levels (Keycloak: disable \
+             the required action \"Configure OTP\")",
+            entry.name
+        ));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The requester takes a token of the grant: the first one activates it, and further ones are always of the same `jti` and
 //! the same end. It takes the credential that submitted the request: who has another one under that name, since yesterday
 //! or by mistake, asks again. A token that was issued stays good when the credential is replaced.
+//! How the requester signed in is judged each time, and stands in the token.
 
 use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
@@ -8,11 +9,11 @@ use breakglass_types::claims::Claims;
 use serde_json::json;
 
 use super::{OnlyRequester, Refused, TrustedMoment, find, locked};
-use crate::access::Access;
+use crate::access::{Access, Actor, JudgedSignIn};
 use crate::app::App;
 use crate::auth::identity::has_submitted;
 use crate::clock::Moment;
-use crate::config::Person;
+use crate::config::SignInFor;
 use crate::granted::Granted;
 use crate::issuer::Minted;
 use crate::store::Request;
@@ -34,18 +35,18 @@ pub struct TokenTaken {
 /// [`Refused`] if it is not `who`'s, or does not hold.
 pub async fn take_token(
     app: &App,
-    who: &Person,
+    who: &Actor,
     now: TrustedMoment,
     id: &str,
 ) -> Result<TokenTaken, Refused> {
     let now = now.moment();
     let request = find::request(app, now, id).await?;
-    check(app, who, now, &request)?;
-    // What a grant is never changes: it is signed before the lock is taken.
-    let claims = claims(app, now, who, &request)?;
+    let sign_in = check(app, who, now, &request)?;
+    // What a grant is never changes, nor how its holder signed in for this: it is signed before the lock is taken.
+    let claims = claims(app, now, who, &sign_in, &request)?;
     let minted =
         app.issuer().mint(&claims).map_err(|error| Refused::Internal(error.to_string()))?;
-    let again = |request: &Request| check(app, who, now, request);
+    let again = |request: &Request| check(app, who, now, request).map(|_| ());
     let (mut change, request) = locked::under(app, now, id, again).await?;
     if let Some(cause) = change.unproven(&request).await? {
         tracing::error!(
@@ -60,18 +61,22 @@ pub async fn take_token(
         None => (change.activate(now, &request).await?, EventType::Activated),
         Some(_) => (change.changed(request).await?, EventType::TokenIssued),
     };
-    let (words, detail) = ((Action::IssueToken, event), json!({ "kid": minted.kid }));
-    let request = issued.commit(now, &who.name, words, detail).await?;
+    let (words, mut detail) = ((Action::IssueToken, event), json!({ "kid": minted.kid }));
+    if let Some(detail) = detail.as_object_mut() {
+        detail.extend(sign_in.on_trail());
+    }
+    let request = issued.commit(now, &who.person.name, words, detail).await?;
     app.changed(Action::IssueToken, id);
     tracing::info!(request = id, grant = claims.jti, kid = minted.kid, "token issued");
     Ok(TokenTaken { minted, claims, request })
 }
 
-fn check(app: &App, who: &Person, now: Moment, request: &Request) -> Result<(), Refused> {
-    if request.requester != who.name {
+fn check(app: &App, who: &Actor, now: Moment, request: &Request) -> Result<JudgedSignIn, Refused> {
+    let person = &*who.person;
+    if request.requester != person.name {
         return Err(Refused::NotTheRequester(OnlyRequester::TakeToken));
     }
-    if !has_submitted(who, request) {
+    if !has_submitted(person, request) {
         return Err(Refused::CredentialChanged);
     }
     if !request.holds() {
@@ -80,13 +85,21 @@ fn check(app: &App, who: &Person, now: Moment, request: &Request) -> Result<(), 
     if !request.has_begun(now) {
         return Err(Refused::NotBegun(request.approved_at.unwrap_or_default()));
     }
+    let config = app.config();
+    let (access, scopes) = (Access::of(&config), request.held_scopes());
     if request.activated_at.is_none() {
-        Access::of(&app.config()).check_activate(who, request.held_scopes())?;
+        access.check_activate(person, scopes)?;
     }
-    Ok(())
+    Ok(access.check_sign_in(SignInFor::Activation, who, now, scopes)?)
 }
 
-fn claims(app: &App, now: Moment, who: &Person, request: &Request) -> Result<Claims, Refused> {
+fn claims(
+    app: &App,
+    now: Moment,
+    who: &Actor,
+    sign_in: &JudgedSignIn,
+    request: &Request,
+) -> Result<Claims, Refused> {
     let (Some(jti), Some(expires_at)) = (&request.jti, request.expires_at) else {
         return Err(Refused::NoGrant(Box::new(request.clone())));
     };
@@ -100,8 +113,8 @@ fn claims(app: &App, now: Moment, who: &Person, request: &Request) -> Result<Cla
     Ok(Claims::from(Granted {
         issuer: app.issuer().name(),
         holder: &request.requester,
-        roles: kept(&request.requester_roles, &who.roles),
-        groups: kept(&request.requester_groups, &who.groups),
+        roles: kept(&request.requester_roles, &who.person.roles),
+        groups: kept(&request.requester_groups, &who.person.groups),
         audience: &request.audience,
         jti,
         // A filter honours no token before its `iat`, and so no grant before its approval.
@@ -113,5 +126,6 @@ fn claims(app: &App, now: Moment, who: &Person, request: &Request) -> Result<Cla
         incident: request.incident.as_deref(),
         emergency: request.emergency,
         approvers: request.approvers().map(str::to_owned).collect(),
+        factor: sign_in.factor(),
     }))
 }

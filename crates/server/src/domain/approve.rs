@@ -10,12 +10,13 @@ use breakglass_api::evidence::Action;
 use breakglass_api::request::State;
 use serde_json::json;
 
-use super::narrowing::{Narrowed, Narrowing};
+use super::narrowing::Narrowing;
 use super::{NoLonger, Refused, TrustedMoment, locked};
-use crate::access::{self, Access};
+use crate::access::{self, Access, Actor, JudgedSignIn};
 use crate::app::App;
 use crate::auth::identity::has_submitted;
-use crate::config::{Config, Person};
+use crate::clock::Moment;
+use crate::config::{Config, SignInFor};
 use crate::store::{NewApproval, NewGrant, Request};
 
 /// A yes.
@@ -44,21 +45,22 @@ pub struct Approved {
 /// [`Refused`] if `who` may not, it is not pending, or not what was shown.
 pub async fn approve(
     app: &App,
-    who: &Person,
+    actor: &Actor,
     now: TrustedMoment,
     id: &str,
     approval: &Approval<'_>,
 ) -> Result<Approved, Refused> {
-    let now = now.moment();
-    // The configuration of the last look, under the lock: by that one the grant is made.
-    let judged_by = Mutex::new(None);
+    let (now, who) = (now.moment(), &*actor.person);
+    // Those of the last look, under the lock: the configuration by which the grant is made, and the sign-in.
+    let judged = Mutex::new((None, None));
     let check = |request: &Request| {
         let (config, digest) = app.config_and_digest();
-        *judged_by.lock().unwrap_or_else(PoisonError::into_inner) = digest;
-        check(&config, who, request, approval).map(|_| ())
+        let sign_in = check(&config, actor, now, request, approval)?;
+        *judged.lock().unwrap_or_else(PoisonError::into_inner) = (digest, Some(sign_in));
+        Ok(())
     };
     let (change, request) = locked::request(app, now, id, check).await?;
-    let configuration = judged_by.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (configuration, sign_in) = judged.into_inner().unwrap_or_else(PoisonError::into_inner);
     let narrowed = approval.narrowing.of(&request)?;
     let digest = approval.digest.unwrap_or_default();
     let (scopes, duration_s) = (narrowed.fewer(&request), narrowed.shorter(&request));
@@ -78,6 +80,7 @@ pub async fn approve(
         detail.extend(configuration.map(|digest| ("configuration".to_owned(), json!(&**digest))));
         detail.extend(scopes.map(|scopes| ("scopes".to_owned(), json!(scopes))));
         detail.extend(duration_s.map(|seconds| ("duration_s".to_owned(), json!(seconds))));
+        detail.extend(sign_in.as_ref().and_then(JudgedSignIn::on_trail));
         detail.extend(approval.note.map(|note| ("note".to_owned(), json!(note))));
     }
     let words = (Action::Approve, EventType::Approved);
@@ -89,15 +92,16 @@ pub async fn approve(
 
 fn check(
     config: &Config,
-    who: &Person,
+    actor: &Actor,
+    now: Moment,
     request: &Request,
     approval: &Approval<'_>,
-) -> Result<Narrowed, Refused> {
+) -> Result<JudgedSignIn, Refused> {
     let narrowed = approval.narrowing.of(request);
     // Who may not approve learns nothing of what could be approved.
     let scopes = narrowed.as_ref().map_or(&request.scopes, |narrowed| &narrowed.scopes);
     let access = Access::of(config);
-    access.check_approve(who, &request.requester, scopes)?;
+    access.check_approve(&actor.person, &request.requester, scopes)?;
     if request.state != State::Pending {
         return Err(Refused::NotPending(request.state));
     }
@@ -121,6 +125,7 @@ fn check(
         Some(digest) if digest != request.digest() => {
             Err(Refused::RequestChanged(Box::new(request.clone())))
         }
-        Some(_) => Ok(narrowed),
+        // At last: a person who has signed in again is not refused for something else then.
+        Some(_) => Ok(access.check_sign_in(SignInFor::Approval, actor, now, &narrowed.scopes)?),
     }
 }

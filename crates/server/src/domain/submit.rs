@@ -9,12 +9,12 @@ use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
 use serde_json::{Value, json};
 
 use super::{OnlyRequester, Refused, TrustedMoment, WrongField, find, locked};
-use crate::access::{Access, Assessment};
+use crate::access::{Access, Actor, Assessment, JudgedSignIn};
 use crate::app::App;
 use crate::auth::identity::fingerprint;
 use crate::clock::Moment;
-use crate::config::Person;
-use crate::granted::Granted;
+use crate::config::{Credential, Person};
+use crate::granted::{Granted, largest_factor};
 use crate::issuer::MintError;
 use crate::store::{Change, Earlier, Idempotency, Request, Submission};
 
@@ -50,12 +50,12 @@ pub struct Submitted {
 /// [`Refused`] if `who` may not ask for it, or it could not be approved, or not be used.
 pub async fn submit(
     app: &App,
-    who: &Person,
+    actor: &Actor,
     now: TrustedMoment,
     ask: &Ask,
     idempotency: Option<Idempotency<'_>>,
 ) -> Result<Submitted, Refused> {
-    let now = now.moment();
+    let (now, who) = (now.moment(), &*actor.person);
     let credential = fingerprint(who);
     if let Some(key) = &idempotency {
         let earlier = app.store().earlier_submission(now, &who.name, &credential, key).await?;
@@ -67,7 +67,10 @@ pub async fn submit(
     if let Some(parent) = &ask.extends {
         check_extension(who, ask, &find::request(app, now, parent).await?)?;
     }
-    let assessment = Access::of(&app.config()).assess(who, &ask.scopes, ask.duration_s)?;
+    let config = app.config();
+    let access = Access::of(&config);
+    let assessment = access.assess(who, &ask.scopes, ask.duration_s)?;
+    let sign_in = access.check_sign_in_to_ask(actor, now, &ask.scopes)?;
     let id = app.randomness().id("req", now);
     // From here on they are those of the request: a definition that changes later changes no request.
     let definitions = app.definitions();
@@ -76,7 +79,6 @@ pub async fn submit(
     let rules: Vec<&ScopeRules> = defined.values().map(|one| &one.rules).collect();
     prove_mintable(app, now, who, ask, &assessment, &digests)?;
 
-    let config = app.config();
     let submission = Submission {
         id: &id,
         requester: &who.name,
@@ -107,21 +109,22 @@ pub async fn submit(
     }
     let submitted = change.submit(now, &submission).await?;
     let words = (Action::Submit, EventType::Submitted);
-    let request = submitted.commit(now, &who.name, words, detail(&submission)).await?;
+    let request = submitted.commit(now, &who.name, words, detail(&submission, &sign_in)).await?;
     app.changed(Action::Submit, &id);
     tracing::info!(request = id, requester = who.name, scopes = ?ask.scopes, "submitted");
     Ok(Submitted { request, repeated: false })
 }
 
-fn detail(new: &Submission<'_>) -> Value {
+fn detail(new: &Submission<'_>, sign_in: &JudgedSignIn) -> Value {
     let mut detail = json!({
         "audience": new.audience, "scopes": new.scopes, "reason": new.reason,
         "incident": new.incident, "emergency": new.emergency, "duration_s": new.duration_s,
         "roles": new.roles, "groups": new.groups, "digest": new.digest(),
         "scope_digests": new.scope_digests,
     });
-    if let (Some(detail), Some(parent)) = (detail.as_object_mut(), new.extends) {
-        detail.insert("extends".to_owned(), json!(parent));
+    if let Some(detail) = detail.as_object_mut() {
+        detail.extend(new.extends.map(|parent| ("extends".to_owned(), json!(parent))));
+        detail.extend(sign_in.on_trail());
     }
     detail
 }
@@ -212,6 +215,9 @@ fn prove_mintable(
 ) -> Result<(), Refused> {
     let longest = assessment.approvers.names().iter().max_by_key(|name| name.len());
     let iat = u64::try_from(now.seconds()).unwrap_or(0);
+    // At which level the person signs in to take it, is not known yet.
+    let signs_in = matches!(who.credential, Credential::Account { .. });
+    let factor = signs_in.then(|| largest_factor(now));
     let claims = Claims::from(Granted {
         issuer: app.issuer().name(),
         holder: &who.name,
@@ -227,6 +233,7 @@ fn prove_mintable(
         incident: ask.incident.as_deref(),
         emergency: ask.emergency,
         approvers: longest.cloned().into_iter().collect(),
+        factor: factor.as_ref(),
     });
     match app.issuer().mint(&claims) {
         Ok(_) => Ok(()),

@@ -9,7 +9,7 @@ use super::body::{FieldErrors, Id, OptionalBody};
 use super::refusal;
 use super::view::view_with;
 use crate::app::App;
-use crate::auth::identity::AsPerson;
+use crate::auth::identity::AsActor;
 use crate::domain::{self, Approval, Approved, Narrowing};
 use crate::limits::MAX_SCOPES;
 use crate::problem::Problem;
@@ -17,7 +17,7 @@ use crate::{duration, text};
 
 pub(super) async fn handler(
     State(app): State<App>,
-    AsPerson(person): AsPerson,
+    AsActor(actor): AsActor,
     Id(id): Id,
     OptionalBody(body): OptionalBody<Approve>,
 ) -> Result<Json<View>, Problem> {
@@ -25,7 +25,7 @@ pub(super) async fn handler(
     let Approve { digest, scopes, duration, note } = body;
     let narrowing = narrowing(scopes, duration, note.as_deref())?;
     let approval = Approval { digest: digest.as_deref(), narrowing, note: note.as_deref() };
-    match domain::approve(&app, &person, now, &id, &approval).await {
+    match domain::approve(&app, &actor, now, &id, &approval).await {
         Ok(Approved { request, configuration }) => {
             let configuration = configuration.map(|digest| digest.to_string());
             Ok(Json(view_with(&app, request, configuration).await?))

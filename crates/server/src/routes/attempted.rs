@@ -2,7 +2,7 @@
 //! database, later; a stranger that is refused is counted, and at most one a second is logged;
 //! at the endpoints that only proxies call, one a minute for each address.
 //!
-//! An answer is an attempt if its status is 403, 404 or 409, or if its endpoint has put a [`Reason`] into its
+//! An answer is an attempt if its status is 403, 404 or 409, or it asks for another sign-in, or if its endpoint has put a [`Reason`] into its
 //! extensions although it succeeded, or says whom it refused ([`RefusedCaller`]). What was merely not understood (400, 413, ..) is none.
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -65,7 +65,7 @@ pub(super) async fn observe(State(app): State<App>, mut request: Request, next: 
     match caller {
         // Proxies read no evidence, and what they put there is no reading.
         Some((CallerKind::Proxy, _)) if outcome == Outcome::Read => {}
-        Some(caller) if status.is_success() || is_by_right(status) => {
+        Some(caller) if status.is_success() || is_by_right(status, reason) => {
             asked.note(&app, outcome, caller, status, reason);
         }
         Some(_) => {}
@@ -80,8 +80,9 @@ fn anywhere(app: &App, headers: Option<&HeaderMap>, asked: &Asked) -> Option<Kno
 }
 
 /// Whether such an answer says that the caller may not, or not any more.
-fn is_by_right(status: StatusCode) -> bool {
-    matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::CONFLICT)
+fn is_by_right(status: StatusCode, reason: Option<Reason>) -> bool {
+    reason == Some(Reason::InsufficientUserAuthentication)
+        || matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::CONFLICT)
 }
 
 impl Asked {

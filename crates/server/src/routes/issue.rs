@@ -8,17 +8,17 @@ use breakglass_api::token::Issued;
 
 use super::body::Id;
 use crate::app::App;
-use crate::auth::identity::AsPerson;
+use crate::auth::identity::AsActor;
 use crate::domain;
 use crate::problem::Problem;
 
 pub(super) async fn handler(
     State(app): State<App>,
-    AsPerson(person): AsPerson,
+    AsActor(actor): AsActor,
     Id(id): Id,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Issued>), Problem> {
     let now = app.trusted_now()?;
-    let taken = domain::take_token(&app, &person, now, &id).await?;
+    let taken = domain::take_token(&app, &actor, now, &id).await?;
     let issued = Issued {
         token: taken.minted.token,
         grant: taken.claims.jti,

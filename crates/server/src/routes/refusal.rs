@@ -1,6 +1,7 @@
 //! How the refusals of use cases look in HTTP: their reasons, and in words what to do. The one place that says so.
 
 mod access;
+mod sign_in;
 
 use breakglass_api::request::State;
 

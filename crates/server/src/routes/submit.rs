@@ -11,7 +11,7 @@ use super::body::{FieldErrors, JsonBody};
 use super::idempotency_key::IdempotencyKey;
 use super::view::view_in_full;
 use crate::app::App;
-use crate::auth::identity::AsPerson;
+use crate::auth::identity::AsActor;
 use crate::config::Digest;
 use crate::domain::{self, Ask, Submitted};
 use crate::limits::MAX_SCOPES;
@@ -26,14 +26,14 @@ type Created = (StatusCode, HeaderMap, Json<View>);
 
 pub(super) async fn handler(
     State(app): State<App>,
-    AsPerson(person): AsPerson,
+    AsActor(actor): AsActor,
     IdempotencyKey(key): IdempotencyKey,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Created, Problem> {
     let now = app.trusted_now()?;
     let ask = ask(body)?;
     let idempotency = key.as_deref().map(|key| Idempotency { key, body_sha256: digest(&ask) });
-    let submitted = domain::submit(&app, &person, now, &ask, idempotency).await?;
+    let submitted = domain::submit(&app, &actor, now, &ask, idempotency).await?;
     let Submitted { request, repeated } = submitted;
     let mut headers = HeaderMap::new();
     let location = HeaderValue::try_from(format!("/v1/requests/{}", request.id));

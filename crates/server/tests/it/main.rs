@@ -74,6 +74,8 @@ mod session_errors;
 mod session_people;
 mod session_routes;
 mod session_store;
+mod step_up;
+mod step_up_config;
 mod storage;
 mod store;
 mod submissions;

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use url::form_urlencoded::Serializer;
 
 use crate::problem::Problem;
+pub(super) use crate::text::quotable as described;
 
 /// The command line: a public client, because what it is shipped with is no secret (RFC 8252 section 8.5).
 pub(super) const CLIENT_ID: &str = "breakglass-cli";
@@ -63,16 +64,6 @@ pub(super) fn redirect(location: &str) -> Response {
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
     (StatusCode::FOUND, headers).into_response()
-}
-
-/// What an `error_description` may have (RFC 6749 section 4.1.2.1).
-pub(super) fn described(text: &str) -> String {
-    let allowed = |character| match character {
-        '"' | '`' => '\'',
-        ' '..='~' if character != '\\' => character,
-        _ => '?',
-    };
-    text.chars().map(allowed).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What [`access`](crate::access) refuses, as a client sees it: the one place where its reasons and words for HTTP are.
 
+use super::sign_in::{levels_differ, sign_in};
 use crate::access::refused::{TooLong, UnknownScope};
 use crate::access::{Approvers, Refused};
 use crate::duration;
@@ -72,6 +73,10 @@ impl From<Refused> for Problem {
                  see and end the sessions of other people"
                     .to_owned(),
             ),
+            Refused::LevelsDiffer { what, levels } => {
+                return Problem::fields(vec![levels_differ(what, &levels)]);
+            }
+            Refused::SignIn(step_up) => return sign_in(&step_up),
             Refused::MembershipUnknown => (
                 Reason::MembershipUnknown,
                 "it cannot be known now: the service has no answer about who is in one of the groups that \

@@ -6,29 +6,16 @@ mod list;
 mod rotation;
 mod sweep;
 
-use serde::{Deserialize, Serialize};
-
 pub use codes::{Code, NewCode, NewSession};
 pub use end::SessionEnd;
 pub use list::SessionFilter;
 pub use rotation::NewTokens;
 
+pub use crate::factor::FactorRow;
+
 use crate::clock::Moment;
 use crate::config::Digest;
 use crate::limits::{REFRESH_BEFORE_MS, REFRESH_GRACE_MS, SESSION_IDLE_S};
-
-/// How a person authenticated: a level that was asked for and reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FactorRow {
-    /// The level's name in the provider's entry.
-    pub level: String,
-    /// The provider's word for what was reached.
-    pub acr: Option<String>,
-    /// The provider's words for how (RFC 8176).
-    pub amr: Vec<String>,
-    /// When, in seconds.
-    pub auth_time: i64,
-}
 
 /// A session as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
