@@ -303,12 +303,29 @@ fn setting(old: &Config, new: &Config, field: &str) -> Change {
     let time = match field {
         "pending_lifetime" => Some((old.pending_lifetime, new.pending_lifetime)),
         "activate_within" => Some((old.activate_within, new.activate_within)),
+        "max_directory_age" => Some((old.max_directory_age, new.max_directory_age)),
         _ => None,
     };
     if let Some(change) = time.and_then(|(old, new)| longer(field, "is", old, new)) {
         return change;
     }
     match (field, &new.incident_pattern) {
+        ("identity_providers", _) => {
+            let (old, new) = (&old.identity_providers, &new.identity_providers);
+            let (effect, words) = sign_in::providers(old, new);
+            Change::named(field, effect, words)
+        }
+        ("administrators", _) => {
+            let [gained, lost] = gained_and_lost(&old.administrators, &new.administrators);
+            let effect = if gained.is_empty() { Effect::TakesAway } else { Effect::Grants };
+            let names = |words: &str, names: &[&str]| {
+                (!names.is_empty()).then(|| format!("{words} {}", listed(names)))
+            };
+            let words = names("has the new groups", &gained);
+            let words: Vec<String> =
+                words.into_iter().chain(names("loses the groups", &lost)).collect();
+            Change::named(field, effect, words.join(", and "))
+        }
         ("keep_grants_of_leavers", _) if new.keep_grants_of_leavers => Change::named(
             field,
             Effect::Grants,

@@ -1,6 +1,8 @@
-//! What a scope requires of signing in, before and after.
+//! Signing in, before and after: who does it where, and what scopes require of it.
 
 use std::cmp::Ordering;
+
+use breakglass_identity::IdentityProvider;
 
 use super::effect::Effect;
 use crate::config::{RequiredLevel, SignInFor, SignInRequirements};
@@ -49,4 +51,33 @@ fn effect(old: &RequiredLevel, new: &RequiredLevel) -> Option<Effect> {
         Ordering::Greater => Some(Effect::Grants),
         Ordering::Less => Some(Effect::TakesAway),
     }
+}
+
+/// What another list of providers does to rights, and in words. Which of two entries lets in more, or takes less for a level,
+/// cannot be told.
+pub(super) fn providers(
+    old: &[IdentityProvider],
+    new: &[IdentityProvider],
+) -> (Effect, &'static str) {
+    let is_known = |entry: &IdentityProvider| old.iter().any(|before| decides_alike(before, entry));
+    if !new.iter().all(is_known) {
+        let words =
+            "has changed: who can sign in, who of them may approve, and what reaches a level";
+        return (Effect::Grants, words);
+    }
+    match old.len() > new.len() {
+        true => (Effect::TakesAway, "has lost an entry: its people sign in no longer"),
+        false => (Effect::Neutral, "has changed, and says the same of people"),
+    }
+}
+
+/// Whether both say the same of people: they may differ in how the provider is reached.
+fn decides_alike(before: &IdentityProvider, after: &IdentityProvider) -> bool {
+    let reached_alike = IdentityProvider {
+        client_authentication: after.client_authentication.clone(),
+        proxy: after.proxy.clone(),
+        timeout: after.timeout,
+        ..before.clone()
+    };
+    reached_alike == *after
 }

@@ -188,3 +188,42 @@ fn what_is_required_no_longer_grants() {
     let nothing = Definitions::default();
     assert!(Difference::between((&same, &nothing), (&same, &nothing)).changes.is_empty());
 }
+
+/// What follows from who signs in where is not compared person by person.
+#[test]
+fn another_provider_and_another_level_grant() {
+    let base = configuration(LEVELS, LEVELS, "");
+    let with = |from: &str, to: &str| {
+        assert!(base.contains(from), "{from}");
+        base.replacen(from, to, 1)
+    };
+    let without_partner = base.rsplit_once("[[identity_providers]]").unwrap().0;
+    let otp = "amr = [\"otp\"]";
+    for (old, new, effect, words) in [
+        (without_partner, base.as_str(), Effect::Grants, "identity_providers has changed: who can"),
+        (&base, without_partner, Effect::TakesAway, "identity_providers has lost an entry"),
+        (&with("may_approve = true", "may_approve = false"), &base, Effect::Grants, "may approve"),
+        (&base, &with(otp, "amr = [\"pwd\", \"otp\"]"), Effect::Grants, "what reaches a level"),
+        (&base, &with("may_approve", "timeout = \"3s\"\nmay_approve"), Effect::Neutral, "the same"),
+        (
+            &base,
+            &format!("max_directory_age = \"1h\"\n{base}"),
+            Effect::Grants,
+            "is 1h, before 10m",
+        ),
+        (&base, &with("[\"admins\"]", "[\"admins\", \"ops\"]"), Effect::Grants, "new groups ops"),
+        (
+            &with("[\"admins\"]", "[\"admins\", \"ops\"]"),
+            &base,
+            Effect::TakesAway,
+            "loses the groups ops",
+        ),
+    ] {
+        let [old, new] = [old, new].map(|text| Config::parse(text).unwrap());
+        let nothing = Definitions::default();
+        let changes = Difference::between((&old, &nothing), (&new, &nothing)).changes;
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        assert!(changes[0].to_string().contains(words), "{words}: {}", changes[0]);
+        assert_eq!(changes[0].effect(), effect, "{}", changes[0]);
+    }
+}
