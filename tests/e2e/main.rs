@@ -73,6 +73,7 @@ mod shipped_pod;
 mod shipped_routes;
 mod signing_keys;
 mod spellings;
+mod step_up;
 mod steps;
 mod story;
 mod trail;

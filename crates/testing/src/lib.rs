@@ -29,7 +29,7 @@ pub mod http2;
 #[cfg(feature = "keycloak")]
 pub mod keycloak;
 pub mod log;
-#[cfg(feature = "service")]
+#[cfg(feature = "provider")]
 pub mod provider;
 #[cfg(feature = "service")]
 pub mod service;
