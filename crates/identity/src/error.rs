@@ -21,6 +21,9 @@ pub enum ProviderError {
         /// That its time was over, or what the system or the library says.
         cause: String,
     },
+    /// The provider answered that it has a fault of its own: a status from 500 on (RFC 9110 section 15.6).
+    #[error("the identity provider has a fault of its own: {0}")]
+    Fault(String),
     /// The person did not come back from the provider's pages in time.
     #[error(
         "no answer from the identity provider's pages within {}: start again; where they showed an error, its own log \
@@ -40,6 +43,24 @@ impl ProviderError {
     /// An answer that cannot be right.
     pub(crate) fn wrong(why: impl Into<String>) -> ProviderError {
         ProviderError::Wrong(why.into())
+    }
+
+    /// Whether it says no more than that the provider is away: no answer came, or the answer is that it has a fault of its own.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            ProviderError::NoAnswer { .. } | ProviderError::Fault(_) => true,
+            ProviderError::Refused(refusal) => {
+                matches!(refusal.code(), "temporarily_unavailable" | "server_error")
+            }
+            ProviderError::TooLate(_) | ProviderError::Wrong(_) | ProviderError::Local(_) => false,
+        }
+    }
+
+    /// An answer with a status that is not the expected 200: a fault of the provider from 500 on.
+    pub(crate) fn status(at: &str, status: u16) -> ProviderError {
+        let why = format!("{at}: expected a status 200, got {status}");
+        if status >= 500 { ProviderError::Fault(why) } else { ProviderError::Wrong(why) }
     }
 
     /// Whether it says that the session at the provider is over (idle, logged out, rotated, or the person disabled): the

@@ -36,8 +36,8 @@ pub use entry::{
 };
 pub use error::{ProviderError, Refusal};
 pub use flow::{
-    Callback, InvalidCallback, Provider, ProviderSession, Randomness, Refreshed, SignIn,
-    SignInError, SignInRequest, SignedIn, TokenAnswer,
+    Callback, InvalidCallback, Provider, ProviderSession, Randomness, RefreshFailed, Refreshed,
+    SignIn, SignInError, SignInRequest, SignedIn, TokenAnswer,
 };
 pub use keys::{KeyError, KeySource, Keys};
 pub use limits::{

@@ -57,9 +57,7 @@ impl Endpoints {
         let answer = http::get(&self.entry, url, None, max_bytes)?;
         match answer.status {
             200 => Ok(answer.body),
-            status => {
-                Err(ProviderError::Wrong(format!("{url}: expected a status 200, got {status}")))
-            }
+            status => Err(ProviderError::status(url.as_str(), status)),
         }
     }
 
@@ -105,7 +103,7 @@ impl Endpoints {
             (200, _) => Userinfo::read(&answer.body, identity.sub()).map(Some),
             _ if !has_groups => Ok(None),
             (401, _) => Err(ProviderError::Refused(Refusal::new("invalid_token", None))),
-            (status, _) => wrong(format!("expected a status 200, got {status}")),
+            (status, _) => Err(ProviderError::status("userinfo", status)),
         }
     }
 

@@ -19,5 +19,5 @@ pub use endpoints::Randomness;
 pub use provider::Provider;
 pub use session::ProviderSession;
 pub use sign_in::{Refreshed, SignIn, SignInRequest, SignedIn};
-pub use sign_in_error::SignInError;
+pub use sign_in_error::{RefreshFailed, SignInError};
 pub use token_answer::TokenAnswer;

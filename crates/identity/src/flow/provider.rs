@@ -16,7 +16,8 @@ use super::callback::Callback;
 use super::endpoints::{Endpoints, Randomness};
 use super::session::ProviderSession;
 use super::sign_in::{Refreshed, SignIn, SignInRequest, SignedIn};
-use super::sign_in_error::SignInError;
+use super::sign_in_error::{RefreshFailed, SignInError};
+use super::token_answer::TokenAnswer;
 
 /// A provider. Its calls block the thread, each for at most the entry's `timeout`; `now` is the wall clock.
 pub struct Provider {
@@ -134,12 +135,12 @@ impl Provider {
     /// an old one again can end the session: two refreshes of one session must not run at a time.
     ///
     /// # Errors
-    /// [`SignInError`]; [`SignInError::ends_session`] tells the end of the session from a provider that did not answer.
+    /// [`RefreshFailed`]; [`RefreshFailed::ends_session`] tells the end of the session from a provider that did not answer.
     pub fn refresh(
         &self,
         session: &ProviderSession,
         now: Instant,
-    ) -> Result<Refreshed, SignInError> {
+    ) -> Result<Refreshed, RefreshFailed> {
         let refresh_token = session.refresh_token.as_deref().ok_or_else(|| {
             ProviderError::Local(
                 "the provider gave no refresh token: ask for the scope `offline_access`".to_owned(),
@@ -149,11 +150,32 @@ impl Provider {
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
         let answer = self.endpoints.token(&discovery, &form, now)?;
         let mut session = session.clone();
-        session.refresh_token = answer.refresh_token.or(session.refresh_token);
-        let Some(text) = answer.id_token else {
+        let is_rotated = answer.refresh_token.is_some();
+        session.refresh_token = answer.refresh_token.clone().or(session.refresh_token);
+        match self.said(&session, &answer, &discovery, now) {
+            Ok((person, groups)) => {
+                session.id_token = answer.id_token.unwrap_or(session.id_token);
+                Ok(Refreshed { person, groups, session })
+            }
+            Err(error) => {
+                let session = is_rotated.then(|| Box::new(session));
+                Err(RefreshFailed { error, session })
+            }
+        }
+    }
+
+    /// Who the person is, and in which groups, by the answer to a refresh.
+    fn said(
+        &self,
+        session: &ProviderSession,
+        answer: &TokenAnswer,
+        discovery: &Discovery,
+        now: Instant,
+    ) -> Result<(Option<Person>, Groups), SignInError> {
+        let Some(text) = &answer.id_token else {
             let groups =
                 Groups::Unknown("the provider sent no ID token with the refresh".to_owned());
-            return Ok(Refreshed { person: None, groups, session });
+            return Ok((None, groups));
         };
         let expected = ExpectedRefreshedIdToken {
             provider: self.entry(),
@@ -161,13 +183,11 @@ impl Provider {
             iss: &session.iss,
             sub: &session.sub,
         };
-        let token = verify(&text, &expected, &self.endpoints.keys_at(&discovery, now), now)?;
+        let token = verify(text, &expected, &self.endpoints.keys_at(discovery, now), now)?;
         let identity = token.identity();
-        let userinfo = self.endpoints.userinfo(&discovery, identity, &answer.access_token)?;
+        let userinfo = self.endpoints.userinfo(discovery, identity, &answer.access_token)?;
         let person = Person::read(self.entry(), identity, userinfo.as_ref())?;
-        let groups = Groups::read(self.entry(), identity, userinfo.as_ref());
-        session.id_token = text;
-        Ok(Refreshed { person: Some(person), groups, session })
+        Ok((Some(person), Groups::read(self.entry(), identity, userinfo.as_ref())))
     }
 
     /// Where to send the browser to sign out there (OpenID Connect RP-Initiated Logout 1.0 section 2), and then back to

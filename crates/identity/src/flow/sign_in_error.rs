@@ -5,6 +5,8 @@ use crate::error::ProviderError;
 use crate::keys::KeyError;
 use crate::verify::TokenError;
 
+use super::session::ProviderSession;
+
 /// Why a sign-in, or a refresh, came to nothing: in words for the person and the operator, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignInError {
@@ -48,5 +50,42 @@ impl SignInError {
     #[must_use]
     pub fn ends_session(&self) -> bool {
         matches!(self, SignInError::Provider(error) if error.ends_session())
+    }
+
+    /// Whether it says no more than that the provider is away: see [`ProviderError::is_outage`].
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self, SignInError::Provider(error) if error.is_outage())
+    }
+}
+
+/// Why a refresh came to nothing, and what is left of the session at the provider.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{error}")]
+pub struct RefreshFailed {
+    /// Why.
+    pub error: SignInError,
+    /// The session with the refresh token that the provider gave in place of the one before, where it got that far: the one
+    /// before may be void, so that this one is to be kept.
+    pub session: Option<Box<ProviderSession>>,
+}
+
+impl From<ProviderError> for RefreshFailed {
+    fn from(error: ProviderError) -> RefreshFailed {
+        RefreshFailed { error: error.into(), session: None }
+    }
+}
+
+impl RefreshFailed {
+    /// See [`SignInError::ends_session`].
+    #[must_use]
+    pub fn ends_session(&self) -> bool {
+        self.error.ends_session()
+    }
+
+    /// See [`SignInError::is_outage`].
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        self.error.is_outage()
     }
 }

@@ -27,13 +27,14 @@ impl TokenAnswer {
     /// Reads an answer of the token endpoint.
     ///
     /// # Errors
-    /// [`ProviderError::Refused`] where it is an error of OAuth, else [`ProviderError::Wrong`].
+    /// [`ProviderError::Refused`] where it is an error of OAuth, [`ProviderError::Fault`] for another answer with a status from
+    /// 500 on, else [`ProviderError::Wrong`].
     pub fn read(status: u16, body: &[u8]) -> Result<TokenAnswer, ProviderError> {
         let wrong = |why: &str| ProviderError::Wrong(format!("token endpoint: {why}"));
         let json = Json::parse(body);
         if status != 200 {
             let error = json.as_ref().ok().and_then(refusal);
-            let status = || wrong(&format!("expected a status 200, got {status}"));
+            let status = || ProviderError::status("token endpoint", status);
             return Err(error.map_or_else(status, ProviderError::Refused));
         }
         let json = json.map_err(|error| wrong(&error.to_string()))?;

@@ -48,23 +48,47 @@ fn only_the_providers_word_ends_a_session() {
     let (fake, folder) = (FakeProvider::start(), tempfile::tempdir().unwrap());
     let provider = fake.provider(&folder, "timeout = '300ms'");
     let session = sign_in(&fake, &provider, &plain(), json!({})).unwrap().session;
-    for (status, body, ends) in [
-        (400, json!({"error": "invalid_grant", "error_description": "User disabled"}), true),
-        (401, json!({"error": "invalid_client"}), false),
-        (400, json!({"error": "temporarily_unavailable"}), false),
-        (503, json!({}), false),
-        (200, json!({}), false),
+    for (status, body, ends, is_outage) in [
+        (400, json!({"error": "invalid_grant", "error_description": "User disabled"}), true, false),
+        (401, json!({"error": "invalid_client"}), false, false),
+        (400, json!({"error": "temporarily_unavailable"}), false, true),
+        (503, json!({}), false, true),
+        (500, json!({"error": "server_error"}), false, true),
+        (404, json!({}), false, false),
+        (200, json!({}), false, false),
     ] {
         fake.answer_json("/token", status, &body);
         let error = provider.refresh(&session, at(NOW + 100)).unwrap_err();
-        assert_eq!(error.ends_session(), ends, "{error}");
+        assert_eq!((error.ends_session(), error.is_outage()), (ends, is_outage), "{error}");
+        assert!(error.session.is_none(), "{error}");
     }
     fake.fall_silent();
     let error = provider.refresh(&session, at(NOW + 100)).unwrap_err();
     assert!(
-        !error.ends_session() && error.to_string().contains("none came within 300ms"),
+        !error.ends_session()
+            && error.is_outage()
+            && error.to_string().contains("none came within 300ms"),
         "{error}"
     );
+}
+
+/// The provider has taken the old refresh token by then: to use that again would end the session.
+#[test]
+fn a_new_refresh_token_is_told_where_what_comes_with_it_cannot_be_used() {
+    let (fake, folder) = (FakeProvider::start(), tempfile::tempdir().unwrap());
+    let provider = fake.provider(&folder, "groups_from = 'userinfo'");
+    fake.answer_json("/userinfo", 200, &json!({"sub": "alice-1", "groups": ["oncall"]}));
+    let session = sign_in(&fake, &provider, &plain(), json!({"sub": "alice-1"})).unwrap().session;
+    fake.answer_json("/userinfo", 503, &json!({}));
+    let token = fake.issuer.sign(&json!({
+        "iss": fake.url, "aud": "breakglass", "sub": "alice-1", "iat": NOW, "exp": NOW + 60,
+    }));
+    let answer = json!({"access_token": "at-2", "token_type": "bearer", "refresh_token": "rt-2", "id_token": token});
+    fake.answer_json("/token", 200, &answer);
+    let failed = provider.refresh(&session, at(NOW + 1)).unwrap_err();
+    assert!(failed.is_outage(), "{failed}");
+    let kept = serde_json::to_value(failed.session.unwrap()).unwrap();
+    assert_eq!(kept["refresh_token"], "rt-2");
 }
 
 #[test]

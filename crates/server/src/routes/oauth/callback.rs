@@ -115,7 +115,7 @@ fn word(error: &SignInError) -> &'static str {
             "unmet_authentication_requirements" => "unmet_authentication_requirements",
             _ => "access_denied",
         },
-        SignInError::Provider(ProviderError::NoAnswer { .. }) => "temporarily_unavailable",
+        error if error.is_outage() => "temporarily_unavailable",
         SignInError::Level(_) => "unmet_authentication_requirements",
         SignInError::OtherPerson => "access_denied",
         _ => "server_error",
