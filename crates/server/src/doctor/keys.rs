@@ -181,7 +181,9 @@ fn finding(error: &KeyError, directory: &Path) -> Finding {
              {keys}`, then remove the file",
             quoted(path)
         ),
-        KeyError::InvalidTrailKey(path) | KeyError::InvalidSince(path) => {
+        KeyError::InvalidTrailKey(path)
+        | KeyError::InvalidSince(path)
+        | KeyError::InvalidProviderSessionKey(path) => {
             format!("put {} back from where the keys are kept", quoted(path))
         }
         KeyError::Wrapping(path) => format!(

@@ -38,6 +38,9 @@ pub enum KeyError {
     /// A file holds no key of the trail, or not the one that its name says.
     #[error("{path}: expected an Ed25519 private key in PEM, the start of whose public key's SHA-256 is in the file's name: put the file back; without it, grants that were approved with it get no token", path = .0.display())]
     InvalidTrailKey(PathBuf),
+    /// The file with the key that seals sessions at identity providers holds no such key.
+    #[error("{path}: expected 32 bytes in base64url: put the file back, or remove it; without it, people whose groups are to be asked for sign in again", path = .0.display())]
+    InvalidProviderSessionKey(PathBuf),
     /// The file that says since when the trail is chained says something else.
     #[error("{path}: expected an instant such as `2026-11-28T02:13:00Z`: put the file back; until then no approval counts that the chain does not have", path = .0.display())]
     InvalidSince(PathBuf),

@@ -4,10 +4,9 @@
 //! A file's name is `trail-<number>-<kid>.pem`: the highest number signs, and all of them verify. The `kid` is the start of
 //! the public key's SHA-256.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -20,15 +19,13 @@ use zeroize::Zeroizing;
 
 use super::access::{check_directory, check_file};
 use super::error::KeyError;
+use super::secret_files::{self, beside, in_one_of};
 use super::trail_since;
 use crate::clock::Moment;
 use crate::random::Randomness;
 
 /// Before the hash in what is signed, so that no signature of something else counts.
 const DOMAIN: &str = "breakglass-trail-1\n";
-
-/// Where keys are made if the key directory cannot be written: beside the database.
-const BESIDE_DATABASE: &str = "trail-keys";
 
 /// One key. `ring` signs with it, since each change of state waits for a signature; `ed25519_compact` reads and writes its
 /// file, which `ring` cannot.
@@ -203,11 +200,6 @@ fn look(directory: &Path) -> Result<Found, KeyError> {
     Ok(found)
 }
 
-/// Where keys are made if the key directory cannot be written.
-fn beside(database: &Path) -> PathBuf {
-    database.parent().unwrap_or(Path::new(".")).join(BESIDE_DATABASE)
-}
-
 /// The keys that are there, or with a new one.
 fn find_or_make(
     key_directory: &Path,
@@ -230,30 +222,6 @@ fn find_or_make(
         tracing::info!(directory = %directory.display(), number, "made a key of the trail");
         Ok(read(directory)?.keys)
     })
-}
-
-/// Makes a file in the key directory, or beside the database where that cannot be written.
-fn in_one_of<T>(
-    key_directory: &Path,
-    beside: &Path,
-    make: impl Fn(&Path) -> Result<T, KeyError>,
-) -> Result<T, KeyError> {
-    let make = |directory: &Path| {
-        make_directory(directory)?;
-        make(directory)
-    };
-    match make(key_directory) {
-        Err(KeyError::Io(_, cause)) if cannot_be_written(&cause) => {
-            tracing::warn!(
-                %cause,
-                directory = %beside.display(),
-                "the key directory cannot be written: what the trail needs is made beside the database; move it into the \
-                 key directory"
-            );
-            make(beside)
-        }
-        result => result,
-    }
 }
 
 /// Since when the trail is chained, as the files say: the earlier time of two. A file that cannot be read counts as one from
@@ -284,34 +252,12 @@ fn read_key(path: &Path, number: u64, kid: &str) -> Result<TrailKey, KeyError> {
     Ok(TrailKey { number, kid: kid.to_owned(), pair })
 }
 
-fn make_directory(directory: &Path) -> Result<(), KeyError> {
-    if directory.is_dir() {
-        return Ok(());
-    }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(|error| KeyError::Io(directory.to_owned(), error))
-}
-
 fn add(directory: &Path, number: u64, randomness: &Randomness) -> Result<(), KeyError> {
-    let failed = |error| KeyError::Io(directory.to_owned(), error);
     let seed = Zeroizing::new(randomness.bytes::<32>());
     let pair = KeyPair::from_seed(Seed::new(*seed));
     let pem = Zeroizing::new(pair.to_pem());
     let name = format!("trail-{number}-{}.pem", kid_of(pair.pk.as_ref()));
-    let unfinished = directory.join(format!(".{name}"));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .map_err(failed)?;
-    file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    fs::rename(&unfinished, directory.join(name)).map_err(failed)?;
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
-}
-
-fn cannot_be_written(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+    secret_files::write(directory, &name, pem.as_bytes())
 }
 
 fn kid_of(public: &[u8]) -> String {
