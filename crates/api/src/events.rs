@@ -104,9 +104,15 @@ words! {
         ConfigurationRead = "breakglass.service.configuration_read",
         /// A configuration that was read again grants what the one before did not.
         ConfigurationWidened = "breakglass.service.configuration_widened",
+        /// An identity provider said other groups of a person than before.
+        GroupsChanged = "breakglass.directory.groups_changed",
+        /// An administrator let grants end that were held.
+        HeldEndsConfirmed = "breakglass.directory.held_ends_confirmed",
+        /// Many people lost a group at once: the ends of their grants are held until an administrator confirms them.
+        MassLoss = "breakglass.directory.mass_loss",
         /// A new evidence database was made, because the earlier one was missing.
         EvidenceMade = "breakglass.service.evidence_made",
-        /// The requests and grants of a person who left were ended.
+        /// The requests and grants of a person who left, or the grants that need a group which a person lost, were ended.
         HolderLeft = "breakglass.service.holder_left",
         /// A challenge for entrances was made.
         Probed = "breakglass.service.probed",

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::directory::HeldEnd;
 use crate::words::words;
 use crate::{Instant, Word};
 
@@ -39,6 +40,9 @@ pub struct Health {
     /// The places of `trail_heads` that did not take the last head of the trail; empty where all did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untold_heads: Vec<UntoldHead>,
+    /// People whose grants do not end although they lost a group, because many lost it at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_ends: Vec<HeldEnd>,
 }
 
 /// A place that did not take the last head of the trail.

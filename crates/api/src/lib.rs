@@ -12,6 +12,7 @@
 //!    errors of RFC 6749 ([`session::OAuthError`]).
 
 pub mod attempts;
+pub mod directory;
 pub mod document;
 pub mod events;
 pub mod evidence;

@@ -165,6 +165,23 @@ pub struct Request {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub cancelled_at: Option<Instant>,
+    /// Where the identity provider is away, and the groups of the requester or of the approver are those of its last answer:
+    /// in the answer to what was done by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub old_groups: Vec<OldGroups>,
+}
+
+/// Groups that count although they are those of an old answer, because the identity provider is away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OldGroups {
+    /// Whose.
+    pub person: String,
+    /// The identity provider.
+    pub provider: String,
+    /// When it gave the answer.
+    pub said_at: Instant,
+    /// Why there is no other one now.
+    pub cause: String,
 }
 
 /// The request whose grant another one goes on with.

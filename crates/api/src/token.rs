@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Instant;
+use crate::request::OldGroups;
 
 /// A token, and what it is for. Neither is shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -20,6 +21,9 @@ pub struct Issued {
     pub audience: String,
     /// When it ends.
     pub expires_at: Instant,
+    /// Where the identity provider is away, and the holder's groups are those of its last answer: with the first token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub old_groups: Vec<OldGroups>,
 }
 
 impl fmt::Debug for Issued {

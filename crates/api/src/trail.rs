@@ -28,8 +28,14 @@ words! {
         EvidenceMade = "evidence_made",
         /// A silent proxy was said to be gone.
         ForgetProxy = "forget_proxy",
-        /// The requests and grants of a person who left were ended.
+        /// An identity provider said other groups of a person than before.
+        GroupsChanged = "groups_changed",
+        /// An administrator let grants end that were held.
+        HeldEndsConfirmed = "held_ends_confirmed",
+        /// The requests and grants of a person who left, or the grants that need a group which a person lost, were ended.
         HolderLeft = "holder_left",
+        /// Many people lost a group at once: the ends of their grants are held.
+        MassLoss = "mass_loss",
         /// A challenge for entrances was made.
         Probe = "probe",
         /// Answers to a challenge were judged.

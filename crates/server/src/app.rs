@@ -13,13 +13,14 @@ use crate::configurations::Configurations;
 use crate::definitions::Definitions;
 use crate::evidence::Evidence;
 use crate::feed::Feed;
-use crate::issuer::Issuer;
+use crate::held_ends::HeldEnds;
+use crate::issuer::{Issuer, ProviderSessionKey};
 use crate::metrics::Metrics;
 use crate::probes::Probes;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::reload::Reloads;
-use crate::signin::{Providers, Seals};
+use crate::signin::{Providers, Refreshes, Seals};
 use crate::store::Store;
 use crate::timekeeper::{Doubt, Timekeeper, TrustedMoment};
 use crate::tls::Endpoint;
@@ -41,6 +42,8 @@ struct Parts {
     reloads: Reloads,
     randomness: Arc<Randomness>,
     seals: Seals,
+    provider_session_key: ProviderSessionKey,
+    refreshes: Refreshes,
     metrics: Metrics,
     feed: Feed,
     readiness: Readiness,
@@ -50,6 +53,7 @@ struct Parts {
     configurations: Configurations,
     tls: OnceLock<Vec<Arc<Endpoint>>>,
     untold_heads: UntoldHeads,
+    held_ends: HeldEnds,
 }
 
 /// What the configuration file says, and what follows from it: a reload replaces all of it at once.
@@ -72,7 +76,7 @@ impl Setup {
         config.people.sign_in(
             Arc::clone(accounts),
             config.provider_trust(),
-            config.max_directory_age,
+            config.directory_ages(),
         );
         let chain_owners = Arc::new(ChainOwners::new(&config.proxies));
         let providers = Arc::new(Providers::new(&config.identity_providers, randomness));
@@ -128,6 +132,8 @@ impl App {
         let accounts = Arc::new(Accounts::new(move || clock.now()));
         let feed = Feed::new(Some(now));
         let evidence = Evidence::new(&configured.config);
+        let Config { key_directory, database, .. } = &configured.config;
+        let provider_session_key = ProviderSessionKey::new(key_directory, database);
         App(Arc::new(Parts {
             setup: RwLock::new(Setup::new(configured, &accounts, &randomness)),
             accounts,
@@ -138,6 +144,8 @@ impl App {
             timekeeper,
             reloads: Reloads::new(now),
             seals: Seals::new(&randomness),
+            provider_session_key,
+            refreshes: Refreshes::default(),
             randomness,
             metrics,
             feed,
@@ -148,6 +156,7 @@ impl App {
             configurations: Configurations::default(),
             tls: OnceLock::new(),
             untold_heads: UntoldHeads::default(),
+            held_ends: HeldEnds::default(),
         }))
     }
 
@@ -180,6 +189,18 @@ impl App {
     #[must_use]
     pub fn seals(&self) -> &Seals {
         &self.0.seals
+    }
+
+    /// What seals the sessions at identity providers.
+    #[must_use]
+    pub fn provider_session_key(&self) -> &ProviderSessionKey {
+        &self.0.provider_session_key
+    }
+
+    /// The questions about people's groups that are under way.
+    #[must_use]
+    pub fn refreshes(&self) -> &Refreshes {
+        &self.0.refreshes
     }
 
     /// Whose audit chains are whose.
@@ -318,6 +339,12 @@ impl App {
     #[must_use]
     pub fn untold_heads(&self) -> &UntoldHeads {
         &self.0.untold_heads
+    }
+
+    /// The people whose grants do not end although they lost a group.
+    #[must_use]
+    pub fn held_ends(&self) -> &HeldEnds {
+        &self.0.held_ends
     }
 
     /// The TLS of the listeners, once they are open.

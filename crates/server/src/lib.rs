@@ -29,6 +29,7 @@ pub mod evidence;
 pub mod factor;
 pub mod feed;
 mod granted;
+pub mod held_ends;
 pub mod issuer;
 pub mod key_schedule;
 pub mod key_switch;

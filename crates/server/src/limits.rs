@@ -70,3 +70,25 @@ pub const REFRESH_BEFORE_MS: i64 = -5_000;
 
 /// How long a session stays listed after its end, in seconds.
 pub const SESSION_LISTED_S: i64 = 30 * 24 * 60 * 60;
+
+/// How long an identity provider that brought no groups of a person is not asked about that person again, in seconds: each
+/// question may take as long as the provider's timeout.
+pub const DIRECTORY_RETRY_S: i64 = 15;
+
+/// The most sessions of a person by which an identity provider is asked for the groups, one after the other.
+pub const MAX_ASKED_SESSIONS: i64 = 5;
+
+/// Within how long people who lose a group are counted together, in seconds.
+pub const MASS_LOSS_WITHIN_S: i64 = 10 * 60;
+
+/// The most people who may lose a group within that time before the ends of their grants are held, whatever its size.
+pub const MASS_LOSS_PEOPLE: usize = 10;
+
+/// The same in percent of the people in the group.
+pub const MASS_LOSS_PERCENT: usize = 5;
+
+/// So many may lose a group in any case: a small one has people who leave too.
+pub const MASS_LOSS_AT_LEAST: usize = 2;
+
+/// The most people that a list of held ends has.
+pub const MAX_HELD_ENDS: i64 = 1000;

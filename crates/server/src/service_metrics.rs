@@ -16,6 +16,8 @@ pub(crate) struct ServiceMetrics {
     key_files: IntGaugeVec,
     key_overdue: IntGaugeVec,
     key_lacking: IntGaugeVec,
+    directory_asked: IntCounterVec,
+    held_ends: IntGauge,
 }
 
 impl ServiceMetrics {
@@ -81,6 +83,19 @@ impl ServiceMetrics {
             "How many proxies that live do not have that key.",
             &["audience"],
         )?;
+        let directory_asked = IntCounterVec::new(
+            Opts::new(
+                "breakglass_directory_answers_total",
+                "Questions to identity providers about the groups of people who have signed in, by outcome: answered, \
+                 no_groups, no_answer, session_ended, refused, not_asked.",
+            ),
+            &["outcome"],
+        )?;
+        registry.register(Box::new(directory_asked.clone()))?;
+        let held_ends = gauge(
+            "breakglass_directory_held_ends",
+            "People, by group, whose grants do not end although they lost the group, because many did at once.",
+        )?;
         Ok(ServiceMetrics {
             clock_believed,
             clock_ahead,
@@ -91,6 +106,8 @@ impl ServiceMetrics {
             key_files,
             key_overdue,
             key_lacking,
+            directory_asked,
+            held_ends,
         })
     }
 
@@ -130,6 +147,14 @@ impl ServiceMetrics {
         for gauges in [&self.key_files, &self.key_overdue, &self.key_lacking] {
             gauges.reset();
         }
+    }
+
+    pub(crate) fn directory_asked(&self, outcome: &str) {
+        self.directory_asked.with_label_values(&[outcome]).inc();
+    }
+
+    pub(crate) fn held_ends(&self, count: usize) {
+        self.held_ends.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn reloaded(&self, applied: bool) {

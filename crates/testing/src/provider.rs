@@ -26,7 +26,9 @@ struct State {
     key: EcdsaKeyPair,
     codes: BTreeMap<String, Code>,
     exchanges: Vec<String>,
-    silent: bool,
+    people: BTreeMap<String, Person>,
+    refreshes: Vec<String>,
+    away: Away,
     page: Page,
 }
 
@@ -38,6 +40,35 @@ enum Page {
     Person(Value),
     /// The person, or the provider, declines with this error.
     Declines(String),
+}
+
+/// What a refresh answers about a person. Each refresh token is good for one use.
+struct Person {
+    answer: Refreshing,
+    /// The number of the refresh token that counts.
+    current: u32,
+}
+
+/// What a refresh brings.
+#[derive(Clone)]
+pub enum Refreshing {
+    /// A new ID token with these claims.
+    Claims(Value),
+    /// An error of OAuth.
+    Error(&'static str),
+}
+
+/// How it is away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Away {
+    /// It answers.
+    No,
+    /// It takes connections and answers nothing.
+    Silent,
+    /// It closes connections without an answer.
+    Closes,
+    /// It answers everything with this status.
+    Status(u16),
 }
 
 struct Code {
@@ -53,9 +84,16 @@ impl TestProvider {
         let (random, algorithm) = (SystemRandom::new(), &ECDSA_P256_SHA256_FIXED_SIGNING);
         let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
         let key = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap();
-        let (codes, exchanges) = (BTreeMap::new(), Vec::new());
-        let page = Page::Test;
-        let state = State { issuer: issuer.clone(), key, codes, exchanges, silent: false, page };
+        let state = State {
+            issuer: issuer.clone(),
+            key,
+            codes: BTreeMap::new(),
+            exchanges: Vec::new(),
+            people: BTreeMap::new(),
+            refreshes: Vec::new(),
+            away: Away::No,
+            page: Page::Test,
+        };
         let state = Arc::new(Mutex::new(state));
         let served = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -82,7 +120,34 @@ impl TestProvider {
 
     /// From now on it takes connections and answers nothing, but for its page.
     pub fn fall_silent(&self) {
-        self.state.lock().unwrap().silent = true;
+        self.is(Away::Silent);
+    }
+
+    /// From now on it is away so, or is not.
+    pub fn is(&self, away: Away) {
+        self.state.lock().unwrap().away = away;
+    }
+
+    /// From now on a refresh answers this about the person.
+    pub fn refreshes_to(&self, subject: &str, answer: Refreshing) {
+        let mut state = self.state.lock().unwrap();
+        let person = state.people.entry(subject.to_owned());
+        let person = person.or_insert_with(|| Person { answer: answer.clone(), current: 0 });
+        person.answer = answer;
+    }
+
+    /// A refresh token of the person, which makes all before it void.
+    pub fn refresh_token(&self, subject: &str) -> String {
+        let mut state = self.state.lock().unwrap();
+        let unknown = Person { answer: Refreshing::Error("invalid_grant"), current: 0 };
+        let person = state.people.entry(subject.to_owned()).or_insert(unknown);
+        person.current += 1;
+        format!("rt-{}-{subject}", person.current)
+    }
+
+    /// The subjects of all refreshes that it was asked for.
+    pub fn refreshes(&self) -> Vec<String> {
+        self.state.lock().unwrap().refreshes.clone()
     }
 
     /// From now on a browser that comes to its page is that of the person whom `claims` say, who signs in at once.
@@ -207,6 +272,9 @@ impl State {
         if authorization != expected {
             return (401, json!({ "error": "invalid_client" }));
         }
+        if form["grant_type"] == "refresh_token" {
+            return self.refresh(&form["refresh_token"]);
+        }
         let Some(code) = self.codes.remove(&form["code"]) else {
             return (400, json!({ "error": "invalid_grant" }));
         };
@@ -216,7 +284,37 @@ impl State {
         }
         self.exchanges.push(form["code"].clone());
         let token = self.sign(&code.claims);
-        (200, json!({ "access_token": "a", "token_type": "Bearer", "id_token": token }))
+        let mut answer = json!({ "access_token": "a", "token_type": "Bearer", "id_token": token });
+        let subject = code.claims["sub"].as_str().unwrap_or_default();
+        if let Some(person) = self.people.get_mut(subject) {
+            person.current += 1;
+            answer["refresh_token"] = format!("rt-{}-{subject}", person.current).into();
+        }
+        (200, answer)
+    }
+
+    fn refresh(&mut self, token: &str) -> (u16, Value) {
+        let mut parts = token.splitn(3, '-').skip(1);
+        let number: u32 = parts.next().unwrap().parse().unwrap();
+        let subject = parts.next().unwrap().to_owned();
+        self.refreshes.push(subject.clone());
+        let void = (400, json!({ "error": "invalid_grant" }));
+        let claims = match self.people.get_mut(&subject) {
+            Some(person) if person.current == number => match person.answer.clone() {
+                Refreshing::Error(error) => return (400, json!({ "error": error })),
+                Refreshing::Claims(claims) => {
+                    person.current += 1;
+                    claims
+                }
+            },
+            _ => return void,
+        };
+        let next = format!("rt-{}-{subject}", number + 1);
+        let token = self.sign(&claims);
+        (
+            200,
+            json!({ "access_token": "a", "token_type": "Bearer", "id_token": token, "refresh_token": next }),
+        )
     }
 
     fn sign(&self, claims: &Value) -> String {
@@ -260,13 +358,18 @@ fn serve(mut connection: TcpStream, state: &Mutex<State>) {
         let _ = connection.write_all(head.as_bytes());
         return;
     }
-    if state.lock().unwrap().silent {
-        // Until the client lets go.
-        let _ = reader.read(&mut [0]);
-        return;
-    }
+    let away = state.lock().unwrap().away;
     let body = String::from_utf8(body).unwrap();
-    let (status, json) = state.lock().unwrap().answer(&method, &path, &authorization, &body);
+    let (status, json) = match away {
+        // Until the client lets go.
+        Away::Silent => {
+            let _ = reader.read(&mut [0]);
+            return;
+        }
+        Away::Closes => return,
+        Away::Status(status) => (status, json!({})),
+        Away::No => state.lock().unwrap().answer(&method, &path, &authorization, &body),
+    };
     let text = json.to_string();
     let head = format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",

@@ -4,6 +4,7 @@ use breakglass_server::domain::sessions::{
     Binding, Exchange, SaidGroups, SignInRefused, SignedIn, TokenRefused, Tokens, begin, refresh,
     sign_in,
 };
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::service::{START, Service, config};
@@ -33,7 +34,23 @@ pub fn config_with_providers(directory: &TempDir, top: &str) -> String {
         )
     };
     let providers = [entry("corp", "may_approve = true"), entry("partner", "")].concat();
-    format!("administrators = [\"admins\"]\n{top}\n{}{providers}", config(directory))
+    let people = approving_by_token(&config(directory));
+    format!("administrators = [\"admins\"]\n{top}\n{people}{providers}")
+}
+
+/// This configuration, of whose people carol may approve with her API token.
+pub fn approving_by_token(config: &str) -> String {
+    config.replacen("name = \"carol\"\n", "name = \"carol\"\nmay_approve_by_token = true\n", 1)
+}
+
+/// Beside what was said, the session at the provider, as a sign-in there brings it: with this refresh token.
+pub fn at_provider(mut said: SignedIn, refresh_token: &str) -> SignedIn {
+    let session = json!({
+        "provider": said.provider, "iss": said.issuer, "sub": said.subject, "sid": null, "nonce": "n", "id_token": "i",
+        "refresh_token": refresh_token,
+    });
+    said.at_provider = Some(serde_json::from_value(session).unwrap());
+    said
 }
 
 pub async fn service() -> Service {
@@ -52,6 +69,7 @@ pub fn said(provider: &str, subject: &str, groups: &[&str]) -> SignedIn {
         mail: None,
         groups: SaidGroups::Known(groups.iter().map(|&group| group.to_owned()).collect()),
         factor: None,
+        at_provider: None,
         source: Some("192.0.2.1".to_owned()),
     }
 }

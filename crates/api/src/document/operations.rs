@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthenticated};
 use super::operation::{Caller, Operation};
 use crate::{
-    attempts, events, evidence, feed, heads, health, introspection, jwks, probe, proxies, request,
-    revocation, scopes, session, token, trail, whoami,
+    attempts, directory, events, evidence, feed, heads, health, introspection, jwks, probe,
+    proxies, request, revocation, scopes, session, token, trail, whoami,
 };
 
 /// All of them.
@@ -357,6 +357,21 @@ fn sessions() -> Vec<Operation> {
             "End a session: its owner, or an administrator. A second time tells of the first.",
         )
         .answers::<session::Session>(),
+        get(
+            "/v1/directory/held-ends",
+            "heldEnds",
+            Person,
+            "People whose grants do not end although they lost a group, because many lost it at once: for administrators.",
+        )
+        .answers::<directory::HeldEnds>(),
+        post(
+            "/v1/directory/held-ends/confirm",
+            "confirmHeldEnds",
+            Person,
+            "Let the grants end that are held for the loss of a group: for administrators.",
+        )
+        .asks::<directory::ConfirmHeldEnds>()
+        .answers::<directory::ConfirmedHeldEnds>(),
     ]
 }
 

@@ -2,13 +2,14 @@
 //! and words that are not known are no error, and what has to be there has to be there.
 
 use breakglass_api::attempts::Attempts;
+use breakglass_api::directory::{ConfirmedHeldEnds, HeldEnds};
 use breakglass_api::evidence::Evidence;
 use breakglass_api::heads::Page;
 use breakglass_api::opens::{DefinedBy, ScopeOpens};
 use breakglass_api::probe::{Challenge, ProbeVerdicts};
 use breakglass_api::problem::Problem;
 use breakglass_api::proxies::{ConfigurationTaken, Forgotten, Proxies};
-use breakglass_api::request::{Request, Requests, State};
+use breakglass_api::request::{OldGroups, Request, Requests, State};
 use breakglass_api::revocation::{Killed, Revoked};
 use breakglass_api::scopes::{ForRequest, Scopes};
 use breakglass_api::session::{AuthorizationServer, OAuthError, Session, SessionTokens, Sessions};
@@ -74,6 +75,11 @@ fn what_came_later_may_be_absent_and_nothing_else() {
     assert_eq!((read.session, read.factor, read.groups.since), (None, None, None));
     let read: WhoAmIFactor = least(json!({ "level": "mfa", "amr": [], "auth_time": AT }));
     assert_eq!(read.acr, None);
+    let held = json!({ "group": "oncall", "person": "corp:a", "since": AT });
+    least::<HeldEnds>(json!({ "held_ends": [held] }));
+    least::<ConfirmedHeldEnds>(json!({ "people": 1, "revoked": 1, "left": 0 }));
+    let old = json!({ "person": "corp:a", "provider": "corp", "said_at": AT, "cause": "c" });
+    least::<OldGroups>(old);
     least::<OAuthError>(json!({ "error": "invalid_grant", "error_description": "d" }));
     least::<AuthorizationServer>(json!({
         "issuer": "i", "authorization_endpoint": "a", "token_endpoint": "t", "revocation_endpoint": "r", "jwks_uri": "j",

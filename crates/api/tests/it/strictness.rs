@@ -1,6 +1,7 @@
 //! What the service reads from clients: members that it does not know are refused, but where a proxy may be newer. What
 //! is missing of a body is read all the same, so that the service can say all that is wrong at once.
 
+use breakglass_api::directory::ConfirmHeldEnds;
 use breakglass_api::evidence::EvidenceQuery;
 use breakglass_api::feed::FeedQuery;
 use breakglass_api::heads::{HeadReport, HeadsQuery};
@@ -49,6 +50,7 @@ fn a_member_that_the_service_does_not_know_is_refused() {
             ),
         ),
         ("AfterQuery", reads::<AfterQuery>(json!({}))),
+        ("ConfirmHeldEnds", reads::<ConfirmHeldEnds>(json!({}))),
         ("SessionsQuery", reads::<SessionsQuery>(json!({}))),
     ] {
         assert_eq!(read, (true, false), "{name}");

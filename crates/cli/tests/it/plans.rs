@@ -12,9 +12,9 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 
 use crate::process::{Server, breakglass};
 use breakglass_server::session_token::ACCESS_PREFIX;
-use breakglass_testing::provider::TestProvider;
+use breakglass_testing::provider::{Refreshing, TestProvider};
 use breakglass_testing::service::{config, token_of};
-use breakglass_testing::sessions::{CHALLENGE, CLIENT, REDIRECT, VERIFIER};
+use breakglass_testing::sessions::{CHALLENGE, CLIENT, REDIRECT, VERIFIER, approving_by_token};
 
 /// What may be scanned: JSON that came as a parameter, a table of one row, and what a query itself makes.
 fn is_bounded(scan: &str, statement: &str) -> bool {
@@ -63,7 +63,9 @@ impl Caller<'_> {
         let status = answer.status();
         let text = answer.body_mut().read_to_string().unwrap();
         // No proxy is silent for long enough here: what the refusal of that reads is read all the same.
-        let refused = template.ends_with("/forget") && status == 404;
+        let refused = template.ends_with("/forget") && status == 404
+            // Nor is any end held.
+            || template.ends_with("/confirm") && status == 400;
         assert!(status.is_success() || refused, "{method} {path}: {status} {text}");
         serde_json::from_str(&text).unwrap_or_default()
     }
@@ -105,12 +107,12 @@ impl Caller<'_> {
         (id, view["grant"]["id"].as_str().unwrap().to_owned())
     }
 
-    /// A person signs in with a browser, goes on, and signs out.
+    /// A person in these groups signs in with a browser, is asked about at the provider, goes on, and signs out.
     #[expect(
         clippy::disallowed_methods,
         reason = "the service judges the provider's word by real time"
     )]
-    fn sessions(&mut self, provider: &TestProvider) {
+    fn sessions(&mut self, provider: &TestProvider, groups: &[&str]) {
         let agent = ureq::Agent::new_with_config(
             ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build(),
         );
@@ -129,7 +131,9 @@ impl Caller<'_> {
         let (page, cookie) = browse("/oauth2/authorize", &path, "");
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let claims =
-            json!({ "sub": "al-1", "name": "A", "groups": [], "iat": now, "exp": now + 60 });
+            json!({ "sub": "al-1", "name": "A", "groups": groups, "iat": now, "exp": now + 60 });
+        provider.refreshes_to("al-1", Refreshing::Claims(claims.clone()));
+        let asked = provider.refreshes().len();
         let back = provider.sign_in(&page, claims);
         let cookie = cookie.split(';').next().unwrap();
         let (answer, _) = browse("/signin/{provider}/callback", &back, cookie);
@@ -139,6 +143,13 @@ impl Caller<'_> {
              &code_verifier={VERIFIER}"
         );
         let tokens = self.post("nobody", "/oauth2/token", json!(form));
+        // What the provider said is old after a second.
+        while provider.refreshes().len() == asked {
+            std::thread::sleep(Duration::from_millis(100));
+            let url = format!("{}/v1/scopes", self.server.url);
+            let token = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+            ureq::get(url).header("authorization", token).call().unwrap();
+        }
         let refresh = tokens["refresh_token"].as_str().unwrap();
         let form = format!("grant_type=refresh_token&client_id={CLIENT}&refresh_token={refresh}");
         // An answer that is lost is given again.
@@ -156,6 +167,8 @@ impl Caller<'_> {
         let path = format!("/v1/sessions/{id}/end");
         self.call("carol", "post", "/v1/sessions/{id}/end", &path, json!({}));
         self.get("nobody", "/.well-known/oauth-authorization-server", "");
+        self.get("carol", "/v1/directory/held-ends", "");
+        self.post("carol", "/v1/directory/held-ends/confirm", json!({ "group": "oncall" }));
     }
 
     /// Every operation, with each of the parameters that change what is asked of the database.
@@ -318,13 +331,17 @@ fn no_statement_reads_a_whole_table_that_grows() {
     let secret = directory.path().join("secret");
     fs::write(&secret, TestProvider::secret()).unwrap();
     let entry = provider.entry("corp", &secret.display().to_string(), "");
-    let text = format!("administrators = [\"commanders\"]\n{}{entry}", config(&directory));
+    let people = approving_by_token(&config(&directory));
+    let text =
+        format!("administrators = [\"commanders\"]\nmax_directory_age = \"1s\"\n{people}{entry}");
     let mut command = breakglass();
     command.env("BREAKGLASS_LOG", "debug");
     let server = Server::start_by(command, directory, &text);
     let mut caller = Caller { server: &server, used: BTreeSet::new(), calls: 0 };
     caller.everything();
-    caller.sessions(&provider);
+    // A group that is lost is noted.
+    caller.sessions(&provider, &["oncall"]);
+    caller.sessions(&provider, &[]);
     let document = caller.get("nobody", "/openapi.json", "");
     for (path, operations) in document["paths"].as_object().unwrap() {
         for method in operations.as_object().unwrap().keys() {

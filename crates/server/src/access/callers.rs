@@ -21,17 +21,20 @@ pub enum CallerKind {
     Responder,
     /// A member of a group of `auditors`.
     Auditor,
+    /// A member of a group of `administrators`.
+    Administrator,
     /// A proxy of the configuration.
     Proxy,
 }
 
 /// The kinds that a person can be of.
-const OF_PEOPLE: [CallerKind; 5] = [
+const OF_PEOPLE: [CallerKind; 6] = [
     CallerKind::Person,
     CallerKind::Requester,
     CallerKind::Approver,
     CallerKind::Responder,
     CallerKind::Auditor,
+    CallerKind::Administrator,
 ];
 
 /// Makes [`Verb`] of the table.
@@ -131,6 +134,10 @@ verbs! {
     Sessions = "sessions": [Person];
     /// End a session.
     EndSession = "endSession": [Person];
+    /// List the ends of grants that are held.
+    HeldEnds = "heldEnds": [Administrator];
+    /// Let grants end that are held.
+    ConfirmHeldEnds = "confirmHeldEnds": [Administrator];
     /// Get the keys that prove tokens.
     Jwks = "jwks": [Anybody];
     /// Ask whether the process answers; an auditor learns more.

@@ -143,13 +143,12 @@ impl Access<'_> {
         self.audits(person).is_yes()
     }
 
-    /// Whether `person` may end other people's sessions, and see them.
+    /// Whether `person` may end other people's sessions, and see them, and confirm ends of grants that are held.
     ///
     /// # Errors
     /// [`Refused::NotAnAdministrator`], [`Refused::MembershipUnknown`].
     pub fn check_administrator(&self, person: &Person) -> Result<(), Refused> {
-        let may = is_in_any(self.directory, &person.name, &self.config.administrators);
-        verdict(may, Refused::NotAnAdministrator)
+        verdict(self.administrates(person), Refused::NotAnAdministrator)
     }
 
     /// The names of the scopes whose requests `person` sees, beside those of their own: those that the person
@@ -191,6 +190,7 @@ impl Access<'_> {
             }
             CallerKind::Responder => self.responds(person, held.audience),
             CallerKind::Auditor => self.audits(person),
+            CallerKind::Administrator => self.administrates(person),
         }
     }
 
@@ -218,6 +218,10 @@ impl Access<'_> {
 
     fn audits(&self, person: &Person) -> Membership {
         is_in_any(self.directory, &person.name, &self.config.auditors)
+    }
+
+    fn administrates(&self, person: &Person) -> Membership {
+        is_in_any(self.directory, &person.name, &self.config.administrators)
     }
 
     fn has_responders(&self) -> bool {

@@ -84,44 +84,44 @@ impl SignIn {
 }
 
 impl Access<'_> {
-    /// Whether `who` signed in as these scopes require it for this. A scope that has left the configuration requires nothing.
+    /// Whether this sign-in is as these scopes require it for this. A scope that has left the configuration requires nothing.
     ///
     /// # Errors
     /// [`Refused::SignIn`] names the level to sign in at; of several ages the shortest.
     pub fn check_sign_in(
         &self,
         what: SignInFor,
-        who: &Actor,
+        sign_in: &SignIn,
         now: Moment,
         scopes: &[String],
     ) -> Result<JudgedSignIn, Refused> {
         let known = || scopes.iter().filter_map(|name| self.config.scope(name));
         let required = || known().filter_map(|scope| Some((scope, scope.sign_in.of(what)?)));
         for (scope, level) in required() {
-            if let Err(unmet) = who.sign_in.judge(now, level) {
+            if let Err(unmet) = sign_in.judge(now, level) {
                 let same = required().filter(|(_, other)| other.level == level.level);
                 let (scope, max_age_s) = strictest(same).unwrap_or((scope, level.max_age));
                 let (scope, level) = (scope.name.clone(), level.level.clone());
                 return Err(Refused::SignIn(StepUp { what, scope, level, max_age_s, unmet }));
             }
         }
-        Ok(JudgedSignIn(who.sign_in.factor().cloned()))
+        Ok(JudgedSignIn(sign_in.factor().cloned()))
     }
 
-    /// Whether `who` signed in as it is required to ask for these scopes. A person who is known by an API token, which no token
+    /// Whether this sign-in is as it is required to ask for these scopes. A person who is known by an API token, which no token
     /// of the grant could be taken with, is refused already here: no approver is woken for what cannot be used.
     ///
     /// # Errors
     /// [`Refused::SignIn`].
     pub fn check_sign_in_to_ask(
         &self,
-        who: &Actor,
+        sign_in: &SignIn,
         now: Moment,
         scopes: &[String],
     ) -> Result<JudgedSignIn, Refused> {
-        let judged = self.check_sign_in(SignInFor::Request, who, now, scopes)?;
-        if who.sign_in == SignIn::Credential {
-            self.check_sign_in(SignInFor::Activation, who, now, scopes)?;
+        let judged = self.check_sign_in(SignInFor::Request, sign_in, now, scopes)?;
+        if *sign_in == SignIn::Credential {
+            self.check_sign_in(SignInFor::Activation, sign_in, now, scopes)?;
         }
         Ok(judged)
     }

@@ -21,6 +21,32 @@ pub struct AccountEntry {
     pub groups_known: bool,
     /// When it said so, or that it does not know.
     pub groups_at: Moment,
+    /// What came of asking the provider again since then, where no groups came of it.
+    pub attempt: Option<Attempt>,
+}
+
+/// A question to a provider that brought no groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it ended.
+    pub at: Moment,
+    /// Why it brought none.
+    pub why: NotSaid,
+}
+
+/// Why a provider did not say in which groups a person is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotSaid {
+    /// It was not asked: there is no live session here, or none with a refresh token of the provider.
+    NotAsked,
+    /// It did not answer, or answered that it has a fault of its own: the last answer counts for a while.
+    NoAnswer(String),
+    /// It said that its sessions of the person are over.
+    SessionEnded,
+    /// It answered, and not in which groups.
+    NoGroups(String),
+    /// It refused, or its answer cannot be right.
+    Refused(String),
 }
 
 /// All accounts by name, and the clock by which their groups age.
@@ -42,7 +68,26 @@ impl Accounts {
         self.by_name.write().unwrap_or_else(PoisonError::into_inner).insert(name, (folded, entry));
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<AccountEntry> {
+    /// Takes what came of asking the provider about this person, where no groups came of it.
+    pub fn attempted(&self, name: &str, attempt: Attempt) {
+        let mut accounts = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, entry)) = accounts.get_mut(name) {
+            entry.attempt = Some(attempt);
+        }
+    }
+
+    /// How many people are in this group by the last answer about them, however old.
+    #[must_use]
+    pub fn count_in_group(&self, group: &str) -> usize {
+        let is_member = |entry: &AccountEntry| {
+            entry.groups_known && entry.person.groups.iter().any(|one| one == group)
+        };
+        self.read(|accounts| accounts.values().filter(|(_, entry)| is_member(entry)).count())
+    }
+
+    /// What is known of this account.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<AccountEntry> {
         self.read(|accounts| accounts.get(name).map(|(_, entry)| entry.clone()))
     }
 

@@ -1,9 +1,11 @@
 //! What is wrong between entries: names and credentials given twice, scopes nobody can approve.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use breakglass_config_schema::{Object, Place};
 
+use crate::duration;
 use crate::store::SERVICE;
 use breakglass_audit::folded::Folded;
 
@@ -16,6 +18,7 @@ impl Object for Config {
             evidence(self, place),
             known(self, place),
             unique(self, place),
+            directory_ages(self, place),
             key_rings::check(self, place),
             transport::check(self, place),
             sign_in_check::check(self, place),
@@ -46,6 +49,17 @@ fn known(config: &Config, place: &Place<'_>) -> Option<()> {
         return Some(());
     }
     place.field("people").error("is required without `identity_providers`")
+}
+
+/// An answer that counts while the provider answers counts while it does not.
+fn directory_ages(config: &Config, place: &Place<'_>) -> Option<()> {
+    if config.outage_directory_age.is_none_or(|age| age >= config.max_directory_age) {
+        return Some(());
+    }
+    let least = duration::format(config.max_directory_age);
+    place
+        .field("outage_directory_age")
+        .error(format!("expected at least `max_directory_age`, which is {least}"))
 }
 
 /// Names and credentials must be unique: two people with one token would be one person who can
@@ -106,12 +120,10 @@ fn taken(earlier: &[(&str, Folded, String)], name: &str, folded: &Folded) -> Opt
 
 fn warnings(config: &Config) -> Vec<String> {
     // Where people sign in, it is not known here who is in which group.
-    let judged = config.identity_providers.is_empty();
-    let scopes =
-        config.scopes.iter().enumerate().filter(|_| judged).filter_map(|(index, scope)| {
-            warning(config, scope)
-                .map(|detail| format!("scopes[{index}] (`{}`): {detail}", scope.name))
-        });
+    let judge = if config.identity_providers.is_empty() { warning } else { no_approver };
+    let scopes = config.scopes.iter().enumerate().filter_map(|(index, scope)| {
+        judge(config, scope).map(|detail| format!("scopes[{index}] (`{}`): {detail}", scope.name))
+    });
     let proxies = config.proxies.iter().enumerate().flat_map(|(index, proxy)| {
         let place = format!("proxies[{index}] (`{}`)", proxy.name);
         audience_warnings(config, proxy).into_iter().map(move |detail| format!("{place}: {detail}"))
@@ -219,4 +231,17 @@ fn warning(config: &Config, scope: &Scope) -> Option<String> {
         return None;
     }
     Some(format!("nobody else could approve it for {}", alone.join(", ")))
+}
+
+/// Where people sign in: that no person can come to approve the scope.
+fn no_approver(config: &Config, scope: &Scope) -> Option<String> {
+    let may = |person: &&Arc<Person>| {
+        person.may_approve_by_token && scope.may_be_approved_by(person.as_ref())
+    };
+    let some = config.identity_providers.iter().any(|one| one.may_approve)
+        || config.people.iter().any(|person| may(&person));
+    let detail = "no person can approve it: with `identity_providers` people approve by their sign-in, and none of them has \
+         `may_approve`; of `people` those may who have `may_approve_by_token`, and none of them is in a group of its \
+         `approvers`";
+    (!some).then(|| detail.to_owned())
 }

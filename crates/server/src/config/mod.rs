@@ -35,7 +35,7 @@ use breakglass_types::json::Json;
 
 use regex_lite::Regex;
 
-pub use accounts::{AccountEntry, Accounts};
+pub use accounts::{AccountEntry, Accounts, Attempt, NotSaid};
 pub use file_error::FileError;
 pub use files::{Files, Locations, file_names};
 pub use groups::GroupsByAudience;
@@ -43,7 +43,7 @@ use groups::groups_by_audience;
 pub use listeners::{
     ClientCertificates, ListenAddress, Listener, Plain, ResolvedListener, Serves, Tls, Transport,
 };
-pub use people::{InGroup, People, ProviderTrust};
+pub use people::{DirectoryAges, GroupsSource, InGroup, LastAnswer, People, ProviderTrust};
 use person::PersonEntry;
 pub use person::{Credential, Person};
 pub use proxy::Proxy;
@@ -55,6 +55,9 @@ use read::{
 pub use sign_in::{RequiredLevel, SignInFor, SignInRequirements};
 pub use signing_keys::{AudienceSigningKeys, KeyRingSettings, SigningKeys, audience_of_folder};
 pub use trail_heads::TrailHeads;
+
+/// `outage_directory_age` where the configuration does not say it, in seconds.
+const OUTAGE_S: i64 = 60 * 60;
 
 object! {
     /// How the service is set up.
@@ -123,9 +126,13 @@ object! {
         /// The identity providers at which people sign in: then this service is an authorization server
         /// ([sign-in](approval-service.md#signing-in)). Without one people are known by their API tokens alone.
         pub identity_providers: Vec<IdentityProvider> = or_none(identity_providers()),
-        /// How old an identity provider's answer about a person's groups may become, at most a day: after that it is not
-        /// known in which groups the person is, and nothing is allowed by them.
+        /// How old an identity provider's answer about a person's groups may become, at most a day: an older one is asked for
+        /// anew when it is needed, and where that brings none, nothing is allowed by the person's groups.
         pub max_directory_age: i64 = or("10m", parsed("duration", bounded_duration)),
+        /// How old the last answer may become that counts while a provider does not answer, or has a fault of its own (a
+        /// status from 500 on); at most a day, and at least `max_directory_age`. It is said on the trail, to the requester
+        /// and to the approver.
+        pub outage_directory_age: Option<i64> = optional("1h, or `max_directory_age` where that is more", parsed("duration", bounded_duration)),
         /// Who may ask about grants, read the feed of revocations and report the heads of audit chains, and
         /// nothing else.
         pub proxies: Vec<Arc<Proxy>> = or_none(list(object::<Proxy>().and_then(|one, _| Some(Arc::new(one))))),
@@ -220,6 +227,14 @@ impl Config {
 }
 
 impl Config {
+    /// How old answers of identity providers may be that count.
+    #[must_use]
+    pub fn directory_ages(&self) -> DirectoryAges {
+        let max_s = self.max_directory_age;
+        let outage_s = self.outage_directory_age.unwrap_or(OUTAGE_S).max(max_s);
+        DirectoryAges { max_s, outage_s }
+    }
+
     /// What is said of the people of each identity provider, by its name.
     pub(crate) fn provider_trust(&self) -> BTreeMap<String, ProviderTrust> {
         let trust = |one: &IdentityProvider| ProviderTrust {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use breakglass_audit::folded::Folded;
 
-use super::accounts::{AccountEntry, Accounts};
+use super::accounts::{AccountEntry, Accounts, Attempt, NotSaid};
 use super::person::Person;
 use crate::clock::Moment;
+use crate::limits::DIRECTORY_RETRY_S;
 
 /// The people that are listed, in the order of the file, with indexes: a group of a thousand people is found as fast as one
 /// of ten, and a name without a look at all the others. [`People::sign_in`] adds those who have signed in.
@@ -27,7 +28,45 @@ struct SignedIn {
     accounts: Arc<Accounts>,
     /// By name: the issuer, and whether its people may approve.
     providers: BTreeMap<String, ProviderTrust>,
-    max_directory_age_s: i64,
+    ages: DirectoryAges,
+}
+
+/// How old answers of providers may be that count, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DirectoryAges {
+    /// While the provider answers.
+    pub max_s: i64,
+    /// While it does not.
+    pub outage_s: i64,
+}
+
+/// By what it is known in which groups a person is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupsSource {
+    /// The configuration lists the person.
+    Configuration,
+    /// An answer of the provider that is young enough.
+    Provider,
+    /// The provider does not answer, and its last answer counts.
+    LastAnswer(LastAnswer),
+    /// It is not known.
+    Unknown {
+        /// The provider.
+        provider: String,
+        /// Why.
+        why: NotSaid,
+    },
+}
+
+/// An answer that counts because the provider does not give another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastAnswer {
+    /// The provider.
+    pub provider: String,
+    /// When it gave the answer.
+    pub said_at: Moment,
+    /// Why it gives no other one now.
+    pub cause: String,
 }
 
 /// What a configuration says of a provider's people.
@@ -70,13 +109,9 @@ impl People {
         &mut self,
         accounts: Arc<Accounts>,
         providers: BTreeMap<String, ProviderTrust>,
-        max_directory_age_s: i64,
+        ages: DirectoryAges,
     ) {
-        self.signed_in = (!providers.is_empty()).then_some(SignedIn {
-            accounts,
-            providers,
-            max_directory_age_s,
-        });
+        self.signed_in = (!providers.is_empty()).then_some(SignedIn { accounts, providers, ages });
     }
 
     /// The person called `name`, byte for byte.
@@ -136,17 +171,47 @@ impl People {
         })
     }
 
-    /// Whether the person called `name` may be an approver: of people who have signed in those alone whose provider has
-    /// `may_approve`.
+    /// By what it is known in which groups the person called `name` is; nothing where there is no such person.
     #[must_use]
-    pub fn may_approve(&self, name: &str) -> bool {
+    pub fn groups_source(&self, name: &str) -> Option<GroupsSource> {
         if self.by_name.contains_key(name) {
-            return true;
+            return Some(GroupsSource::Configuration);
+        }
+        let signed_in = self.signed_in.as_ref()?;
+        Some(signed_in.source(&signed_in.get(name)?, signed_in.accounts.now()))
+    }
+
+    /// Whether the provider of the person called `name` is to be asked for the groups: what it said is too old or was nothing,
+    /// and it was not asked just now.
+    #[must_use]
+    pub fn is_to_be_asked_for(&self, name: &str) -> bool {
+        if self.by_name.contains_key(name) {
+            return false;
+        }
+        let Some(signed_in) = &self.signed_in else { return false };
+        let Some(entry) = signed_in.get(name) else { return false };
+        let now = signed_in.accounts.now();
+        let tried = entry.attempt.as_ref().map(|attempt| age(now, attempt.at));
+        signed_in.source(&entry, now) != GroupsSource::Provider
+            && tried.is_none_or(|age| age >= DIRECTORY_RETRY_S)
+    }
+
+    /// Whether the person called `name` may be an approver. Where people sign in (`by_sign_in`), those who are listed may by
+    /// their API token if their entry says so, and those who have signed in if their provider has `may_approve`.
+    #[must_use]
+    pub fn may_approve(&self, name: &str, by_sign_in: bool) -> bool {
+        if let Some(listed) = self.by_name.get(name) {
+            return !by_sign_in || listed.may_approve_by_token;
         }
         let Some(signed_in) = &self.signed_in else { return false };
         let provider = |entry: AccountEntry| signed_in.providers.get(&entry.provider);
         signed_in.get(name).and_then(provider).is_some_and(|provider| provider.may_approve)
     }
+}
+
+/// How long ago it was, in seconds.
+fn age(now: Moment, then: Moment) -> i64 {
+    now.seconds().saturating_sub(then.seconds())
 }
 
 impl SignedIn {
@@ -160,17 +225,33 @@ impl SignedIn {
         provider.is_some_and(|provider| provider.issuer == entry.issuer())
     }
 
-    /// The answer counts for `max_directory_age`. One from the future counts no longer than one of now.
-    // What is too old is to be asked for anew at the provider, with the refresh token of the person there; until that is
-    // built, signing in again brings a fresh answer.
     fn in_group(&self, entry: &AccountEntry, group: &str, now: Moment) -> InGroup {
-        let age = now.seconds().saturating_sub(entry.groups_at.seconds());
-        if !entry.groups_known || age > self.max_directory_age_s {
-            return InGroup::Unknown;
+        match self.source(entry, now) {
+            GroupsSource::Unknown { .. } => InGroup::Unknown,
+            _ if entry.person.groups.iter().any(|one| one == group) => InGroup::Yes,
+            _ => InGroup::No,
         }
-        match entry.person.groups.iter().any(|one| one == group) {
-            true => InGroup::Yes,
-            false => InGroup::No,
+    }
+
+    /// An answer from the future counts no longer than one of now. That the provider was away counts for as long as an answer
+    /// would: then it has to be asked again.
+    fn source(&self, entry: &AccountEntry, now: Moment) -> GroupsSource {
+        let answer_age = age(now, entry.groups_at);
+        if entry.groups_known && answer_age <= self.ages.max_s {
+            return GroupsSource::Provider;
+        }
+        let provider = entry.provider.clone();
+        match &entry.attempt {
+            Some(Attempt { at, why: NotSaid::NoAnswer(cause) })
+                if entry.groups_known
+                    && answer_age <= self.ages.outage_s
+                    && age(now, *at) <= self.ages.max_s =>
+            {
+                let (said_at, cause) = (entry.groups_at, cause.clone());
+                GroupsSource::LastAnswer(LastAnswer { provider, said_at, cause })
+            }
+            Some(attempt) => GroupsSource::Unknown { provider, why: attempt.why.clone() },
+            None => GroupsSource::Unknown { provider, why: NotSaid::NotAsked },
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A person, known by an API token of the configuration or by an account at an identity provider.
 
-use breakglass_config_schema::{Object, Reader as _, list, object, or_none, parsed, required};
+use breakglass_config_schema::{
+    Object, Reader as _, boolean, list, object, or, or_none, parsed, required,
+};
 
 use super::read::{Digest, digest, distinct, name};
 
@@ -16,6 +18,9 @@ object! {
         pub groups: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
         /// The token's `roles`, for the filter's `require.roles`.
         pub roles: Vec<String> = or_none(list(parsed("role", name)).and_then(distinct)),
+        /// Whether this person may approve with the API token although `identity_providers` are configured: then people
+        /// approve by their sign-in. Without providers every person may, as the scopes say.
+        pub may_approve_by_token: bool = or(false, boolean()),
     }
 }
 
@@ -33,6 +38,8 @@ pub struct Person {
     pub groups: Vec<String>,
     /// The token's `roles`.
     pub roles: Vec<String>,
+    /// Whether the person may approve with an API token where people sign in at identity providers.
+    pub may_approve_by_token: bool,
 }
 
 /// By what a person is known.
@@ -70,7 +77,8 @@ impl Person {
 
 impl From<PersonEntry> for Person {
     fn from(entry: PersonEntry) -> Person {
-        let PersonEntry { name, token_sha256, groups, roles } = entry;
-        Person { name, credential: Credential::ApiToken(token_sha256), groups, roles }
+        let PersonEntry { name, token_sha256, groups, roles, may_approve_by_token } = entry;
+        let credential = Credential::ApiToken(token_sha256);
+        Person { name, credential, groups, roles, may_approve_by_token }
     }
 }

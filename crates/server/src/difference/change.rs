@@ -221,7 +221,8 @@ fn gains_and_losses(
 // Each takes the new entry apart by name, so that a new field has to be put in its place here.
 
 fn person(changes: &mut Vec<Change>, old: &Person, new: &Person) {
-    let Person { name, credential, groups, roles } = new;
+    // Whether the person approves with an API token is said of the rights.
+    let Person { name, credential, groups, roles, may_approve_by_token: _ } = new;
     let groups = gained_and_lost(&old.groups, groups);
     // What a group allows is said of the rights.
     let neutral = [Effect::Neutral, Effect::Neutral];

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Change, Right};
 use super::changes::Changes;
+use crate::access::Directory as _;
 use crate::config::{Config, GroupsByAudience, Scope};
 
 /// The word for every environment, those without a scope among them.
@@ -16,7 +17,7 @@ type Rights = BTreeMap<(String, Right), Vec<String>>;
 pub(super) fn changes(old: &Config, new: &Config, names: &Changes) -> Vec<Change> {
     let (mut gained, mut lost) = (Rights::new(), Rights::new());
     let mut compare = |right: Right, over: &str, groups: (&[String], &[String])| {
-        let (before, after) = (members(old, groups.0), members(new, groups.1));
+        let (before, after) = (holders(old, right, groups.0), holders(new, right, groups.1));
         for (from, to, changed) in [(&before, &after, &mut gained), (&after, &before, &mut lost)] {
             for person in to.difference(from) {
                 let over = over.to_owned();
@@ -57,8 +58,11 @@ pub(super) fn changes(old: &Config, new: &Config, names: &Changes) -> Vec<Change
     gained.into_iter().map(change(true)).chain(lost).collect()
 }
 
-fn members<'a>(config: &'a Config, groups: &[String]) -> BTreeSet<&'a str> {
-    groups.iter().flat_map(|group| config.people.in_group(group)).map(String::as_str).collect()
+/// The listed people who have a right by these groups.
+fn holders<'a>(config: &'a Config, right: Right, groups: &[String]) -> BTreeSet<&'a str> {
+    let members = groups.iter().flat_map(|group| config.people.in_group(group));
+    let may = |name: &&str| right != Right::Approve || config.may_approve(name);
+    members.map(String::as_str).filter(may).collect()
 }
 
 fn audiences(config: &Config) -> BTreeSet<&str> {

@@ -5,15 +5,17 @@
 
 use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
+use breakglass_api::request::OldGroups;
 use breakglass_types::claims::Claims;
 use serde_json::json;
 
+use super::judged::{JudgedActor, note};
 use super::{OnlyRequester, Refused, TrustedMoment, find, locked};
-use crate::access::{Access, Actor, JudgedSignIn};
+use crate::access::{Access, JudgedSignIn};
 use crate::app::App;
 use crate::auth::identity::has_submitted;
 use crate::clock::Moment;
-use crate::config::SignInFor;
+use crate::config::{Person, SignInFor};
 use crate::granted::Granted;
 use crate::issuer::Minted;
 use crate::store::Request;
@@ -27,6 +29,8 @@ pub struct TokenTaken {
     pub claims: Claims,
     /// The request.
     pub request: Request,
+    /// Where the holder's groups are those of an old answer.
+    pub old_groups: Option<OldGroups>,
 }
 
 /// Issues a token of an approved grant to its holder.
@@ -35,7 +39,7 @@ pub struct TokenTaken {
 /// [`Refused`] if it is not `who`'s, or does not hold.
 pub async fn take_token(
     app: &App,
-    who: &Actor,
+    who: &JudgedActor,
     now: TrustedMoment,
     id: &str,
 ) -> Result<TokenTaken, Refused> {
@@ -43,7 +47,7 @@ pub async fn take_token(
     let request = find::request(app, now, id).await?;
     let sign_in = check(app, who, now, &request)?;
     // What a grant is never changes, nor how its holder signed in for this: it is signed before the lock is taken.
-    let claims = claims(app, now, who, &sign_in, &request)?;
+    let claims = claims(app, now, who.person(), &sign_in, &request)?;
     let minted =
         app.issuer().mint(&claims).map_err(|error| Refused::Internal(error.to_string()))?;
     let again = |request: &Request| check(app, who, now, request).map(|_| ());
@@ -65,14 +69,22 @@ pub async fn take_token(
     if let Some(detail) = detail.as_object_mut() {
         detail.extend(sign_in.on_trail());
     }
-    let request = issued.commit(now, &who.person.name, words, detail).await?;
+    // The first token alone is judged by them.
+    let old_groups = who.old_groups().filter(|_| event == EventType::Activated);
+    note(&mut detail, old_groups.as_slice());
+    let request = issued.commit(now, &who.person().name, words, detail).await?;
     app.changed(Action::IssueToken, id);
     tracing::info!(request = id, grant = claims.jti, kid = minted.kid, "token issued");
-    Ok(TokenTaken { minted, claims, request })
+    Ok(TokenTaken { minted, claims, request, old_groups })
 }
 
-fn check(app: &App, who: &Actor, now: Moment, request: &Request) -> Result<JudgedSignIn, Refused> {
-    let person = &*who.person;
+fn check(
+    app: &App,
+    who: &JudgedActor,
+    now: Moment,
+    request: &Request,
+) -> Result<JudgedSignIn, Refused> {
+    let person = who.person();
     if request.requester != person.name {
         return Err(Refused::NotTheRequester(OnlyRequester::TakeToken));
     }
@@ -88,15 +100,15 @@ fn check(app: &App, who: &Actor, now: Moment, request: &Request) -> Result<Judge
     let config = app.config();
     let (access, scopes) = (Access::of(&config), request.held_scopes());
     if request.activated_at.is_none() {
-        access.check_activate(person, scopes)?;
+        access.check_activate(person, scopes).map_err(|why| who.explain(why))?;
     }
-    Ok(access.check_sign_in(SignInFor::Activation, who, now, scopes)?)
+    Ok(access.check_sign_in(SignInFor::Activation, who.sign_in(), now, scopes)?)
 }
 
 fn claims(
     app: &App,
     now: Moment,
-    who: &Actor,
+    who: &Person,
     sign_in: &JudgedSignIn,
     request: &Request,
 ) -> Result<Claims, Refused> {
@@ -113,8 +125,8 @@ fn claims(
     Ok(Claims::from(Granted {
         issuer: app.issuer().name(),
         holder: &request.requester,
-        roles: kept(&request.requester_roles, &who.person.roles),
-        groups: kept(&request.requester_groups, &who.person.groups),
+        roles: kept(&request.requester_roles, &who.roles),
+        groups: kept(&request.requester_groups, &who.groups),
         audience: &request.audience,
         jti,
         // A filter honours no token before its `iat`, and so no grant before its approval.

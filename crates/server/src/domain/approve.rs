@@ -10,9 +10,10 @@ use breakglass_api::evidence::Action;
 use breakglass_api::request::State;
 use serde_json::json;
 
+use super::judged::{JudgedParties, note};
 use super::narrowing::Narrowing;
 use super::{NoLonger, Refused, TrustedMoment, locked};
-use crate::access::{self, Access, Actor, JudgedSignIn};
+use crate::access::{self, Access, JudgedSignIn};
 use crate::app::App;
 use crate::auth::identity::has_submitted;
 use crate::clock::Moment;
@@ -45,17 +46,17 @@ pub struct Approved {
 /// [`Refused`] if `who` may not, it is not pending, or not what was shown.
 pub async fn approve(
     app: &App,
-    actor: &Actor,
+    parties: &JudgedParties,
     now: TrustedMoment,
     id: &str,
     approval: &Approval<'_>,
 ) -> Result<Approved, Refused> {
-    let (now, who) = (now.moment(), &*actor.person);
+    let (now, who) = (now.moment(), parties.approver.person());
     // Those of the last look, under the lock: the configuration by which the grant is made, and the sign-in.
     let judged = Mutex::new((None, None));
     let check = |request: &Request| {
         let (config, digest) = app.config_and_digest();
-        let sign_in = check(&config, actor, now, request, approval)?;
+        let sign_in = check(&config, parties, now, request, approval)?;
         *judged.lock().unwrap_or_else(PoisonError::into_inner) = (digest, Some(sign_in));
         Ok(())
     };
@@ -83,6 +84,7 @@ pub async fn approve(
         detail.extend(sign_in.as_ref().and_then(JudgedSignIn::on_trail));
         detail.extend(approval.note.map(|note| ("note".to_owned(), json!(note))));
     }
+    note(&mut detail, &parties.old_groups());
     let words = (Action::Approve, EventType::Approved);
     let request = approved.commit(now, &who.name, words, detail).await?;
     app.changed(Action::Approve, id);
@@ -92,29 +94,35 @@ pub async fn approve(
 
 fn check(
     config: &Config,
-    actor: &Actor,
+    parties: &JudgedParties,
     now: Moment,
     request: &Request,
     approval: &Approval<'_>,
 ) -> Result<JudgedSignIn, Refused> {
+    let JudgedParties { approver, requester_name, requester: judged } = parties;
+    if *requester_name != request.requester {
+        return Err(Refused::Internal("another requester was judged".to_owned()));
+    }
     let narrowed = approval.narrowing.of(request);
     // Who may not approve learns nothing of what could be approved.
     let scopes = narrowed.as_ref().map_or(&request.scopes, |narrowed| &narrowed.scopes);
     let access = Access::of(config);
-    access.check_approve(&actor.person, &request.requester, scopes)?;
+    let approves = access.check_approve(approver.person(), &request.requester, scopes);
+    approves.map_err(|why| approver.explain(why))?;
     if request.state != State::Pending {
         return Err(Refused::NotPending(request.state));
     }
     let narrowed = narrowed?;
     let requester = config.person(&request.requester);
-    let requester = requester.ok_or(Refused::NoLongerAllowed(NoLonger::Requester))?;
+    let requester = requester.zip(judged.as_ref());
+    let (requester, judged) = requester.ok_or(Refused::NoLongerAllowed(NoLonger::Requester))?;
     if !has_submitted(&requester, request) {
         return Err(Refused::NoLongerAllowed(NoLonger::Credential));
     }
     let assessed = access.assess(&requester, &narrowed.scopes, narrowed.duration_s);
     let assessment = assessed.map_err(|why| match why {
         // Not that it is allowed no longer: that it is not known.
-        access::Refused::MembershipUnknown => why.into(),
+        access::Refused::MembershipUnknown => judged.explain(why),
         why => Refused::NoLongerAllowed(NoLonger::Rules(why)),
     })?;
     if assessment.audience != request.audience {
@@ -126,6 +134,11 @@ fn check(
             Err(Refused::RequestChanged(Box::new(request.clone())))
         }
         // At last: a person who has signed in again is not refused for something else then.
-        Some(_) => Ok(access.check_sign_in(SignInFor::Approval, actor, now, &narrowed.scopes)?),
+        Some(_) => Ok(access.check_sign_in(
+            SignInFor::Approval,
+            approver.sign_in(),
+            now,
+            &narrowed.scopes,
+        )?),
     }
 }

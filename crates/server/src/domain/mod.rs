@@ -19,15 +19,22 @@
 //! kill        many grants are ended
 //! leave       a person has left: their requests and grants end
 //! sessions    a person signs in, goes on, and signs out
+//! judged      a person's groups are asked for at the provider before they open anything
+//! groups_lost a person lost a group there: the grants that need it end
+//! held_ends   ends that many people's losses at once hold back
 //! ```
 
 mod activate;
 mod approve;
 mod cancel;
 mod deny;
+mod directory;
 mod discuss;
 mod find;
+mod groups_lost;
 pub mod held;
+mod held_ends;
+mod judged;
 mod kill;
 mod lapse;
 mod leave;
@@ -42,13 +49,17 @@ pub use activate::{TokenTaken, take_token};
 pub use approve::{Approval, Approved, approve};
 pub use cancel::cancel;
 pub use deny::deny;
+pub use directory::refresh;
 pub use discuss::{answer, question};
 pub use find::{grant, request};
+pub use groups_lost::look as look_at_held_ends;
+pub use held_ends::{Confirmed, confirm, held_ends};
+pub use judged::{Judged, JudgedActor, JudgedParties, judge, judge_parties};
 pub use kill::{Killed, kill};
 pub use lapse::lapse;
 pub use leave::{Ended, end_holders};
 pub use narrowing::Narrowing;
-pub use refused::{NoLonger, OnlyRequester, Refused, WrongField};
+pub use refused::{GroupsUnknown, NoLonger, OnlyRequester, Refused, WrongField};
 pub use revoke::{Ending, revoke, revoke_by_token};
 pub use submit::{Ask, Submitted, submit};
 

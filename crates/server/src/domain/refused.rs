@@ -3,6 +3,7 @@
 use breakglass_api::request::State;
 
 use crate::access;
+use crate::config::NotSaid;
 use crate::store::{Request, StoreError, Unproven};
 use crate::timekeeper::Doubt;
 
@@ -12,6 +13,9 @@ pub enum Refused {
     /// The caller may not, or what is asked for is not to be had.
     #[error(transparent)]
     Access(#[from] access::Refused),
+    /// It is not known in which groups a person is, for this reason.
+    #[error("membership unknown")]
+    GroupsUnknown(GroupsUnknown),
     /// The database did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -86,6 +90,17 @@ pub enum Refused {
     /// The service failed.
     #[error("{0}")]
     Internal(String),
+}
+
+/// Why the groups of a person are not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupsUnknown {
+    /// The person.
+    pub person: String,
+    /// The provider.
+    pub provider: String,
+    /// Why.
+    pub why: NotSaid,
 }
 
 /// A field that is wrong.

@@ -8,8 +8,9 @@ use breakglass_types::claims::Claims;
 use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
 use serde_json::{Value, json};
 
+use super::judged::{JudgedActor, note};
 use super::{OnlyRequester, Refused, TrustedMoment, WrongField, find, locked};
-use crate::access::{Access, Actor, Assessment, JudgedSignIn};
+use crate::access::{Access, Assessment, JudgedSignIn};
 use crate::app::App;
 use crate::auth::identity::fingerprint;
 use crate::clock::Moment;
@@ -50,12 +51,12 @@ pub struct Submitted {
 /// [`Refused`] if `who` may not ask for it, or it could not be approved, or not be used.
 pub async fn submit(
     app: &App,
-    actor: &Actor,
+    actor: &JudgedActor,
     now: TrustedMoment,
     ask: &Ask,
     idempotency: Option<Idempotency<'_>>,
 ) -> Result<Submitted, Refused> {
-    let (now, who) = (now.moment(), &*actor.person);
+    let (now, who) = (now.moment(), actor.person());
     let credential = fingerprint(who);
     if let Some(key) = &idempotency {
         let earlier = app.store().earlier_submission(now, &who.name, &credential, key).await?;
@@ -69,8 +70,9 @@ pub async fn submit(
     }
     let config = app.config();
     let access = Access::of(&config);
-    let assessment = access.assess(who, &ask.scopes, ask.duration_s)?;
-    let sign_in = access.check_sign_in_to_ask(actor, now, &ask.scopes)?;
+    let assessed = access.assess(who, &ask.scopes, ask.duration_s);
+    let assessment = assessed.map_err(|why| actor.explain(why))?;
+    let sign_in = access.check_sign_in_to_ask(actor.sign_in(), now, &ask.scopes)?;
     let id = app.randomness().id("req", now);
     // From here on they are those of the request: a definition that changes later changes no request.
     let definitions = app.definitions();
@@ -109,7 +111,9 @@ pub async fn submit(
     }
     let submitted = change.submit(now, &submission).await?;
     let words = (Action::Submit, EventType::Submitted);
-    let request = submitted.commit(now, &who.name, words, detail(&submission, &sign_in)).await?;
+    let mut detail = detail(&submission, &sign_in);
+    note(&mut detail, actor.old_groups().as_slice());
+    let request = submitted.commit(now, &who.name, words, detail).await?;
     app.changed(Action::Submit, &id);
     tracing::info!(request = id, requester = who.name, scopes = ?ask.scopes, "submitted");
     Ok(Submitted { request, repeated: false })

@@ -6,10 +6,10 @@ use axum::extract::State;
 use breakglass_api::request::{Approve, Request as View};
 
 use super::body::{FieldErrors, Id, OptionalBody};
+use super::judged::AsJudged;
 use super::refusal;
 use super::view::view_with;
 use crate::app::App;
-use crate::auth::identity::AsActor;
 use crate::domain::{self, Approval, Approved, Narrowing};
 use crate::limits::MAX_SCOPES;
 use crate::problem::Problem;
@@ -17,18 +17,20 @@ use crate::{duration, text};
 
 pub(super) async fn handler(
     State(app): State<App>,
-    AsActor(actor): AsActor,
+    AsJudged(actor): AsJudged,
     Id(id): Id,
     OptionalBody(body): OptionalBody<Approve>,
 ) -> Result<Json<View>, Problem> {
-    let now = app.trusted_now()?;
     let Approve { digest, scopes, duration, note } = body;
     let narrowing = narrowing(scopes, duration, note.as_deref())?;
     let approval = Approval { digest: digest.as_deref(), narrowing, note: note.as_deref() };
-    match domain::approve(&app, &actor, now, &id, &approval).await {
+    let parties = domain::judge_parties(&app, actor, &id).await?;
+    let now = app.trusted_now()?;
+    match domain::approve(&app, &parties, now, &id, &approval).await {
         Ok(Approved { request, configuration }) => {
             let configuration = configuration.map(|digest| digest.to_string());
-            Ok(Json(view_with(&app, request, configuration).await?))
+            let view = view_with(&app, request, configuration).await?;
+            Ok(Json(View { old_groups: parties.old_groups(), ..view }))
         }
         Err(refused) => Err(refusal::with_request(&app, refused).await),
     }

@@ -4,6 +4,8 @@
 //!
 //! [`Routes`] takes no route without a guard: an [`Endpoint`] is made of verbs and handlers, and of nothing else.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::handler::Handler;
@@ -11,6 +13,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::apart;
 use crate::access::Access;
@@ -18,7 +21,11 @@ use crate::access::callers::{CallerKind, Verb};
 use crate::app::App;
 use crate::auth::identity::{self, Caller};
 use crate::config::Serves;
+use crate::domain::refresh;
 use crate::problem::Problem;
+
+/// How long a caller waits here for an identity provider's answer about their groups.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Makes the endpoints of one listener.
 pub(super) struct Guards(App, Serves);
@@ -97,9 +104,14 @@ async fn guard(
     }
     let (mut parts, body) = request.into_parts();
     let config = app.config();
-    let admitted = identity::authenticate(&mut parts, &app, &config)
-        .and_then(|caller| admit(verb, &caller, Access::of(&config)));
-    match admitted {
+    let caller = identity::authenticate(&mut parts, &app, &config);
+    if let Ok(Caller::Person(person)) = &caller {
+        // Most of what a person sees and stops is by groups. What opens access waits for the answer ([`super::judged`]); this
+        // goes on without one, because nothing that ends access may hang on a provider. Where there is nothing to ask, it
+        // costs a look into memory.
+        let _ = timeout(PATIENCE, refresh(&app, &person.name)).await;
+    }
+    match caller.and_then(|caller| admit(verb, &caller, Access::of(&config))) {
         Ok(()) => Ok(next.run(Request::from_parts(parts, body)).await),
         Err(problem) => Err(problem.into_response()),
     }

@@ -32,6 +32,7 @@ pub(super) async fn alive(detail: bool, State(app): State<App>, mut parts: Parts
         key_switch: None,
         audience_key_switches: Vec::new(),
         untold_heads: Vec::new(),
+        held_ends: Vec::new(),
     })
 }
 

@@ -32,6 +32,7 @@ pub(super) fn of(app: &App) -> Health {
         key_switch,
         audience_key_switches,
         untold_heads: untold_heads(app),
+        held_ends: app.held_ends().all().into_iter().map(super::held_ends::view).collect(),
     }
 }
 

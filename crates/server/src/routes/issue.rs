@@ -7,14 +7,14 @@ use breakglass_api::Instant;
 use breakglass_api::token::Issued;
 
 use super::body::Id;
+use super::judged::AsJudged;
 use crate::app::App;
-use crate::auth::identity::AsActor;
 use crate::domain;
 use crate::problem::Problem;
 
 pub(super) async fn handler(
     State(app): State<App>,
-    AsActor(actor): AsActor,
+    AsJudged(actor): AsJudged,
     Id(id): Id,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Issued>), Problem> {
     let now = app.trusted_now()?;
@@ -25,6 +25,7 @@ pub(super) async fn handler(
         scope: taken.claims.scope.join(" "),
         audience: taken.request.audience,
         expires_at: Instant::from_seconds(taken.request.expires_at.unwrap_or_default()),
+        old_groups: taken.old_groups.into_iter().collect(),
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(issued)))
 }

@@ -19,9 +19,11 @@ mod guard;
 mod heads;
 mod health;
 mod health_detail;
+mod held_ends;
 mod idempotency_key;
 mod introspect;
 mod issue;
+mod judged;
 mod jwks;
 mod kill;
 mod list;
@@ -79,7 +81,9 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
     // Revoking everything may take a while too.
     let revocations =
         on.post(Verb::RevokeMany, kill::handler).on(runtime).and(on.get(Verb::Feed, feed::handler));
-    // Each asks an identity provider.
+    // Each asks an identity provider, or can.
+    let requests = on.get(Verb::List, list::handler).and(on.post(Verb::Submit, submit::handler));
+    let approve = on.post(Verb::Approve, approve::handler);
     let authorize = on.get(Verb::Authorize, oauth::authorize::handler).on(runtime);
     let callback = on.get(Verb::SignInCallback, oauth::callback::handler).on(runtime);
     let sign_out = on.get(Verb::SignOut, oauth::sign_out::handler).on(runtime);
@@ -90,22 +94,22 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
         .route("/v1/requests/{id}", on.get(Verb::Show, show::handler).on(runtime))
         .route("/v1/revocations", revocations)
         .route("/v1/audit/events", on.get(Verb::Events, events::handler).on(runtime))
+        .route("/v1/requests", requests.on(runtime))
+        .route("/v1/requests/{id}/approve", approve.on(runtime))
+        .route("/v1/requests/{id}/token", on.post(Verb::Issue, issue::handler).on(runtime))
         .into_router();
     // The counts of many grants are larger than any other body.
     let heads = on.get(Verb::Heads, heads::list).and(on.post(Verb::ReportHeads, heads::report));
     let heads = heads.max_body(MAX_HEADS_BODY_BYTES);
     let configurations = on.post(Verb::ReportConfiguration, configurations::report);
-    let requests = on.get(Verb::List, list::handler).and(on.post(Verb::Submit, submit::handler));
     let verdicts = on.post(Verb::ProbeAnswers, probes::answers).max_body(probes::MAX_BODY);
+    let confirm_held_ends = on.post(Verb::ConfirmHeldEnds, held_ends::confirm);
     let metadata = on.get(Verb::AuthorizationServer, oauth::metadata::handler);
     let answers = Routes::default()
-        .route("/v1/requests", requests)
-        .route("/v1/requests/{id}/approve", on.post(Verb::Approve, approve::handler))
         .route("/v1/requests/{id}/question", on.post(Verb::Question, discuss::question))
         .route("/v1/requests/{id}/answer", on.post(Verb::Answer, discuss::answer))
         .route("/v1/requests/{id}/deny", on.post(Verb::Deny, deny::handler))
         .route("/v1/requests/{id}/cancel", on.post(Verb::Cancel, cancel::handler))
-        .route("/v1/requests/{id}/token", on.post(Verb::Issue, issue::handler))
         .route("/v1/scopes", on.get(Verb::Scopes, scopes::handler))
         .route("/v1/grants/{jti}/revoke", on.post(Verb::Revoke, revoke::handler))
         .route("/v1/proxies", on.get(Verb::Proxies, proxies::handler))
@@ -122,6 +126,8 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
         .route("/v1/whoami", on.get(Verb::WhoAmI, whoami::handler))
         .route("/v1/sessions", on.get(Verb::Sessions, sessions::list))
         .route("/v1/sessions/{id}/end", on.post(Verb::EndSession, sessions::end))
+        .route("/v1/directory/held-ends", on.get(Verb::HeldEnds, held_ends::list))
+        .route("/v1/directory/held-ends/confirm", confirm_held_ends)
         .route("/.well-known/jwks.json", on.get(Verb::Jwks, jwks::handler))
         .route("/healthz", on.get(Verb::Alive, move |app, parts| health::alive(detail, app, parts)))
         .route("/readyz", on.get(Verb::Ready, health::ready))

@@ -8,7 +8,8 @@ use breakglass_api::request::State;
 use super::view::view_in_full;
 use crate::app::App;
 use crate::clock::rfc3339;
-use crate::domain::{NoLonger, OnlyRequester, Refused, WrongField};
+use crate::config::NotSaid;
+use crate::domain::{GroupsUnknown, NoLonger, OnlyRequester, Refused, WrongField};
 use crate::duration;
 use crate::problem::{FieldProblem, Problem, Reason};
 use crate::store::Request;
@@ -18,6 +19,9 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Problem {
         match refused {
             Refused::Access(why) => why.into(),
+            Refused::GroupsUnknown(unknown) => {
+                Problem::new(Reason::MembershipUnknown, groups_unknown(&unknown))
+            }
             Refused::Store(error) => error.into(),
             Refused::Clock(doubt) => doubt.into(),
             Refused::Fields(wrong) => Problem::fields(wrong.into_iter().map(field).collect()),
@@ -130,6 +134,32 @@ pub(super) async fn with_request(app: &App, refused: Refused) -> Problem {
             Err(failed) => failed,
         },
     }
+}
+
+/// Why it is not known in which groups a person is, and what to do.
+fn groups_unknown(GroupsUnknown { person, provider, why }: &GroupsUnknown) -> String {
+    let (why, what) = match why {
+        NotSaid::NotAsked => (
+            "its answer at the last sign-in is too old, and it gave nothing with which it could be asked again".to_owned(),
+            "sign in again with `breakglass login`; with the scope `offline_access` in the provider's entry it may give a \
+             refresh token",
+        ),
+        NotSaid::SessionEnded => (
+            "it says that its session of this person has ended".to_owned(),
+            "sign in again with `breakglass login`",
+        ),
+        NotSaid::NoAnswer(cause) => (
+            format!("it does not answer, and its last answer is older than `outage_directory_age`: {cause}"),
+            "try again when it answers",
+        ),
+        NotSaid::NoGroups(cause) => (cause.clone(), "tell who runs the identity provider"),
+        NotSaid::Refused(cause) => {
+            (cause.clone(), "sign in again with `breakglass login`, and tell who runs the service")
+        }
+    };
+    format!(
+        "the identity provider `{provider}` does not say in which groups `{person}` is: {why}; {what}"
+    )
 }
 
 fn field(WrongField { field, expected }: WrongField) -> FieldProblem {

@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::body::{FieldErrors, JsonBody};
 use super::idempotency_key::IdempotencyKey;
+use super::judged::AsJudged;
 use super::view::view_in_full;
 use crate::app::App;
-use crate::auth::identity::AsActor;
 use crate::config::Digest;
 use crate::domain::{self, Ask, Submitted};
 use crate::limits::MAX_SCOPES;
@@ -26,7 +26,7 @@ type Created = (StatusCode, HeaderMap, Json<View>);
 
 pub(super) async fn handler(
     State(app): State<App>,
-    AsActor(actor): AsActor,
+    AsJudged(actor): AsJudged,
     IdempotencyKey(key): IdempotencyKey,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<Created, Problem> {
@@ -41,7 +41,10 @@ pub(super) async fn handler(
     if repeated {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok((StatusCode::CREATED, headers, Json(view_in_full(&app, request).await?)))
+    let view = view_in_full(&app, request).await?;
+    let old_groups = if repeated { None } else { actor.old_groups() };
+    let view = View { old_groups: old_groups.into_iter().collect(), ..view };
+    Ok((StatusCode::CREATED, headers, Json(view)))
 }
 
 /// The SHA-256 of what is asked for, however the body was written.

@@ -78,6 +78,7 @@ pub(super) fn view(config: &Config, request: Request) -> View {
         grant,
         denied,
         cancelled_at: request.cancelled_at.map(Instant::from_seconds),
+        old_groups: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use breakglass_api::Word;
 use breakglass_api::whoami::{GroupsKnown, WhoAmI, WhoAmIFactor, WhoAmIGroups};
 
 use super::sessions::view;
+use crate::access::Directory as _;
 use crate::app::App;
 use crate::auth::current_session::CurrentSession;
 use crate::auth::identity::AsPerson;
@@ -43,7 +44,7 @@ pub(super) async fn handler(
         mail,
         provider,
         groups,
-        may_approve: config.people.may_approve(&person.name),
+        may_approve: config.may_approve(&person.name),
         session: session.map(|session| view(now, &current, session)),
         factor,
     }))

@@ -1,5 +1,6 @@
 //! Signing in at identity providers: the providers of a configuration, and the sign-ins that are under way.
 
+mod refreshes;
 mod under_way;
 
 use std::collections::BTreeMap;
@@ -14,10 +15,15 @@ use tokio::time::timeout;
 
 use crate::random::Randomness;
 
+pub use refreshes::{Refresh, Refreshes};
 pub use under_way::{Seals, UnderWay};
 
 /// How many calls to providers there are at a time, of all sign-ins: each holds a thread.
 const CALLS: usize = 32;
+
+/// How many of them there are at a time that ask about people who have signed in. They have places of their own, so that
+/// strangers who begin sign-ins cannot make it look as if a provider were away.
+const REFRESHES: usize = 32;
 
 /// How long a sign-in waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Providers {
     by_name: BTreeMap<String, Arc<Provider>>,
     calls: Arc<Semaphore>,
+    refreshes: Arc<Semaphore>,
 }
 
 /// As many calls to providers are under way as may be, or one failed in a way that it must not.
@@ -47,6 +54,7 @@ impl Providers {
         Providers {
             by_name: entries.iter().map(provider).collect(),
             calls: Arc::new(Semaphore::new(CALLS)),
+            refreshes: Arc::new(Semaphore::new(REFRESHES)),
         }
     }
 
@@ -76,19 +84,39 @@ impl Providers {
         provider: &Arc<Provider>,
         question: impl FnOnce(&Provider) -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let permit = timeout(PATIENCE, Arc::clone(&self.calls).acquire_owned()).await;
-        let Ok(Ok(permit)) = permit else { return Err(Busy) };
-        let provider = Arc::clone(provider);
-        let asked = spawn_blocking(move || {
-            // Held by the call, not by the client, which can go away before the call ends.
-            let _permit = permit;
-            question(&provider)
-        });
-        asked.await.map_err(|cause| {
-            tracing::error!(%cause, "a call to an identity provider did not come to its end");
-            Busy
-        })
+        ask(&self.calls, provider, question).await
     }
+
+    /// The same about a person who has signed in.
+    ///
+    /// # Errors
+    /// [`Busy`].
+    pub async fn ask_again<T: Send + 'static>(
+        &self,
+        provider: &Arc<Provider>,
+        question: impl FnOnce(&Provider) -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        ask(&self.refreshes, provider, question).await
+    }
+}
+
+async fn ask<T: Send + 'static>(
+    calls: &Arc<Semaphore>,
+    provider: &Arc<Provider>,
+    question: impl FnOnce(&Provider) -> T + Send + 'static,
+) -> Result<T, Busy> {
+    let permit = timeout(PATIENCE, Arc::clone(calls).acquire_owned()).await;
+    let Ok(Ok(permit)) = permit else { return Err(Busy) };
+    let provider = Arc::clone(provider);
+    let asked = spawn_blocking(move || {
+        // Held by the call, not by the client, which can go away before the call ends.
+        let _permit = permit;
+        question(&provider)
+    });
+    asked.await.map_err(|cause| {
+        tracing::error!(%cause, "a call to an identity provider did not come to its end");
+        Busy
+    })
 }
 
 impl fmt::Debug for Providers {

@@ -47,6 +47,17 @@ impl Change {
         .await?)
     }
 
+    /// The account with this name, as it stays until the change ends.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn account(&mut self, name: &str) -> Result<Option<Account>, StoreError> {
+        Ok(sqlx::query_as("SELECT * FROM accounts WHERE name = ?1")
+            .bind(name)
+            .fetch_optional(&mut *self.0)
+            .await?)
+    }
+
     /// Makes the account, or writes down what the provider says of it now.
     ///
     /// # Errors

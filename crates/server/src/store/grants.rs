@@ -4,8 +4,10 @@ use serde_json::Value;
 
 use super::batch::{self, Changes, change_request};
 use super::change::{Change, Changed};
+use super::row::select_requests;
 use super::{Request, StoreError, positions};
 use crate::clock::Moment;
+use crate::limits::CLOCK_SKEW_S;
 
 /// A revocation as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -58,6 +60,26 @@ impl Change {
         )
         .bind(jti)
         .fetch_optional(&mut *self.0)
+        .await?)
+    }
+
+    /// The requests whose grants this person holds, byte for byte, and that can be revoked: not over at `floor`, nor revoked.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn grants_of(
+        &mut self,
+        now: Moment,
+        floor: Moment,
+        holder: &str,
+    ) -> Result<Vec<Request>, StoreError> {
+        Ok(sqlx::query_as(select_requests!(
+            "WHERE requester = ?2 AND jti IS NOT NULL AND expires_at > ?3 AND epoch IS NULL ORDER BY id"
+        ))
+        .bind(now.seconds())
+        .bind(holder)
+        .bind(floor.seconds().saturating_sub(CLOCK_SKEW_S))
+        .fetch_all(&mut *self.0)
         .await?)
     }
 

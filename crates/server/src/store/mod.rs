@@ -23,6 +23,7 @@ mod fault;
 mod feed;
 mod folded_names;
 mod grants;
+mod group_losses;
 mod idempotency;
 mod kill;
 mod leavers;
@@ -68,6 +69,7 @@ pub use evidence::{About, Evidence, EvidencePage, Step};
 pub use fault::Fault;
 pub use feed::{FeedEntry, FeedHead};
 pub use grants::{Revoked, Step as RevokedStep};
+pub use group_losses::{GroupLosses, HeldEnd};
 pub use idempotency::{Earlier, Idempotency};
 pub use kill::{LiveGrant, STEP, Target};
 pub use lists::{Filter, RequestPage, Visible};
@@ -76,8 +78,8 @@ pub use requests::Submission;
 pub use row::{ApprovalRow, Request};
 pub use service_trail::{Act, SERVICE};
 pub use sessions::{
-    Code, FactorRow, NewCode, NewSession, NewTokens, Presented, Session, SessionEnd, SessionFilter,
-    SessionState,
+    Code, FactorRow, NewCode, NewSession, NewTokens, Presented, ProviderSessionRow, Session,
+    SessionEnd, SessionFilter, SessionState, code_context,
 };
 pub use spellings::Kind;
 pub use trail_head::TrailHead;

@@ -53,6 +53,8 @@ mod http2_frames;
 mod http2_hostile;
 mod http2_limits;
 mod introspect;
+mod judged;
+mod judged_losses;
 mod key_schedule;
 mod key_switch;
 mod keys;

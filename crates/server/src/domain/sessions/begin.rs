@@ -6,6 +6,7 @@ use breakglass_api::trail::ServiceAction;
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
+use super::at_provider;
 use super::end::end_reused;
 use super::refused::TokenRefused;
 use super::tokens::{Fresh, Tokens};
@@ -13,7 +14,7 @@ use crate::app::App;
 use crate::clock::Moment;
 use crate::limits::SESSION_S;
 use crate::session_token::{RefreshToken, sha256};
-use crate::store::{Code, Happened, NewSession, ServiceAct, SessionEnd};
+use crate::store::{Code, Happened, NewSession, ServiceAct, SessionEnd, code_context};
 
 /// What a client sends with its code.
 #[derive(Clone, Copy)]
@@ -81,7 +82,18 @@ pub async fn begin(app: &App, now: Moment, sent: &Exchange<'_>) -> Result<Tokens
     let ends_at = now.seconds().saturating_add(SESSION_S);
     let fresh = Fresh::new(app, now, refresh, ends_at);
     let id = app.randomness().id("ses", now);
-    let new = NewSession { id: &id, source: sent.source, handle_sha256, tokens: fresh.kept };
+    // From now on it is the session's.
+    let at_provider = code.provider_session.as_deref();
+    let at_provider =
+        at_provider.and_then(|sealed| at_provider::open(app, &code_context(&digest), sealed));
+    let provider_session = at_provider.and_then(|session| at_provider::seal(app, &id, &session));
+    let new = NewSession {
+        id: &id,
+        source: sent.source,
+        handle_sha256,
+        provider_session,
+        tokens: fresh.kept,
+    };
     let session = change.begin_session(now, &digest, &new).await?;
     let detail = json!({
         "session": id, "account": session.account, "client": session.client, "source": sent.source,

@@ -58,6 +58,22 @@ pub async fn end_by_token(
     end_by(app, who, now, &id, SessionEnd::RevokedByToken, source).await.map(Some)
 }
 
+/// Ends a session because the identity provider said that its session there is over.
+///
+/// # Errors
+/// [`StoreError`] if the database does not do it.
+pub(in crate::domain) async fn end_by_provider(
+    app: &App,
+    now: Moment,
+    id: &str,
+) -> Result<(), StoreError> {
+    let alone = app.sessions().change().await;
+    let change = app.store().change().await?;
+    end_one(&alone, change, now, id, (SERVICE, SessionEnd::Provider), None).await?;
+    app.waits().wake_all();
+    Ok(())
+}
+
 async fn end_by(
     app: &App,
     who: &Person,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::clock::Moment;
-use crate::config::{AccountEntry, Credential, Person};
+use crate::config::{AccountEntry, Attempt, Credential, NotSaid, Person};
+use crate::domain::groups_lost;
 use crate::store::{Account, StoreError};
 
 /// How many accounts are read at once.
@@ -26,11 +27,12 @@ pub async fn load(app: &App) -> Result<(), StoreError> {
     for session in app.store().live_sessions(app.now()).await? {
         change.put(&session);
     }
+    groups_lost::look(app).await;
     Ok(())
 }
 
 /// The account as memory has it.
-pub(super) fn entry(account: &Account) -> AccountEntry {
+pub(in crate::domain) fn entry(account: &Account) -> AccountEntry {
     let person = Person {
         name: account.name.clone(),
         credential: Credential::Account {
@@ -40,11 +42,16 @@ pub(super) fn entry(account: &Account) -> AccountEntry {
         groups: account.groups.clone().unwrap_or_default(),
         // No provider says a role: they are of the configuration.
         roles: Vec::new(),
+        may_approve_by_token: false,
     };
     AccountEntry {
         person: Arc::new(person),
         provider: account.provider.clone(),
         groups_known: account.groups.is_some(),
         groups_at: Moment::from_seconds(account.groups_at),
+        attempt: account.groups_unknown.clone().map(|why| Attempt {
+            at: Moment::from_seconds(account.groups_at),
+            why: NotSaid::NoGroups(why),
+        }),
     }
 }

@@ -6,6 +6,7 @@
 //! 3. A session begins, goes on and ends by the time that the service goes by, whether it is believed or not: people need
 //!    one to end what must end, and what opens access asks for a trusted time of its own.
 
+pub(in crate::domain) mod at_provider;
 mod begin;
 mod end;
 mod load;
@@ -15,7 +16,9 @@ mod sign_in;
 mod tokens;
 
 pub use begin::{Exchange, begin};
+pub(in crate::domain) use end::end_by_provider;
 pub use end::{end, end_by_token};
+pub(in crate::domain) use load::entry;
 pub use load::load;
 pub use refresh::refresh;
 pub use refused::{SignInRefused, TokenRefused};

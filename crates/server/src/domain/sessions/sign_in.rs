@@ -2,15 +2,18 @@
 
 use breakglass_api::trail::ServiceAction;
 use breakglass_audit::folded::Folded;
+use breakglass_identity::ProviderSession;
 use serde_json::json;
 
+use super::at_provider;
 use super::load::entry;
 use super::refused::SignInRefused;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Config;
+use crate::domain::groups_lost;
 use crate::session_token::{code as new_code, sha256};
-use crate::store::{Account, FactorRow, Happened, NewCode, ServiceAct};
+use crate::store::{Account, FactorRow, Happened, NewCode, ServiceAct, code_context};
 use crate::text;
 
 /// What a provider said in which groups a person is.
@@ -39,6 +42,8 @@ pub struct SignedIn {
     pub groups: SaidGroups,
     /// How the person authenticated, where a level was asked for and reached.
     pub factor: Option<FactorRow>,
+    /// The session there, so that the groups can be asked for again.
+    pub at_provider: Option<ProviderSession>,
     /// The address of the browser.
     pub source: Option<String>,
 }
@@ -94,6 +99,11 @@ pub async fn sign_in(
     let account = who.account(now);
     check_name(&app.config(), &account.name)?;
     let code = new_code(app.randomness());
+    let code_sha256 = sha256(&code);
+    let bound_to = code_context(&code_sha256);
+    let at_provider = who.at_provider.as_ref();
+    let provider_session =
+        at_provider.and_then(|session| at_provider::seal(app, &bound_to, session));
     let alone = app.sessions().change().await;
     let mut change = app.store().change().await?;
     let is_it = |known: &Account| {
@@ -108,14 +118,17 @@ pub async fn sign_in(
             issuer: other.issuer,
         });
     }
+    let before = change.account(&account.name).await?;
     change.keep_account(&account).await?;
+    let lost = groups_lost::judge(app, &mut change, now, &account, before.as_ref()).await?;
     let new = NewCode {
-        sha256: sha256(&code),
+        sha256: code_sha256,
         account: &account.name,
         client: binding.client,
         redirect_uri: binding.redirect_uri,
         code_challenge: binding.code_challenge,
         factor: who.factor.as_ref(),
+        provider_session,
     };
     change.keep_code(now, &new).await?;
     let detail = json!({
@@ -123,9 +136,18 @@ pub async fn sign_in(
         "groups": account.groups, "groups_unknown": account.groups_unknown, "factor": who.factor,
     });
     let act = ServiceAct { actor: &account.name, action: ServiceAction::SignedIn, detail: &detail };
-    change.record(now, &[Happened::Service(act)]).await?.commit().await?;
+    let mut happened = vec![Happened::Service(act)];
+    happened.extend(lost.happened());
+    let recorded = change.record(now, &happened).await?;
+    // Before the commit, so that no grant is made by the answer of before after its end was judged. An account that is then not
+    // kept has no session, and is of no use to a caller.
     app.accounts().put(entry(&account));
+    if let Err(cause) = recorded.commit().await {
+        before.iter().for_each(|before| app.accounts().put(entry(before)));
+        return Err(cause.into());
+    }
     drop(alone);
+    groups_lost::committed(app, &account.name, &lost).await;
     tracing::info!(
         account = account.name,
         provider = account.provider,

@@ -123,7 +123,7 @@ fn word(error: &SignInError) -> &'static str {
 }
 
 fn said(signed_in: SignedIn, source: Option<String>) -> sessions::SignedIn {
-    let SignedIn { person, groups, factor, .. } = signed_in;
+    let SignedIn { person, groups, factor, session } = signed_in;
     let groups = match groups {
         Groups::Known(groups) => SaidGroups::Known(groups),
         Groups::None => SaidGroups::Known(Vec::new()),
@@ -137,6 +137,7 @@ fn said(signed_in: SignedIn, source: Option<String>) -> sessions::SignedIn {
         mail: person.mail,
         groups,
         factor: factor.as_ref().map(row),
+        at_provider: Some(session),
         source,
     }
 }

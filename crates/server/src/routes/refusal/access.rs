@@ -70,7 +70,7 @@ impl From<Refused> for Problem {
             Refused::NotAnAdministrator => (
                 Reason::NotAnAdministrator,
                 "only members of the groups that the service's configuration lists under `administrators` may \
-                 see and end the sessions of other people"
+                 see and end the sessions of other people, and confirm ends that are held"
                     .to_owned(),
             ),
             Refused::LevelsDiffer { what, levels } => {

@@ -23,6 +23,8 @@ pub struct NewCode<'a> {
     pub code_challenge: &'a str,
     /// How the person authenticated, where a level was asked for.
     pub factor: Option<&'a FactorRow>,
+    /// The session at the provider, sealed for [`code_context`](super::code_context).
+    pub provider_session: Option<Vec<u8>>,
 }
 
 /// An authorization code as the database has it.
@@ -43,6 +45,8 @@ pub struct Code {
     pub expires_at: i64,
     /// The session that it made.
     pub session: Option<String>,
+    /// The session at the provider, sealed; none of a code that was used.
+    pub provider_session: Option<Vec<u8>>,
 }
 
 /// A session that a code makes.
@@ -54,6 +58,8 @@ pub struct NewSession<'a> {
     pub source: Option<&'a str>,
     /// The SHA-256 of the part that all its refresh tokens have.
     pub handle_sha256: Digest,
+    /// The session at the provider, sealed for the session's id.
+    pub provider_session: Option<Vec<u8>>,
     /// Its first tokens.
     pub tokens: NewTokens,
 }
@@ -65,8 +71,9 @@ impl Change {
     /// [`StoreError`] if the database refuses it.
     pub async fn keep_code(&mut self, now: Moment, code: &NewCode<'_>) -> Result<(), StoreError> {
         let result = sqlx::query(
-            "INSERT INTO authorization_codes (sha256, account, client, redirect_uri, code_challenge, factor, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO authorization_codes (sha256, account, client, redirect_uri, code_challenge, factor, expires_at,
+                 provider_session)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )
         .bind(code.sha256.as_slice())
         .bind(code.account)
@@ -75,6 +82,7 @@ impl Change {
         .bind(code.code_challenge)
         .bind(code.factor.map(Json))
         .bind(now.seconds().saturating_add(CODE_S))
+        .bind(code.provider_session.as_deref())
         .execute(&mut *self.0)
         .await?;
         exactly_one(&result)
@@ -100,8 +108,8 @@ impl Change {
     ) -> Result<Session, StoreError> {
         let result = sqlx::query(
             "INSERT INTO sessions (id, account, client, source, factor, began_at, ends_at, used_at, handle_sha256,
-                 refresh_sha256, access_sha256, access_expires_at)
-             SELECT ?1, account, client, ?2, factor, ?3, ?4, ?3, ?5, ?6, ?7, ?8
+                 refresh_sha256, access_sha256, access_expires_at, provider_session)
+             SELECT ?1, account, client, ?2, factor, ?3, ?4, ?3, ?5, ?6, ?7, ?8, ?10
              FROM authorization_codes WHERE sha256 = ?9",
         )
         .bind(new.id)
@@ -113,11 +121,12 @@ impl Change {
         .bind(new.tokens.access_sha256.as_slice())
         .bind(new.tokens.access_expires_at)
         .bind(code_sha256.as_slice())
+        .bind(new.provider_session.as_deref())
         .execute(&mut *self.0)
         .await?;
         exactly_one(&result)?;
         let result = sqlx::query(
-            "UPDATE authorization_codes SET session = ?1 WHERE sha256 = ?2 AND session IS NULL",
+            "UPDATE authorization_codes SET session = ?1, provider_session = NULL WHERE sha256 = ?2 AND session IS NULL",
         )
         .bind(new.id)
         .bind(code_sha256.as_slice())
@@ -129,7 +138,7 @@ impl Change {
 }
 
 const SELECT: &str =
-    "SELECT account, client, redirect_uri, code_challenge, factor, expires_at, session
+    "SELECT account, client, redirect_uri, code_challenge, factor, expires_at, session, provider_session
      FROM authorization_codes WHERE sha256 = ?1";
 
 impl Store {

@@ -17,6 +17,8 @@ pub enum SessionEnd {
     RefreshTokenReused,
     /// A person who has a token of it ended it (RFC 7009).
     RevokedByToken,
+    /// The identity provider said that its session there is over.
+    Provider,
     /// The database was replaced by a backup: whether it was ended since is not known.
     Restored,
 }
@@ -31,6 +33,7 @@ impl SessionEnd {
             SessionEnd::CodeReused => "code_reused",
             SessionEnd::RefreshTokenReused => "refresh_token_reused",
             SessionEnd::RevokedByToken => "revoked_by_token",
+            SessionEnd::Provider => "ended_by_provider",
             SessionEnd::Restored => "restored",
         }
     }
@@ -60,7 +63,7 @@ impl Change {
         why: SessionEnd,
     ) -> Result<(), StoreError> {
         let result = sqlx::query(
-            "UPDATE sessions SET ended_at = ?2, ended_by = ?3, end_reason = ?4 WHERE id = ?1",
+            "UPDATE sessions SET ended_at = ?2, ended_by = ?3, end_reason = ?4, provider_session = NULL WHERE id = ?1",
         )
         .bind(id)
         .bind(now.seconds())
@@ -86,7 +89,7 @@ impl Change {
             .execute(&mut *self.0)
             .await?;
         let result = sqlx::query(
-            "UPDATE sessions SET ended_at = ?1, ended_by = ?2, end_reason = ?3
+            "UPDATE sessions SET ended_at = ?1, ended_by = ?2, end_reason = ?3, provider_session = NULL
              WHERE ends_at > ?1 AND ended_at IS NULL",
         )
         .bind(now.seconds())

@@ -3,12 +3,14 @@
 mod codes;
 mod end;
 mod list;
+mod provider;
 mod rotation;
 mod sweep;
 
 pub use codes::{Code, NewCode, NewSession};
 pub use end::SessionEnd;
 pub use list::SessionFilter;
+pub use provider::{ProviderSessionRow, code_context};
 pub use rotation::NewTokens;
 
 pub use crate::factor::FactorRow;

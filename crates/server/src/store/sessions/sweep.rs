@@ -1,7 +1,7 @@
 //! Codes and sessions go when they are of no use any more, a few at a time. What was done with them stays on the trail.
 
 use crate::clock::Moment;
-use crate::limits::{SESSION_LISTED_S, SESSION_S};
+use crate::limits::{SESSION_IDLE_S, SESSION_LISTED_S, SESSION_S};
 use crate::store::{Store, StoreError};
 
 /// The most rows of each table that one step deletes: so long it holds up other changes.
@@ -31,6 +31,19 @@ impl Store {
         )
         .bind(now.seconds().saturating_sub(SESSION_LISTED_S))
         .bind(STEP)
+        .execute(&mut *transaction)
+        .await?;
+        // What they had at a provider goes at once.
+        for statement in [
+            "UPDATE authorization_codes SET provider_session = NULL WHERE provider_session IS NOT NULL AND expires_at <= ?1",
+            "UPDATE sessions SET provider_session = NULL WHERE provider_session IS NOT NULL AND ends_at <= ?1",
+        ] {
+            sqlx::query(statement).bind(now.seconds()).execute(&mut *transaction).await?;
+        }
+        sqlx::query(
+            "UPDATE sessions SET provider_session = NULL WHERE provider_session IS NOT NULL AND used_at <= ?1",
+        )
+        .bind(now.seconds().saturating_sub(SESSION_IDLE_S))
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
