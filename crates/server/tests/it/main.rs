@@ -10,6 +10,7 @@
 
 mod activation;
 mod approve;
+mod approve_by_token;
 mod attempts;
 mod audience_keys;
 mod audience_keys_config;
@@ -17,6 +18,7 @@ mod audiences;
 mod auditors;
 mod before_digests;
 mod before_grants;
+mod before_judged;
 mod before_people;
 mod callers;
 mod clock;
