@@ -47,6 +47,10 @@ const HALF_OPEN: usize = 500;
 /// client has sent another byte.
 const SETTLED: Duration = Duration::from_secs(1);
 
+/// How many turns of them there are for each turn of an attacker that speaks HTTP/2. The slowest of a hundred revocations
+/// are those for which the disk was slow, with them and without: of 400 each, the bar was met or missed by chance.
+const SLOW_TURNS: usize = 3;
+
 /// How many of them connect at a time.
 const AT_A_TIME: usize = 50;
 
@@ -68,7 +72,7 @@ fn main() -> ExitCode {
     }
     let mut numbers = std::env::args().filter_map(|argument| argument.parse::<usize>().ok());
     let turns = numbers.next().unwrap_or(8);
-    let met = [slow_clients(turns), http2::measure(turns)];
+    let met = [slow_clients(turns * SLOW_TURNS), http2::measure(turns)];
     if met == [true; 2] { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
