@@ -130,7 +130,7 @@ fn what_is_wrong_changes_nothing_and_every_error_is_named() {
         ),
         (unseen.as_str(), vec!["looks like `alice`"]),
         ("[", vec!["TOML"]),
-        ("", vec!["people: "]),
+        ("", vec!["scopes: "]),
     ] {
         // Each error is a line.
         let log = reload(&server, text, words.last().unwrap());

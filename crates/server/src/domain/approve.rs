@@ -99,10 +99,8 @@ fn check(
     request: &Request,
     approval: &Approval<'_>,
 ) -> Result<JudgedSignIn, Refused> {
-    let JudgedParties { approver, requester_name, requester: judged } = parties;
-    if *requester_name != request.requester {
-        return Err(Refused::Internal("another requester was judged".to_owned()));
-    }
+    let approver = &parties.approver;
+    let judged = parties.requester(config, request)?;
     let narrowed = approval.narrowing.of(request);
     // Who may not approve learns nothing of what could be approved.
     let scopes = narrowed.as_ref().map_or(&request.scopes, |narrowed| &narrowed.scopes);
@@ -114,7 +112,7 @@ fn check(
     }
     let narrowed = narrowed?;
     let requester = config.person(&request.requester);
-    let requester = requester.zip(judged.as_ref());
+    let requester = requester.zip(judged);
     let (requester, judged) = requester.ok_or(Refused::NoLongerAllowed(NoLonger::Requester))?;
     if !has_submitted(&requester, request) {
         return Err(Refused::NoLongerAllowed(NoLonger::Credential));

@@ -12,7 +12,8 @@ use super::{Refused, directory, find};
 use crate::access::{self, Actor, SignIn};
 use crate::app::App;
 use crate::clock::written;
-use crate::config::{GroupsSource, LastAnswer, Person};
+use crate::config::{Config, GroupsSource, LastAnswer, Person};
+use crate::store::Request;
 
 /// A person, as the configuration or the identity provider has them now.
 #[derive(Debug, Clone)]
@@ -49,23 +50,20 @@ impl JudgedActor {
 pub struct JudgedParties {
     /// Who approves.
     pub approver: JudgedActor,
-    /// The name of whose request it is; the name of another request's requester is refused.
-    pub(super) requester_name: String,
-    /// The same as a person; none where there is none any more.
-    pub(super) requester: Option<Judged>,
+    requester: Option<Judged>,
 }
 
 /// Asks the provider of the person for the groups, where its last answer is too old.
 pub async fn judge(app: &App, actor: Actor) -> JudgedActor {
     let Actor { person, sign_in } = actor;
     directory::refresh(app, &person.name).await;
-    let judged =
-        named(app, &person.name).unwrap_or(Judged { person, source: GroupsSource::Configuration });
+    let judged = named(&app.config(), &person.name)
+        .unwrap_or(Judged { person, source: GroupsSource::Configuration });
     JudgedActor { judged, sign_in }
 }
 
 /// The same for the requester of a request, beside its approver. A person who may not approve costs the requester's provider
-/// nothing.
+/// nothing, and where people do not sign in nothing is asked, nor the request read once more.
 ///
 /// # Errors
 /// [`Refused`] if there is no such request.
@@ -74,20 +72,22 @@ pub async fn judge_parties(
     approver: JudgedActor,
     request: &str,
 ) -> Result<JudgedParties, Refused> {
-    let request = find::request(app, app.now(), request).await?;
     let config = app.config();
-    let any = request.scopes.iter().filter_map(|name| config.scope(name));
-    let mut may = any.map(|one| access::Access::of(&config).may_approve(&approver.person, one));
-    let requester_name = request.requester;
-    if may.any(access::Membership::is_yes) && approver.person.name != requester_name {
-        directory::refresh(app, &requester_name).await;
+    if config.identity_providers.is_empty() {
+        return Ok(JudgedParties { approver, requester: None });
     }
-    let requester = named(app, &requester_name);
-    Ok(JudgedParties { approver, requester_name, requester })
+    let request = find::request(app, app.now(), request).await?;
+    let any = request.scopes.iter().filter_map(|name| config.scope(name));
+    let mut may = any.map(|one| access::Access::of(&config).may_approve(approver.person(), one));
+    let requester = request.requester;
+    if may.any(access::Membership::is_yes) && approver.person.name != requester {
+        directory::refresh(app, &requester).await;
+    }
+    let requester = named(&app.config(), &requester);
+    Ok(JudgedParties { approver, requester })
 }
 
-fn named(app: &App, name: &str) -> Option<Judged> {
-    let config = app.config();
+fn named(config: &Config, name: &str) -> Option<Judged> {
     let (person, source) = (config.person(name)?, config.people.groups_source(name)?);
     Some(Judged { person, source })
 }
@@ -131,6 +131,25 @@ impl Judged {
 }
 
 impl JudgedParties {
+    /// The requester of this request, as the configuration has the person now; none where there is none any more.
+    ///
+    /// # Errors
+    /// [`Refused::Internal`] if these are the parties of another request.
+    pub(super) fn requester(
+        &self,
+        config: &Config,
+        request: &Request,
+    ) -> Result<Option<Judged>, Refused> {
+        match &self.requester {
+            Some(judged) if judged.person.name != request.requester => {
+                Err(Refused::Internal("another requester was judged".to_owned()))
+            }
+            Some(judged) => Ok(Some(judged.clone())),
+            // Nothing was asked, or there was no such person. What a provider says counts while it is fresh, asked or not.
+            None => Ok(named(config, &request.requester)),
+        }
+    }
+
     /// Where groups are those of an old answer: see [`Judged::old_groups`].
     #[must_use]
     pub fn old_groups(&self) -> Vec<OldGroups> {

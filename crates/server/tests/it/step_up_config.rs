@@ -204,7 +204,12 @@ fn another_provider_and_another_level_grant() {
         (&base, without_partner, Effect::TakesAway, "identity_providers has lost an entry"),
         (&with("may_approve = true", "may_approve = false"), &base, Effect::Grants, "may approve"),
         (&base, &with(otp, "amr = [\"pwd\", \"otp\"]"), Effect::Grants, "what reaches a level"),
-        (&base, &with("may_approve", "timeout = \"3s\"\nmay_approve"), Effect::Neutral, "the same"),
+        (
+            &base,
+            &with("may_approve = true", "timeout = \"3s\"\nmay_approve = true"),
+            Effect::Neutral,
+            "the same",
+        ),
         (
             &base,
             &format!("max_directory_age = \"1h\"\n{base}"),
