@@ -34,6 +34,7 @@ fn start(provider: &TestProvider, files: &TempDir) -> Service {
          sign_in = {{ activation = {{ level = \"mfa\", max_age = \"5m\" }} }}\n"
     );
     let mut service = Service::start();
+    service.let_token_approve();
     service.add(&format!("{scope}{entry}"));
     service
 }

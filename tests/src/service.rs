@@ -117,6 +117,18 @@ impl Service {
         fs::write(self.path("config.toml"), text).unwrap();
     }
 
+    /// From the next start on [`APPROVER`] approves by API token beside identity providers, too.
+    ///
+    /// # Panics
+    /// When the configuration is not there.
+    pub fn let_token_approve(&self) {
+        let path = self.path("config.toml");
+        let text = fs::read_to_string(&path).expect("the configuration is there");
+        let name = format!("name = \"{APPROVER}\"\n");
+        let text = text.replacen(&name, &format!("{name}may_approve_by_token = true\n"), 1);
+        fs::write(path, text).expect("the configuration can be written");
+    }
+
     /// Starts it again with these lines more in its configuration.
     ///
     /// # Panics
