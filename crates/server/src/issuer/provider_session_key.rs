@@ -59,10 +59,7 @@ impl ProviderSessionKey {
         mut plain: Vec<u8>,
         randomness: &Randomness,
     ) -> Result<Vec<u8>, KeyError> {
-        let key = match self.find()? {
-            Some(key) => key,
-            None => self.make(randomness)?,
-        };
+        let key = self.find_or_make(randomness)?;
         let nonce = randomness.bytes::<NONCE_LEN>();
         let unique = Nonce::assume_unique_for_key(nonce);
         key.seal_in_place_append_tag(unique, Aad::from(context(bound_to)), &mut plain)
@@ -93,7 +90,23 @@ impl ProviderSessionKey {
 
     /// The key, if there is one.
     fn find(&self) -> Result<Option<Arc<LessSafeKey>>, KeyError> {
+        self.find_in(&mut self.key.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The key, under one lock: of two that need the first one at once, the second must not write another over it.
+    fn find_or_make(&self, randomness: &Randomness) -> Result<Arc<LessSafeKey>, KeyError> {
         let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = self.find_in(&mut key)? {
+            return Ok(found);
+        }
+        self.make(randomness)?;
+        self.find_in(&mut key)?.ok_or_else(|| self.invalid())
+    }
+
+    fn find_in(
+        &self,
+        key: &mut Option<Arc<LessSafeKey>>,
+    ) -> Result<Option<Arc<LessSafeKey>>, KeyError> {
         if key.is_none() {
             *key = match self.read(&self.key_directory)? {
                 Some(found) => Some(found),
@@ -103,14 +116,13 @@ impl ProviderSessionKey {
         Ok(key.clone())
     }
 
-    fn make(&self, randomness: &Randomness) -> Result<Arc<LessSafeKey>, KeyError> {
+    fn make(&self, randomness: &Randomness) -> Result<(), KeyError> {
         in_one_of(&self.key_directory, &self.beside, |directory| {
             let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(randomness.bytes::<32>()) + "\n");
             write(directory, NAME, text.as_bytes())?;
             tracing::info!(directory = %directory.display(), "made the key of sessions at identity providers");
             Ok(())
-        })?;
-        self.find()?.ok_or_else(|| self.invalid())
+        })
     }
 
     fn read(&self, directory: &Path) -> Result<Option<Arc<LessSafeKey>>, KeyError> {
@@ -140,6 +152,29 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn of_many_who_need_the_first_key_at_once_one_makes_it() {
+        for round in 0..20 {
+            let directory = tempfile::tempdir().unwrap();
+            let (keys, database) = (directory.path().join("keys"), directory.path().join("a.db"));
+            let randomness = Randomness::from_seed(round);
+            let key = ProviderSessionKey::new(&keys, &database);
+            let start = std::sync::Barrier::new(8);
+            let seal = || {
+                start.wait();
+                key.seal("ses_1", b"token".to_vec(), &randomness).unwrap()
+            };
+            let sealed: Vec<Vec<u8>> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(seal)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let after_a_restart = ProviderSessionKey::new(&keys, &database);
+            for one in sealed {
+                assert!(after_a_restart.open("ses_1", &one).unwrap().is_some());
+            }
+        }
+    }
 
     #[test]
     fn what_was_sealed_is_opened_with_the_same_file_for_the_same_session_alone() {

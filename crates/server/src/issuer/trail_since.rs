@@ -2,13 +2,13 @@
 //! alone. Who takes all links away makes the service begin another chain; what that chain covers as being of before is no
 //! proof of an approval if it is later than this.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::access::check_shared_file;
 use super::error::KeyError;
+use super::secret_files;
 use crate::clock::{Moment, parse_rfc3339, rfc3339};
 
 /// The file's name.
@@ -27,18 +27,7 @@ pub(super) fn read(directory: &Path) -> Result<Option<Moment>, KeyError> {
 
 /// Makes the file.
 pub(super) fn write(directory: &Path, now: Moment) -> Result<(), KeyError> {
-    let failed = |error| KeyError::Io(directory.to_owned(), error);
-    let unfinished = directory.join(format!(".{NAME}"));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .map_err(failed)?;
     // The next second: a file that is read has whole ones.
     let line = format!("{}\n", rfc3339(now.seconds().saturating_add(1)));
-    file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    fs::rename(&unfinished, directory.join(NAME)).map_err(failed)?;
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+    secret_files::write(directory, NAME, line.as_bytes())
 }
