@@ -10,7 +10,6 @@ use breakglass_api::trail::ServiceAction;
 use breakglass_identity::{Groups, ProviderSession, RefreshFailed, Refreshed};
 use breakglass_types::instant::Instant;
 use serde_json::json;
-use tokio::sync::watch;
 
 use super::groups_lost;
 use super::sessions::{at_provider, end_by_provider, entry};
@@ -18,7 +17,6 @@ use crate::app::App;
 use crate::clock::Moment;
 use crate::config::{Attempt, NotSaid};
 use crate::limits::MAX_ASKED_SESSIONS;
-use crate::signin::Refresh;
 use crate::store::{Account, Happened, SERVICE, ServiceAct, StoreError};
 
 /// Asks the provider of the person called `name`, if what it said last does not count any more and it was not asked just now.
@@ -27,19 +25,14 @@ pub async fn refresh(app: &App, name: &str) {
     if !app.config().people.is_to_be_asked_for(name) {
         return;
     }
-    let mut ended = match app.refreshes().of(name) {
-        Refresh::Wait(ended) => ended,
-        Refresh::Ask(turn) => {
-            let (done, ended) = watch::channel(());
-            let (app, name) = (app.clone(), name.to_owned());
-            tokio::spawn(async move {
-                ask(&app, &name).await;
-                drop(turn);
-                drop(done);
-            });
-            ended
-        }
-    };
+    let (mut ended, turn) = app.refreshes().of(name);
+    if let Some(turn) = turn {
+        let (app, name) = (app.clone(), name.to_owned());
+        tokio::spawn(async move {
+            ask(&app, &name).await;
+            drop(turn);
+        });
+    }
     // It is closed, and never changes.
     let _ = ended.changed().await;
 }

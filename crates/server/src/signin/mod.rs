@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::random::Randomness;
 
-pub use refreshes::{Refresh, Refreshes};
+pub use refreshes::Refreshes;
 pub use under_way::{Seals, UnderWay};
 
 /// How many calls to providers there are at a time, of all sign-ins: each holds a thread.

@@ -18,26 +18,17 @@ pub struct Turn {
     _ended: watch::Sender<()>,
 }
 
-/// What to do for the answer.
-#[derive(Debug)]
-pub enum Refresh {
-    /// Ask.
-    Ask(Turn),
-    /// Wait until this is closed: another caller asks.
-    Wait(watch::Receiver<()>),
-}
-
 impl Refreshes {
-    /// Asks about this account, or waits for the question that is under way.
-    pub fn of(&self, account: &str) -> Refresh {
+    /// The question about this account: what is closed when it has ended; and the right to ask it, for the first who comes.
+    pub fn of(&self, account: &str) -> (watch::Receiver<()>, Option<Turn>) {
         let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ended) = under_way.get(account) {
-            return Refresh::Wait(ended.clone());
+            return (ended.clone(), None);
         }
         let (sender, receiver) = watch::channel(());
-        under_way.insert(account.to_owned(), receiver);
+        under_way.insert(account.to_owned(), receiver.clone());
         let account = account.to_owned();
-        Refresh::Ask(Turn { refreshes: self.clone(), account, _ended: sender })
+        (receiver, Some(Turn { refreshes: self.clone(), account, _ended: sender }))
     }
 }
 
