@@ -35,6 +35,12 @@ pub trait Directory: Send + Sync {
     /// have is [`Membership::No`].
     fn is_member(&self, person: &str, group: &str) -> Membership;
 
+    /// The same by the last that was known, however old, where it is not known now: good for ending something, and for
+    /// nothing else. It is [`Membership::Unknown`] where it never was known.
+    fn was_member(&self, person: &str, group: &str) -> Membership {
+        self.is_member(person, group)
+    }
+
     /// Who is in `group`.
     fn members(&self, group: &str) -> Members;
 
@@ -48,11 +54,11 @@ pub trait Directory: Send + Sync {
 /// signed in are known besides, for as long as what their provider said counts; others can sign in at any time.
 impl Directory for Config {
     fn is_member(&self, person: &str, group: &str) -> Membership {
-        match self.people.is_member(person, group) {
-            InGroup::Yes => Membership::Yes,
-            InGroup::No => Membership::No,
-            InGroup::Unknown => Membership::Unknown,
-        }
+        self.people.is_member(person, group).into()
+    }
+
+    fn was_member(&self, person: &str, group: &str) -> Membership {
+        self.people.was_member(person, group).into()
     }
 
     fn members(&self, group: &str) -> Members {
@@ -64,6 +70,33 @@ impl Directory for Config {
 
     fn may_approve(&self, person: &str) -> bool {
         self.people.may_approve(person, !self.identity_providers.is_empty())
+    }
+}
+
+impl From<InGroup> for Membership {
+    fn from(found: InGroup) -> Membership {
+        match found {
+            InGroup::Yes => Membership::Yes,
+            InGroup::No => Membership::No,
+            InGroup::Unknown => Membership::Unknown,
+        }
+    }
+}
+
+/// A directory by the last that was known: see [`Directory::was_member`].
+pub(super) struct LastKnown<'a>(pub(super) &'a dyn Directory);
+
+impl Directory for LastKnown<'_> {
+    fn is_member(&self, person: &str, group: &str) -> Membership {
+        self.0.was_member(person, group)
+    }
+
+    fn members(&self, group: &str) -> Members {
+        self.0.members(group)
+    }
+
+    fn may_approve(&self, person: &str) -> bool {
+        self.0.may_approve(person)
     }
 }
 

@@ -8,13 +8,14 @@
 //!    no person from it who may approve another one.
 //! 3. An auditor sees every request, the trail and the heads of the audit chains. It is a right of
 //!    its own: no person has it by approving.
-//! 4. A right by a group takes that the directory knows that the person is in it. Where it does not know, the
-//!    answer is [`Refused::MembershipUnknown`], to end something as well as to open it: otherwise every person could
-//!    end everything as soon as the directory fails. The holder and the person who approved are known by name,
-//!    and can end a grant all the same.
+//! 4. A right by a group takes that the directory knows that the person is in it. To end something, the last that it
+//!    knew is enough, however old: a provider that is away keeps no person from ending what was theirs to end. Where it
+//!    never knew, the answer is [`Refused::MembershipUnknown`], to end something as well as to open it: otherwise every
+//!    person could end everything as soon as the directory fails. The holder and the person who approved are known by
+//!    name, and can end a grant all the same.
 
 use super::callers::{CallerKind, Verb};
-use super::directory::{Membership, is_in_any};
+use super::directory::{LastKnown, Membership, is_in_any};
 use super::policy::{Access, once_each};
 use super::refused::Refused;
 use crate::config::{Person, Scope};
@@ -43,7 +44,8 @@ impl Access<'_> {
             return Err(Refused::OwnRequest);
         }
         let responders = self.has_responders();
-        self.check(Verb::Deny, person, request, Refused::MayNotDeny { responders })
+        let refused = Refused::MayNotDeny { responders };
+        self.to_end(|access| access.check(Verb::Deny, person, request, refused))
     }
 
     /// Whether `person` may revoke this grant.
@@ -55,7 +57,8 @@ impl Access<'_> {
             return Ok(());
         }
         let responders = self.has_responders();
-        self.check(Verb::Revoke, person, grant, Refused::MayNotRevoke { responders })
+        let refused = Refused::MayNotRevoke { responders };
+        self.to_end(|access| access.check(Verb::Revoke, person, grant, refused))
     }
 
     /// Whether `person` may see this request.
@@ -72,6 +75,14 @@ impl Access<'_> {
     /// # Errors
     /// [`Refused::MayNotRevokeAll`], [`Refused::MembershipUnknown`].
     pub fn check_revoke_all<'h>(
+        &self,
+        person: &Person,
+        grants: impl Iterator<Item = Held<'h>>,
+    ) -> Result<(), Refused> {
+        self.to_end(|access| access.revokes_all(person, grants))
+    }
+
+    fn revokes_all<'h>(
         &self,
         person: &Person,
         grants: impl Iterator<Item = Held<'h>>,
@@ -174,6 +185,11 @@ impl Access<'_> {
             may = may.or(self.is_a(*kind, person, held));
         }
         verdict(may, refused)
+    }
+
+    /// Judges who may end something: by the last that the directory knew.
+    fn to_end<T>(self, judge: impl FnOnce(&Access<'_>) -> T) -> T {
+        judge(&Access::new(self.config, &LastKnown(self.directory)))
     }
 
     /// Whether `person` is of this kind with regard to `held`.

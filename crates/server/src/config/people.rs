@@ -171,6 +171,22 @@ impl People {
         })
     }
 
+    /// Whether the person called `name` was in `group` by the last complete answer, however old. Where the provider said since
+    /// that it does not know, nothing is left of the answer before.
+    #[must_use]
+    pub fn was_member(&self, name: &str, group: &str) -> InGroup {
+        if self.by_name.contains_key(name) {
+            return self.is_member(name, group);
+        }
+        let entry = self.signed_in.as_ref().and_then(|signed_in| signed_in.get(name));
+        match entry {
+            None => InGroup::No,
+            Some(entry) if !entry.groups_known => InGroup::Unknown,
+            Some(entry) if entry.person.groups.iter().any(|one| one == group) => InGroup::Yes,
+            Some(_) => InGroup::No,
+        }
+    }
+
     /// By what it is known in which groups the person called `name` is; nothing where there is no such person.
     #[must_use]
     pub fn groups_source(&self, name: &str) -> Option<GroupsSource> {

@@ -201,6 +201,42 @@ async fn while_the_provider_is_away_the_last_answer_counts_for_a_while_and_that_
 }
 
 #[tokio::test]
+async fn to_end_something_the_last_answer_counts_however_old() {
+    let provider = TestProvider::start();
+    let service = with(&provider, "outage_directory_age = \"10m\"").await;
+    let alice = signed_in(&service, &provider, "al-1", &["oncall"]).await;
+    let carol = signed_in(&service, &provider, "ca-3", &["commanders"]).await;
+    let dora = signed_in(&service, &provider, "do-4", &["loners"]).await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        let asked = service.post(&alice.access, "/v1/requests", asked()).await.ok();
+        ids.push(asked["id"].as_str().unwrap().to_owned());
+    }
+    let [one, two, three, pending] = &ids[..] else { panic!("{ids:?}") };
+    let mut grants = Vec::new();
+    for id in [one, two, three] {
+        let approved = service.act("carol", id, "approve").await.ok();
+        grants.push(approved["grant"]["id"].as_str().unwrap().to_owned());
+    }
+    provider.is(Away::Closes);
+    let carol = later(&service, &carol, 601).await;
+    let dora = refreshed(&service, &dora.refresh).await.unwrap();
+    let refused = service.act(&carol.access, pending, "approve").await;
+    assert_eq!(refused.refusal(), (503, "membership_unknown"));
+    service.revoke(&carol.access, &grants[0]).await.ok();
+    let ended = service.kill(&carol.access, json!({ "subject": "corp:al-1" })).await.ok();
+    assert_eq!((&ended["revoked"], &ended["not_yours"]), (&json!(2), &json!(0)), "{ended}");
+    service.act(&carol.access, pending, "deny").await.ok();
+    assert_eq!(service.revoke(&dora.access, &grants[1]).await.refusal().0, 403);
+    // An answer that does not say it leaves nothing of the one before.
+    provider.is(Away::No);
+    provider.refreshes_to("ca-3", Refreshing::Claims(claims(&service, "ca-3")));
+    service.advance(15);
+    let refused = service.revoke(&carol.access, &grants[1]).await;
+    assert_eq!(refused.refusal(), (503, "membership_unknown"));
+}
+
+#[tokio::test]
 async fn an_answer_without_the_claim_is_unknown_and_ends_nothing() {
     let provider = TestProvider::start();
     let service = with(&provider, "").await;
