@@ -1,4 +1,4 @@
-//! A service at its URL: how a call goes there and an answer comes back, whoever calls.
+//! A service at its URL: one call there, and its answer.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -106,7 +106,7 @@ impl SessionCredential {
         if !(stdin().is_terminal() && stderr().is_terminal()) {
             let command = format!("breakglass login{}{}", challenge.flags(), self.flags);
             let why = why.to_string();
-            let to_do = format!("sign in with `{command}`, and then run this again");
+            let to_do = format!("run `{command}`, and then this again");
             return Err(Failure::SignInNeeded { why, to_do });
         }
         NOTES.note(&format!("{why}: sign in for it, and this command goes on"));

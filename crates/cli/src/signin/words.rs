@@ -12,7 +12,7 @@ pub(super) fn refused(error: &str, description: &str) -> Failure {
     let (words, to_do, exit) = match error {
         "access_denied" => (
             "you, the identity provider or the service declined it",
-            "sign in as the person whom the service knows, or ask those who run it",
+            "sign in as the person who was signed in before, or ask the operator of the service",
             Exit::Deny,
         ),
         "authorization_declined" => (

@@ -5,27 +5,31 @@ use crate::config::{RequiredLevel, SignInFor};
 use crate::duration;
 use crate::problem::{FieldProblem, NeededSignIn, Problem, Reason};
 
+/// Which command that takes, the command line says: it knows what else it needs.
+const AGAIN: &str = "sign in again at that level";
+
 /// The challenge, with what is missing and what to do.
 pub(super) fn sign_in(StepUp { what, scope, level, max_age_s, unmet }: &StepUp) -> Problem {
     let required = RequiredLevel { level: level.clone(), max_age: *max_age_s };
-    let (is, again) = match unmet {
+    let (is, what_to_do) = match unmet {
         Unmet::ApiToken => {
-            ("an API token is no sign-in".to_owned(), ", and ask under the name that you have then")
+            let what_to_do = match what {
+                SignInFor::Approval => "sign in with `breakglass login`",
+                _ => "sign in with `breakglass login`, and ask under the name that you have then",
+            };
+            ("an API token is no sign-in".to_owned(), what_to_do)
         }
-        Unmet::NoLevel => ("this session is of a sign-in at no level".to_owned(), ""),
-        Unmet::OtherLevel(other) => (format!("this session is of a sign-in at `{other}`"), ""),
+        Unmet::NoLevel => ("this session is of a sign-in at no level".to_owned(), AGAIN),
+        Unmet::OtherLevel(other) => (format!("this session is of a sign-in at `{other}`"), AGAIN),
         Unmet::TooOld { age_s } if *age_s < 0 => {
-            ("this session is of a sign-in that is later than now".to_owned(), "")
+            ("this session is of a sign-in that is later than now".to_owned(), AGAIN)
         }
         Unmet::TooOld { age_s } => {
-            (format!("this session is of a sign-in {} ago", duration::format(*age_s)), "")
+            (format!("this session is of a sign-in {} ago", duration::format(*age_s)), AGAIN)
         }
     };
-    let again = if *what == SignInFor::Approval { "" } else { again };
-    let detail = format!(
-        "{} `{scope}` takes a sign-in at {required}: {is}; sign in with `breakglass login`{again}",
-        act(*what)
-    );
+    let detail =
+        format!("{} `{scope}` takes a sign-in at {required}: {is}; {what_to_do}", act(*what));
     let max_age = max_age_s.and_then(|seconds| u64::try_from(seconds).ok());
     Problem::sign_in(NeededSignIn { level: level.clone(), max_age }, detail)
 }
