@@ -34,6 +34,7 @@ pub mod scopes;
 pub mod session;
 pub mod token;
 pub mod trail;
+pub mod watch;
 pub mod whoami;
 pub mod words;
 

@@ -5,7 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
     approve, audit, cancel, config, database, deny, discuss, doctor, done, extend, keygen, keys,
-    login, logout, probe, proxies, request, revoke, scopes, serve, sessions, status, token, whoami,
+    login, logout, probe, proxies, request, revoke, scopes, serve, sessions, status, token, watch,
+    whoami,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -92,6 +93,9 @@ enum Verb {
     /// Show one request, or list those you may see.
     #[command(after_help = exit::HELP)]
     Status(status::Args),
+    /// Show what happens to the requests that you may see, as it happens.
+    #[command(after_help = exit::HELP)]
+    Watch(watch::Args),
     /// Check, report and follow the audit records in Envoy's access logs.
     Audit(audit::Args),
     /// Run the approval service.
@@ -174,6 +178,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Proxies(args) => proxies::run(&args, &client()?, terminal),
         Verb::Revoke(args) => revoke::run(&args, &client()?, terminal),
         Verb::Status(args) => status::run(&args, &client()?, terminal),
+        Verb::Watch(args) => watch::run(&args, &client()?, terminal),
         Verb::Audit(args) => audit::run(args, &cli.settings, terminal),
         Verb::Serve(args) => serve::run(&args, terminal),
         Verb::Config(args) => config::run(&args, terminal),

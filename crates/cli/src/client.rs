@@ -13,9 +13,11 @@ mod credential;
 mod failure;
 mod profile;
 mod response;
+mod server_sent;
 mod settings;
 mod unreachable;
 
+use std::io::BufReader;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,11 +30,13 @@ use challenge::Challenge;
 use connection::{Call, MAX_ANSWER_BYTES, TIMEOUT};
 use credential::Credential;
 use response::Head;
+use server_sent::ServerSentReader;
 
 pub(crate) use connection::{Connection, certificates};
 pub use credential::API_TOKEN_VARIABLE;
 pub use failure::Failure;
 pub(crate) use response::OAuthRefusal;
+pub(crate) use server_sent::ServerSent;
 pub use settings::Settings;
 pub use unreachable::Cause;
 pub(crate) use unreachable::why_unreached;
@@ -110,6 +114,49 @@ impl Client {
         let unwritten = |error: serde_json::Error| Failure::Failed(error.to_string());
         let body = serde_json::to_string(body).map_err(unwritten)?;
         self.call(&Call { key, timeout, limit: MAX_ANSWER_BYTES, ..Call::post(path, body) })
+    }
+
+    /// Reads a stream of events until it ends, which takes this long at most. `last_id` is the id of what was read last;
+    /// empty for what happens from now on.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is no answer, it is not one of our service's, or it is no; or where `each` fails.
+    pub(crate) fn stream(
+        &self,
+        path: &str,
+        last_id: &str,
+        timeout: Duration,
+        each: &mut dyn FnMut(ServerSent) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let accept = "text/event-stream, application/problem+json";
+        let last_event_id = Some(last_id).filter(|id| !id.is_empty());
+        let call = Call { accept, last_event_id, timeout, ..Call::get(path) };
+        let bearer = self.credential.bearer(&self.connection)?;
+        let (mut head, mut body) = self.connection.begin(&call, Some(&bearer))?;
+        if let Some(session) = self.credential.session()
+            && head.is_unauthorized()
+        {
+            let refusal = self.connection.whole(&call, &head, body)?;
+            if !is_over(&head, &refusal) {
+                return head.answer::<serde_json::Value>(&refusal).map(|_| ());
+            }
+            let bearer = session.another(&self.connection, &bearer)?;
+            (head, body) = self.connection.begin(&call, Some(&bearer))?;
+        }
+        if !head.is_stream() {
+            let refusal = self.connection.whole(&call, &head, body)?;
+            return head.not_a_stream(&refusal);
+        }
+        let mut reader = ServerSentReader::new(BufReader::new(body.into_reader()));
+        loop {
+            match reader.next() {
+                Ok(Some(sent)) => each(sent)?,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    return Err(self.connection.unreachable(&call, &ureq::Error::from(error)));
+                }
+            }
+        }
     }
 
     /// When the service's answer was made, by its own clock (RFC 9110 section 6.6.1); nothing where it does not say.

@@ -288,6 +288,10 @@ impl Service {
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = router(self.app.clone(), &Handle::current()).oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
+        if headers.get("content-type").is_some_and(|one| one == "text/event-stream") {
+            // It has no end for which a test would wait.
+            return Answer { status, headers, body: Value::Null };
+        }
         let bytes = to_bytes(response.into_body(), 1 << 24).await.unwrap();
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8(bytes.to_vec()).unwrap()));

@@ -136,6 +136,14 @@ impl Operation {
         self
     }
 
+    /// Its answer is a stream of server-sent events, whose `data` is this type in JSON.
+    pub(super) fn streams<T: ToSchema>(mut self) -> Operation {
+        self.reference::<T>(&T::name());
+        let schema = json!({ "type": "string" });
+        self.answers = Some(Body { media_type: crate::watch::MEDIA_TYPE, schema });
+        self
+    }
+
     /// Its answer is text.
     pub(super) fn answers_text(mut self) -> Operation {
         let schema = json!({ "type": "string" });

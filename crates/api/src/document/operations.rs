@@ -7,7 +7,7 @@ use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthentic
 use super::operation::{Caller, Operation};
 use crate::{
     attempts, directory, events, evidence, feed, heads, health, introspection, jwks, probe,
-    proxies, request, revocation, scopes, session, token, trail, whoami,
+    proxies, request, revocation, scopes, session, token, trail, watch, whoami,
 };
 
 /// All of them.
@@ -48,6 +48,17 @@ fn requests() -> Vec<Operation> {
         .creates()
         .headers(submitted_headers())
         .answers::<request::Request>(),
+        get(
+            "/v1/events",
+            "watch",
+            Person,
+            "What happens from now on to the requests that the caller may see (auditors: all that happens), as server-sent \
+             events; `data` of each is a WatchedEvent. The stream ends after less than two minutes: the reader comes back \
+             with the `id` that it read last.",
+        )
+        .with_parameter(last_event_id())
+        .with::<watch::WatchQuery>()
+        .streams::<watch::WatchedEvent>(),
         get(
             "/v1/requests/{id}",
             "show",
@@ -434,6 +445,16 @@ fn idempotency_key() -> Value {
             ]
         },
         "description": "1 to 255 visible ASCII characters, in double quotes or without. The same body with the same key, from the same person with the same credential within 24 hours, is the same request and has the same answer, as the request is then; another body is 422."
+    })
+}
+
+/// The header in which a reader of a stream says what it read last.
+fn last_event_id() -> Value {
+    json!({
+        "name": "Last-Event-ID",
+        "in": "header",
+        "schema": { "type": "string" },
+        "description": "The `id` of the event that was read last: the stream goes on after it."
     })
 }
 

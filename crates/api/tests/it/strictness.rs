@@ -13,6 +13,7 @@ use breakglass_api::scopes::ScopesQuery;
 use breakglass_api::session::{AuthorizeQuery, SessionsQuery, TokenRequest};
 use breakglass_api::token::TokenForm;
 use breakglass_api::trail::AfterQuery;
+use breakglass_api::watch::WatchQuery;
 use breakglass_api::{Reason, words::Vocabulary};
 use breakglass_types::configurations::ReportedConfiguration;
 use serde::de::DeserializeOwned;
@@ -38,6 +39,7 @@ fn a_member_that_the_service_does_not_know_is_refused() {
         ("ProbeAnswers", reads::<ProbeAnswers>(json!({ "answers": [answer] }))),
         ("ProbeAnswer", reads::<ProbeAnswer>(answer)),
         ("ListQuery", reads::<ListQuery>(json!({}))),
+        ("WatchQuery", reads::<WatchQuery>(json!({}))),
         ("ShowQuery", reads::<ShowQuery>(json!({}))),
         ("FeedQuery", reads::<FeedQuery>(json!({}))),
         ("HeadsQuery", reads::<HeadsQuery>(json!({}))),

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use breakglass_api::watch::LAST_EVENT_ID;
 use serde::de::DeserializeOwned;
-use ureq::Agent;
 use ureq::http::{Method, Request};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body};
 use url::form_urlencoded::Serializer;
 
 use super::address::Address;
@@ -40,6 +41,9 @@ pub(super) struct Call<'a> {
     pub(super) method: Method,
     pub(super) path: &'a str,
     pub(super) content_type: &'a str,
+    pub(super) accept: &'a str,
+    /// What was read last of a stream of events.
+    pub(super) last_event_id: Option<&'a str>,
     pub(super) body: Option<String>,
     /// The same for each attempt of one submission.
     pub(super) key: Option<&'a str>,
@@ -54,6 +58,8 @@ impl<'a> Call<'a> {
             method: Method::GET,
             path,
             content_type: "application/json",
+            accept: "application/json, application/problem+json",
+            last_event_id: None,
             body: None,
             key: None,
             timeout: TIMEOUT,
@@ -155,20 +161,57 @@ impl Connection {
         call: &Call<'_>,
         bearer: Option<&str>,
     ) -> Result<(Head, Vec<u8>), Failure> {
+        let (head, body) = self.begin(call, bearer)?;
+        let body = self.whole(call, &head, body)?;
+        Ok((head, body))
+    }
+
+    /// Reads all of the body.
+    ///
+    /// # Errors
+    /// [`Failure`] if it is too long, or does not come.
+    pub(super) fn whole(
+        &self,
+        call: &Call<'_>,
+        head: &Head,
+        body: Body,
+    ) -> Result<Vec<u8>, Failure> {
+        match body.into_with_config().limit(call.limit).read_to_vec() {
+            Ok(body) => Ok(body),
+            Err(ureq::Error::BodyExceedsLimit(limit)) => Err(head.too_long(limit)),
+            Err(error) => Err(self.unreachable(call, &error)),
+        }
+    }
+
+    /// Why no answer to this call came, or no more of it.
+    pub(super) fn unreachable(&self, call: &Call<'_>, error: &ureq::Error) -> Failure {
         let url = format!("{}{}", self.address.url, call.path);
-        let unreachable = |error: &ureq::Error| {
-            let route = Route { timeout: call.timeout, ..self.route.clone() };
-            let changes = call.method != Method::GET;
-            Failure::Unreachable { url: url.clone(), cause: Cause::new(error, route, changes) }
-        };
+        let route = Route { timeout: call.timeout, ..self.route.clone() };
+        let changes = call.method != Method::GET;
+        Failure::Unreachable { url, cause: Cause::new(error, route, changes) }
+    }
+
+    /// Makes the call, and returns what comes back before the body has come.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is no answer, or a redirect.
+    pub(super) fn begin(
+        &self,
+        call: &Call<'_>,
+        bearer: Option<&str>,
+    ) -> Result<(Head, Body), Failure> {
+        let url = format!("{}{}", self.address.url, call.path);
         let mut request = Request::builder()
             .method(call.method.clone())
             .uri(&url)
-            .header("accept", "application/json, application/problem+json")
+            .header("accept", call.accept)
             .header("user-agent", concat!("breakglass/", env!("CARGO_PKG_VERSION")))
             .header("content-type", call.content_type);
         if let Some(bearer) = bearer {
             request = request.header("authorization", format!("Bearer {bearer}"));
+        }
+        if let Some(id) = call.last_event_id {
+            request = request.header(LAST_EVENT_ID, id);
         }
         if let Some(key) = call.key {
             // A string of structured fields (RFC 9651).
@@ -179,15 +222,10 @@ impl Connection {
             .map_err(|error| Failure::Invalid(format!("{url}: {error}")))?;
         let request =
             self.agent.configure_request(request).timeout_global(Some(call.timeout)).build();
-        let response = self.agent.run(request).map_err(|error| unreachable(&error))?;
-        let head = Head::new(url.clone(), &response);
+        let response = self.agent.run(request).map_err(|error| self.unreachable(call, &error))?;
+        let head = Head::new(url, &response);
         head.check_redirect()?;
-        let body = response.into_body().into_with_config().limit(call.limit).read_to_vec();
-        match body {
-            Ok(body) => Ok((head, body)),
-            Err(ureq::Error::BodyExceedsLimit(limit)) => Err(head.too_long(limit)),
-            Err(error) => Err(unreachable(&error)),
-        }
+        Ok((head, response.into_body()))
     }
 }
 

@@ -108,6 +108,13 @@ impl Failure {
         }
     }
 
+    /// The same of a service that was reached before: then the name of its host is right, and a network is gone for a moment.
+    #[must_use]
+    pub(crate) fn may_pass_if_reached(&self) -> bool {
+        matches!(self, Failure::Unreachable { cause, .. } if cause.is_unresolved())
+            || self.may_pass()
+    }
+
     /// Whether the same call may be answered a moment later: the service restarts, is overloaded, or a proxy in
     /// between cannot reach it.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use breakglass_api::Reason;
+use breakglass_api::watch::MEDIA_TYPE;
 use breakglass_server::clock::Moment;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -147,6 +148,28 @@ impl Head {
             Exit::Done => Ok(()),
             _ => self.answer::<Value>(body).map(|_| ()),
         }
+    }
+
+    /// Whether a stream of events comes.
+    pub(super) fn is_stream(&self) -> bool {
+        Exit::of_status(self.status) == Exit::Done && self.is_of_type(MEDIA_TYPE)
+    }
+
+    /// Of what came in place of a stream.
+    pub(super) fn not_a_stream(&self, body: &[u8]) -> Result<(), Failure> {
+        if Exit::of_status(self.status) != Exit::Done {
+            return self.answer::<Value>(body).map(|_| ());
+        }
+        Err(self.not_ours(&format!(
+            "expected events as `{MEDIA_TYPE}`, got status {} with `{}`",
+            self.status,
+            brief(&self.content_type)
+        )))
+    }
+
+    /// Whether the service refused the call because of its credential (RFC 9110 section 15.5.2).
+    pub(super) fn is_unauthorized(&self) -> bool {
+        self.status == 401
     }
 
     fn is_of_type(&self, content_type: &str) -> bool {

@@ -38,5 +38,6 @@ mod submit;
 pub(crate) mod token;
 mod until_answered;
 mod wait;
+pub(crate) mod watch;
 mod when;
 pub(crate) mod whoami;

@@ -63,7 +63,7 @@ pub(super) fn wait(
                 }
             }
             // A service that restarts, or a network that is gone for a moment, ends no wait: it was reached before.
-            Err(failure) if passes(&failure) && failures < RETRIES && !is_last => {
+            Err(failure) if failure.may_pass_if_reached() && failures < RETRIES && !is_last => {
                 failures = failures.saturating_add(1);
                 notes.tell(&failure, terminal);
                 std::thread::sleep(REST);
@@ -87,10 +87,4 @@ fn look(client: &Client, id: &str, seconds: u64) -> Result<Whole<Request>, Failu
         client.get_within(&format!("/v1/requests/{id}{query}"), patience)?;
     request.body.is(id)?;
     Ok(request)
-}
-
-/// Whether to ask a service again that was reached before.
-fn passes(failure: &Failure) -> bool {
-    let unresolved = matches!(failure, Failure::Unreachable { cause, .. } if cause.is_unresolved());
-    failure.may_pass() || unresolved
 }

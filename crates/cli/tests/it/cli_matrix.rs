@@ -66,6 +66,8 @@ const LOCAL: &[&str] = &[
     // Without the credential that the others present: `signin` has them.
     "login",
     "logout",
+    // It goes on until it is interrupted: `cli_watch` has it.
+    "watch",
     "keygen api-token",
     "keygen signing",
     "keygen certificates",

@@ -27,6 +27,7 @@ mod cli_refusals;
 mod cli_revoke;
 mod cli_serve;
 mod cli_submit;
+mod cli_watch;
 mod clock_process;
 mod doctor;
 mod evidence_database;

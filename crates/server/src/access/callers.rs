@@ -70,6 +70,8 @@ verbs! {
     List = "list": [Person];
     /// Ask for access.
     Submit = "submit": [Requester];
+    /// Hear what happens to the requests that the caller may see.
+    Watch = "watch": [Person];
     /// See a request.
     Show = "show": [Requester, Approver, Responder, Auditor];
     /// Say yes to a request.

@@ -21,6 +21,7 @@
 //! sessions    a person signs in, goes on, and signs out
 //! judged      a person's groups are asked for at the provider before they open anything
 //! groups_lost a person lost a group there: the grants that need it end
+//! watched     what happens, for those who may see it
 //! held_ends   ends that many people's losses at once hold back
 //! ```
 
@@ -44,6 +45,7 @@ mod refused;
 mod revoke;
 pub mod sessions;
 mod submit;
+pub mod watched;
 
 pub use activate::{TokenTaken, take_token};
 pub use approve::{Approval, Approved, approve};

@@ -49,7 +49,7 @@ pub(super) async fn handler(
         Access::of(&config).check_auditor(&person)?;
         let left = wait.saturating_sub(start.elapsed());
         if !events.is_empty() || left.is_zero() || app.is_stopping() {
-            let next = events.last().map_or(after, |last| format!("{}.{}", last.seq, last.id));
+            let next = events.last().map_or(after, |last| named(last.seq, &last.id));
             let events = events.into_iter().map(view).collect();
             return Ok(([(header::CACHE_CONTROL, "no-store")], Json(Events { events, next })));
         }
@@ -58,15 +58,18 @@ pub(super) async fn handler(
     }
 }
 
-/// The place of the event that `after` names.
-async fn place(app: &App, after: &str) -> Result<i64, Problem> {
+/// The place of the event that `after` names: [`named`].
+pub(super) async fn place(app: &App, after: &str) -> Result<i64, Problem> {
     if after.is_empty() {
         return Ok(0);
     }
     let parsed = after.split_once('.').and_then(|(seq, id)| Some((seq.parse::<i64>().ok()?, id)));
     let Some((seq, id)) = parsed.filter(|(seq, _)| *seq > 0) else {
         let mut errors = FieldErrors::default();
-        errors.add("after", "expected `next` of an earlier answer");
+        errors.add(
+            "after",
+            "expected `next` of an earlier answer, or the `id` of an event of `GET /v1/events`",
+        );
         return Err(errors.into_problem());
     };
     let before = app.store().events_after(seq.saturating_sub(1), 1).await?;
@@ -78,6 +81,11 @@ async fn place(app: &App, after: &str) -> Result<i64, Problem> {
              first event on, and take those whose `id` is known for what was read already",
         )),
     }
+}
+
+/// An event by its place and its id.
+pub(super) fn named(seq: i64, id: &str) -> String {
+    format!("{seq}.{id}")
 }
 
 fn view(event: Event) -> View {

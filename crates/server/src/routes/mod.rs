@@ -43,6 +43,7 @@ mod sessions;
 mod show;
 mod submit;
 mod view;
+mod watch;
 mod whoami;
 
 use std::time::Duration;
@@ -93,6 +94,7 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
         .route("/signin/{provider}/logout", sign_out)
         .route("/v1/requests/{id}", on.get(Verb::Show, show::handler).on(runtime))
         .route("/v1/revocations", revocations)
+        .route("/v1/events", on.get(Verb::Watch, watch::handler).on(runtime))
         .route("/v1/audit/events", on.get(Verb::Events, events::handler).on(runtime))
         .route("/v1/requests", requests.on(runtime))
         .route("/v1/requests/{id}/approve", approve.on(runtime))

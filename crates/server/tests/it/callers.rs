@@ -42,6 +42,7 @@ const TABLE: &[(&str, &str, [u16; 8])] = &[
     // method path                         none unknown person requester approver responder auditor proxy
     ("get",  "/v1/requests",               [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("post", "/v1/requests",               [401, 401,    403,      OK,     403,      403,     403,  403]),
+    ("get",  "/v1/events",                 [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("get",  "/v1/requests/{id}",          [401, 401,    403,      OK,      OK,       OK,      OK,  403]),
     ("post", "/v1/requests/{id}/approve",  [401, 401,    403,     403,      OK,      403,     403,  403]),
     ("post", "/v1/requests/{id}/question", [401, 401,   403,     403,      OK,       OK,     403,  403]),

@@ -93,5 +93,6 @@ mod trail_chain;
 mod trail_heads;
 mod trail_heads_tls;
 mod waits;
+mod watch;
 mod whoami;
 mod wrapped_keys;

@@ -8,7 +8,7 @@ use axum::http::Request;
 use breakglass_api::trail::ServiceAction;
 use breakglass_api::{
     attempts, events, evidence, feed, heads, health, introspection, jwks, probe, problem, proxies,
-    request, revocation, scopes, session, token, trail, whoami,
+    request, revocation, scopes, session, token, trail, watch, whoami,
 };
 use breakglass_server::clock::parse_rfc3339;
 use breakglass_server::limits::{MAX_HEADS, MAX_LISTED_GRANTS, MAX_SCOPES};
@@ -270,6 +270,11 @@ async fn answers_have_the_members_that_it_describes() {
     let events = service.get("grace", "/v1/audit/events").await.ok();
     assert_ne!(events["events"], json!([]));
     document.check::<events::Events>("Events", &events);
+    let mut reader = crate::watch::Reader::open(&service, "grace", "", None).await;
+    service.pending().await;
+    let told = reader.next().await.unwrap().data;
+    document.check::<watch::WatchedEvent>("WatchedEvent", &told);
+    document.check::<watch::WatchedRequest>("WatchedRequest", &told["request"]);
     service.get("alice", "/v1/audit/service").await.refusal();
     crate::attempts::until(&service, |attempts| attempts.len() >= 2).await;
     let attempts = service.get("grace", "/v1/audit/attempts").await.ok();
