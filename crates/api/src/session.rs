@@ -40,11 +40,83 @@ pub struct AuthorizeQuery {
     pub account: Option<String>,
 }
 
-/// What a client sends to `POST /oauth2/token` (RFC 6749 sections 4.1.3 and 6). Fields that are not known are ignored, as the
+/// What a device sends to `POST /oauth2/device_authorization` (RFC 8628 section 3.1). Fields that are not known are ignored, as
+/// the RFC says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeviceAuthorizationRequest {
+    /// `breakglass-cli`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub client_id: Option<String>,
+    /// The identity provider, by its name in the configuration; without it the person chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub provider: Option<String>,
+    /// A level of sign-in of the provider's entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub level: Option<String>,
+    /// How many seconds ago the person may have authenticated by that level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub max_age: Option<u64>,
+    /// The account that has to sign in: another person is `access_denied`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub account: Option<String>,
+}
+
+/// The codes by which a person signs in for a device (RFC 8628 section 3.2). There is no `verification_uri_complete`: the code
+/// is typed by hand. Neither code is shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeviceAuthorization {
+    /// What the device polls `POST /oauth2/token` with.
+    pub device_code: String,
+    /// What the person types: `XXXX-XXXX`.
+    pub user_code: String,
+    /// The page on which to type it.
+    pub verification_uri: String,
+    /// How long both count, in seconds.
+    pub expires_in: i64,
+    /// How long the device waits between two polls, in seconds.
+    pub interval: i64,
+}
+
+impl fmt::Debug for DeviceAuthorization {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DeviceAuthorization")
+            .field("verification_uri", &self.verification_uri)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the page at `/device` sends: first the code that was typed, then what the person decides.
+#[derive(Clone, Default, Deserialize, ToSchema)]
+pub struct DeviceForm {
+    /// What shows that this page was opened in this browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub form: Option<String>,
+    /// The code that was typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub code: Option<String>,
+    /// The identity provider at which the person goes on to sign in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub provider: Option<String>,
+    /// `no`: the person did not start it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub answer: Option<String>,
+}
+
+/// What a client sends to `POST /oauth2/token` (RFC 6749 sections 4.1.3 and 6, RFC 8628 section 3.4). Fields that are not known are ignored, as the
 /// RFC says.
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct TokenRequest {
-    /// `authorization_code` or `refresh_token`.
+    /// `authorization_code`, `refresh_token` or `urn:ietf:params:oauth:grant-type:device_code`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub grant_type: Option<String>,
@@ -68,6 +140,10 @@ pub struct TokenRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub refresh_token: Option<String>,
+    /// The device code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub device_code: Option<String>,
 }
 
 /// The tokens of a session (RFC 6749 section 5.1). None is shown by `Debug`.
@@ -98,7 +174,7 @@ impl fmt::Debug for SessionTokens {
     }
 }
 
-/// A refusal of `POST /oauth2/token` (RFC 6749 section 5.2).
+/// A refusal of `POST /oauth2/token` or `POST /oauth2/device_authorization` (RFC 6749 section 5.2, RFC 8628 section 3.5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OAuthError {
     /// A word of the RFC, such as `invalid_grant`; `temporarily_unavailable` where the service cannot do it now.
@@ -119,6 +195,19 @@ words! {
         /// Its 12 hours are over.
         Over = "over",
     }
+}
+
+/// The two machines of a session that began by a device code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeviceSignIn {
+    /// The address of the device that asked for the code.
+    #[serde(deserialize_with = "nullable")]
+    #[schema(required = true)]
+    pub source: Option<String>,
+    /// The address of the browser in which the person signed in.
+    #[serde(deserialize_with = "nullable")]
+    #[schema(required = true)]
+    pub browser: Option<String>,
 }
 
 /// A session.
@@ -163,6 +252,10 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub factor: Option<SessionFactor>,
+    /// From where it was begun, where it was by a device code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub device: Option<DeviceSignIn>,
     /// Whether it is the one that asks.
     pub current: bool,
 }
@@ -219,11 +312,15 @@ pub struct AuthorizationServer {
     pub token_endpoint: String,
     /// Where tokens and sessions are ended.
     pub revocation_endpoint: String,
+    /// Where a device gets its codes (RFC 8628); nothing where no person may sign in so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub device_authorization_endpoint: Option<String>,
     /// The keys that prove break-glass tokens.
     pub jwks_uri: String,
     /// `code`.
     pub response_types_supported: Vec<String>,
-    /// `authorization_code` and `refresh_token`.
+    /// `authorization_code`, `refresh_token` and perhaps `urn:ietf:params:oauth:grant-type:device_code`.
     pub grant_types_supported: Vec<String>,
     /// `S256`.
     pub code_challenge_methods_supported: Vec<String>,

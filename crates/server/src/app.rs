@@ -20,7 +20,7 @@ use crate::probes::Probes;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::reload::Reloads;
-use crate::signin::{Providers, Refreshes, Seals};
+use crate::signin::{Providers, SignIns};
 use crate::store::Store;
 use crate::timekeeper::{Doubt, Timekeeper, TrustedMoment};
 use crate::tls::Endpoint;
@@ -41,9 +41,8 @@ struct Parts {
     sessions: LiveSessions,
     reloads: Reloads,
     randomness: Arc<Randomness>,
-    seals: Seals,
+    sign_ins: SignIns,
     provider_session_key: ProviderSessionKey,
-    refreshes: Refreshes,
     metrics: Metrics,
     feed: Feed,
     readiness: Readiness,
@@ -143,9 +142,8 @@ impl App {
             issuer,
             timekeeper,
             reloads: Reloads::new(now),
-            seals: Seals::new(&randomness),
+            sign_ins: SignIns::new(&randomness),
             provider_session_key,
-            refreshes: Refreshes::default(),
             randomness,
             metrics,
             feed,
@@ -185,22 +183,16 @@ impl App {
         self.setup().providers
     }
 
-    /// What seals the sign-ins that are under way.
+    /// The sign-ins that are under way.
     #[must_use]
-    pub fn seals(&self) -> &Seals {
-        &self.0.seals
+    pub fn sign_ins(&self) -> &SignIns {
+        &self.0.sign_ins
     }
 
     /// What seals the sessions at identity providers.
     #[must_use]
     pub fn provider_session_key(&self) -> &ProviderSessionKey {
         &self.0.provider_session_key
-    }
-
-    /// The questions about people's groups that are under way.
-    #[must_use]
-    pub fn refreshes(&self) -> &Refreshes {
-        &self.0.refreshes
     }
 
     /// Whose audit chains are whose.

@@ -52,6 +52,18 @@ pub const MAX_WAITS: usize = 6000;
 /// How long an authorization code counts, in seconds: a client on the same machine exchanges it at once.
 pub const CODE_S: i64 = 60;
 
+/// How long a device code counts, in seconds, with the sign-in and the first tokens.
+pub const DEVICE_CODE_S: i64 = 5 * 60;
+
+/// How long a device waits between two polls at first, in seconds, and by how much longer after each `slow_down`.
+pub const DEVICE_INTERVAL_S: i64 = 5;
+
+/// How many user codes may be typed in a minute: from one address, and in all. While 10 codes are under way all the time, an
+/// attacker who tries without a pause finds one in 16 years.
+pub const TYPED_CODES_PER_SOURCE: u32 = 30;
+/// See [`TYPED_CODES_PER_SOURCE`].
+pub const TYPED_CODES: u32 = 300;
+
 /// How long an access token of a session counts, in seconds.
 pub const ACCESS_TOKEN_S: i64 = 10 * 60;
 

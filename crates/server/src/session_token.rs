@@ -1,4 +1,4 @@
-//! The texts that clients of a session present: authorization codes, access tokens and refresh tokens. Each has 256 random
+//! The texts that clients of a session present: authorization codes, device codes, access tokens and refresh tokens. Each has 256 random
 //! bits, a prefix by which scanners for leaked secrets know it, and is kept as its SHA-256 alone.
 
 use base64::Engine as _;
@@ -10,6 +10,8 @@ use crate::random::Randomness;
 
 /// Before an authorization code.
 pub const CODE_PREFIX: &str = "breakglass_ac_";
+/// Before a device code.
+pub const DEVICE_CODE_PREFIX: &str = "breakglass_dc_";
 /// Before an access token.
 pub const ACCESS_PREFIX: &str = "breakglass_at_";
 /// Before a refresh token.
@@ -79,6 +81,12 @@ pub fn access_token(randomness: &Randomness) -> String {
 #[must_use]
 pub fn code(randomness: &Randomness) -> String {
     format!("{CODE_PREFIX}{}", URL_SAFE_NO_PAD.encode(randomness.bytes::<32>()))
+}
+
+/// A new device code.
+#[must_use]
+pub fn device_code(randomness: &Randomness) -> String {
+    format!("{DEVICE_CODE_PREFIX}{}", URL_SAFE_NO_PAD.encode(randomness.bytes::<32>()))
 }
 
 /// What is kept of a code or a token.

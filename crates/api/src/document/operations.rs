@@ -334,10 +334,35 @@ fn sessions() -> Vec<Operation> {
             "/oauth2/token",
             "exchange",
             Unauthenticated,
-            "A code, or a refresh token, for the tokens of a session. Errors are those of RFC 6749 section 5.2.",
+            "A code, a device code or a refresh token, for the tokens of a session. Errors are those of RFC 6749 section \
+             5.2 and RFC 8628 section 3.5.",
         )
         .asks_form::<session::TokenRequest>()
         .answers::<session::SessionTokens>(),
+        post(
+            "/oauth2/device_authorization",
+            "authorizeDevice",
+            Unauthenticated,
+            "The codes by which a person signs in for a device without a browser (RFC 8628). 429 where one address asked \
+             for too many.",
+        )
+        .asks_form::<session::DeviceAuthorizationRequest>()
+        .answers::<session::DeviceAuthorization>(),
+        get(
+            "/device",
+            "devicePage",
+            Unauthenticated,
+            "The page on which a person types the code of a device.",
+        )
+        .answers_text(),
+        post(
+            "/device",
+            "confirmDevice",
+            Unauthenticated,
+            "What that page sends: the code, and then whether the person goes on to sign in.",
+        )
+        .asks_form::<session::DeviceForm>()
+        .answers_text(),
         get(
             "/.well-known/oauth-authorization-server",
             "authorizationServer",

@@ -10,7 +10,9 @@ use breakglass_api::problem::Problem;
 use breakglass_api::request::{Approve, Ask, ListQuery, Nothing, ShowQuery, Why};
 use breakglass_api::revocation::Kill;
 use breakglass_api::scopes::ScopesQuery;
-use breakglass_api::session::{AuthorizeQuery, SessionsQuery, TokenRequest};
+use breakglass_api::session::{
+    AuthorizeQuery, DeviceAuthorizationRequest, DeviceForm, SessionsQuery, TokenRequest,
+};
 use breakglass_api::token::TokenForm;
 use breakglass_api::trail::AfterQuery;
 use breakglass_api::watch::WatchQuery;
@@ -60,6 +62,8 @@ fn a_member_that_the_service_does_not_know_is_refused() {
     // RFC 6749 sections 3.1 and 3.2: parameters that are not known are ignored.
     assert_eq!(reads::<AuthorizeQuery>(json!({})), (true, true));
     assert_eq!(reads::<TokenRequest>(json!({})), (true, true));
+    assert_eq!(reads::<DeviceAuthorizationRequest>(json!({})), (true, true));
+    assert_eq!(reads::<DeviceForm>(json!({})), (true, true));
     // RFC 7662 section 2.1 has other parameters, and a filter may be newer than the service.
     assert_eq!(reads::<TokenForm>(json!({ "token": "t" })), (true, true));
     let head = json!({ "chain": "c", "seq": 1, "hash": "h", "began": "b", "unknown": 1 });

@@ -126,6 +126,12 @@ verbs! {
     SignInCallback = "signInCallback": [Anybody];
     /// Get the tokens of a session for a code or a refresh token.
     Exchange = "exchange": [Anybody];
+    /// Get the codes by which a person signs in for a device.
+    AuthorizeDevice = "authorizeDevice": [Anybody];
+    /// See the page on which the code of a device is typed.
+    DevicePage = "devicePage": [Anybody];
+    /// Type the code of a device, and sign in for it or refuse it.
+    ConfirmDevice = "confirmDevice": [Anybody];
     /// Ask where people sign in.
     AuthorizationServer = "authorizationServer": [Anybody];
     /// Go to an identity provider's page for signing out.
@@ -184,6 +190,9 @@ impl Verb {
             | Verb::Authorize
             | Verb::SignInCallback
             | Verb::Exchange
+            | Verb::AuthorizeDevice
+            | Verb::DevicePage
+            | Verb::ConfirmDevice
             | Verb::AuthorizationServer => serves.people,
             verb => {
                 (serves.people && verb.is_for_people())

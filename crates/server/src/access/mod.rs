@@ -6,6 +6,7 @@
 
 pub mod approvers;
 pub mod callers;
+pub mod device;
 pub mod directory;
 pub mod near;
 pub mod policy;

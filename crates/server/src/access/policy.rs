@@ -144,8 +144,19 @@ impl<'a> Access<'a> {
     /// Whether `person` may approve `scope` for another person.
     #[must_use]
     pub fn may_approve(&self, person: &Person, scope: &Scope) -> Membership {
-        match self.directory.may_approve(&person.name) {
-            true => is_in_any(self.directory, &person.name, &scope.approvers),
+        self.approves_scope(&person.name, scope)
+    }
+
+    /// Whether the person called `name` may approve any scope for another person.
+    #[must_use]
+    pub fn approves_any(&self, name: &str) -> Membership {
+        let scopes = self.config.scopes.iter();
+        scopes.fold(Membership::No, |may, scope| may.or(self.approves_scope(name, scope)))
+    }
+
+    fn approves_scope(&self, name: &str, scope: &Scope) -> Membership {
+        match self.directory.may_approve(name) {
+            true => is_in_any(self.directory, name, &scope.approvers),
             false => Membership::No,
         }
     }

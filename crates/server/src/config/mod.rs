@@ -6,6 +6,7 @@
 
 mod accounts;
 mod check;
+mod device_sign_in;
 mod file_error;
 mod files;
 mod groups;
@@ -36,6 +37,8 @@ use breakglass_types::json::Json;
 use regex_lite::Regex;
 
 pub use accounts::{AccountEntry, Accounts, Attempt, NotSaid};
+pub use device_sign_in::DeviceSignIn;
+use device_sign_in::device_sign_in;
 pub use file_error::FileError;
 pub use files::{Files, Locations, file_names};
 pub use groups::GroupsByAudience;
@@ -133,6 +136,9 @@ object! {
         /// status from 500 on); at most a day, and at least `max_directory_age`. It is said on the trail, to the requester
         /// and to the approver.
         pub outage_directory_age: Option<i64> = optional("1h, or `max_directory_age` where that is more", parsed("duration", bounded_duration)),
+        /// Who may sign in by a [device code](approval-service.md#a-device-without-a-browser): `requesters` are people who
+        /// may approve no scope.
+        pub device_sign_in: DeviceSignIn = or("requesters", device_sign_in()),
         /// Who may ask about grants, read the feed of revocations and report the heads of audit chains, and
         /// nothing else.
         pub proxies: Vec<Arc<Proxy>> = or_none(list(object::<Proxy>().and_then(|one, _| Some(Arc::new(one))))),

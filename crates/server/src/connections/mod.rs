@@ -42,6 +42,7 @@ use http::{Peer, Versions};
 use io::Watched;
 pub use limits::{Limits, Times};
 pub use places::Caller;
+pub(crate) use places::network;
 use places::{Connection, Places};
 pub use registry::{Full, Known};
 pub use socket::Listener;

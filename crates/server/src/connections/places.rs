@@ -278,8 +278,8 @@ impl Drop for Connection {
     }
 }
 
-/// Who has one address of a network of IPv6 has all of it.
-fn network(address: IpAddr) -> IpAddr {
+/// The address by which a source is counted: a host that has one address of a network of IPv6 has all of it.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))

@@ -25,7 +25,7 @@ pub async fn refresh(app: &App, name: &str) {
     if !app.config().people.is_to_be_asked_for(name) {
         return;
     }
-    let (mut ended, turn) = app.refreshes().of(name);
+    let (mut ended, turn) = app.sign_ins().refreshes.of(name);
     if let Some(turn) = turn {
         let (app, name) = (app.clone(), name.to_owned());
         tokio::spawn(async move {

@@ -19,6 +19,7 @@
 //! kill        many grants are ended
 //! leave       a person has left: their requests and grants end
 //! sessions    a person signs in, goes on, and signs out
+//! device_tokens  a device takes the tokens of its session, once a person has signed in for it
 //! judged      a person's groups are asked for at the provider before they open anything
 //! groups_lost a person lost a group there: the grants that need it end
 //! watched     what happens, for those who may see it
@@ -29,6 +30,7 @@ mod activate;
 mod approve;
 mod cancel;
 mod deny;
+mod device_tokens;
 mod directory;
 mod discuss;
 mod find;
@@ -51,6 +53,7 @@ pub use activate::{TokenTaken, take_token};
 pub use approve::{Approval, Approved, approve};
 pub use cancel::cancel;
 pub use deny::deny;
+pub use device_tokens::begin_by_device;
 pub use directory::refresh;
 pub use discuss::{answer, question};
 pub use find::{grant, request};

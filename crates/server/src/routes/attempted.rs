@@ -34,6 +34,10 @@ struct Asked {
     certificate: Option<Arc<ClientCertificate>>,
 }
 
+/// In the extensions of an answer that is an error by its status alone, and that a client expects: it is no refusal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NotYet;
+
 pub(super) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let slot = CallerSlot::default();
     let extensions = request.extensions_mut();
@@ -49,6 +53,9 @@ pub(super) async fn observe(State(app): State<App>, mut request: Request, next: 
     // Where no endpoint asks who is calling.
     let headers = asked.endpoint.is_none().then(|| request.headers().clone());
     let response = next.run(request).await;
+    if response.extensions().get::<NotYet>().is_some() {
+        return response;
+    }
     let status = response.status();
     let reason = response.extensions().get::<Reason>().copied();
     let outcome = match (status.is_success(), reason) {

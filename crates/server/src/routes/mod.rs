@@ -88,7 +88,10 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
     let authorize = on.get(Verb::Authorize, oauth::authorize::handler).on(runtime);
     let callback = on.get(Verb::SignInCallback, oauth::callback::handler).on(runtime);
     let sign_out = on.get(Verb::SignOut, oauth::sign_out::handler).on(runtime);
+    let device = on.get(Verb::DevicePage, oauth::device::page::show);
+    let device = device.and(on.post(Verb::ConfirmDevice, oauth::device::page::sent)).on(runtime);
     let waits = Routes::default()
+        .route("/device", device)
         .route("/oauth2/authorize", authorize)
         .route("/signin/{provider}/callback", callback)
         .route("/signin/{provider}/logout", sign_out)
@@ -107,6 +110,8 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
     let verdicts = on.post(Verb::ProbeAnswers, probes::answers).max_body(probes::MAX_BODY);
     let confirm_held_ends = on.post(Verb::ConfirmHeldEnds, held_ends::confirm);
     let metadata = on.get(Verb::AuthorizationServer, oauth::metadata::handler);
+    let device_authorization =
+        on.post(Verb::AuthorizeDevice, oauth::device::authorization::handler);
     let answers = Routes::default()
         .route("/v1/requests/{id}/question", on.post(Verb::Question, discuss::question))
         .route("/v1/requests/{id}/answer", on.post(Verb::Answer, discuss::answer))
@@ -124,6 +129,7 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
         .route("/oauth2/introspect", on.post(Verb::Introspect, introspect::handler))
         .route("/oauth2/revoke", on.post(Verb::RevokeToken, oauth_revoke::handler))
         .route("/oauth2/token", on.post(Verb::Exchange, oauth::token::handler))
+        .route("/oauth2/device_authorization", device_authorization)
         .route("/.well-known/oauth-authorization-server", metadata)
         .route("/v1/whoami", on.get(Verb::WhoAmI, whoami::handler))
         .route("/v1/sessions", on.get(Verb::Sessions, sessions::list))

@@ -4,7 +4,7 @@ use axum::extract::{Extension, State};
 use axum::{Json, extract::ConnectInfo};
 use breakglass_api::Word;
 use breakglass_api::session::{
-    Session as View, SessionFactor, SessionState as Shown, Sessions, SessionsQuery,
+    DeviceSignIn, Session as View, SessionFactor, SessionState as Shown, Sessions, SessionsQuery,
 };
 use std::net::SocketAddr;
 
@@ -84,6 +84,9 @@ pub(super) fn view(
         end_reason: session.end_reason,
         level: session.factor.as_ref().map(|factor| factor.level.clone()),
         factor: session.factor.map(factor),
+        device: session
+            .device
+            .map(|device| DeviceSignIn { source: device.source, browser: device.browser }),
     }
 }
 

@@ -1,7 +1,11 @@
-//! Signing in at identity providers: the providers of a configuration, and the sign-ins that are under way.
+//! Signing in at identity providers: the providers of a configuration, and the sign-ins and device codes that are under way.
 
+pub mod devices;
+mod limiter;
 mod refreshes;
+mod state;
 mod under_way;
+pub mod user_code;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,8 +19,10 @@ use tokio::time::timeout;
 
 use crate::random::Randomness;
 
+pub use limiter::Limiter;
 pub use refreshes::Refreshes;
-pub use under_way::{Seals, UnderWay};
+pub use state::SignIns;
+pub use under_way::{ClientWaits, DeviceWaits, LeadsTo, Sealed, Seals, UnderWay};
 
 /// How many calls to providers there are at a time, of all sign-ins: each holds a thread.
 const CALLS: usize = 32;

@@ -78,8 +78,8 @@ pub use requests::Submission;
 pub use row::{ApprovalRow, Request};
 pub use service_trail::{Act, SERVICE};
 pub use sessions::{
-    Code, FactorRow, NewCode, NewSession, NewTokens, Presented, ProviderSessionRow, Session,
-    SessionEnd, SessionFilter, SessionState, code_context,
+    Code, DeviceRow, FactorRow, NewCode, NewSession, NewTokens, Presented, ProviderSessionRow,
+    Session, SessionEnd, SessionFilter, SessionState, code_context,
 };
 pub use spellings::Kind;
 pub use trail_head::TrailHead;

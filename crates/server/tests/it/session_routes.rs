@@ -88,7 +88,7 @@ fn claims(subject: &str, groups: &[&str]) -> Value {
 }
 
 /// Signs a person in at the only provider, and returns the client's answer.
-async fn sign_in(service: &Service, provider: &TestProvider, claims: Value) -> Answer {
+pub(crate) async fn sign_in(service: &Service, provider: &TestProvider, claims: Value) -> Answer {
     let begun = get(service, &authorize(&[]), None).await;
     let back = provider.sign_in(location(&begun), claims);
     get(service, &back, Some(&cookie(&begun))).await

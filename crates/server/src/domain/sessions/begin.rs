@@ -1,4 +1,5 @@
-//! A client exchanges its authorization code for the tokens of a session (RFC 6749 section 4.1.3, RFC 7636).
+//! A code makes a session: an authorization code (RFC 6749 section 4.1.3, RFC 7636), or a device code with which a person has
+//! signed in (RFC 8628 section 3.4).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,11 +11,14 @@ use super::at_provider;
 use super::end::end_reused;
 use super::refused::TokenRefused;
 use super::tokens::{Fresh, Tokens};
+use crate::access::device::check_device_sign_in_of;
 use crate::app::App;
+use crate::auth::live_sessions::SessionChange;
 use crate::clock::Moment;
+use crate::config::Digest;
 use crate::limits::SESSION_S;
 use crate::session_token::{RefreshToken, sha256};
-use crate::store::{Code, Happened, NewSession, ServiceAct, SessionEnd, code_context};
+use crate::store::{Change, Code, Happened, NewSession, ServiceAct, SessionEnd, code_context};
 
 /// What a client sends with its code.
 #[derive(Clone, Copy)]
@@ -62,6 +66,9 @@ pub async fn begin(app: &App, now: Moment, sent: &Exchange<'_>) -> Result<Tokens
     let unknown = || TokenRefused::Unknown("code");
     // A made-up one, or one with another verifier, costs no lock.
     let code = app.store().code(&digest).await?.ok_or_else(unknown)?;
+    if code.device.is_some() {
+        return Err(unknown());
+    }
     if code.session.is_none() {
         sent.check(now, &code)?;
     }
@@ -73,10 +80,66 @@ pub async fn begin(app: &App, now: Moment, sent: &Exchange<'_>) -> Result<Tokens
         end_reused(&alone, change, now, session, why, sent.source).await?;
         return Err(TokenRefused::Reused { what: "code", account: code.account });
     }
+    let by = By { client_source: sent.source, code: &digest };
+    start(app, now, alone, change, &code, &by).await
+}
+
+/// Begins the session of a device code with which a person has signed in, if the person may sign in so by what is known of
+/// them now. Of several requests with one code one gets the tokens.
+///
+/// # Errors
+/// [`TokenRefused`].
+pub(in crate::domain) async fn begin_by_device(
+    app: &App,
+    now: Moment,
+    digest: &Digest,
+    client: &str,
+    source: Option<&str>,
+) -> Result<Tokens, TokenRefused> {
+    let alone = app.sessions().change().await;
+    let mut change = app.store().change().await?;
+    let code = change.code(digest).await?.filter(|code| code.device.is_some());
+    let code = code.ok_or(TokenRefused::DeviceExpired)?;
+    if client != code.client {
+        return Err(TokenRefused::NotBound("client_id"));
+    }
+    if code.session.is_some() {
+        return Err(TokenRefused::DeviceTaken);
+    }
+    if now.seconds() >= code.expires_at {
+        return Err(TokenRefused::DeviceExpired);
+    }
+    if let Err(why) = check_device_sign_in_of(&app.config(), &code.account) {
+        return Err(TokenRefused::DeviceRefused {
+            why: why.to_string(),
+            account: Some(code.account),
+        });
+    }
+    let by = By { client_source: source, code: digest };
+    start(app, now, alone, change, &code, &by).await
+}
+
+/// By what a session begins.
+struct By<'a> {
+    /// The address of the client.
+    client_source: Option<&'a str>,
+    /// The SHA-256 of the code.
+    code: &'a Digest,
+}
+
+async fn start(
+    app: &App,
+    now: Moment,
+    alone: SessionChange<'_>,
+    mut change: Change,
+    code: &Code,
+    by: &By<'_>,
+) -> Result<Tokens, TokenRefused> {
     if app.config().people.account(&code.account).is_none() {
         let why = "its identity provider is not configured any more";
-        return Err(TokenRefused::Ended { why, account: code.account });
+        return Err(TokenRefused::Ended { why, account: code.account.clone() });
     }
+    let source = by.client_source;
     let refresh = RefreshToken::first(app.randomness());
     let handle_sha256 = refresh.handle_sha256();
     let ends_at = now.seconds().saturating_add(SESSION_S);
@@ -85,23 +148,19 @@ pub async fn begin(app: &App, now: Moment, sent: &Exchange<'_>) -> Result<Tokens
     // From now on it is the session's.
     let at_provider = code.provider_session.as_deref();
     let at_provider =
-        at_provider.and_then(|sealed| at_provider::open(app, &code_context(&digest), sealed));
+        at_provider.and_then(|sealed| at_provider::open(app, &code_context(by.code), sealed));
     let provider_session = at_provider.and_then(|session| at_provider::seal(app, &id, &session));
-    let new = NewSession {
-        id: &id,
-        source: sent.source,
-        handle_sha256,
-        provider_session,
-        tokens: fresh.kept,
-    };
-    let session = change.begin_session(now, &digest, &new).await?;
+    let new = NewSession { id: &id, source, handle_sha256, provider_session, tokens: fresh.kept };
+    let session = change.begin_session(now, by.code, &new).await?;
     let detail = json!({
-        "session": id, "account": session.account, "client": session.client, "source": sent.source,
+        "session": id, "account": session.account, "client": session.client, "source": source,
+        "device": session.device,
     });
     let actor = &session.account;
     let act = ServiceAct { actor, action: ServiceAction::SessionBegan, detail: &detail };
     change.record(now, &[Happened::Service(act)]).await?.commit().await?;
     alone.put(&session);
-    tracing::info!(session = id, account = session.account, source = sent.source, "session began");
+    let device = session.device.is_some();
+    tracing::info!(session = id, account = session.account, source, device, "session began");
     Ok(fresh.of(session))
 }

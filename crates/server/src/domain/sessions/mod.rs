@@ -15,6 +15,7 @@ mod refused;
 mod sign_in;
 mod tokens;
 
+pub(in crate::domain) use begin::begin_by_device;
 pub use begin::{Exchange, begin};
 pub(in crate::domain) use end::end_by_provider;
 pub use end::{end, end_by_token};
@@ -22,5 +23,5 @@ pub(in crate::domain) use load::entry;
 pub use load::load;
 pub use refresh::refresh;
 pub use refused::{SignInRefused, TokenRefused};
-pub use sign_in::{Binding, SaidGroups, SignedIn, sign_in};
+pub use sign_in::{Binding, DeviceBinding, SaidGroups, SignedIn, sign_in, sign_in_for_device};
 pub use tokens::Tokens;

@@ -1,5 +1,6 @@
 //! Why there is no session.
 
+use crate::access::device::DeviceRefused;
 use crate::store::StoreError;
 
 /// Why a person who signed in at a provider is not signed in here.
@@ -37,12 +38,18 @@ pub enum SignInRefused {
         /// The issuer of the known one.
         issuer: String,
     },
+    /// Not by a device code.
+    #[error(transparent)]
+    Device(#[from] DeviceRefused),
+    /// A person has signed in for this device before.
+    #[error("a person has signed in for this device already")]
+    DeviceDone,
     /// The database did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Why a client gets no tokens (`invalid_grant`, RFC 6749 section 5.2).
+/// Why a client gets no tokens (RFC 6749 section 5.2, RFC 8628 section 3.5).
 #[derive(Debug, thiserror::Error)]
 pub enum TokenRefused {
     /// There is no such code or refresh token.
@@ -73,7 +80,50 @@ pub enum TokenRefused {
         /// Whose it was.
         account: String,
     },
+    /// No person has signed in for the device yet.
+    #[error("no person has signed in for this device yet: ask again after the interval")]
+    DevicePending,
+    /// The same, and the device asks too often.
+    #[error("this device asks too often: wait 5 s longer from now on, between any two times")]
+    DeviceSlowDown,
+    /// The device code is over.
+    #[error(
+        "this device code is over, or is not known: it counts for 5 minutes and until the service is restarted; start \
+         again with `breakglass login --device`"
+    )]
+    DeviceExpired,
+    /// The device has its tokens.
+    #[error("this device code was used: start again with `breakglass login --device`")]
+    DeviceTaken,
+    /// The person said no, or may not sign in so.
+    #[error("{why}")]
+    DeviceRefused {
+        /// In words.
+        why: String,
+        /// Whose account it was, where that is known now.
+        account: Option<String>,
+    },
     /// The database did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl TokenRefused {
+    /// The word of the RFC.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            TokenRefused::DevicePending => "authorization_pending",
+            TokenRefused::DeviceSlowDown => "slow_down",
+            TokenRefused::DeviceExpired => "expired_token",
+            TokenRefused::DeviceRefused { .. } => "access_denied",
+            TokenRefused::Unknown(_)
+            | TokenRefused::NotBound(_)
+            | TokenRefused::CodeExpired
+            | TokenRefused::Reused { .. }
+            | TokenRefused::Ended { .. }
+            | TokenRefused::DeviceTaken => "invalid_grant",
+            TokenRefused::Store(_) => "server_error",
+        }
+    }
 }

@@ -8,12 +8,14 @@ use serde_json::json;
 use super::at_provider;
 use super::load::entry;
 use super::refused::SignInRefused;
+use crate::access::device::check_device_sign_in;
 use crate::app::App;
 use crate::clock::Moment;
-use crate::config::Config;
+use crate::config::{Config, Digest};
 use crate::domain::groups_lost;
+use crate::limits::CODE_S;
 use crate::session_token::{code as new_code, sha256};
-use crate::store::{Account, FactorRow, Happened, NewCode, ServiceAct, code_context};
+use crate::store::{Account, DeviceRow, FactorRow, Happened, NewCode, ServiceAct, code_context};
 use crate::text;
 
 /// What a provider said in which groups a person is.
@@ -96,44 +98,103 @@ pub async fn sign_in(
     who: &SignedIn,
     binding: Binding<'_>,
 ) -> Result<String, SignInRefused> {
-    let account = who.account(now);
-    check_name(&app.config(), &account.name)?;
     let code = new_code(app.randomness());
-    let code_sha256 = sha256(&code);
-    let bound_to = code_context(&code_sha256);
+    let account = who.account(now);
+    let new = NewCode {
+        sha256: sha256(&code),
+        account: &account.name,
+        client: binding.client,
+        redirect_uri: binding.redirect_uri,
+        code_challenge: binding.code_challenge,
+        factor: who.factor.as_ref(),
+        provider_session: None,
+        device: None,
+        expires_at: now.seconds().saturating_add(CODE_S),
+    };
+    keep(app, now, who, &account, &new).await?;
+    Ok(code)
+}
+
+/// A device code for which a person signs in.
+#[derive(Debug, Clone)]
+pub struct DeviceBinding<'a> {
+    /// The client.
+    pub client: &'a str,
+    /// The SHA-256 of the device code.
+    pub code: Digest,
+    /// Until when it counts.
+    pub ends_at: Moment,
+    /// The address that asked for it.
+    pub source: Option<String>,
+}
+
+/// Signs the person in for a device, which takes the tokens with its device code.
+///
+/// # Errors
+/// [`SignInRefused`], such as for a person who may approve, where such people may not sign in so.
+pub async fn sign_in_for_device(
+    app: &App,
+    now: Moment,
+    who: &SignedIn,
+    binding: &DeviceBinding<'_>,
+) -> Result<(), SignInRefused> {
+    let account = who.account(now);
+    let groups = account.groups.as_deref();
+    check_device_sign_in(&app.config(), &account.name, &account.provider, groups)?;
+    let device = DeviceRow { source: binding.source.clone(), browser: who.source.clone() };
+    let new = NewCode {
+        sha256: binding.code,
+        account: &account.name,
+        client: binding.client,
+        // No exchange of an authorization code brings these two.
+        redirect_uri: "",
+        code_challenge: "",
+        factor: who.factor.as_ref(),
+        provider_session: None,
+        device: Some(&device),
+        expires_at: binding.ends_at.seconds(),
+    };
+    keep(app, now, who, &account, &new).await
+}
+
+/// Keeps what the provider said of the person, and the code with the session at the provider: on the trail.
+async fn keep(
+    app: &App,
+    now: Moment,
+    who: &SignedIn,
+    account: &Account,
+    new: &NewCode<'_>,
+) -> Result<(), SignInRefused> {
+    check_name(&app.config(), &account.name)?;
     let at_provider = who.at_provider.as_ref();
     let provider_session =
-        at_provider.and_then(|session| at_provider::seal(app, &bound_to, session));
+        at_provider.and_then(|session| at_provider::seal(app, &code_context(&new.sha256), session));
     let alone = app.sessions().change().await;
     let mut change = app.store().change().await?;
     let is_it = |known: &Account| {
         (&known.name, &known.provider, &known.issuer, &known.subject)
             == (&account.name, &account.provider, &account.issuer, &account.subject)
     };
-    if let Some(other) = change.accounts_like(&account).await?.into_iter().find(|one| !is_it(one)) {
+    if let Some(other) = change.accounts_like(account).await?.into_iter().find(|one| !is_it(one)) {
         change.abandon().await?;
         return Err(SignInRefused::OtherAccount {
-            name: account.name,
+            name: account.name.clone(),
             known: other.name,
             issuer: other.issuer,
         });
     }
+    if change.code(&new.sha256).await?.is_some() {
+        change.abandon().await?;
+        return Err(SignInRefused::DeviceDone);
+    }
     let before = change.account(&account.name).await?;
-    change.keep_account(&account).await?;
-    let lost = groups_lost::judge(app, &mut change, now, &account, before.as_ref()).await?;
-    let new = NewCode {
-        sha256: code_sha256,
-        account: &account.name,
-        client: binding.client,
-        redirect_uri: binding.redirect_uri,
-        code_challenge: binding.code_challenge,
-        factor: who.factor.as_ref(),
-        provider_session,
-    };
-    change.keep_code(now, &new).await?;
+    change.keep_account(account).await?;
+    let lost = groups_lost::judge(app, &mut change, now, account, before.as_ref()).await?;
+    change.keep_code(&NewCode { provider_session, ..new.clone() }).await?;
     let detail = json!({
-        "account": account.name, "provider": account.provider, "client": binding.client, "source": who.source,
+        "account": account.name, "provider": account.provider, "client": new.client, "source": who.source,
         "groups": account.groups, "groups_unknown": account.groups_unknown, "factor": who.factor,
+        "device": new.device,
     });
     let act = ServiceAct { actor: &account.name, action: ServiceAction::SignedIn, detail: &detail };
     let mut happened = vec![Happened::Service(act)];
@@ -141,7 +202,7 @@ pub async fn sign_in(
     let recorded = change.record(now, &happened).await?;
     // Before the commit, so that no grant is made by the answer of before after its end was judged. An account that is then not
     // kept has no session, and is of no use to a caller.
-    app.accounts().put(entry(&account));
+    app.accounts().put(entry(account));
     if let Err(cause) = recorded.commit().await {
         before.iter().for_each(|before| app.accounts().put(entry(before)));
         return Err(cause.into());
@@ -152,9 +213,10 @@ pub async fn sign_in(
         account = account.name,
         provider = account.provider,
         source = who.source,
+        device = new.device.is_some(),
         "signed in"
     );
-    Ok(code)
+    Ok(())
 }
 
 /// The name is one that the rest of the service takes, and no listed caller has one that looks like it.

@@ -7,33 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Query, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use breakglass_api::session::AuthorizeQuery;
-use breakglass_identity::{Provider, ProviderError, SignInRequest};
-use breakglass_types::limits::MAX_NAME_BYTES;
+use breakglass_identity::Provider;
 use url::form_urlencoded::Serializer;
 
 use super::client::{CLIENT_ID, ClientRedirect, REDIRECT_URI, is_redirect_uri, redirect};
-use super::cookie::set_cookie;
-use super::{base, instant, page, path_of, providers};
+use super::provider::{ToProvider, Wrong, account, level};
+use super::{page, providers};
 use crate::app::App;
-use crate::signin::{Providers, UnderWay};
+use crate::signin::{ClientWaits, LeadsTo, Providers};
 
 /// The longest `state` of a client, in bytes: it goes into the cookie.
 const MAX_STATE: usize = 512;
 
 /// The longest `login_hint`, in bytes.
 const MAX_HINT: usize = 256;
-
-/// The longest `account`, in bytes: a provider's name and a subject.
-const MAX_ACCOUNT: usize = 2 * MAX_NAME_BYTES;
-
-/// How long ago a person may have authenticated where a level is asked for and no `max_age`.
-const MAX_AGE: Duration = Duration::from_secs(5 * 60);
-
-/// What is wrong with a question, for the client: a word of the RFC, and in words.
-type Wrong = (&'static str, String);
 
 pub(in crate::routes) async fn handler(State(app): State<App>, uri: Uri) -> Response {
     let providers = match providers(&app) {
@@ -129,7 +119,7 @@ impl Asked {
         if query.login_hint.as_ref().is_some_and(|hint| hint.len() > MAX_HINT) {
             return Err(wrong(format!("login_hint: expected at most {MAX_HINT} bytes")));
         }
-        let account = account(query)?;
+        let account = account(query.account.as_deref(), query.provider.as_deref())?;
         let wanted = query.provider.as_deref().or(account.map(|(provider, _)| provider));
         let mut names = providers.names();
         let name = match (wanted, names.next(), names.next()) {
@@ -142,7 +132,7 @@ impl Asked {
         };
         Ok(Some(Asked {
             provider: Arc::clone(provider),
-            level: level(provider, query)?,
+            level: level(provider, query.level.as_deref(), query.max_age)?,
             person: account.map(|(_, subject)| subject.to_owned()),
             login_hint: query.login_hint.clone(),
             redirect_uri: redirect_uri.to_owned(),
@@ -152,80 +142,21 @@ impl Asked {
     }
 
     async fn begin(self, app: &App, providers: &Providers) -> Result<Response, Wrong> {
-        let config = app.config();
-        let callback = format!("{}{}", base(&config.issuer), self.provider.entry().callback_path());
-        let (level, person, now) = (self.level, self.person, instant(app.now()));
-        let begun = providers.ask(&self.provider, move |provider| {
-            let level = level.as_ref().map(|(name, max_age)| (name.as_str(), *max_age));
-            let person = person.as_deref();
-            provider.begin(&SignInRequest { redirect_uri: &callback, level, person }, now)
-        });
-        let unavailable = |why: String| ("temporarily_unavailable", why);
-        let begun = begun.await.map_err(|busy| unavailable(busy.to_string()))?;
-        let (mut url, sign_in) = begun.map_err(|error| failed(&error))?;
-        if let Some(hint) = &self.login_hint {
-            url.query_pairs_mut().append_pair("login_hint", hint);
-        }
-        let within = self.provider.entry().sign_in_within.as_secs();
-        let path = format!("{}{}", path_of(&config.issuer), self.provider.entry().callback_path());
-        let under_way = UnderWay {
-            sign_in,
+        let leads_to = LeadsTo::Client(ClientWaits {
             redirect_uri: self.redirect_uri,
             code_challenge: self.code_challenge,
             state: self.state,
+        });
+        let asked = ToProvider {
+            provider: self.provider,
+            level: self.level,
+            person: self.person,
+            login_hint: self.login_hint,
+            leads_to,
         };
-        let sealed = app.seals().seal(&under_way, app.randomness());
-        let sealed =
-            sealed.ok_or_else(|| unavailable("the service cannot seal the sign-in".to_owned()))?;
-        let cookie = set_cookie(&config.issuer, &sealed, &path, within);
+        let (url, cookie) = asked.begin(app, providers).await?;
         let mut response = redirect(url.as_str());
-        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-            response.headers_mut().insert(header::SET_COOKIE, cookie);
-        }
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
         Ok(response)
     }
-}
-
-/// The provider and the subject of the account that must come back.
-fn account(query: &AuthorizeQuery) -> Result<Option<(&str, &str)>, Wrong> {
-    let wrong = |text: String| ("invalid_request", text);
-    let Some(account) = query.account.as_deref() else { return Ok(None) };
-    let parts = account.split_once(':').filter(|_| account.len() <= MAX_ACCOUNT);
-    let Some((provider, subject)) = parts.filter(|(_, subject)| !subject.is_empty()) else {
-        let text = "account: expected '<provider>:<subject>', as the tokens of the session name it";
-        return Err(wrong(text.to_owned()));
-    };
-    match query.provider.as_deref() {
-        Some(other) if other != provider => {
-            Err(wrong(format!("account: expected one of the provider '{other}'")))
-        }
-        _ => Ok(Some((provider, subject))),
-    }
-}
-
-/// The level that is asked for, which the provider's entry must have.
-fn level(provider: &Provider, query: &AuthorizeQuery) -> Result<Option<(String, Duration)>, Wrong> {
-    let wrong = |text: String| ("invalid_request", text);
-    let Some(name) = &query.level else {
-        return match query.max_age {
-            Some(_) => Err(wrong("max_age: expected with 'level' only".to_owned())),
-            None => Ok(None),
-        };
-    };
-    let levels = &provider.entry().levels;
-    if !levels.contains_key(name) {
-        let names: Vec<&str> = levels.keys().map(String::as_str).collect();
-        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        let provider = &provider.entry().name;
-        return Err(wrong(format!(
-            "level: expected a level of the provider '{provider}', which has: {names}"
-        )));
-    }
-    Ok(Some((name.clone(), query.max_age.map_or(MAX_AGE, Duration::from_secs))))
-}
-
-/// What to say of a provider that could not be asked.
-fn failed(error: &ProviderError) -> Wrong {
-    tracing::warn!(%error, "no sign-in could be begun");
-    ("temporarily_unavailable", error.to_string())
 }

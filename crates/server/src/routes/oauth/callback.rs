@@ -1,6 +1,7 @@
 //! `GET /signin/{provider}/callback`: the browser comes back from an identity provider.
 //!
-//! What cannot be of a sign-in that this browser began is a page with 400; everything else goes to the client that waits.
+//! What cannot be of a sign-in that this browser began is a page with 400; everything else goes to the client that waits, or
+//! is a page where a device waits.
 
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -8,15 +9,14 @@ use axum::response::{IntoResponse as _, Response};
 use breakglass_identity::{Callback, Factor, Groups, ProviderError, SignInError, SignedIn};
 
 use super::client::{CLIENT_ID, ClientRedirect};
-use super::cookie::{cookie, set_cookie};
-use super::{instant, page, path_of, providers, source};
+use super::cookie::Cookie;
+use super::not_let_in::{not_let_in, noted};
+use super::provider::Wrong;
+use super::{device, instant, page, path_of, providers, source};
 use crate::app::App;
-use crate::auth::identity::RefusedCaller;
 use crate::clock::Moment;
-use crate::domain::sessions::{self, Binding, SaidGroups, SignInRefused};
-use crate::evidence::CallerKind;
-use crate::problem::{Problem, Reason};
-use crate::signin::UnderWay;
+use crate::domain::sessions::{self, Binding, SaidGroups};
+use crate::signin::{ClientWaits, LeadsTo, UnderWay};
 use crate::store::FactorRow;
 
 pub(in crate::routes) async fn handler(
@@ -34,76 +34,70 @@ pub(in crate::routes) async fn handler(
             "This service knows no identity provider of this name. Start again with `breakglass login`.",
         );
     };
-    let refused = |text: &str| page::failure(StatusCode::BAD_REQUEST, text);
+    let unusable = |text: &str| page::failure(StatusCode::BAD_REQUEST, text);
     let callback = match Callback::from_query(request.uri().query().unwrap_or_default()) {
         Ok(callback) => callback,
-        Err(error) => return refused(&format!("{error}. Start again with `breakglass login`.")),
+        Err(error) => return unusable(&format!("{error}. Start again with `breakglass login`.")),
     };
-    let under_way = cookie(request.headers()).and_then(|sealed| app.seals().open(sealed));
+    let under_way = Cookie::SignIn.find(request.headers());
+    let under_way = under_way.and_then(|sealed| app.sign_ins().seals.open(sealed));
     // Also where the browser comes to the path of another provider than it was sent to.
     let is_its =
         |one: &UnderWay| one.sign_in.provider() == name && one.sign_in.state() == callback.state;
     let Some(under_way) = under_way.filter(is_its) else {
-        return refused(
+        return unusable(
             "This browser did not begin this sign-in, began another one after it, or took too long; or the service was \
              restarted meanwhile. Start again with `breakglass login`.",
         );
     };
     let config = app.config();
-    let UnderWay { sign_in, redirect_uri, code_challenge, state } = under_way;
-    let client = ClientRedirect { uri: &redirect_uri, state: Some(&state), issuer: &config.issuer };
+    let UnderWay { sign_in, leads_to } = under_way;
     let source = source(request.extensions());
     let now = app.now();
     let finished =
         providers.ask(provider, move |provider| provider.finish(sign_in, &callback, instant(now)));
-    let mut response = match finished.await {
-        Err(busy) => client.error("temporarily_unavailable", &busy.to_string()),
+    let finished = match finished.await {
+        Err(busy) => Err(("temporarily_unavailable", busy.to_string())),
         Ok(Err(error)) => {
             tracing::warn!(provider = name, source, %error, "not signed in");
-            client.error(word(&error), &error.to_string())
+            Err((word(&error), error.to_string()))
         }
-        Ok(Ok(signed_in)) => {
-            let binding = Binding {
-                client: CLIENT_ID,
-                redirect_uri: &redirect_uri,
-                code_challenge: &code_challenge,
-            };
-            let who = said(signed_in, source);
-            match sessions::sign_in(&app, app.now(), &who, binding).await {
-                Ok(code) => client.code(&code),
-                Err(why) => not_let_in(&client, &who, why),
-            }
-        }
+        Ok(Ok(signed_in)) => Ok(said(signed_in, source)),
+    };
+    let mut response = match leads_to {
+        LeadsTo::Client(waits) => client_answer(&app, &waits, finished).await,
+        LeadsTo::Device(waits) => device::finish::page(&app, &waits, finished).await,
     };
     // It was good for one answer.
     let path = format!("{}{}", path_of(&config.issuer), provider.entry().callback_path());
-    if let Ok(cookie) = HeaderValue::from_str(&set_cookie(&config.issuer, "", &path, 0)) {
+    let cleared = Cookie::SignIn.set(&config.issuer, "", &path, 0);
+    if let Ok(cookie) = HeaderValue::from_str(&cleared) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
 }
 
-/// The answer to a person who signed in there, and is not let in here: it is noted as a refusal of a known caller.
-fn not_let_in(
-    client: &ClientRedirect<'_>,
-    who: &sessions::SignedIn,
-    why: SignInRefused,
+/// Sends the browser to the client, with a code or an error.
+async fn client_answer(
+    app: &App,
+    waits: &ClientWaits,
+    finished: Result<sessions::SignedIn, Wrong>,
 ) -> Response {
-    let description = why.to_string();
-    if let SignInRefused::Store(error) = why {
-        let reason = Problem::from(error).reason();
-        return client.error("temporarily_unavailable", reason.title());
+    let config = app.config();
+    let ClientWaits { redirect_uri, code_challenge, state } = waits;
+    let client = ClientRedirect { uri: redirect_uri, state: Some(state), issuer: &config.issuer };
+    let who = match finished {
+        Ok(who) => who,
+        Err((error, description)) => return client.error(error, &description),
+    };
+    let binding = Binding { client: CLIENT_ID, redirect_uri, code_challenge };
+    match sessions::sign_in(app, app.now(), &who, binding).await {
+        Ok(code) => client.code(&code),
+        Err(why) => {
+            let (error, description) = not_let_in(&who, why);
+            noted(&who, error, client.error(error, &description))
+        }
     }
-    tracing::warn!(
-        account = who.name(),
-        source = who.source,
-        cause = description,
-        "sign-in refused"
-    );
-    let mut response = client.error("access_denied", &description);
-    response.extensions_mut().insert(Reason::SignInRefused);
-    response.extensions_mut().insert(RefusedCaller((CallerKind::Person, who.name())));
-    response
 }
 
 /// The error's word: of RFC 6749 section 4.1.2.1, or of OpenID Connect.

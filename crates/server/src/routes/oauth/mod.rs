@@ -7,18 +7,25 @@
 //! client   -> POST /oauth2/token                   -> session: access token and refresh token
 //! ```
 //!
+//! A device without a browser gets two codes at `POST /oauth2/device_authorization` (RFC 8628). A person types one of them at
+//! `/device`, in a browser elsewhere, and goes on to the provider from there; the device polls the token endpoint with the
+//! other ([`device`]).
+//!
 //! Without `[[identity_providers]]` none of it exists: 404.
 
 pub(super) mod authorize;
 pub(super) mod callback;
 mod client;
 mod cookie;
+pub(super) mod device;
 pub(super) mod metadata;
+mod not_let_in;
 mod page;
+mod provider;
 pub(super) mod sign_out;
 pub(super) mod token;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::ConnectInfo;
@@ -44,8 +51,11 @@ fn providers(app: &App) -> Result<Arc<Providers>, Problem> {
 
 /// The address of the client, where the connection's side said it.
 pub(super) fn source(extensions: &Extensions) -> Option<String> {
-    let address = extensions.get::<ConnectInfo<SocketAddr>>();
-    address.map(|ConnectInfo(address)| address.ip().to_string())
+    address(extensions).map(|address| address.to_string())
+}
+
+fn address(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
 }
 
 /// The issuer without a slash at its end.

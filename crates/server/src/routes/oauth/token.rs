@@ -1,4 +1,5 @@
-//! `POST /oauth2/token`: a code, or a refresh token, for the tokens of a session (RFC 6749 sections 4.1.3, 5 and 6).
+//! `POST /oauth2/token`: a code, a device code or a refresh token, for the tokens of a session (RFC 6749 sections 4.1.3, 5 and 6;
+//! RFC 8628 section 3.4).
 
 use axum::Json;
 use axum::extract::rejection::FormRejection;
@@ -7,16 +8,18 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use breakglass_api::session::{OAuthError, SessionTokens, TokenRequest};
 
+use super::super::attempted::NotYet;
 use super::client::{CLIENT_ID, described};
-use super::{providers, source};
+use super::{device, providers, source};
 use crate::app::App;
 use crate::auth::identity::RefusedCaller;
 use crate::clock::{Moment, written};
+use crate::domain::begin_by_device;
 use crate::domain::sessions::{self, Exchange, TokenRefused, Tokens};
 use crate::evidence::CallerKind;
 use crate::problem::{Problem, Reason};
 
-const NO_STORE: [(HeaderName, &str); 2] =
+pub(super) const NO_STORE: [(HeaderName, &str); 2] =
     [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
 
 pub(in crate::routes) async fn handler(State(app): State<App>, request: Request) -> Response {
@@ -58,10 +61,17 @@ pub(in crate::routes) async fn handler(State(app): State<App>, request: Request)
             };
             sessions::refresh(&app, now, token, CLIENT_ID, source).await
         }
+        Some(device::GRANT_TYPE) => {
+            let Some(code) = &form.device_code else {
+                return wrong("invalid_request", "expected 'device_code'");
+            };
+            begin_by_device(&app, now, code, CLIENT_ID, source).await
+        }
         _ => {
             return wrong(
                 "unsupported_grant_type",
-                "grant_type: expected 'authorization_code' or 'refresh_token'",
+                "grant_type: expected 'authorization_code', 'refresh_token' or \
+                 'urn:ietf:params:oauth:grant-type:device_code'",
             );
         }
     };
@@ -85,35 +95,46 @@ fn view(tokens: Tokens) -> SessionTokens {
 }
 
 fn refused(why: TokenRefused) -> Response {
-    let description = why.to_string();
-    let account = match why {
+    let (word, description) = (why.word(), why.to_string());
+    let (reason, account) = match why {
         TokenRefused::Store(error) => {
             let reason = Problem::from(error).reason();
             let status = StatusCode::from_u16(reason.status());
-            let word =
-                if reason.status() == 503 { "temporarily_unavailable" } else { "server_error" };
+            let word = if reason.status() == 503 { "temporarily_unavailable" } else { word };
             return error_of(
                 status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
                 word,
                 reason.title(),
             );
         }
-        TokenRefused::Reused { account, .. } | TokenRefused::Ended { account, .. } => Some(account),
-        TokenRefused::Unknown(_) | TokenRefused::NotBound(_) | TokenRefused::CodeExpired => None,
+        TokenRefused::Reused { account, .. } | TokenRefused::Ended { account, .. } => {
+            (Reason::SessionEnded, Some(account))
+        }
+        TokenRefused::DeviceRefused { account, .. } => (Reason::SignInRefused, account),
+        TokenRefused::Unknown(_)
+        | TokenRefused::NotBound(_)
+        | TokenRefused::CodeExpired
+        | TokenRefused::DevicePending
+        | TokenRefused::DeviceSlowDown
+        | TokenRefused::DeviceExpired
+        | TokenRefused::DeviceTaken => (Reason::InvalidRequest, None),
     };
-    let mut response = wrong("invalid_grant", &description);
+    let mut response = wrong(word, &description);
+    if word == "authorization_pending" {
+        response.extensions_mut().insert(NotYet);
+    }
     if let Some(account) = account {
-        response.extensions_mut().insert(Reason::SessionEnded);
+        response.extensions_mut().insert(reason);
         response.extensions_mut().insert(RefusedCaller((CallerKind::Person, account)));
     }
     response
 }
 
-fn wrong(error: &str, description: &str) -> Response {
+pub(super) fn wrong(error: &str, description: &str) -> Response {
     error_of(StatusCode::BAD_REQUEST, error, description)
 }
 
-fn error_of(status: StatusCode, error: &str, description: &str) -> Response {
+pub(super) fn error_of(status: StatusCode, error: &str, description: &str) -> Response {
     let body = OAuthError { error: error.to_owned(), error_description: described(description) };
     (status, NO_STORE, Json(body)).into_response()
 }

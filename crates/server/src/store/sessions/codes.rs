@@ -2,10 +2,10 @@
 
 use sqlx::types::Json;
 
-use super::{FactorRow, NewTokens, Session};
+use super::{DeviceRow, FactorRow, NewTokens, Session};
 use crate::clock::Moment;
 use crate::config::Digest;
-use crate::limits::{CODE_S, SESSION_S};
+use crate::limits::SESSION_S;
 use crate::store::{Change, Store, StoreError, exactly_one};
 
 /// What an authorization code is made of.
@@ -25,6 +25,10 @@ pub struct NewCode<'a> {
     pub factor: Option<&'a FactorRow>,
     /// The session at the provider, sealed for [`code_context`](super::code_context).
     pub provider_session: Option<Vec<u8>>,
+    /// From where, where it is a device code.
+    pub device: Option<&'a DeviceRow>,
+    /// Until when it counts, in seconds.
+    pub expires_at: i64,
 }
 
 /// An authorization code as the database has it.
@@ -41,6 +45,9 @@ pub struct Code {
     /// How the person authenticated.
     #[sqlx(json(nullable))]
     pub factor: Option<FactorRow>,
+    /// From where, where it is a device code.
+    #[sqlx(json(nullable))]
+    pub device: Option<DeviceRow>,
     /// Until when it counts, in seconds.
     pub expires_at: i64,
     /// The session that it made.
@@ -65,15 +72,15 @@ pub struct NewSession<'a> {
 }
 
 impl Change {
-    /// Keeps a code, for [`CODE_S`].
+    /// Keeps a code.
     ///
     /// # Errors
     /// [`StoreError`] if the database refuses it.
-    pub async fn keep_code(&mut self, now: Moment, code: &NewCode<'_>) -> Result<(), StoreError> {
+    pub async fn keep_code(&mut self, code: &NewCode<'_>) -> Result<(), StoreError> {
         let result = sqlx::query(
-            "INSERT INTO authorization_codes (sha256, account, client, redirect_uri, code_challenge, factor, expires_at,
-                 provider_session)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO authorization_codes (sha256, account, client, redirect_uri, code_challenge, factor, device,
+                 expires_at, provider_session)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )
         .bind(code.sha256.as_slice())
         .bind(code.account)
@@ -81,7 +88,8 @@ impl Change {
         .bind(code.redirect_uri)
         .bind(code.code_challenge)
         .bind(code.factor.map(Json))
-        .bind(now.seconds().saturating_add(CODE_S))
+        .bind(code.device.map(Json))
+        .bind(code.expires_at)
         .bind(code.provider_session.as_deref())
         .execute(&mut *self.0)
         .await?;
@@ -107,9 +115,9 @@ impl Change {
         new: &NewSession<'_>,
     ) -> Result<Session, StoreError> {
         let result = sqlx::query(
-            "INSERT INTO sessions (id, account, client, source, factor, began_at, ends_at, used_at, handle_sha256,
+            "INSERT INTO sessions (id, account, client, source, factor, device, began_at, ends_at, used_at, handle_sha256,
                  refresh_sha256, access_sha256, access_expires_at, provider_session)
-             SELECT ?1, account, client, ?2, factor, ?3, ?4, ?3, ?5, ?6, ?7, ?8, ?10
+             SELECT ?1, account, client, ?2, factor, device, ?3, ?4, ?3, ?5, ?6, ?7, ?8, ?10
              FROM authorization_codes WHERE sha256 = ?9",
         )
         .bind(new.id)
@@ -138,7 +146,7 @@ impl Change {
 }
 
 const SELECT: &str =
-    "SELECT account, client, redirect_uri, code_challenge, factor, expires_at, session, provider_session
+    "SELECT account, client, redirect_uri, code_challenge, factor, device, expires_at, session, provider_session
      FROM authorization_codes WHERE sha256 = ?1";
 
 impl Store {

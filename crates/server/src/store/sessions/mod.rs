@@ -15,9 +15,20 @@ pub use rotation::NewTokens;
 
 pub use crate::factor::FactorRow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Moment;
 use crate::config::Digest;
 use crate::limits::{REFRESH_BEFORE_MS, REFRESH_GRACE_MS, SESSION_IDLE_S};
+
+/// The two machines of a session that began by a device code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRow {
+    /// The address of the device that asked for the code.
+    pub source: Option<String>,
+    /// The address of the browser in which the person signed in.
+    pub browser: Option<String>,
+}
 
 /// A session as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -33,6 +44,9 @@ pub struct Session {
     /// How the person authenticated, where a level was asked for.
     #[sqlx(json(nullable))]
     pub factor: Option<FactorRow>,
+    /// From where it was begun, where it was by a device code.
+    #[sqlx(json(nullable))]
+    pub device: Option<DeviceRow>,
     /// When it began, in seconds.
     pub began_at: i64,
     /// When it ends at the latest.
@@ -58,7 +72,7 @@ pub struct Session {
 macro_rules! select_sessions {
     ($rest:literal) => {
         concat!(
-            "SELECT id, account, client, source, factor, began_at, ends_at, used_at, ended_at, ended_by, end_reason,
+            "SELECT id, account, client, source, factor, device, began_at, ends_at, used_at, ended_at, ended_by, end_reason,
                  refresh_sha256, previous_refresh_sha256, previous_used_at_ms, access_sha256, access_expires_at,
                  previous_access_sha256, previous_access_expires_at
              FROM sessions ",

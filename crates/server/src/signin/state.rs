@@ -1,0 +1,32 @@
+//! What the process keeps of sign-ins that are under way: in memory alone, so that strangers cost no row.
+
+use super::devices::Devices;
+use super::{Limiter, Refreshes, Seals};
+use crate::limits::{TYPED_CODES, TYPED_CODES_PER_SOURCE};
+use crate::random::Randomness;
+
+/// All of it. It is the process's, and no configuration's: a reload leaves it as it is.
+#[derive(Debug)]
+pub struct SignIns {
+    /// What seals the sign-ins that browsers keep.
+    pub seals: Seals,
+    /// The questions about people's groups.
+    pub refreshes: Refreshes,
+    /// The device codes.
+    pub devices: Devices,
+    /// How often a person may type the code of a device.
+    pub typed_codes: Limiter,
+}
+
+impl SignIns {
+    /// None yet.
+    #[must_use]
+    pub fn new(randomness: &Randomness) -> SignIns {
+        SignIns {
+            seals: Seals::new(randomness),
+            refreshes: Refreshes::default(),
+            devices: Devices::default(),
+            typed_codes: Limiter::new(TYPED_CODES_PER_SOURCE, TYPED_CODES),
+        }
+    }
+}
