@@ -39,8 +39,9 @@ pub(in crate::routes) async fn handler(
         Ok(callback) => callback,
         Err(error) => return unusable(&format!("{error}. Start again with `breakglass login`.")),
     };
-    let under_way = Cookie::SignIn.find(request.headers());
-    let under_way = under_way.and_then(|sealed| app.sign_ins().seals.open(sealed));
+    let config = app.config();
+    let under_way = Cookie::SignIn.find(&config.issuer, request.headers());
+    let under_way = under_way.and_then(|sealed| app.sign_ins().seals.open(&sealed));
     // Also where the browser comes to the path of another provider than it was sent to.
     let is_its =
         |one: &UnderWay| one.sign_in.provider() == name && one.sign_in.state() == callback.state;
@@ -50,7 +51,6 @@ pub(in crate::routes) async fn handler(
              restarted meanwhile. Start again with `breakglass login`.",
         );
     };
-    let config = app.config();
     let UnderWay { sign_in, leads_to } = under_way;
     let source = source(request.extensions());
     let now = app.now();

@@ -46,7 +46,7 @@ impl Page {
     /// What came with a form; nothing where it is not of a page that this browser opened in time.
     pub(super) fn read(app: &App, now: Moment, headers: &HeaderMap, form: &str) -> Option<Page> {
         let page: Page = app.sign_ins().seals.open(form)?;
-        let browser = sha256(Cookie::Device.find(headers)?);
+        let browser = sha256(&Cookie::Device.find(&app.config().issuer, headers)?);
         let is_young = (0..MAX_AGE_S).contains(&now.seconds().saturating_sub(page.made_at));
         (page.browser == browser && is_young).then_some(page)
     }
@@ -62,12 +62,12 @@ impl Page {
 /// What this browser has in its cookie, or a new one. It is kept where it is there, so that a person who begins again, in the
 /// same browser, goes on with a code that it has confirmed.
 pub(super) fn browser(app: &App, headers: &HeaderMap) -> String {
-    let is_ours = |value: &&str| {
+    let is_ours = |value: &String| {
         value.len() == COOKIE_LENGTH
             && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     let new = || URL_SAFE_NO_PAD.encode(app.randomness().bytes::<32>());
-    Cookie::Device.find(headers).filter(is_ours).map_or_else(new, str::to_owned)
+    Cookie::Device.find(&app.config().issuer, headers).filter(is_ours).unwrap_or_else(new)
 }
 
 /// The browser keeps it.
