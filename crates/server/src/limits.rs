@@ -64,6 +64,12 @@ pub const TYPED_CODES_PER_SOURCE: u32 = 30;
 /// See [`TYPED_CODES_PER_SOURCE`].
 pub const TYPED_CODES: u32 = 300;
 
+/// How many browsers may come back from a provider in a minute, from one address: each has the service ask the provider, and a
+/// stranger can make up what comes back.
+pub const CALLBACKS_PER_SOURCE: u32 = 120;
+/// The same in all: a bound of memory.
+pub const CALLBACKS: u32 = 20_000;
+
 /// How long an access token of a session counts, in seconds.
 pub const ACCESS_TOKEN_S: i64 = 10 * 60;
 

@@ -24,11 +24,12 @@ pub use refreshes::Refreshes;
 pub use state::SignIns;
 pub use under_way::{ClientWaits, DeviceWaits, LeadsTo, Sealed, Seals, UnderWay};
 
-/// How many calls to providers there are at a time, of all sign-ins: each holds a thread.
+/// How many calls to one provider there are at a time, of all sign-ins: each holds a thread. Each provider has its own, so that
+/// one that is silent keeps no person from signing in at another one.
 const CALLS: usize = 32;
 
-/// How many of them there are at a time that ask about people who have signed in. They have places of their own, so that
-/// strangers who begin sign-ins cannot make it look as if a provider were away.
+/// How many there are at a time that ask about people who have signed in. They have places of their own, so that strangers
+/// who begin sign-ins cannot make it look as if a provider were away.
 const REFRESHES: usize = 32;
 
 /// How long a sign-in waits for its turn.
@@ -36,8 +37,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The providers of a configuration.
 pub struct Providers {
-    by_name: BTreeMap<String, Arc<Provider>>,
-    calls: Arc<Semaphore>,
+    by_name: BTreeMap<String, Places>,
+}
+
+/// A provider, and the places for calls to it.
+struct Places {
+    provider: Arc<Provider>,
+    sign_ins: Arc<Semaphore>,
     refreshes: Arc<Semaphore>,
 }
 
@@ -55,13 +61,15 @@ impl Providers {
         let provider = |entry: &IdentityProvider| {
             let randomness = Arc::clone(randomness);
             let provider = Provider::new(entry.clone(), Box::new(move || randomness.bytes()));
-            (entry.name.clone(), Arc::new(provider))
+            let places = |count| Arc::new(Semaphore::new(count));
+            let places = Places {
+                provider: Arc::new(provider),
+                sign_ins: places(CALLS),
+                refreshes: places(REFRESHES),
+            };
+            (entry.name.clone(), places)
         };
-        Providers {
-            by_name: entries.iter().map(provider).collect(),
-            calls: Arc::new(Semaphore::new(CALLS)),
-            refreshes: Arc::new(Semaphore::new(REFRESHES)),
-        }
+        Providers { by_name: entries.iter().map(provider).collect() }
     }
 
     /// Their names.
@@ -78,7 +86,7 @@ impl Providers {
     /// The provider with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<Provider>> {
-        self.by_name.get(name)
+        self.by_name.get(name).map(|one| &one.provider)
     }
 
     /// Asks a provider something, on a thread that may block.
@@ -90,7 +98,8 @@ impl Providers {
         provider: &Arc<Provider>,
         question: impl FnOnce(&Provider) -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        ask(&self.calls, provider, question).await
+        ask(self.by_name.get(&provider.entry().name).map(|one| &one.sign_ins), provider, question)
+            .await
     }
 
     /// The same about a person who has signed in.
@@ -102,16 +111,18 @@ impl Providers {
         provider: &Arc<Provider>,
         question: impl FnOnce(&Provider) -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        ask(&self.refreshes, provider, question).await
+        ask(self.by_name.get(&provider.entry().name).map(|one| &one.refreshes), provider, question)
+            .await
     }
 }
 
 async fn ask<T: Send + 'static>(
-    calls: &Arc<Semaphore>,
+    places: Option<&Arc<Semaphore>>,
     provider: &Arc<Provider>,
     question: impl FnOnce(&Provider) -> T + Send + 'static,
 ) -> Result<T, Busy> {
-    let permit = timeout(PATIENCE, Arc::clone(calls).acquire_owned()).await;
+    let places = Arc::clone(places.ok_or(Busy)?);
+    let permit = timeout(PATIENCE, places.acquire_owned()).await;
     let Ok(Ok(permit)) = permit else { return Err(Busy) };
     let provider = Arc::clone(provider);
     let asked = spawn_blocking(move || {

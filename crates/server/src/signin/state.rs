@@ -2,7 +2,7 @@
 
 use super::devices::Devices;
 use super::{Limiter, Refreshes, Seals};
-use crate::limits::{TYPED_CODES, TYPED_CODES_PER_SOURCE};
+use crate::limits::{CALLBACKS, CALLBACKS_PER_SOURCE, TYPED_CODES, TYPED_CODES_PER_SOURCE};
 use crate::random::Randomness;
 
 /// All of it. It is the process's, and no configuration's: a reload leaves it as it is.
@@ -16,6 +16,8 @@ pub struct SignIns {
     pub devices: Devices,
     /// How often a person may type the code of a device.
     pub typed_codes: Limiter,
+    /// How often browsers may come back from providers.
+    pub callbacks: Limiter,
 }
 
 impl SignIns {
@@ -27,6 +29,7 @@ impl SignIns {
             refreshes: Refreshes::default(),
             devices: Devices::default(),
             typed_codes: Limiter::new(TYPED_CODES_PER_SOURCE, TYPED_CODES),
+            callbacks: Limiter::new(CALLBACKS_PER_SOURCE, CALLBACKS),
         }
     }
 }

@@ -5,8 +5,11 @@ use axum::http::Request;
 use breakglass_testing::provider::TestProvider;
 use breakglass_testing::service::Service;
 use breakglass_testing::sessions::CLIENT;
+use futures_util::FutureExt as _;
+use futures_util::future::select_all;
 use serde_json::json;
 
+use crate::device_routes::{Client, claims};
 use crate::session_routes::{
     answered, authorize, exchange, get, location, refresh, text, token, with,
 };
@@ -101,4 +104,45 @@ async fn without_a_provider_there_is_none_of_it() {
     }
     let request = Request::post("/oauth2/token").body(Body::empty()).unwrap();
     assert_eq!(service.send(request).await.refusal(), (404, "sign_in_not_configured"));
+}
+
+#[tokio::test]
+async fn what_a_stranger_makes_up_asks_the_provider_no_more_often_than_it_may() {
+    let provider = TestProvider::start();
+    let service = with(&[("corp", &provider)]).await;
+    let mut exchanged = 0;
+    for number in 0..121 {
+        let mut attacker = Client::new(&service, "203.0.113.1");
+        let begun = attacker.get(&authorize(&[])).await;
+        let back = provider.sign_in(location(&begun), claims("al-1", &[]));
+        let answer = answered(&attacker.get(&back).await);
+        exchanged += usize::from(answer.is_ok());
+        assert_eq!(answer.is_ok(), number < 120, "{number}: {answer:?}");
+    }
+    assert_eq!((exchanged, provider.exchanges()), (120, 120));
+    let mut person = Client::new(&service, "198.51.100.9");
+    let begun = person.get(&authorize(&[])).await;
+    let back = provider.sign_in(location(&begun), claims("al-1", &[]));
+    answered(&person.get(&back).await).unwrap();
+}
+
+#[tokio::test]
+async fn a_silent_provider_keeps_no_person_from_another_one() {
+    let (corp, partner) = (TestProvider::start(), TestProvider::start());
+    let service = with(&[("corp", &corp), ("partner", &partner)]).await;
+    let at = |name: &'static str| authorize(&[("provider", Some(name))]);
+    location(&get(&service, &at("partner"), None).await);
+    corp.fall_silent();
+    let (silent, other) = (at("corp"), at("partner"));
+    let waiting = select_all((0..40).map(|_| get(&service, &silent, None).boxed_local()));
+    let other = async {
+        // The others have their turn first.
+        tokio::task::yield_now().await;
+        get(&service, &other, None).await
+    };
+    tokio::select! {
+        biased;
+        (answer, ..) = waiting => panic!("the silent one came first: {answer:?}"),
+        answer = other => assert!(location(&answer).starts_with(&partner.issuer)),
+    }
 }

@@ -6,17 +6,19 @@
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use breakglass_identity::{Callback, Factor, Groups, ProviderError, SignInError, SignedIn};
+use breakglass_identity::{
+    Callback, Factor, Groups, Provider, ProviderError, SignInError, SignedIn,
+};
 
 use super::client::{CLIENT_ID, ClientRedirect};
 use super::cookie::Cookie;
 use super::not_let_in::{not_let_in, noted};
 use super::provider::Wrong;
-use super::{device, instant, page, path_of, providers, source};
+use super::{address, device, instant, page, path_of, providers, source};
 use crate::app::App;
 use crate::clock::Moment;
 use crate::domain::sessions::{self, Binding, SaidGroups};
-use crate::signin::{ClientWaits, LeadsTo, UnderWay};
+use crate::signin::{Busy, ClientWaits, LeadsTo, UnderWay};
 use crate::store::FactorRow;
 
 pub(in crate::routes) async fn handler(
@@ -52,11 +54,17 @@ pub(in crate::routes) async fn handler(
         );
     };
     let UnderWay { sign_in, leads_to } = under_way;
-    let source = source(request.extensions());
+    let (address, source) = (address(request.extensions()), source(request.extensions()));
     let now = app.now();
-    let finished =
-        providers.ask(provider, move |provider| provider.finish(sign_in, &callback, instant(now)));
-    let finished = match finished.await {
+    let finished = match app.sign_ins().callbacks.take(now, address) {
+        true => {
+            let finish =
+                move |provider: &Provider| provider.finish(sign_in, &callback, instant(now));
+            providers.ask(provider, finish).await
+        }
+        false => Err(Busy),
+    };
+    let finished = match finished {
         Err(busy) => Err(("temporarily_unavailable", busy.to_string())),
         Ok(Err(error)) => {
             tracing::warn!(provider = name, source, %error, "not signed in");
