@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use breakglass_server::config::Config;
 use breakglass_server::domain::end_holders;
-use breakglass_server::domain::sessions::{SaidGroups, SignInRefused, end};
+use breakglass_server::domain::sessions::{SaidGroups, SignInRefused, end, end_unknown};
 use breakglass_testing::service::{START, Service};
 use breakglass_testing::sessions::{
     code, config_with_providers, refreshed, said, service, session,
@@ -135,6 +135,24 @@ async fn an_account_is_no_leaver_until_its_provider_is_gone() {
     assert_eq!(service.get(&alice, "/v1/scopes").await.refusal(), (401, "session_ended"));
     let ended = end_holders(&service.app).await.unwrap();
     assert_eq!((ended.people, ended.revoked), (vec!["corp:al-1".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn a_provider_that_is_put_back_brings_no_session_back() {
+    let service = service().await;
+    let alice = session(&service, &said("corp", "al-1", &["oncall"])).await;
+    let other = session(&service, &said("partner", "pa-1", &["oncall"])).await;
+    let with = config_with_providers(&service.directory, "");
+    let without = with.replacen("name = \"corp\"", "name = \"new\"", 1);
+    assert_eq!(end_unknown(&service.app).await.unwrap(), 0);
+    service.app.reconfigure(Config::parse(&without).unwrap());
+    assert_eq!(end_unknown(&service.app).await.unwrap(), 1);
+    service.app.reconfigure(Config::parse(&with).unwrap());
+    assert_eq!(service.get(&alice.access, "/v1/scopes").await.refusal(), (401, "session_ended"));
+    assert!(refreshed(&service, &alice.refresh).await.is_err());
+    let ended = service.app.store().session(&alice.session.id).await.unwrap().unwrap();
+    assert_eq!(ended.end_reason.as_deref(), Some("provider_removed"));
+    service.get(&other.access, "/v1/scopes").await.ok();
 }
 
 #[tokio::test]

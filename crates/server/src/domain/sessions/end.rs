@@ -90,6 +90,31 @@ async fn end_by(
     session.ok_or(Refused::SessionUnknown)
 }
 
+/// Ends the sessions of accounts that the configuration as it is now does not know, such as those of an identity provider that
+/// was taken out: they would live again if it were put back. Returns how many these were.
+///
+/// # Errors
+/// [`StoreError`] if some of it is not done. What was done stays so; the next call does the rest.
+pub async fn end_unknown(app: &App) -> Result<usize, StoreError> {
+    let now = app.now();
+    let is_known = |account: &str| app.config().people.account(account).is_some();
+    let mut count = 0_usize;
+    for session in app.store().live_sessions(now).await? {
+        if is_known(&session.account) {
+            continue;
+        }
+        let alone = app.sessions().change().await;
+        let change = app.store().change().await?;
+        let by = (SERVICE, SessionEnd::ProviderRemoved);
+        end_one(&alone, change, now, &session.id, by, None).await?;
+        count = count.saturating_add(1);
+    }
+    if count > 0 {
+        app.waits().wake_all();
+    }
+    Ok(count)
+}
+
 /// Ends the session of which a code or a refresh token was used a second time.
 pub(super) async fn end_reused(
     alone: &SessionChange<'_>,

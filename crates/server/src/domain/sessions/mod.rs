@@ -18,7 +18,7 @@ mod tokens;
 pub(in crate::domain) use begin::begin_by_device;
 pub use begin::{Exchange, begin};
 pub(in crate::domain) use end::end_by_provider;
-pub use end::{end, end_by_token};
+pub use end::{end, end_by_token, end_unknown};
 pub(in crate::domain) use load::entry;
 pub use load::load;
 pub use refresh::refresh;

@@ -19,6 +19,8 @@ pub enum SessionEnd {
     RevokedByToken,
     /// The identity provider said that its session there is over.
     Provider,
+    /// The configuration does not know its identity provider any more.
+    ProviderRemoved,
     /// The database was replaced by a backup: whether it was ended since is not known.
     Restored,
 }
@@ -34,6 +36,7 @@ impl SessionEnd {
             SessionEnd::RefreshTokenReused => "refresh_token_reused",
             SessionEnd::RevokedByToken => "revoked_by_token",
             SessionEnd::Provider => "ended_by_provider",
+            SessionEnd::ProviderRemoved => "provider_removed",
             SessionEnd::Restored => "restored",
         }
     }
