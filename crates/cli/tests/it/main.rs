@@ -29,6 +29,7 @@ mod cli_serve;
 mod cli_submit;
 mod cli_watch;
 mod clock_process;
+mod device_page;
 mod doctor;
 mod evidence_database;
 mod faults;

@@ -1,9 +1,11 @@
 //! No statement of the service reads a whole table that grows: every one that it makes while every operation of
 //! the interface is used, and those of the triggers, is explained by SQLite.
 
+mod sign_in;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use regex_lite::Regex;
 use serde_json::{Value, json};
@@ -12,9 +14,9 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 
 use crate::process::{Server, breakglass};
 use breakglass_server::session_token::ACCESS_PREFIX;
-use breakglass_testing::provider::{Refreshing, TestProvider};
+use breakglass_testing::provider::TestProvider;
 use breakglass_testing::service::{config, token_of};
-use breakglass_testing::sessions::{CHALLENGE, CLIENT, REDIRECT, VERIFIER, approving_by_token};
+use breakglass_testing::sessions::approving_by_token;
 
 /// What may be scanned: JSON that came as a parameter, a table of one row, and what a query itself makes.
 fn is_bounded(scan: &str, statement: &str) -> bool {
@@ -105,70 +107,6 @@ impl Caller<'_> {
         let id = self.pending();
         let view = self.act("carol", &id, "approve");
         (id, view["grant"]["id"].as_str().unwrap().to_owned())
-    }
-
-    /// A person in these groups signs in with a browser, is asked about at the provider, goes on, and signs out.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the service judges the provider's word by real time"
-    )]
-    fn sessions(&mut self, provider: &TestProvider, groups: &[&str]) {
-        let agent = ureq::Agent::new_with_config(
-            ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build(),
-        );
-        let mut browse = |template: &str, path: &str, cookie: &str| {
-            self.used.insert(format!("get {template}"));
-            let url = format!("{}{path}", self.server.url);
-            let answer = agent.get(url).header("cookie", cookie).call().unwrap();
-            assert_eq!(answer.status(), 302, "{answer:?}");
-            let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
-            (header("location"), header("set-cookie"))
-        };
-        let path = format!(
-            "/oauth2/authorize?response_type=code&client_id={CLIENT}&redirect_uri={REDIRECT}&state=s\
-             &code_challenge={CHALLENGE}&code_challenge_method=S256"
-        );
-        let (page, cookie) = browse("/oauth2/authorize", &path, "");
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let claims =
-            json!({ "sub": "al-1", "name": "A", "groups": groups, "iat": now, "exp": now + 60 });
-        provider.refreshes_to("al-1", Refreshing::Claims(claims.clone()));
-        let asked = provider.refreshes().len();
-        let back = provider.sign_in(&page, claims);
-        let cookie = cookie.split(';').next().unwrap();
-        let (answer, _) = browse("/signin/{provider}/callback", &back, cookie);
-        let code = answer.split(['?', '&']).find_map(|part| part.strip_prefix("code=")).unwrap();
-        let form = format!(
-            "grant_type=authorization_code&client_id={CLIENT}&code={code}&redirect_uri={REDIRECT}\
-             &code_verifier={VERIFIER}"
-        );
-        let tokens = self.post("nobody", "/oauth2/token", json!(form));
-        // What the provider said is old after a second.
-        while provider.refreshes().len() == asked {
-            std::thread::sleep(Duration::from_millis(100));
-            let url = format!("{}/v1/scopes", self.server.url);
-            let token = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
-            ureq::get(url).header("authorization", token).call().unwrap();
-        }
-        let refresh = tokens["refresh_token"].as_str().unwrap();
-        let form = format!("grant_type=refresh_token&client_id={CLIENT}&refresh_token={refresh}");
-        // An answer that is lost is given again.
-        for _ in 0..2 {
-            self.post("nobody", "/oauth2/token", json!(form.clone()));
-        }
-        let access = tokens["access_token"].as_str().unwrap();
-        self.get(access, "/v1/whoami", "");
-        self.used.insert("get /signin/{provider}/logout".to_owned());
-        let page = format!("{}/signin/corp/logout", self.server.url);
-        assert_eq!(agent.get(page).call().unwrap().status(), 302);
-        self.get("alice", "/v1/sessions", "?after=ses_x");
-        self.get("carol", "/v1/sessions", "?all=true");
-        let id = tokens["session"].as_str().unwrap();
-        let path = format!("/v1/sessions/{id}/end");
-        self.call("carol", "post", "/v1/sessions/{id}/end", &path, json!({}));
-        self.get("nobody", "/.well-known/oauth-authorization-server", "");
-        self.get("carol", "/v1/directory/held-ends", "");
-        self.post("carol", "/v1/directory/held-ends/confirm", json!({ "group": "oncall" }));
     }
 
     /// Every operation, with each of the parameters that change what is asked of the database.
@@ -342,6 +280,7 @@ fn no_statement_reads_a_whole_table_that_grows() {
     // A group that is lost is noted.
     caller.sessions(&provider, &["oncall"]);
     caller.sessions(&provider, &[]);
+    caller.device(&provider);
     let document = caller.get("nobody", "/openapi.json", "");
     for (path, operations) in document["paths"].as_object().unwrap() {
         for method in operations.as_object().unwrap().keys() {
