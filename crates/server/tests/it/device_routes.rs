@@ -309,6 +309,7 @@ async fn a_level_and_an_account_are_asked_for_at_the_provider() {
             let access = text(&answer.ok(), "access_token");
             let listed = service.get(&access, "/v1/sessions").await.ok();
             assert_eq!(listed["sessions"][0]["level"], "mfa");
+            assert_eq!(listed["sessions"][0]["factor"]["amr"], json!(["otp"]));
         } else {
             assert_eq!(word(&answer), "access_denied", "{subject} {amr}");
         }

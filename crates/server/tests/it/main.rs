@@ -36,6 +36,7 @@ mod database_check_members;
 mod decide;
 mod definitions;
 mod device_errors;
+mod device_judged;
 mod device_routes;
 mod difference;
 mod discussion;
