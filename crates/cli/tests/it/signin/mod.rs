@@ -1,6 +1,7 @@
 //! People who sign in: the real service with a small identity provider, and a browser that follows redirects.
 
 mod device;
+mod device_service;
 mod documented;
 mod files;
 mod login;
