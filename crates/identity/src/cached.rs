@@ -21,6 +21,7 @@ pub(crate) struct Cached<T> {
 struct State<T> {
     last_good: Option<(Arc<T>, Instant)>,
     last_attempt: Option<Instant>,
+    /// Why the last attempt failed; nothing where it did not.
     last_error: Option<ProviderError>,
 }
 
@@ -42,28 +43,61 @@ impl<T> Cached<T> {
         is_enough: impl Fn(&T) -> bool,
         fetch: impl FnOnce() -> Result<T, ProviderError>,
     ) -> Result<Arc<T>, ProviderError> {
-        if let Some(value) = self.state().young(now, &is_enough) {
+        let young =
+            |state: &State<T>| state.younger(now, REFRESH_AFTER).filter(|one| is_enough(one));
+        if let Some(value) = young(&self.state()) {
             return Ok(value);
         }
+        self.fetch(now, young, fetch);
+        self.state().kept(now)
+    }
+
+    /// The document, where the provider is not away: it is asked for a new one, unless that was done less than
+    /// [`MIN_FETCH_INTERVAL`] ago. The kept one where the answer was another fault.
+    ///
+    /// # Errors
+    /// Why the last fetch failed, where that was an outage, or where no document is kept.
+    pub(crate) fn get_unless_away(
+        &self,
+        now: Instant,
+        fetch: impl FnOnce() -> Result<T, ProviderError>,
+    ) -> Result<Arc<T>, ProviderError> {
+        let young = |state: &State<T>| state.younger(now, MIN_FETCH_INTERVAL);
+        if let Some(value) = young(&self.state()) {
+            return Ok(value);
+        }
+        self.fetch(now, young, fetch);
+        let state = self.state();
+        match &state.last_error {
+            Some(error) if error.is_outage() => Err(error.clone()),
+            _ => state.kept(now),
+        }
+    }
+
+    /// Fetches it, unless there is a young one when it is this thread's turn, or that was tried a moment ago.
+    fn fetch(
+        &self,
+        now: Instant,
+        young: impl Fn(&State<T>) -> Option<Arc<T>>,
+        fetch: impl FnOnce() -> Result<T, ProviderError>,
+    ) {
         let _fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another thread may have fetched it meanwhile.
         {
             let mut state = self.state();
-            if let Some(value) = state.young(now, &is_enough) {
-                return Ok(value);
-            }
-            if !state.may_fetch(now) {
-                return state.kept(now);
+            if young(&state).is_some() || !state.may_fetch(now) {
+                return;
             }
             state.last_attempt = Some(now);
         }
         let fetched = fetch();
         let mut state = self.state();
         match fetched {
-            Ok(value) => state.last_good = Some((Arc::new(value), now)),
+            Ok(value) => {
+                state.last_good = Some((Arc::new(value), now));
+                state.last_error = None;
+            }
             Err(error) => state.last_error = Some(error),
         }
-        state.kept(now)
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -73,10 +107,10 @@ impl<T> Cached<T> {
 }
 
 impl<T> State<T> {
-    fn young(&self, now: Instant, is_enough: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+    /// The last good one, where it is younger than this.
+    fn younger(&self, now: Instant, limit: Duration) -> Option<Arc<T>> {
         let (value, fetched_at) = self.last_good.as_ref()?;
-        let is_young = age(*fetched_at, now)? < REFRESH_AFTER;
-        (is_young && is_enough(value)).then(|| Arc::clone(value))
+        (age(*fetched_at, now)? < limit).then(|| Arc::clone(value))
     }
 
     fn may_fetch(&self, now: Instant) -> bool {
@@ -139,6 +173,30 @@ mod tests {
         assert_eq!(get(100, 0), 5);
         // Another thread's clock is a little behind.
         assert_eq!(get(95, 6), 5);
+    }
+
+    #[test]
+    fn says_at_once_that_the_provider_is_away_and_keeps_the_document() {
+        let (cached, calls) = (Cached::new(), Cell::new(0));
+        let get = |seconds: u64, answer: Result<u32, ProviderError>| {
+            let fetch = || {
+                calls.set(calls.get() + 1);
+                answer
+            };
+            cached.get_unless_away(at(seconds), fetch).map(|value| *value)
+        };
+        assert_eq!(get(0, Ok(1)), Ok(1));
+        let away = ProviderError::Fault("503".to_owned());
+        // Asked a moment ago, and then away; asked again after ten seconds, each of which has the same answer.
+        assert_eq!(get(9, Err(away.clone())), Ok(1));
+        assert_eq!(get(10, Err(away.clone())), Err(away.clone()));
+        assert_eq!(get(19, Ok(2)), Err(away.clone()));
+        assert_eq!(calls.get(), 2);
+        // Who needs the document for what was begun has it.
+        assert_eq!(cached.get(at(19), |_| true, || Err(away.clone())).as_deref(), Ok(&1));
+        assert_eq!(get(20, Ok(2)), Ok(2));
+        // That the document is wrong is no outage.
+        assert_eq!(get(30, Err(down())), Ok(2));
     }
 
     #[test]

@@ -70,6 +70,9 @@ pub const CALLBACKS_PER_SOURCE: u32 = 120;
 /// The same in all: a bound of memory.
 pub const CALLBACKS: u32 = 20_000;
 
+/// How many sign-ins that could not begin are logged in a minute.
+pub const LOGGED_SIGN_INS: u32 = 60;
+
 /// How long an access token of a session counts, in seconds.
 pub const ACCESS_TOKEN_S: i64 = 10 * 60;
 

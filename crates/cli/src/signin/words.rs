@@ -16,8 +16,8 @@ pub(super) fn refused(error: &str, description: &str) -> Failure {
             Exit::Deny,
         ),
         "authorization_declined" => (
-            "it was declined at the other device",
-            "start again with `breakglass login --device` if that was not you",
+            "it was declined at the other device or at the identity provider",
+            "start again with `breakglass login` if that was not you",
             Exit::Deny,
         ),
         "login_required"

@@ -39,18 +39,23 @@ impl Endpoints {
     }
 
     pub(super) fn discovery(&self, now: Instant) -> Result<Arc<Discovery>, ProviderError> {
-        self.discovery.get(
-            now,
-            |_| true,
-            || {
-                let url = self.entry.discovery_url();
-                let url =
-                    Url::parse(&url).map_err(|error| ProviderError::Local(error.to_string()))?;
-                let body = self.document(&url, MAX_DISCOVERY_BYTES)?;
-                let read = Discovery::read(&self.entry, &body);
-                read.map_err(|error| ProviderError::Wrong(error.to_string()))
-            },
-        )
+        self.discovery.get(now, |_| true, || self.fetch_discovery())
+    }
+
+    /// The same to send a person there: an error where the provider is away, although a document is kept.
+    pub(super) fn discovery_unless_away(
+        &self,
+        now: Instant,
+    ) -> Result<Arc<Discovery>, ProviderError> {
+        self.discovery.get_unless_away(now, || self.fetch_discovery())
+    }
+
+    fn fetch_discovery(&self) -> Result<Discovery, ProviderError> {
+        let url = self.entry.discovery_url();
+        let url = Url::parse(&url).map_err(|error| ProviderError::Local(error.to_string()))?;
+        let body = self.document(&url, MAX_DISCOVERY_BYTES)?;
+        let read = Discovery::read(&self.entry, &body);
+        read.map_err(|error| ProviderError::Wrong(error.to_string()))
     }
 
     fn document(&self, url: &Url, max_bytes: usize) -> Result<Vec<u8>, ProviderError> {

@@ -46,7 +46,8 @@ impl Provider {
     /// Begins a sign-in: where to send the browser, and what to keep until it comes back.
     ///
     /// # Errors
-    /// [`ProviderError`]: the discovery document is not to be had, or the entry has no such level.
+    /// [`ProviderError`]: the provider is away, which it is asked for at most once in ten seconds, or has no discovery document
+    /// that can be used; or the entry has no such level.
     pub fn begin(
         &self,
         request: &SignInRequest<'_>,
@@ -58,7 +59,7 @@ impl Provider {
             }
             None => None,
         };
-        let discovery = self.endpoints.discovery(now)?;
+        let discovery = self.endpoints.discovery_unless_away(now)?;
         let lifetime = self.entry().sign_in_within;
         let sign_in =
             SignIn::new(&self.entry().name, request, lifetime, &self.endpoints.random, now);

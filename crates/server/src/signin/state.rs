@@ -2,7 +2,9 @@
 
 use super::devices::Devices;
 use super::{Limiter, Refreshes, Seals};
-use crate::limits::{CALLBACKS, CALLBACKS_PER_SOURCE, TYPED_CODES, TYPED_CODES_PER_SOURCE};
+use crate::limits::{
+    CALLBACKS, CALLBACKS_PER_SOURCE, LOGGED_SIGN_INS, TYPED_CODES, TYPED_CODES_PER_SOURCE,
+};
 use crate::random::Randomness;
 
 /// All of it. It is the process's, and no configuration's: a reload leaves it as it is.
@@ -18,6 +20,8 @@ pub struct SignIns {
     pub typed_codes: Limiter,
     /// How often browsers may come back from providers.
     pub callbacks: Limiter,
+    /// How often it is logged that a provider was away when a sign-in was to begin, which strangers can have happen.
+    pub logged: Limiter,
 }
 
 impl SignIns {
@@ -30,6 +34,7 @@ impl SignIns {
             devices: Devices::default(),
             typed_codes: Limiter::new(TYPED_CODES_PER_SOURCE, TYPED_CODES),
             callbacks: Limiter::new(CALLBACKS_PER_SOURCE, CALLBACKS),
+            logged: Limiter::new(LOGGED_SIGN_INS, LOGGED_SIGN_INS),
         }
     }
 }

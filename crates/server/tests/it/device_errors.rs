@@ -108,15 +108,21 @@ async fn a_sign_in_counts_for_the_code_that_its_browser_confirmed_and_in_time() 
     // Who declines at the provider has said no; a provider that is silent is asked again in the same browser.
     let codes_3 = codes(&service, &[]).await;
     let mut browser = Client::new(&service, BROWSER);
-    let url = browser.go_on(&text(&codes_3, "user_code"), "corp").await;
-    let page = browser.get(&provider.decline(&url, "temporarily_unavailable")).await;
-    assert_eq!(page.status, 503, "{page:?}");
-    assert_eq!(word(&poll(&service, &codes_3).await), "authorization_pending");
-    let url = browser.go_on(&text(&codes_3, "user_code"), "corp").await;
-    let page = browser.get(&provider.decline(&url, "access_denied")).await;
+    let mut url = browser.go_on(&text(&codes_3, "user_code"), "corp").await;
+    for fault in ["temporarily_unavailable", "invalid_client"] {
+        let page = browser.get(&provider.decline(&url, fault)).await;
+        assert_eq!(page.status, 503, "{fault}: {page:?}");
+        assert_eq!(word(&poll(&service, &codes_3).await), "authorization_pending");
+        service.advance(5);
+        url = browser.go_on(&text(&codes_3, "user_code"), "corp").await;
+    }
+    let page = browser.get(&provider.decline(&url, "login_required")).await;
     assert_eq!(page.status, 403, "{page:?}");
-    service.advance(5);
-    assert_eq!(word(&poll(&service, &codes_3).await), "access_denied");
+    let answer = poll(&service, &codes_3).await;
+    // RFC 8628 has one word for it; which it was at the provider stands beside it.
+    assert_eq!(word(&answer), "access_denied");
+    let description = text(&answer.body, "error_description");
+    assert!(description.contains("login_required (the person is not signed in"), "{description}");
 }
 
 fn claims_at(subject: &str, seconds: i64) -> serde_json::Value {

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use breakglass_testing::provider::TestProvider;
+use breakglass_testing::provider::{Away, TestProvider};
 use breakglass_testing::service::Service;
 use breakglass_testing::sessions::CLIENT;
 use futures_util::FutureExt as _;
@@ -145,4 +145,56 @@ async fn a_silent_provider_keeps_no_person_from_another_one() {
         (answer, ..) = waiting => panic!("the silent one came first: {answer:?}"),
         answer = other => assert!(location(&answer).starts_with(&partner.issuer)),
     }
+}
+
+#[tokio::test]
+async fn the_client_is_told_the_provider_s_own_word() {
+    let provider = TestProvider::start();
+    let service = with(&[("corp", &provider)]).await;
+    for (said, told, what) in [
+        ("access_denied", "access_denied", "declined"),
+        ("authorization_declined", "authorization_declined", "declined"),
+        ("login_required", "login_required", "not signed in there"),
+        ("interaction_required", "interaction_required", "answer a question there"),
+        ("consent_required", "consent_required", "answer a question there"),
+        ("account_selection_required", "account_selection_required", "answer a question there"),
+        ("unmet_authentication_requirements", "unmet_authentication_requirements", "level"),
+        ("temporarily_unavailable", "temporarily_unavailable", "a fault of its own"),
+        ("server_error", "server_error", "a fault of its own"),
+        // What is wrong between the provider and this service is no word about the client or the person.
+        ("invalid_request", "server_error", "invalid_request"),
+        ("invalid_scope", "server_error", "invalid_scope"),
+        ("unauthorized_client", "server_error", "unauthorized_client"),
+        ("something_new", "access_denied", "something_new"),
+        ("x%26error%3dserver_error", "access_denied", "server_error"),
+    ] {
+        let mut browser = Client::new(&service, "198.51.100.9");
+        let begun = browser.get(&authorize(&[])).await;
+        let back = browser.get(&provider.decline(location(&begun), said)).await;
+        let (error, description) = answered(&back).unwrap_err();
+        assert_eq!(error, told, "{said}: {description}");
+        assert!(description.contains(what), "{said}: {description}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_says_at_once_that_the_provider_is_away() {
+    let provider = TestProvider::start();
+    let service = with(&[("corp", &provider)]).await;
+    let begun = Client::new(&service, "198.51.100.9").get(&authorize(&[])).await;
+    assert!(location(&begun).starts_with(&provider.issuer), "{begun:?}");
+    for away in [Away::Silent, Away::Closes, Away::Status(503)] {
+        provider.is(away);
+        service.advance(10);
+        for _ in 0..2 {
+            let answer = Client::new(&service, "198.51.100.9").get(&authorize(&[])).await;
+            let (error, description) = answered(&answer).unwrap_err();
+            assert_eq!(error, "temporarily_unavailable");
+            assert!(description.starts_with("corp: ") && description.contains(&provider.issuer));
+        }
+    }
+    provider.is(Away::No);
+    service.advance(10);
+    let begun = Client::new(&service, "198.51.100.9").get(&authorize(&[])).await;
+    assert!(location(&begun).starts_with(&provider.issuer), "{begun:?}");
 }

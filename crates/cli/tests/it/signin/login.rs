@@ -110,7 +110,8 @@ fn each_refusal_says_what_happened_and_what_to_do() {
     let home = Home::new();
     for (error, code, reason, words) in [
         ("access_denied", 2, "access_denied", "declined"),
-        ("login_required", 2, "access_denied", "login_required"),
+        ("authorization_declined", 2, "authorization_declined", "declined"),
+        ("login_required", 2, "login_required", "has to ask you first"),
         ("unmet_authentication_requirements", 2, "unmet_authentication_requirements", "enrol"),
         ("temporarily_unavailable", 1, "temporarily_unavailable", "try again in a minute"),
         ("server_error", 1, "server_error", "try again in a minute"),

@@ -108,15 +108,41 @@ async fn client_answer(
     }
 }
 
-/// The error's word: of RFC 6749 section 4.1.2.1, or of OpenID Connect.
+/// The words of a provider's refusal that the client is told as they are: of RFC 6749 section 4.1.2.1, of OpenID Connect Core
+/// section 3.1.2.6, of OpenID Connect Core Unmet Authentication Requirements 1.0, and one of Entra.
+const TOLD: [&str; 9] = [
+    "access_denied",
+    "authorization_declined",
+    "login_required",
+    "interaction_required",
+    "consent_required",
+    "account_selection_required",
+    "unmet_authentication_requirements",
+    "temporarily_unavailable",
+    "server_error",
+];
+
+/// Words that say that the provider does not take what this service sent: no one declined.
+const OURS: [&str; 6] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_scope",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "unsupported_response_type",
+];
+
+/// The error's word for the client.
 fn word(error: &SignInError) -> &'static str {
     match error {
-        SignInError::Provider(ProviderError::Refused(refusal)) => match refusal.code() {
-            "temporarily_unavailable" => "temporarily_unavailable",
-            "server_error" => "server_error",
-            "unmet_authentication_requirements" => "unmet_authentication_requirements",
-            _ => "access_denied",
-        },
+        SignInError::Provider(ProviderError::Refused(refusal)) => {
+            let is_it = |word: &&str| *word == refusal.code();
+            match TOLD.into_iter().find(is_it) {
+                Some(word) => word,
+                None if OURS.iter().any(is_it) => "server_error",
+                None => "access_denied",
+            }
+        }
         error if error.is_outage() => "temporarily_unavailable",
         SignInError::Level(_) => "unmet_authentication_requirements",
         SignInError::OtherPerson => "access_denied",

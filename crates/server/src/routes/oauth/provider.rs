@@ -53,7 +53,7 @@ impl ToProvider {
         });
         let unavailable = |why: String| ("temporarily_unavailable", why);
         let begun = begun.await.map_err(|busy| unavailable(busy.to_string()))?;
-        let (mut url, sign_in) = begun.map_err(|error| failed(&error))?;
+        let (mut url, sign_in) = begun.map_err(|error| failed(app, &self.provider, &error))?;
         if let Some(hint) = &self.login_hint {
             url.query_pairs_mut().append_pair("login_hint", hint);
         }
@@ -118,7 +118,10 @@ pub(super) fn level(
 }
 
 /// What to say of a provider that could not be asked.
-fn failed(error: &ProviderError) -> Wrong {
-    tracing::warn!(%error, "no sign-in could be begun");
-    ("temporarily_unavailable", error.to_string())
+fn failed(app: &App, provider: &Provider, error: &ProviderError) -> Wrong {
+    let name = &provider.entry().name;
+    if app.sign_ins().logged.take(app.now(), None) {
+        tracing::warn!(provider = name, %error, "no sign-in could be begun");
+    }
+    ("temporarily_unavailable", format!("{name}: {error}"))
 }

@@ -53,9 +53,10 @@ pub(in crate::routes::oauth) async fn page(
     }
 }
 
-/// The device gets no tokens where the answer will not be another one; else the person can try again in the same browser.
+/// The device gets no tokens where a person or a policy declined; where only something failed, the person can try again in the
+/// same browser.
 fn not_signed_in(app: &App, waits: &DeviceWaits, error: &str, description: &str) -> Response {
-    if error == "temporarily_unavailable" {
+    if matches!(error, "temporarily_unavailable" | "server_error") {
         return failure(
             StatusCode::SERVICE_UNAVAILABLE,
             &format!(
