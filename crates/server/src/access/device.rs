@@ -1,9 +1,12 @@
 //! Who may sign in by a device code (RFC 8628). A person who is sent a code by an attacker, and types it, signs the attacker's
 //! device in: so it is not for those who may approve, unless the configuration says so.
 
-use super::directory::{Directory, Members, Membership};
+use super::directory::{Directory, LastKnown, Members, Membership};
 use super::policy::Access;
+use super::refused::Refused;
+use super::sign_in::SignIn;
 use crate::config::{Config, DeviceSignIn};
+use crate::limits::DEVICE_CODE_S;
 
 /// Why a person may not sign in by a device code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -46,14 +49,37 @@ pub fn check_device_sign_in(
 }
 
 /// The same of an account that the configuration knows, by what counts now of what was said in which groups the person is.
+/// Before the first session there is none by which the provider could be asked again: then what it said at the sign-in counts
+/// until the device code is over.
 ///
 /// # Errors
 /// [`DeviceRefused`].
 pub fn check_device_sign_in_of(config: &Config, account: &str) -> Result<(), DeviceRefused> {
+    let by_sign_in = || config.people.was_answered_at_sign_in(account, DEVICE_CODE_S);
     check(config, || match config.people.account(account) {
-        Some(_) => Access::of(config).approves_any(account),
         None => Membership::Unknown,
+        Some(_) => match Access::of(config).approves_any(account) {
+            Membership::Unknown if by_sign_in() => {
+                Access::new(config, &LastKnown(config)).approves_any(account)
+            }
+            known => known,
+        },
     })
+}
+
+impl Access<'_> {
+    /// Whether requests may be approved by this sign-in: by a session that began with a device code, only where approvers may
+    /// sign in so. A person can become an approver while such a session lasts, which an attacker may have.
+    ///
+    /// # Errors
+    /// [`Refused::ApprovalByDevice`].
+    pub fn check_approve_by(&self, sign_in: &SignIn) -> Result<(), Refused> {
+        let is_by_device = matches!(sign_in, SignIn::Session { by_device: true, .. });
+        match is_by_device && self.config.device_sign_in != DeviceSignIn::Everyone {
+            true => Err(Refused::ApprovalByDevice),
+            false => Ok(()),
+        }
+    }
 }
 
 fn check(config: &Config, may_approve: impl FnOnce() -> Membership) -> Result<(), DeviceRefused> {

@@ -39,6 +39,9 @@ pub enum Refused {
         /// Who may.
         approvers: Approvers,
     },
+    /// The session began with a device code, and approvers do not sign in so.
+    #[error("approval by a session of a device code")]
+    ApprovalByDevice,
     /// The requester takes a request back, and does not deny it.
     #[error("the requester denies nothing")]
     OwnRequest,

@@ -27,6 +27,8 @@ pub enum SignIn {
         id: Arc<str>,
         /// The level that was asked for and reached when it began.
         factor: Option<Arc<FactorRow>>,
+        /// Whether it began with a device code.
+        by_device: bool,
     },
 }
 

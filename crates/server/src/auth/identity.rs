@@ -304,8 +304,9 @@ fn of_session(
     digest: &Digest,
 ) -> Result<(Arc<Person>, SignIn), Problem> {
     let found = app.sessions().find(digest, app.now());
-    let of = |LiveToken { session: id, account, factor, .. }: LiveToken| {
-        Some((config.people.account(&account)?, SignIn::Session { id, factor }))
+    let of = |LiveToken { session: id, account, factor, by_device, .. }: LiveToken| {
+        let sign_in = SignIn::Session { id, factor, by_device };
+        Some((config.people.account(&account)?, sign_in))
     };
     found.and_then(of).ok_or_else(session_ended)
 }

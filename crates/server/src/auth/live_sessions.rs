@@ -23,6 +23,8 @@ pub struct LiveToken {
     pub account: Arc<str>,
     /// How the person authenticated, where a level was asked for.
     pub factor: Option<Arc<FactorRow>>,
+    /// Whether the session began with a device code.
+    pub by_device: bool,
     /// When it ends, in seconds.
     expires_at: i64,
 }
@@ -87,12 +89,14 @@ impl SessionChange<'_> {
         let id: Arc<str> = session.id.as_str().into();
         let account: Arc<str> = session.account.as_str().into();
         let factor = session.factor.clone().map(Arc::new);
+        let by_device = session.device.is_some();
         let mut tokens = self.sessions.tokens.write().unwrap_or_else(PoisonError::into_inner);
         tokens.remove(&id);
         let mut digests = Vec::new();
         for (digest, expires_at) in session.access_tokens() {
             let (session, account) = (Arc::clone(&id), Arc::clone(&account));
-            let token = LiveToken { session, account, factor: factor.clone(), expires_at };
+            let token =
+                LiveToken { session, account, factor: factor.clone(), by_device, expires_at };
             tokens.by_digest.insert(digest, token);
             digests.push(digest);
         }

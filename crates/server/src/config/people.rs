@@ -187,6 +187,21 @@ impl People {
         }
     }
 
+    /// Whether the last complete answer about the person called `name` is at most `max_age_s` old, and the provider could not be
+    /// asked since, for want of a session by which it can be: so it is with the answer of a sign-in that is to make the first.
+    #[must_use]
+    pub fn was_answered_at_sign_in(&self, name: &str, max_age_s: i64) -> bool {
+        let Some(signed_in) = self.signed_in.as_ref().filter(|_| !self.by_name.contains_key(name))
+        else {
+            return false;
+        };
+        signed_in.get(name).is_some_and(|entry| {
+            let was_asked = entry.attempt.is_some_and(|attempt| attempt.why != NotSaid::NotAsked);
+            let age_s = age(signed_in.accounts.now(), entry.groups_at);
+            entry.groups_known && !was_asked && (0..=max_age_s).contains(&age_s)
+        })
+    }
+
     /// By what it is known in which groups the person called `name` is; nothing where there is no such person.
     #[must_use]
     pub fn groups_source(&self, name: &str) -> Option<GroupsSource> {

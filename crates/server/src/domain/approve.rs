@@ -107,6 +107,7 @@ fn check(
     let access = Access::of(config);
     let approves = access.check_approve(approver.person(), &request.requester, scopes);
     approves.map_err(|why| approver.explain(why))?;
+    access.check_approve_by(approver.sign_in())?;
     if request.state != State::Pending {
         return Err(Refused::NotPending(request.state));
     }

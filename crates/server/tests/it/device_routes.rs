@@ -48,7 +48,7 @@ pub(crate) async fn with(providers: &[(&str, &TestProvider)], top: &str) -> Serv
 }
 
 /// The configuration is read again, with this at its top.
-fn reconfigure(service: &Service, providers: &[(&str, &TestProvider)], top: &str) {
+pub(crate) fn reconfigure(service: &Service, providers: &[(&str, &TestProvider)], top: &str) {
     let secret = service.directory.path().join("secret");
     let base = config(&service.directory);
     let text = configuration(providers, top, &base, &secret.display().to_string());

@@ -38,6 +38,12 @@ impl From<Refused> for Problem {
                 Reason::NotAnApprover,
                 format!("you may not approve all of its scopes; who may: {}", who(&approvers)),
             ),
+            Refused::ApprovalByDevice => (
+                Reason::NotAnApprover,
+                "this session began with a code that was typed, and no request is approved by such a session \
+                 (`device_sign_in`): run `breakglass login` on a machine with a browser, and approve from there"
+                    .to_owned(),
+            ),
             Refused::OwnRequest => (
                 Reason::NotAnApprover,
                 "this request is yours: `breakglass cancel` takes it back".to_owned(),
