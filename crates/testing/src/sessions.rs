@@ -1,9 +1,11 @@
 //! People who have signed in, without the pages of a provider: what it said of them is given.
 
+use breakglass_server::domain::begin_by_device;
 use breakglass_server::domain::sessions::{
-    Binding, Exchange, SaidGroups, SignInRefused, SignedIn, TokenRefused, Tokens, begin, refresh,
-    sign_in,
+    Binding, DeviceBinding, Exchange, SaidGroups, SignInRefused, SignedIn, TokenRefused, Tokens,
+    begin, refresh, sign_in, sign_in_for_device,
 };
+use breakglass_server::signin::devices::{Device, Devices};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -99,4 +101,27 @@ pub async fn refreshed(service: &Service, token: &str) -> Result<Tokens, TokenRe
 pub async fn session(service: &Service, who: &SignedIn) -> Tokens {
     let code = code(service, who).await.unwrap();
     begun(service, &code).await.unwrap()
+}
+
+/// The tokens of a session of this person that a device code began.
+pub async fn device_session(service: &Service, who: &SignedIn) -> Tokens {
+    let (app, now, browser) = (&service.app, service.app.now(), [7; 32]);
+    let devices = &app.sign_ins().devices;
+    let ends_at = Devices::end(now);
+    let device = Device {
+        source: None,
+        started_at: now,
+        ends_at,
+        provider: None,
+        level: None,
+        max_age: None,
+        account: None,
+    };
+    let codes = devices.begin(now, device, app.randomness()).unwrap();
+    let (code, _) = devices.find(now, &codes.user_code, &browser).unwrap();
+    devices.confirm(now, &code, &browser).unwrap();
+    let binding = DeviceBinding { client: CLIENT, code, ends_at, source: None };
+    sign_in_for_device(app, now, who, &binding).await.unwrap();
+    devices.signed_in(now, &code, &browser).unwrap();
+    begin_by_device(app, now, &codes.device_code, CLIENT, None).await.unwrap()
 }

@@ -12,6 +12,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use breakglass_server::access::callers::{CallerKind, Verb};
 use breakglass_server::auth::identity::{AsAuditor, AsPerson, AsProxy};
+use breakglass_server::session_token::ACCESS_PREFIX;
 use breakglass_testing::service::{Answer, Service, token_of};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -19,7 +20,7 @@ use tower::ServiceExt as _;
 use crate::responders::with_responders;
 
 /// May call it: any status but 401 and 403.
-const OK: u16 = 0;
+pub(crate) const OK: u16 = 0;
 
 /// One caller of each kind; `oncall` asks for `orders:read`, `commanders` approve it.
 const CALLERS: [&str; 8] = ["", "nobody", "erin", "alice", "carol", "heidi", "grace", "envoy"];
@@ -38,7 +39,7 @@ const KINDS: [CallerKind; 8] = [
 
 /// Each operation, and the answer to each of [`CALLERS`].
 #[rustfmt::skip]
-const TABLE: &[(&str, &str, [u16; 8])] = &[
+pub(crate) const TABLE: &[(&str, &str, [u16; 8])] = &[
     // method path                         none unknown person requester approver responder auditor proxy
     ("get",  "/v1/requests",               [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("post", "/v1/requests",               [401, 401,    403,      OK,     403,      403,     403,  403]),
@@ -98,14 +99,42 @@ fn operations() -> BTreeMap<(String, String), Value> {
     operations.collect()
 }
 
-/// A call that a caller with the right can make: what it is about is there, and is as it has to be.
-async fn call(service: &Service, method: &str, path: &str, caller: &str) -> Answer {
+/// Whose request a call is about, and who approves it: names, or access tokens.
+#[derive(Clone, Copy)]
+pub(crate) struct Parties<'a> {
+    pub(crate) requester: &'a str,
+    pub(crate) approver: &'a str,
+}
+
+impl Parties<'_> {
+    async fn pending(&self, service: &Service) -> String {
+        let body = json!({ "scopes": ["orders:read"], "reason": "r", "duration": "30m" });
+        let view = service.post(self.requester, "/v1/requests", body).await.ok();
+        view["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The ids of a request that was approved, and of its grant.
+    async fn approved(&self, service: &Service) -> (String, String) {
+        let id = self.pending(service).await;
+        let view = service.act(self.approver, &id, "approve").await.ok();
+        (id, view["grant"]["id"].as_str().unwrap().to_owned())
+    }
+}
+
+/// A call that a caller with the right can make: what it is about is there, and is as it has to be. The caller is a name, an
+/// access token, or nobody.
+pub(crate) async fn call(
+    service: &Service,
+    (method, path): (&str, &str),
+    caller: &str,
+    parties: Parties<'_>,
+) -> Answer {
     let is_about_grant = ["/token", "/revoke"].iter().any(|end| path.ends_with(end))
         || (method, path) == ("post", "/v1/revocations");
     let (id, jti) = match is_about_grant {
-        true => service.approved().await,
+        true => parties.approved(service).await,
         false if path.contains("{id}") && path.starts_with("/v1/requests") => {
-            (service.pending().await, String::new())
+            (parties.pending(service).await, String::new())
         }
         false => ("none".to_owned(), String::new()),
     };
@@ -115,6 +144,7 @@ async fn call(service: &Service, method: &str, path: &str, caller: &str) -> Answ
         }
         ("post", "/v1/revocations") => json!({ "grant": jti, "reason": "r" }),
         ("post", "/v1/probes") => json!({}),
+        (_, path) if path.ends_with("/approve") => json!({ "digest": service.digest(&id).await }),
         (_, path) if path.ends_with("/deny") || path.ends_with("/revoke") => {
             json!({ "reason": "r" })
         }
@@ -126,7 +156,7 @@ async fn call(service: &Service, method: &str, path: &str, caller: &str) -> Answ
     };
     let (media_type, body) = match path.starts_with("/oauth2/") {
         true => {
-            let token = service.act("alice", &id, "token").await.body["token"].clone();
+            let token = service.act(parties.requester, &id, "token").await.body["token"].clone();
             let token = token.as_str().unwrap_or("none").to_owned();
             ("application/x-www-form-urlencoded", format!("token={token}"))
         }
@@ -134,11 +164,23 @@ async fn call(service: &Service, method: &str, path: &str, caller: &str) -> Answ
     };
     let path = path.replace("{id}", &id).replace("{jti}", &jti);
     let mut request = Request::builder().method(method.to_uppercase().as_str()).uri(path);
+    let bearer = match caller.starts_with(ACCESS_PREFIX) {
+        true => caller.to_owned(),
+        false => token_of(caller),
+    };
     if !caller.is_empty() {
-        request = request.header("authorization", format!("Bearer {}", token_of(caller)));
+        request = request.header("authorization", format!("Bearer {bearer}"));
     }
     let body = if method == "post" { Body::from(body) } else { Body::empty() };
     service.send(request.header(CONTENT_TYPE, media_type).body(body).unwrap()).await
+}
+
+/// What an answer says of the caller's right.
+pub(crate) fn outcome(answer: &Answer) -> u16 {
+    let status = answer.status.as_u16();
+    // Nobody is let through by accident, such as for a body of the wrong type.
+    assert!(!matches!(status, 405 | 413 | 415 | 500..), "{answer:?}");
+    if matches!(status, 401 | 403) { status } else { OK }
 }
 
 #[tokio::test]
@@ -148,13 +190,9 @@ async fn every_operation_answers_every_kind_of_caller_as_the_table_says() {
         for (caller, expected) in CALLERS.iter().zip(expected) {
             // What runs under a grant of before says nothing about the next call.
             service.advance(3600);
-            let answer = call(&service, method, path, caller).await;
-            let status = answer.status.as_u16();
-            let outcome = if matches!(status, 401 | 403) { status } else { OK };
-            assert_eq!(outcome, *expected, "{method} {path} by {caller:?}: {answer:?}");
-            // Nobody is refused by accident, such as for a body of the wrong type.
-            let understood = expected != &OK || !matches!(status, 405 | 413 | 415 | 500..);
-            assert!(understood, "{method} {path} by {caller:?}: {answer:?}");
+            let parties = Parties { requester: "alice", approver: "carol" };
+            let answer = call(&service, (method, path), caller, parties).await;
+            assert_eq!(outcome(&answer), *expected, "{method} {path} by {caller:?}: {answer:?}");
         }
     }
 }

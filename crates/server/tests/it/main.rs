@@ -22,6 +22,7 @@ mod before_grants;
 mod before_judged;
 mod before_people;
 mod callers;
+mod callers_by_session;
 mod clock;
 mod clock_dates;
 mod clock_restart;

@@ -21,13 +21,13 @@ fn configuration(directory: &tempfile::TempDir, scopes: &[(&str, &str)]) -> Stri
     text
 }
 
-async fn service(scopes: &[(&str, &str)]) -> Service {
+pub(crate) async fn service(scopes: &[(&str, &str)]) -> Service {
     let directory = tempfile::tempdir().unwrap();
     let text = configuration(&directory, scopes);
     Service::start_with(directory, &text, START).await
 }
 
-fn factor(level: &str, auth_time: i64) -> FactorRow {
+pub(crate) fn factor(level: &str, auth_time: i64) -> FactorRow {
     let amr = vec!["pwd".to_owned(), "otp".to_owned()];
     FactorRow { level: level.to_owned(), acr: Some(format!("acr-{level}")), amr, auth_time }
 }
