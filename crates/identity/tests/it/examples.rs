@@ -32,7 +32,7 @@ const ELSEWHERE: [&str; 16] = [
 ];
 
 /// Not for a client of sign-in: tokens that are for the provider itself, the first answers of a device flow and of
-/// introspection, which this crate does not ask for, and the realm that `tests/keycloak` runs.
+/// introspection, which this crate does not ask for, and the realm that `crates/server/tests/keycloak` runs.
 const NOT_OURS: [&str; 6] = [
     "keycloak-access_token-pwd.json",
     "keycloak-device-authorization.json",
@@ -149,7 +149,7 @@ fn id_tokens() {
             Some(group) => assert_eq!(groups.contains(group), Some(true), "{file}"),
             None => assert!(matches!(groups, Groups::Unknown(_)), "{file}: {groups:?}"),
         }
-        // They are RS256, as they came: of that a test runs in `tests/keycloak`.
+        // They are RS256, as they came: of that a test runs in `crates/server/tests/keycloak`.
         assert_eq!(token["header"]["alg"], "RS256");
     }
 }

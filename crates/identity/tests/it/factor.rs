@@ -1,5 +1,5 @@
 //! The second factor: naive clients are fooled in the ways that are named here. What Keycloak answered is in the examples; a
-//! running one is asked in `tests/keycloak`.
+//! running one is asked in `crates/server/tests/keycloak`.
 
 use std::time::Duration;
 

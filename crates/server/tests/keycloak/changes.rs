@@ -8,16 +8,22 @@ use serde_json::{Value, json};
 
 use crate::person::{alice, now, plain, provider, sign_in, visit};
 
+/// From now on Keycloak signs with another key, if its priority is higher than that of those before.
+pub(crate) fn new_signing_key(keycloak: &Keycloak, priority: u32) {
+    let realm = keycloak.admin("GET", "/realms/corp", &Value::Null)["id"].clone();
+    let component = json!({
+        "name": format!("next-{priority}"), "providerId": "rsa-generated",
+        "providerType": "org.keycloak.keys.KeyProvider", "parentId": realm,
+        "config": {"priority": [priority.to_string()], "enabled": ["true"], "active": ["true"]},
+    });
+    keycloak.admin("POST", "/realms/corp/components", &component);
+}
+
 pub(crate) fn keys_are_rotated(keycloak: &Keycloak) {
     let provider = provider(keycloak, "corp", "");
     let mut browser = alice();
     let session = sign_in(&provider, &mut browser).session;
-    let realm = keycloak.admin("GET", "/realms/corp", &Value::Null)["id"].clone();
-    let component = json!({
-        "name": "next", "providerId": "rsa-generated", "providerType": "org.keycloak.keys.KeyProvider",
-        "parentId": realm, "config": {"priority": ["1000"], "enabled": ["true"], "active": ["true"]},
-    });
-    keycloak.admin("POST", "/realms/corp/components", &component);
+    new_signing_key(keycloak, 1000);
     let (page, begun) = visit(&provider, &mut browser, &plain(), &[]);
     // An unknown `kid` has the keys fetched again, once in ten seconds.
     let callback = Callback::from_query(page.query()).unwrap();
