@@ -8,6 +8,7 @@
 //!   them does not compile otherwise.
 //! - [`names`]: headers, media types, URNs, and the words of headers.
 //! - [`feed`], [`heads`]: the bodies of the feed of revocations and of the report of audit chains' heads.
+//! - [`alerts`]: the body of a proxy's report of alerts, their kinds and classes.
 //! - [`configurations`]: what a proxy says of the scopes of its configuration.
 //! - [`introspection`]: the question about one token, and the answer.
 //! - [`json`]: strict JSON. [`instant`]: instants and durations. [`hex`], [`percent`]: bytes as text.
@@ -15,6 +16,7 @@
 //! Not here: what the log reader (`breakglass audit`) reads with. It is a second implementation on purpose, tied to
 //! the writer by vectors and not by code.
 
+pub mod alerts;
 mod basis;
 pub mod challenge;
 pub mod claims;

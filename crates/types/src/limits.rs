@@ -57,6 +57,24 @@ pub const MAX_NAME_BYTES: usize = 256;
 /// The longest free text (the reason), in bytes.
 pub const MAX_TEXT_BYTES: usize = 1024;
 
+/// The largest report of alerts (`POST /v1/alerts`), in bytes: what a filter's queue holds at most too.
+///
+/// INVARIANT (alert-report): the service takes every report that a filter makes: its bytes, its alerts, the lengths of
+/// their texts. One that is refused is made again, and in the end its alerts are dropped.
+pub const MAX_ALERTS_BODY_BYTES: usize = 64 * 1024;
+
+/// The most alerts in one report.
+pub const MAX_ALERTS: usize = 64;
+
+/// The largest alert, in bytes of JSON.
+pub const MAX_ALERT_BYTES: usize = 32 * 1024;
+
+/// The longest path in an alert, in bytes before escaping.
+pub const MAX_ALERT_PATH_BYTES: usize = 1024;
+
+/// The longest of the other texts in an alert, and of the report's node, in bytes before escaping.
+pub const MAX_ALERT_TEXT_BYTES: usize = MAX_NAME_BYTES;
+
 /// The last instant that a claim may name: the end of the year 9999, in seconds. Larger numbers
 /// are milliseconds by mistake, or an attempt at an overflow.
 pub const LAST_INSTANT: u64 = 253_402_300_799;
