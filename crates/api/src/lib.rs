@@ -1,8 +1,8 @@
 //! The interface of the approval service as types: what is asked and what is answered, each body once, for the server,
 //! the command line and the tests. The OpenAPI document is made of them: see [`document`].
 //!
-//! 1. What the service reads refuses members that it does not know, but for reports of proxies ([`heads::HeadReport`]):
-//!    a proxy may be newer. What a client reads ignores them: the service may be newer.
+//! 1. What the service reads refuses members that it does not know, but for reports of proxies ([`heads::HeadReport`],
+//!    [`alerts::AlertReport`]): a proxy may be newer. What a client reads ignores them: the service may be newer.
 //! 2. A member that every service has written since it has the endpoint has to be there. One that came later may be
 //!    absent (`serde(default)`), and so may one that the command line does not need. What the service writes always is
 //!    `required` in the document all the same.
@@ -11,6 +11,7 @@
 //! 5. Every refusal is a [`problem::Problem`], those under `/oauth2` too, but for `/oauth2/token`, whose clients read the
 //!    errors of RFC 6749 ([`session::OAuthError`]).
 
+pub mod alerts;
 pub mod attempts;
 pub mod directory;
 pub mod document;

@@ -13,6 +13,7 @@
 //!    because of the clock.
 
 pub mod access;
+mod alert_metrics;
 pub mod app;
 pub mod auth;
 pub mod clock;

@@ -3,7 +3,8 @@
 
 pub use breakglass_types::heads::{MAX_HEADS, MAX_HEADS_BODY_BYTES, MAX_REPORTED_GRANTS};
 pub use breakglass_types::limits::{
-    CLOCK_SKEW_S, MAX_BODY_BYTES, MAX_GRANT_S, MAX_TOKEN_BYTES, MAX_WAIT_S,
+    CLOCK_SKEW_S, MAX_ALERTS, MAX_ALERTS_BODY_BYTES, MAX_BODY_BYTES, MAX_GRANT_S, MAX_TOKEN_BYTES,
+    MAX_WAIT_S,
 };
 
 /// How far the service's wall clock may be from the time that it believes, in seconds: further, and it was
@@ -30,6 +31,18 @@ pub const MAX_NEW_CHAINS: usize = 5000;
 
 /// The most chains of one credential, each counted for every node that reports it.
 pub const MAX_CHAINS: i64 = 1_000_000;
+
+/// The most reports of alerts that one credential sends in a minute: what 25 VMs send that have something to report all the time.
+pub const MAX_ALERT_REPORTS: usize = 6000;
+
+/// The most alerts of one credential and kind that are kept within an hour; the others are counted.
+pub const MAX_ALERT_ROWS: i64 = 100;
+
+/// The most pages of one credential and class in an hour that the configuration can name.
+pub const MAX_ALERT_PAGES: u64 = 100;
+
+// A page is a row.
+const _: () = assert!(MAX_ALERT_PAGES <= MAX_ALERT_ROWS.unsigned_abs());
 
 /// How long a proxy that is gone stays in the list of proxies, in seconds: long enough that one
 /// which was cut off by the incident itself is still missed.

@@ -5,6 +5,7 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+use crate::alert_metrics::AlertMetrics;
 use crate::evidence::{Reported, Taken};
 use crate::service_metrics::ServiceMetrics;
 
@@ -27,6 +28,7 @@ pub struct Metrics {
     waiting: IntGauge,
     connections: ConnectionMetrics,
     service: ServiceMetrics,
+    alerts: AlertMetrics,
 }
 
 /// What an introspection found.
@@ -192,6 +194,7 @@ impl Metrics {
         )?;
         registry.register(Box::new(seconds.clone()))?;
         let service = ServiceMetrics::register(&registry)?;
+        let alerts = AlertMetrics::register(&registry)?;
         Ok(Metrics {
             registry,
             requests,
@@ -209,6 +212,7 @@ impl Metrics {
             waiting,
             connections,
             service,
+            alerts,
         })
     }
 
@@ -288,6 +292,11 @@ impl Metrics {
     /// What is counted of the service itself.
     pub(crate) fn service(&self) -> &ServiceMetrics {
         &self.service
+    }
+
+    /// What is counted of alerts.
+    pub(crate) fn alerts(&self) -> &AlertMetrics {
+        &self.alerts
     }
 
     /// So many wait for a decision.

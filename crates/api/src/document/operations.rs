@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthenticated};
 use super::operation::{Caller, Operation};
 use crate::{
-    attempts, directory, events, evidence, feed, heads, health, introspection, jwks, probe,
+    alerts, attempts, directory, events, evidence, feed, heads, health, introspection, jwks, probe,
     proxies, request, revocation, scopes, session, token, trail, watch, whoami,
 };
 
@@ -268,6 +268,24 @@ fn audit() -> Vec<Operation> {
         )
         .with::<trail::AfterQuery>()
         .answers::<attempts::Attempts>(),
+        post(
+            "/v1/alerts",
+            "reportAlerts",
+            Proxy,
+            "A proxy says what calls for attention. At most 64 alerts and 64 KiB; texts have at most 256 bytes, a path 1024. The \
+             same kind and grant within a minute is counted as one alert; 100 an hour of one credential and kind are kept, and \
+             the others counted. 429 `evidence_quota`: this credential has had its share.",
+        )
+        .asks::<alerts::AlertReport>()
+        .answers::<alerts::AlertsReported>(),
+        get(
+            "/v1/audit/alerts",
+            "alerts",
+            Person,
+            "What proxies reported, in the order of arrival: each is the word of the proxy in `reported_by`. For auditors.",
+        )
+        .with::<alerts::AlertsQuery>()
+        .answers::<alerts::Alerts>(),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! What the command line reads from services that are older or newer: members that came later may be absent, members
 //! and words that are not known are no error, and what has to be there has to be there.
 
+use breakglass_api::alerts::{Alert, AlertData, Alerts, AlertsReported, SuppressedAlerts};
 use breakglass_api::attempts::Attempts;
 use breakglass_api::directory::{ConfirmedHeldEnds, HeldEnds};
 use breakglass_api::evidence::Evidence;
@@ -118,6 +119,16 @@ fn what_came_later_may_be_absent_and_nothing_else() {
     least::<Attempts>(json!({ "attempts": [], "next": null }));
     let attempt = json!({ "at": AT, "outcome": "rest", "caller": "a", "count": 2 });
     least::<breakglass_api::attempts::Attempt>(attempt);
+    least::<AlertsReported>(json!({ "accepted": 1, "dropped": 0 }));
+    least::<Alerts>(json!({ "alerts": [], "next": null }));
+    let data = json!({ "reported_by": "p", "proxy": "p", "class": "of_a_newer_service" });
+    let read: AlertData = least(data.clone());
+    assert_eq!((read.alert, read.suppressed, read.grant_known), (None, None, None));
+    least::<Alert>(json!({
+        "place": 1, "id": "i", "at": AT, "seen_at": AT, "type": "breakglass.alert.solar_flare", "page": true, "count": 1,
+        "data": data,
+    }));
+    least::<SuppressedAlerts>(json!({ "since": AT, "alerts": 1, "not_kept": 0, "kinds": {} }));
     assert_eq!(least::<Scopes>(json!({ "scopes": [] })).for_request, None);
     least::<ForRequest>(json!({ "method": "GET", "path": "/" }));
     least::<ConfigurationTaken>(json!({ "configuration": "d" }));

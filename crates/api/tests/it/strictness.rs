@@ -1,6 +1,7 @@
 //! What the service reads from clients: members that it does not know are refused, but where a proxy may be newer. What
 //! is missing of a body is read all the same, so that the service can say all that is wrong at once.
 
+use breakglass_api::alerts::{AlertReport, AlertsQuery};
 use breakglass_api::directory::ConfirmHeldEnds;
 use breakglass_api::evidence::EvidenceQuery;
 use breakglass_api::feed::FeedQuery;
@@ -53,6 +54,7 @@ fn a_member_that_the_service_does_not_know_is_refused() {
                 json!({ "configuration": "d", "audiences": ["a"], "scopes": {} }),
             ),
         ),
+        ("AlertsQuery", reads::<AlertsQuery>(json!({}))),
         ("AfterQuery", reads::<AfterQuery>(json!({}))),
         ("ConfirmHeldEnds", reads::<ConfirmHeldEnds>(json!({}))),
         ("SessionsQuery", reads::<SessionsQuery>(json!({}))),
@@ -68,6 +70,11 @@ fn a_member_that_the_service_does_not_know_is_refused() {
     assert_eq!(reads::<TokenForm>(json!({ "token": "t" })), (true, true));
     let head = json!({ "chain": "c", "seq": 1, "hash": "h", "began": "b", "unknown": 1 });
     assert_eq!(reads::<HeadReport>(json!({ "heads": [head] })), (true, true));
+    let unverified = json!({ "kid": "k", "unknown": 1 });
+    let alert = json!({
+        "kind": "solar_flare", "first": "f", "last": "l", "count": 1, "unverified": unverified, "unknown": 1,
+    });
+    assert_eq!(reads::<AlertReport>(json!({ "alerts": [alert] })), (true, true));
 }
 
 #[test]

@@ -1,5 +1,7 @@
-//! What auditors read: `GET /v1/audit/heads`, `/v1/audit/events`, `/v1/audit/requests` and `/v1/audit/attempts`.
+//! What auditors read: `GET /v1/audit/heads`, `/v1/audit/events`, `/v1/audit/requests`, `/v1/audit/attempts` and
+//! `/v1/audit/alerts`.
 
+use breakglass_api::alerts::Alerts;
 use breakglass_api::attempts::Attempts;
 use breakglass_api::evidence::Evidence;
 use breakglass_api::heads::Page;
@@ -41,4 +43,8 @@ impl Body for Evidence {
 
 impl Body for Attempts {
     const NAME: &'static str = "a page of attempts";
+}
+
+impl Body for Alerts {
+    const NAME: &'static str = "a page of alerts";
 }

@@ -17,6 +17,7 @@ mod token;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use breakglass_api::alerts::{Alert, Alerts};
 pub use breakglass_api::attempts::{Attempt, Attempts, Outcome};
 pub use breakglass_api::evidence::{Evidence, RequestEvidence};
 pub use breakglass_api::health::{Health, UntoldHead};

@@ -47,6 +47,7 @@ const ASKING: &[(&str, &[&[&str]])] = &[
     ("audit report", &[&["--grant", GRANT, "LOG"]]),
     ("audit heads", &[&[]]),
     ("audit attempts", &[&[]]),
+    ("audit alerts", &[&[], &["--kind", "cut", "--proxy", "envoy", "--grant", GRANT]]),
 ];
 
 /// Those that ask nothing.
@@ -272,6 +273,7 @@ fn ours() -> Vec<(&'static str, Value)> {
         ("GET", "/v1/audit/heads"),
         ("GET", "/v1/audit/requests"),
         ("GET", "/v1/audit/attempts"),
+        ("GET", "/v1/audit/alerts"),
     ];
     let others = others.into_iter().map(|(method, name)| {
         let path = match name {

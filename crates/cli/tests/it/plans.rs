@@ -177,6 +177,29 @@ impl Caller<'_> {
         let after = format!("?after={}", events["next"].as_str().unwrap());
         self.get("grace", "/v1/audit/events", &after);
         self.get("grace", "/v1/audit/attempts", "?after=0");
+        let alert = |grant: &str| {
+            json!({ "kind": "cut", "first": "2026-11-22T02:13:00Z", "last": "2026-11-22T02:13:00Z", "count": 1,
+                "grant": grant })
+        };
+        // The same twice, and more than the pages of an hour.
+        for from in [0, 1] {
+            let alerts: Vec<Value> =
+                (from..from + 30).map(|number| alert(&number.to_string())).collect();
+            self.post(
+                "envoy",
+                "/v1/alerts",
+                json!({ "node": "n", "dropped": 1, "alerts": alerts }),
+            );
+        }
+        for query in [
+            "",
+            "&kind=cut",
+            "&proxy=envoy",
+            "&kind=cut&proxy=envoy",
+            "&kind=cut&proxy=envoy&grant=1",
+        ] {
+            self.get("grace", "/v1/audit/alerts", &format!("?after=0{query}"));
+        }
         self.get("alice", "/v1/scopes", "");
         let configuration =
             json!({ "configuration": "0".repeat(64), "audiences": ["prod"], "scopes": {} });

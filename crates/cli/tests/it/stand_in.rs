@@ -326,6 +326,11 @@ pub(crate) fn good(call: &Call) -> Reply {
                 { "id": 1, "at": at, "outcome": "refused", "caller": "alice", "kind": "person",
                   "source": "10.0.0.7", "method": "POST", "endpoint": "/v1/requests", "object": null,
                   "query": null, "status": 403, "reason": "not_a_requester", "count": 1 }] })
+        } else if call.is("GET", "/v1/audit/alerts") {
+            json!({ "next": null, "removed_before": null, "alerts": [
+                { "place": 1, "id": "alert_1", "at": at, "seen_at": at, "type": "breakglass.alert.cut", "page": true,
+                  "count": 1, "data": { "reported_by": "envoy", "proxy": "envoy", "node": "envoy-1", "class": "filter",
+                  "alert": { "kind": "cut", "first": at, "last": at, "count": 1 } } }] })
         } else if call.is("GET", "/v1/audit/requests") {
             json!({ "next": null, "requests": [{ "request": view("approved"), "trail": [
                 { "at": at, "actor": "alice", "action": "submit", "detail": {} }] }] })

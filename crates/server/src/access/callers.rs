@@ -120,6 +120,10 @@ verbs! {
     Events = "events": [Auditor];
     /// Read what known callers were refused.
     Attempts = "attempts": [Auditor];
+    /// Report what calls for attention.
+    ReportAlerts = "reportAlerts": [Proxy];
+    /// Read what proxies reported.
+    Alerts = "alerts": [Auditor];
     /// Sign in.
     Authorize = "authorize": [Anybody];
     /// Come back from an identity provider.

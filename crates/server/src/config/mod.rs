@@ -36,6 +36,8 @@ use breakglass_types::json::Json;
 
 use regex_lite::Regex;
 
+use crate::limits::MAX_ALERT_PAGES;
+
 pub use accounts::{AccountEntry, Accounts, Attempt, NotSaid};
 pub use device_sign_in::DeviceSignIn;
 use device_sign_in::device_sign_in;
@@ -80,14 +82,18 @@ object! {
         pub issuer: String = required(parsed("URL", issuer)),
         /// The SQLite file, made at the first start for its owner alone.
         pub database: PathBuf = required(parsed("path", path)),
-        /// The SQLite file for heads of audit chains and refused attempts, made at the first start for its owner
+        /// The SQLite file for heads of audit chains, alerts and refused attempts, made at the first start for its owner
         /// alone. Evidence has its own, so that it never holds up a revocation.
         pub evidence_database: Option<PathBuf> = optional("`database` with `-evidence` before its extension", parsed("path", path)),
-        /// How long heads and refused attempts are kept, at least a day. What is older is removed, but for the
+        /// How long heads, alerts and refused attempts are kept, at least a day. What is older is removed, but for the
         /// last head of a chain that is still reported.
         pub evidence_retention: i64 = or("400days", parsed("duration", days)),
         /// How old a head becomes before only one an hour of its chain is kept, at least a day.
         pub evidence_thin_after: i64 = or("30days", parsed("duration", days)),
+        /// How many alerts of one proxy and class go to people within an hour. There are three
+        /// [classes](approval-service.md#alerts): what strangers cause, what holders of grants cause, and what a grant or the
+        /// filter did. The others are listed, and one alert at the end of the hour says how many they were.
+        pub max_alert_pages: usize = or(20, number(1, MAX_ALERT_PAGES)),
         /// Where the private signing keys are, one file each, mode 0600; the first is made at the first
         /// start.
         pub key_directory: PathBuf = required(parsed("path", path)),
@@ -139,7 +145,7 @@ object! {
         /// Who may sign in by a [device code](approval-service.md#a-device-without-a-browser): `requesters` are people who
         /// may approve no scope.
         pub device_sign_in: DeviceSignIn = or("requesters", device_sign_in()),
-        /// Who may ask about grants, read the feed of revocations and report the heads of audit chains, and
+        /// Who may ask about grants, read the feed of revocations, and report the heads of audit chains and alerts, and
         /// nothing else.
         pub proxies: Vec<Arc<Proxy>> = or_none(list(object::<Proxy>().and_then(|one, _| Some(Arc::new(one))))),
         /// What can be asked for.

@@ -24,9 +24,11 @@
 //! groups_lost a person lost a group there: the grants that need it end
 //! watched     what happens, for those who may see it
 //! held_ends   ends that many people's losses at once hold back
+//! alerts      a proxy reports what calls for attention
 //! ```
 
 mod activate;
+mod alerts;
 mod approve;
 mod cancel;
 mod deny;
@@ -50,6 +52,7 @@ mod submit;
 pub mod watched;
 
 pub use activate::{TokenTaken, take_token};
+pub use alerts::{AlertsTaken, NotTaken, report_alerts};
 pub use approve::{Approval, Approved, approve};
 pub use cancel::cancel;
 pub use deny::deny;

@@ -1,11 +1,21 @@
-//! Whether a report of heads is taken: its credential's turn, and what that may still put into the database.
+//! Whether a report of heads or alerts is taken: its credential's turn, and what that may still put into the database.
+
+use std::sync::Arc;
 
 use sqlx::types::Json;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Evidence, EvidenceError, Head, Quota, Reporter};
 use crate::limits::MAX_CHAINS;
 use crate::store::{BUSY_TIMEOUT, StoreError, check_space};
+
+/// A credential's turn to report alerts, until it is dropped.
+#[derive(Debug)]
+pub struct AlertTurn {
+    _turn: OwnedSemaphorePermit,
+    /// The name of the credential.
+    pub(super) proxy: String,
+}
 
 impl Evidence {
     /// Whether a refused report of this credential is to be logged, and how many were not since the last one.
@@ -15,10 +25,31 @@ impl Evidence {
 
     /// Waits for this credential's turn.
     pub(super) async fn turn(&self, proxy: &str) -> Result<OwnedSemaphorePermit, EvidenceError> {
-        let turn = self.quotas.turn(proxy);
-        let busy = || EvidenceError::Store(StoreError::Database(sqlx::Error::PoolTimedOut));
-        let waited = tokio::time::timeout(BUSY_TIMEOUT, turn.acquire_owned()).await;
-        waited.map_err(|_| busy())?.map_err(|_| busy())
+        take_turn(self.quotas.turn(proxy)).await
+    }
+
+    /// Waits for the turn of this credential's alerts, and refuses a report of them if it has had its share: before anything
+    /// else is asked of a database.
+    ///
+    /// # Errors
+    /// [`EvidenceError::Quota`], or another one if the database cannot tell.
+    pub async fn admit_alerts(&self, proxy: &str) -> Result<AlertTurn, EvidenceError> {
+        let turn = take_turn(self.quotas.turn_of_alerts(proxy)).await?;
+        self.check_alert_quota(proxy).await?;
+        Ok(AlertTurn { _turn: turn, proxy: proxy.to_owned() })
+    }
+
+    async fn check_alert_quota(&self, proxy: &str) -> Result<(), EvidenceError> {
+        let free = check_space(&self.path)?;
+        let bytes: Option<i64> =
+            sqlx::query_scalar("SELECT bytes FROM proxy_usage WHERE proxy = ?1")
+                .bind(proxy)
+                .fetch_optional(&self.readers()?)
+                .await?;
+        if free.is_some_and(|free| u64::try_from(bytes.unwrap_or(0)).unwrap_or(0) > free) {
+            return Err(Quota::Bytes.into());
+        }
+        Ok(self.quotas.take_alert_report(proxy)?)
     }
 
     /// Refuses a report by a credential that has had its share.
@@ -50,4 +81,10 @@ impl Evidence {
         self.quotas.take(reporter.proxy, usize::try_from(new).unwrap_or(0))?;
         Ok(())
     }
+}
+
+async fn take_turn(turn: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, EvidenceError> {
+    let busy = || EvidenceError::Store(StoreError::Database(sqlx::Error::PoolTimedOut));
+    let waited = tokio::time::timeout(BUSY_TIMEOUT, turn.acquire_owned()).await;
+    waited.map_err(|_| busy())?.map_err(|_| busy())
 }

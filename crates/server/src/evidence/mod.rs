@@ -1,10 +1,15 @@
-//! The evidence database: heads of audit chains, and what known callers were refused. It has its own file, pools
+//! The evidence database: heads of audit chains, alerts of proxies, and what known callers were refused. It has its own file, pools
 //! and thread, so that nothing here can hold up a revocation.
 //!
 //! While the file cannot be opened or written, evidence is refused (503, `evidence_unavailable` or the storage
 //! fault), it is tried again, and everything else goes on.
 
 mod admission;
+mod alert;
+mod alert_ledger;
+mod alert_lists;
+mod alert_summaries;
+mod alerts;
 mod attempt;
 mod attempts;
 mod database;
@@ -26,12 +31,17 @@ use std::sync::{OnceLock, RwLock};
 
 use sqlx::sqlite::SqlitePool;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::config::Config;
 use crate::store::check_space;
 use crate::store::write::Write;
 
+pub use admission::AlertTurn;
+pub use alert::{NewAlert, StoredAlert, counted_as};
+pub use alert_ledger::Outcome as AlertOutcome;
+pub use alert_lists::AlertFilter;
+pub use alerts::KeptAlerts;
 pub use attempt::{Attempt, AttemptRow, CallerKind, Outcome};
 pub use error::EvidenceError;
 pub use head_pages::{HeadFilter, HeadPage};
@@ -58,6 +68,8 @@ pub struct Evidence {
     opening: Mutex<()>,
     quotas: Quotas,
     recorder: Recorder,
+    /// The place of the last alert.
+    alert_places: watch::Sender<i64>,
     runtime: OnceLock<Option<OwnRuntime>>,
 }
 
@@ -72,6 +84,7 @@ impl Evidence {
             opening: Mutex::new(()),
             quotas: Quotas::default(),
             recorder: Recorder::new(),
+            alert_places: watch::Sender::new(0),
             runtime: OnceLock::new(),
         }
     }

@@ -4,7 +4,8 @@
 //! 1. No more bytes than the disk has free beside them: a credential that nobody bounds takes half of the disk, and
 //!    others go on with the other half.
 //! 2. So many new chains a minute, and so many in all.
-//! 3. One report at a time: the next one waits for its turn, and others do not wait for it.
+//! 3. One report at a time: the next one waits for its turn, and others do not wait for it. Alerts have a turn beside that of
+//!    heads, and so many reports a minute.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::limits::{MAX_CHAINS, MAX_NEW_CHAINS};
+use crate::limits::{MAX_ALERT_REPORTS, MAX_CHAINS, MAX_NEW_CHAINS};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -36,10 +37,16 @@ pub enum Quota {
     Chains,
     /// Its share of the disk.
     #[error(
-        "the heads of this credential take more of the disk than is left free: make room, lower \
+        "the heads and alerts of this credential take more of the disk than is left free: make room, lower \
          `evidence_retention`, or find out which proxy reports so much"
     )]
     Bytes,
+    /// Reports of alerts in a minute.
+    #[error(
+        "this credential has reported alerts {MAX_ALERT_REPORTS} times within a minute: report again later, with several \
+         alerts in one report"
+    )]
+    AlertReports,
 }
 
 impl Quota {
@@ -50,6 +57,7 @@ impl Quota {
             Quota::NewChains => "new_chains",
             Quota::Chains => "chains",
             Quota::Bytes => "bytes",
+            Quota::AlertReports => "alert_reports",
         }
     }
 }
@@ -61,8 +69,10 @@ pub(super) struct Quotas(Mutex<HashMap<String, Use>>);
 #[derive(Debug)]
 struct Use {
     turn: Arc<Semaphore>,
+    turn_of_alerts: Arc<Semaphore>,
     minute: Instant,
     new_chains: usize,
+    alert_reports: usize,
     /// When a refused report was logged last, and how many were not since then.
     logged: Option<Instant>,
     unlogged: u64,
@@ -74,8 +84,10 @@ impl Quotas {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         ask(uses.entry(proxy.to_owned()).or_insert_with(|| Use {
             turn: Arc::new(Semaphore::new(1)),
+            turn_of_alerts: Arc::new(Semaphore::new(1)),
             minute: Instant::now(),
             new_chains: 0,
+            alert_reports: 0,
             logged: None,
             unlogged: 0,
         }))
@@ -98,12 +110,27 @@ impl Quotas {
         self.of(proxy, |used| Arc::clone(&used.turn))
     }
 
+    /// What lets one report of alerts of this credential in at a time.
+    pub(super) fn turn_of_alerts(&self, proxy: &str) -> Arc<Semaphore> {
+        self.of(proxy, |used| Arc::clone(&used.turn_of_alerts))
+    }
+
+    /// Counts a report of alerts; not one that is too many.
+    pub(super) fn take_alert_report(&self, proxy: &str) -> Result<(), Quota> {
+        self.of(proxy, |used| {
+            used.begin_minute();
+            if used.alert_reports >= MAX_ALERT_REPORTS {
+                return Err(Quota::AlertReports);
+            }
+            used.alert_reports = used.alert_reports.saturating_add(1);
+            Ok(())
+        })
+    }
+
     /// Counts new chains; not those that are too many.
     pub(super) fn take(&self, proxy: &str, new: usize) -> Result<(), Quota> {
         self.of(proxy, |used| {
-            if used.minute.elapsed() >= MINUTE {
-                (used.minute, used.new_chains) = (Instant::now(), 0);
-            }
+            used.begin_minute();
             let chains = used.new_chains.saturating_add(new);
             if chains > MAX_NEW_CHAINS {
                 return Err(Quota::NewChains);
@@ -111,6 +138,15 @@ impl Quotas {
             used.new_chains = chains;
             Ok(())
         })
+    }
+}
+
+impl Use {
+    /// Begins another minute, if the last one is over.
+    fn begin_minute(&mut self) {
+        if self.minute.elapsed() >= MINUTE {
+            (self.minute, self.new_chains, self.alert_reports) = (Instant::now(), 0, 0);
+        }
     }
 }
 
@@ -127,5 +163,18 @@ mod tests {
         assert_eq!(quotas.take("b", 1), Ok(()));
         tokio::time::advance(MINUTE).await;
         assert_eq!(quotas.take("a", 1), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reports_of_alerts_use_up_no_chains_and_the_other_way_round() {
+        let quotas = Quotas::default();
+        assert_eq!(quotas.take("a", MAX_NEW_CHAINS), Ok(()));
+        for _ in 0..MAX_ALERT_REPORTS {
+            assert_eq!(quotas.take_alert_report("a"), Ok(()));
+        }
+        assert_eq!(quotas.take_alert_report("a"), Err(Quota::AlertReports));
+        assert_eq!(quotas.take_alert_report("b"), Ok(()));
+        tokio::time::advance(MINUTE).await;
+        assert_eq!((quotas.take_alert_report("a"), quotas.take("a", 1)), (Ok(()), Ok(())));
     }
 }

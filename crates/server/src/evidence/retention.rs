@@ -97,7 +97,8 @@ impl Evidence {
         let now = read(&mut transaction).await?;
         let oldest: Option<i64> = sqlx::query_scalar(
             "SELECT nullif(min(coalesce((SELECT min(reported_at_ms) FROM audit_heads), ?1),
-                 coalesce((SELECT min(at_ms) FROM attempts), ?1)), ?1)",
+                 coalesce((SELECT min(at_ms) FROM attempts), ?1),
+                 coalesce((SELECT min(at_ms) FROM alerts), ?1)), ?1)",
         )
         .bind(i64::MAX)
         .fetch_one(&mut *transaction)
@@ -158,17 +159,19 @@ impl Evidence {
     pub async fn remove(&self) -> Result<bool, EvidenceError> {
         let mut transaction = self.write().await?;
         let before = read(&mut transaction).await?.removed_before_ms;
-        let more = remove_heads(&mut transaction, before).await?;
-        let gone = sqlx::query(
+        let mut more = remove_heads(&mut transaction, before).await?;
+        for delete in [
             "DELETE FROM attempts WHERE id IN (
                  SELECT id FROM attempts WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)",
-        )
-        .bind(before)
-        .bind(ROWS)
-        .execute(&mut *transaction)
-        .await?;
+            "DELETE FROM alerts WHERE place IN (
+                 SELECT place FROM alerts WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)",
+        ] {
+            let gone =
+                sqlx::query(delete).bind(before).bind(ROWS).execute(&mut *transaction).await?;
+            more |= gone.rows_affected() >= ROWS.unsigned_abs();
+        }
         transaction.commit().await?;
-        Ok(more || gone.rows_affected() >= ROWS.unsigned_abs())
+        Ok(more)
     }
 }
 

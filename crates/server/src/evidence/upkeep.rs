@@ -1,4 +1,5 @@
-//! What happens to the evidence database in the background: it is opened, attempts are written, old heads go.
+//! What happens to the evidence database in the background: it is opened, attempts are written, old heads go, and what came
+//! without a page is said.
 
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How often retention looks for what is old.
 const RETAIN_EVERY: Duration = Duration::from_secs(60);
 
+/// How often it is looked for classes of alerts whose hour without pages is over.
+const SAY_EVERY: Duration = Duration::from_secs(2);
+
 /// How much longer than a step of retention takes the next one waits: it has the lock for a fifth of the time.
 const PAUSE: u32 = 4;
 
@@ -31,7 +35,7 @@ const LAST: Duration = Duration::from_secs(2);
 
 /// Keeps the evidence database for as long as the service runs.
 pub async fn keep(app: App) {
-    tokio::join!(open(&app), write(&app), retain(&app));
+    tokio::join!(open(&app), write(&app), retain(&app), say_unpaged(&app));
 }
 
 impl App {
@@ -160,4 +164,24 @@ async fn retain_once(app: &App, now: Moment) -> Result<(), EvidenceError> {
         tokio::time::sleep(start.elapsed().saturating_mul(PAUSE)).await;
     }
     Ok(())
+}
+
+/// Says how many alerts came without a page, when their hour is over: no other alert may come that would say it.
+async fn say_unpaged(app: &App) {
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(SAY_EVERY).await;
+        if !app.evidence().is_open() {
+            continue;
+        }
+        let said = app.evidence().say_unpaged_alerts(app.now(), app.randomness()).await;
+        match &said {
+            Ok(classes) => app.metrics().alerts().summaries(classes),
+            Err(cause) if !failing => {
+                tracing::error!(%cause, "how many alerts came without a page cannot be said: it is tried again");
+            }
+            Err(_) => {}
+        }
+        failing = said.is_err();
+    }
 }

@@ -103,7 +103,7 @@ impl Asked {
         matches!(
             (self.method.as_str(), self.endpoint()),
             ("GET" | "HEAD", "/v1/revocations")
-                | ("POST", "/oauth2/introspect" | "/v1/audit/heads")
+                | ("POST", "/oauth2/introspect" | "/v1/audit/heads" | "/v1/alerts")
         )
     }
 

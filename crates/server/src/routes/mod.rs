@@ -2,6 +2,7 @@
 //! callers may do it ([`crate::access::callers`]); the signature of its handler says it too (`AsPerson`, `AsAuditor`,
 //! `AsProxy`). Health, keys and metrics are for anybody.
 
+mod alerts;
 mod apart;
 mod approve;
 mod attempted;
@@ -56,7 +57,7 @@ use tokio::runtime::Handle;
 use crate::access::callers::Verb;
 use crate::app::App;
 use crate::config::Serves;
-use crate::limits::{MAX_BODY_BYTES, MAX_HEADS_BODY_BYTES, MAX_WAIT_S};
+use crate::limits::{MAX_ALERTS_BODY_BYTES, MAX_BODY_BYTES, MAX_HEADS_BODY_BYTES, MAX_WAIT_S};
 use crate::problem::{Problem, Reason};
 
 use guard::{Guards, Routes};
@@ -106,6 +107,7 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
     // The counts of many grants are larger than any other body.
     let heads = on.get(Verb::Heads, heads::list).and(on.post(Verb::ReportHeads, heads::report));
     let heads = heads.max_body(MAX_HEADS_BODY_BYTES);
+    let report_alerts = on.post(Verb::ReportAlerts, alerts::report).max_body(MAX_ALERTS_BODY_BYTES);
     let configurations = on.post(Verb::ReportConfiguration, configurations::report);
     let verdicts = on.post(Verb::ProbeAnswers, probes::answers).max_body(probes::MAX_BODY);
     let confirm_held_ends = on.post(Verb::ConfirmHeldEnds, held_ends::confirm);
@@ -146,6 +148,8 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
     // Evidence has a thread of its own: see `crate::evidence`.
     let evidence = Routes::default()
         .route("/v1/audit/heads", heads)
+        .route("/v1/alerts", report_alerts)
+        .route("/v1/audit/alerts", on.get(Verb::Alerts, alerts::list))
         .route("/v1/audit/attempts", on.get(Verb::Attempts, attempts::handler))
         .into_router()
         .layer(from_fn_with_state(app.evidence().runtime(runtime), apart::run));

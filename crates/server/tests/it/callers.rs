@@ -66,6 +66,8 @@ pub(crate) const TABLE: &[(&str, &str, [u16; 8])] = &[
     ("get",  "/v1/audit/requests",         [401, 401,    403,     403,     403,      403,      OK,  403]),
     ("get",  "/v1/audit/service",          [401, 401,    403,     403,     403,      403,      OK,  403]),
     ("get",  "/v1/audit/attempts",         [401, 401,    403,     403,     403,      403,      OK,  403]),
+    ("post", "/v1/alerts",                 [401, 401,    403,     403,     403,      403,     403,   OK]),
+    ("get",  "/v1/audit/alerts",           [401, 401,    403,     403,     403,      403,      OK,  403]),
     ("post", "/oauth2/introspect",         [401, 401,    403,     403,     403,      403,     403,   OK]),
     ("post", "/oauth2/revoke",             [401, 401,    403,      OK,      OK,       OK,     403,  403]),
     ("get",  "/oauth2/authorize",          [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),

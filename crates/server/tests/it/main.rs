@@ -9,6 +9,8 @@
 )]
 
 mod activation;
+mod alert_pages;
+mod alerts;
 mod approve;
 mod approve_by_token;
 mod attempts;

@@ -7,11 +7,11 @@ use axum::body::Body;
 use axum::http::Request;
 use breakglass_api::trail::ServiceAction;
 use breakglass_api::{
-    attempts, events, evidence, feed, heads, health, introspection, jwks, probe, problem, proxies,
-    request, revocation, scopes, session, token, trail, watch, whoami,
+    alerts, attempts, events, evidence, feed, heads, health, introspection, jwks, probe, problem,
+    proxies, request, revocation, scopes, session, token, trail, watch, whoami,
 };
 use breakglass_server::clock::parse_rfc3339;
-use breakglass_server::limits::{MAX_HEADS, MAX_LISTED_GRANTS, MAX_SCOPES};
+use breakglass_server::limits::{MAX_ALERTS, MAX_HEADS, MAX_LISTED_GRANTS, MAX_SCOPES};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -160,6 +160,7 @@ async fn its_bounds_are_those_that_the_service_keeps() {
     for (place, bound) in [
         ("/Ask/properties/scopes/maxItems", MAX_SCOPES),
         ("/HeadReport/properties/heads/maxItems", MAX_HEADS),
+        ("/AlertReport/properties/alerts/maxItems", MAX_ALERTS),
         ("/Killed/properties/grants/maxItems", MAX_LISTED_GRANTS),
         ("/Killed/properties/look_alikes/maxItems", MAX_LISTED_GRANTS),
     ] {
@@ -308,6 +309,22 @@ async fn answers_have_the_members_that_it_describes() {
     let refused = service.post("alice", "/v1/requests", json!({})).await;
     assert_ne!(refused.body["errors"], json!([]));
     document.check::<problem::Problem>("Problem", &refused.body);
+
+    let mut alert = crate::alerts::of_grant("out_of_scope", &jti);
+    alert["unverified"] = json!({ "kid": "k" });
+    let report =
+        json!({ "node": "n", "process": "1".repeat(32), "dropped": 3, "alerts": vec![alert; 2] });
+    document.check::<alerts::AlertReport>("AlertReport", &report);
+    let reported = service.post("envoy", "/v1/alerts", report).await.ok();
+    document.check::<alerts::AlertsReported>("AlertsReported", &reported);
+    let lapsed: Vec<Value> =
+        (0..21).map(|number| crate::alerts::of_grant("cut", &number.to_string())).collect();
+    crate::alerts::report(&service, "envoy", &lapsed).await;
+    service.advance(3600);
+    crate::alerts::report(&service, "envoy", &lapsed[..1]).await;
+    let listed = service.get("grace", "/v1/audit/alerts").await.ok();
+    assert!(listed["alerts"].to_string().contains("\"suppressed\""), "{listed}");
+    document.check::<alerts::Alerts>("Alerts", &listed);
 
     let all: BTreeSet<String> = document.schemas().as_object().unwrap().keys().cloned().collect();
     let seen = document.seen.take();

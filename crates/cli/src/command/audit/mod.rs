@@ -1,5 +1,6 @@
 //! `breakglass audit`: reads the records in Envoy's access logs.
 
+mod alerts;
 mod attempts;
 mod export;
 mod heads;
@@ -40,6 +41,9 @@ enum Verb {
     /// Show what known callers were refused, and what auditors read.
     #[command(after_help = crate::exit::HELP)]
     Attempts(attempts::Args),
+    /// Show the alerts that proxies reported.
+    #[command(after_help = crate::exit::HELP)]
+    Alerts(alerts::Args),
 }
 
 pub(crate) fn run(args: Args, settings: &Settings, terminal: Terminal) -> Result<Exit, Failure> {
@@ -50,5 +54,6 @@ pub(crate) fn run(args: Args, settings: &Settings, terminal: Terminal) -> Result
         Verb::Export(args) => export::run(&args, terminal),
         Verb::Heads(args) => heads::run(&args, settings),
         Verb::Attempts(args) => attempts::run(&args, settings, terminal),
+        Verb::Alerts(args) => alerts::run(&args, settings, terminal),
     }
 }
