@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::alerts::Alert;
 use crate::events::EventType;
 use crate::{Instant, Word};
 
@@ -26,9 +27,9 @@ pub struct WatchedEvent {
     pub time: Instant,
     /// What happened.
     #[serde(rename = "type")]
-    #[schema(value_type = EventType)]
+    #[schema(value_type = String, pattern = "^breakglass\\.")]
     pub kind: Word<EventType>,
-    /// A person's name, or `service` where the service acted by itself.
+    /// A person's name, or `service` where the service acted by itself; of an alert the proxy whose word it is.
     pub actor: String,
     /// The request that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,6 +39,11 @@ pub struct WatchedEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub grant: Option<String>,
+    /// The alert, where it is one (`breakglass.alert.`): what a proxy says, and no more than its word. About a grant it is for
+    /// those who may see its request; others are for auditors. Only those that are for a human are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub alert: Option<Alert>,
     /// More of it, as on the trail: for auditors alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Object)]

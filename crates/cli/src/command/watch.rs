@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use breakglass_api::Word;
+use breakglass_api::alerts::Alert;
 use breakglass_api::events::EventType;
 use breakglass_api::watch::{WatchedEvent, WatchedRequest};
 use serde_json::Value;
@@ -107,7 +108,25 @@ fn line(event: &WatchedEvent) -> String {
     parts.push(event.actor.clone());
     parts.extend(event.request.as_ref().map(about));
     parts.extend(event.grant.as_ref().map(|grant| format!("grant {grant}")));
+    parts.extend(event.alert.as_ref().map(alert));
     one_line(&parts.join("  "))
+}
+
+/// What a proxy says.
+fn alert(alert: &Alert) -> String {
+    let said = alert.data.alert.as_ref();
+    let mut parts = Vec::new();
+    if let Some(said) = said {
+        let called = [&said.method, &said.host, &said.path];
+        let called = called.into_iter().flatten().cloned().collect::<Vec<_>>();
+        parts.push(called.join(" "));
+        parts.extend(said.reason.clone());
+        parts.extend(said.source_ip.as_ref().map(|address| format!("from {address}")));
+        parts.extend(said.detail.clone());
+    }
+    parts.extend((alert.count > 1).then(|| format!("{} times", alert.count)));
+    parts.retain(|part| !part.is_empty());
+    format!("reported by {}: {}", alert.data.reported_by, parts.join(", "))
 }
 
 fn about(request: &WatchedRequest) -> String {

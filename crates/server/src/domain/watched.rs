@@ -1,5 +1,5 @@
 //! Which events a person may read as they happen: those of the requests that the person may see ([`Access::check_involved`]);
-//! an auditor reads all, those of the service itself too.
+//! an auditor reads all, those of the service itself too. An alert about a grant is of its request.
 
 use std::collections::HashMap;
 
@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::clock::{Moment, written};
 use crate::config::Person;
 use crate::duration;
+use crate::evidence::StoredAlert;
 use crate::store::{Event, Request};
 
 /// The most types that a reader names.
@@ -101,23 +102,79 @@ pub async fn of(
     Ok(read)
 }
 
+/// Those of `alerts` that are for a human, and that `person` may read and wants, each with its place.
+///
+/// # Errors
+/// [`Refused`] where the database cannot tell.
+pub async fn alerts(
+    app: &App,
+    person: &Person,
+    wanted: &Wanted,
+    alerts: Vec<StoredAlert>,
+) -> Result<Vec<(i64, WatchedEvent)>, Refused> {
+    let config = app.config();
+    let access = Access::of(&config);
+    let audits = access.is_auditor(person);
+    let mut read = Vec::new();
+    for alert in alerts.into_iter().filter(|alert| alert.page) {
+        let kind = alert.event_type();
+        if !wanted.has_type(&kind) {
+            continue;
+        }
+        // A proxy that names a grant which is not known here says nothing about a person.
+        let grant = alert.body.alert.as_ref().and_then(|said| said.grant.clone());
+        let known = grant.filter(|_| alert.body.grant_known == Some(true));
+        let request = match &known {
+            Some(jti) => app.store().grant(app.now(), jti).await?,
+            None => None,
+        };
+        let sees = |one: &Request| access.check_involved(person, &held::request(one)).is_ok();
+        let request = request.filter(sees);
+        let id = request.as_ref().map(|request| request.id.as_str());
+        if (request.is_none() && !audits) || !wanted.has_request(id) {
+            continue;
+        }
+        if !wanted.has_scopes(request.as_ref()) {
+            continue;
+        }
+        let (place, time) = (alert.place, written(Moment::from_millis(alert.time_ms)));
+        let event = WatchedEvent {
+            id: alert.id.clone(),
+            time,
+            kind: Word::read(kind),
+            actor: alert.body.reported_by.clone(),
+            request: request.as_ref().map(about),
+            grant: known,
+            alert: Some(alert.into_view()),
+            data: None,
+        };
+        read.push((place, event));
+    }
+    Ok(read)
+}
+
 fn view(event: Event, request: Option<&Request>, audits: bool) -> WatchedEvent {
     WatchedEvent {
         id: event.id,
         time: written(Moment::from_millis(event.time_ms)),
         kind: Word::read(event.kind),
         actor: event.actor,
-        request: request.map(|request| WatchedRequest {
-            id: request.id.clone(),
-            requester: request.requester.clone(),
-            audience: request.audience.clone(),
-            scopes: request.scopes.clone(),
-            reason: request.reason.clone(),
-            incident: request.incident.clone(),
-            duration: duration::format(request.duration_s),
-            emergency: request.emergency,
-        }),
+        request: request.map(about),
         grant: event.jti,
+        alert: None,
         data: audits.then_some(event.data),
+    }
+}
+
+fn about(request: &Request) -> WatchedRequest {
+    WatchedRequest {
+        id: request.id.clone(),
+        requester: request.requester.clone(),
+        audience: request.audience.clone(),
+        scopes: request.scopes.clone(),
+        reason: request.reason.clone(),
+        incident: request.incident.clone(),
+        duration: duration::format(request.duration_s),
+        emergency: request.emergency,
     }
 }

@@ -1,7 +1,9 @@
 //! One alert: as it comes, as it is read, and which of them are counted together.
 
-use breakglass_api::alerts::{AlertData, DROPPED, TYPE_PREFIX};
+use breakglass_api::alerts::{Alert, AlertData, DROPPED, TYPE_PREFIX};
 use breakglass_types::alerts::{AlertKind, Class};
+
+use crate::clock::{Moment, written};
 
 /// The word for all kinds that are not known here: they are counted as one, so that made-up kinds gain nothing.
 const OTHER: &str = "other";
@@ -47,6 +49,21 @@ pub struct StoredAlert {
 }
 
 impl StoredAlert {
+    /// As it is answered.
+    #[must_use]
+    pub fn into_view(self) -> Alert {
+        Alert {
+            kind: self.event_type(),
+            place: self.place,
+            id: self.id,
+            at: written(Moment::from_millis(self.time_ms)),
+            seen_at: written(Moment::from_millis(self.seen_ms)),
+            page: self.page,
+            count: self.count,
+            data: self.body,
+        }
+    }
+
     /// The type of its event, such as `breakglass.alert.out_of_scope`.
     #[must_use]
     pub fn event_type(&self) -> String {

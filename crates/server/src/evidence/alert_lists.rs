@@ -34,6 +34,15 @@ impl Evidence {
         self.alerts(AlertFilter { after: place, limit, ..AlertFilter::default() }).await
     }
 
+    /// The place of the last alert that is kept; 0 without one.
+    ///
+    /// # Errors
+    /// [`EvidenceError`] if the database cannot tell.
+    pub async fn last_alert(&self) -> Result<i64, EvidenceError> {
+        let last = sqlx::query_scalar("SELECT coalesce(max(place), 0) FROM alerts");
+        Ok(last.fetch_one(&self.readers()?).await?)
+    }
+
     /// The place of the last alert that this process has kept, 0 before the first one: it changes with each.
     #[must_use]
     pub fn alert_news(&self) -> watch::Receiver<i64> {

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderName, header};
 use breakglass_api::alerts::{
-    Alert, AlertReport, Alerts, AlertsQuery, AlertsReported, DROPPED, NewAlert, SUPPRESSED,
+    AlertReport, Alerts, AlertsQuery, AlertsReported, DROPPED, NewAlert, SUPPRESSED,
 };
 use breakglass_types::hex;
 use breakglass_types::limits::{MAX_ALERT_PATH_BYTES, MAX_ALERT_TEXT_BYTES};
@@ -176,20 +176,7 @@ pub(super) async fn list(
     let next = alerts.last().filter(|_| full).map(|alert| alert.place);
     let removed_before = (retention.removed_before_ms > 0)
         .then(|| written(Moment::from_millis(retention.removed_before_ms)));
-    let alerts = alerts.into_iter().map(view).collect();
+    let alerts = alerts.into_iter().map(StoredAlert::into_view).collect();
     let answer = Alerts { alerts, next, removed_before };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
-}
-
-fn view(alert: StoredAlert) -> Alert {
-    Alert {
-        kind: alert.event_type(),
-        place: alert.place,
-        id: alert.id,
-        at: written(Moment::from_millis(alert.time_ms)),
-        seen_at: written(Moment::from_millis(alert.seen_ms)),
-        page: alert.page,
-        count: alert.count,
-        data: alert.body,
-    }
 }

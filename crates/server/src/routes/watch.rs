@@ -4,7 +4,8 @@
 //!    read last, which is a place among the events: it misses none, and another process of the service goes on as well.
 //! 2. What the configuration and the identity provider say of the person counts as they are at each event; a session that has
 //!    ended ends the stream.
-//! 3. The events are read where the endpoints run, a page at a time, and no further than the reader takes them: one that reads
+//! 3. The alerts of proxies are in it, from the evidence database: one that fails keeps no event back.
+//! 4. The events are read where the endpoints run, a page at a time, and no further than the reader takes them: one that reads
 //!    slowly holds a page in memory.
 
 use std::convert::Infallible;
@@ -14,7 +15,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use breakglass_api::watch::{LAST_EVENT_ID, MEDIA_TYPE, WatchQuery};
+use breakglass_api::watch::{LAST_EVENT_ID, MEDIA_TYPE, WatchQuery, WatchedEvent};
 use futures_util::stream::unfold;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, timeout};
@@ -59,14 +60,14 @@ pub(super) async fn handler(
         Some(id) => Some(String::from_utf8_lossy(id.as_bytes()).into_owned()),
         None => query.after,
     };
-    let (seq, last_id) = match after.filter(|id| !id.is_empty()) {
-        Some(id) => (place(&app, &id).await?, id),
-        None => last(&app).await?,
+    let after = match after.filter(|id| !id.is_empty()) {
+        Some(id) => Place::read(&app, &id).await?,
+        None => Place::now(&app).await?,
     };
     let waiting = app.waits().enter(&person.name, "")?;
     let (pages, reader) = mpsc::channel(1);
     let wanted = wanted.unwrap_or_default();
-    let stream = Stream { app, person, session, wanted, seq, last_id, _waiting: waiting };
+    let stream = Stream { app, person, session, wanted, after, _waiting: waiting };
     tokio::spawn(stream.write(pages));
     let body = unfold(reader, async |mut reader: mpsc::Receiver<String>| {
         let page = reader.recv().await?;
@@ -81,13 +82,52 @@ pub(super) async fn handler(
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// The place of the last event, and how a reader names it; nothing to name where there is none.
-async fn last(app: &App) -> Result<(i64, String), Problem> {
-    let seq = app.store().last_event().await?;
-    let event = app.store().events_after(seq.saturating_sub(1), 1).await?;
-    // One that has been written since is news.
-    let event = event.first().filter(|event| event.seq == seq);
-    Ok((seq, event.map(|last| named(last.seq, &last.id)).unwrap_or_default()))
+/// How far a reader is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Place {
+    /// The place of the last event.
+    seq: i64,
+    /// The same as a reader names it; empty before the first event.
+    event: String,
+    /// The place of the last alert.
+    alert: i64,
+}
+
+/// Between the two in an `id`.
+const ALERT: char = '~';
+
+impl Place {
+    /// What happens from now on is after it.
+    async fn now(app: &App) -> Result<Place, Problem> {
+        let seq = app.store().last_event().await?;
+        let event = app.store().events_after(seq.saturating_sub(1), 1).await?;
+        // One that has been written since is news.
+        let event = event.first().filter(|event| event.seq == seq);
+        let event = event.map(|last| named(last.seq, &last.id)).unwrap_or_default();
+        // Where it is not known, all alerts that are kept are news.
+        let alert = app.evidence().last_alert().await.unwrap_or_default();
+        Ok(Place { seq, event, alert })
+    }
+
+    /// The one that a reader names.
+    async fn read(app: &App, id: &str) -> Result<Place, Problem> {
+        let (event, alert) = id.split_once(ALERT).unwrap_or((id, "0"));
+        let seq = place(app, event).await?;
+        let Some(alert) = alert.parse().ok().filter(|alert| *alert >= 0) else {
+            let mut errors = FieldErrors::default();
+            errors.add("after", "expected the `id` of an event that was sent before");
+            return Err(errors.into_problem());
+        };
+        Ok(Place { seq, event: event.to_owned(), alert })
+    }
+
+    /// As a reader names it.
+    fn id(&self) -> String {
+        match self.alert {
+            0 => self.event.clone(),
+            alert => format!("{}{ALERT}{alert}", self.event),
+        }
+    }
 }
 
 /// One reader's stream.
@@ -96,17 +136,15 @@ struct Stream {
     person: Arc<Person>,
     session: CurrentSession,
     wanted: Wanted,
-    /// The place up to which events were told, or are not for this reader.
-    seq: i64,
-    /// The same as a reader names it.
-    last_id: String,
+    /// The place up to which all was told, or is not for this reader.
+    after: Place,
     _waiting: Waiting,
 }
 
 impl Stream {
     /// Writes until the reader goes away, the time is over, or the person may read no longer.
     async fn write(mut self, pages: mpsc::Sender<String>) {
-        let mut news = self.app.news();
+        let (mut news, mut alerts) = (self.app.news(), self.app.evidence().alert_news());
         let began = Instant::now();
         let mut page = format!("retry: {RETRY_MS}\n{}", self.mark());
         let mut told_at = Instant::now();
@@ -119,7 +157,8 @@ impl Stream {
             }
             // Before the look, so that no change falls between the two.
             news.borrow_and_update();
-            let before = self.seq;
+            alerts.borrow_and_update();
+            let before = self.after.clone();
             page = match self.next_page().await {
                 Ok(page) => page,
                 Err(problem) => {
@@ -134,12 +173,13 @@ impl Stream {
                 }
                 return;
             }
-            if !page.is_empty() || self.seq != before {
+            if !page.is_empty() || self.after != before {
                 continue;
             }
             tokio::select! {
                 () = pages.closed() => return,
                 _ = timeout(LOOK, news.changed()) => {}
+                Ok(()) = alerts.changed() => {}
             }
             if told_at.elapsed() >= QUIET {
                 page = self.mark();
@@ -147,30 +187,53 @@ impl Stream {
         }
     }
 
-    /// The events after the place of the stream that are for this reader, as they are sent; empty where there are none.
+    /// What came after the place of the stream and is for this reader, as it is sent; empty where there is nothing.
     async fn next_page(&mut self) -> Result<String, Problem> {
         let config = self.app.config();
         let person = still_known(&self.app, &config, &self.person, &self.session)?;
-        let events = self.app.store().events_after(self.seq, PAGE).await?;
-        let Some(last) = events.last() else { return Ok(String::new()) };
-        (self.seq, self.last_id) = (last.seq, named(last.seq, &last.id));
         let mut page = String::new();
-        for (seq, event) in watched::of(&self.app, &person, &self.wanted, events).await? {
-            // JSON on one line: a line break in a text of it is written as an escape.
-            let data = serde_json::to_string(&event).map_err(|error| Problem::internal(&error))?;
-            let id = named(seq, &event.id);
-            page.push_str(&format!("id: {id}\nevent: {}\ndata: {data}\n\n", event.kind.word()));
+        let events = self.app.store().events_after(self.after.seq, PAGE).await?;
+        if let Some(last) = events.last() {
+            let read = (last.seq, named(last.seq, &last.id));
+            for (seq, event) in watched::of(&self.app, &person, &self.wanted, events).await? {
+                (self.after.seq, self.after.event) = (seq, named(seq, &event.id));
+                push(&mut page, &self.after, &event)?;
+            }
+            (self.after.seq, self.after.event) = read;
+        }
+        let alerts = match self.app.evidence().alerts_after(self.after.alert, PAGE).await {
+            Ok(alerts) => alerts,
+            Err(cause) => {
+                tracing::debug!(%cause, "alerts not read");
+                Vec::new()
+            }
+        };
+        if let Some(last) = alerts.last() {
+            let read = last.place;
+            for (alert, event) in watched::alerts(&self.app, &person, &self.wanted, alerts).await? {
+                self.after.alert = alert;
+                push(&mut page, &self.after, &event)?;
+            }
+            self.after.alert = read;
         }
         Ok(page)
     }
 
     /// Says how far the reader is, and nothing else: such an event without data only sets the last id.
     fn mark(&self) -> String {
-        match self.last_id.as_str() {
+        match self.after.id().as_str() {
             "" => ":\n\n".to_owned(),
             id => format!("id: {id}\n\n"),
         }
     }
+}
+
+/// Writes an event, after which a reader is at this place.
+fn push(page: &mut String, place: &Place, event: &WatchedEvent) -> Result<(), Problem> {
+    // JSON on one line: a line break in a text of it is written as an escape.
+    let data = serde_json::to_string(event).map_err(|error| Problem::internal(&error))?;
+    page.push_str(&format!("id: {}\nevent: {}\ndata: {data}\n\n", place.id(), event.kind.word()));
+    Ok(())
 }
 
 #[cfg(test)]

@@ -240,3 +240,36 @@ async fn a_person_reads_in_so_many_places_and_leaves_them() {
         tokio::task::yield_now().await;
     }
 }
+
+/// What a proxy says of a grant is for those who may see its request, and the rest for auditors; and none of it is told twice.
+#[tokio::test]
+async fn alerts_come_with_whose_word_they_are() {
+    let service = crate::alerts::service().await;
+    let (id, jti) = service.approved().await;
+    let mut alice = Reader::open(&service, "alice", "?type=breakglass.alert.*", None).await;
+    let mut dave = Reader::open(&service, "dave", "", None).await;
+    let mut auditor = Reader::open(&service, "grace", "?type=breakglass.alert.*", None).await;
+    let first = crate::alerts::of_grant("out_of_scope", &jti);
+    let stranger = crate::alerts::alert("signature_failures");
+    let lost = crate::alerts::of_grant("first_use", "grant_not_known");
+    assert_eq!(crate::alerts::report(&service, "envoy", &[first, stranger, lost]).await, (3, 0));
+    let told = alice.next().await.unwrap();
+    assert_eq!(told.kind, "breakglass.alert.out_of_scope");
+    assert_eq!(told.data["request"]["id"], json!(id));
+    assert_eq!((&told.data["actor"], &told.data["grant"]), (&json!("envoy"), &json!(jti)));
+    assert_eq!(told.data["alert"]["data"]["reported_by"], "envoy");
+    serde_json::from_value::<WatchedEvent>(told.data.clone()).unwrap();
+    let kinds = ["alert.out_of_scope", "alert.signature_failures", "alert.first_use"];
+    assert_eq!(auditor.kinds(3).await, kinds);
+    // Its own request comes, and no alert before it.
+    service.pending_for(&["db:admin"]).await;
+    assert_eq!(dave.kinds(1).await, ["request.submitted"]);
+
+    drop(alice);
+    let again = crate::alerts::of_grant("ceiling", &jti);
+    crate::alerts::report(&service, "envoy", &[again]).await;
+    let mut alice = Reader::open(&service, "alice", "", Some(&told.id)).await;
+    let mut kinds = alice.kinds(2).await;
+    kinds.sort();
+    assert_eq!(kinds, ["alert.ceiling", "request.submitted"]);
+}
