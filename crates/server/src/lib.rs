@@ -42,6 +42,7 @@ pub mod metrics;
 pub mod metrics_server;
 pub mod probes;
 pub mod problem;
+pub mod provider_groups;
 pub mod random;
 pub mod readiness;
 pub mod reload;

@@ -23,7 +23,7 @@ pub fn issuer(provider: &str) -> String {
 }
 
 /// The configuration that all tests share, with `top` fields and the providers `corp`, whose people may approve, and
-/// `partner`.
+/// `partner`, whose groups are called `partner:..`.
 pub fn config_with_providers(directory: &TempDir, top: &str) -> String {
     let secret = directory.path().join("secret");
     std::fs::write(&secret, "s3cret").unwrap();
@@ -35,7 +35,8 @@ pub fn config_with_providers(directory: &TempDir, top: &str) -> String {
             secret.display()
         )
     };
-    let providers = [entry("corp", "may_approve = true"), entry("partner", "")].concat();
+    let providers =
+        [entry("corp", "may_approve = true"), entry("partner", "qualify_groups = true")].concat();
     let people = approving_by_token(&config(directory));
     format!("administrators = [\"admins\"]\n{top}\n{people}{providers}")
 }

@@ -70,6 +70,11 @@ object! {
         /// Keycloak does; with it, a mapper that was removed at the provider looks like people who lost their groups.
         /// Where the provider says that it left the groups out for their number (Entra), they are unknown in any case.
         pub groups_absent: GroupsAbsent = or("unknown", one_of(GROUPS_ABSENT)),
+        /// Whether the groups of this provider are called `<name>:<group>` here, as `partner:sre`: in `requesters`,
+        /// `approvers`, `auditors`, `responders` and `administrators`, in tokens and on the trail. No other provider can say
+        /// such a group. With several providers all entries but one must have it, and that one is the entry with
+        /// `may_approve` where there is one.
+        pub qualify_groups: bool = or(false, boolean()),
         /// Whether people of this provider may approve. At most one may have it, so that one human with an account at two
         /// of them is not two people.
         pub may_approve: bool = or(false, boolean()),

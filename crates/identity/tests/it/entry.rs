@@ -75,7 +75,7 @@ fn every_error_is_reported_with_its_field() {
             "[0].algorithms[0]: expected \"RS256\" or \"PS256\" or \"ES256\" or \"ES384\" or \"EdDSA\"",
             "[0].algorithms[1]: expected \"RS256\" or \"PS256\" or \"ES256\" or \"ES384\" or \"EdDSA\"",
             "[0].sign_in_within: expected at most 1h: the browser that began it may be another person's by then",
-            "[0].groups: unknown field; the fields here are `algorithms`, `ca_file`, `client_authentication`, `client_id`, `groups_absent`, `groups_claim`, `groups_from`, `issuer`, `levels`, `may_approve`, `name`, `proxy`, `required_claims`, `scopes`, `sign_in_within`, `subject`, `timeout`, `trusted_audiences`",
+            "[0].groups: unknown field; the fields here are `algorithms`, `ca_file`, `client_authentication`, `client_id`, `groups_absent`, `groups_claim`, `groups_from`, `issuer`, `levels`, `may_approve`, `name`, `proxy`, `qualify_groups`, `required_claims`, `scopes`, `sign_in_within`, `subject`, `timeout`, `trusted_audiences`",
         ]
     );
 }
@@ -191,9 +191,11 @@ fn two_entries_are_not_one_and_one_person_not_two() {
         let errors = read(&(first + &second)).map(|_| ());
         errors.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
-    assert_eq!(both(entry("a", one, ""), entry("b", two, "may_approve = true")), Ok(()));
+    let qualified = "qualify_groups = true";
+    assert_eq!(both(entry("a", one, qualified), entry("b", two, "may_approve = true")), Ok(()));
     for (first, second, said) in [
         (entry("a", one, ""), entry("a", two, ""), "[1].name: `a` is also the name"),
+        (entry("lab-l", one, ""), entry("lab-1", two, ""), "[1].name: looks like the name of"),
         (entry("a", one, ""), entry("b", one, ""), "[1].issuer: also the issuer"),
         (
             entry("a", one, ""),
@@ -214,4 +216,62 @@ fn two_entries_are_not_one_and_one_person_not_two() {
         let errors = both(first, second).unwrap_err();
         assert!(errors.iter().any(|error| error.starts_with(said)), "{errors:?}");
     }
+}
+
+/// What a group of one provider allows must never be for another provider to give.
+#[test]
+fn of_several_providers_one_at_most_has_groups_without_its_name() {
+    let errors = |entries: &[&str]| {
+        let entry = |(index, more): (usize, &&str)| {
+            format!(
+                "[[identity_providers]]\nname = 'p{index}'\nissuer = 'https://{index}.example'\nclient_id = 'c'\n\
+                 client_authentication.secret_file = '/s'\n{more}\n"
+            )
+        };
+        let text: String = entries.iter().enumerate().map(entry).collect();
+        let errors = read(&text).err().unwrap_or_default();
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (plain, approves, qualified, both) = (
+        "",
+        "may_approve = true",
+        "qualify_groups = true",
+        "may_approve = true\nqualify_groups = true",
+    );
+    for right in [
+        &[plain][..],
+        &[approves],
+        &[qualified],
+        &[both],
+        &[plain, qualified],
+        &[qualified, plain, qualified],
+        &[qualified, approves],
+        &[both, qualified],
+        &[qualified, qualified],
+    ] {
+        assert_eq!(errors(right), Vec::<String>::new(), "{right:?}");
+    }
+    for (wrong, field, said) in [
+        (
+            &[plain, plain][..],
+            "[1].qualify_groups: expected `true`: ",
+            "`p0` (identity_providers[0]) does not",
+        ),
+        (
+            &[plain, approves],
+            "[0].qualify_groups: expected `true`: ",
+            "`p1` (identity_providers[1]) does not",
+        ),
+        (&[plain, both], "[0].qualify_groups: expected `true`: ", "only the groups of `p1`"),
+        (
+            &[qualified, both, plain],
+            "[2].qualify_groups: expected `true`: ",
+            "only the groups of `p1`",
+        ),
+    ] {
+        let errors = errors(wrong);
+        let is_told = |error: &String| error.starts_with(field) && error.contains(said);
+        assert!(errors.len() == 1 && errors.iter().all(is_told), "{wrong:?}: {errors:?}");
+    }
+    assert_eq!(errors(&[plain, plain, plain]).len(), 2, "both that come after");
 }

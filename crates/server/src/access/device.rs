@@ -7,6 +7,7 @@ use super::refused::Refused;
 use super::sign_in::SignIn;
 use crate::config::{Config, DeviceSignIn};
 use crate::limits::DEVICE_CODE_S;
+use crate::provider_groups::{GroupNames, GroupsAtProvider};
 
 /// Why a person may not sign in by a device code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,10 +42,12 @@ pub fn check_device_sign_in(
     config: &Config,
     name: &str,
     provider: &str,
-    groups: Option<&[String]>,
+    groups: Option<&GroupsAtProvider>,
 ) -> Result<(), DeviceRefused> {
     let provider = config.identity_providers.iter().find(|one| one.name == provider);
-    let answer = Answer { may_approve: provider.map(|one| one.may_approve), groups };
+    let names = provider.and_then(|one| config.group_names(&one.name));
+    let may_approve = provider.map(|one| one.may_approve);
+    let answer = Answer { may_approve, groups: names.zip(groups) };
     check(config, || Access::new(config, &answer).approves_any(name))
 }
 
@@ -99,14 +102,14 @@ fn check(config: &Config, may_approve: impl FnOnce() -> Membership) -> Result<()
 struct Answer<'a> {
     /// Whether the provider's people may approve; nothing where the configuration has no such provider any more.
     may_approve: Option<bool>,
-    groups: Option<&'a [String]>,
+    groups: Option<(GroupNames, &'a GroupsAtProvider)>,
 }
 
 impl Directory for Answer<'_> {
     fn is_member(&self, _person: &str, group: &str) -> Membership {
-        match (self.may_approve, self.groups) {
+        match (self.may_approve, &self.groups) {
             (None, _) | (_, None) => Membership::Unknown,
-            (_, Some(groups)) if groups.iter().any(|one| one == group) => Membership::Yes,
+            (_, Some((names, said))) if names.has(said, group) => Membership::Yes,
             _ => Membership::No,
         }
     }

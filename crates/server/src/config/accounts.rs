@@ -9,16 +9,17 @@ use breakglass_audit::folded::Folded;
 
 use super::person::{Credential, Person};
 use crate::clock::Moment;
+use crate::provider_groups::GroupsAtProvider;
 
 /// What a provider said of a person last.
 #[derive(Debug, Clone)]
 pub struct AccountEntry {
-    /// The person; without groups where they are not known.
+    /// The person, without groups: which count is for the configuration to say.
     pub person: Arc<Person>,
     /// The name of the provider's entry.
     pub provider: String,
-    /// Whether the provider said in which groups the person is.
-    pub groups_known: bool,
+    /// The groups, as the provider says them; nothing where it did not say.
+    pub groups: Option<Arc<GroupsAtProvider>>,
     /// When it said so, or that it does not know.
     pub groups_at: Moment,
     /// What came of asking the provider again since then, where no groups came of it.
@@ -76,19 +77,15 @@ impl Accounts {
         }
     }
 
-    /// How many people are in this group by the last answer about them, however old.
-    #[must_use]
-    pub fn count_in_group(&self, group: &str) -> usize {
-        let is_member = |entry: &AccountEntry| {
-            entry.groups_known && entry.person.groups.iter().any(|one| one == group)
-        };
-        self.read(|accounts| accounts.values().filter(|(_, entry)| is_member(entry)).count())
-    }
-
     /// What is known of this account.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<AccountEntry> {
         self.read(|accounts| accounts.get(name).map(|(_, entry)| entry.clone()))
+    }
+
+    /// How many `wanted` takes.
+    pub(super) fn count(&self, wanted: impl Fn(&AccountEntry) -> bool) -> usize {
+        self.read(|accounts| accounts.values().filter(|(_, entry)| wanted(entry)).count())
     }
 
     /// Those that `wanted` takes.

@@ -9,7 +9,9 @@ use crate::duration;
 use crate::store::SERVICE;
 use breakglass_audit::folded::Folded;
 
-use super::{Config, Digest, Person, Proxy, Scope, key_rings, sign_in_check, transport};
+use super::{
+    Config, Digest, Person, Proxy, Scope, group_check, key_rings, sign_in_check, transport,
+};
 
 impl Object for Config {
     fn check(&self, place: &Place<'_>) -> Option<()> {
@@ -146,6 +148,7 @@ fn warnings(config: &Config) -> Vec<String> {
         .chain(people)
         .chain(responders)
         .chain(sign_in_check::warnings(config))
+        .chain(group_check::warnings(config))
         .chain(look_alikes(config))
         .collect()
 }
@@ -175,14 +178,10 @@ fn unused<'a>(
 /// more, so it is no error; and it is hardly what was meant.
 fn look_alikes(config: &Config) -> Vec<String> {
     let of_people = config.people.iter().flat_map(|person| &person.groups);
-    let of_scopes =
-        config.scopes.iter().flat_map(|one| one.requesters.iter().chain(&one.approvers));
-    let groups =
-        of_people.chain(of_scopes).chain(&config.auditors).chain(config.responders.groups());
     let of_proxies = config.proxies.iter().filter_map(|proxy| proxy.audiences.as_ref()).flatten();
     let audiences = config.scopes.iter().map(|scope| &scope.audience).chain(of_proxies);
     let audiences = audiences.chain(config.responders.audiences());
-    let groups: BTreeSet<&String> = groups.collect();
+    let groups: BTreeSet<&String> = of_people.chain(group_check::named(config)).collect();
     let audiences: BTreeSet<&String> = audiences.collect();
     let pairs = alike(&groups).into_iter().map(|pair| ("groups", pair));
     pairs

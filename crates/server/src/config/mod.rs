@@ -9,6 +9,7 @@ mod check;
 mod device_sign_in;
 mod file_error;
 mod files;
+mod group_check;
 mod groups;
 mod key_rings;
 mod listeners;
@@ -37,6 +38,7 @@ use breakglass_types::json::Json;
 use regex_lite::Regex;
 
 use crate::limits::MAX_ALERT_PAGES;
+use crate::provider_groups::GroupNames;
 
 pub use accounts::{AccountEntry, Accounts, Attempt, NotSaid};
 pub use device_sign_in::DeviceSignIn;
@@ -249,11 +251,21 @@ impl Config {
 
     /// What is said of the people of each identity provider, by its name.
     pub(crate) fn provider_trust(&self) -> BTreeMap<String, ProviderTrust> {
-        let trust = |one: &IdentityProvider| ProviderTrust {
-            issuer: one.issuer.clone(),
-            may_approve: one.may_approve,
+        let trust = |one: &IdentityProvider| {
+            let trust = ProviderTrust {
+                issuer: one.issuer.clone(),
+                may_approve: one.may_approve,
+                groups: self.group_names(&one.name)?,
+            };
+            Some((one.name.clone(), trust))
         };
-        self.identity_providers.iter().map(|one| (one.name.clone(), trust(one))).collect()
+        self.identity_providers.iter().filter_map(trust).collect()
+    }
+
+    /// What the groups of the identity provider called `name` are called here; nothing where there is none.
+    #[must_use]
+    pub fn group_names(&self, name: &str) -> Option<GroupNames> {
+        GroupNames::of(&self.identity_providers, name)
     }
 }
 

@@ -11,6 +11,7 @@ use super::accounts::{AccountEntry, Accounts, Attempt, NotSaid};
 use super::person::Person;
 use crate::clock::Moment;
 use crate::limits::DIRECTORY_RETRY_S;
+use crate::provider_groups::GroupNames;
 
 /// The people that are listed, in the order of the file, with indexes: a group of a thousand people is found as fast as one
 /// of ten, and a name without a look at all the others. [`People::sign_in`] adds those who have signed in.
@@ -26,7 +27,7 @@ pub struct People {
 #[derive(Debug)]
 struct SignedIn {
     accounts: Arc<Accounts>,
-    /// By name: the issuer, and whether its people may approve.
+    /// By name.
     providers: BTreeMap<String, ProviderTrust>,
     ages: DirectoryAges,
 }
@@ -76,6 +77,8 @@ pub struct ProviderTrust {
     pub issuer: String,
     /// Whether they may approve.
     pub may_approve: bool,
+    /// What their groups are called here.
+    pub groups: GroupNames,
 }
 
 /// Whether somebody is in a group, as far as it is known here.
@@ -118,7 +121,7 @@ impl People {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Arc<Person>> {
         let listed = self.by_name.get(name).cloned();
-        listed.or_else(|| self.signed_in.as_ref()?.get(name).map(|entry| entry.person))
+        listed.or_else(|| self.signed_in.as_ref()?.person(name))
     }
 
     /// The person whose account is called `name`. A person who is listed under the name comes first: then there is none.
@@ -126,7 +129,7 @@ impl People {
     pub fn account(&self, name: &str) -> Option<Arc<Person>> {
         match self.by_name.contains_key(name) {
             true => None,
-            false => self.signed_in.as_ref()?.get(name).map(|entry| entry.person),
+            false => self.signed_in.as_ref()?.person(name),
         }
     }
 
@@ -178,11 +181,11 @@ impl People {
         if self.by_name.contains_key(name) {
             return self.is_member(name, group);
         }
-        let entry = self.signed_in.as_ref().and_then(|signed_in| signed_in.get(name));
-        match entry {
+        let Some(signed_in) = &self.signed_in else { return InGroup::No };
+        match signed_in.get(name) {
             None => InGroup::No,
-            Some(entry) if !entry.groups_known => InGroup::Unknown,
-            Some(entry) if entry.person.groups.iter().any(|one| one == group) => InGroup::Yes,
+            Some(entry) if entry.groups.is_none() => InGroup::Unknown,
+            Some(entry) if signed_in.said(&entry, group) => InGroup::Yes,
             Some(_) => InGroup::No,
         }
     }
@@ -198,8 +201,15 @@ impl People {
         signed_in.get(name).is_some_and(|entry| {
             let was_asked = entry.attempt.is_some_and(|attempt| attempt.why != NotSaid::NotAsked);
             let age_s = age(signed_in.accounts.now(), entry.groups_at);
-            entry.groups_known && !was_asked && (0..=max_age_s).contains(&age_s)
+            entry.groups.is_some() && !was_asked && (0..=max_age_s).contains(&age_s)
         })
+    }
+
+    /// How many people who have signed in are in `group` by the last answer about them, however old.
+    #[must_use]
+    pub fn count_in_group(&self, group: &str) -> usize {
+        let Some(signed_in) = &self.signed_in else { return 0 };
+        signed_in.accounts.count(|entry| signed_in.knows(entry) && signed_in.said(entry, group))
     }
 
     /// By what it is known in which groups the person called `name` is; nothing where there is no such person.
@@ -259,22 +269,36 @@ impl SignedIn {
     fn in_group(&self, entry: &AccountEntry, group: &str, now: Moment) -> InGroup {
         match self.source(entry, now) {
             GroupsSource::Unknown { .. } => InGroup::Unknown,
-            _ if entry.person.groups.iter().any(|one| one == group) => InGroup::Yes,
+            _ if self.said(entry, group) => InGroup::Yes,
             _ => InGroup::No,
         }
+    }
+
+    /// The person called `name`, with the groups that the provider named last, as they are called here.
+    fn person(&self, name: &str) -> Option<Arc<Person>> {
+        let entry = self.get(name)?;
+        let trust = self.providers.get(&entry.provider)?;
+        let groups = entry.groups.map(|said| trust.groups.here(&said)).unwrap_or_default();
+        Some(Arc::new(Person { groups, ..Person::clone(&entry.person) }))
+    }
+
+    /// Whether the last answer, however old, has what is called `group` here.
+    fn said(&self, entry: &AccountEntry, group: &str) -> bool {
+        let trust = self.providers.get(&entry.provider);
+        trust.zip(entry.groups.as_ref()).is_some_and(|(trust, said)| trust.groups.has(said, group))
     }
 
     /// An answer from the future counts no longer than one of now. That the provider was away counts for as long as an answer
     /// would: then it has to be asked again.
     fn source(&self, entry: &AccountEntry, now: Moment) -> GroupsSource {
         let answer_age = age(now, entry.groups_at);
-        if entry.groups_known && answer_age <= self.ages.max_s {
+        if entry.groups.is_some() && answer_age <= self.ages.max_s {
             return GroupsSource::Provider;
         }
         let provider = entry.provider.clone();
         match &entry.attempt {
             Some(Attempt { at, why: NotSaid::NoAnswer(cause) })
-                if entry.groups_known
+                if entry.groups.is_some()
                     && answer_age <= self.ages.outage_s
                     && age(now, *at) <= self.ages.max_s =>
             {

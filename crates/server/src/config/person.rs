@@ -33,7 +33,7 @@ pub struct Person {
     pub name: String,
     /// By what the person is known.
     pub credential: Credential,
-    /// The groups; of an account those that the provider named last, which the [`Directory`](crate::access::Directory) may not
+    /// The groups; of an account those that the provider named last, as they are called here, which the [`Directory`](crate::access::Directory) may not
     /// count any more.
     pub groups: Vec<String>,
     /// The token's `roles`.

@@ -61,8 +61,7 @@ pub(super) fn providers(
 ) -> (Effect, &'static str) {
     let is_known = |entry: &IdentityProvider| old.iter().any(|before| decides_alike(before, entry));
     if !new.iter().all(is_known) {
-        let words =
-            "has changed: who can sign in, who of them may approve, and what reaches a level";
+        let words = "has changed: who can sign in, in which groups they are, who of them may approve, and what reaches a level";
         return (Effect::Grants, words);
     }
     match old.len() > new.len() {

@@ -11,12 +11,13 @@ use breakglass_identity::{Groups, ProviderSession, RefreshFailed, Refreshed};
 use breakglass_types::instant::Instant;
 use serde_json::json;
 
-use super::groups_lost;
 use super::sessions::{at_provider, end_by_provider, entry};
+use super::{groups_lost, said_groups};
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::{Attempt, NotSaid};
 use crate::limits::MAX_ASKED_SESSIONS;
+use crate::provider_groups::GroupsAtProvider;
 use crate::store::{Account, Happened, SERVICE, ServiceAct, StoreError};
 
 /// Asks the provider of the person called `name`, if what it said last does not count any more and it was not asked just now.
@@ -162,8 +163,8 @@ async fn groups_of(
         return Ok(Ok(()));
     }
     let (groups, groups_unknown) = match refreshed.groups {
-        Groups::Known(groups) => (Some(groups), None),
-        Groups::None => (Some(Vec::new()), None),
+        Groups::Known(groups) => (Some(GroupsAtProvider::said(groups)), None),
+        Groups::None => (Some(GroupsAtProvider::default()), None),
         Groups::Unknown(why) => (None, Some(why)),
     };
     let said = groups_unknown.clone().map_or(Ok(()), |why| Err(NotSaid::NoGroups(why)));
@@ -177,10 +178,11 @@ async fn groups_of(
     };
     change.keep_account(&account).await?;
     let lost = groups_lost::judge(app, &mut change, now, &account, Some(&before)).await?;
-    let detail = json!({
-        "account": name, "provider": account.provider, "groups": account.groups,
-        "groups_unknown": account.groups_unknown, "before": before.groups,
+    let mut detail = json!({
+        "account": name, "provider": account.provider, "groups_unknown": account.groups_unknown,
+        "before": said_groups::here(&app.config(), &before),
     });
+    said_groups::note(&app.config(), &account, &mut detail);
     let action = ServiceAction::GroupsChanged;
     let changed = ServiceAct { actor: SERVICE, action, detail: &detail };
     let is_changed = account.groups != before.groups;

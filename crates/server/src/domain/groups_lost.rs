@@ -2,7 +2,8 @@
 //! (`holder_left`), in the transaction that writes the answer down.
 //!
 //! 1. A grant needs a group if one of its scopes can be asked for by that group, the requester was in it at submission, and is
-//!    in no group now by which that scope can be asked for. That the configuration asks for other groups now ends nothing.
+//!    in no group now by which that scope can be asked for. That the configuration asks for other groups now, or calls those of
+//!    the provider otherwise, ends nothing: a group is lost where the provider could have said it, and did not.
 //! 2. That groups are not known is no evidence: nothing ends.
 //! 3. Where many people lose one group within ten minutes, a mistake at the provider is as likely: the ends are held until an
 //!    administrator confirms them ([`super::held_ends`]), the group is seen again, or the grants are over. More than
@@ -15,12 +16,14 @@ use std::collections::BTreeSet;
 use breakglass_api::trail::ServiceAction;
 use serde_json::{Value, json};
 
+use super::said_groups;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::limits::{
     MASS_LOSS_AT_LEAST, MASS_LOSS_PEOPLE, MASS_LOSS_PERCENT, MASS_LOSS_WITHIN_S, MAX_HELD_ENDS,
 };
+use crate::provider_groups::{GroupNames, GroupsAtProvider};
 use crate::store::{
     Account, Change, Happened, Request, Revocations, SERVICE, STEP, ServiceAct, StoreError, Target,
 };
@@ -62,13 +65,13 @@ pub(super) async fn judge(
     before: Option<&Account>,
 ) -> Result<GroupsLost, StoreError> {
     let mut result = GroupsLost::default();
-    let Some(groups) = &account.groups else { return Ok(result) };
+    let config = app.config();
+    let Some(answer) = Answer::of(&config, account) else { return Ok(result) };
     let since = Moment::from_seconds(now.seconds().saturating_sub(MASS_LOSS_WITHIN_S));
     let name = &account.name;
-    result.changes_held = change.forget_losses(name, groups, (now, since)).await? > 0;
-    let config = app.config();
+    result.changes_held = change.forget_losses(name, &answer.here(), (now, since)).await? > 0;
     let grants = change.grants_of(now, app.floor(), name).await?;
-    for group in lost(&config, groups, before, &grants) {
+    for group in lost(&config, &answer, before, &grants) {
         if change.is_loss_noted(name, &group).await? {
             continue;
         }
@@ -76,13 +79,15 @@ pub(super) async fn judge(
         let losses = change.group_losses(&group, since).await?;
         let recent = usize::try_from(losses.recent).unwrap_or(usize::MAX);
         let others = recent.saturating_sub(1);
-        let members = app.accounts().count_in_group(&group).saturating_add(others);
+        let members = config.people.count_in_group(&group).saturating_add(others);
         let limit = limit(members);
         if recent == limit.saturating_add(1) && losses.held == 0 {
-            let detail = json!({ "group": group, "people": recent, "members": members });
+            let detail = json!({
+                "group": group, "provider": account.provider, "people": recent, "members": members,
+            });
             result.acts.push((ServiceAction::MassLoss, detail));
         }
-        let needing = grants.iter().filter(|grant| needs(&config, groups, grant, &group));
+        let needing = grants.iter().filter(|grant| needs(&config, &answer, grant, &group));
         let until = needing.filter_map(|grant| grant.expires_at).max();
         if until.is_some() && (recent > limit || losses.held > 0) {
             change.note_loss(now, name, &group, until).await?;
@@ -104,13 +109,13 @@ pub(super) async fn end(
     (account, grants): (&Account, &[Request]),
     result: &mut GroupsLost,
 ) -> Result<(), StoreError> {
-    let Some(groups) = &account.groups else { return Ok(()) };
     let (config, name) = (app.config(), &account.name);
+    let Some(answer) = Answer::of(&config, account) else { return Ok(()) };
     let held = change.held_groups(now, name).await?;
     let mut lost = BTreeSet::new();
     let mut ids = Vec::new();
     for grant in grants {
-        let scopes = lost_scopes(&config, groups, grant);
+        let scopes = lost_scopes(&config, &answer, grant);
         let ends = |causes: &BTreeSet<&String>| !causes.iter().any(|group| held.contains(group));
         let causes: Vec<_> = scopes.into_iter().filter(ends).collect();
         if let (false, Some(jti)) = (causes.is_empty(), &grant.jti) {
@@ -185,36 +190,62 @@ fn limit(members: usize) -> usize {
     share.clamp(MASS_LOSS_AT_LEAST, MASS_LOSS_PEOPLE)
 }
 
+/// A complete answer about a person, by the names that groups have here.
+struct Answer<'a> {
+    names: GroupNames,
+    said: &'a GroupsAtProvider,
+}
+
+impl<'a> Answer<'a> {
+    /// Nothing where the provider did not say the groups, or is not in the configuration any more.
+    fn of(config: &Config, account: &'a Account) -> Option<Answer<'a>> {
+        let (names, said) = config.group_names(&account.provider).zip(account.groups.as_ref())?;
+        Some(Answer { names, said })
+    }
+
+    fn here(&self) -> Vec<String> {
+        self.names.here(self.said)
+    }
+
+    fn has(&self, group: &str) -> bool {
+        self.names.has(self.said, group)
+    }
+
+    fn lacks(&self, group: &str) -> bool {
+        self.names.lacks(self.said, group)
+    }
+}
+
 /// The groups that the person had and has no more, of those that open a scope.
 fn lost(
     config: &Config,
-    groups: &[String],
+    answer: &Answer<'_>,
     before: Option<&Account>,
     grants: &[Request],
 ) -> BTreeSet<String> {
-    let known = before.and_then(|before| before.groups.as_ref()).into_iter().flatten();
-    let had = known.chain(grants.iter().flat_map(|grant| &grant.requester_groups));
+    let known = before.and_then(|before| said_groups::here(config, before)).unwrap_or_default();
+    let had = known.iter().chain(grants.iter().flat_map(|grant| &grant.requester_groups));
     let opens = |group: &&String| config.scopes.iter().any(|one| one.requesters.contains(group));
-    had.filter(|group| !groups.contains(group)).filter(opens).cloned().collect()
+    had.filter(|group| answer.lacks(group)).filter(opens).cloned().collect()
 }
 
 /// Of each scope of the grant that the person may not ask for any more, the lost groups by which it was asked for.
 fn lost_scopes<'a>(
     config: &'a Config,
-    groups: &[String],
+    answer: &Answer<'_>,
     grant: &Request,
 ) -> Vec<BTreeSet<&'a String>> {
     let scopes = grant.held_scopes().iter().filter_map(|name| config.scope(name));
-    let lost = scopes.filter(|one| !one.requesters.iter().any(|group| groups.contains(group)));
+    let lost = scopes.filter(|one| !one.requesters.iter().any(|group| answer.has(group)));
     let causes = lost.map(|one| {
-        let had = |group: &&String| grant.requester_groups.contains(group);
+        let had = |group: &&String| grant.requester_groups.contains(group) && answer.lacks(group);
         one.requesters.iter().filter(had).collect::<BTreeSet<&String>>()
     });
     causes.filter(|causes| !causes.is_empty()).collect()
 }
 
-fn needs(config: &Config, groups: &[String], grant: &Request, group: &String) -> bool {
-    lost_scopes(config, groups, grant).iter().any(|causes| causes.contains(group))
+fn needs(config: &Config, answer: &Answer<'_>, grant: &Request, group: &String) -> bool {
+    lost_scopes(config, answer, grant).iter().any(|causes| causes.contains(group))
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ mod locked;
 mod narrowing;
 mod refused;
 mod revoke;
+mod said_groups;
 pub mod sessions;
 mod submit;
 pub mod watched;

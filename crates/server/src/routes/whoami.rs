@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::auth::current_session::CurrentSession;
 use crate::auth::identity::AsPerson;
 use crate::clock::{Moment, written};
-use crate::config::Credential;
+use crate::config::{Config, Credential};
 use crate::problem::Problem;
 use crate::store::{Account, FactorRow};
 
@@ -31,7 +31,7 @@ pub(super) async fn handler(
     };
     let factor = session.as_ref().and_then(|session| session.factor.as_ref()).map(factor);
     let groups = match &account {
-        Some(account) => said(account, now, config.max_directory_age),
+        Some(account) => said(&config, account, now),
         None => known(person.groups.clone()),
     };
     let (shown_name, mail, provider) = match account {
@@ -55,8 +55,8 @@ fn known(names: Vec<String>) -> WhoAmIGroups {
     WhoAmIGroups { state: Word::Known(state), names, since: None, reason: None }
 }
 
-/// What the provider said, if it still counts.
-fn said(account: &Account, now: Moment, max_age_s: i64) -> WhoAmIGroups {
+/// What the provider said, if it still counts, by the names that groups have here.
+fn said(config: &Config, account: &Account, now: Moment) -> WhoAmIGroups {
     let since = Some(written(Moment::from_seconds(account.groups_at)));
     let unknown = |names: Vec<String>, reason: String| WhoAmIGroups {
         state: Word::Known(GroupsKnown::Unknown),
@@ -64,10 +64,11 @@ fn said(account: &Account, now: Moment, max_age_s: i64) -> WhoAmIGroups {
         since: since.clone(),
         reason: Some(reason),
     };
-    let Some(names) = account.groups.clone() else {
+    let known_groups = config.group_names(&account.provider).zip(account.groups.as_ref());
+    let Some(names) = known_groups.map(|(names, said)| names.here(said)) else {
         return unknown(Vec::new(), account.groups_unknown.clone().unwrap_or_default());
     };
-    if now.seconds().saturating_sub(account.groups_at) > max_age_s {
+    if now.seconds().saturating_sub(account.groups_at) > config.max_directory_age {
         let reason =
             "the identity provider said so longer ago than `max_directory_age`: sign in again";
         return unknown(names, reason.to_owned());

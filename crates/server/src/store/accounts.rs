@@ -1,8 +1,10 @@
 //! People who are known by their sign-in at an identity provider: one row for each.
 
+use sqlx::types::Json;
+
 use super::change::Change;
-use super::row::json;
 use super::{Store, StoreError, exactly_one};
+use crate::provider_groups::GroupsAtProvider;
 
 /// A person at an identity provider, as the provider said last.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -19,9 +21,9 @@ pub struct Account {
     pub shown_name: Option<String>,
     /// A mail address to show.
     pub mail: Option<String>,
-    /// The groups; nothing where the provider did not say.
+    /// The groups, as the provider says them; nothing where it did not say.
     #[sqlx(json(nullable))]
-    pub groups: Option<Vec<String>>,
+    pub groups: Option<GroupsAtProvider>,
     /// Why they are not known.
     pub groups_unknown: Option<String>,
     /// When the provider said so, in seconds.
@@ -76,7 +78,7 @@ impl Change {
         .bind(&account.subject)
         .bind(&account.shown_name)
         .bind(&account.mail)
-        .bind(account.groups.as_deref().map(json))
+        .bind(account.groups.as_ref().map(Json))
         .bind(&account.groups_unknown)
         .bind(account.groups_at)
         .bind(account.signed_in_at)

@@ -33,7 +33,9 @@ fn configuration(
 ) -> String {
     let mut text = format!("{top}\n{base}");
     for (index, (name, provider)) in providers.iter().enumerate() {
-        text += &provider.entry(name, secret, &format!("may_approve = {}\n{MFA}", index == 0));
+        let (first, other) = (index == 0, index != 0);
+        let more = format!("may_approve = {first}\nqualify_groups = {other}\n{MFA}");
+        text += &provider.entry(name, secret, &more);
     }
     text
 }

@@ -158,7 +158,10 @@ async fn where_many_lose_a_group_at_once_the_ends_are_held_until_an_administrato
     // 5 % of forty are two: from the third on the ends are held, and that is said once.
     assert_eq!(forty.revoked().await, [0, 1]);
     let mass = acts(service, "mass_loss").await;
-    assert_eq!(mass, [json!({ "group": "oncall", "people": 3, "members": 40 })]);
+    assert_eq!(
+        mass,
+        [json!({ "group": "oncall", "provider": "corp", "people": 3, "members": 40 })]
+    );
     assert_eq!(service.counter("breakglass_directory_held_ends").await, 38);
     let health = service.get("grace", "/healthz?detail=1").await.ok();
     assert_eq!(health["held_ends"].as_array().map(Vec::len), Some(38), "{health}");

@@ -74,6 +74,7 @@ mod names;
 mod narrowing;
 mod openapi;
 mod probes;
+mod provider_groups;
 mod proxies;
 mod reload_load;
 mod request;

@@ -51,7 +51,15 @@ async fn listed_people_and_those_who_signed_in_meet() {
 
 #[tokio::test]
 async fn people_of_another_provider_are_no_approvers() {
-    let service = service().await;
+    let directory = tempfile::tempdir().unwrap();
+    let text = config_with_providers(&directory, "");
+    let text =
+        text.replace("[\"oncall\"]\napprovers", "[\"oncall\", \"partner:oncall\"]\napprovers");
+    let text = text.replace(
+        "approvers = [\"commanders\"]",
+        "approvers = [\"commanders\", \"partner:commanders\"]",
+    );
+    let service = Service::start_with(directory, &text, START).await;
     let id = service.pending().await;
     let partner = session(&service, &said("partner", "ca-3", &["commanders", "oncall"])).await;
     let answer = service.act(&partner.access, &id, "approve").await;

@@ -25,7 +25,8 @@ async fn with_seed(providers: &[(&str, &TestProvider)], now: i64) -> Service {
     std::fs::write(&secret, TestProvider::secret()).unwrap();
     let mut text = format!("administrators = [\"admins\"]\n{}", config(&directory));
     for (index, (name, provider)) in providers.iter().enumerate() {
-        let more = format!("may_approve = {}\n{MFA}", index == 0);
+        let is_first = index == 0;
+        let more = format!("may_approve = {is_first}\nqualify_groups = {}\n{MFA}", !is_first);
         text += &provider.entry(name, &secret.display().to_string(), &more);
     }
     Service::start_with(directory, &text, now).await

@@ -39,7 +39,7 @@ pub(in crate::domain) fn entry(account: &Account) -> AccountEntry {
             issuer: account.issuer.clone(),
             subject: account.subject.clone(),
         },
-        groups: account.groups.clone().unwrap_or_default(),
+        groups: Vec::new(),
         // No provider says a role: they are of the configuration.
         roles: Vec::new(),
         may_approve_by_token: false,
@@ -47,7 +47,7 @@ pub(in crate::domain) fn entry(account: &Account) -> AccountEntry {
     AccountEntry {
         person: Arc::new(person),
         provider: account.provider.clone(),
-        groups_known: account.groups.is_some(),
+        groups: account.groups.clone().map(Arc::new),
         groups_at: Moment::from_seconds(account.groups_at),
         attempt: account.groups_unknown.clone().map(|why| Attempt {
             at: Moment::from_seconds(account.groups_at),

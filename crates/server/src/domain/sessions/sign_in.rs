@@ -12,8 +12,9 @@ use crate::access::device::check_device_sign_in;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::{Config, Digest};
-use crate::domain::groups_lost;
+use crate::domain::{groups_lost, said_groups};
 use crate::limits::CODE_S;
+use crate::provider_groups::GroupsAtProvider;
 use crate::session_token::{code as new_code, sha256};
 use crate::store::{Account, DeviceRow, FactorRow, Happened, NewCode, ServiceAct, code_context};
 use crate::text;
@@ -70,7 +71,7 @@ impl SignedIn {
 
     fn account(&self, now: Moment) -> Account {
         let (groups, groups_unknown) = match &self.groups {
-            SaidGroups::Known(groups) => (Some(groups.clone()), None),
+            SaidGroups::Known(groups) => (Some(GroupsAtProvider::said(groups.clone())), None),
             SaidGroups::Unknown(why) => (None, Some(why.clone())),
         };
         Account {
@@ -139,7 +140,7 @@ pub async fn sign_in_for_device(
     binding: &DeviceBinding<'_>,
 ) -> Result<(), SignInRefused> {
     let account = who.account(now);
-    let groups = account.groups.as_deref();
+    let groups = account.groups.as_ref();
     check_device_sign_in(&app.config(), &account.name, &account.provider, groups)?;
     let device = DeviceRow { source: binding.source.clone(), browser: who.source.clone() };
     let new = NewCode {
@@ -191,11 +192,11 @@ async fn keep(
     change.keep_account(account).await?;
     let lost = groups_lost::judge(app, &mut change, now, account, before.as_ref()).await?;
     change.keep_code(&NewCode { provider_session, ..new.clone() }).await?;
-    let detail = json!({
+    let mut detail = json!({
         "account": account.name, "provider": account.provider, "client": new.client, "source": who.source,
-        "groups": account.groups, "groups_unknown": account.groups_unknown, "factor": who.factor,
-        "device": new.device,
+        "groups_unknown": account.groups_unknown, "factor": who.factor, "device": new.device,
     });
+    said_groups::note(&app.config(), account, &mut detail);
     let act = ServiceAct { actor: &account.name, action: ServiceAction::SignedIn, detail: &detail };
     let mut happened = vec![Happened::Service(act)];
     happened.extend(lost.happened());
