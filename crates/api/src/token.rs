@@ -1,4 +1,4 @@
-//! Tokens: `POST /v1/requests/{id}/token`, and the form of `POST /oauth2/introspect` and `/oauth2/revoke`.
+//! Tokens: `POST /v1/requests/{id}/token`, and the forms of `POST /oauth2/introspect` and `/oauth2/revoke`.
 
 use std::fmt;
 
@@ -32,7 +32,22 @@ impl fmt::Debug for Issued {
     }
 }
 
-/// Which token (RFC 7662 section 2.1, RFC 7009 section 2.1).
+/// Which token is to end (RFC 7009 section 2.1).
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct RevocationForm {
+    /// The token.
+    pub token: String,
+    /// What kind it is; ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub token_type_hint: Option<String>,
+    /// `breakglass-cli`, without a credential: for the tokens of a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub client_id: Option<String>,
+}
+
+/// Which token (RFC 7662 section 2.1).
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct TokenForm {
     /// The token.

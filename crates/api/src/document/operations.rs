@@ -304,10 +304,11 @@ fn tokens() -> Vec<Operation> {
         post(
             "/oauth2/revoke",
             "revokeToken",
-            Person,
-            "End the grant of a break-glass token, or the session of an access token or a refresh token (RFC 7009).",
+            PersonIfAuthenticated,
+            "End the grant of a break-glass token, or the session of an access token or a refresh token (RFC 7009). To end a \
+             session takes its token and `client_id`, and no credential.",
         )
-        .asks_form::<token::TokenForm>(),
+        .asks_form::<token::RevocationForm>(),
         get(
             "/.well-known/jwks.json",
             "jwks",

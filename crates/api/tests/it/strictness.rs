@@ -14,7 +14,7 @@ use breakglass_api::scopes::ScopesQuery;
 use breakglass_api::session::{
     AuthorizeQuery, DeviceAuthorizationRequest, DeviceForm, SessionsQuery, TokenRequest,
 };
-use breakglass_api::token::TokenForm;
+use breakglass_api::token::{RevocationForm, TokenForm};
 use breakglass_api::trail::AfterQuery;
 use breakglass_api::watch::WatchQuery;
 use breakglass_api::{Reason, words::Vocabulary};
@@ -68,6 +68,7 @@ fn a_member_that_the_service_does_not_know_is_refused() {
     assert_eq!(reads::<DeviceForm>(json!({})), (true, true));
     // RFC 7662 section 2.1 has other parameters, and a filter may be newer than the service.
     assert_eq!(reads::<TokenForm>(json!({ "token": "t" })), (true, true));
+    assert_eq!(reads::<RevocationForm>(json!({ "token": "t" })), (true, true));
     let head = json!({ "chain": "c", "seq": 1, "hash": "h", "began": "b", "unknown": 1 });
     assert_eq!(reads::<HeadReport>(json!({ "heads": [head] })), (true, true));
     let unverified = json!({ "kid": "k", "unknown": 1 });

@@ -139,16 +139,19 @@ impl Connection {
         head.oauth(&body)
     }
 
-    /// Ends the session of `token` (RFC 7009), as the holder of `bearer`.
+    /// Ends the session of `token` (RFC 7009): to have the token is the right to it, and the client's name is all that goes with
+    /// it.
     ///
     /// # Errors
     /// [`Failure`] if there is no answer, or it is no.
-    pub(crate) fn revoke(&self, token: &str, bearer: &str) -> Result<(), Failure> {
-        let body = Serializer::new(String::new()).append_pair("token", token).finish();
+    pub(crate) fn revoke(&self, token: &str, client: &str) -> Result<(), Failure> {
+        let fields =
+            [("token", token), ("token_type_hint", "refresh_token"), ("client_id", client)];
+        let body = Serializer::new(String::new()).extend_pairs(fields).finish();
         let content_type = "application/x-www-form-urlencoded";
         let limit = MAX_FORM_ANSWER_BYTES;
         let call = Call { content_type, limit, ..Call::post("/oauth2/revoke", body) };
-        let (head, body) = self.exchange(&call, Some(bearer))?;
+        let (head, body) = self.exchange(&call, None)?;
         head.check_done(&body)
     }
 

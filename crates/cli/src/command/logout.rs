@@ -3,11 +3,10 @@
 
 use serde_json::json;
 
-use crate::client::{Connection, Failure, Settings};
+use crate::client::{Failure, Settings};
 use crate::exit::Exit;
+use crate::session::exchange::CLIENT_ID;
 use crate::session::file::SessionFile;
-use crate::session::refresh::{NoSession, fresh};
-use crate::session::stored::StoredSession;
 use crate::signin;
 use crate::terminal::Terminal;
 
@@ -37,7 +36,8 @@ pub(crate) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Resul
         (Err(failure), false) => return Err(failure),
     };
     if !args.local {
-        end(connection, &file, &session).inspect_err(|_| {
+        // One that is over there already is as good, and its access token may be over as well.
+        connection.revoke(&session.refresh_token, CLIENT_ID).inspect_err(|_| {
             terminal.note(&format!(
                 "the session goes on at the service until {}: try again, or remove it from this machine alone with \
                  `breakglass logout --local`",
@@ -56,25 +56,4 @@ pub(crate) fn run(args: &Args, settings: &Settings, terminal: Terminal) -> Resul
     }
     terminal.result("signed out", &json!({ "session": session.session }))?;
     Ok(Exit::Done)
-}
-
-/// Ends it at the service. One that is over there already is as good.
-fn end(
-    connection: &Connection,
-    file: &SessionFile,
-    session: &StoredSession,
-) -> Result<(), Failure> {
-    let bearer = match session.counts() {
-        true => session.access_token.clone(),
-        // The file is read again by it: others must not have been able to read it.
-        false => match fresh(connection, file) {
-            Ok(session) => session.access_token,
-            Err(NoSession::Ended(_) | NoSession::Missing) => return Ok(()),
-            Err(NoSession::Failed(failure)) => return Err(failure),
-        },
-    };
-    match connection.revoke(&session.refresh_token, &bearer) {
-        Err(Failure::Refused { status: 401, .. }) => Ok(()),
-        other => other,
-    }
 }

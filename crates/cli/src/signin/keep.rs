@@ -4,6 +4,7 @@ use breakglass_api::session::SessionTokens;
 
 use super::{Asked, words};
 use crate::client::{Connection, Failure};
+use crate::session::exchange::CLIENT_ID;
 use crate::session::file::SessionFile;
 use crate::session::stored::StoredSession;
 use crate::terminal::Terminal;
@@ -21,7 +22,7 @@ pub(crate) fn keep(
 ) -> Result<StoredSession, Failure> {
     let session = StoredSession::new(connection.url(), tokens);
     if let Some(account) = asked.account.as_deref().filter(|account| *account != session.account) {
-        end(connection, &session, &session, terminal);
+        end(connection, &session, terminal);
         return Err(words::other_account(account, &session.account));
     }
     let kept = file.lock().and_then(|locked| {
@@ -33,20 +34,20 @@ pub(crate) fn keep(
     match kept {
         Ok(before) => {
             if let Some(before) = before {
-                end(connection, &before, &session, terminal);
+                end(connection, &before, terminal);
             }
             Ok(session)
         }
         Err(failure) => {
-            end(connection, &session, &session, terminal);
+            end(connection, &session, terminal);
             Err(failure)
         }
     }
 }
 
 /// Ends a session by its refresh token: who has it, has that right, whosever the session is.
-fn end(connection: &Connection, ended: &StoredSession, by: &StoredSession, terminal: Terminal) {
-    if let Err(failure) = connection.revoke(&ended.refresh_token, &by.access_token) {
+fn end(connection: &Connection, ended: &StoredSession, terminal: Terminal) {
+    if let Err(failure) = connection.revoke(&ended.refresh_token, CLIENT_ID) {
         terminal.note(&format!(
             "{failure}; the session {} goes on until {}: `breakglass sessions end {}` ends it",
             ended.session, ended.ends_at, ended.session

@@ -11,6 +11,8 @@ pub enum CallerKind {
     Anybody,
     /// A credential that the configuration does not list.
     UnknownCredential,
+    /// A public client: a caller without a credential, whose request has what it may end (RFC 7009 section 2.1).
+    Client,
     /// Every person of the configuration.
     Person,
     /// Who may ask for these scopes; afterwards who asked, and holds the grant.
@@ -90,8 +92,8 @@ verbs! {
     Scopes = "scopes": [Person];
     /// End a grant.
     Revoke = "revoke": [Requester, Approver, Responder];
-    /// End the grant of a token.
-    RevokeToken = "revokeToken": [Requester, Approver, Responder];
+    /// End the grant of a token, or the session.
+    RevokeToken = "revokeToken": [Client, Requester, Approver, Responder];
     /// End every grant that matches.
     RevokeMany = "revokeMany": [Requester, Approver, Responder];
     /// Read the feed of revocations.

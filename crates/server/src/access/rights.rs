@@ -197,9 +197,10 @@ impl Access<'_> {
         match kind {
             CallerKind::Anybody | CallerKind::Person => Membership::Yes,
             CallerKind::Requester if held.holder == person.name => Membership::Yes,
-            CallerKind::Requester | CallerKind::UnknownCredential | CallerKind::Proxy => {
-                Membership::No
-            }
+            CallerKind::Requester
+            | CallerKind::UnknownCredential
+            | CallerKind::Client
+            | CallerKind::Proxy => Membership::No,
             CallerKind::Approver => {
                 let names = held.scopes.iter();
                 names.fold(Membership::No, |may, name| may.or(self.may_approve_named(person, name)))

@@ -318,11 +318,16 @@ enum Presented<'a> {
     Unreadable,
 }
 
-fn missing_credential() -> Problem {
+pub(crate) fn missing_credential() -> Problem {
     Problem::new(
         Reason::CredentialMissing,
         "send exactly one header `Authorization: Bearer <API token>`",
     )
+}
+
+/// Whether the request has no header with a credential.
+pub(super) fn presents_no_token(headers: &HeaderMap) -> bool {
+    matches!(presented(headers), Presented::Nothing)
 }
 
 fn presented(headers: &HeaderMap) -> Presented<'_> {

@@ -5,3 +5,4 @@ pub mod chain_owners;
 pub mod current_session;
 pub mod identity;
 pub mod live_sessions;
+pub mod public_client;

@@ -20,6 +20,7 @@ use crate::access::Access;
 use crate::access::callers::{CallerKind, Verb};
 use crate::app::App;
 use crate::auth::identity::{self, Caller};
+use crate::auth::public_client::is_client;
 use crate::config::Serves;
 use crate::domain::refresh;
 use crate::problem::Problem;
@@ -103,6 +104,9 @@ async fn guard(
         return Ok(next.run(request).await);
     }
     let (mut parts, body) = request.into_parts();
+    if verb.admits(CallerKind::Client) && is_client(&mut parts) {
+        return Ok(next.run(Request::from_parts(parts, body)).await);
+    }
     let config = app.config();
     let caller = identity::authenticate(&mut parts, &app, &config);
     if let Ok(Caller::Person(person)) = &caller {

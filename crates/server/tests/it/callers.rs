@@ -235,6 +235,7 @@ fn the_description_and_the_table_of_the_service_agree() {
         let security = match (verb.is_for_anybody(), verb.callers().len()) {
             (true, 1) => json!([]),
             (true, _) => json!([{}, { "person": [] }]),
+            (false, _) if verb.admits(CallerKind::Client) => json!([{}, { "person": [] }]),
             (false, _) if verb.admits(CallerKind::Proxy) => json!([{ "proxy": [] }]),
             (false, _) => json!([{ "person": [] }]),
         };

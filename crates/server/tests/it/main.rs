@@ -84,6 +84,7 @@ mod revoke;
 mod scopes;
 mod session_errors;
 mod session_people;
+mod session_revoke;
 mod session_routes;
 mod session_store;
 mod step_up;

@@ -358,6 +358,7 @@ async fn answers_have_the_members_that_it_describes() {
         "Remark",
         "RemarkKind",
         "ReportedConfiguration",
+        "RevocationForm",
         "Say",
         "Session",
         "SessionFactor",

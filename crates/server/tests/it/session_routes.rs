@@ -84,7 +84,7 @@ pub(crate) fn answered(answer: &Answer) -> Result<String, (String, String)> {
     }
 }
 
-fn claims(subject: &str, groups: &[&str]) -> Value {
+pub(crate) fn claims(subject: &str, groups: &[&str]) -> Value {
     json!({ "sub": subject, "name": "A. Person", "groups": groups, "iat": START, "exp": START + 300 })
 }
 

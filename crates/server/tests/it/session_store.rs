@@ -247,13 +247,15 @@ async fn to_have_a_token_is_the_right_to_end_its_session() {
     let next = refreshed(&service, &by_refresh.refresh).await.unwrap();
     let who = service.app.config().person("erin").unwrap();
     for token in [&by_access.access, &by_refresh.refresh] {
-        let ended = end_by_token(&service.app, &who, service.app.now(), token, None).await.unwrap();
+        let ended =
+            end_by_token(&service.app, Some(&who), service.app.now(), token, None).await.unwrap();
         assert_eq!(ended.unwrap().end_reason.as_deref(), Some("revoked_by_token"));
     }
     for tokens in [by_access, next] {
         assert!(is_ended(&refreshed(&service, &tokens.refresh).await));
     }
-    let unknown = end_by_token(&service.app, &who, service.app.now(), "breakglass_at_x", None);
+    let unknown =
+        end_by_token(&service.app, Some(&who), service.app.now(), "breakglass_at_x", None);
     assert!(unknown.await.unwrap().is_none());
 }
 

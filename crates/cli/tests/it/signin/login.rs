@@ -42,6 +42,8 @@ fn a_person_signs_in_asks_and_signs_out() {
     let asked = ["request", "--scope", "orders:read", "--reason", "r"];
     assert!(service.run(&home, &asked).done().starts_with("req_"));
 
+    // Its access token is over, and nothing is refreshed for it.
+    home.age_session();
     let out = service.run(&home, &["logout"]);
     assert_eq!((out.code, out.stdout.as_str()), (0, "signed out\n"), "{out:?}");
     assert!(out.stderr.contains("/signin/corp/logout"), "{out:?}");

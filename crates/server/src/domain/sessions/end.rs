@@ -33,29 +33,35 @@ pub async fn end(
         Access::of(&app.config()).check_administrator(who)?;
         SessionEnd::Administrator
     };
-    end_by(app, who, now, id, why, source).await
+    end_by(app, &who.name, now, id, why, source).await
 }
 
-/// Ends the session of this access token or refresh token, of any age: to have it is the right to end it. Returns nothing
-/// where it is of no session here.
+/// Ends the session of this access token or refresh token, of any age: to have it is the right to end it, and without `who`
+/// it is the session's own client that does so. Returns nothing where it is of no session here: that costs one look into
+/// the database or memory, and leaves nothing behind.
 ///
 /// # Errors
 /// [`Refused`] if the database does not do it.
 pub async fn end_by_token(
     app: &App,
-    who: &Person,
+    who: Option<&Person>,
     now: Moment,
     token: &str,
     source: Option<&str>,
 ) -> Result<Option<Session>, Refused> {
-    let id = match RefreshToken::parse(token) {
+    let found = match RefreshToken::parse(token) {
         Some(token) => {
-            app.store().session_by_handle(&token.handle_sha256()).await?.map(|one| one.id)
+            let session = app.store().session_by_handle(&token.handle_sha256()).await?;
+            session.map(|one| (one.id, one.account))
         }
-        None => app.sessions().find(&sha256(token), now).map(|found| found.session.to_string()),
+        None => app
+            .sessions()
+            .find(&sha256(token), now)
+            .map(|found| (found.session.to_string(), found.account.to_string())),
     };
-    let Some(id) = id else { return Ok(None) };
-    end_by(app, who, now, &id, SessionEnd::RevokedByToken, source).await.map(Some)
+    let Some((id, account)) = found else { return Ok(None) };
+    let actor = who.map_or(account.as_str(), |who| &who.name);
+    end_by(app, actor, now, &id, SessionEnd::RevokedByToken, source).await.map(Some)
 }
 
 /// Ends a session because the identity provider said that its session there is over.
@@ -76,7 +82,7 @@ pub(in crate::domain) async fn end_by_provider(
 
 async fn end_by(
     app: &App,
-    who: &Person,
+    actor: &str,
     now: Moment,
     id: &str,
     why: SessionEnd,
@@ -84,7 +90,7 @@ async fn end_by(
 ) -> Result<Session, Refused> {
     let alone = app.sessions().change().await;
     let change = app.store().change().await?;
-    let session = end_one(&alone, change, now, id, (&who.name, why), source).await?;
+    let session = end_one(&alone, change, now, id, (actor, why), source).await?;
     // Who waits with it for something gets its answer.
     app.waits().wake_all();
     session.ok_or(Refused::SessionUnknown)

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 pub(super) use crate::text::quotable as described;
 
 /// The command line: a public client, because what it is shipped with is no secret (RFC 8252 section 8.5).
-pub(super) const CLIENT_ID: &str = "breakglass-cli";
+pub(in crate::routes) const CLIENT_ID: &str = "breakglass-cli";
 
 /// Where a code may be sent: the literal address, which no other machine and no name can be (RFC 8252 section 8.3), with any
 /// port.

@@ -15,7 +15,7 @@
 
 pub(super) mod authorize;
 pub(super) mod callback;
-mod client;
+pub(super) mod client;
 mod cookie;
 pub(super) mod device;
 pub(super) mod metadata;
