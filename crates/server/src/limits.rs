@@ -95,6 +95,18 @@ pub const SESSION_S: i64 = 12 * 60 * 60;
 /// How long a session lasts without a use of its refresh token, in seconds.
 pub const SESSION_IDLE_S: i64 = 60 * 60;
 
+/// The most live sessions of one account: a sign-in that makes another one ends the oldest. Enough for the machines of one
+/// person, and few enough to read before one of them is ended.
+pub const MAX_SESSIONS: i64 = 20;
+
+/// How often one account may sign in within [`SIGN_INS_WITHIN_S`]. Each sign-in is up to three rows of the trail and three
+/// events, which stay: 2 KiB, so that an account in a loop adds at most 3 MiB a day. A person who signs in again for each token of
+/// a scope with `max_age = "2m"` is far below it.
+pub const SIGN_INS_PER_ACCOUNT: u32 = 60;
+
+/// See [`SIGN_INS_PER_ACCOUNT`], in seconds.
+pub const SIGN_INS_WITHIN_S: i64 = 60 * 60;
+
 /// How long after a refresh token was used its client may use it again, because the answer was lost, in milliseconds.
 pub const REFRESH_GRACE_MS: i64 = 30_000;
 

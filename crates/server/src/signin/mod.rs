@@ -1,5 +1,6 @@
 //! Signing in at identity providers: the providers of a configuration, and the sign-ins and device codes that are under way.
 
+mod account_limiter;
 pub mod devices;
 mod limiter;
 mod refreshes;
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::random::Randomness;
 
+pub use account_limiter::{AccountLimiter, TooOften};
 pub use limiter::Limiter;
 pub use refreshes::Refreshes;
 pub use state::SignIns;

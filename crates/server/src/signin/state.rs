@@ -1,9 +1,10 @@
 //! What the process keeps of sign-ins that are under way: in memory alone, so that strangers cost no row.
 
 use super::devices::Devices;
-use super::{Limiter, Refreshes, Seals};
+use super::{AccountLimiter, Limiter, Refreshes, Seals};
 use crate::limits::{
-    CALLBACKS, CALLBACKS_PER_SOURCE, LOGGED_SIGN_INS, TYPED_CODES, TYPED_CODES_PER_SOURCE,
+    CALLBACKS, CALLBACKS_PER_SOURCE, LOGGED_SIGN_INS, SIGN_INS_PER_ACCOUNT, SIGN_INS_WITHIN_S,
+    TYPED_CODES, TYPED_CODES_PER_SOURCE,
 };
 use crate::random::Randomness;
 
@@ -22,6 +23,8 @@ pub struct SignIns {
     pub callbacks: Limiter,
     /// How often it is logged that a provider was away when a sign-in was to begin, which strangers can have happen.
     pub logged: Limiter,
+    /// How often one account may sign in.
+    pub by_account: AccountLimiter,
 }
 
 impl SignIns {
@@ -35,6 +38,7 @@ impl SignIns {
             typed_codes: Limiter::new(TYPED_CODES_PER_SOURCE, TYPED_CODES),
             callbacks: Limiter::new(CALLBACKS_PER_SOURCE, CALLBACKS),
             logged: Limiter::new(LOGGED_SIGN_INS, LOGGED_SIGN_INS),
+            by_account: AccountLimiter::new(SIGN_INS_PER_ACCOUNT, SIGN_INS_WITHIN_S),
         }
     }
 }

@@ -82,6 +82,7 @@ mod request_digest;
 mod responders;
 mod revoke;
 mod scopes;
+mod session_bounds;
 mod session_errors;
 mod session_people;
 mod session_revoke;

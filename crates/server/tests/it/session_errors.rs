@@ -114,7 +114,7 @@ async fn what_a_stranger_makes_up_asks_the_provider_no_more_often_than_it_may() 
     for number in 0..121 {
         let mut attacker = Client::new(&service, "203.0.113.1");
         let begun = attacker.get(&authorize(&[])).await;
-        let back = provider.sign_in(location(&begun), claims("al-1", &[]));
+        let back = provider.sign_in(location(&begun), claims(&format!("al-{number}"), &[]));
         let answer = answered(&attacker.get(&back).await);
         exchanged += usize::from(answer.is_ok());
         assert_eq!(answer.is_ok(), number < 120, "{number}: {answer:?}");

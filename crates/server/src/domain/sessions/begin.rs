@@ -8,7 +8,7 @@ use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
 use super::at_provider;
-use super::end::end_reused;
+use super::end::{end_reused, ended};
 use super::refused::TokenRefused;
 use super::tokens::{Fresh, Tokens};
 use crate::access::device::check_device_sign_in_of;
@@ -16,9 +16,11 @@ use crate::app::App;
 use crate::auth::live_sessions::SessionChange;
 use crate::clock::Moment;
 use crate::config::Digest;
-use crate::limits::SESSION_S;
+use crate::limits::{MAX_SESSIONS, SESSION_S};
 use crate::session_token::{RefreshToken, sha256};
-use crate::store::{Change, Code, Happened, NewSession, ServiceAct, SessionEnd, code_context};
+use crate::store::{
+    Change, Code, Happened, NewSession, SERVICE, ServiceAct, SessionEnd, code_context,
+};
 
 /// What a client sends with its code.
 #[derive(Clone, Copy)]
@@ -158,8 +160,30 @@ async fn start(
     });
     let actor = &session.account;
     let act = ServiceAct { actor, action: ServiceAction::SessionBegan, detail: &detail };
-    change.record(now, &[Happened::Service(act)]).await?.commit().await?;
+    let mut ends = Vec::new();
+    for one in change.sessions_beyond(now, actor, MAX_SESSIONS).await? {
+        change.end_session(now, &one.id, SERVICE, SessionEnd::TooMany).await?;
+        let detail = ended(&one, SessionEnd::TooMany, source);
+        ends.push((one.id, detail));
+    }
+    let mut happened = vec![Happened::Service(act)];
+    happened.extend(ends.iter().map(|(_, detail)| {
+        let action = ServiceAction::SessionEnded;
+        Happened::Service(ServiceAct { actor: SERVICE, action, detail })
+    }));
+    let recorded = change.record(now, &happened).await?;
+    ends.iter().for_each(|(id, _)| alone.end(id));
+    recorded.commit().await?;
     alone.put(&session);
+    if !ends.is_empty() {
+        // Who waits with one of them for something gets its answer.
+        app.waits().wake_all();
+        tracing::info!(
+            account = session.account,
+            ended = ends.len(),
+            "the oldest sessions ended: too many"
+        );
+    }
     let device = session.device.is_some();
     tracing::info!(session = id, account = session.account, source, device, "session began");
     Ok(fresh.of(session))

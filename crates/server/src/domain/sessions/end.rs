@@ -174,7 +174,7 @@ async fn end_one(
 }
 
 /// What the trail says of the end of a session.
-fn ended(session: &Session, why: SessionEnd, source: Option<&str>) -> Value {
+pub(super) fn ended(session: &Session, why: SessionEnd, source: Option<&str>) -> Value {
     json!({
         "session": session.id, "account": session.account, "reason": why.word(), "source": source,
     })

@@ -1,6 +1,8 @@
 //! Why there is no session.
 
 use crate::access::device::DeviceRefused;
+use crate::duration;
+use crate::limits::SIGN_INS_PER_ACCOUNT;
 use crate::store::StoreError;
 
 /// Why a person who signed in at a provider is not signed in here.
@@ -41,6 +43,15 @@ pub enum SignInRefused {
     /// Not by a device code.
     #[error(transparent)]
     Device(#[from] DeviceRefused),
+    /// The account signed in as often as it may.
+    #[error(
+        "this account signed in {SIGN_INS_PER_ACCOUNT} times within an hour, which is the most: end what signs in again and \
+         again, and try again in {}", duration::format(*.after_s)
+    )]
+    TooOften {
+        /// After so many seconds it may again.
+        after_s: i64,
+    },
     /// A person has signed in for this device before.
     #[error("a person has signed in for this device already")]
     DeviceDone,

@@ -16,6 +16,7 @@ use crate::domain::{groups_lost, said_groups};
 use crate::limits::CODE_S;
 use crate::provider_groups::GroupsAtProvider;
 use crate::session_token::{code as new_code, sha256};
+use crate::signin::TooOften;
 use crate::store::{Account, DeviceRow, FactorRow, Happened, NewCode, ServiceAct, code_context};
 use crate::text;
 
@@ -167,6 +168,9 @@ async fn keep(
     new: &NewCode<'_>,
 ) -> Result<(), SignInRefused> {
     check_name(&app.config(), &account.name)?;
+    // Before anything is written: a client in a loop fills no disk.
+    let counted = app.sign_ins().by_account.take(now, &account.name);
+    counted.map_err(|TooOften { after_s }| SignInRefused::TooOften { after_s })?;
     let at_provider = who.at_provider.as_ref();
     let provider_session =
         at_provider.and_then(|session| at_provider::seal(app, &code_context(&new.sha256), session));

@@ -11,6 +11,7 @@ use crate::problem::{Problem, Reason};
 /// What to say to a person who signed in there, and is not let in here.
 pub(super) fn not_let_in(who: &sessions::SignedIn, why: SignInRefused) -> Wrong {
     let description = why.to_string();
+    let is_too_often = matches!(why, SignInRefused::TooOften { .. });
     if let SignInRefused::Store(error) = why {
         let reason = Problem::from(error).reason();
         return ("temporarily_unavailable", reason.title().to_owned());
@@ -21,7 +22,10 @@ pub(super) fn not_let_in(who: &sessions::SignedIn, why: SignInRefused) -> Wrong 
         cause = description,
         "sign-in refused"
     );
-    ("access_denied", description)
+    match is_too_often {
+        true => ("temporarily_unavailable", description),
+        false => ("access_denied", description),
+    }
 }
 
 /// This answer, noted as the refusal of a known caller where it is one.

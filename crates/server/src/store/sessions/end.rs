@@ -2,6 +2,7 @@
 
 use super::{Session, select_sessions};
 use crate::clock::Moment;
+use crate::limits::SESSION_IDLE_S;
 use crate::store::{Change, StoreError, exactly_one};
 
 /// Why a session is ended before its time.
@@ -17,6 +18,8 @@ pub enum SessionEnd {
     RefreshTokenReused,
     /// A person who has a token of it ended it (RFC 7009).
     RevokedByToken,
+    /// Its owner signed in once more, and has as many sessions as may be.
+    TooMany,
     /// The identity provider said that its session there is over.
     Provider,
     /// The configuration does not know its identity provider any more.
@@ -35,6 +38,7 @@ impl SessionEnd {
             SessionEnd::CodeReused => "code_reused",
             SessionEnd::RefreshTokenReused => "refresh_token_reused",
             SessionEnd::RevokedByToken => "revoked_by_token",
+            SessionEnd::TooMany => "too_many_sessions",
             SessionEnd::Provider => "ended_by_provider",
             SessionEnd::ProviderRemoved => "provider_removed",
             SessionEnd::Restored => "restored",
@@ -52,6 +56,29 @@ impl Change {
             .bind(id)
             .fetch_optional(&mut *self.0)
             .await?)
+    }
+
+    /// The live sessions of this account but for the newest `kept`, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn sessions_beyond(
+        &mut self,
+        now: Moment,
+        account: &str,
+        kept: i64,
+    ) -> Result<Vec<Session>, StoreError> {
+        let mut beyond: Vec<Session> = sqlx::query_as(select_sessions!(
+            "WHERE account = ?1 AND ended_at IS NULL AND ends_at > ?2 AND used_at > ?3 ORDER BY id DESC LIMIT -1 OFFSET ?4"
+        ))
+        .bind(account)
+        .bind(now.seconds())
+        .bind(now.seconds().saturating_sub(SESSION_IDLE_S))
+        .bind(kept)
+        .fetch_all(&mut *self.0)
+        .await?;
+        beyond.reverse();
+        Ok(beyond)
     }
 
     /// Ends a session.
