@@ -4,9 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
-    approve, audit, cancel, config, database, deny, discuss, doctor, done, extend, keygen, keys,
-    login, logout, probe, proxies, request, revoke, scopes, serve, sessions, status, token, watch,
-    whoami,
+    approve, audit, cancel, config, database, deny, discuss, doctor, done, extend, held_ends,
+    keygen, keys, login, logout, probe, proxies, request, revoke, scopes, serve, sessions, status,
+    token, watch, whoami,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -84,6 +84,9 @@ enum Verb {
     /// List your sessions, or end one.
     #[command(after_help = exit::HELP)]
     Sessions(sessions::Args),
+    /// List the ends of grants that are held, because many people lost a group at once, or confirm them: for administrators.
+    #[command(after_help = exit::HELP)]
+    HeldEnds(held_ends::Args),
     /// List the proxies that read the feed of revocations, and how far each has read.
     #[command(after_help = exit::HELP)]
     Proxies(proxies::Args),
@@ -175,6 +178,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Logout(args) => logout::run(&args, &cli.settings, terminal),
         Verb::Whoami => whoami::run(&client()?, terminal),
         Verb::Sessions(args) => sessions::run(&args, &client()?, terminal),
+        Verb::HeldEnds(args) => held_ends::run(&args, &client()?, terminal),
         Verb::Proxies(args) => proxies::run(&args, &client()?, terminal),
         Verb::Revoke(args) => revoke::run(&args, &client()?, terminal),
         Verb::Status(args) => status::run(&args, &client()?, terminal),

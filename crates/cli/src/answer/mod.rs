@@ -6,6 +6,7 @@
 //! 3. What has to fit what was asked for (an id, a state) is checked by the verb that asked: see [`Mismatch`].
 
 mod audit;
+mod directory;
 mod health;
 mod probe;
 mod request;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 pub use breakglass_api::alerts::{Alert, Alerts};
 pub use breakglass_api::attempts::{Attempt, Attempts, Outcome};
+pub use breakglass_api::directory::{ConfirmedHeldEnds, HeldEnd, HeldEnds};
 pub use breakglass_api::evidence::{Evidence, RequestEvidence};
 pub use breakglass_api::health::{Health, UntoldHead};
 pub use breakglass_api::probe::{Challenge, ProbeVerdict, ProbeVerdicts, ProbedNode, Verdict};

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::describe::request as describe;
 use super::granted;
 use super::narrowing::Narrowing;
+use super::old_groups;
 use super::when::{instant, now};
 use crate::answer::{Answer as _, Asked as _, Grant, Request, Whole, one_line};
 use crate::client::{Client, Failure, segment};
@@ -80,6 +81,7 @@ pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Ex
     let grant = approved.body.is_granted(&args.id)?;
     approved.body.asks_the_same_as(&shown.body)?;
     args.narrowing.check_granted(&shown.body, grant)?;
+    old_groups::note(&approved.body.old_groups, terminal);
     terminal.note(&done(args, &approved.body, grant));
     terminal.result(&grant.id, &approved.json)?;
     Ok(Exit::Done)

@@ -7,6 +7,7 @@ use breakglass_server::duration;
 use super::describe::request as describe;
 use super::granted;
 use super::interrupt::{Stage, Watch};
+use super::old_groups;
 use super::opens;
 use super::submit::{Submitted, submit};
 use super::token;
@@ -54,6 +55,7 @@ pub(super) fn ask(
     let id = request.body.id.clone();
     at(Stage::Pending(id.clone()));
     terminal.note(&announce(&request.body, earlier));
+    old_groups::note(&request.body.old_groups, terminal);
     if !how.wait {
         terminal.result(&id, &request.json)?;
         return Ok(Exit::Done);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use breakglass_api::request::Nothing;
 
+use super::old_groups;
 use super::retry::Notes;
 use crate::answer::{Issued, Mismatch, Whole};
 use crate::client::{Client, Failure, segment};
@@ -38,6 +39,7 @@ pub(super) fn print(
     if let Some(grant) = grant {
         Mismatch::check("grant", grant, &issued.body.grant)?;
     }
+    old_groups::note(&issued.body.old_groups, terminal);
     terminal.result(&issued.body.token, &issued.json)?;
     Ok(Exit::Done)
 }

@@ -39,6 +39,8 @@ const ASKING: &[(&str, &[&[&str]])] = &[
     ("whoami", &[&[]]),
     ("sessions", &[&[], &["--all"]]),
     ("sessions end", &[&[SESSION]]),
+    ("held-ends", &[&[]]),
+    ("held-ends confirm", &[&["corp:sre"]]),
     ("status", &[&[], &[REQUEST], &["--state", "pending"], &["--all", "--mine"]]),
     (
         "audit verify",
@@ -97,6 +99,7 @@ fn verbs(below: &[&str]) -> BTreeSet<String> {
                 .collect(),
             "proxies" => vec![name, "proxies forget".to_owned()],
             "sessions" => vec![name, "sessions end".to_owned()],
+            "held-ends" => vec![name, "held-ends confirm".to_owned()],
             "scopes" => vec![name, "scopes import".to_owned()],
             _ => vec![name],
         })
@@ -269,6 +272,8 @@ fn ours() -> Vec<(&'static str, Value)> {
         ("GET", "/v1/whoami"),
         ("GET", "/v1/sessions"),
         ("POST", "/v1/sessions/end"),
+        ("GET", "/v1/directory/held-ends"),
+        ("POST", "/v1/directory/held-ends/confirm"),
         ("GET", "/v1/audit/events"),
         ("GET", "/v1/audit/heads"),
         ("GET", "/v1/audit/requests"),

@@ -15,6 +15,7 @@ mod auditors;
 mod cli_answers;
 mod cli_approve;
 mod cli_config;
+mod cli_directory;
 mod cli_discuss;
 mod cli_extend;
 mod cli_flow;

@@ -311,6 +311,10 @@ pub(crate) fn good(call: &Call) -> Reply {
             json!({ "sessions": [session("live")], "next": null })
         } else if call.is("POST", &format!("/v1/sessions/{SESSION}/end")) {
             session("ended")
+        } else if call.is("GET", "/v1/directory/held-ends") {
+            json!({ "held_ends": [{ "group": "corp:sre", "person": "corp:al-1", "since": at }] })
+        } else if call.is("POST", "/v1/directory/held-ends/confirm") {
+            json!({ "people": 1, "revoked": 2, "left": 0 })
         } else if call.is("GET", "/v1/audit/events") {
             match call.path.contains("after=") {
                 true => json!({ "events": [], "next": "1.ev" }),

@@ -164,7 +164,7 @@ pub(super) async fn committed(app: &App, account: &str, result: &GroupsLost) {
         tracing::warn!(
             %detail,
             "many people lost a group within ten minutes: their grants that need it go on until an administrator confirms \
-             with `POST /v1/directory/held-ends/confirm` that they end, or the group is seen again; new requests and \
+             with `breakglass held-ends confirm` that they end, or the group is seen again; new requests and \
              approvals by them are refused"
         );
     }

@@ -91,7 +91,7 @@ pub async fn confirm(
     groups_lost::look(app).await;
     if done.people == 0 && done.left == 0 {
         let expected =
-            "expected a group for which ends are held: `GET /v1/directory/held-ends` lists them";
+            "expected a group for which ends are held: `breakglass held-ends` lists them";
         let wrong = WrongField { field: "group".to_owned(), expected: expected.to_owned() };
         return Err(Refused::Fields(vec![wrong]));
     }
