@@ -64,8 +64,10 @@ pub(super) fn of(
     groups.dedup();
     let lists: Vec<(&[String], Members)> =
         groups.into_iter().map(|groups| (groups, directory::in_any(directory, groups))).collect();
-    let requester = Folded::new(requester);
-    let other = |name: &&String| !requester.is(name) && directory.may_approve(name);
+    let folded = Folded::new(requester);
+    let other = |name: &&String| {
+        !folded.is(name) && directory.may_approve(name) && !directory.may_be_one(requester, name)
+    };
     match candidates(&lists) {
         Candidates::All(names) => certain(directory, &lists, names.into_iter().filter(other)),
         Candidates::Some(names) if names.is_empty() => Approvers::Unknown,

@@ -48,6 +48,11 @@ pub trait Directory: Send + Sync {
     fn may_approve(&self, _person: &str) -> bool {
         true
     }
+
+    /// Whether the people called so may be one human, by what is known besides their names: good for refusing alone.
+    fn may_be_one(&self, _person: &str, _other: &str) -> bool {
+        false
+    }
 }
 
 /// Without identity providers the people that are listed are all there are, and nothing is unknown. With one, those who have
@@ -70,6 +75,10 @@ impl Directory for Config {
 
     fn may_approve(&self, person: &str) -> bool {
         self.people.may_approve(person, !self.identity_providers.is_empty())
+    }
+
+    fn may_be_one(&self, person: &str, other: &str) -> bool {
+        self.people.share_mail(person, other)
     }
 }
 
@@ -97,6 +106,10 @@ impl Directory for LastKnown<'_> {
 
     fn may_approve(&self, person: &str) -> bool {
         self.0.may_approve(person)
+    }
+
+    fn may_be_one(&self, person: &str, other: &str) -> bool {
+        self.0.may_be_one(person, other)
     }
 }
 

@@ -88,7 +88,7 @@ impl<'a> Access<'a> {
     /// the name, and only if every scope is still known and theirs to approve.
     ///
     /// # Errors
-    /// [`Refused::SelfApproval`], [`Refused::NotAnApprover`], [`Refused::MembershipUnknown`].
+    /// [`Refused::SelfApproval`], [`Refused::SameMail`], [`Refused::NotAnApprover`], [`Refused::MembershipUnknown`].
     pub fn check_approve(
         &self,
         person: &Person,
@@ -97,6 +97,9 @@ impl<'a> Access<'a> {
     ) -> Result<(), Refused> {
         if Folded::new(requester).is(&person.name) {
             return Err(Refused::SelfApproval);
+        }
+        if self.directory.may_be_one(requester, &person.name) {
+            return Err(Refused::SameMail { requester: requester.to_owned() });
         }
         let mut approves = if scopes.is_empty() { Membership::No } else { Membership::Yes };
         for name in scopes {

@@ -33,6 +33,12 @@ pub enum Refused {
     /// It is the person's own request.
     #[error("the request is the approver's own")]
     SelfApproval,
+    /// The approver has an account at one provider, and the requester one at another, with one mail address.
+    #[error("the approver may be the requester: both accounts have one mail address")]
+    SameMail {
+        /// The requester.
+        requester: String,
+    },
     /// The person may not approve all of the scopes.
     #[error("not an approver of all scopes")]
     NotAnApprover {

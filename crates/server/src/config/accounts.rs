@@ -18,6 +18,8 @@ pub struct AccountEntry {
     pub person: Arc<Person>,
     /// The name of the provider's entry.
     pub provider: String,
+    /// The mail address that the provider says. It changes, and is good for refusing alone.
+    pub mail: Option<Arc<Folded>>,
     /// The groups, as the provider says them; nothing where it did not say.
     pub groups: Option<Arc<GroupsAtProvider>>,
     /// When it said so, or that it does not know.

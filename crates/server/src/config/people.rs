@@ -237,6 +237,19 @@ impl People {
             && tried.is_none_or(|age| age >= DIRECTORY_RETRY_S)
     }
 
+    /// Whether these are accounts at two providers with one mail address, in any spelling: then they may be one human.
+    #[must_use]
+    pub fn share_mail(&self, one: &str, other: &str) -> bool {
+        let Some(signed_in) = &self.signed_in else { return false };
+        let account = |name| match self.by_name.contains_key(name) {
+            true => None,
+            false => signed_in.get(name),
+        };
+        let Some((one, other)) = account(one).zip(account(other)) else { return false };
+        let same = |(one, other): (Arc<Folded>, Arc<Folded>)| one.same(&other);
+        one.provider != other.provider && one.mail.zip(other.mail).is_some_and(same)
+    }
+
     /// Whether the person called `name` may be an approver. Where people sign in (`by_sign_in`), those who are listed may by
     /// their API token if their entry says so, and those who have signed in if their provider has `may_approve`.
     #[must_use]

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use breakglass_server::config::Config;
 use breakglass_server::definitions::Definitions;
 use breakglass_server::difference::{Difference, Effect};
+use breakglass_server::domain::sessions::SignedIn;
 use breakglass_testing::service::{START, Service};
 use breakglass_testing::sessions::{config_with_providers, said, session};
 use serde_json::{Value, json};
@@ -140,6 +141,49 @@ async fn groups_of_two_accounts_of_one_human_do_not_add_up() {
     service.act(&corp, &id, "approve").await.ok();
 }
 
+/// One may ask by the account at the one provider, and would approve by that at the other.
+#[tokio::test]
+async fn one_mail_address_at_two_providers_may_be_one_human() {
+    let service = start().await;
+    let with_mail = async |provider: &str, subject: &str, groups: &[&str], mail: &str| {
+        let said = SignedIn { mail: Some(mail.to_owned()), ..said(provider, subject, groups) };
+        session(&service, &said).await.access
+    };
+    let approver = with_mail("corp", "x-1", &["commanders"], "X@corp.example").await;
+    let other = with_mail("corp", "y-2", &["commanders"], "y@corp.example").await;
+    let no_mail = with_mail("corp", "z-3", &["commanders"], " ").await;
+    for (mail, refused) in [
+        ("x@corp.example", true),
+        ("x\u{200b}@corp.example", true),
+        ("x@other.example", false),
+        ("", false),
+    ] {
+        let requester = with_mail("partner", "x-9", &["oncall"], mail).await;
+        let (_, id) = ask(&service, &requester).await;
+        let id = id.as_str().unwrap();
+        let shown = service.get(&requester, &format!("/v1/requests/{id}")).await.ok();
+        assert_eq!(
+            shown["approvers"].to_string().contains("corp:x-1"),
+            !refused,
+            "{mail}: {shown}"
+        );
+        let answer = service.act(&approver, id, "approve").await;
+        match refused {
+            true => assert_eq!(answer.refusal(), (403, "self_approval"), "{mail}"),
+            false => drop(answer.ok()),
+        }
+        if refused {
+            service.act(&other, id, "approve").await.ok();
+        }
+    }
+    // Colleagues of one provider with one address are two people.
+    let alike = with_mail("corp", "x-2", &["oncall"], "x@corp.example").await;
+    let (_, id) = ask(&service, &alike).await;
+    service.act(&approver, id.as_str().unwrap(), "approve").await.ok();
+    let (_, id) = ask(&service, &with_mail("partner", "n", &["oncall"], " ").await).await;
+    service.act(&no_mail, id.as_str().unwrap(), "approve").await.ok();
+}
+
 #[tokio::test]
 async fn an_entry_that_changes_gives_no_provider_the_groups_of_another() {
     let service = start().await;
@@ -158,10 +202,7 @@ async fn an_entry_that_changes_gives_no_provider_the_groups_of_another() {
     reconfigure(&service, |text| text.replace("name = \"partner\"", "name = \"agency\""));
     assert_eq!(service.get(&eve, reads).await.refusal(), (401, "session_ended"));
     let new = said("agency", "eve", &["oncall", "auditors"]);
-    let new = breakglass_server::domain::sessions::SignedIn {
-        issuer: "https://partner.test".to_owned(),
-        ..new
-    };
+    let new = SignedIn { issuer: "https://partner.test".to_owned(), ..new };
     // The account has the old name: a person there would be two people here.
     assert!(breakglass_testing::sessions::code(&service, &new).await.is_err());
     // Put back, it has what it had.

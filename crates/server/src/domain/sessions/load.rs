@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use breakglass_audit::folded::Folded;
+
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::{AccountEntry, Attempt, Credential, NotSaid, Person};
@@ -47,6 +49,11 @@ pub(in crate::domain) fn entry(account: &Account) -> AccountEntry {
     AccountEntry {
         person: Arc::new(person),
         provider: account.provider.clone(),
+        mail: account
+            .mail
+            .as_deref()
+            .filter(|mail| !mail.trim().is_empty())
+            .map(|mail| Arc::new(Folded::new(mail))),
         groups: account.groups.clone().map(Arc::new),
         groups_at: Moment::from_seconds(account.groups_at),
         attempt: account.groups_unknown.clone().map(|why| Attempt {

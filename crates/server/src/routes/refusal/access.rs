@@ -34,6 +34,13 @@ impl From<Refused> for Problem {
             Refused::SelfApproval => {
                 (Reason::SelfApproval, "another person has to approve this request".to_owned())
             }
+            Refused::SameMail { requester } => (
+                Reason::SelfApproval,
+                format!(
+                    "your mail address is that of `{requester}`, as the identity providers of both accounts say, so that \
+                     you may be the requester: another person has to approve this request"
+                ),
+            ),
             Refused::NotAnApprover { approvers } => (
                 Reason::NotAnApprover,
                 format!("you may not approve all of its scopes; who may: {}", who(&approvers)),
