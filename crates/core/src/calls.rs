@@ -120,7 +120,8 @@ impl Calls {
             | Question::Head
             | Question::SharedHeads
             | Question::Probes
-            | Question::Configuration => None,
+            | Question::Configuration
+            | Question::Alerts => None,
             Question::Standing { .. } => Some(token),
         };
         self.queue(question, token, not_before).waiting.push(stream);
@@ -155,6 +156,11 @@ impl Calls {
     /// Queues a report of the configuration, with this body.
     pub(crate) fn queue_configuration(&mut self, report: &str, now: Instant) {
         self.queue(Question::Configuration, Some(report.as_bytes()), now);
+    }
+
+    /// Queues a report of alerts, with this body.
+    pub(crate) fn queue_alerts(&mut self, report: &str, now: Instant) {
+        self.queue(Question::Alerts, Some(report.as_bytes()), now);
     }
 
     /// What a call asks that was sent and is not answered, and when it was sent.
@@ -246,13 +252,18 @@ impl Calls {
                     let endpoint = feed.and_then(Feed::configurations);
                     endpoint.map(|endpoint| report_call(*id, &endpoint, config, report))
                 }
+                (Question::Alerts, Some(report)) => config.alerts.as_ref().map(|alerts| {
+                    let call = report_call(*id, &alerts.endpoint, config, report);
+                    Call { timeout: alerts.timeout, ..call }
+                }),
                 (
                     Question::Standing { .. }
                     | Question::Feed
                     | Question::Probes
                     | Question::Head
                     | Question::SharedHeads
-                    | Question::Configuration,
+                    | Question::Configuration
+                    | Question::Alerts,
                     None,
                 ) => None,
             };

@@ -21,7 +21,15 @@ impl Counters {
     }
 
     pub(crate) fn call(&mut self, purpose: &'static str, result: &'static str) {
-        add_one(self.calls.entry((purpose, result)).or_default());
+        self.add(purpose, result, 1);
+    }
+
+    /// The same, so many times.
+    pub(crate) fn add(&mut self, purpose: &'static str, result: &'static str, count: u64) {
+        if count > 0 {
+            let before = self.calls.entry((purpose, result)).or_default();
+            *before = before.saturating_add(count);
+        }
     }
 
     /// Hands over what was counted, and begins anew.

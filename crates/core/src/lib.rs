@@ -12,8 +12,10 @@
 //! - [`untouched`]: the proof that a request carries nothing of ours.
 //! - [`probe`]: what an entrance is asked, and what a filter answers, to show that it is there.
 //! - `mark`: what one instance of the filter tells another one in the same chain.
+//! - `alerts`: what a person should hear of now, and how it is reported.
 //! - [`audit`], `refusal`, [`reason`]: what is said about a decision, and to whom.
 
+mod alerts;
 pub mod audit;
 pub mod bodies;
 pub mod cache;

@@ -15,6 +15,8 @@ pub(crate) enum Question {
     Probes,
     /// Whether the report of the configuration has arrived. No decision needs it.
     Configuration,
+    /// Whether the report of alerts has arrived. No decision needs it.
+    Alerts,
     /// Whether a grant still stands.
     Standing {
         /// The index of the issuer.

@@ -61,7 +61,8 @@ pub struct Alert<T, K> {
     /// What it is about.
     #[cfg_attr(feature = "openapi", schema(value_type = AlertKind))]
     pub kind: K,
-    /// When the first of what it stands for happened, by the proxy's clock (RFC 3339). The members below are of this one.
+    /// When the first of what it stands for happened, by the proxy's clock (RFC 3339). The members below are of this one;
+    /// with a kind that lasts they are of the last one.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub first: T,
     /// When the last of it happened.

@@ -4,6 +4,7 @@
 //! types. All errors are reported together, each with the path of its field. What is said here of a
 //! field is what docs/configuration.md says of it: that page is made of these types.
 
+mod alerts;
 mod audit;
 mod body;
 mod digest;
@@ -25,6 +26,7 @@ pub(crate) use revocation::UNAVAILABLE;
 pub(crate) use source::is_token_byte;
 
 pub use crate::schema::ConfigError;
+pub use alerts::AlertReports;
 pub use audit::Audit;
 pub use digest::ConfigDigest;
 pub use endpoint::Endpoint;
@@ -39,8 +41,8 @@ use second::SecondMember;
 
 use crate::policy::{Rule, Scope, Scopes};
 use crate::schema::{
-    Object, Place, Reader, Reading, duration, list, number, one_of, or, or_empty, or_none, parsed,
-    required,
+    Object, Place, Reader, Reading, duration, list, number, one_of, optional, or, or_empty,
+    or_none, parsed, required,
 };
 use crate::{object, schema};
 
@@ -77,6 +79,8 @@ object! {
         pub revocation: Revocation = required(schema::object()),
         /// What is done about the audit records besides writing them.
         pub audit: Audit = or_empty(schema::object()),
+        /// Where what a person should hear of now is reported.
+        pub alerts: Option<AlertReports> = optional("not reported", schema::object()),
         /// Of `x-http-method`, `x-http-method-override`, `x-method-override`: those that your upstreams
         /// ignore. Any other is refused under a token.
         pub harmless_method_overrides: Vec<String> =

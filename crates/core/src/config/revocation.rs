@@ -34,7 +34,7 @@ object! {
         pub feed: Option<Feed> = optional("none", object()),
         /// Where to ask about one token (RFC 7662).
         pub introspection: Option<Introspection> = optional("none", object()),
-        /// This proxy's bearer token for both, and for the heads of the audit chains, whose ids commit to
+        /// This proxy's bearer token for both, for alerts, and for the heads of the audit chains, whose ids commit to
         /// it. Without it the cluster must authenticate by mTLS, the workers of an Envoy share nothing,
         /// no report names the Envoy process, and a second instance of the filter in one chain refuses every
         /// permit (`configured_twice`), even where it has the same configuration.

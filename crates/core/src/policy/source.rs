@@ -1,5 +1,6 @@
 //! The address that a request comes from.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
@@ -10,6 +11,12 @@ use serde::Serialize;
 /// without port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SourceAddress(IpAddr);
+
+impl fmt::Display for SourceAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
 
 impl SourceAddress {
     /// Reads Envoy's attribute `source.address`: `192.0.2.1:443` or `[2001:db8::1]:443`.

@@ -7,9 +7,11 @@
 //! - `feed`: one VM polls the feed of revocations for all.
 //! - `process`: the id of the Envoy process.
 //! - `heads`: one VM reports the heads of all idle chains.
+//! - `begun`: whether a VM takes the place of one that crashed.
 //! - `warned`: one VM warns of a configuration; `told`: one VM reports it. That is not authenticated: no decision
 //!   depends on it.
 
+mod begun;
 mod feed;
 mod head_board;
 mod heads;
@@ -20,6 +22,7 @@ mod warned;
 
 use hmac_sha256::HMAC;
 
+pub(crate) use begun::{began_before, ends};
 pub(crate) use feed::Sharing;
 pub(crate) use heads::{Idle, SharedHeads};
 pub(crate) use process::{Process, ProcessId};

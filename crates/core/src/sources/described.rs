@@ -17,6 +17,7 @@ impl Source {
             Source::Feed => "feed".to_owned(),
             Source::Introspection => "introspection".to_owned(),
             Source::Heads => "heads".to_owned(),
+            Source::Alerts => "alerts".to_owned(),
         }
     }
 
@@ -60,6 +61,7 @@ impl Source {
             Source::Feed => "the feed of revocations".to_owned(),
             Source::Introspection => "introspection".to_owned(),
             Source::Heads => "the reports of audit heads".to_owned(),
+            Source::Alerts => "the reports of alerts".to_owned(),
         };
         match self.endpoint(config) {
             Some(Endpoint { cluster, authority, path }) => {
@@ -79,6 +81,7 @@ impl Source {
             Source::Feed => Some(&config.revocation.feed.as_ref()?.endpoint),
             Source::Introspection => Some(&config.revocation.introspection.as_ref()?.endpoint),
             Source::Heads => config.audit.heads.as_ref(),
+            Source::Alerts => Some(&config.alerts.as_ref()?.endpoint),
         }
     }
 
@@ -161,6 +164,10 @@ impl Source {
             }
             Source::Heads => {
                 "what is recorded and not reported can be cut off unseen".to_owned()
+            }
+            Source::Alerts => {
+                "alerts wait, up to 64 KiB of them in each worker; what comes beyond is counted, and people hear of it later"
+                    .to_owned()
             }
         }
     }

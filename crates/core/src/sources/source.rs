@@ -11,4 +11,6 @@ pub(crate) enum Source {
     Introspection,
     /// The reports of audit heads.
     Heads,
+    /// The reports of alerts.
+    Alerts,
 }

@@ -59,6 +59,10 @@ impl Worker {
                 self.learn_of_configuration(answer, now);
                 Box::new(|_| {})
             }
+            Question::Alerts => {
+                self.learn_of_alerts(answer, now);
+                Box::new(|_| {})
+            }
             Question::Standing { issuer, jti } => {
                 let verdict = self.learn_verdict((issuer, &jti), answer, asked_at, now);
                 Box::new(move |answers| answers.standing = Some(verdict))
@@ -76,7 +80,13 @@ impl Worker {
 
     /// Notes whether a source has answered, and else why not; `read` says whether a response with status 200 was an
     /// answer.
-    fn note(&mut self, source: Source, answer: &Answer<'_>, read: Result<(), &str>, now: Instant) {
+    pub(super) fn note(
+        &mut self,
+        source: Source,
+        answer: &Answer<'_>,
+        read: Result<(), &str>,
+        now: Instant,
+    ) {
         let result = match Failure::of(answer, 200) {
             Some(failure) => Err(failure),
             None => read.map_err(Failure::no_answer),
@@ -98,6 +108,9 @@ impl Worker {
         let why = learnt.as_ref().map(|_| ()).map_err(String::as_str);
         self.note(Source::Keys(issuer), answer, why, now);
         let fetched = learnt.is_ok();
+        if let Some(alerts) = &mut self.alerts {
+            alerts.keys_asked(issuer, fetched, now);
+        }
         if let Ok(Some(unusable)) = learnt {
             self.sources.published(issuer, unusable);
         }

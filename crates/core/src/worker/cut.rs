@@ -167,7 +167,7 @@ impl Worker {
         };
         let ruled =
             Ruled { decision: Decision::Cut, reason: Reason::Refused(reason), standing, ..ruled };
-        let record = self.keep(stream, ruled, traffic, past);
+        let record = self.keep(stream, ruled, traffic, past, now);
         Some(Step::Refuse(refusal, record))
     }
 }

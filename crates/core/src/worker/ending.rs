@@ -33,6 +33,7 @@ impl Worker {
             ruled(denial, Decision::Deny, facts, arrived),
             traffic,
             Past::default(),
+            now,
         );
         (refusal, record)
     }

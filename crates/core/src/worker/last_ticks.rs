@@ -1,4 +1,4 @@
-//! The end of a worker: it stays until the approval service knows that its chain of records has ended.
+//! The end of a worker: it stays until the approval service knows that its chain of records has ended, and has its alerts.
 
 use crate::caller::Caller;
 use crate::calls::Answer;
@@ -15,18 +15,24 @@ impl Worker {
     pub fn end(&mut self, board: &dyn Board, now: Instant) -> bool {
         self.learner.resign(board);
         // Of a request that is not logged yet a record may follow.
-        !self.streams.is_empty() || self.recorder.end(board, now)
+        if !self.streams.is_empty() {
+            return true;
+        }
+        let is_told = self.end_alerts(board, now);
+        self.recorder.end(board, now) && is_told
     }
 
     /// Whether a worker that is at its end has said all that it can.
     #[must_use]
     pub fn is_over(&self, now: Instant) -> bool {
         self.recorder.is_over(now)
+            && self.alerts.as_deref().is_none_or(|alerts| alerts.is_over(now))
     }
 
     /// Time has passed for a worker that is at its end.
     pub(super) fn last_tick(&mut self, board: &dyn Board, now: Instant) -> Tick {
         self.recorder.report_end(board, &mut self.process, &mut self.calls, now);
+        self.send_alerts(board, now);
         let caller = Caller::new(&self.identity, None, &self.config, self.learner.keys());
         let calls = self.calls.send(&self.config, &caller, |_| false, now);
         let mut steps = Vec::new();

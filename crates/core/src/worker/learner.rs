@@ -7,6 +7,7 @@
 mod feed;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::audit::{RevocationSource, Standing};
 use crate::caller::Identity;
@@ -97,6 +98,16 @@ impl Learner {
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
         let age = self.revocations.age(now);
         age.is_some_and(|age| age <= self.config.revocation.max_staleness)
+    }
+
+    /// How old what the feed has said is; `None` if it has said nothing, or if the clock was set back since.
+    pub(super) fn feed_age(&self, now: Instant) -> Option<Duration> {
+        self.revocations.age(now)
+    }
+
+    /// Whether this VM asks for the others too, or each asks for itself.
+    pub(super) fn leads(&self) -> bool {
+        self.leads
     }
 
     /// When something was last known of the grants of this issuer.

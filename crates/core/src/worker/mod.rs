@@ -4,6 +4,7 @@
 //! request was logged) and does what it is told. A worker never does anything by itself.
 
 mod after_earlier;
+mod alerts;
 mod answered;
 mod beside;
 mod bounds;
@@ -32,6 +33,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::alerts::Alerts;
 use crate::audit::{Decision, NODE, beginning};
 use crate::bodies::Traffic;
 use crate::calls::{Calls, StreamId};
@@ -91,6 +93,8 @@ pub struct Worker {
     twice: Twice,
     sources: Sources,
     denial_log: DenialLog,
+    /// `None` where the configuration names no place for them.
+    alerts: Option<Box<Alerts>>,
     traces: Traces,
 }
 
@@ -113,6 +117,7 @@ impl Worker {
             twice: Twice::new(&config, &identity),
             sources: Sources::new(identity.digest),
             denial_log: DenialLog::default(),
+            alerts: Alerts::new(&config, identity.id, now),
             traces: Traces::default(),
             config,
             identity,
@@ -175,6 +180,7 @@ impl Worker {
         self.traces.note(stream, &evaluation.trace);
         if let Some(earlier) = found.into_inner().flatten() {
             let hidden = seen.hidden(&config, forwarded);
+            self.alert_of_earlier(earlier, attributes, now);
             return self.after_earlier(earlier, evaluation.ruling, facts, hidden, attributes);
         }
         if matches!(evaluation.ruling, Ruling::Pass) {
@@ -223,11 +229,11 @@ impl Worker {
         self.traces.note(stream, &trace);
         match ruling {
             Ruling::Allow(allowance) => self.permit(stream, waiting, allowance, now),
-            Ruling::Deny(denial) => self.deny(stream, waiting, denial),
-            Ruling::ShadowDeny(denial) => self.shadow_deny(stream, waiting, denial),
+            Ruling::Deny(denial) => self.deny(stream, waiting, denial, now),
+            Ruling::ShadowDeny(denial) => self.shadow_deny(stream, waiting, denial, now),
             // None of these is for a request that is ours to decide.
             Ruling::Pass | Ruling::StepAside | Ruling::Judge | Ruling::RunsOn(_) => {
-                self.deny(stream, waiting, Denial::of(DenyReason::InternalError))
+                self.deny(stream, waiting, Denial::of(DenyReason::InternalError), now)
             }
             Ruling::Ask(question) => {
                 let not_before = match question {
@@ -240,7 +246,8 @@ impl Worker {
                     | Question::Head
                     | Question::SharedHeads
                     | Question::Probes
-                    | Question::Configuration => now,
+                    | Question::Configuration
+                    | Question::Alerts => now,
                 };
                 let token = match &waiting.token {
                     Token::Bytes(bytes) => bytes.as_slice(),

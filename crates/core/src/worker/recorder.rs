@@ -7,6 +7,7 @@ mod heads;
 
 use std::time::Duration;
 
+use crate::alerts::AlertCounts;
 use crate::audit::{
     Chain, ChainKey, Decided, Decision, End, Link, Pages, Phase, Record, ReportLimit,
 };
@@ -107,6 +108,14 @@ impl Recorder {
     /// Counts what came of a call.
     pub(super) fn count_call(&mut self, purpose: &'static str, result: &'static str) {
         self.counters.call(purpose, result);
+    }
+
+    /// Counts what became of alerts.
+    pub(super) fn count_alerts(&mut self, counts: AlertCounts) {
+        let AlertCounts { sent, suppressed, dropped } = counts;
+        for (result, count) in [("sent", sent), ("suppressed", suppressed), ("dropped", dropped)] {
+            self.counters.add("alerts", result, count);
+        }
     }
 
     /// Hands over what was counted, and begins anew.

@@ -106,5 +106,6 @@ impl Worker {
         self.streams.restate(stream, |decided| {
             Decided::new(Ruled { decision, reason, ..decided.ruled }, config)
         });
+        self.alert_of_restated(stream);
     }
 }

@@ -40,19 +40,26 @@ impl Worker {
                 // Envoy's own limit is for good, so it is not what may move when something becomes known.
                 let end = self.firm_end(&ruled, &past).map_or(now, |(end, _)| end);
                 let longest = end.since(now).saturating_add(BACKSTOP_DELAY);
-                (self.keep(stream, ruled, traffic, past), longest)
+                (self.keep(stream, ruled, traffic, past, now), longest)
             },
         );
         Step::Permit(permit)
     }
 
     /// Refuses a request.
-    pub(super) fn deny(&mut self, stream: StreamId, waiting: Waiting, denial: Denial) -> Step {
-        let Waiting { facts, arrived, traffic, .. } = waiting;
+    pub(super) fn deny(
+        &mut self,
+        stream: StreamId,
+        waiting: Waiting,
+        denial: Denial,
+        now: Instant,
+    ) -> Step {
+        let Waiting { facts, arrived, traffic, token, .. } = waiting;
         self.denial_log.refused(&denial);
+        self.alert_of_stranger(&denial, &token, &facts, now);
         let refusal = refuse(&denial, &facts, &self.config);
         let ruled = ruled(denial, Decision::Deny, facts, arrived);
-        let record = self.keep(stream, ruled, traffic, Past::default());
+        let record = self.keep(stream, ruled, traffic, Past::default(), now);
         Step::Refuse(refusal, record)
     }
 
@@ -62,26 +69,32 @@ impl Worker {
         stream: StreamId,
         waiting: Waiting,
         denial: Denial,
+        now: Instant,
     ) -> Step {
-        let Waiting { mut facts, arrived, traffic, .. } = waiting;
+        let Waiting { mut facts, arrived, traffic, token, .. } = waiting;
         self.denial_log.refused(&denial);
+        self.alert_of_stranger(&denial, &token, &facts, now);
         let mark = self.twice.mark(MarkedDecision::ShadowDeny, &facts);
         let remove = std::mem::take(&mut facts.remove);
         let ruled = ruled(denial, Decision::ShadowDeny, facts, arrived);
-        let record = self.keep(stream, ruled, traffic, Past::default());
+        let record = self.keep(stream, ruled, traffic, Past::default(), now);
         Step::Pass(Pass { remove, record: Some(record), mark, ..Pass::default() })
     }
 
-    /// Counts and keeps what was decided, for the final record. The first record.
+    /// Counts and keeps what was decided, for the final record, and causes the alert that it calls for. The first record.
     pub(super) fn keep(
         &mut self,
         stream: StreamId,
         ruled: Ruled,
         traffic: Rc<Traffic>,
         past: Past,
+        now: Instant,
     ) -> Record {
         let end = if ruled.decision == Decision::Allow { self.end_of(&ruled, &past) } else { None };
         let decided = Decided::new(ruled, &self.config);
+        if let Some(alerts) = &mut self.alerts {
+            alerts.decided(&decided.ruled, &self.config, now);
+        }
         let record = self.recorder.decided(stream, &decided);
         self.streams.run(stream, Running { decided, end, traffic, past });
         record

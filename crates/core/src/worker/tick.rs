@@ -32,7 +32,7 @@ impl Worker {
     /// Time has passed: at most [`Worker::period`] since the last time. `board` is what the VMs of this proxy
     /// share.
     pub fn tick(&mut self, board: &dyn Board, now: Instant) -> Tick {
-        if self.recorder.has_ended() {
+        if self.has_ended() {
             return self.last_tick(board, now);
         }
         self.learner.refresh(&mut self.calls, now);
@@ -42,6 +42,7 @@ impl Worker {
         self.recorder.report(board, &mut self.process, &mut self.calls, now);
         self.report_probes(now);
         self.report_configuration(board, now);
+        self.report_alerts(board, now);
         let process = if self.calls.has_queued(now) { self.process_id(board) } else { None };
         let caller = Caller::new(&self.identity, process, &self.config, self.learner.keys());
         let streams = &self.streams;
@@ -69,10 +70,12 @@ impl Worker {
         // The sooner a call is made, the shorter a request waits, and the sooner others learn what this VM has
         // learnt.
         let is_to_tell = self.learner.has_news() || self.recorder.has_outcome();
-        if is_to_tell || self.calls.has_queued(now) || self.configuration_report.is_due(now) {
+        let is_due =
+            self.configuration_report.is_due(now) || self.next_alerts().is_some_and(|at| at <= now);
+        if is_to_tell || is_due || self.calls.has_queued(now) {
             return SOON;
         }
-        let goes_on = !self.recorder.has_ended();
+        let goes_on = !self.has_ended();
         let rests = goes_on && self.is_idle() && !self.learner.is_to_poll();
         if !rests {
             return TICK;
@@ -81,9 +84,10 @@ impl Worker {
         self.due().map_or(rest, |due| due.since(now).clamp(TICK, rest))
     }
 
-    /// When it has to do something that nothing but time brings about: to report its head, or to ask for keys.
+    /// When it has to do something that nothing but time brings about: to report its head or alerts, or to ask for keys.
     fn due(&self) -> Option<Instant> {
-        [self.recorder.next_report(), self.learner.next_fetch()].into_iter().flatten().min()
+        let due = [self.recorder.next_report(), self.learner.next_fetch(), self.next_alerts()];
+        due.into_iter().flatten().min()
     }
 
     /// Whether it has no request: none runs, and none waits.

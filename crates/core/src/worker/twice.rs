@@ -125,7 +125,7 @@ impl Found {
 }
 
 impl Cause {
-    const fn text(self) -> &'static str {
+    pub(super) const fn text(self) -> &'static str {
         match self {
             Cause::NoCredential => {
                 "without revocation.credential nothing can show that both have the same configuration"

@@ -75,6 +75,7 @@ fn takes_every_object_with_nothing_but_what_it_requires() {
         "revocation": {"feed": endpoint, "introspection": endpoint,
             "credential": {"env": "BREAKGLASS_PROXY_TOKEN"}},
         "audit": {"heads": endpoint},
+        "alerts": endpoint,
     });
     assert_eq!(wrong(&least), [""; 0]);
     // What is left out is what the default says, as if it were written.

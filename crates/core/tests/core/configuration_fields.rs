@@ -28,6 +28,8 @@ fn whole() -> Value {
             "credential": {"env": "BREAKGLASS_PROXY_TOKEN"},
             "max_staleness": "10s", "on_unavailable": "deny",
         },
+        "alerts": {"cluster": "approvals", "authority": "approvals.internal", "path": "/v1/alerts",
+            "timeout": "2s"},
     })
 }
 
@@ -69,7 +71,8 @@ fn a_field_that_nobody_knows_is_named_wherever_it_is() {
         ("/ceiling/0/scope", x.clone(), "ceiling[0].scope"),
         ("/revocation/introspect", x.clone(), "revocation.introspect"),
         ("/revocation/introspection/url", x.clone(), "revocation.introspection.url"),
-        ("/revocation/credential/token", x, "revocation.credential.token"),
+        ("/revocation/credential/token", x.clone(), "revocation.credential.token"),
+        ("/alerts/url", x, "alerts.url"),
     ]);
 }
 
@@ -90,6 +93,8 @@ fn a_value_of_another_type_is_named() {
         ("/clock_skew", json!(5), "clock_skew"),
         ("/max_token_bytes", json!("8192"), "max_token_bytes"),
         ("/revocation/introspection/timeout", json!(null), "revocation.introspection.timeout"),
+        ("/alerts", json!("x"), "alerts"),
+        ("/alerts/timeout", json!(2), "alerts.timeout"),
     ]);
 }
 
@@ -192,6 +197,9 @@ fn a_value_that_means_nothing_is_named() {
         ("/revocation/introspection/timeout", json!("0s"), "revocation.introspection.timeout"),
         ("/revocation/introspection/cluster", json!(""), "revocation.introspection.cluster"),
         ("/revocation/introspection/path", json!("oauth2"), "revocation.introspection.path"),
+        ("/alerts/timeout", json!("0s"), "alerts.timeout"),
+        ("/alerts/timeout", json!("61s"), "alerts.timeout"),
+        ("/alerts/path", json!("v1/alerts"), "alerts.path"),
         ("/revocation/credential/env", json!(""), "revocation.credential.env"),
         ("/revocation/credential/env", json!("NOT_SET_ANYWHERE"), "revocation.credential.env"),
     ]);

@@ -132,6 +132,13 @@ pub(crate) fn reporting_config() -> Value {
     )
 }
 
+/// The same, but alerts are reported.
+pub(crate) fn alerting(config: Value) -> Value {
+    let alerts = json!({"cluster": "approvals", "authority": "approvals.internal",
+        "path": "/v1/alerts"});
+    with(config, json!({ "alerts": alerts }))
+}
+
 /// The same, but the keys are fetched.
 pub(crate) fn fetching_config() -> Value {
     with(

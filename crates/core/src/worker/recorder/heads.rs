@@ -41,6 +41,9 @@ impl Recorder {
         calls: &mut Calls,
         now: Instant,
     ) {
+        if !self.reports {
+            return;
+        }
         self.report_own(board, process, calls, now);
         if self.chain.is_over()
             && let Some(heads) = &self.heads

@@ -2,6 +2,7 @@
 
 #![expect(clippy::arithmetic_side_effects, reason = "test code")]
 
+mod alerts;
 mod paths;
 mod redactor;
 mod scope_digests;
