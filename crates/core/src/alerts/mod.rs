@@ -44,6 +44,7 @@ use table::{Key, Table};
 use trouble::Trouble;
 
 pub(crate) use answer::Arrival;
+pub(crate) use table::AlertCounts;
 
 /// How long a worker that is at its end tries to report what is left: it is not freed before.
 const LAST_WORDS: Duration = Duration::from_secs(60);
@@ -64,17 +65,6 @@ pub(crate) struct Alerts {
     /// The time as it was last heard of, for what happens without a clock.
     now: Instant,
     ended_at: Option<Instant>,
-}
-
-/// What was counted since the last tick.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct AlertCounts {
-    /// Alerts that have arrived.
-    pub(crate) sent: u64,
-    /// What was told by the count of an alert that has arrived, besides the one that it is about.
-    pub(crate) suppressed: u64,
-    /// What was dropped.
-    pub(crate) dropped: u64,
 }
 
 /// What is known of the feed, to find trouble.

@@ -10,7 +10,6 @@ use std::time::Duration;
 use breakglass_types::alerts::{AlertKind, FRAME_BYTES};
 use breakglass_types::limits::{MAX_ALERT_BYTES, MAX_ALERTS_BODY_BYTES};
 
-use super::AlertCounts;
 use super::described::Alert;
 use crate::instant::Instant;
 
@@ -42,6 +41,17 @@ pub(super) struct Key {
     pub(super) kind: AlertKind,
     /// A number of the grant, or of the issuer.
     pub(super) about: u64,
+}
+
+/// What was counted since the last tick.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct AlertCounts {
+    /// Alerts that have arrived.
+    pub(crate) sent: u64,
+    /// What was told by the count of an alert that has arrived, besides the one that it is about.
+    pub(crate) suppressed: u64,
+    /// What was dropped.
+    pub(crate) dropped: u64,
 }
 
 /// An alert that is to be sent.
