@@ -9,6 +9,7 @@
     reason = "test code: whatever is not as expected must fail the test"
 )]
 
+mod alerts;
 mod allow;
 mod applications;
 mod approved_rules;

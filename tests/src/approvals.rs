@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use breakglass_types::configurations::WANTED_HEADER;
 use breakglass_types::names::said;
@@ -81,6 +81,8 @@ pub struct Call {
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: String,
+    /// When it had come.
+    pub at: Instant,
 }
 
 impl Call {
@@ -271,5 +273,5 @@ async fn read_call(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Call>
     }
     let body = String::from_utf8_lossy(&buffer[head_end + 4..end]).into_owned();
     buffer.drain(..end);
-    Some(Call { method, path, headers, body })
+    Some(Call { method, path, headers, body, at: Instant::now() })
 }
