@@ -78,20 +78,27 @@ macro_rules! object {
                 // All of them, before the first that failed counts; and at once, so that no field has the
                 // name of a function that a later one calls.
                 let ($($field,)*): ($(Option<$type>,)*) =
-                    ($($crate::Member::read(&$member, stringify!($field), fields),)*);
+                    ($($crate::Member::read(&$member, $crate::field_name(stringify!($field)), fields),)*);
                 Some($name { $( $field: $field?, )* })
             }
 
             fn describe_members(fields: &mut Vec<$crate::Field>) {
                 $( $crate::describe_member::<$type, _>(
                     &$member,
-                    stringify!($field),
+                    $crate::field_name(stringify!($field)),
                     concat!($($crate::documentation!($($doc)*)),*),
                     fields,
                 ); )*
             }
         }
     };
+}
+
+/// The name of a field as the configuration has it: without the mark of a name that is a keyword of Rust.
+#[doc(hidden)]
+#[must_use]
+pub fn field_name(name: &'static str) -> &'static str {
+    name.strip_prefix("r#").unwrap_or(name)
 }
 
 /// The text of a documentation attribute; nothing of any other.

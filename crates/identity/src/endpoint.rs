@@ -7,7 +7,7 @@ use url::{Host, Url};
 ///
 /// # Errors
 /// Says what is expected and what was found.
-pub(crate) fn endpoint(text: &str) -> Result<Url, String> {
+pub fn endpoint(text: &str) -> Result<Url, String> {
     let expected = || {
         format!(
             "expected `https://..`, or `http://` on a loopback address such as `127.0.0.1`, got `{}`",

@@ -25,14 +25,17 @@ mod error;
 mod flow;
 mod keys;
 mod limits;
+mod outgoing;
+mod pem;
 mod shown;
 mod verify;
 
 pub use claims::{AskedLevel, Factor, Groups, LevelNotReached, Person, PersonError, Userinfo};
 pub use discovery::{Discovery, InvalidDiscovery};
+pub use endpoint::endpoint;
 pub use entry::{
     ClientAuthentication, Counts, GroupsAbsent, GroupsFrom, IdentityProvider, Level,
-    RequiredClaims, identity_providers,
+    RequiredClaims, identity_providers, proxy,
 };
 pub use error::{ProviderError, Refusal};
 pub use flow::{
@@ -45,6 +48,8 @@ pub use limits::{
     MAX_ID_TOKEN_BYTES, MAX_KEY_SET_BYTES, MAX_LOGOUT_TOKEN_BYTES, MAX_TOKEN_ANSWER_BYTES,
     MAX_USERINFO_BYTES, MAX_WORKLOAD_TOKEN_BYTES,
 };
+pub use outgoing::Outgoing;
+pub use pem::text as secret_text;
 pub use verify::{
     Expectation, ExpectedIdToken, ExpectedJwtSvid, ExpectedLogoutToken, ExpectedRefreshedIdToken,
     IdToken, IdentityClaims, JwtSvid, LogoutToken, RefreshedIdToken, TokenError, Verified,

@@ -21,10 +21,11 @@ use url::Url;
 pub use check::identity_providers;
 pub use client_authentication::ClientAuthentication;
 pub use level::{Counts, Level};
+pub use read::proxy;
 pub use required_claims::RequiredClaims;
 
 use client_authentication::AuthenticationReader;
-use read::{client_id, distinct, issuer, name, path, proxy, scope, visible};
+use read::{client_id, distinct, issuer, name, path, scope, visible};
 use required_claims::required_claims;
 use well_known::{GOOGLE, TENANT};
 

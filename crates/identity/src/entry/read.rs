@@ -41,8 +41,11 @@ pub(super) fn issuer(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// By HTTP alone: what is sent through it is encrypted for the provider.
-pub(super) fn proxy(text: &str) -> Result<Url, String> {
+/// Reads the URL of a proxy: by HTTP alone, because what is sent through it is encrypted for the place behind it.
+///
+/// # Errors
+/// Says what is expected.
+pub fn proxy(text: &str) -> Result<Url, String> {
     let expected = || format!("expected a URL such as `http://proxy.internal:3128`, got `{text}`");
     let url = Url::parse(text).map_err(|_| expected())?;
     match url.scheme() == "http" && url.has_host() && url.path() == "/" && url.query().is_none() {

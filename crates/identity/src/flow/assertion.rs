@@ -14,8 +14,7 @@ use serde_json::json;
 
 use crate::error::ProviderError;
 use crate::limits::ASSERTION_LIFETIME_S;
-
-use super::pem;
+use crate::pem;
 
 /// A private key, and the algorithm that it signs by.
 enum Key {

@@ -9,8 +9,9 @@ use url::form_urlencoded::byte_serialize;
 use crate::discovery::Discovery;
 use crate::entry::{ClientAuthentication, IdentityProvider};
 use crate::error::ProviderError;
+use crate::pem;
 
-use super::{assertion, pem};
+use super::assertion;
 
 /// RFC 7523 section 2.2.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

@@ -3,14 +3,12 @@
 
 use breakglass_types::instant::format_duration;
 use ureq::http::Response;
-use ureq::tls::{ClientCert, RootCerts, TlsConfig};
-use ureq::{Agent, Body, Error, Proxy};
+use ureq::{Agent, Body, Error};
 use url::Url;
 
 use crate::entry::{ClientAuthentication, IdentityProvider};
 use crate::error::ProviderError;
-
-use super::pem;
+use crate::outgoing::Outgoing;
 
 /// What was answered.
 #[derive(Debug)]
@@ -55,27 +53,21 @@ pub(super) fn post(
     read(entry, url, request.send(form), max_bytes)
 }
 
-/// An agent for one call, so that files which were replaced count at once.
+/// An agent for one call.
 fn agent(entry: &IdentityProvider) -> Result<Agent, ProviderError> {
-    let mut tls = TlsConfig::builder();
-    if let Some(path) = &entry.ca_file {
-        tls = tls.root_certs(RootCerts::from(pem::certificates(path)?));
-    }
-    if let ClientAuthentication::Certificate { file, key_file } = &entry.client_authentication {
-        let chain = pem::certificates(file)?;
-        let certificate = ClientCert::new_with_certs(&chain, pem::private_key(key_file)?);
-        tls = tls.client_cert(Some(certificate));
-    }
-    let proxy = entry.proxy.as_ref().map(|url| Proxy::new(url.as_str()));
-    let proxy =
-        proxy.transpose().map_err(|error| ProviderError::Local(format!("proxy: {error}")))?;
-    let config = Agent::config_builder()
-        .timeout_global(Some(entry.timeout))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .proxy(proxy)
-        .tls_config(tls.build());
-    Ok(config.build().into())
+    let certificate = match &entry.client_authentication {
+        ClientAuthentication::Certificate { file, key_file } => {
+            Some((file.as_path(), key_file.as_path()))
+        }
+        _ => None,
+    };
+    let outgoing = Outgoing {
+        ca_file: entry.ca_file.as_deref(),
+        proxy: entry.proxy.as_ref(),
+        timeout: entry.timeout,
+        certificate,
+    };
+    outgoing.agent()
 }
 
 fn read(

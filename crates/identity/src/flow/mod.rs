@@ -7,7 +7,6 @@ mod callback;
 mod client_proof;
 mod endpoints;
 mod http;
-mod pem;
 mod provider;
 mod session;
 mod sign_in;

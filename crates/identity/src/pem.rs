@@ -12,7 +12,10 @@ fn failed(path: &Path, why: &dyn std::fmt::Display) -> ProviderError {
 }
 
 /// A secret or a token in a file, without the white space around it.
-pub(super) fn text(path: &Path) -> Result<String, ProviderError> {
+///
+/// # Errors
+/// Says which file cannot be used, and why; never what is in it.
+pub fn text(path: &Path) -> Result<String, ProviderError> {
     let text = fs::read_to_string(path).map_err(|error| failed(path, &error))?;
     match text.trim() {
         "" => Err(failed(path, &"expected a secret or a token, got an empty file")),
@@ -21,7 +24,7 @@ pub(super) fn text(path: &Path) -> Result<String, ProviderError> {
 }
 
 /// The certificates in a PEM file; at least one.
-pub(super) fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, ProviderError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, ProviderError> {
     let pem = fs::read(path).map_err(|error| failed(path, &error))?;
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {
@@ -36,7 +39,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, Pro
 }
 
 /// The private key in a PEM file.
-pub(super) fn private_key(path: &Path) -> Result<PrivateKey<'static>, ProviderError> {
+pub(crate) fn private_key(path: &Path) -> Result<PrivateKey<'static>, ProviderError> {
     let pem = fs::read(path).map_err(|error| failed(path, &error))?;
     // Its own error may quote what it read.
     PrivateKey::from_pem(&pem).map_err(|_| failed(path, &"expected a private key in PEM"))
