@@ -104,6 +104,8 @@ words! {
         ConfigurationRead = "breakglass.service.configuration_read",
         /// A configuration that was read again grants what the one before did not.
         ConfigurationWidened = "breakglass.service.configuration_widened",
+        /// An administrator let an event be delivered again.
+        DeliveryReplayed = "breakglass.service.delivery_replayed",
         /// An identity provider said other groups of a person than before.
         GroupsChanged = "breakglass.directory.groups_changed",
         /// An administrator let grants end that were held.

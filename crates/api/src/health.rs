@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::deliveries::Sink;
 use crate::directory::HeldEnd;
 use crate::words::words;
 use crate::{Instant, Word};
@@ -43,6 +44,9 @@ pub struct Health {
     /// People whose grants do not end although they lost a group, because many lost it at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_ends: Vec<HeldEnd>,
+    /// The sinks at which attempts fail, or that have dead letters; empty where all is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<Sink>,
 }
 
 /// A place that did not take the last head of the trail.

@@ -13,6 +13,7 @@
 
 pub mod alerts;
 pub mod attempts;
+pub mod deliveries;
 pub mod directory;
 pub mod document;
 pub mod events;
@@ -33,6 +34,7 @@ pub mod revocation;
 mod schemas;
 pub mod scopes;
 pub mod session;
+pub mod severity;
 pub mod token;
 pub mod trail;
 pub mod watch;

@@ -21,6 +21,8 @@ words! {
         CredentialMissing = "credential_missing",
         /// No caller has this API token.
         CredentialUnknown = "credential_unknown",
+        /// No sink was told of such an event.
+        DeliveryUnknown = "delivery_unknown",
         /// An approval that does not say what was shown.
         DigestRequired = "digest_required",
         /// Longer than a scope allows.
@@ -163,7 +165,8 @@ impl Reason {
             | Reason::ProxiesOnly
             | Reason::SelfApproval
             | Reason::SignInRefused => 403,
-            Reason::GrantUnknown
+            Reason::DeliveryUnknown
+            | Reason::GrantUnknown
             | Reason::NotFound
             | Reason::ProbeUnknown
             | Reason::ProxyUnknown
@@ -220,6 +223,7 @@ impl Reason {
             Reason::CredentialChanged => "Credential changed",
             Reason::CredentialMissing => "Credential missing",
             Reason::CredentialUnknown => "Credential unknown",
+            Reason::DeliveryUnknown => "Unknown delivery",
             Reason::DigestRequired => "The approval does not say of what",
             Reason::DurationTooLong => "Duration too long",
             Reason::EventUnknown => "Unknown event",

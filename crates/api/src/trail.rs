@@ -24,6 +24,8 @@ words! {
         AcceptClock = "accept_clock",
         /// A configuration that was read again grants what the one before did not.
         ConfigurationWidened = "configuration_widened",
+        /// An administrator let an event be delivered again.
+        DeliveryReplayed = "delivery_replayed",
         /// A new evidence database was made, because the earlier one was missing.
         EvidenceMade = "evidence_made",
         /// A silent proxy was said to be gone.

@@ -16,6 +16,7 @@ use crate::feed::Feed;
 use crate::held_ends::HeldEnds;
 use crate::issuer::{Issuer, ProviderSessionKey};
 use crate::metrics::Metrics;
+use crate::outbox::Outbox;
 use crate::probes::Probes;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
@@ -35,6 +36,7 @@ struct Parts {
     setup: RwLock<Setup>,
     store: Store,
     evidence: Evidence,
+    outbox: Outbox,
     issuer: Issuer,
     timekeeper: Arc<Timekeeper>,
     accounts: Arc<Accounts>,
@@ -131,6 +133,7 @@ impl App {
         let accounts = Arc::new(Accounts::new(move || clock.now()));
         let feed = Feed::new(Some(now));
         let evidence = Evidence::new(&configured.config);
+        let outbox = Outbox::new(&configured.config);
         let Config { key_directory, database, .. } = &configured.config;
         let provider_session_key = ProviderSessionKey::new(key_directory, database);
         App(Arc::new(Parts {
@@ -139,6 +142,7 @@ impl App {
             sessions: LiveSessions::default(),
             store,
             evidence,
+            outbox,
             issuer,
             timekeeper,
             reloads: Reloads::new(now),
@@ -225,6 +229,12 @@ impl App {
     #[must_use]
     pub fn evidence(&self) -> &Evidence {
         &self.0.evidence
+    }
+
+    /// What the sinks are told of.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.0.outbox
     }
 
     /// The signing keys.
@@ -355,6 +365,11 @@ impl App {
     pub(crate) fn changed(&self, action: Action, request: &str) {
         self.changed_many(action, 1);
         self.0.waits.wake(request);
+    }
+
+    /// Tells those who wait that something happened to the service itself.
+    pub(crate) fn noted(&self) {
+        self.0.news.send_modify(|news| news.changes = news.changes.wrapping_add(1));
     }
 
     /// Tells those who wait of `count` changes at once, and counts them.

@@ -6,6 +6,7 @@ use prometheus::{
 };
 
 use crate::alert_metrics::AlertMetrics;
+use crate::delivery_metrics::DeliveryMetrics;
 use crate::evidence::{Reported, Taken};
 use crate::service_metrics::ServiceMetrics;
 
@@ -29,6 +30,7 @@ pub struct Metrics {
     connections: ConnectionMetrics,
     service: ServiceMetrics,
     alerts: AlertMetrics,
+    deliveries: DeliveryMetrics,
 }
 
 /// What an introspection found.
@@ -195,6 +197,7 @@ impl Metrics {
         registry.register(Box::new(seconds.clone()))?;
         let service = ServiceMetrics::register(&registry)?;
         let alerts = AlertMetrics::register(&registry)?;
+        let deliveries = DeliveryMetrics::register(&registry)?;
         Ok(Metrics {
             registry,
             requests,
@@ -213,6 +216,7 @@ impl Metrics {
             connections,
             service,
             alerts,
+            deliveries,
         })
     }
 
@@ -297,6 +301,11 @@ impl Metrics {
     /// What is counted of alerts.
     pub(crate) fn alerts(&self) -> &AlertMetrics {
         &self.alerts
+    }
+
+    /// What is counted of deliveries.
+    pub(crate) fn deliveries(&self) -> &DeliveryMetrics {
+        &self.deliveries
     }
 
     /// So many wait for a decision.

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::connections::{self, Limits};
 use crate::listeners::{Listeners, Open};
+use crate::outbox;
 use crate::routes::router_for;
 use crate::tasks::feed::keep_fresh;
 use crate::tasks::keys::keep_keys;
@@ -80,6 +81,7 @@ pub async fn serve_within(
     let telling = tokio::spawn(keep_telling(app.clone()));
     let awake = tokio::spawn(keep_awake(app.clone()));
     let sweeping = tokio::spawn(keep_sweeping(app.clone()));
+    let delivering = tokio::spawn(outbox::keep(app.clone()));
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     // Connections, and the polls that hang on them, have threads of their own: see `router`.
     let runtime = Connections(Some(
@@ -111,10 +113,12 @@ pub async fn serve_within(
     time.abort();
     awake.abort();
     sweeping.abort();
+    delivering.abort();
     telling.abort();
     certificates.abort();
     drop(runtime);
     time::stop(&app).await;
+    app.outbox().close().await;
     app.store().close().await;
     result
 }

@@ -32,8 +32,12 @@ pub mod log;
 #[cfg(feature = "provider")]
 pub mod provider;
 #[cfg(feature = "service")]
+pub mod receiver;
+#[cfg(feature = "service")]
 pub mod service;
 #[cfg(feature = "service")]
 pub mod sessions;
+#[cfg(feature = "service")]
+pub mod smtp;
 #[cfg(feature = "service")]
 pub mod store;

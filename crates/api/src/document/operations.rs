@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthenticated};
 use super::operation::{Caller, Operation};
 use crate::{
-    alerts, attempts, directory, events, evidence, feed, heads, health, introspection, jwks, probe,
-    proxies, request, revocation, scopes, session, token, trail, watch, whoami,
+    alerts, attempts, deliveries, directory, events, evidence, feed, heads, health, introspection,
+    jwks, probe, proxies, request, revocation, scopes, session, token, trail, watch, whoami,
 };
 
 /// All of them.
@@ -427,6 +427,23 @@ fn sessions() -> Vec<Operation> {
         )
         .asks::<directory::ConfirmHeldEnds>()
         .answers::<directory::ConfirmedHeldEnds>(),
+        get(
+            "/v1/deliveries",
+            "deliveries",
+            Person,
+            "What the sinks were told of events, the newest first, 200 at a time, and the state of every sink: for auditors and \
+             administrators. Deliveries are listed for 30 days.",
+        )
+        .with::<deliveries::DeliveriesQuery>()
+        .answers::<deliveries::Deliveries>(),
+        post(
+            "/v1/deliveries/{id}/replay",
+            "replay",
+            Person,
+            "Deliver an event again, under the id that it had: for administrators. `id` is the event's.",
+        )
+        .asks::<deliveries::Replay>()
+        .answers::<deliveries::Replayed>(),
     ]
 }
 

@@ -3,6 +3,7 @@
 
 use breakglass_api::alerts::{Alert, AlertData, Alerts, AlertsReported, SuppressedAlerts};
 use breakglass_api::attempts::Attempts;
+use breakglass_api::deliveries::{Deliveries, Delivery, Replayed, Sink};
 use breakglass_api::directory::{ConfirmedHeldEnds, HeldEnds};
 use breakglass_api::evidence::Evidence;
 use breakglass_api::heads::Page;
@@ -79,6 +80,18 @@ fn what_came_later_may_be_absent_and_nothing_else() {
     let held = json!({ "group": "oncall", "person": "corp:a", "since": AT });
     least::<HeldEnds>(json!({ "held_ends": [held] }));
     least::<ConfirmedHeldEnds>(json!({ "people": 1, "revoked": 1, "left": 0 }));
+    let delivery = json!({
+        "event": "evt_1", "sink": "s", "type": "t", "severity": "loud", "time": AT, "state": "waiting", "attempts": 1,
+        "queued_at": AT,
+    });
+    let read: Delivery = least(delivery.clone());
+    assert_eq!((read.request, read.next_at, read.ended_at, read.outcome), (None, None, None, None));
+    let sink = json!({ "name": "s", "circuit": "closed", "waiting": 0, "dead": 0 });
+    let read: Sink = least(sink.clone());
+    assert_eq!((read.kind, read.oldest_waiting, read.error), (None, None, None));
+    let read: Deliveries = least(json!({ "deliveries": [delivery], "sinks": [sink] }));
+    assert_eq!(read.next, None);
+    least::<Replayed>(json!({ "event": "evt_1", "sinks": ["s"] }));
     let old = json!({ "person": "corp:a", "provider": "corp", "said_at": AT, "cause": "c" });
     least::<OldGroups>(old);
     least::<OAuthError>(json!({ "error": "invalid_grant", "error_description": "d" }));

@@ -2,6 +2,7 @@
 //! is missing of a body is read all the same, so that the service can say all that is wrong at once.
 
 use breakglass_api::alerts::{AlertReport, AlertsQuery};
+use breakglass_api::deliveries::{DeliveriesQuery, Replay};
 use breakglass_api::directory::ConfirmHeldEnds;
 use breakglass_api::evidence::EvidenceQuery;
 use breakglass_api::feed::FeedQuery;
@@ -57,6 +58,8 @@ fn a_member_that_the_service_does_not_know_is_refused() {
         ("AlertsQuery", reads::<AlertsQuery>(json!({}))),
         ("AfterQuery", reads::<AfterQuery>(json!({}))),
         ("ConfirmHeldEnds", reads::<ConfirmHeldEnds>(json!({}))),
+        ("DeliveriesQuery", reads::<DeliveriesQuery>(json!({}))),
+        ("Replay", reads::<Replay>(json!({}))),
         ("SessionsQuery", reads::<SessionsQuery>(json!({}))),
     ] {
         assert_eq!(read, (true, false), "{name}");

@@ -152,6 +152,10 @@ verbs! {
     HeldEnds = "heldEnds": [Administrator];
     /// Let grants end that are held.
     ConfirmHeldEnds = "confirmHeldEnds": [Administrator];
+    /// See what the sinks were told of events.
+    Deliveries = "deliveries": [Auditor, Administrator];
+    /// Deliver an event to the sinks again.
+    Replay = "replay": [Administrator];
     /// Get the keys that prove tokens.
     Jwks = "jwks": [Anybody];
     /// Ask whether the process answers; an auditor learns more.

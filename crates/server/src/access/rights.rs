@@ -162,6 +162,15 @@ impl Access<'_> {
         verdict(self.administrates(person), Refused::NotAnAdministrator)
     }
 
+    /// Whether `person` may see what the sinks were told of: auditors, who read every event, and administrators, who look
+    /// after the sinks.
+    ///
+    /// # Errors
+    /// [`Refused::NotAnAuditor`], [`Refused::MembershipUnknown`].
+    pub fn check_sees_deliveries(&self, person: &Person) -> Result<(), Refused> {
+        verdict(self.audits(person).or(self.administrates(person)), Refused::NotAnAuditor)
+    }
+
     /// The names of the scopes whose requests `person` sees, beside those of their own: those that the person
     /// may approve for another person, and those of audiences of which the person is a responder.
     #[must_use]

@@ -39,10 +39,13 @@ impl Config {
 
 /// Evidence in the main database would hold up revocations.
 fn evidence(config: &Config, place: &Place<'_>) -> Option<()> {
-    if config.evidence_path() != config.database {
+    let path = config.evidence_path();
+    if path != config.database && path != config.outbox_path() {
         return Some(());
     }
-    place.field("evidence_database").error("expected another file than `database`")
+    place
+        .field("evidence_database")
+        .error("expected another file than `database`, and than the one of deliveries beside it")
 }
 
 /// Without a person the service would do nothing.

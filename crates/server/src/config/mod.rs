@@ -20,6 +20,9 @@ mod read;
 mod sign_in;
 mod sign_in_check;
 mod signing_keys;
+mod sink_fields;
+mod sink_texts;
+mod sinks;
 mod trail_heads;
 mod transport;
 
@@ -61,6 +64,8 @@ use read::{
 };
 pub use sign_in::{RequiredLevel, SignInFor, SignInRequirements};
 pub use signing_keys::{AudienceSigningKeys, KeyRingSettings, SigningKeys, audience_of_folder};
+use sink_fields::sinks;
+pub use sinks::{Encryption, Mail, Reach, Sink, SinkFilter, SinkTo};
 pub use trail_heads::TrailHeads;
 
 /// `outage_directory_age` where the configuration does not say it, in seconds.
@@ -152,6 +157,9 @@ object! {
         pub proxies: Vec<Arc<Proxy>> = or_none(list(object::<Proxy>().and_then(|one, _| Some(Arc::new(one))))),
         /// What can be asked for.
         pub scopes: Vec<Scope> = required(list(object())),
+        /// Places that are told of events: webhooks, mail, Slack, PagerDuty, OpenTelemetry
+        /// ([notifications](notifications.md)). Without one no person is told of anything.
+        pub sinks: Vec<Sink> = or_none(sinks()),
         /// Files that say what the scopes open, made of filters' configurations by `breakglass scopes import`: requests
         /// then carry the [digests](scope-digests.md) of the rules that were approved. Relative to the folder of this
         /// file, or of these files; at most 4 MiB each, and read again with it.
@@ -215,11 +223,22 @@ impl Config {
     /// Where the evidence database is.
     #[must_use]
     pub fn evidence_path(&self) -> PathBuf {
-        if let Some(path) = &self.evidence_database {
-            return path.clone();
+        match &self.evidence_database {
+            Some(path) => path.clone(),
+            None => self.beside_database("-evidence"),
         }
+    }
+
+    /// Where the database of deliveries is: see [`crate::outbox`].
+    #[must_use]
+    pub fn outbox_path(&self) -> PathBuf {
+        self.beside_database("-outbox")
+    }
+
+    /// The path of the database with this before its extension.
+    fn beside_database(&self, end: &str) -> PathBuf {
         let mut name = self.database.file_stem().unwrap_or_default().to_owned();
-        name.push("-evidence");
+        name.push(end);
         if let Some(extension) = self.database.extension() {
             name.push(".");
             name.push(extension);

@@ -126,6 +126,7 @@ pub(super) fn entries(old: &Config, new: &Config, names: &Changes) -> Vec<Change
     }
     come_and_go(&mut changes, &names.scopes, "is a new scope", "is a scope no longer");
     key_audiences(&mut changes, new, &names.key_audiences);
+    sinks(&mut changes, &names.sinks);
     for (before, after) in
         names.scopes.changed.iter().filter_map(|name| both(old.scope(name), new.scope(name)))
     {
@@ -151,6 +152,19 @@ pub(super) fn entries(old: &Config, new: &Config, names: &Changes) -> Vec<Change
         }),
     );
     changes
+}
+
+/// A sink is told who asks for what, and why, so that a new place counts as a right that is granted.
+fn sinks(changes: &mut Vec<Change>, entries: &Entries) {
+    let Entries { added, removed, changed } = entries;
+    for (list, effect, words) in [
+        (added, Effect::Grants, "is a new sink: it is told of events from now on"),
+        (removed, Effect::TakesAway, "is a sink no longer: it is told of nothing"),
+        (changed, Effect::Grants, "is told of other events, or in another way"),
+    ] {
+        let change = |name: &String| Change::named(&format!("sinks ({name})"), effect, words);
+        changes.extend(list.iter().map(change));
+    }
 }
 
 fn both<T>(old: Option<T>, new: Option<T>) -> Option<(T, T)> {

@@ -26,6 +26,8 @@ pub struct Changes {
     pub scopes: Entries,
     /// The audiences with signing keys of their own.
     pub key_audiences: Entries,
+    /// The sinks.
+    pub sinks: Entries,
     /// What scopes open, each as its name and its environment.
     pub definitions: Entries,
 }
@@ -80,6 +82,7 @@ impl Changes {
             people,
             proxies,
             scopes,
+            sinks,
             definitions,
         } = new;
         let pattern = |config: &Config| {
@@ -130,6 +133,7 @@ impl Changes {
             key_audiences: Entries::between(&old.key_rings().1, &new.key_rings().1, |ring| {
                 ring.audience.as_deref().unwrap_or_default()
             }),
+            sinks: Entries::between(&old.sinks, sinks, |sink| &sink.name),
             definitions: Entries::between(
                 &defined(old_definitions),
                 &defined(new_definitions),

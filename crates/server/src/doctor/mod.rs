@@ -11,6 +11,7 @@ mod clock;
 mod configuration;
 mod keys;
 mod report;
+mod sinks;
 mod storage;
 mod tls;
 
@@ -46,6 +47,7 @@ pub async fn examine(path: &Path, now: Moment, report: &mut Report) -> Option<Co
         }
         None => {
             keys::look(config, now, report);
+            sinks::look(config, now, report);
             storage::look(config, report).await
         }
     };

@@ -25,6 +25,7 @@
 //! watched     what happens, for those who may see it
 //! held_ends   ends that many people's losses at once hold back
 //! alerts      a proxy reports what calls for attention
+//! replay      an event is delivered to the sinks again
 //! ```
 
 mod activate;
@@ -46,6 +47,7 @@ mod leave;
 mod locked;
 mod narrowing;
 mod refused;
+mod replay;
 mod revoke;
 mod said_groups;
 pub mod sessions;
@@ -69,6 +71,7 @@ pub use lapse::lapse;
 pub use leave::{Ended, end_holders};
 pub use narrowing::Narrowing;
 pub use refused::{GroupsUnknown, NoLonger, OnlyRequester, Refused, WrongField};
+pub use replay::replay;
 pub use revoke::{Ending, revoke, revoke_by_token};
 pub use submit::{Ask, Submitted, submit};
 

@@ -31,6 +31,9 @@ pub enum Refused {
     /// There is no such grant.
     #[error("unknown grant")]
     GrantUnknown,
+    /// No such event was queued for a sink.
+    #[error("unknown delivery")]
+    DeliveryUnknown,
     /// There is no such session, or it is another person's.
     #[error("unknown session")]
     SessionUnknown,

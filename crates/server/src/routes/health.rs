@@ -22,7 +22,7 @@ pub(super) async fn alive(detail: bool, State(app): State<App>, mut parts: Parts
         && let Ok(Caller::Person(person)) = identity::authenticate(&mut parts, &app, &app.config())
         && Access::of(&app.config()).is_auditor(&person)
     {
-        return Json(health_detail::of(&app));
+        return Json(health_detail::of(&app).await);
     }
     Json(Health {
         status: "ok".to_owned(),
@@ -33,6 +33,7 @@ pub(super) async fn alive(detail: bool, State(app): State<App>, mut parts: Parts
         audience_key_switches: Vec::new(),
         untold_heads: Vec::new(),
         held_ends: Vec::new(),
+        sinks: Vec::new(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! What an auditor is told of the service's health: `GET /healthz?detail=1`.
 
 use breakglass_api::Instant;
+use breakglass_api::deliveries::{Circuit, Sink};
 use breakglass_api::health::{ClockHealth, ClockState, Health, KeySwitchHealth, UntoldHead};
 
 use crate::app::App;
@@ -12,7 +13,7 @@ use crate::untold_heads::Untold;
 /// The most proxies that are named.
 const NAMED: usize = 20;
 
-pub(super) fn of(app: &App) -> Health {
+pub(super) async fn of(app: &App) -> Health {
     let configuration = Some(app.reloads().view());
     let tls = app.tls().iter().map(|endpoint| endpoint.health()).collect();
     let (mut key_switch, mut audience_key_switches) = (None, Vec::new());
@@ -33,7 +34,15 @@ pub(super) fn of(app: &App) -> Health {
         audience_key_switches,
         untold_heads: untold_heads(app),
         held_ends: app.held_ends().all().into_iter().map(super::held_ends::view).collect(),
+        sinks: sinks(app).await,
     }
+}
+
+/// The sinks that need a person. A database of deliveries that cannot be read is said in the log.
+async fn sinks(app: &App) -> Vec<Sink> {
+    let mut sinks = super::deliveries::sinks(app).await.unwrap_or_default();
+    sinks.retain(|sink| sink.circuit != Circuit::Closed || sink.dead > 0);
+    sinks
 }
 
 fn untold_heads(app: &App) -> Vec<UntoldHead> {

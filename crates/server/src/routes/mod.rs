@@ -10,6 +10,7 @@ mod attempts;
 mod body;
 mod cancel;
 mod configurations;
+mod deliveries;
 mod deny;
 mod discuss;
 mod events;
@@ -138,6 +139,8 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
         .route("/v1/sessions/{id}/end", on.post(Verb::EndSession, sessions::end))
         .route("/v1/directory/held-ends", on.get(Verb::HeldEnds, held_ends::list))
         .route("/v1/directory/held-ends/confirm", confirm_held_ends)
+        .route("/v1/deliveries", on.get(Verb::Deliveries, deliveries::list))
+        .route("/v1/deliveries/{id}/replay", on.post(Verb::Replay, deliveries::replay))
         .route("/.well-known/jwks.json", on.get(Verb::Jwks, jwks::handler))
         .route("/healthz", on.get(Verb::Alive, move |app, parts| health::alive(detail, app, parts)))
         .route("/readyz", on.get(Verb::Ready, health::ready))

@@ -33,6 +33,11 @@ impl From<Refused> for Problem {
                 Reason::GrantUnknown,
                 "there is no grant with this id: `breakglass status` lists those you may see",
             ),
+            Refused::DeliveryUnknown => Problem::new(
+                Reason::DeliveryUnknown,
+                "no sink, or not this one, was told of an event with this id: `breakglass events list` has those of the last \
+                 30 days",
+            ),
             Refused::SessionUnknown => Problem::new(
                 Reason::SessionUnknown,
                 "there is no session with this id: `GET /v1/sessions` lists those you may see",

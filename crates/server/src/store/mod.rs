@@ -41,6 +41,7 @@ mod scope_rules;
 mod service_trail;
 mod sessions;
 mod spellings;
+mod told;
 mod trail_head;
 pub(crate) mod write;
 
@@ -84,6 +85,7 @@ pub use sessions::{
     Session, SessionEnd, SessionFilter, SessionState, code_context,
 };
 pub use spellings::Kind;
+pub use told::ToldEvent;
 pub use trail_head::TrailHead;
 use write::{Write, reusable};
 
@@ -115,6 +117,8 @@ pub struct Store {
     lists: SqlitePool,
     /// One connection for the feed alone.
     feed: SqlitePool,
+    /// One connection for what the sinks are told of.
+    telling: SqlitePool,
     /// What signs the events.
     keys: TrailKeys,
     path: PathBuf,
@@ -163,6 +167,7 @@ impl Store {
             introspection: reads("introspection", INTROSPECTION),
             lists: reads("lists", LISTS),
             feed: reads("feed", 1),
+            telling: reads("telling", 1),
             keys,
             path: path.to_owned(),
         })
@@ -181,7 +186,8 @@ impl Store {
 
     /// Closes it: what is under way ends first.
     pub async fn close(&self) {
-        for pool in [&self.feed, &self.lists, &self.introspection, &self.lookups, &self.writes] {
+        let readers = [&self.telling, &self.feed, &self.lists, &self.introspection, &self.lookups];
+        for pool in readers.into_iter().chain([&self.writes]) {
             pool.close().await;
         }
     }

@@ -247,6 +247,7 @@ pub(super) fn event_of(action: ServiceAction) -> EventType {
     match action {
         ServiceAction::AcceptClock => EventType::ClockAccepted,
         ServiceAction::ConfigurationWidened => EventType::ConfigurationWidened,
+        ServiceAction::DeliveryReplayed => EventType::DeliveryReplayed,
         ServiceAction::EvidenceMade => EventType::EvidenceMade,
         ServiceAction::ForgetProxy => EventType::ProxyForgotten,
         ServiceAction::GroupsChanged => EventType::GroupsChanged,

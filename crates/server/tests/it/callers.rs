@@ -83,6 +83,8 @@ pub(crate) const TABLE: &[(&str, &str, [u16; 8])] = &[
     ("post", "/v1/sessions/{id}/end",      [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("get",  "/v1/directory/held-ends",    [401, 401,    403,     403,     403,      403,     403,  403]),
     ("post", "/v1/directory/held-ends/confirm", [401, 401,    403,     403,     403,      403,     403,  403]),
+    ("get",  "/v1/deliveries",             [401, 401,    403,     403,     403,      403,      OK,  403]),
+    ("post", "/v1/deliveries/{id}/replay", [401, 401,    403,     403,     403,      403,     403,  403]),
     ("get",  "/.well-known/jwks.json",     [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("get",  "/healthz",                   [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("get",  "/readyz",                    [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),

@@ -106,7 +106,7 @@ fn its_fields_are_checked() {
     for (line, error) in [
         (
             format!("evidence_database = \"{}\"", main.display()),
-            "expected another file than `database`",
+            "expected another file than `database`, and than the one of deliveries beside it",
         ),
         ("evidence_retention = \"1h\"".to_owned(), "expected 1day to 36500days, got `1h`"),
         ("evidence_retention = \"200years\"".to_owned(), "expected 1day to 36500days"),

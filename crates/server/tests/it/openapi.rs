@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::http::Request;
 use breakglass_api::trail::ServiceAction;
 use breakglass_api::{
-    alerts, attempts, events, evidence, feed, heads, health, introspection, jwks, probe, problem,
-    proxies, request, revocation, scopes, session, token, trail, watch, whoami,
+    alerts, attempts, deliveries, events, evidence, feed, heads, health, introspection, jwks, probe,
+    problem, proxies, request, revocation, scopes, session, token, trail, watch, whoami,
 };
 use breakglass_server::clock::parse_rfc3339;
 use breakglass_server::limits::{MAX_ALERTS, MAX_HEADS, MAX_LISTED_GRANTS, MAX_SCOPES};
@@ -280,6 +280,8 @@ async fn answers_have_the_members_that_it_describes() {
     crate::attempts::until(&service, |attempts| attempts.len() >= 2).await;
     let attempts = service.get("grace", "/v1/audit/attempts").await.ok();
     document.check::<attempts::Attempts>("Attempts", &attempts);
+    let deliveries = service.get("grace", "/v1/deliveries").await.ok();
+    document.check::<deliveries::Deliveries>("Deliveries", &deliveries);
     let sessions = service.get("alice", "/v1/sessions").await.ok();
     document.check::<session::Sessions>("Sessions", &sessions);
     let whoami = service.get("alice", "/v1/whoami").await.ok();
@@ -334,10 +336,13 @@ async fn answers_have_the_members_that_it_describes() {
         "Approve",
         "Ask",
         "AuthorizationServer",
+        "Circuit",
         "ConfigurationError",
         "ConfirmHeldEnds",
         "ConfirmedHeldEnds",
         "Conflict",
+        "Delivery",
+        "DeliveryState",
         "DeviceAuthorization",
         "DeviceAuthorizationRequest",
         "DeviceForm",
@@ -357,6 +362,8 @@ async fn answers_have_the_members_that_it_describes() {
         "ReloadFailure",
         "Remark",
         "RemarkKind",
+        "Replay",
+        "Replayed",
         "ReportedConfiguration",
         "RevocationForm",
         "Say",
@@ -364,6 +371,8 @@ async fn answers_have_the_members_that_it_describes() {
         "SessionFactor",
         "SessionState",
         "SessionTokens",
+        "Severity",
+        "Sink",
         "Spelling",
         "TlsHealth",
         "TokenForm",

@@ -1,0 +1,56 @@
+//! How much each type of event matters: one table.
+
+use crate::deliveries::Severity;
+use crate::events::EventType;
+use crate::words::Vocabulary as _;
+
+/// What the types of alerts of filters begin with.
+pub const ALERT_PREFIX: &str = "breakglass.alert.";
+
+impl EventType {
+    /// How much an event of this type matters.
+    #[must_use]
+    pub const fn severity(self) -> Severity {
+        match self {
+            EventType::ConfigurationRead
+            | EventType::GroupsChanged
+            | EventType::Probed
+            | EventType::ProbeJudged
+            | EventType::DeliveryReplayed
+            | EventType::SessionBegan
+            | EventType::SignedIn
+            | EventType::TokenIssued => Severity::Info,
+            EventType::HeldEndsConfirmed
+            | EventType::SessionEnded
+            | EventType::Activated
+            | EventType::Revoked
+            | EventType::Answered
+            | EventType::Approved
+            | EventType::Cancelled
+            | EventType::Denied
+            | EventType::Lapsed
+            | EventType::Questioned
+            | EventType::Submitted => Severity::Notice,
+            EventType::ClockAccepted
+            | EventType::ConfigurationWidened
+            | EventType::EvidenceMade
+            | EventType::HolderLeft
+            | EventType::ProxyForgotten => Severity::Warning,
+            EventType::MassLoss | EventType::Restored => Severity::Critical,
+        }
+    }
+}
+
+/// How much an event of the type that is written so matters. A type that is not known here is a warning, so that the filter
+/// of a sink rather lets it through.
+#[must_use]
+pub fn severity_of(kind: &str) -> Severity {
+    if let Some(known) = EventType::of(kind) {
+        return known.severity();
+    }
+    match kind.strip_prefix(ALERT_PREFIX) {
+        Some("first_use" | "cut") => Severity::Notice,
+        Some("emergency_used" | "configured_twice" | "chain_restarted") => Severity::Critical,
+        _ => Severity::Warning,
+    }
+}

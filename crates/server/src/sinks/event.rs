@@ -1,0 +1,26 @@
+//! What every kind of sink makes its message of.
+
+use super::notice::Notice;
+use crate::clock::Moment;
+
+/// Whether a message is sent, or only looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    /// It is sent: secrets are read.
+    Sending,
+    /// A person looks at it: no secret is read, and where one would stand, there are words.
+    Preview,
+}
+
+/// What every kind of sink makes its message of.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    /// What happened.
+    pub notice: &'a Notice,
+    /// The service's issuer.
+    pub source: &'a str,
+    /// When it is sent.
+    pub now: Moment,
+    /// What for.
+    pub purpose: For,
+}

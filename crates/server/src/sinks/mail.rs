@@ -1,0 +1,194 @@
+//! Mail, in plain text and HTML. Headers are written by the library from values that are one line each; the HTML has
+//! everything escaped, and nothing that a client could load.
+
+use std::time::Duration;
+
+use breakglass_identity::secret_text;
+use lettre::address::Envelope;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{
+    Certificate, CertificateStore, Tls, TlsParameters, TlsParametersBuilder,
+};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{SmtpTransport, Transport as _};
+
+use super::event::Event;
+use super::outcome::Outcome;
+use super::words::{Words, shown, words};
+use crate::clock::rfc3339;
+use crate::config::{Encryption, Mail, Reach};
+
+/// How much of a mail server's words is kept, in characters.
+const SHOWN: usize = 200;
+
+/// A letter, as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// From whom and to whom, for the mail servers.
+    pub envelope: Envelope,
+    /// Headers and parts.
+    pub text: Vec<u8>,
+}
+
+pub(super) fn letter(mail: &Mail, event: Event<'_>) -> Result<Letter, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("no letter can be made of it: {error}");
+    let words = words(event.notice);
+    let from: Mailbox = mail.from.parse().map_err(|error| failed(&error))?;
+    let id = format!("<{}@{}>", event.notice.id, from.email.domain());
+    let mut builder = Message::builder()
+        .from(from)
+        .subject(shown(&format!("[breakglass] {}", words.title), SHOWN))
+        .message_id(Some(id))
+        .date(date(event))
+        // No letter of an absence comes back (RFC 3834).
+        .raw_header(header("Auto-Submitted", "auto-generated"))
+        .raw_header(header("X-Breakglass-Event", &event.notice.id))
+        .raw_header(header("X-Breakglass-Type", &event.notice.kind));
+    if let Some(request) = &event.notice.request {
+        // Mail programs show the letters of one request together.
+        let thread = format!("<{request}@breakglass>");
+        builder = builder.references(thread);
+    }
+    for to in &mail.to {
+        builder = builder.to(to.parse().map_err(|error| failed(&error))?);
+    }
+    let part = |kind: ContentType, text: String| SinglePart::builder().header(kind).body(text);
+    let parts = MultiPart::alternative()
+        .singlepart(part(ContentType::TEXT_PLAIN, plain(&words, event)))
+        .singlepart(part(ContentType::TEXT_HTML, html(&words, event)));
+    let message = builder.multipart(parts).map_err(|error| failed(&error))?;
+    Ok(Letter { envelope: message.envelope().clone(), text: message.formatted() })
+}
+
+/// A header of ours. Its value is an id or a word of the service, and the library encodes what is not ASCII.
+fn header(name: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), shown(value, SHOWN))
+}
+
+/// When it happened.
+fn date(event: Event<'_>) -> std::time::SystemTime {
+    let millis = u64::try_from(event.notice.time_ms).unwrap_or(0);
+    let since = Duration::from_millis(millis);
+    std::time::UNIX_EPOCH.checked_add(since).unwrap_or(std::time::UNIX_EPOCH)
+}
+
+fn plain(words: &Words, event: Event<'_>) -> String {
+    let Words { title, lines, command } = words;
+    let mut text = format!("{title}\r\n\r\n");
+    for (label, value) in lines {
+        text.push_str(&format!("{label}: {value}\r\n"));
+    }
+    if let Some(command) = command {
+        text.push_str(&format!("\r\nAnswer: {command}\r\n"));
+    }
+    text.push_str(&format!("\r\n{}\r\n", foot(event)));
+    text
+}
+
+fn foot(event: Event<'_>) -> String {
+    format!(
+        "{} · {} · {} · sent {} by {}",
+        event.notice.severity().word(),
+        event.notice.kind,
+        event.notice.id,
+        rfc3339(event.now.seconds()),
+        shown(event.source, SHOWN)
+    )
+}
+
+/// As HTML shows it: no character of it has a meaning there.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for one in text.chars() {
+        match one {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            one => escaped.push(one),
+        }
+    }
+    escaped
+}
+
+fn html(words: &Words, event: Event<'_>) -> String {
+    let Words { title, lines, command } = words;
+    let rows: String = lines
+        .iter()
+        .map(|(label, value)| {
+            format!(
+                "<tr><th align=\"left\">{}</th><td>{}</td></tr>\r\n",
+                escaped(label),
+                escaped(value)
+            )
+        })
+        .collect();
+    let command = command
+        .as_ref()
+        .map(|command| format!("<p>Answer:</p>\r\n<pre>{}</pre>\r\n", escaped(command)));
+    format!(
+        "<!doctype html>\r\n<html><head><meta charset=\"utf-8\"><title>{title}</title></head>\r\n<body>\r\n<h1>{title}</h1>\r\n\
+         <table>\r\n{rows}</table>\r\n{}<p><small>{}</small></p>\r\n</body></html>\r\n",
+        command.unwrap_or_default(),
+        escaped(&foot(event)),
+        title = escaped(title),
+    )
+}
+
+pub(super) fn send(mail: &Mail, reach: &Reach, letter: &Letter) -> Outcome {
+    match try_to_send(mail, reach, letter) {
+        Ok(receipt) => Outcome::Delivered { receipt },
+        Err(cause) => Outcome::failed(format!("{}:{}: {cause}", mail.host, mail.port)),
+    }
+}
+
+fn try_to_send(mail: &Mail, reach: &Reach, letter: &Letter) -> Result<String, String> {
+    let tls = || parameters(mail, reach);
+    let tls = match mail.encryption {
+        Encryption::StartTls => Tls::Required(tls()?),
+        Encryption::Tls => Tls::Wrapper(tls()?),
+        Encryption::None => Tls::None,
+    };
+    let mut transport = SmtpTransport::builder_dangerous(mail.host.as_str())
+        .port(mail.port)
+        .tls(tls)
+        .timeout(Some(reach.timeout))
+        .hello_name(ClientId::Domain("breakglass.invalid".to_owned()));
+    if let Some((name, password_file)) = &mail.login {
+        let password = secret_text(password_file).map_err(|error| error.to_string())?;
+        transport = transport.credentials(Credentials::new(name.clone(), password));
+    }
+    let answer = transport.build().send_raw(&letter.envelope, &letter.text);
+    let answer = answer.map_err(|error| shown(&error.to_string(), SHOWN))?;
+    let words: Vec<&str> = answer.message().collect();
+    Ok(shown(&format!("{} {}", answer.code(), words.join(" ")), SHOWN))
+}
+
+fn parameters(mail: &Mail, reach: &Reach) -> Result<TlsParameters, String> {
+    let mut builder = TlsParametersBuilder::new(mail.host.clone());
+    if let Some(path) = &reach.ca_file {
+        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let pem = std::fs::read(path).map_err(|error| failed(&error))?;
+        let certificate = Certificate::from_pem(&pem).map_err(|error| failed(&error))?;
+        builder =
+            builder.certificate_store(CertificateStore::None).add_root_certificate(certificate);
+    }
+    builder.build().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn html_shows_every_character_as_itself() {
+        let text = "<img src=x onerror=\"alert('1')\">&amp;";
+        assert_eq!(
+            escaped(text),
+            "&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;amp;"
+        );
+    }
+}

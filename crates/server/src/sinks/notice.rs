@@ -1,0 +1,153 @@
+//! An event as sinks are told of it: a CloudEvent of version 1.0 in the JSON format.
+
+use breakglass_api::deliveries::Severity;
+use breakglass_api::severity::severity_of;
+use breakglass_types::instant::Instant;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::clock::Moment;
+use crate::config::SinkFilter;
+
+/// The media type of a CloudEvent in the JSON format.
+pub const CLOUD_EVENT: &str = "application/cloudevents+json; charset=utf-8";
+
+/// An event, with what a person needs to know of its request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The event's id, for good.
+    pub id: String,
+    /// When it happened, in milliseconds since 1970.
+    pub time_ms: i64,
+    /// Its type.
+    pub kind: String,
+    /// A person's name, or `service`.
+    pub actor: String,
+    /// The request.
+    pub request: Option<String>,
+    /// The request's environment.
+    pub audience: Option<String>,
+    /// The requester.
+    pub subject: Option<String>,
+    /// The incident.
+    pub incident: Option<String>,
+    /// The grant.
+    pub grant: Option<String>,
+    /// What the event has to say, as on the trail.
+    pub data: Value,
+    /// What was asked for.
+    pub asked: Option<Asked>,
+}
+
+/// What was asked for: it does not change after the submission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Who asked.
+    pub requester: String,
+    /// For which scopes.
+    pub scopes: Vec<String>,
+    /// What these are for, as the configuration said when the event was read, such as `orders:write: change orders`.
+    pub opens: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// For how long, in seconds.
+    pub duration_s: i64,
+    /// Whether it was called an emergency.
+    pub emergency: bool,
+}
+
+impl Notice {
+    /// How much it matters.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        severity_of(&self.kind)
+    }
+
+    /// What is told in order: the request, or else the event alone.
+    #[must_use]
+    pub fn line(&self) -> &str {
+        self.request.as_deref().unwrap_or(&self.id)
+    }
+
+    /// Whether a sink with this filter is told of it.
+    #[must_use]
+    pub fn passes(&self, filter: &SinkFilter) -> bool {
+        let is_of = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(start) => self.kind.starts_with(start),
+            None => self.kind == *pattern,
+        };
+        let of_audience = |audience: &String| self.audience.as_ref() == Some(audience);
+        let of_scope =
+            |scope: &String| self.asked.as_ref().is_some_and(|asked| asked.scopes.contains(scope));
+        self.severity() >= filter.severity
+            && (filter.types.is_empty() || filter.types.iter().any(is_of))
+            && (filter.audiences.is_empty() || filter.audiences.iter().any(of_audience))
+            && (filter.scopes.is_empty() || filter.scopes.iter().any(of_scope))
+    }
+
+    /// When it happened, as RFC 3339 has it, with milliseconds.
+    #[must_use]
+    pub fn time(&self) -> String {
+        Instant::from_millis(u64::try_from(self.time_ms).unwrap_or(0)).rfc3339()
+    }
+
+    /// The CloudEvent: what is not known is left out. `source` is the service's issuer.
+    #[must_use]
+    pub fn cloud_event(&self, source: &str) -> Value {
+        let mut event = Map::new();
+        let asked = self.asked.as_ref().map(|asked| json!(asked));
+        let members = [
+            ("specversion", Some(json!("1.0"))),
+            ("id", Some(json!(self.id))),
+            ("source", Some(json!(source))),
+            ("type", Some(json!(self.kind))),
+            ("time", Some(json!(self.time()))),
+            ("subject", self.subject.as_ref().map(|subject| json!(subject))),
+            ("datacontenttype", Some(json!("application/json"))),
+            ("actor", Some(json!(self.actor))),
+            ("audience", self.audience.as_ref().map(|audience| json!(audience))),
+            ("request", self.request.as_ref().map(|request| json!(request))),
+            ("grant", self.grant.as_ref().map(|grant| json!(grant))),
+            ("incident", self.incident.as_ref().map(|incident| json!(incident))),
+            ("severity", Some(json!(self.severity()))),
+            ("data", Some(json!({ "event": self.data, "request": asked }))),
+        ];
+        for (name, value) in members {
+            event.extend(value.map(|value| (name.to_owned(), value)));
+        }
+        Value::Object(event)
+    }
+}
+
+impl Notice {
+    /// An example of an event of this type, for a person who wants to see what a sink makes of one.
+    #[must_use]
+    pub fn example(kind: &str, now: Moment) -> Notice {
+        let is_of_request =
+            kind.starts_with("breakglass.request.") || kind.starts_with("breakglass.grant.");
+        let of_request = |text: &str| is_of_request.then(|| text.to_owned());
+        let asked = is_of_request.then(|| Asked {
+            requester: "alice".to_owned(),
+            scopes: vec!["orders:write".to_owned()],
+            opens: vec!["orders:write: change orders".to_owned()],
+            reason: "orders are stuck".to_owned(),
+            duration_s: 30 * 60,
+            emergency: false,
+        });
+        Notice {
+            id: "evt_00000000000000000000000000000000".to_owned(),
+            time_ms: now.millis(),
+            kind: kind.to_owned(),
+            actor: "alice".to_owned(),
+            request: of_request("req_01KAN5S3M0W8Z4T2C9X7Y6B5D1"),
+            audience: of_request("payments-prod"),
+            subject: of_request("alice"),
+            incident: of_request("INC-4711"),
+            grant: kind
+                .starts_with("breakglass.grant.")
+                .then(|| "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2".to_owned()),
+            data: json!({}),
+            asked,
+        }
+    }
+}

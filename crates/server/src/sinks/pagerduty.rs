@@ -1,0 +1,80 @@
+//! PagerDuty, by the Events API v2. A request that waits for a decision is an incident, which a question acknowledges and a
+//! decision resolves; what is a warning or more is an incident of its grant, which the grant's end resolves.
+//!
+//! PagerDuty's bounds: a summary 1,024 characters, a `dedup_key` 255, an event 512 KB.
+
+use std::path::Path;
+
+use breakglass_api::deliveries::Severity;
+use breakglass_api::events::EventType;
+use breakglass_api::words::Vocabulary as _;
+use breakglass_identity::secret_text;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::call::Call;
+use super::event::{Event, For};
+use super::notice::Notice;
+use super::words::{Words, shown, words};
+
+const MAX_SUMMARY: usize = 1_000;
+const MAX_KEY: usize = 255;
+
+/// What an event does to an incident, as PagerDuty names it, and the key of the incident.
+pub(super) fn action(notice: &Notice) -> Option<(&'static str, String)> {
+    let request = notice.request.clone();
+    let of_grant = notice.grant.clone();
+    let (action, key) = match EventType::of(&notice.kind) {
+        Some(EventType::Submitted) => ("trigger", request?),
+        Some(EventType::Questioned) => ("acknowledge", request?),
+        Some(
+            EventType::Approved | EventType::Denied | EventType::Cancelled | EventType::Lapsed,
+        ) => ("resolve", request?),
+        Some(EventType::Revoked) => ("resolve", of_grant?),
+        _ if notice.severity() >= Severity::Warning => {
+            ("trigger", of_grant.unwrap_or_else(|| notice.id.clone()))
+        }
+        _ => return None,
+    };
+    Some((action, key.chars().take(MAX_KEY).collect()))
+}
+
+pub(super) fn call(url: &Url, routing_key_file: &Path, event: Event<'_>) -> Result<Call, String> {
+    let key = match event.purpose {
+        For::Preview => "<routing key>".to_owned(),
+        For::Sending => secret_text(routing_key_file).map_err(|error| error.to_string())?,
+    };
+    let (action, dedup_key) = action(event.notice).unwrap_or(("trigger", event.notice.id.clone()));
+    let mut body = json!({ "routing_key": key, "event_action": action, "dedup_key": dedup_key });
+    if action == "trigger"
+        && let Some(body) = body.as_object_mut()
+    {
+        body.insert("client".to_owned(), json!("breakglass"));
+        body.insert("payload".to_owned(), payload(event));
+    }
+    let headers = vec![("content-type", "application/json".to_owned())];
+    Ok(Call { url: url.clone(), is_secret: false, headers, body: body.to_string().into_bytes() })
+}
+
+fn payload(event: Event<'_>) -> Value {
+    let notice = event.notice;
+    let Words { title, lines, command } = words(notice);
+    let mut details: Map<String, Value> =
+        lines.into_iter().map(|(label, text)| (label.to_owned(), json!(text))).collect();
+    details.extend(command.map(|command| ("Answer".to_owned(), json!(command))));
+    details.insert("Event".to_owned(), json!(notice.id));
+    let severity = match notice.severity() {
+        Severity::Info | Severity::Notice => "info",
+        Severity::Warning => "warning",
+        Severity::Critical => "critical",
+    };
+    json!({
+        "summary": shown(&title, MAX_SUMMARY),
+        "source": shown(event.source, MAX_KEY),
+        "severity": severity,
+        "timestamp": notice.time(),
+        "class": notice.kind,
+        "group": notice.audience.as_deref().map(|audience| shown(audience, MAX_KEY)),
+        "custom_details": details,
+    })
+}
