@@ -4,9 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
-    approve, audit, cancel, config, database, deny, discuss, doctor, done, extend, held_ends,
-    keygen, keys, login, logout, probe, proxies, request, revoke, scopes, serve, sessions, status,
-    token, watch, whoami,
+    approve, audit, cancel, config, database, deny, discuss, doctor, done, events, extend,
+    held_ends, keygen, keys, login, logout, probe, proxies, request, revoke, scopes, serve,
+    sessions, status, token, watch, whoami,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -101,6 +101,8 @@ enum Verb {
     Watch(watch::Args),
     /// Check, report and follow the audit records in Envoy's access logs.
     Audit(audit::Args),
+    /// List what the sinks were told of events, deliver one again, or show what a sink would be sent.
+    Events(events::Args),
     /// Run the approval service.
     #[command(after_help = exit::HELP)]
     Serve(serve::Args),
@@ -184,6 +186,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Status(args) => status::run(&args, &client()?, terminal),
         Verb::Watch(args) => watch::run(&args, &client()?, terminal),
         Verb::Audit(args) => audit::run(args, &cli.settings, terminal),
+        Verb::Events(args) => events::run(&args, &cli.settings, terminal),
         Verb::Serve(args) => serve::run(&args, terminal),
         Verb::Config(args) => config::run(&args, terminal),
         Verb::Database(args) => database::run(&args, terminal),

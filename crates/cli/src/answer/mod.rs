@@ -6,6 +6,7 @@
 //! 3. What has to fit what was asked for (an id, a state) is checked by the verb that asked: see [`Mismatch`].
 
 mod audit;
+mod deliveries;
 mod directory;
 mod health;
 mod probe;
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 pub use breakglass_api::alerts::{Alert, Alerts};
 pub use breakglass_api::attempts::{Attempt, Attempts, Outcome};
+pub use breakglass_api::deliveries::{Circuit, Deliveries, Delivery, Replayed, Sink};
 pub use breakglass_api::directory::{ConfirmedHeldEnds, HeldEnd, HeldEnds};
 pub use breakglass_api::evidence::{Evidence, RequestEvidence};
 pub use breakglass_api::health::{Health, UntoldHead};

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::{Ran, breakglass};
-use crate::stand_in::{Call, GRANT, PARENT, PROXY, REQUEST, Reply, SESSION, StandIn, good, view};
+use crate::stand_in::{
+    Call, EVENT, GRANT, PARENT, PROXY, REQUEST, Reply, SESSION, StandIn, good, view,
+};
 
 /// Each verb that asks the service, with arguments that reach every call that it makes. `URL` is the server's, `LOG` an
 /// empty log, `ENTRANCE` an entrance that answers a challenge, `EXPECTED` a file
@@ -50,6 +52,8 @@ const ASKING: &[(&str, &[&[&str]])] = &[
     ("audit heads", &[&[]]),
     ("audit attempts", &[&[]]),
     ("audit alerts", &[&[], &["--kind", "cut", "--proxy", "envoy", "--grant", GRANT]]),
+    ("events list", &[&[], &["--state", "dead"]]),
+    ("events replay", &[&[EVENT]]),
 ];
 
 /// Those that ask nothing.
@@ -66,6 +70,7 @@ const LOCAL: &[&str] = &[
     "database trail-key",
     "database drop-old-heads",
     "doctor",
+    "events preview",
     // Without the credential that the others present: `signin` has them.
     "login",
     "logout",
@@ -92,7 +97,7 @@ fn verbs(below: &[&str]) -> BTreeSet<String> {
     });
     names
         .flat_map(|name| match name.as_str() {
-            "audit" | "config" | "database" | "keygen" | "keys" => verbs(&[&name])
+            "audit" | "config" | "database" | "events" | "keygen" | "keys" => verbs(&[&name])
                 .into_iter()
                 .filter(|verb| verb != "help")
                 .map(|verb| format!("{name} {verb}"))
@@ -279,11 +284,14 @@ fn ours() -> Vec<(&'static str, Value)> {
         ("GET", "/v1/audit/requests"),
         ("GET", "/v1/audit/attempts"),
         ("GET", "/v1/audit/alerts"),
+        ("GET", "/v1/deliveries"),
+        ("POST", "/v1/deliveries/replay"),
     ];
     let others = others.into_iter().map(|(method, name)| {
         let path = match name {
             "/v1/requests/token" => format!("/v1/requests/{REQUEST}/token"),
             "/v1/sessions/end" => format!("/v1/sessions/{SESSION}/end"),
+            "/v1/deliveries/replay" => format!("/v1/deliveries/{EVENT}/replay"),
             "/v1/grants/revoke" => format!("/v1/grants/{GRANT}/revoke"),
             other => other.to_owned(),
         };

@@ -31,6 +31,7 @@ mod cli_serve;
 mod cli_submit;
 mod cli_watch;
 mod clock_process;
+mod deliveries;
 mod device_page;
 mod doctor;
 mod evidence_database;

@@ -18,6 +18,8 @@ pub(crate) const REQUEST: &str = "req_01KAN5S3M0W8Z4T2C9X7Y6B5D1";
 pub(crate) const PARENT: &str = "req_01KAN5S3M0W8Z4T2C9X7Y6B5D0";
 /// A session.
 pub(crate) const SESSION: &str = "ses_01KAN5S3M0W8Z4T2C9X7Y6B5D4";
+/// An event.
+pub(crate) const EVENT: &str = "evt_0123456789abcdef0123456789abcdef";
 /// A challenge.
 pub(crate) const PROBE: &str = "prb_01KAN5S3M0W8Z4T2C9X7Y6B5D3";
 /// A process.
@@ -335,6 +337,15 @@ pub(crate) fn good(call: &Call) -> Reply {
                 { "place": 1, "id": "alert_1", "at": at, "seen_at": at, "type": "breakglass.alert.cut", "page": true,
                   "count": 1, "data": { "reported_by": "envoy", "proxy": "envoy", "node": "envoy-1", "class": "filter",
                   "alert": { "kind": "cut", "first": at, "last": at, "count": 1 } } }] })
+        } else if call.is("GET", "/v1/deliveries") {
+            json!({ "next": null, "sinks": [
+                { "name": "oncall", "type": "slack", "circuit": "closed", "waiting": 0, "dead": 1 }],
+                "deliveries": [
+                { "event": EVENT, "sink": "oncall", "type": "breakglass.request.submitted", "severity": "notice",
+                  "time": at, "request": REQUEST, "state": "dead", "attempts": 3, "queued_at": at, "ended_at": at,
+                  "outcome": "status 500" }] })
+        } else if call.is("POST", &format!("/v1/deliveries/{EVENT}/replay")) {
+            json!({ "event": EVENT, "sinks": ["oncall"] })
         } else if call.is("GET", "/v1/audit/requests") {
             json!({ "next": null, "requests": [{ "request": view("approved"), "trail": [
                 { "at": at, "actor": "alice", "action": "submit", "detail": {} }] }] })

@@ -7,7 +7,7 @@ use breakglass_server::limits::MAX_CLOCK_STEP_S;
 use breakglass_server::reload::ConfigFile;
 
 use super::{proxies, scopes};
-use crate::answer::{Health, Proxies, UntoldHead, Whole, one_line};
+use crate::answer::{Circuit, Health, Proxies, Sink, UntoldHead, Whole, one_line};
 use crate::client::{Client, Failure, Settings};
 
 pub(super) fn look(settings: &Settings, file: Option<&ConfigFile>, report: &mut Report) {
@@ -40,6 +40,31 @@ fn untold_heads(client: &Client, report: &mut Report) {
         return report.not_checked(what, why);
     }
     report.checked(health.body.untold_heads.iter().map(untold));
+    report.checked(health.body.sinks.iter().flat_map(sink));
+}
+
+/// A sink at which attempts fail, or that has dead letters.
+fn sink(sink: &Sink) -> Vec<Finding> {
+    let name = one_line(&sink.name);
+    let mut findings = Vec::new();
+    if sink.circuit.known() != Some(Circuit::Closed) {
+        let error = sink.error.as_deref().map(one_line).unwrap_or_default();
+        findings.push(Finding::new(
+            format!("sinks ({name}): attempts fail, and {} deliveries wait: {error}", sink.waiting),
+            "see that its address, its files of secrets and `ca_file` are right, and that it can be reached from the \
+             service's machine: what waits is delivered then, within `retry_for`",
+        ));
+    }
+    if sink.dead > 0 {
+        findings.push(Finding::new(
+            format!("sinks ({name}): {} deliveries were given up in the last 30 days", sink.dead),
+            format!(
+                "`breakglass events list --sink {name} --state dead` says why, and `breakglass events replay ID` delivers one \
+                 again"
+            ),
+        ));
+    }
+    findings
 }
 
 fn untold(UntoldHead { place, since, error }: &UntoldHead) -> Finding {

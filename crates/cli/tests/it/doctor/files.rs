@@ -37,6 +37,16 @@ const FAULTS: &[Case] = &[
         "chmod 600 ",
     ),
     (
+        |folder| {
+            let path = folder.join("config.toml");
+            let sink =
+                "[[sinks]]\nname = \"oncall\"\ntype = \"slack\"\nurl_file = \"/nonexistent\"\n";
+            fs::write(&path, fs::read_to_string(&path).unwrap() + sink).unwrap();
+        },
+        "sinks (oncall): /nonexistent: ",
+        "put what is expected into this file",
+    ),
+    (
         |folder| set_mode(&folder.join("approvals-evidence.db"), 0o640),
         "approvals-evidence.db has the mode 640",
         "chmod 600 ",

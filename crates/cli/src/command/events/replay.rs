@@ -1,0 +1,28 @@
+//! `breakglass events replay`: an event is delivered once more.
+
+use breakglass_api::deliveries::Replay;
+
+use crate::answer::{Mismatch, Replayed, Whole, one_line};
+use crate::client::{Client, Failure, segment};
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The event's id, as `breakglass events list` begins its line with.
+    #[arg(value_name = "ID")]
+    id: String,
+
+    /// To this sink alone.
+    #[arg(long, value_name = "NAME")]
+    sink: Option<String>,
+}
+
+pub(super) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+    let path = format!("/v1/deliveries/{}/replay", segment(&args.id)?);
+    let done: Whole<Replayed> = client.post(&path, &Replay { sink: args.sink.clone() })?;
+    Mismatch::check("event", &args.id, &done.body.event)?;
+    terminal
+        .result(&one_line(&format!("queued for {}", done.body.sinks.join(", "))), &done.json)?;
+    Ok(Exit::Done)
+}
