@@ -1,11 +1,9 @@
 //! How much each type of event matters: one table.
 
+use crate::alerts::TYPE_PREFIX;
 use crate::deliveries::Severity;
 use crate::events::EventType;
 use crate::words::Vocabulary as _;
-
-/// What the types of alerts of filters begin with.
-pub const ALERT_PREFIX: &str = "breakglass.alert.";
 
 impl EventType {
     /// How much an event of this type matters.
@@ -48,7 +46,7 @@ pub fn severity_of(kind: &str) -> Severity {
     if let Some(known) = EventType::of(kind) {
         return known.severity();
     }
-    match kind.strip_prefix(ALERT_PREFIX) {
+    match kind.strip_prefix(TYPE_PREFIX) {
         Some("first_use" | "cut") => Severity::Notice,
         Some("emergency_used" | "configured_twice" | "chain_restarted") => Severity::Critical,
         _ => Severity::Warning,

@@ -1,7 +1,7 @@
 //! What the texts of a sink must be.
 
+use breakglass_api::alerts::TYPE_PREFIX;
 use breakglass_api::events::EventType;
-use breakglass_api::severity::ALERT_PREFIX;
 use breakglass_api::words::Vocabulary as _;
 use url::Url;
 
@@ -27,10 +27,10 @@ pub(super) fn event_type(text: &str) -> Result<String, String> {
     let is_right = match text.strip_suffix('*') {
         Some(start) => {
             known().any(|word| word.starts_with(start))
-                || start.starts_with(ALERT_PREFIX)
-                || ALERT_PREFIX.starts_with(start)
+                || start.starts_with(TYPE_PREFIX)
+                || TYPE_PREFIX.starts_with(start)
         }
-        None => known().any(|word| word == text) || text.starts_with(ALERT_PREFIX),
+        None => known().any(|word| word == text) || text.starts_with(TYPE_PREFIX),
     };
     match is_right && text.is_ascii() {
         true => Ok(text.to_owned()),

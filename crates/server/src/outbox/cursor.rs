@@ -15,6 +15,7 @@ use super::source::{Item, Source};
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Config;
+use crate::evidence::EvidenceError;
 use crate::sinks;
 use crate::store::StoreError;
 
@@ -34,7 +35,7 @@ pub(super) async fn read(
     app: &App,
     database: &Database,
     source: Source,
-) -> Result<bool, StoreError> {
+) -> Result<bool, EvidenceError> {
     let Some(cursor) = database.cursor(source).await? else {
         // Sinks are told of what happens from now on.
         let place = source.last(app).await?;
@@ -82,7 +83,7 @@ async fn find(
     database: &Database,
     source: Source,
     cursor: &Cursor,
-) -> Result<Cursor, StoreError> {
+) -> Result<Cursor, EvidenceError> {
     let read = database.places(source).await?;
     let places: Vec<(&i64, &String)> = read.iter().collect();
     let (mut known, mut lost) = (0_usize, places.len());
@@ -151,7 +152,7 @@ impl Database {
         items: &[Item],
     ) -> Result<(), StoreError> {
         let mut change = self.write().await?;
-        for Item { notice, .. } in items {
+        for Item { notice, .. } in items.iter().filter(|item| item.told) {
             if notice.time_ms >= cursor.skip_before_ms {
                 let takers = config.sinks.iter().filter(|sink| sinks::takes(sink, notice));
                 let takers: Vec<&str> = takers.map(|sink| sink.name.as_str()).collect();
@@ -159,7 +160,7 @@ impl Database {
             }
         }
         keep(&mut change, source, now, items).await?;
-        if let Some(Item { place, notice }) = items.last() {
+        if let Some(Item { place, notice, .. }) = items.last() {
             let id = notice.id.clone();
             let to = Cursor { place: *place, id, skip_before_ms: cursor.skip_before_ms };
             go_on(&mut change, source, &to).await?;
@@ -175,7 +176,7 @@ async fn keep(
     now: Moment,
     items: &[Item],
 ) -> Result<(), StoreError> {
-    for Item { place, notice } in items {
+    for Item { place, notice, .. } in items {
         sqlx::query(
             "INSERT INTO places (source, place, id, time_ms, read_ms) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO NOTHING",

@@ -12,6 +12,7 @@ use super::database::Database;
 use super::source::Source;
 use super::worker;
 use crate::app::App;
+use crate::evidence::EvidenceError;
 use crate::store::StoreError;
 
 /// How often the sources are looked at without reason: for what another process did.
@@ -70,11 +71,12 @@ async fn begin(app: &App, database: &Database) {
 
 /// Reads what is new, at each change.
 async fn read(app: &App, database: &Database) {
-    let mut news = app.news();
+    let (mut news, mut alerts) = (app.news(), app.evidence().alert_news());
     let mut failing = false;
     loop {
         // Before the look, so that no change falls between the two.
         news.borrow_and_update();
+        alerts.borrow_and_update();
         match read_all(app, database).await {
             Ok(()) => failing = false,
             Err(cause) => {
@@ -85,14 +87,23 @@ async fn read(app: &App, database: &Database) {
                 tokio::time::sleep(AGAIN).await;
             }
         }
-        let _ = timeout(LOOK, news.changed()).await;
+        tokio::select! {
+            _ = timeout(LOOK, news.changed()) => {}
+            Ok(()) = alerts.changed() => {}
+        }
     }
 }
 
-async fn read_all(app: &App, database: &Database) -> Result<(), StoreError> {
+async fn read_all(app: &App, database: &Database) -> Result<(), EvidenceError> {
     for source in Source::ALL {
-        while cursor::read(app, database, *source).await? {
-            app.outbox().queued.notify_waiters();
+        loop {
+            match cursor::read(app, database, *source).await {
+                Ok(true) => app.outbox().queued.notify_waiters(),
+                Ok(false) => break,
+                // The alerts wait for their database, and hold up no event.
+                Err(EvidenceError::Unavailable) => break,
+                Err(cause) => return Err(cause),
+            }
         }
     }
     Ok(())

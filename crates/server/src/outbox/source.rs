@@ -1,17 +1,22 @@
 //! Where events come from: each source has events in an order, by places that grow.
 //!
-//! A further source (alerts of filters) is a variant here, and what it answers to the three questions.
+//! A further source is a variant here, and what it answers to the three questions.
+
+use serde_json::json;
 
 use crate::app::App;
+use crate::evidence::{EvidenceError, StoredAlert};
 use crate::sinks::Notice;
 use crate::sinks::notice::Asked;
-use crate::store::{StoreError, ToldEvent};
+use crate::store::{Request, ToldEvent};
 
 /// A source of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     /// The main database: what happened at the service.
     Events,
+    /// The evidence database: the alerts of proxies.
+    Alerts,
 }
 
 /// An event of a source.
@@ -21,23 +26,27 @@ pub(super) struct Item {
     pub(super) place: i64,
     /// What is told of it.
     pub(super) notice: Notice,
+    /// Whether it is told: of an alert that is not for a human no sink hears.
+    pub(super) told: bool,
 }
 
 impl Source {
     /// All of them.
-    pub(super) const ALL: &[Source] = &[Source::Events];
+    pub(super) const ALL: &[Source] = &[Source::Events, Source::Alerts];
 
     /// As the database of deliveries names it.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Source::Events => "events",
+            Source::Alerts => "alerts",
         }
     }
 
     /// The place of the last event; 0 without one.
-    pub(super) async fn last(self, app: &App) -> Result<i64, StoreError> {
+    pub(super) async fn last(self, app: &App) -> Result<i64, EvidenceError> {
         match self {
-            Source::Events => app.store().last_event_to_tell().await,
+            Source::Events => Ok(app.store().last_event_to_tell().await?),
+            Source::Alerts => app.evidence().last_alert().await,
         }
     }
 
@@ -47,31 +56,31 @@ impl Source {
         app: &App,
         place: i64,
         limit: i64,
-    ) -> Result<Vec<Item>, StoreError> {
+    ) -> Result<Vec<Item>, EvidenceError> {
         match self {
             Source::Events => {
                 let events = app.store().events_to_tell(place, limit).await?;
                 Ok(events.into_iter().map(|event| item(app, event)).collect())
+            }
+            Source::Alerts => {
+                let mut items = Vec::new();
+                for alert in app.evidence().alerts_after(place, limit).await? {
+                    items.push(of_alert(app, alert).await?);
+                }
+                Ok(items)
             }
         }
     }
 }
 
 fn item(app: &App, event: ToldEvent) -> Item {
-    let asked = event.scopes.map(|scopes| {
-        let config = app.config();
-        let opens = scopes.iter().map(|name| {
-            let summary = config.scope(name).and_then(|scope| scope.summary.as_ref());
-            summary.map_or_else(|| name.clone(), |summary| format!("{name}: {summary}"))
-        });
-        Asked {
-            opens: opens.collect(),
-            requester: event.subject.clone().unwrap_or_default(),
-            scopes: scopes.0.clone(),
-            reason: event.reason.unwrap_or_default(),
-            duration_s: event.duration_s.unwrap_or_default(),
-            emergency: event.emergency.unwrap_or_default(),
-        }
+    let asked = event.scopes.map(|scopes| Asked {
+        opens: opens(app, &scopes),
+        requester: event.subject.clone().unwrap_or_default(),
+        scopes: scopes.0.clone(),
+        reason: event.reason.unwrap_or_default(),
+        duration_s: event.duration_s.unwrap_or_default(),
+        emergency: event.emergency.unwrap_or_default(),
     });
     let notice = Notice {
         id: event.id,
@@ -86,5 +95,48 @@ fn item(app: &App, event: ToldEvent) -> Item {
         data: event.data,
         asked,
     };
-    Item { place: event.seq, notice }
+    Item { place: event.seq, notice, told: true }
+}
+
+/// What is told of an alert: of a grant that is known here with its request, and all else as the proxy says it.
+async fn of_alert(app: &App, alert: StoredAlert) -> Result<Item, EvidenceError> {
+    let said = alert.body.alert.as_ref();
+    let grant = said.and_then(|said| said.grant.clone());
+    let known = grant.as_ref().filter(|_| alert.body.grant_known == Some(true));
+    let request = match known.filter(|_| alert.page) {
+        Some(jti) => app.store().grant(app.now(), jti).await?,
+        None => None,
+    };
+    let asked = request.as_ref().map(|request: &Request| Asked {
+        opens: opens(app, &request.scopes),
+        requester: request.requester.clone(),
+        scopes: request.scopes.clone(),
+        reason: request.reason.clone(),
+        duration_s: request.duration_s,
+        emergency: request.emergency,
+    });
+    let notice = Notice {
+        id: alert.id.clone(),
+        time_ms: alert.time_ms,
+        kind: alert.event_type(),
+        actor: alert.body.reported_by.clone(),
+        request: request.map(|request| request.id),
+        audience: said.and_then(|said| said.audience.clone()),
+        subject: said.and_then(|said| said.subject.clone()),
+        incident: said.and_then(|said| said.incident.clone()),
+        grant: known.cloned(),
+        data: json!({ "count": alert.count, "reported": alert.body }),
+        asked,
+    };
+    Ok(Item { place: alert.place, notice, told: alert.page })
+}
+
+/// The scopes, each with what the configuration says that it is for.
+fn opens(app: &App, scopes: &[String]) -> Vec<String> {
+    let config = app.config();
+    let opens = scopes.iter().map(|name| {
+        let summary = config.scope(name).and_then(|scope| scope.summary.as_ref());
+        summary.map_or_else(|| name.clone(), |summary| format!("{name}: {summary}"))
+    });
+    opens.collect()
 }

@@ -2,6 +2,7 @@
 //! made harmless here as far as that is the same everywhere: one line, nothing that steers a terminal or turns the text,
 //! nothing that cannot be seen, and not too long. What a format gives a meaning to (HTML, mrkdwn), its sink escapes.
 
+use breakglass_api::alerts::TYPE_PREFIX;
 use breakglass_api::events::EventType;
 use breakglass_api::words::Vocabulary as _;
 use breakglass_audit::text::misleads;
@@ -68,8 +69,28 @@ pub fn words(notice: &Notice) -> Words {
         add("Why", &asked.reason);
         add("How long", &format!("{} from approval", duration::format(asked.duration_s)));
     }
+    if let Some(reported) = data("reported") {
+        let said = |name: &str| reported.pointer(&format!("/alert/{name}")).and_then(Value::as_str);
+        let call: Vec<&str> = ["method", "host", "path"].into_iter().filter_map(said).collect();
+        add("Call", &call.join(" "));
+        for (name, label) in [("reason", "Reason"), ("source_ip", "From"), ("detail", "Detail")] {
+            add(label, said(name).unwrap_or_default());
+        }
+        for (name, label) in
+            [("unverified/issuer", "Claims issuer"), ("unverified/kid", "Claims key")]
+        {
+            add(label, said(name).unwrap_or_default());
+        }
+        let count = data("count").and_then(Value::as_i64).filter(|count| *count > 1);
+        add("Times", &count.map(|count| count.to_string()).unwrap_or_default());
+        let more = reported.pointer("/suppressed/alerts").and_then(Value::as_i64);
+        add("Not told", &more.map(|more| format!("{more} alerts in an hour")).unwrap_or_default());
+        add("Reported by", &notice.actor);
+    }
     add("Incident", notice.incident.as_deref().unwrap_or_default());
-    if notice.asked.as_ref().is_none_or(|asked| asked.requester != notice.actor) {
+    if data("reported").is_none()
+        && notice.asked.as_ref().is_none_or(|asked| asked.requester != notice.actor)
+    {
         add("By", &notice.actor);
     }
     // What was approved, where it is less than was asked for.
@@ -151,7 +172,14 @@ fn title(notice: &Notice) -> String {
         Some(EventType::SessionBegan) => "A session began".to_owned(),
         Some(EventType::SessionEnded) => "A session was ended".to_owned(),
         Some(EventType::SignedIn) => "A person signed in".to_owned(),
-        None => format!("{}: {requester}, {scopes}", notice.kind),
+        None => match notice.kind.strip_prefix(TYPE_PREFIX) {
+            Some(alert) => {
+                let alert = alert.replace('_', " ");
+                let whom = notice.asked.as_ref().map(|_| format!(": {requester}, {scopes}"));
+                format!("{mark}{actor} reports {alert}{}", whom.unwrap_or_default())
+            }
+            None => format!("{}: {requester}, {scopes}", notice.kind),
+        },
     };
     shown(&text, MAX_TITLE)
 }

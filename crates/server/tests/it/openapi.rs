@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::http::Request;
 use breakglass_api::trail::ServiceAction;
 use breakglass_api::{
-    alerts, attempts, deliveries, events, evidence, feed, heads, health, introspection, jwks, probe,
-    problem, proxies, request, revocation, scopes, session, token, trail, watch, whoami,
+    alerts, attempts, deliveries, events, evidence, feed, heads, health, introspection, jwks,
+    probe, problem, proxies, request, revocation, scopes, session, token, trail, watch, whoami,
 };
 use breakglass_server::clock::parse_rfc3339;
 use breakglass_server::limits::{MAX_ALERTS, MAX_HEADS, MAX_LISTED_GRANTS, MAX_SCOPES};

@@ -267,3 +267,54 @@ async fn an_administrator_lets_an_event_be_delivered_again_and_the_trail_says_so
         [(&expected[0], &expected[1], &expected[2]), (&expected[0], &expected[1], &expected[3])]
     );
 }
+
+/// What a proxy reports arrives as its word, with the request of its grant, and what is beyond the budget of pages does not.
+#[tokio::test]
+async fn alerts_of_proxies_are_told() {
+    let receiver = Receiver::start();
+    let service = service(&webhook("alerts", &receiver, "types = [\"breakglass.alert.*\"]")).await;
+    let (id, jti) = service.approved().await;
+    let at = "2026-11-22T02:12:59.123Z";
+    let alert = |kind: &str, grant: Option<&str>| {
+        let mut alert = json!({ "kind": kind, "first": at, "last": at, "count": 2 });
+        if let Some(grant) = grant {
+            alert["grant"] = json!(grant);
+            alert["path"] = json!("/v1/ledger");
+        }
+        alert
+    };
+    let report = async |alerts: Vec<Value>| {
+        let body = json!({ "node": "n", "process": "1".repeat(32), "alerts": alerts });
+        service.post("envoy", "/v1/alerts", body).await.ok();
+    };
+    report(vec![alert("ceiling", Some(&jti)), alert("signature_failures", None)]).await;
+    until_taken(&service, &receiver, 2).await;
+    let told: Vec<Value> = receiver.taken().iter().map(|call| checked(call, SECRET)).collect();
+    let of =
+        |kind: &str| told.iter().find(|event| event["type"] == format!("breakglass.alert.{kind}"));
+    let ceiling = of("ceiling").unwrap();
+    for (member, value) in [
+        ("request", json!(id)),
+        ("grant", json!(jti)),
+        ("subject", json!("alice")),
+        ("audience", json!("prod")),
+        ("actor", json!("envoy")),
+        ("severity", json!("warning")),
+    ] {
+        assert_eq!(ceiling[member], value, "{member}");
+    }
+    assert_eq!(ceiling["data"]["event"]["count"], 2);
+    assert_eq!(ceiling["data"]["event"]["reported"]["alert"]["path"], "/v1/ledger");
+    assert_eq!(of("signature_failures").unwrap().get("request"), None);
+
+    // Each of another cause, so that none is counted with another: 20 have a page, of which two had theirs.
+    let others = (0..30).map(|number| {
+        let mut one = alert("out_of_scope", None);
+        one["detail"] = json!(number.to_string());
+        one
+    });
+    report(others.collect()).await;
+    until_taken(&service, &receiver, 21).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(receiver.taken().len(), 21);
+}
