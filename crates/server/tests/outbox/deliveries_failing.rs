@@ -46,7 +46,7 @@ async fn retry_after_is_kept_by_everything_that_waits_at_the_sink() {
     let service = service(&webhook("siem", &receiver, "")).await;
     service.pending().await;
     until(async || receiver.calls().len() == 1).await;
-    let asked = std::time::Instant::now();
+    let asked = tokio::time::Instant::now();
     service.pending().await;
     until_taken(&service, &receiver, 2).await;
     assert!(asked.elapsed() >= Duration::from_millis(1900), "{:?}", asked.elapsed());

@@ -1,16 +1,16 @@
 //! What the sinks are told of events: the real service with receivers that check what vendors document.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::arithmetic_side_effects,
+    clippy::panic,
     clippy::indexing_slicing,
-    clippy::string_slice,
     reason = "test code: what is not as expected ends the test"
 )]
 
 mod deliveries;
 mod deliveries_failing;
 mod deliveries_restored;
+mod killed;
 mod sink_config;
 mod sink_mail;
 mod sinks;
