@@ -217,19 +217,24 @@ async fn a_stolen_credential_costs_a_bounded_number_of_rows_and_hides_no_other_p
     let body = |first: usize| {
         let alerts = (first..first + 64).map(|number| {
             let mut alert = of_grant(kinds[number % 6], &format!("g{number}"));
-            alert["path"] = json!(format!("/{number}"));
+            alert["path"] = json!("/");
             alert
         });
         json!({ "node": "n1", "alerts": alerts.collect::<Vec<_>>() }).to_string()
     };
     let (reports, distinct) = (100_000 / 64 + 1, 20);
     let repeated = body(distinct * 64);
-    let send = async |body: String| {
+    let send = async |body: String| loop {
         let request = Request::post("/v1/alerts")
             .header("authorization", format!("Bearer {}", token_of("edge")))
             .header("content-type", "application/json");
-        let answer = service.send(request.body(Body::from(body)).unwrap()).await;
+        let answer = service.send(request.body(Body::from(body.clone())).unwrap()).await;
+        // Its reports wait for one another, for so long and no longer: it sends again, as a proxy does.
+        if answer.body["reason"] == "storage_busy" {
+            continue;
+        }
         assert_eq!(answer.ok(), json!({ "accepted": 64, "dropped": 0 }));
+        break;
     };
     let send = &send;
     for number in 0..distinct {
@@ -238,7 +243,7 @@ async fn a_stolen_credential_costs_a_bounded_number_of_rows_and_hides_no_other_p
     let flood = |from: usize| {
         let repeated = repeated.clone();
         async move {
-            for _ in (distinct + from..reports).step_by(8) {
+            for _ in (distinct + from..reports).step_by(4) {
                 send(repeated.clone()).await;
             }
         }
@@ -251,7 +256,7 @@ async fn a_stolen_credential_costs_a_bounded_number_of_rows_and_hides_no_other_p
             assert_eq!(report(&service, "shop", &[alert]).await, (1, 0));
         }
     };
-    let floods = futures_util::future::join_all((0..8).map(flood));
+    let floods = futures_util::future::join_all((0..4).map(flood));
     tokio::join!(floods, others);
     let theirs = listed(&service, "&proxy=shop").await;
     assert_eq!(short(&theirs), vec![("sender_mismatch".to_owned(), 1, true); 10]);

@@ -81,12 +81,15 @@ async fn refusals_of_known_callers_are_rows_with_their_reason() {
 /// Every endpoint, called by a stranger, by a person who may nothing, and by a proxy.
 #[tokio::test]
 async fn every_endpoint_leaves_what_it_should() {
-    // A caller has twenty rows a minute: one proxy for each method.
+    // A caller has twenty rows a minute: one proxy and one person for each method.
     let directory = tempfile::tempdir().unwrap();
-    let sha256 =
-        breakglass_types::hex::lower(&breakglass_server::auth::identity::digest(&token_of("gate")));
-    let gate = format!("[[proxies]]\nname = \"gate\"\ntoken_sha256 = \"{sha256}\"\n");
-    let text = format!("{}{gate}", config(&directory));
+    let entry = |list: &str, name: &str| {
+        let digest = breakglass_server::auth::identity::digest(&token_of(name));
+        let sha256 = breakglass_types::hex::lower(&digest);
+        format!("[[{list}]]\nname = \"{name}\"\ntoken_sha256 = \"{sha256}\"\n")
+    };
+    let more = entry("proxies", "gate") + &entry("people", "ivan");
+    let text = format!("{}{more}", config(&directory));
     let service = Service::start_with(directory, &text, START).await;
     let document = service.get("nobody", "/openapi.json").await.ok();
     let mut expected = Vec::new();
@@ -97,8 +100,9 @@ async fn every_endpoint_leaves_what_it_should() {
                 continue;
             }
             let method = method.to_uppercase();
-            let proxy = if method == "GET" { "envoy" } else { "gate" };
-            for who in ["stranger", "erin", proxy] {
+            let (person, proxy) =
+                if method == "GET" { ("erin", "envoy") } else { ("ivan", "gate") };
+            for who in ["stranger", person, proxy] {
                 let request = Request::builder()
                     .method(method.as_str())
                     .uri(&uri)
