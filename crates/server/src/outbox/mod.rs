@@ -13,7 +13,7 @@
 //!    ([`worker`]) and each call a thread of its own.
 //!
 //! ```text
-//! source   main database, later alerts -> events by place
+//! source   main database, alerts       -> events by place
 //! cursor   events by place             -> rows that wait, for each sink that takes them
 //! worker   a row that is due           -> crate::sinks -> delivered, tried again, or dead
 //! ```
