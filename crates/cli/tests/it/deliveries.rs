@@ -92,7 +92,7 @@ fn a_service_that_is_killed_while_a_sink_is_down_tells_it_everything_once_it_is_
     let replayed = server.run("dave", &["events", "replay", &event, "--sink", "siem"]).done();
     assert_eq!(replayed.trim(), "queued for siem");
     until(|| receiver.calls().iter().filter(|call| call.id() == event).count() >= 2);
-    assert_eq!(server.run("dave", &["events", "replay", "evt_0"]).code, 2);
+    assert_eq!(server.run("dave", &["events", "replay", "evt_0"]).code, 3);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod sign_in;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::time::Duration;
 
 use regex_lite::Regex;
@@ -77,6 +78,23 @@ impl Caller<'_> {
 
     fn get(&mut self, who: &str, template: &str, query: &str) -> Value {
         self.call(who, "get", template, &format!("{template}{query}"), Value::Null)
+    }
+
+    /// Reads a stream of events from the first on, until it is told one.
+    fn watch(&mut self, who: &str) {
+        self.used.insert("get /v1/events".to_owned());
+        let events = self.get(who, "/v1/audit/events", "");
+        let first = &events["events"][0];
+        let first = format!("{}.{}", first["seq"], first["id"].as_str().unwrap());
+        for query in [String::new(), format!("?after={first}~0")] {
+            let answer = ureq::get(format!("{}/v1/events{query}", self.server.url))
+                .header("authorization", format!("Bearer {}", token_of(who)))
+                .call()
+                .unwrap();
+            let mut lines = BufReader::new(answer.into_body().into_reader()).lines();
+            let wanted = if query.is_empty() { "id: " } else { "event: breakglass.alert." };
+            lines.find(|line| line.as_ref().unwrap().starts_with(wanted)).unwrap().unwrap();
+        }
     }
 
     fn post(&mut self, who: &str, template: &str, body: Value) -> Value {
@@ -203,6 +221,7 @@ impl Caller<'_> {
         ] {
             self.get("grace", "/v1/audit/alerts", &format!("?after=0{query}"));
         }
+        self.watch("grace");
         self.get("alice", "/v1/scopes", "");
         let configuration =
             json!({ "configuration": "0".repeat(64), "audiences": ["prod"], "scopes": {} });
