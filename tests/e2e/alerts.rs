@@ -9,7 +9,7 @@ use breakglass_tests::approvals::{Call, Reply};
 use breakglass_tests::client::get;
 use breakglass_tests::gate::{Gate, Plan};
 use breakglass_tests::policy::{AUDIENCE, INCIDENT, ISSUER, PROXY_TOKEN, SUBJECT};
-use breakglass_tests::wait::{timed, until};
+use breakglass_tests::wait::{now, timed, until};
 use serde_json::{Value, json};
 
 const ALERTS: &str = "/v1/alerts";
@@ -58,7 +58,7 @@ fn offend(gate: &Gate, number: usize, apart: Duration) -> BTreeMap<String, Insta
     for _ in 0..number {
         let mint = gate.mint();
         let request = get("/v1/invoices").token(mint.sign());
-        sent.insert(mint.grant().to_owned(), Instant::now());
+        sent.insert(mint.grant().to_owned(), now());
         assert_eq!(gate.send(&request).status, 403);
         thread::sleep(apart);
     }

@@ -41,6 +41,12 @@ pub fn during(time: Duration, mut action: impl FnMut()) {
     }
 }
 
+/// This moment, for what another thread takes the time of.
+#[must_use]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
 /// Runs `action` and says how long it took.
 pub fn timed<T>(action: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();

@@ -97,7 +97,7 @@ impl Pending {
     }
 
     /// One for this one and what came after it.
-    fn and(mut self: Box<Pending>, newer: Box<Pending>) -> Box<Pending> {
+    fn and(mut self: Box<Pending>, newer: Pending) -> Box<Pending> {
         self.add(newer.count, newer.last);
         if self.lasts() {
             let first = std::mem::take(&mut self.alert.first);
@@ -253,7 +253,7 @@ impl Table {
             let pending = match newer {
                 Some(newer) => {
                     let both = pending.bytes.saturating_add(newer.bytes);
-                    let one = pending.and(newer);
+                    let one = pending.and(*newer);
                     self.bytes = self.bytes.saturating_sub(both).saturating_add(one.bytes);
                     self.is_full = false;
                     one

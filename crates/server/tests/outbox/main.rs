@@ -1,7 +1,6 @@
 //! What the sinks are told of events: the real service with receivers that check what vendors document.
 #![expect(
     clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "test code: what is not as expected ends the test"

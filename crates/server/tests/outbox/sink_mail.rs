@@ -104,7 +104,7 @@ async fn nothing_is_sent_without_tls_or_to_a_server_that_another_authority_prove
         until(async || list(&service, "").await["sinks"][0].get("error").is_some()).await;
         let error = list(&service, "").await["sinks"][0]["error"].clone();
         assert!(error.as_str().unwrap().contains(expected), "{name}: {error}");
-        assert_eq!(server.letters(), [json!({}); 0], "{name}");
+        assert!(server.letters().is_empty(), "{name}");
     }
     // On this machine itself it may be meant.
     let server = MailServer::plain();
