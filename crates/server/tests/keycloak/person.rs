@@ -113,10 +113,22 @@ pub(crate) fn signs_in_and_a_code_is_good_once(keycloak: &Keycloak) {
     let error = provider.refresh(&first.session, now()).unwrap_err();
     assert!(error.ends_session(), "{error}");
     // Where the provider shows a page with an error, nothing comes back, and the sign-in ends by its time.
-    let (mut url, sign_in) = provider.begin(&plain(), now()).unwrap();
-    url.query_pairs_mut().append_pair("client_id", "another");
-    let page = alice().visit(&url);
-    assert!(page.status == 400 && page.callback.is_none(), "{page:?}");
+    // That is so for a wrong client, a wrong redirect, and a level that it does not know and has to reach (trap 9).
+    let essential = r#"{"id_token":{"acr":{"essential":true,"values":["unknown"]}}}"#;
+    for (name, value) in [
+        ("client_id", "another"),
+        ("redirect_uri", "https://elsewhere.test/callback"),
+        ("claims", essential),
+    ] {
+        let (url, _) = provider.begin(&plain(), now()).unwrap();
+        let kept = url.query_pairs().filter(|(other, _)| other != name);
+        let kept: Vec<_> = kept.map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
+        let mut wrong = url.clone();
+        wrong.query_pairs_mut().clear().extend_pairs(kept).append_pair(name, value);
+        let page = alice().visit(&wrong);
+        assert!(page.status == 400 && page.callback.is_none(), "{name}: {page:?}");
+    }
+    let (_, sign_in) = provider.begin(&plain(), now()).unwrap();
     let callback = Callback::from_query(&format!("state={}&code=x", sign_in.state())).unwrap();
     let ends_at = sign_in.ends_at();
     let error = provider.finish(sign_in, &callback, ends_at).unwrap_err().to_string();
