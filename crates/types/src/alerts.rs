@@ -17,6 +17,9 @@ pub use kind::{AlertKind, Class};
 /// Where the approval service takes it.
 pub const PATH: &str = "/v1/alerts";
 
+/// How many digits the name of a sender has.
+pub const SENDER_DIGITS: usize = 32;
+
 /// What the members around the alerts of a report take at most, in bytes: each byte of the node's name can be escaped.
 pub const FRAME_BYTES: usize = 6 * MAX_ALERT_TEXT_BYTES + 256;
 
@@ -41,6 +44,13 @@ pub struct AlertsReport<T, A> {
     #[serde(default = "nothing", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, pattern = "^[0-9a-f]{32}$"))]
     pub process: Option<T>,
+    /// By which the report is known where it is made again.
+    #[serde(default = "nothing", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<ReportId<String>>, inline, nullable = false)
+    )]
+    pub report: Option<ReportId<T>>,
     /// How many times something happened of which no alert tells, not even by its count, since the last report of this
     /// VM that arrived: its queue was full, or reports failed for too long.
     #[serde(default)]
@@ -51,6 +61,18 @@ pub struct AlertsReport<T, A> {
         schema(value_type = Vec<Alert<String, String>>, inline, min_items = 1, max_items = 64)
     )]
     pub alerts: A,
+}
+
+/// By which a report is known. A proxy that does not know whether a report arrived makes the same report again, with the
+/// same id and the same alerts, and none in between: then the service counts it once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = AlertReportId))]
+pub struct ReportId<T> {
+    /// The VM of the filter that makes it: 32 lower-case hexadecimal digits, made at random.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9a-f]{32}$"))]
+    pub sender: T,
+    /// Another number for each report of this sender.
+    pub number: u64,
 }
 
 /// One alert. `T` is how texts are held, `K` how the kind is: an [`AlertKind`] for the filter that writes it, any word for
@@ -217,8 +239,10 @@ mod tests {
         alert.grant = Some("grant_1");
         alert.emergency = Some(false);
         alert.unverified = Some(Unverified { kid: Some("k"), issuer: None });
-        let report = AlertsReport { node: "n", process: None, dropped: 2, alerts: vec![alert] };
-        let text = r#"{"node":"n","dropped":2,"alerts":[{"kind":"out_of_scope","first":"2026-11-28T02:13:00.123Z","last":"2026-11-28T02:13:00.123Z","count":3,"grant":"grant_1","emergency":false,"unverified":{"kid":"k"}}]}"#;
+        let id = Some(ReportId { sender: "5f", number: 7 });
+        let report =
+            AlertsReport { node: "n", process: None, report: id, dropped: 2, alerts: vec![alert] };
+        let text = r#"{"node":"n","report":{"sender":"5f","number":7},"dropped":2,"alerts":[{"kind":"out_of_scope","first":"2026-11-28T02:13:00.123Z","last":"2026-11-28T02:13:00.123Z","count":3,"grant":"grant_1","emergency":false,"unverified":{"kid":"k"}}]}"#;
         assert_eq!(serde_json::to_string(&report).unwrap(), text);
         let newer = text
             .replace("\"out_of_scope\"", "\"solar_flare\"")
@@ -230,6 +254,7 @@ mod tests {
         let least: AlertsReport<String, Vec<Alert<String, String>>> =
             serde_json::from_str(least).unwrap();
         assert_eq!((least.node.as_str(), least.process, least.dropped), ("", None, 0));
+        assert_eq!(least.report, None);
     }
 
     #[test]
@@ -265,8 +290,14 @@ mod tests {
         assert!(size <= MAX_ALERT_BYTES, "{size}");
         let process = "0".repeat(crate::names::PROCESS_DIGITS);
         let none: [(); 0] = [];
-        let frame =
-            AlertsReport { node: text, process: Some(&process), dropped: u64::MAX, alerts: none };
+        let sender = "0".repeat(SENDER_DIGITS);
+        let frame = AlertsReport {
+            node: text,
+            process: Some(&process),
+            report: Some(ReportId { sender: &sender, number: u64::MAX }),
+            dropped: u64::MAX,
+            alerts: none,
+        };
         let size = serde_json::to_string(&frame).unwrap().len();
         assert!(size <= FRAME_BYTES, "{size}");
     }

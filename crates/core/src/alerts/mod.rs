@@ -34,7 +34,7 @@ use crate::reason::{DenyReason, Reason};
 use crate::request::Facts;
 use crate::token::VerifiedToken;
 
-use delivery::Delivery;
+use delivery::{Delivery, Ended};
 use described::{
     chain_restarted, configured_twice, decision, feed_trouble, is_emergency, key_trouble, stranger,
 };
@@ -208,40 +208,53 @@ impl Alerts {
     ) -> Option<String> {
         self.now = now;
         self.table.wake(self.ended_at.is_some(), now);
-        let most = self.delivery.may_send(now).filter(|_| self.table.has_due())?;
-        let batch = self.table.take(most);
-        if batch.is_empty() {
-            return None;
-        }
-        let dropped = self.table.untold();
+        let most = self.delivery.may_send(now)?;
+        let report = match self.delivery.again() {
+            Some(report) => report,
+            None => {
+                let batch = self.table.take(most);
+                if batch.is_empty() {
+                    return None;
+                }
+                self.delivery.report(batch, self.table.untold())
+            }
+        };
         let process = process();
-        let alerts: Vec<_> = batch.iter().map(|(_, pending)| pending.alert()).collect();
-        let report = AlertsReport {
+        let alerts: Vec<_> = report.batch.iter().map(|(_, pending)| pending.alert()).collect();
+        let body = serde_json::to_string(&AlertsReport {
             node: node.unwrap_or_default(),
             process: process.as_deref(),
-            dropped,
+            report: Some(self.delivery.id(&report)),
+            dropped: report.dropped,
             alerts: &alerts,
-        };
-        let body = serde_json::to_string(&report).ok();
-        match &body {
-            Some(_) => self.delivery.began(batch, dropped, now),
+        });
+        match body.ok() {
+            Some(body) => {
+                self.delivery.began(report, now);
+                Some(body)
+            }
             // Nothing in ours can fail to be written.
-            None => self.table.given_up(&batch),
+            None => {
+                self.table.given_up(&report.batch);
+                None
+            }
         }
-        body
     }
 
     /// The report that was under way was answered, or not.
     pub(crate) fn answered(&mut self, answer: &Answer<'_>, now: Instant) -> Arrival {
         self.now = now;
         let arrival = Arrival::of(answer);
-        if let Some((batch, dropped)) = self.delivery.ended(arrival, now) {
-            match arrival {
-                Arrival::Arrived => self.table.arrived(batch, dropped, now),
-                // Alone it is refused for what is in it: it would be refused again.
-                Arrival::Refused if batch.len() == 1 => self.table.given_up(&batch),
-                Arrival::Refused | Arrival::Failed => self.table.failed(batch),
+        match self.delivery.ended(arrival, now) {
+            Some(Ended::Arrived(report)) => self.table.arrived(report.batch, report.dropped, now),
+            // Alone it is refused for what is in it: it would be refused again.
+            Some(Ended::Refused(report)) if report.batch.len() > 1 => {
+                self.table.refused(report.batch);
             }
+            Some(Ended::Refused(report) | Ended::GivenUp(report)) => {
+                self.table.given_up(&report.batch);
+            }
+            Some(Ended::Again) | None => {}
         }
         arrival
     }
@@ -251,7 +264,7 @@ impl Alerts {
         if self.delivery.is_under_way() {
             return None;
         }
-        match self.table.has_due() {
+        match self.delivery.repeats() || self.table.has_due() {
             true => Some(self.delivery.earliest()),
             false => self.table.next_wake(),
         }
@@ -272,7 +285,8 @@ impl Alerts {
     pub(crate) fn is_over(&self, now: Instant) -> bool {
         // A clock that was set back must not keep it.
         let in_time = |at: Instant| at <= now && now.since(at) < LAST_WORDS;
-        let is_empty = !self.delivery.is_under_way() && self.table.is_told();
+        let is_empty =
+            !self.delivery.is_under_way() && !self.delivery.repeats() && self.table.is_told();
         is_empty || !self.ended_at.is_some_and(in_time)
     }
 

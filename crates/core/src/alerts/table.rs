@@ -25,9 +25,6 @@ const MAX_ENTRIES: usize = 1024;
 /// How many resting entries are looked at for one to forget: the work for one decision is bounded.
 const LOOKED_AT: usize = 16;
 
-/// After how many reports that failed an alert is given up: with the longest wait between them about fifty minutes.
-const MAX_ATTEMPTS: u8 = 100;
-
 /// What a count can grow by in a report, and the comma after an alert, in bytes.
 const GROWTH: usize = 20;
 
@@ -62,7 +59,6 @@ pub(super) struct Pending {
     count: u64,
     /// What it takes in a report at most.
     bytes: usize,
-    attempts: u8,
 }
 
 /// Alerts that are in one report.
@@ -134,7 +130,7 @@ impl Table {
             return self.lose(count);
         };
         let (alert, bytes) = alert;
-        let pending = Box::new(Pending { alert, last: now, count, bytes, attempts: 0 });
+        let pending = Box::new(Pending { alert, last: now, count, bytes });
         self.bytes = self.bytes.saturating_add(bytes);
         self.pending = self.pending.saturating_add(1);
         if self.entries.insert(key, Some(pending)).is_none() {
@@ -241,14 +237,9 @@ impl Table {
         }
     }
 
-    /// A report did not arrive: its alerts are due again, before all others, unless that was often enough.
-    pub(super) fn failed(&mut self, batch: Batch) {
-        for (key, mut pending) in batch.into_iter().rev() {
-            pending.attempts = pending.attempts.saturating_add(1);
-            if pending.attempts >= MAX_ATTEMPTS {
-                self.give_up(key, &pending);
-                continue;
-            }
+    /// None of the alerts of a report was taken: they are due again, before all others.
+    pub(super) fn refused(&mut self, batch: Batch) {
+        for (key, pending) in batch.into_iter().rev() {
             let newer = self.entries.get_mut(&key).and_then(Option::take);
             let pending = match newer {
                 Some(newer) => {

@@ -22,10 +22,18 @@ fn alerts() -> Box<Alerts> {
     Alerts::new(&config(), [1; 16], NOW).unwrap()
 }
 
-fn begin(alerts: &mut Alerts, now: Instant) -> Option<Value> {
+/// The report without its id, and the number in that.
+fn numbered(alerts: &mut Alerts, now: Instant) -> Option<(Value, u64)> {
     let process = || Some("p".to_owned());
     let body = alerts.begin(Some("edge-1"), process, now)?;
-    Some(serde_json::from_str(&body).unwrap())
+    let mut report: Value = serde_json::from_str(&body).unwrap();
+    let id = report.as_object_mut().unwrap().remove("report").unwrap();
+    assert_eq!(id["sender"].as_str().unwrap().len(), 32);
+    Some((report, id["number"].as_u64().unwrap()))
+}
+
+fn begin(alerts: &mut Alerts, now: Instant) -> Option<Value> {
+    Some(numbered(alerts, now)?.0)
 }
 
 const OK: Answer<'_> = Answer::Response { status: 200, body: br#"{"accepted":1,"dropped":0}"# };
@@ -62,6 +70,31 @@ fn a_report_says_who_makes_it_and_what_was_dropped() {
 }
 
 #[test]
+fn a_report_that_may_have_arrived_is_made_again_as_it_was() {
+    let mut alerts = alerts();
+    cause(&mut alerts, 1, NOW);
+    let first = numbered(&mut alerts, NOW).unwrap();
+    // The same kind and grant, and another one, while it is not known whether it arrived.
+    cause(&mut alerts, 1, NOW);
+    assert_eq!(alerts.answered(&Answer::TimedOut, NOW), Arrival::Failed);
+    cause(&mut alerts, 2, NOW);
+    assert_eq!(alerts.next(), Some(alerts.delivery.earliest()));
+    let again = NOW.after(Duration::from_secs(1));
+    assert_eq!(numbered(&mut alerts, again), Some(first));
+    alerts.answered(&OK, again);
+    let next = again.after(Duration::from_secs(1));
+    let (report, number) = numbered(&mut alerts, next).unwrap();
+    assert_eq!((number, report["alerts"].as_array().unwrap().len()), (2, 1));
+    alerts.answered(&OK, next);
+    // What came of the first one meanwhile is told when its minute is over.
+    let later = next.after(Duration::from_secs(60));
+    let (report, _) = numbered(&mut alerts, later).unwrap();
+    assert_eq!(report["alerts"][0]["count"], 1);
+    alerts.answered(&OK, later);
+    assert_eq!(alerts.take_counts(), AlertCounts { sent: 3, suppressed: 0, dropped: 0 });
+}
+
+#[test]
 fn the_one_that_is_refused_is_found_and_dropped_and_the_others_arrive() {
     let mut alerts = alerts();
     for about in 0..9 {
@@ -74,7 +107,7 @@ fn the_one_that_is_refused_is_found_and_dropped_and_the_others_arrive() {
             // The service refuses each report with the sixth alert.
             let batch = alerts.table.take(alerts.delivery.may_send(now).unwrap());
             let has = batch.iter().any(|(key, _)| key.about == 5);
-            alerts.table.failed(batch);
+            alerts.table.refused(batch);
             has
         };
         let Some(report) = begin(&mut alerts, now) else { break };
@@ -102,8 +135,12 @@ fn at_its_end_everything_is_told_at_once_and_it_is_over_when_that_has_arrived() 
     assert_eq!(begin(&mut alerts, now), None);
     assert!(!alerts.end(now));
     assert!(begin(&mut alerts, now).is_some() && !alerts.is_over(now));
-    alerts.answered(&OK, now);
-    assert!(alerts.is_over(now));
+    alerts.answered(&Answer::TimedOut, now);
+    assert!(!alerts.is_over(now), "it is made again");
+    let again = now.after(Duration::from_secs(1));
+    assert!(begin(&mut alerts, again).is_some());
+    alerts.answered(&OK, again);
+    assert!(alerts.is_over(again));
     // One that cannot be told does not keep the worker.
     cause(&mut alerts, 2, now);
     assert!(!alerts.is_over(now.after(Duration::from_secs(59))));

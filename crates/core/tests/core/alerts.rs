@@ -78,8 +78,11 @@ fn the_first_use_of_a_grant_is_told_once_with_all_that_is_known_of_it() {
     assert!(call.headers.contains(&(":method", "POST".to_owned())), "{call:?}");
     assert_eq!((call.cluster.as_str(), call.timeout.as_secs()), ("approvals", 2));
     let at = "2027-01-15T08:00:00.000Z";
+    let mut said = body(&call);
+    let id = said.as_object_mut().unwrap().remove("report").unwrap();
+    assert_eq!((id["number"].as_u64(), id["sender"].as_str().unwrap().len()), (Some(1), 32));
     assert_eq!(
-        body(&call),
+        said,
         json!({"node": "edge-1", "dropped": 0, "alerts": [{
             "kind": "first_use", "first": at, "last": at, "count": 1, "grant": "grant-1",
             "issuer": "https://issuer.example", "subject": "alice", "audience": "payments-prod",

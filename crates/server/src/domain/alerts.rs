@@ -6,6 +6,7 @@
 //!    have been lost with a database, and its use is worth knowing then.
 //! 3. What is kept is bounded for each credential: see [`crate::evidence`]. One credential's alerts are never counted with
 //!    those of another one, or a stolen one could hide what others see.
+//! 4. A report that is made again, because its answer was lost, counts once.
 
 use std::collections::HashMap;
 
@@ -17,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Proxy;
-use crate::evidence::{AlertOutcome, EvidenceError, NewAlert, Reporter};
+use crate::evidence::{AlertOutcome, EvidenceError, KeptAlerts, NewAlert, ReportKey, Reporter};
 use crate::store::{GrantParties, StoreError};
 
 /// Why a report was not taken.
@@ -40,7 +41,18 @@ pub struct AlertsTaken {
     pub dropped: u64,
 }
 
-/// Takes a report of alerts. `dropped` is how many others the proxy has dropped.
+/// What a proxy reports.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// By what it is known if it is made again; an older filter does not say it.
+    pub key: Option<ReportKey<'a>>,
+    /// The alerts.
+    pub alerts: Vec<Reported>,
+    /// How many others the proxy has dropped.
+    pub dropped: u64,
+}
+
+/// Takes a report of alerts.
 ///
 /// # Errors
 /// [`NotTaken`]: nothing of it is kept then.
@@ -49,8 +61,7 @@ pub async fn report_alerts(
     now: Moment,
     proxy: &Proxy,
     reporter: Reporter<'_>,
-    alerts: Vec<Reported>,
-    dropped: u64,
+    Report { key, alerts, dropped }: Report<'_>,
 ) -> Result<AlertsTaken, NotTaken> {
     let turn = app.evidence().admit_alerts(&proxy.name).await?;
     let config = app.config();
@@ -63,31 +74,40 @@ pub async fn report_alerts(
         true => HashMap::new(),
         false => app.store().grant_parties(&named).await?,
     };
-    let metrics = app.metrics().alerts();
     let mut taken = AlertsTaken::default();
-    let mut kept = Vec::with_capacity(alerts.len());
+    let (mut kept, mut foreign) = (Vec::with_capacity(alerts.len()), Vec::new());
     for alert in alerts {
         let grant = alert.grant.as_ref().filter(|_| is_ours(&alert));
         let known = grant.and_then(|grant| grants.get(grant));
         let grant_known = grant.map(|_| known.is_some());
         let class = AlertKind::from_word(&alert.kind).map_or(Class::Filter, AlertKind::class);
         if !is_of(proxy, &alert, known) {
-            metrics.dropped(&alert.kind, class);
-            taken.dropped = taken.dropped.saturating_add(1);
+            foreign.push((alert.kind, class));
             continue;
         }
         kept.push(new_alert(proxy, reporter, class, grant_known, with_known(alert, known)));
     }
     taken.accepted = u64::try_from(kept.len()).unwrap_or(u64::MAX);
+    taken.dropped = u64::try_from(foreign.len()).unwrap_or(u64::MAX);
     if dropped > 0 {
-        metrics.lost(dropped);
         kept.push(dropped_alert(proxy, reporter, dropped));
     }
-    if kept.is_empty() {
+    let said = match kept.is_empty() {
+        true => KeptAlerts::default(),
+        false => {
+            let (randomness, budget) = (app.randomness(), config.max_alert_pages);
+            app.evidence().keep_alerts(now, randomness, &turn, budget, &kept, key).await?
+        }
+    };
+    if said.repeated {
+        tracing::debug!(proxy = proxy.name, node = reporter.node, "a report of alerts came again");
         return Ok(taken);
     }
-    let budget = config.max_alert_pages;
-    let said = app.evidence().keep_alerts(now, app.randomness(), &turn, budget, &kept).await?;
+    let metrics = app.metrics().alerts();
+    foreign.iter().for_each(|(kind, class)| metrics.dropped(kind, *class));
+    if dropped > 0 {
+        metrics.lost(dropped);
+    }
     metrics.summaries(&said.summaries);
     for (alert, outcome) in kept.iter().zip(&said.outcomes) {
         metrics.kept(&alert.kind, alert.class, *outcome);

@@ -55,7 +55,7 @@ mod submit;
 pub mod watched;
 
 pub use activate::{TokenTaken, take_token};
-pub use alerts::{AlertsTaken, NotTaken, report_alerts};
+pub use alerts::{AlertsTaken, NotTaken, Report as ReportOfAlerts, report_alerts};
 pub use approve::{Approval, Approved, approve};
 pub use cancel::cancel;
 pub use deny::deny;

@@ -11,6 +11,7 @@ use sqlx::types::Json;
 
 use super::alert::{NewAlert, counted_as};
 use super::alert_ledger::{Ledger, Outcome, hour, same_since};
+use super::alert_reports::{self, ReportKey};
 use super::{AlertTurn, Evidence, EvidenceError, alert_summaries};
 use crate::clock::Moment;
 use crate::random::Randomness;
@@ -23,6 +24,8 @@ const ID: &str = "alert";
 /// What became of a report.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct KeptAlerts {
+    /// Whether it was kept before: then nothing came of it now.
+    pub repeated: bool,
     /// What became of each alert, in their order.
     pub outcomes: Vec<Outcome>,
     /// The classes of which it was said how many came without a page.
@@ -31,7 +34,7 @@ pub struct KeptAlerts {
 
 impl Evidence {
     /// Keeps the alerts of one report by the credential whose turn it is: all, or none. `budget` is how many pages a class has
-    /// an hour.
+    /// an hour, and `report` is by what the report is known, where the proxy says it.
     ///
     /// # Errors
     /// [`EvidenceError`] if the database refuses them.
@@ -42,9 +45,16 @@ impl Evidence {
         turn: &AlertTurn,
         budget: usize,
         alerts: &[NewAlert],
+        report: Option<ReportKey<'_>>,
     ) -> Result<KeptAlerts, EvidenceError> {
         let proxy = turn.proxy.as_str();
         let mut transaction = self.write().await?;
+        if let Some(report) = report
+            && alert_reports::is_repeated(&mut transaction, now, proxy, report).await?
+        {
+            transaction.rollback().await?;
+            return Ok(KeptAlerts { repeated: true, ..KeptAlerts::default() });
+        }
         // First, because a page of it is one of the budget.
         let mut place = 0;
         let mut summaries = Vec::new();
@@ -70,7 +80,7 @@ impl Evidence {
         }
         transaction.commit().await?;
         self.alerts_came(place);
-        Ok(KeptAlerts { outcomes, summaries })
+        Ok(KeptAlerts { repeated: false, outcomes, summaries })
     }
 
     /// Says how many alerts came without a page, of each credential and class whose hour is over. Of which classes.

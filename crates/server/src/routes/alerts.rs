@@ -10,6 +10,7 @@ use axum::http::{HeaderName, header};
 use breakglass_api::alerts::{
     AlertReport, Alerts, AlertsQuery, AlertsReported, DROPPED, NewAlert, SUPPRESSED,
 };
+use breakglass_types::alerts::SENDER_DIGITS;
 use breakglass_types::hex;
 use breakglass_types::limits::{MAX_ALERT_PATH_BYTES, MAX_ALERT_TEXT_BYTES};
 use breakglass_types::names::PROCESS_DIGITS;
@@ -19,8 +20,8 @@ use crate::app::App;
 use crate::auth::identity::{AsAuditor, AsProxy};
 use crate::clock::{Moment, parse_rfc3339, written};
 use crate::config::Proxy;
-use crate::domain::{self, NotTaken};
-use crate::evidence::{AlertFilter, EvidenceError, Reporter, StoredAlert};
+use crate::domain::{self, NotTaken, ReportOfAlerts};
+use crate::evidence::{AlertFilter, EvidenceError, ReportKey, Reporter, StoredAlert};
 use crate::limits::MAX_ALERTS;
 use crate::problem::Problem;
 use crate::text;
@@ -87,7 +88,7 @@ impl From<Refusal> for Problem {
 }
 
 async fn take(app: &App, proxy: &Proxy, request: Request) -> Result<AlertsReported, Refusal> {
-    let JsonBody(AlertReport { node, process, dropped, alerts }) =
+    let JsonBody(AlertReport { node, process, report, dropped, alerts }) =
         JsonBody::from_request(request, app).await.map_err(Refusal::Problem)?;
     // An Envoy without a node id is known by its credential.
     let node = if node.is_empty() { proxy.name.clone() } else { node };
@@ -98,6 +99,12 @@ async fn take(app: &App, proxy: &Proxy, request: Request) -> Result<AlertsReport
     {
         errors.add("process", format!("expected {PROCESS_DIGITS} lower-case hexadecimal digits"));
     }
+    if let Some(report) = &report
+        && !hex::is_lower(&report.sender, SENDER_DIGITS)
+    {
+        let expected = format!("expected {SENDER_DIGITS} lower-case hexadecimal digits");
+        errors.add("report.sender", expected);
+    }
     if alerts.len() > MAX_ALERTS {
         errors.add("alerts", format!("expected at most {MAX_ALERTS} alerts, got {}", alerts.len()));
     }
@@ -106,7 +113,16 @@ async fn take(app: &App, proxy: &Proxy, request: Request) -> Result<AlertsReport
     }
     errors.finish().map_err(Refusal::Problem)?;
     let reporter = Reporter { proxy: &proxy.name, node: &node, process: process.as_deref() };
-    let taken = domain::report_alerts(app, app.now(), proxy, reporter, alerts, dropped).await;
+    let key = match &report {
+        None => None,
+        Some(report) => {
+            let said = serde_json::to_vec(&(dropped, &alerts));
+            let said = said.map_err(|error| Refusal::Problem(Problem::internal(&error)))?;
+            Some(ReportKey::new(&report.sender, report.number, &said))
+        }
+    };
+    let report = ReportOfAlerts { key, alerts, dropped };
+    let taken = domain::report_alerts(app, app.now(), proxy, reporter, report).await;
     let domain::AlertsTaken { accepted, dropped } = taken.map_err(Refusal::NotTaken)?;
     Ok(AlertsReported { accepted, dropped })
 }

@@ -10,6 +10,7 @@
 
 mod activation;
 mod alert_pages;
+mod alert_repeats;
 mod alerts;
 mod approve;
 mod approve_by_token;

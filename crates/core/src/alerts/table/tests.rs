@@ -83,14 +83,14 @@ fn an_alert_names_the_first_and_the_last_time_and_counts() {
 }
 
 #[test]
-fn a_report_that_failed_is_made_again_with_what_came_meanwhile() {
+fn what_is_refused_is_due_again_with_what_came_meanwhile() {
     let mut table = Table::default();
     table.happens(1, START);
     table.happens(2, START);
     let batch = table.take(64);
     table.happens(1, after(1));
     table.happens(3, after(1));
-    table.failed(batch);
+    table.refused(batch);
     table.check();
     assert_eq!(table.delivers(after(2)), [(1, 2), (2, 1), (3, 1)]);
 }
@@ -108,21 +108,15 @@ fn what_came_while_a_report_was_under_way_is_told_a_minute_after_it() {
 }
 
 #[test]
-fn an_alert_is_given_up_after_many_failures_and_counted() {
+fn what_is_given_up_is_counted_and_the_next_report_says_so() {
     let mut table = Table::default();
     table.happens(1, START);
     table.happens(1, START);
-    for _ in 1..MAX_ATTEMPTS {
-        let batch = table.take(64);
-        table.failed(batch);
-        assert!(table.has_due());
-    }
     let batch = table.take(64);
-    table.failed(batch);
+    table.given_up(&batch);
     table.check();
     assert!(table.is_told() && table.entries.is_empty());
     assert_eq!((table.untold(), table.take_counts().dropped), (2, 2));
-    // The next report that arrives says so.
     table.happens(2, after(9));
     table.delivers(after(9));
     assert_eq!(table.untold(), 0);
@@ -151,9 +145,9 @@ fn of_a_state_the_last_one_is_told() {
     let batch = table.take(64);
     let alert = batch[0].1.alert();
     assert_eq!((alert.over, alert.count, &*alert.first), (Some(true), 2, &*START.rfc3339()));
-    // One that failed, and another one meanwhile.
+    // One that is refused, and another one meanwhile.
     table.cause_state(key, after(25), state(false));
-    table.failed(batch);
+    table.refused(batch);
     table.check();
     let batch = table.take(64);
     let alert = batch[0].1.alert();
@@ -208,7 +202,7 @@ fn a_report_has_no_more_than_fits() {
     }
     let batch = table.take(3);
     assert_eq!(batch.len(), 3);
-    table.failed(batch);
+    table.refused(batch);
     let batch = table.take(64);
     let alerts: Vec<_> = batch.iter().map(|(_, pending)| pending.alert()).collect();
     let text = serde_json::to_string(&alerts).unwrap();

@@ -43,6 +43,8 @@ enum Event {
     Wait(u64),
     /// What comes of the report that is under way.
     Arrives,
+    /// It arrives, and its answer does not.
+    Lost,
     Fails(u8),
 }
 
@@ -53,6 +55,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (1..25_u8).prop_map(Event::Forged),
         6 => prop_oneof![0..300_u64, 0..90_000_u64].prop_map(Event::Wait),
         3 => Just(Event::Arrives),
+        2 => Just(Event::Lost),
         3 => (0..5_u8).prop_map(Event::Fails),
     ]
 }
@@ -66,6 +69,8 @@ struct Run {
     caused: BTreeMap<&'static str, u64>,
     under_way: Option<Call>,
     last_sent: Option<u64>,
+    /// The reports that the service has taken, by number.
+    taken: BTreeMap<u64, Value>,
     told: BTreeMap<String, u64>,
     dropped: u64,
     counters: BTreeMap<String, u64>,
@@ -114,11 +119,21 @@ impl Run {
             Event::Wait(millis) => self.stage.wait_millis(millis),
             Event::Arrives => {
                 if let Some(call) = self.under_way.take() {
-                    self.arrives(&call);
+                    self.takes(&call);
+                    self.stage.answer(&call, 200, &json!({"accepted": 1, "dropped": 0}));
+                }
+            }
+            Event::Lost => {
+                if let Some(call) = self.under_way.take() {
+                    self.takes(&call);
+                    let lost = Answer::TimedOut;
+                    assert!(self.stage.worker.answer(call.id, &lost, self.stage.now).is_empty());
                 }
             }
             Event::Fails(how) => {
                 if let Some(call) = self.under_way.take() {
+                    // What the service has, it does not refuse.
+                    let how = if self.has(&call) { how % 4 } else { how };
                     let answer = match how {
                         0 => Answer::Failed,
                         1 => Answer::NotSent,
@@ -135,9 +150,19 @@ impl Run {
         self.tick();
     }
 
-    fn arrives(&mut self, call: &Call) {
-        self.stage.answer(call, 200, &json!({"accepted": 1, "dropped": 0}));
+    fn has(&self, call: &Call) -> bool {
         let report: Value = serde_json::from_slice(&call.body).unwrap();
+        self.taken.contains_key(&report["report"]["number"].as_u64().unwrap())
+    }
+
+    /// The service takes a report: one that it has is the same as the first time, and counts for nothing.
+    fn takes(&mut self, call: &Call) {
+        let report: Value = serde_json::from_slice(&call.body).unwrap();
+        let number = report["report"]["number"].as_u64().unwrap();
+        if let Some(before) = self.taken.insert(number, report.clone()) {
+            assert_eq!(before, report);
+            return;
+        }
         self.dropped += report["dropped"].as_u64().unwrap();
         for alert in report["alerts"].as_array().unwrap() {
             let kind = alert["kind"].as_str().unwrap().to_owned();
@@ -179,6 +204,7 @@ proptest! {
             caused: BTreeMap::new(),
             under_way: None,
             last_sent: None,
+            taken: BTreeMap::new(),
             told: BTreeMap::new(),
             dropped: 0,
             counters: BTreeMap::new(),
