@@ -11,7 +11,7 @@ use super::outcome::{Judge, Outcome};
 use crate::config::Reach;
 
 /// How much of an answer is read, in bytes.
-const MAX_ANSWER: u64 = 4096;
+const MAX_ANSWER: u64 = 64 * 1024;
 
 /// What is posted.
 #[derive(Debug, Clone, PartialEq, Eq)]

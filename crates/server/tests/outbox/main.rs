@@ -12,4 +12,5 @@ mod deliveries_restored;
 mod killed;
 mod sink_config;
 mod sink_mail;
+mod sink_otlp;
 mod sinks;
