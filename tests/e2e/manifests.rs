@@ -160,9 +160,13 @@ fn what_the_api_server_would_drop_or_refuse_is_found() {
 
 /// What does not depend on the place where the filter runs.
 fn placeless(mut filter: Value) -> Value {
-    for pointer in
-        ["/issuers/0/jwks/remote", "/revocation/feed", "/revocation/introspection", "/audit/heads"]
-    {
+    for pointer in [
+        "/issuers/0/jwks/remote",
+        "/revocation/feed",
+        "/revocation/introspection",
+        "/audit/heads",
+        "/alerts",
+    ] {
         let source = filter.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}"));
         source["cluster"] = json!("any");
         source["authority"] = json!("any");
