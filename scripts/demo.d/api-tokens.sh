@@ -6,6 +6,7 @@ api_token alice bob carol proxy
 certificates
 # Its orders need a role, or a permit.
 envoy_configuration
+start_receiver
 
 cat >"$work/approvals.toml" <<TOML
 issuer = "https://approvals.internal"
@@ -45,6 +46,8 @@ audience = "payments-prod"
 requesters = ["oncall"]
 approvers = ["incident-commanders"]
 max_duration = "30m"
+
+$(sink)
 TOML
 start_parts
 
@@ -117,6 +120,15 @@ step 'Out of scope: the answer names what the grant covers, and the command that
 call POST /v1/orders "x-breakglass-token: $token"
 expect 403 '"reason":"out_of_scope"' '"scope":"orders:read"' "breakglass request --scope orders:read --scope orders:write"
 audited deny out_of_scope
+
+step 'The proxy reports it at once: carol sees whose word it is, and who is on call has heard of both, the request and the alert.'
+reported_out_of_scope() { as carol audit alerts --kind out_of_scope 2>/dev/null | grep -q 'out_of_scope  reported by gate-1 '; }
+wait_for 'the alert of the proxy' reported_out_of_scope
+printf '   carol$ breakglass audit alerts --kind out_of_scope\n'
+as carol audit alerts --kind out_of_scope | tee "$work/alerts" | sed 's/^/   /'
+grep -q ' of alice@example.com  in payments-prod  for INC-4711 .*POST .* /v1/orders ' "$work/alerts" || die 'the alert does not say what alice tried'
+heard breakglass.request.submitted alice@example.com
+heard breakglass.alert.out_of_scope alice@example.com
 
 step 'The ceiling: no grant reaches it.'
 call DELETE /v1/ledger/2026 "x-breakglass-token: $token"

@@ -71,6 +71,27 @@ audiences = ["payments-prod"]
 TOML
 }
 
+# sink: what has the service tell a receiver of webhooks, which start_receiver starts, of requests and alerts.
+sink() {
+  cat <<TOML
+[[sinks]]
+name = "oncall"
+type = "webhook"
+url = "http://127.0.0.1:$receiver/"
+secret_files = ["$work/webhook.secret"]
+types = ["breakglass.request.submitted", "breakglass.alert.*"]
+TOML
+}
+
+# start_receiver: a receiver of webhooks, which knows the secret of its sink.
+start_receiver() {
+  python3 -c 'import base64, secrets; print("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())' >"$work/webhook.secret"
+  chmod 600 "$work/webhook.secret"
+  : >"$work/heard"
+  python3 scripts/demo.d/receiver.py "$receiver" "$work/webhook.secret" "$work/heard" 2>"$work/receiver.log" &
+  pids+=($!)
+}
+
 # start_parts: the approval service by approvals.toml, the upstream, and Envoy.
 start_parts() {
   "$breakglass" serve --config "$work/approvals.toml" --ready-file "$work/ready" 2>"$work/service.log" &
@@ -131,4 +152,14 @@ audited() {
     sleep 0.05
   done
   die "no audit record that says $1 $2 came after $tries looks"
+}
+
+# heard TYPE SUBJECT: the receiver must hear of such an event about this person; prints it.
+heard() {
+  local tries
+  for tries in $(seq 100); do
+    if python3 scripts/demo.d/heard.py "$work/heard" "$1" "$2"; then return; fi
+    sleep 0.05
+  done
+  die "the receiver heard of no $1 after $tries looks"
 }
