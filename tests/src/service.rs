@@ -22,6 +22,7 @@ use crate::wait::until;
 mod metrics;
 mod ran;
 mod restore;
+mod sinks;
 mod tls;
 
 pub use ran::Ran;
@@ -362,6 +363,12 @@ impl Drop for Service {
 /// The digest of [`PROXY_TOKEN`] for a configuration.
 #[must_use]
 pub fn proxy_token_sha256() -> String {
+    token_sha256(PROXY_TOKEN)
+}
+
+/// The digest of an API token for a configuration.
+#[must_use]
+pub fn token_sha256(token: &str) -> String {
     let hex = |byte: &u8| format!("{byte:02x}");
-    digest(&SHA256, PROXY_TOKEN.as_bytes()).as_ref().iter().map(hex).collect()
+    digest(&SHA256, token.as_bytes()).as_ref().iter().map(hex).collect()
 }

@@ -36,7 +36,7 @@ impl Service {
         self.metrics().lines().filter(|line| line.starts_with(beginning)).map(value).sum()
     }
 
-    fn metrics(&self) -> String {
+    pub(super) fn metrics(&self) -> String {
         String::from_utf8_lossy(&self.get("/metrics").body).into_owned()
     }
 }
