@@ -20,7 +20,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 
 use crate::apply::{Flow, apply};
-use crate::host;
+use crate::host::{self, Metrics};
 use crate::http::Http;
 use crate::shared::Shared;
 
@@ -36,7 +36,7 @@ pub(crate) struct Root {
     /// `None` until a configuration was accepted.
     shared: Option<Rc<Shared>>,
     calls: HashMap<u32, CallId>,
-    counters: HashMap<String, u32>,
+    metrics: Metrics,
     /// Steps that wait for a callback of their own, in the order in which they were decided.
     steps: VecDeque<(StreamId, Step)>,
     /// Whether it is at its end, and has asked Envoy for the time to say so.
@@ -49,7 +49,7 @@ impl Root {
             id,
             shared: None,
             calls: HashMap::new(),
-            counters: HashMap::new(),
+            metrics: Metrics::default(),
             steps: VecDeque::new(),
             ends: false,
         }
@@ -83,24 +83,6 @@ impl Root {
         }
         if let Err(status) = host::enter(self.id) {
             error!("breakglass: the root context is gone: {status:?}");
-        }
-    }
-
-    fn count(&mut self, counters: Vec<(String, u64)>) {
-        for (name, count) in counters {
-            let id = match self.counters.get(&name) {
-                Some(id) => *id,
-                None => match host::define_counter(&name) {
-                    Ok(id) => *self.counters.entry(name).or_insert(id),
-                    Err(status) => {
-                        warn!("breakglass: the counter {name} cannot be defined: {status:?}");
-                        continue;
-                    }
-                },
-            };
-            if let Err(status) = host::add(id, count) {
-                warn!("breakglass: a counter cannot be kept: {status:?}");
-            }
         }
     }
 }
@@ -222,15 +204,16 @@ impl RootContext for Root {
         #[cfg(feature = "panics-on-purpose")]
         crate::panics::at_tick();
         let Some(shared) = self.shared.clone() else { return };
-        self.count(shared.failures.take());
+        self.metrics.count(shared.failures.take());
         let Some(now) = host::now() else { return };
-        let Ok((tick, withdrawn)) = shared.worker.try_borrow_mut().map(|mut worker| {
+        let Ok((mut tick, withdrawn)) = shared.worker.try_borrow_mut().map(|mut worker| {
             let outcome = (worker.tick(&host::SharedData, now), shared.supersede(&mut worker, now));
             Shared::say_steps(&mut worker);
             outcome
         }) else {
             return;
         };
+        self.metrics.take(&mut tick);
         let mut steps = tick.steps;
         steps.extend(withdrawn);
         for call in &tick.calls {
@@ -246,7 +229,6 @@ impl RootContext for Root {
                 }
             }
         }
-        self.count(tick.counters);
         for warning in tick.warnings {
             warn!("breakglass: {warning}");
         }

@@ -53,6 +53,7 @@ unsafe extern "C" {
         version: *mut u32,
     ) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
     fn proxy_replace_header_map_value(
         map: u32,
@@ -177,6 +178,11 @@ pub(super) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<(
 pub(super) fn increment_metric(id: u32, offset: i64) -> Result<(), HostError> {
     // SAFETY: no memory is shared.
     done(unsafe { proxy_increment_metric(id, offset) })
+}
+
+pub(super) fn record_metric(id: u32, value: u64) -> Result<(), HostError> {
+    // SAFETY: no memory is shared.
+    done(unsafe { proxy_record_metric(id, value) })
 }
 
 pub(super) fn remove_header(map: u32, key: &str) -> Result<(), HostError> {

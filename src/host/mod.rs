@@ -3,6 +3,7 @@
 
 mod ffi;
 mod map;
+mod metrics;
 mod properties;
 mod stream;
 
@@ -20,6 +21,7 @@ use breakglass_core::step::Refusal;
 use proxy_wasm::hostcalls;
 
 pub(crate) use ffi::HostError;
+pub(crate) use metrics::Metrics;
 pub(crate) use properties::CurrentRequest;
 use properties::{DECISION_STATE, RECORD_STATE, number, property};
 #[cfg(feature = "panics-on-purpose")]
@@ -35,7 +37,6 @@ const REQUEST_BODY: u32 = 0;
 const RESPONSE_BODY: u32 = 1;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const REQUEST_STREAM: u32 = 0;
-const COUNTER: u32 = 0;
 const DEBUG: u32 = 1;
 
 /// The wall clock. `None` if the host has none, and then nothing can be decided.
@@ -220,16 +221,6 @@ pub(crate) fn call_response(body_size: usize, max_body: usize) -> Option<(u16, V
 /// A header of the response to a call.
 pub(crate) fn call_response_header(name: &str) -> Option<Vec<u8>> {
     ffi::header(CALL_RESPONSE_HEADERS, name).ok()
-}
-
-/// Defines a counter.
-pub(crate) fn define_counter(name: &str) -> Result<u32, HostError> {
-    ffi::define_metric(COUNTER, name)
-}
-
-/// Adds to a counter.
-pub(crate) fn add(counter: u32, count: u64) -> Result<(), HostError> {
-    ffi::increment_metric(counter, i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// How the current request ended; only when it is logged.

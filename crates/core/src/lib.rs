@@ -29,6 +29,7 @@ mod decision;
 pub mod headers;
 mod knowledge;
 mod mark;
+mod measures;
 mod memory;
 pub mod policy;
 pub mod probe;
@@ -55,6 +56,7 @@ use breakglass_types::hex;
 
 pub use counters::CounterName;
 pub use mark::StreamState;
+pub use measures::{GaugeChange, MeasureName};
 pub use request::Attributes;
 
 #[cfg(test)]

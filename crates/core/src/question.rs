@@ -25,3 +25,18 @@ pub(crate) enum Question {
         jti: String,
     },
 }
+
+impl Question {
+    /// The word for it in counters.
+    pub(crate) const fn purpose(&self) -> &'static str {
+        match self {
+            Question::Keys(_) => "jwks",
+            Question::Feed => "feed",
+            Question::Head | Question::SharedHeads => "heads",
+            Question::Probes => "probe_report",
+            Question::Configuration => "configuration_report",
+            Question::Alerts => "alert_report",
+            Question::Standing { .. } => "introspection",
+        }
+    }
+}

@@ -60,8 +60,6 @@ pub(crate) struct Alerts {
     feed: Trouble,
     /// By the index of the issuer.
     keys: Vec<Trouble>,
-    /// Whether it was looked whether this VM takes the place of another one.
-    has_begun: bool,
     /// The time as it was last heard of, for what happens without a clock.
     now: Instant,
     ended_at: Option<Instant>,
@@ -89,7 +87,6 @@ impl Alerts {
             unknown_keys: Rate::default(),
             feed: Trouble::default(),
             keys: config.issuers.iter().map(|_| Trouble::default()).collect(),
-            has_begun: false,
             now,
             ended_at: None,
         }))
@@ -157,13 +154,9 @@ impl Alerts {
         self.table.cause(key, (1, now), now, |at| configured_twice(at, why, listener().as_deref()));
     }
 
-    /// Time passes for the first time: looks when a chain of records of the same configuration began in the same Envoy
-    /// process, if that was long before.
-    pub(crate) fn begins(&mut self, began_before: impl FnOnce() -> Option<Instant>, now: Instant) {
-        if std::mem::replace(&mut self.has_begun, true) {
-            return;
-        }
-        let Some(before) = began_before() else { return };
+    /// This VM's chain of records begins long after `before`, when one of the same configuration began in the same Envoy
+    /// process.
+    pub(crate) fn restarted(&mut self, before: Instant, now: Instant) {
         let key = Key { kind: AlertKind::ChainRestarted, about: 0 };
         self.table.cause(key, (1, now), now, |at| chain_restarted(at, before));
     }
@@ -288,6 +281,11 @@ impl Alerts {
         let is_empty =
             !self.delivery.is_under_way() && !self.delivery.repeats() && self.table.is_told();
         is_empty || !self.ended_at.is_some_and(in_time)
+    }
+
+    /// Bytes of the alerts that wait, those under way included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.table.bytes()
     }
 
     /// Hands over what was counted, and begins anew.

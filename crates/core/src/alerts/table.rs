@@ -301,6 +301,11 @@ impl Table {
         self.untold
     }
 
+    /// Bytes of the alerts that wait, those under way included.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn take_counts(&mut self) -> AlertCounts {
         std::mem::take(&mut self.counts)
     }

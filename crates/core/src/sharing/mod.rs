@@ -7,6 +7,7 @@
 //! - `feed`: one VM polls the feed of revocations for all.
 //! - `process`: the id of the Envoy process.
 //! - `heads`: one VM reports the heads of all idle chains.
+//! - `load`: what all VMs hold together, for gauges. That is not authenticated: no decision depends on it.
 //! - `begun`: whether a VM takes the place of one that crashed.
 //! - `warned`: one VM warns of a configuration; `told`: one VM reports it. That is not authenticated: no decision
 //!   depends on it.
@@ -15,6 +16,7 @@ mod begun;
 mod feed;
 mod head_board;
 mod heads;
+mod load;
 mod process;
 mod quiet;
 mod told;
@@ -25,6 +27,7 @@ use hmac_sha256::HMAC;
 pub(crate) use begun::{began_before, ends};
 pub(crate) use feed::Sharing;
 pub(crate) use heads::{Idle, SharedHeads};
+pub(crate) use load::{Load, SharedLoad};
 pub(crate) use process::{Process, ProcessId};
 pub(crate) use told::may_tell;
 pub use warned::is_first_to_warn;

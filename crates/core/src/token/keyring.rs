@@ -35,6 +35,8 @@ struct IssuerKeys {
 struct Source {
     remote: RemoteJwks,
     keys: Option<KeySet>,
+    /// When they were fetched.
+    fetched_at: Option<Instant>,
     next_fetch: Option<Instant>,
     last_fetch: Option<Instant>,
     under_way: bool,
@@ -73,6 +75,7 @@ impl KeyRing {
                 remote: issuer.jwks.remote.clone().map(|remote| Source {
                     remote,
                     keys: None,
+                    fetched_at: None,
                     next_fetch: None,
                     last_fetch: None,
                     under_way: false,
@@ -131,6 +134,13 @@ impl KeyRing {
         waiting.map(|source| source.next_fetch.unwrap_or(Instant::from_millis(0))).min()
     }
 
+    /// When the oldest of the published key sets was fetched: the epoch where one never was. `None` if no issuer has a
+    /// source.
+    pub(crate) fn oldest_fetch(&self) -> Option<Instant> {
+        let sources = self.issuers.iter().filter_map(|issuer| issuer.remote.as_ref());
+        sources.map(|source| source.fetched_at.unwrap_or(Instant::from_millis(0))).min()
+    }
+
     /// A fetch begins at `at`, unless one is under way.
     pub fn fetch_begins(&mut self, issuer: usize, at: Instant) {
         if let Some(source) = self.source_mut(issuer).filter(|source| !source.under_way) {
@@ -144,6 +154,7 @@ impl KeyRing {
         let Some(source) = self.source_mut(issuer) else { return false };
         let changed = source.keys.as_ref().is_none_or(|before| !before.is_same(&keys));
         source.keys = Some(keys);
+        source.fetched_at = Some(now);
         source.under_way = false;
         source.retry = FIRST_RETRY;
         source.next_fetch = Some(now.after(source.remote.refresh));

@@ -25,9 +25,11 @@ impl Worker {
         self.twice.say(found, state);
         match ruling {
             Ruling::StepAside => return Step::Pass(Pass::default()),
-            Ruling::Pass => self.recorder.count_decision(Decision::Pass, Reason::NoToken),
+            Ruling::Pass => self.recorder.count_decision(Decision::Pass, Reason::NoToken, None),
             Ruling::ShadowDeny(denial) => {
-                self.recorder.count_decision(Decision::ShadowDeny, Reason::Refused(denial.reason));
+                let Denial { reason, scope, .. } = &denial;
+                let reason = Reason::Refused(*reason);
+                self.recorder.count_decision(Decision::ShadowDeny, reason, scope.as_deref());
             }
             Ruling::Deny(denial) => return self.refuse_beside(&denial, &facts),
             // None of these is for a request that an earlier instance has decided about.
@@ -44,7 +46,8 @@ impl Worker {
 
     /// Refuses a request whose record stays as the earlier instance has written it.
     fn refuse_beside(&mut self, denial: &Denial, facts: &Facts) -> Step {
-        self.recorder.count_decision(Decision::Deny, Reason::Refused(denial.reason));
+        let reason = Reason::Refused(denial.reason);
+        self.recorder.count_decision(Decision::Deny, reason, denial.scope.as_deref());
         Step::RefuseUnrecorded(refuse(denial, facts, &self.config))
     }
 }

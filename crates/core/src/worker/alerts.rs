@@ -7,7 +7,7 @@ use crate::decision::{Denial, Token};
 use crate::instant::Instant;
 use crate::mark::StreamState;
 use crate::request::Facts;
-use crate::sharing::{Board, ProcessId, began_before, ends};
+use crate::sharing::{Board, ProcessId};
 use crate::sources::Source;
 
 use super::Worker;
@@ -48,7 +48,6 @@ impl Worker {
     /// Looks for what no decision causes, and queues the report that is to be made.
     pub(super) fn report_alerts(&mut self, board: &dyn Board, now: Instant) {
         let Some(alerts) = &mut self.alerts else { return };
-        alerts.begins(|| began_before(board, self.identity.digest, now), now);
         let tells = self.learner.leads();
         let revocation = &self.config.revocation;
         if revocation.feed.is_some() {
@@ -83,10 +82,8 @@ impl Worker {
     }
 
     /// No decision follows. Whether all is told.
-    pub(super) fn end_alerts(&mut self, board: &dyn Board, now: Instant) -> bool {
-        let Some(alerts) = &mut self.alerts else { return true };
-        ends(board, self.identity.digest);
-        alerts.end(now)
+    pub(super) fn end_alerts(&mut self, now: Instant) -> bool {
+        self.alerts.as_mut().is_none_or(|alerts| alerts.end(now))
     }
 
     /// Whether this worker is at its end.

@@ -31,6 +31,10 @@ impl Worker {
         let Some(Ended { question, waiting, asked_at }) = self.calls.end(call) else {
             return Vec::new();
         };
+        // What Envoy did not take has taken no time.
+        if !matches!(answer, Answer::NotSent) {
+            self.recorder.measures().took(question.purpose(), now.since(asked_at));
+        }
         let mut steps = Vec::new();
         let learn: Box<dyn Fn(&mut Answers)> = match question {
             Question::Keys(issuer) => {
@@ -105,6 +109,7 @@ impl Worker {
     fn learn_keys(&mut self, issuer: usize, answer: &Answer<'_>, now: Instant) -> bool {
         let learnt = self.learner.learn_keys(issuer, answer, now);
         self.recorder.count_call("jwks", if learnt.is_ok() { "ok" } else { "failed" });
+        self.measure_keys();
         let why = learnt.as_ref().map(|_| ()).map_err(String::as_str);
         self.note(Source::Keys(issuer), answer, why, now);
         let fetched = learnt.is_ok();
@@ -122,6 +127,9 @@ impl Worker {
         let learnt = self.learner.learn_news(answer, &mut self.calls, now);
         self.note(Source::Feed, answer, learnt.map(|_| ()).ok_or(NO_NEWS), now);
         self.recorder.count_call("feed", if learnt.is_some() { "ok" } else { "failed" });
+        if learnt.is_some() {
+            self.measure_feed();
+        }
         if learnt == Some(true) { self.cut_revoked(now) } else { Vec::new() }
     }
 

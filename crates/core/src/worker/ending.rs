@@ -92,7 +92,7 @@ impl Worker {
             Token::Verified(token) => Some(Rc::clone(token)),
             Token::Nothing | Token::Refused(_) => None,
         };
-        self.recorder.count_decision(Decision::Deny, Reason::ClientGone);
+        self.recorder.count_decision(Decision::Deny, Reason::ClientGone, None);
         let ruled = Ruled {
             arrived: waiting.arrived,
             decision: Decision::Deny,

@@ -18,7 +18,8 @@ impl Worker {
         if !self.streams.is_empty() {
             return true;
         }
-        let is_told = self.end_alerts(board, now);
+        self.end_measures(board, now);
+        let is_told = self.end_alerts(now);
         self.recorder.end(board, now) && is_told
     }
 
@@ -42,6 +43,8 @@ impl Worker {
         let Lines { warnings: mut failing, notices } = self.sources.lines(&self.config, board, now);
         let mut warnings: Vec<_> = self.recorder.warning(now).into_iter().collect();
         warnings.append(&mut failing);
-        Tick { calls, steps, counters: self.recorder.take_counters(), warnings, notices }
+        let counters = self.recorder.take_counters();
+        let (gauges, durations) = self.recorder.measures().take();
+        Tick { calls, steps, counters, gauges, durations, warnings, notices }
     }
 }

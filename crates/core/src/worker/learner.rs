@@ -105,6 +105,11 @@ impl Learner {
         self.revocations.age(now)
     }
 
+    /// As of when what the feed has said is known; `None` if it has said nothing.
+    pub(super) fn feed_as_of(&self) -> Option<Instant> {
+        self.revocations.position().map(|(.., as_of)| as_of)
+    }
+
     /// Whether this VM asks for the others too, or each asks for itself.
     pub(super) fn leads(&self) -> bool {
         self.leads

@@ -16,6 +16,8 @@ mod ending;
 mod issuer_mistakes;
 mod last_ticks;
 mod learner;
+mod measure;
+mod measuring;
 mod probe;
 mod probes;
 mod recorder;
@@ -55,6 +57,7 @@ use crate::untouched::NothingOfOurs;
 use configuration_report::ConfigurationReport;
 use denial_log::DenialLog;
 use learner::Learner;
+use measuring::Measuring;
 use probes::Probes;
 use recorder::Recorder;
 use streams::{Past, Running, Stream, Streams, Waiting};
@@ -95,6 +98,7 @@ pub struct Worker {
     denial_log: DenialLog,
     /// `None` where the configuration names no place for them.
     alerts: Option<Box<Alerts>>,
+    measuring: Measuring,
     traces: Traces,
 }
 
@@ -118,6 +122,7 @@ impl Worker {
             sources: Sources::new(identity.digest),
             denial_log: DenialLog::default(),
             alerts: Alerts::new(&config, identity.id, now),
+            measuring: Measuring::new(&config, identity.id),
             traces: Traces::default(),
             config,
             identity,
@@ -184,7 +189,7 @@ impl Worker {
             return self.after_earlier(earlier, evaluation.ruling, facts, hidden, attributes);
         }
         if matches!(evaluation.ruling, Ruling::Pass) {
-            self.recorder.count_decision(Decision::Pass, Reason::NoToken);
+            self.recorder.count_decision(Decision::Pass, Reason::NoToken, None);
             let nothing_of_ours = NothingOfOurs::of(&config, &token, &facts);
             return Step::Pass(Pass { remove: facts.remove, nothing_of_ours, ..Pass::default() });
         }

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use crate::alerts::AlertCounts;
 use crate::audit::{
-    Chain, ChainKey, Decided, Decision, End, Link, Pages, Phase, Record, ReportLimit,
+    Chain, ChainKey, Decided, Decision, End, Link, Pages, Phase, Record, ReportLimit, Ruled,
 };
 use crate::caller::Identity;
 use crate::calls::StreamId;
 use crate::config::{Config, ConfigDigest};
 use crate::counters::{CounterName, Counters};
 use crate::instant::Instant;
+use crate::measures::Measures;
 use crate::reason::Reason;
 use crate::sharing::{Board, SharedHeads};
 
@@ -31,6 +32,7 @@ pub(super) struct Recorder {
     reports: bool,
     chain: Chain,
     counters: Counters,
+    measures: Measures,
     /// The head that is on its way to the approval service.
     pages: Option<Pages>,
     report_limit: ReportLimit,
@@ -59,7 +61,8 @@ impl Recorder {
             reports: config.audit.heads.is_some(),
             chain: Chain::new(chain_id(config, identity.id), now)
                 .under(identity.digest.map(ConfigDigest::text)),
-            counters: Counters::default(),
+            counters: Counters::new(&config.scopes),
+            measures: Measures::default(),
             pages: None,
             report_limit: ReportLimit::new(),
             was_too_large: false,
@@ -70,7 +73,8 @@ impl Recorder {
 
     /// Counts what was decided about a request. Its first record, which is no link of the chain.
     pub(super) fn decided(&mut self, stream: StreamId, decided: &Decided) -> Record {
-        self.count_decision(decided.ruled.decision, decided.ruled.reason);
+        let Ruled { decision, reason, scope, .. } = &decided.ruled;
+        self.count_decision(*decision, *reason, scope.as_deref());
         self.record(stream, decided, &Phase::Decision)
     }
 
@@ -101,8 +105,18 @@ impl Recorder {
     }
 
     /// Counts what was decided about a request, or about one that was decided before.
-    pub(super) fn count_decision(&mut self, decision: Decision, reason: Reason) {
-        self.counters.decision(decision, reason);
+    pub(super) fn count_decision(
+        &mut self,
+        decision: Decision,
+        reason: Reason,
+        scope: Option<&str>,
+    ) {
+        self.counters.decision(decision, reason, scope);
+    }
+
+    /// What is measured, as opposed to counted.
+    pub(super) fn measures(&mut self) -> &mut Measures {
+        &mut self.measures
     }
 
     /// Counts what came of a call.

@@ -102,7 +102,9 @@ impl Worker {
     /// Counts and keeps for its records that a request which was permitted was not what was permitted.
     fn restate(&mut self, stream: StreamId, decision: Decision, reason: DenyReason) {
         let (config, reason) = (&self.config, Reason::Refused(reason));
-        self.recorder.count_decision(decision, reason);
+        let running = self.streams.running(stream);
+        let scope = running.and_then(|running| running.decided.ruled.scope.as_deref());
+        self.recorder.count_decision(decision, reason, scope);
         self.streams.restate(stream, |decided| {
             Decided::new(Ruled { decision, reason, ..decided.ruled }, config)
         });

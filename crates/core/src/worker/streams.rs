@@ -88,6 +88,11 @@ impl Streams {
         self.kept.is_empty()
     }
 
+    /// How many are to be ended at a time that is known, unless they are over before.
+    pub(super) fn with_deadline(&self) -> usize {
+        self.deadlines.len()
+    }
+
     pub(super) fn contains(&self, stream: StreamId) -> bool {
         self.kept.contains_key(&stream)
     }

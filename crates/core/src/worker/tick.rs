@@ -6,6 +6,7 @@ use crate::caller::Caller;
 use crate::calls::{Answer, Call, StreamId};
 use crate::counters::CounterName;
 use crate::instant::Instant;
+use crate::measures::{GaugeChange, MeasureName};
 use crate::sharing::Board;
 use crate::sources::Lines;
 use crate::step::Step;
@@ -22,6 +23,10 @@ pub struct Tick {
     pub steps: Vec<(StreamId, Step)>,
     /// What happened since the last tick.
     pub counters: Vec<(CounterName, u64)>,
+    /// Gauges that are other ones now.
+    pub gauges: Vec<(MeasureName, GaugeChange)>,
+    /// How long calls took that ended since the last tick, in milliseconds: values for histograms.
+    pub durations: Vec<(MeasureName, u64)>,
     /// What is to be logged: something is wrong.
     pub warnings: Vec<String>,
     /// What is to be logged: something is right again.
@@ -42,6 +47,7 @@ impl Worker {
         self.recorder.report(board, &mut self.process, &mut self.calls, now);
         self.report_probes(now);
         self.report_configuration(board, now);
+        self.begin(board, now);
         self.report_alerts(board, now);
         let process = if self.calls.has_queued(now) { self.process_id(board) } else { None };
         let caller = Caller::new(&self.identity, process, &self.config, self.learner.keys());
@@ -53,6 +59,7 @@ impl Worker {
         steps.extend(self.cut_due(now));
         steps.extend(self.note_starts(now));
         self.recorder.forget(now);
+        self.measure(board, now);
         let mut warnings: Vec<_> = self.recorder.warning(now).into_iter().collect();
         warnings.append(&mut self.twice.warnings());
         warnings.append(&mut self.denial_log.warnings());
@@ -61,7 +68,9 @@ impl Worker {
             self.sources.lines(&self.config, board, now);
         warnings.append(&mut failing);
         notices.extend(self.denial_log.notice());
-        Tick { calls, steps, counters: self.recorder.take_counters(), warnings, notices }
+        let counters = self.recorder.take_counters();
+        let (gauges, durations) = self.recorder.measures().take();
+        Tick { calls, steps, counters, gauges, durations, warnings, notices }
     }
 
     /// How soon time should pass next.
@@ -84,9 +93,15 @@ impl Worker {
         self.due().map_or(rest, |due| due.since(now).clamp(TICK, rest))
     }
 
-    /// When it has to do something that nothing but time brings about: to report its head or alerts, or to ask for keys.
+    /// When it has to do something that nothing but time brings about: to report its head or alerts, to ask for keys, or
+    /// to say what it holds.
     fn due(&self) -> Option<Instant> {
-        let due = [self.recorder.next_report(), self.learner.next_fetch(), self.next_alerts()];
+        let due = [
+            self.recorder.next_report(),
+            self.learner.next_fetch(),
+            self.next_alerts(),
+            self.next_measure(),
+        ];
         due.into_iter().flatten().min()
     }
 

@@ -22,6 +22,7 @@ mod laws;
 mod logs;
 mod long_records;
 mod max_stream;
+mod measures;
 mod new_configurations;
 mod paths;
 mod plugin_names;

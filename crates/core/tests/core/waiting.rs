@@ -410,6 +410,7 @@ fn what_happened_is_counted() {
             ("breakglass.decision.allow.reason.permit".into(), 1),
             ("breakglass.decision.deny.reason.token_malformed".into(), 1),
             ("breakglass.decision.pass.reason.no_token".into(), 2),
+            ("breakglass.scope_decision.allow.scope.orders%3Aread".into(), 1),
             ("breakglass.introspection.result.ok".into(), 1),
         ]
     );
