@@ -21,6 +21,7 @@ use crate::probes::Probes;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::reload::Reloads;
+use crate::request_metrics::RevokedBy;
 use crate::signin::{Providers, SignIns};
 use crate::store::Store;
 use crate::timekeeper::{Doubt, Timekeeper, TrustedMoment};
@@ -380,8 +381,9 @@ impl App {
 
     /// Tells those who wait of `count` revocations. When it is done, the feed lists them: who has
     /// an answer about a revocation finds it there.
-    pub(crate) async fn revoked(&self, count: usize) {
+    pub(crate) async fn revoked(&self, how: RevokedBy, count: usize) {
         self.changed_many(Action::Revoke, count);
+        self.0.metrics.requests().revoked(how, count);
         // A failure is in the log, and no reason to call the revocation one.
         let _ = self.0.feed.look(&self.0.store, self.floor()).await;
     }

@@ -1,12 +1,19 @@
 //! What is counted of deliveries, by sink: the sinks are those of the configuration.
 
+use std::time::Duration;
+
 use breakglass_api::deliveries::Circuit;
-use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
+
+/// The bounds of lags, in seconds: an alert that takes a second is late, and a sink may be down for a day.
+const LAGS: [f64; 13] =
+    [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86_400.0];
 
 /// The counters.
 #[derive(Debug)]
 pub(crate) struct DeliveryMetrics {
     attempts: IntCounterVec,
+    lag: HistogramVec,
     waiting: IntGaugeVec,
     dead: IntGaugeVec,
     oldest: IntGaugeVec,
@@ -24,6 +31,15 @@ impl DeliveryMetrics {
             &["sink", "outcome"],
         )?;
         registry.register(Box::new(attempts.clone()))?;
+        let lag = HistogramVec::new(
+            HistogramOpts::new(
+                "breakglass_delivery_lag_seconds",
+                "From the time of an event to the receiver's receipt, by sink.",
+            )
+            .buckets(LAGS.to_vec()),
+            &["sink"],
+        )?;
+        registry.register(Box::new(lag.clone()))?;
         let gauge = |name: &str, help: &str| {
             let gauge = IntGaugeVec::new(Opts::new(name, help), &["sink"])?;
             registry.register(Box::new(gauge.clone()))?;
@@ -31,6 +47,7 @@ impl DeliveryMetrics {
         };
         Ok(DeliveryMetrics {
             attempts,
+            lag,
             waiting: gauge("breakglass_deliveries_waiting", "Deliveries that wait, by sink.")?,
             dead: gauge(
                 "breakglass_deliveries_dead",
@@ -49,6 +66,12 @@ impl DeliveryMetrics {
 
     pub(crate) fn attempted(&self, sink: &str, outcome: &str) {
         self.attempts.with_label_values(&[sink, outcome]).inc();
+    }
+
+    /// A receiver has taken an event that happened so many milliseconds ago.
+    pub(crate) fn delivered(&self, sink: &str, lag_ms: i64) {
+        let lag = Duration::from_millis(u64::try_from(lag_ms).unwrap_or(0));
+        self.lag.with_label_values(&[sink]).observe(lag.as_secs_f64());
     }
 
     pub(crate) fn waiting(&self, sink: &str, waiting: i64, dead: i64, oldest_s: i64) {

@@ -48,6 +48,7 @@ pub mod provider_groups;
 pub mod random;
 pub mod readiness;
 pub mod reload;
+mod request_metrics;
 pub mod routes;
 pub mod server;
 mod service_metrics;

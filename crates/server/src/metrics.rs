@@ -8,6 +8,7 @@ use prometheus::{
 use crate::alert_metrics::AlertMetrics;
 use crate::delivery_metrics::DeliveryMetrics;
 use crate::evidence::{Reported, Taken};
+use crate::request_metrics::RequestMetrics;
 use crate::service_metrics::ServiceMetrics;
 
 /// The service's counters.
@@ -31,6 +32,7 @@ pub struct Metrics {
     service: ServiceMetrics,
     alerts: AlertMetrics,
     deliveries: DeliveryMetrics,
+    of_requests: RequestMetrics,
 }
 
 /// What an introspection found.
@@ -198,6 +200,7 @@ impl Metrics {
         let service = ServiceMetrics::register(&registry)?;
         let alerts = AlertMetrics::register(&registry)?;
         let deliveries = DeliveryMetrics::register(&registry)?;
+        let of_requests = RequestMetrics::register(&registry)?;
         Ok(Metrics {
             registry,
             requests,
@@ -217,6 +220,7 @@ impl Metrics {
             service,
             alerts,
             deliveries,
+            of_requests,
         })
     }
 
@@ -306,6 +310,11 @@ impl Metrics {
     /// What is counted of deliveries.
     pub(crate) fn deliveries(&self) -> &DeliveryMetrics {
         &self.deliveries
+    }
+
+    /// What is counted of requests and grants.
+    pub(crate) fn requests(&self) -> &RequestMetrics {
+        &self.of_requests
     }
 
     /// So many wait for a decision.

@@ -10,6 +10,7 @@ use breakglass_types::claims::Claims;
 use serde_json::json;
 
 use super::judged::{JudgedActor, note};
+use super::waited::waited;
 use super::{OnlyRequester, Refused, TrustedMoment, find, locked};
 use crate::access::{Access, JudgedSignIn};
 use crate::app::App;
@@ -18,6 +19,7 @@ use crate::clock::Moment;
 use crate::config::{Person, SignInFor};
 use crate::granted::Granted;
 use crate::issuer::Minted;
+use crate::request_metrics::Waited;
 use crate::store::Request;
 
 /// A token, and what it is of.
@@ -74,6 +76,9 @@ pub async fn take_token(
     note(&mut detail, old_groups.as_slice());
     let request = issued.commit(now, &who.person().name, words, detail).await?;
     app.changed(Action::IssueToken, id);
+    if event == EventType::Activated {
+        waited(app, now, &request, Waited::Activation);
+    }
     tracing::info!(request = id, grant = claims.jti, kid = minted.kid, "token issued");
     Ok(TokenTaken { minted, claims, request, old_groups })
 }

@@ -12,12 +12,14 @@ use serde_json::json;
 
 use super::judged::{JudgedParties, note};
 use super::narrowing::Narrowing;
+use super::waited::{answered, waited};
 use super::{NoLonger, Refused, TrustedMoment, locked};
 use crate::access::{self, Access, JudgedSignIn};
 use crate::app::App;
 use crate::auth::identity::has_submitted;
 use crate::clock::Moment;
 use crate::config::{Config, SignInFor};
+use crate::request_metrics::Waited;
 use crate::store::{NewApproval, NewGrant, Request};
 
 /// A yes.
@@ -86,8 +88,11 @@ pub async fn approve(
     }
     note(&mut detail, &parties.old_groups());
     let words = (Action::Approve, EventType::Approved);
+    let before = request.remarks;
     let request = approved.commit(now, &who.name, words, detail).await?;
     app.changed(Action::Approve, id);
+    waited(app, now, &request, Waited::Approval);
+    answered(app, now, &request, &who.name, before).await;
     tracing::info!(request = id, grant = jti, approver = who.name, digest, "approved");
     Ok(Approved { request, configuration })
 }

@@ -5,6 +5,7 @@ use breakglass_api::evidence::Action;
 use breakglass_api::request::State;
 use serde_json::json;
 
+use super::waited::answered;
 use super::{Refused, held, locked};
 use crate::access::Access;
 use crate::app::App;
@@ -33,8 +34,10 @@ pub async fn deny(
     let (change, request) = locked::request(app, now, id, check).await?;
     let denied = change.deny(now, &request, &who.name, reason).await?;
     let (words, detail) = ((Action::Deny, EventType::Denied), json!({ "reason": reason }));
+    let before = request.remarks;
     let request = denied.commit(now, &who.name, words, detail).await?;
     app.changed(Action::Deny, id);
+    answered(app, now, &request, &who.name, before).await;
     tracing::info!(request = id, approver = who.name, "denied");
     Ok(request)
 }

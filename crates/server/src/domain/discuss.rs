@@ -6,6 +6,7 @@ use breakglass_api::evidence::Action;
 use breakglass_api::request::State;
 use serde_json::json;
 
+use super::waited::answered;
 use super::{OnlyRequester, Refused, held, locked};
 use crate::access::Access;
 use crate::app::App;
@@ -83,8 +84,12 @@ async fn say(
         text: text.to_owned(),
     };
     let said = change.say(now, request, &remark).await?;
+    let before = request.remarks;
     let request = said.commit(now, &who.name, words, json!({ "text": text })).await?;
     app.changed(words.0, &request.id);
+    if words.0 == Action::Question {
+        answered(app, now, &request, &who.name, before).await;
+    }
     tracing::info!(request = request.id, author = who.name, "{}", words.0.word());
     Ok(request)
 }

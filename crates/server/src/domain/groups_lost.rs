@@ -24,6 +24,7 @@ use crate::limits::{
     MASS_LOSS_AT_LEAST, MASS_LOSS_PEOPLE, MASS_LOSS_PERCENT, MASS_LOSS_WITHIN_S, MAX_HELD_ENDS,
 };
 use crate::provider_groups::{GroupNames, GroupsAtProvider};
+use crate::request_metrics::RevokedBy;
 use crate::store::{
     Account, Change, Happened, Request, Revocations, SERVICE, STEP, ServiceAct, StoreError, Target,
 };
@@ -158,7 +159,7 @@ pub(super) async fn committed(app: &App, account: &str, result: &GroupsLost) {
             revoked,
             "a person lost a group at the identity provider: the grants that need it ended (holder_left)"
         );
-        app.revoked(revoked).await;
+        app.revoked(RevokedBy::HolderLeft, revoked).await;
     }
     for (_, detail) in result.acts.iter().filter(|(action, _)| *action == ServiceAction::MassLoss) {
         tracing::warn!(

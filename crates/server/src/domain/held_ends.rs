@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Person;
 use crate::limits::MAX_HELD_ENDS;
+use crate::request_metrics::RevokedBy;
 use crate::store::{Happened, HeldEnd, ServiceAct};
 
 /// How many people one change is about: no other change waits for longer than that takes.
@@ -85,7 +86,7 @@ pub async fn confirm(
         done.people = done.people.saturating_add(confirmed.len());
         done.revoked = done.revoked.saturating_add(revoked);
         if revoked > 0 {
-            app.revoked(revoked).await;
+            app.revoked(RevokedBy::HolderLeft, revoked).await;
         }
     }
     groups_lost::look(app).await;

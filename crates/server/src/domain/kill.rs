@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Person;
 use crate::limits::{CLOCK_SKEW_S, MAX_LISTED_GRANTS};
+use crate::request_metrics::RevokedBy;
 use crate::store::{Happened, LiveGrant, Revocations, RevokedStep, STEP, StoreError, Target};
 
 /// How often it looks again for what was approved meanwhile.
@@ -86,6 +87,7 @@ pub(super) async fn step(
     actor: &str,
     reason: &str,
     target: Target<'_>,
+    how: RevokedBy,
 ) -> Result<RevokedStep, StoreError> {
     let mut change = app.store().change().await?;
     let step = change.revoke(now, chosen, actor, reason).await?;
@@ -96,7 +98,7 @@ pub(super) async fn step(
     let detail = json!({ "reason": reason, "match": target.describe() });
     let revocations = Revocations { actor, after: step.after, last: step.epoch, detail };
     change.record(now, &[Happened::Revocations(revocations)]).await?.commit().await?;
-    app.revoked(step.revoked.len()).await;
+    app.revoked(how, step.revoked.len()).await;
     Ok(step)
 }
 
@@ -134,7 +136,8 @@ impl Kill<'_> {
             // An empty step reads the epoch.
             let steps = chosen.chunks(STEP).chain(chosen.is_empty().then_some(&[][..]));
             for chosen in steps {
-                let step = step(app, app.now(), chosen, &who.name, reason, target).await?;
+                let how = RevokedBy::KillSwitch;
+                let step = step(app, app.now(), chosen, &who.name, reason, target, how).await?;
                 done.epoch = step.epoch;
                 done.spans(&matching, &step.revoked);
                 let ended = step.revoked.iter().filter(|jti| over.contains(jti.as_str())).count();

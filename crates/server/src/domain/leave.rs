@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::limits::MAX_LISTED_GRANTS;
+use crate::request_metrics::RevokedBy;
 use crate::store::{Happened, OfRequest, SERVICE, STEP, StoreError, Target};
 
 /// The reason of each revocation and each row of the trail.
@@ -108,7 +109,8 @@ async fn end(app: &App, now: Moment, ended: &mut Ended) -> Result<(), StoreError
         for (holder, grants) in &grants {
             for chosen in grants.chunks(STEP) {
                 let target = Target::Subject(holder);
-                let step = kill::step(app, now, chosen, SERVICE, REASON, target).await?;
+                let how = RevokedBy::HolderLeft;
+                let step = kill::step(app, now, chosen, SERVICE, REASON, target, how).await?;
                 ended.revoked = ended.revoked.saturating_add(step.revoked.len());
             }
         }

@@ -52,6 +52,7 @@ mod revoke;
 mod said_groups;
 pub mod sessions;
 mod submit;
+mod waited;
 pub mod watched;
 
 pub use activate::{TokenTaken, take_token};

@@ -8,6 +8,7 @@ use crate::access::Access;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Person;
+use crate::request_metrics::RevokedBy;
 use crate::store::{Happened, Request, Revocations, Revoked, RevokedStep};
 
 /// How a grant was ended.
@@ -72,13 +73,15 @@ async fn end(
     let step = change.revoke(now, &[jti.to_owned()], &who.name, reason).await?;
     let revoked = change.revocation(jti).await?.ok_or(Refused::GrantUnknown)?;
     let mut detail = json!({ "reason": reason });
-    if let (Some(detail), true) = (detail.as_object_mut(), request.requester == who.name) {
+    let is_holder = request.requester == who.name;
+    if let (Some(detail), true) = (detail.as_object_mut(), is_holder) {
         detail.insert("given_back".to_owned(), json!(true));
     }
     let RevokedStep { after, epoch: last, .. } = step;
     let revocations = Revocations { actor: &who.name, after, last, detail };
     change.record(now, &[Happened::Revocations(revocations)]).await?.commit().await?;
-    app.revoked(1).await;
+    let how = if is_holder { RevokedBy::Holder } else { RevokedBy::Person };
+    app.revoked(how, 1).await;
     let had_ended = revoked.expires_at <= app.timekeeper().reading().latest().seconds();
     tracing::info!(grant = jti, actor = who.name, epoch = revoked.epoch, had_ended, "revoked");
     Ok(Ending { revoked, had_ended, request })

@@ -37,6 +37,13 @@ pub(super) struct Due {
     pub(super) notice: String,
 }
 
+impl Due {
+    /// When the event happened, in milliseconds; `None` where the notice cannot be read.
+    pub(super) fn happened_ms(&self) -> Option<i64> {
+        serde_json::from_str(&self.notice).ok().map(|Notice { time_ms, .. }| time_ms)
+    }
+}
+
 /// How a delivery goes on after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {

@@ -185,6 +185,10 @@ impl Worker {
             }
         };
         self.say(&due, next, &outcome);
+        if let (Next::Delivered, Some(at)) = (next, due.happened_ms()) {
+            let lag = now.millis().saturating_sub(at);
+            self.app.metrics().deliveries().delivered(&self.name, lag);
+        }
         for _ in 0..SETTLE_TRIES {
             let settled = self.database.settle(now, &self.name, &due, next, outcome.words()).await;
             match settled {

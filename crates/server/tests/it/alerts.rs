@@ -340,6 +340,11 @@ async fn counts_do_not_overflow_and_what_a_proxy_dropped_is_said() {
         let body = json!({ "node": "n1", "dropped": dropped, "alerts": [] });
         let answer = service.post("envoy", "/v1/alerts", body).await.ok();
         assert_eq!(answer, json!({ "accepted": 0, "dropped": 0 }));
+        if dropped < u64::MAX {
+            // 3, and 4 more.
+            let lost = service.counter("breakglass_alerts_lost_total").await;
+            assert_eq!(lost, if dropped == 3 { 3 } else { 7 });
+        }
     }
     let rows = listed(&service, "").await;
     let rows_of = |kind: &str| (kind.to_owned(), i64::MAX, true);

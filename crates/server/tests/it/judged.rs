@@ -248,6 +248,8 @@ async fn an_answer_without_the_claim_is_unknown_and_ends_nothing() {
     let refused = service.act(&alice.access, id.as_str().unwrap(), "token").await;
     assert_eq!(refused.refusal(), (503, "membership_unknown"));
     assert!(refused.body["detail"].as_str().unwrap().contains("`groups`"), "{refused:?}");
+    let asked = "breakglass_directory_answers_total{outcome=\"no_groups\"}";
+    assert_eq!(service.counter(asked).await, 1);
     // It was an answer: that the provider is away then makes nothing count again.
     provider.is(Away::Closes);
     let alice = later(&service, &alice, 20).await;

@@ -146,6 +146,8 @@ async fn an_event_arrives_signed_with_every_secret_and_is_listed() {
     );
     let count = "breakglass_delivery_attempts_total{outcome=\"delivered\",sink=\"siem\"}";
     assert_eq!(service.counter(count).await, 1);
+    let lag = "breakglass_delivery_lag_seconds_count{sink=\"siem\"}";
+    assert_eq!(service.counter(lag).await, 1);
     for query in ["?state=dead", "?sink=other", "?state=waiting"] {
         assert_eq!(list(&service, query).await["deliveries"], json!([]), "{query}");
     }

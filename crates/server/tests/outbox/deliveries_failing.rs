@@ -69,6 +69,9 @@ async fn what_is_not_taken_in_time_is_a_dead_letter_and_the_next_has_its_turn() 
     assert_eq!(one["outcome"], "expected a status 2xx, got 500: not today");
     assert!(one["attempts"].as_i64().unwrap() > 1, "{one}");
     assert_eq!((&dead["sinks"][0]["dead"], &dead["sinks"][0]["waiting"]), (&json!(1), &json!(0)));
+    until(async || service.counter("breakglass_deliveries_dead{sink=\"siem\"}").await == 1).await;
+    let lag = |part: &str| format!("breakglass_delivery_lag_seconds_{part}{{sink=\"siem\"}}");
+    assert_eq!(service.counter(&lag("count")).await, 1, "what is given up has no receipt");
     // Auditors see it where they look first, and an administrator delivers it again.
     let health = service.get("grace", "/healthz?detail=1").await.ok();
     assert_eq!(
@@ -106,8 +109,18 @@ async fn a_sink_that_is_down_is_left_alone_and_holds_up_no_other_one() {
     until(async || service.counter("breakglass_sink_circuit_open{sink=\"down\"}").await == 1).await;
     assert_eq!(service.counter("breakglass_sink_circuit_open{sink=\"up\"}").await, 0);
     assert_eq!(service.counter("breakglass_deliveries_waiting{sink=\"down\"}").await, 20);
+    service.advance(30);
+    let oldest = "breakglass_delivery_oldest_waiting_seconds{sink=\"down\"}";
+    until(async || service.counter(oldest).await >= 30).await;
     down.answers(|_, _| Reply::Status(200, "", ""));
     until_taken(&service, &down, 20).await;
+    // They happened half a minute before they were taken.
+    let lag = async |le| {
+        let name = format!("breakglass_delivery_lag_seconds_bucket{{sink=\"down\",le=\"{le}\"}}");
+        service.counter(&name).await
+    };
+    until(async || lag("+Inf").await == 20).await;
+    assert_eq!(lag("10").await, 0);
     assert_eq!(down.ids(), up.ids());
     until(async || list(&service, "").await["sinks"][0]["circuit"] == "closed").await;
 }
