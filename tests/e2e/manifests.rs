@@ -118,7 +118,7 @@ fn every_object_is_what_its_kind_says() {
             "ValidatingAdmissionPolicy" => is_a::<ValidatingAdmissionPolicy>(&object),
             "ValidatingAdmissionPolicyBinding" => is_a::<ValidatingAdmissionPolicyBinding>(&object),
             // By its real definition: scripts/platforms kubernetes.
-            "ServiceMonitor" => {}
+            "ServiceMonitor" | "PrometheusRule" => {}
             "ServiceAccount" => is_a::<ServiceAccount>(&object),
             "PersistentVolumeClaim" => is_a::<PersistentVolumeClaim>(&object),
             "Deployment" => is_a::<Deployment>(&object),

@@ -50,6 +50,12 @@ pub fn envoy() -> PathBuf {
     )
 }
 
+/// Prometheus' tool that checks and tests rules: `BREAKGLASS_PROMTOOL`, or what `scripts/fetch-promtool` fetched.
+pub fn promtool() -> PathBuf {
+    let fetched = || root().join(".cache/promtool/promtool");
+    existing("BREAKGLASS_PROMTOOL", fetched, "scripts/fetch-promtool")
+}
+
 /// What starts verdaccio: `BREAKGLASS_VERDACCIO`, or what `scripts/fetch-applications` fetched.
 ///
 /// # Panics

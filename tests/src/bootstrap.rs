@@ -281,11 +281,13 @@ fn file(directory: &Path, name: &str) -> Value {
 fn stats_tags() -> Value {
     json!([
         {"tag_name": "breakglass_decision",
-         "regex": r"^wasmcustom\.breakglass\.decision(\.([a-z_]+))\.reason\."},
+         "regex": r"^wasmcustom\.breakglass\.(?:scope_)?decision(\.([a-z_]+))\.(?:reason|scope)\."},
         {"tag_name": "breakglass_reason",
          "regex": r"^wasmcustom\.breakglass\.decision\.[a-z_]+(\.reason\.([a-z_]+))$"},
         {"tag_name": "breakglass_result",
          "regex": r"^wasmcustom\.breakglass\.[a-z_]+(\.result\.([a-z_]+))$"},
+        {"tag_name": "breakglass_scope", "regex": r"^wasmcustom\.breakglass\.scope_decision\.[a-z_]+(\.scope\.([A-Za-z0-9_%-]+))$"},
+        {"tag_name": "breakglass_purpose", "regex": r"^wasmcustom\.breakglass\.callout_ms(\.purpose\.([a-z_]+))$"},
     ])
 }
 
