@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::Duration;
 
 use breakglass_tests::approvals::{FEED, Reply};
 use breakglass_tests::artefacts::root;
@@ -83,7 +84,7 @@ fn each_is_produced_by_its_cause_and_is_in_the_table() {
     });
     gate.refuses(&get("/v1/invoices").token(gate.mint().sign()), 403, "out_of_scope");
     let stream = Live::begin(Kind::Download, gate.envoy.address(), &gate.mint().sign());
-    until_value(&gate, "breakglass_live_streams{}", |live| live == 1.0);
+    until_value(&gate, "breakglass_live_streams{}", |live| (0.5..1.5).contains(&live));
     let permits = r#"breakglass_scope_decision{breakglass_decision="allow",breakglass_scope="orders%3Aread"}"#;
     until_value(&gate, permits, |permits| permits >= 2.0);
     for (name, result) in [
@@ -100,14 +101,14 @@ fn each_is_produced_by_its_cause_and_is_in_the_table() {
     for purpose in ["jwks", "feed", "heads", "alert_report", "configuration_report"] {
         until_value(&gate, &calls(purpose), |count| count >= 1.0);
     }
-    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
-    let is_now = |at: f64| (at - now() as f64).abs() < 60.0;
+    let since = Duration::from_secs(now()).as_secs_f64();
+    let is_now = |at: f64| (at - since).abs() < 60.0;
     until_value(&gate, "breakglass_feed_fresh_timestamp_seconds{}", is_now);
     until_value(&gate, "breakglass_keys_fresh_timestamp_seconds{}", is_now);
     until_value(&gate, "breakglass_feed_max_staleness_seconds{}", |seconds| seconds >= 1.0);
     drop(stream);
-    until_value(&gate, "breakglass_live_streams{}", |live| live == 0.0);
-    until_value(&gate, "breakglass_alert_queue_bytes{}", |bytes| bytes == 0.0);
+    until_value(&gate, "breakglass_live_streams{}", |live| live < 0.5);
+    until_value(&gate, "breakglass_alert_queue_bytes{}", |bytes| bytes < 0.5);
     assert_documented(&page(&gate));
 }
 
@@ -140,7 +141,7 @@ fn a_vm_that_crashed_is_counted_and_leaves_no_stream_behind() {
     assert_eq!(gate.send(&get("/anything").header("x-panic-on-purpose", "request")).status, 503);
     until("another VM", || (gate.send(&get("/anything")).status == 200).then_some(()));
     until_value(&gate, r#"breakglass_chain{breakglass_result="restarted"}"#, |count| count >= 1.0);
-    until_value(&gate, "breakglass_live_streams{}", |live| live == 0.0);
+    until_value(&gate, "breakglass_live_streams{}", |live| live < 0.5);
 }
 
 /// All that is on a page is in the table, with its type and its labels.
