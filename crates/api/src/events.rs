@@ -133,6 +133,10 @@ words! {
         SignedIn = "breakglass.session.signed_in",
         /// The first token of a grant was taken.
         Activated = "breakglass.grant.activated",
+        /// Five minutes of a grant are left, or less.
+        Ending = "breakglass.grant.ending",
+        /// The time of a grant was over.
+        Expired = "breakglass.grant.expired",
         /// A grant was revoked, or given back by its holder.
         Revoked = "breakglass.grant.revoked",
         /// A further token of a grant was taken.

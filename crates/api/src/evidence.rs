@@ -60,6 +60,10 @@ words! {
         Lapse = "lapse",
         /// A token of its grant was issued.
         IssueToken = "issue_token",
+        /// Its requester was told that five minutes of its grant are left.
+        Remind = "remind",
+        /// The time of its grant was over.
+        Expire = "expire",
         /// Its grant was revoked.
         Revoke = "revoke",
     }

@@ -21,6 +21,8 @@ impl EventType {
             EventType::HeldEndsConfirmed
             | EventType::SessionEnded
             | EventType::Activated
+            | EventType::Ending
+            | EventType::Expired
             | EventType::Revoked
             | EventType::Answered
             | EventType::Approved

@@ -30,7 +30,7 @@ pub(super) fn action(notice: &Notice) -> Option<(&'static str, String)> {
         Some(
             EventType::Approved | EventType::Denied | EventType::Cancelled | EventType::Lapsed,
         ) => ("resolve", request?),
-        Some(EventType::Revoked) => ("resolve", of_grant?),
+        Some(EventType::Expired | EventType::Revoked) => ("resolve", of_grant?),
         _ if notice.severity() >= Severity::Warning => {
             ("trigger", of_grant.unwrap_or_else(|| notice.id.clone()))
         }

@@ -150,6 +150,8 @@ fn title(notice: &Notice) -> String {
         Some(EventType::Cancelled) => format!("{actor} took back the request for {scopes}"),
         Some(EventType::Lapsed) => format!("The request of {requester} for {scopes} lapsed"),
         Some(EventType::Activated) => format!("{mark}{requester} uses {scopes} from now on"),
+        Some(EventType::Ending) => format!("The grant of {requester} for {scopes} ends soon"),
+        Some(EventType::Expired) => format!("The grant of {requester} for {scopes} is over"),
         Some(EventType::TokenIssued) => format!("{requester} took a further token for {scopes}"),
         Some(EventType::Revoked) => format!("{actor} ended the grant of {requester} for {scopes}"),
         Some(EventType::ClockAccepted) => "A new time of the clock is believed".to_owned(),

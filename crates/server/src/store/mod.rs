@@ -22,6 +22,7 @@ mod evidence;
 mod fault;
 mod feed;
 mod folded_names;
+mod grant_ends;
 mod grant_parties;
 mod grants;
 mod group_losses;

@@ -76,6 +76,10 @@ pub struct Request {
     pub activate_by: Option<i64>,
     /// When it was taken.
     pub activated_at: Option<i64>,
+    /// When its requester was told that it ends soon.
+    pub reminded_at: Option<i64>,
+    /// When its requester was told that it is over.
+    pub expired_at: Option<i64>,
     /// The revocation's place in the feed.
     pub epoch: Option<i64>,
     /// When the grant was revoked, in milliseconds.
@@ -189,6 +193,7 @@ macro_rules! select_requests {
                 'remarks', (SELECT count(*) FROM discussion WHERE request_id = id),
                 'approved_at', approved_at, 'jti', jti, 'granted_scopes', json(granted_scopes),
                 'expires_at', expires_at, 'activate_by', activate_by, 'activated_at', activated_at,
+                'reminded_at', reminded_at, 'expired_at', nullif(expired_at, 0),
                 'epoch', epoch, 'revoked_at_ms', revoked_at_ms, 'revoked_by', revoked_by,
                 'revocation_reason', revocation_reason,
                 'state', CASE

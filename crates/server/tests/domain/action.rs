@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 /// The most actions of one sequence.
-pub(crate) const MOST: usize = 12;
+pub(crate) const MOST: usize = 14;
 
 /// A number of a request that stands for one that there is not.
 pub(crate) const UNKNOWN: usize = MOST;
@@ -242,9 +242,16 @@ pub(crate) fn sequence() -> impl Strategy<Value = Vec<Action>> {
     let yes =
         yes.prop_map(|all| all.into_iter().map(|(who, on, what)| Action::Approve(who, on, what)));
     let tokens = vec((0..2_usize).prop_map(|on| Action::Token("alice", on)), 0..=1);
-    (asks, yes, tokens, vec(action(), 4..=MOST - 5)).prop_map(|(asks, yes, tokens, more)| {
-        asks.into_iter().chain(yes).chain(tokens).chain(more).collect()
-    })
+    // Grants come to their end: some by a time at which their requester is told before.
+    let ends = option::weighted(0.2, select(vec![1500_i64, 1700, 1800]));
+    let ends = ends.prop_map(|wait| {
+        wait.map_or_else(Vec::new, |seconds| vec![Action::Wait(seconds), Action::Tick])
+    });
+    (asks, yes, tokens, ends, vec(action(), 4..=MOST - 7)).prop_map(
+        |(asks, yes, tokens, ends, more)| {
+            asks.into_iter().chain(yes).chain(tokens).chain(ends).chain(more).collect()
+        },
+    )
 }
 
 /// What alice may ask for.

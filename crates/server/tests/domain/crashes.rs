@@ -67,6 +67,14 @@ pub(crate) fn case(name: &str) -> Case {
             let more = [submit(&["orders:read"])];
             ([&approved[..], &more].concat(), vec![Action::Wait(1000), Action::Tick])
         }
+        "remind" => {
+            let more = [Action::Token("alice", 0)];
+            ([&approved[..], &more].concat(), vec![Action::Wait(1500), Action::Tick])
+        }
+        "expire" => {
+            let more = [Action::Token("alice", 0)];
+            ([&approved[..], &more].concat(), vec![Action::Wait(1800), Action::Tick])
+        }
         "leave" => {
             let more =
                 [submit(&["orders:read"]), approve(1), Action::Wait(1), submit(&["db:admin"])];
@@ -248,5 +256,7 @@ cases! {
     revoke_is_done_or_not: "revoke",
     kill_switch_is_done_or_not: "kill",
     lapse_is_done_or_not: "lapse",
+    reminder_is_done_or_not: "remind",
+    expiry_is_done_or_not: "expire",
     leave_is_done_in_whole_steps: "leave",
 }

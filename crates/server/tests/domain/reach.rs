@@ -35,6 +35,8 @@ fn the_sequences_reach_every_refusal_every_event_and_every_state() {
     let expected = [
         "audiences_differ",
         "breakglass.grant.activated",
+        "breakglass.grant.ending",
+        "breakglass.grant.expired",
         "breakglass.grant.revoked",
         "breakglass.grant.token_issued",
         "breakglass.request.answered",

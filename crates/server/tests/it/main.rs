@@ -53,6 +53,7 @@ mod extensions;
 mod feed;
 mod feed_load;
 mod feed_tags;
+mod grant_ends;
 mod heads;
 mod heads_configuration;
 mod heads_owner;

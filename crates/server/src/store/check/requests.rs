@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnection;
 
 use super::report::{Part, Report};
-use crate::clock::Moment;
+use crate::clock::{Moment, rfc3339};
 use crate::store::event::{Event, select_events};
 use crate::store::proof::differs;
 use crate::store::row::{Request, select_requests};
@@ -142,6 +142,8 @@ impl Whole<'_> {
             (EventType::Cancelled, request.cancelled_at),
             (EventType::Lapsed, request.lapsed_at),
             (EventType::Activated, request.activated_at),
+            (EventType::Ending, request.reminded_at),
+            (EventType::Expired, request.expired_at),
             (EventType::Revoked, revoked_at),
         ];
         happened.into_iter().filter_map(|(kind, at)| self.decision(kind, at)).collect()
@@ -196,6 +198,9 @@ impl Whole<'_> {
             EventType::Submitted => (submitted(request), Some(&request.requester)),
             EventType::Activated => (json!({}), Some(&request.requester)),
             EventType::Cancelled | EventType::Lapsed => (json!({}), None),
+            EventType::Ending | EventType::Expired => {
+                (json!({ "expires_at": request.expires_at.map(rfc3339) }), None)
+            }
             EventType::Denied => {
                 (json!({ "reason": request.denial_reason }), request.denied_by.as_ref())
             }
@@ -293,6 +298,8 @@ fn action_of(kind: &str) -> Option<Action> {
         EventType::Cancelled => Action::Cancel,
         EventType::Lapsed => Action::Lapse,
         EventType::Activated | EventType::TokenIssued => Action::IssueToken,
+        EventType::Ending => Action::Remind,
+        EventType::Expired => Action::Expire,
         EventType::Revoked => Action::Revoke,
         _ => return None,
     })

@@ -42,6 +42,8 @@ impl Model {
             expires_at,
             activate_by: expires_at.min(now + self.setup.activate_s),
             activated_at: None,
+            reminded: false,
+            told_over: false,
             revoked: None,
         });
         let happened = happened(on, who.name, "approve", "breakglass.request.approved");

@@ -112,7 +112,7 @@ impl Model {
         }
     }
 
-    /// Marks what has lapsed.
+    /// Marks what has lapsed, and tells of what ends.
     pub(super) fn tick(&mut self) -> Done {
         let now = self.clock.believed;
         let mut done = Done::default();
@@ -123,7 +123,32 @@ impl Model {
                 done.happened.extend(happened(on, SERVICE, "lapse", event));
             }
         }
+        for on in 0..self.requests.len() {
+            done.happened.extend(self.tell_end(on));
+        }
         done
+    }
+
+    /// Tells once that a grant ends in five minutes, and once that it is over.
+    fn tell_end(&mut self, on: usize) -> Vec<Happened> {
+        let (now, state) = (self.clock.believed, self.requests[on].state(self.clock.believed));
+        let ends = self.requests[on].grant.as_ref().map_or(0, |grant| grant.expires_at);
+        let goes_on = self.requests.iter().any(|later| {
+            let ends_later = later.grant.as_ref().is_some_and(|grant| grant.expires_at > ends);
+            later.extends == Some(on) && later.holds(now) && ends_later
+        });
+        let Some(grant) = &mut self.requests[on].grant else { return Vec::new() };
+        let is_long = ends - grant.approved_at > 600;
+        let was_told = grant.reminded || grant.told_over;
+        if state == "active" && ends - now <= 300 && is_long && !goes_on && !was_told {
+            grant.reminded = true;
+            return happened(on, SERVICE, "remind", "breakglass.grant.ending");
+        }
+        if state == "expired" && !grant.told_over {
+            grant.told_over = true;
+            return happened(on, SERVICE, "expire", "breakglass.grant.expired");
+        }
+        Vec::new()
     }
 
     /// People who are no longer in the configuration lose grants and pending requests.

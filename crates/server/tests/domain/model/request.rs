@@ -35,6 +35,10 @@ pub(crate) struct Grant {
     pub expires_at: i64,
     pub activate_by: i64,
     pub activated_at: Option<i64>,
+    /// Its requester was told that it ends soon: for good.
+    pub reminded: bool,
+    /// Its requester was told that it is over: for good.
+    pub told_over: bool,
     /// By whom, when, why.
     pub revoked: Option<(String, i64, &'static str)>,
 }
