@@ -41,6 +41,18 @@ impl EventType {
     }
 }
 
+/// How much an event of a request matters, by its type and by whether the request was called an emergency: a pager that hears
+/// of what is critical rings when one is submitted.
+#[must_use]
+pub fn severity_of_request(kind: &str, is_emergency: bool) -> Severity {
+    let usual = severity_of(kind);
+    match EventType::of(kind).filter(|_| is_emergency) {
+        Some(EventType::Submitted) => usual.max(Severity::Critical),
+        Some(EventType::Approved | EventType::Activated) => usual.max(Severity::Warning),
+        _ => usual,
+    }
+}
+
 /// How much an event of the type that is written so matters. A type that is not known here is a warning, so that the filter
 /// of a sink rather lets it through.
 #[must_use]

@@ -55,6 +55,13 @@ impl Randomness {
     }
 }
 
+/// Whether this is the id of a request, by its shape alone: `req_` and a ULID.
+#[must_use]
+pub fn is_request_id(text: &str) -> bool {
+    let ulid = text.strip_prefix("req_").unwrap_or_default();
+    Ulid::from_string(ulid).is_ok_and(|read| read.to_string() == ulid)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +74,18 @@ mod tests {
         assert!(first.starts_with("req_") && first.len() == 30, "{first}");
         assert!(first < second);
         assert_ne!(second, randomness.id("req", Moment::from_seconds(2)));
+    }
+
+    #[test]
+    fn an_id_of_a_request_has_one_shape() {
+        let id = Randomness::from_seed(1).id("req", Moment::from_seconds(1));
+        assert!(is_request_id(&id), "{id}");
+        let other =
+            [id.to_lowercase(), id.replace("req_", "grant_"), format!("{id}0"), format!(" {id}")];
+        let over = format!("req_{}", "Z".repeat(26));
+        for wrong in other.iter().map(String::as_str).chain(["", "req_", "req_..", &over]) {
+            assert!(!is_request_id(wrong), "{wrong}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use breakglass_api::health::{ConfigurationError, ConfigurationHealth, ReloadFailure};
+use breakglass_config_schema::ConfigError;
 use tokio::sync::oneshot;
 
 use crate::clock::{Moment, written};
@@ -17,6 +18,7 @@ use crate::config::{Config, FileError, Files, Locations};
 use crate::definitions::Definitions;
 use crate::issuer::KeyError;
 use crate::look::Look;
+use crate::sinks::check_templates;
 use crate::store::StoreError;
 
 /// How long reading the files may take: a file system that is gone neither answers nor fails.
@@ -77,7 +79,16 @@ impl ConfigFile {
         let (config, locations) = files.config()?;
         let folder = files.folder();
         *named = config.definitions.iter().map(|file| folder.join(file)).collect();
+        named.extend(config.sinks.iter().filter_map(|sink| sink.template_file.clone()));
         let definitions = Definitions::read(folder, &config.definitions)?;
+        let wrong = check_templates(&config.sinks).into_iter().map(|(index, message)| {
+            let path = format!("sinks[{index}].template_file");
+            locations.error(ConfigError { path, message })
+        });
+        let wrong: Vec<FileError> = wrong.collect();
+        if !wrong.is_empty() {
+            return Err(wrong.into());
+        }
         Ok(ConfigFile { config, definitions, digest: files.digest(), locations })
     }
 

@@ -92,6 +92,9 @@ fn fate(mark: &str) -> Option<&'static str> {
         "sh gateway" | "yaml gateway" => {
             "run, with a stand-in for kubectl (scripts/platforms gateway: documented.rs)"
         }
+        "jinja template" | "text template" => {
+            "written by a sink (crates/server/tests/outbox/templates.rs)"
+        }
         "text" => "text: a picture, a form, a message",
         _ if reason_not_to_run(mark).is_some() => "shell, not run",
         _ => return None,

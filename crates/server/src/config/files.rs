@@ -183,7 +183,7 @@ impl Locations {
     }
 
     /// An error of the merged configuration, in the file that it comes from.
-    fn error(&self, error: ConfigError) -> FileError {
+    pub(crate) fn error(&self, error: ConfigError) -> FileError {
         let ConfigError { path, message } = error;
         let field = path.split(['.', '[']).next().unwrap_or_default();
         let rest = path.get(field.len()..).unwrap_or_default();

@@ -96,6 +96,8 @@ object! {
         ca_file: Option<PathBuf> = optional("the public ones", parsed("path", path)),
         /// An HTTP proxy by which it is reached; not for `mail`. Variables of the environment name none.
         proxy: Option<Url> = optional("none", parsed("URL", proxy)),
+        /// `mail`, `slack`: a file with the [template](notifications.md#templates) of its messages.
+        template_file: Option<PathBuf> = optional("the usual words", parsed("path", path)),
         /// How long one attempt may take.
         timeout: Duration = or("10s", duration().at_most(Duration::from_secs(60), "others wait for it")),
         /// How long a delivery is tried before it is a dead letter.
@@ -113,7 +115,7 @@ object! {
 
 impl SinkFields {
     /// Each field that is of some kinds alone: its name, whether it is there, of which kinds, and whether it is needed there.
-    fn special(&self) -> [(&'static str, bool, &'static [Kind], bool); 13] {
+    fn special(&self) -> [(&'static str, bool, &'static [Kind], bool); 14] {
         const MAIL: &[Kind] = &[Kind::Mail];
         [
             (
@@ -132,6 +134,7 @@ impl SinkFields {
             ("port", self.port.is_some(), MAIL, false),
             ("encryption", self.encryption.is_some(), MAIL, false),
             ("username", self.username.is_some(), MAIL, self.password_file.is_some()),
+            ("template_file", self.template_file.is_some(), &[Kind::Mail, Kind::Slack], false),
             ("password_file", self.password_file.is_some(), MAIL, self.username.is_some()),
             (
                 "proxy",
@@ -227,7 +230,8 @@ impl SinkFields {
             scopes: self.scopes,
         };
         let reach = Reach { ca_file: self.ca_file, proxy: self.proxy, timeout: self.timeout };
-        Some(Sink { name: self.name, to, filter, reach, retry_for: self.retry_for })
+        let Self { name, template_file, retry_for, .. } = self;
+        Some(Sink { name, to, filter, reach, template_file, retry_for })
     }
 }
 

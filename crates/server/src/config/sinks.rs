@@ -18,6 +18,8 @@ pub struct Sink {
     pub filter: SinkFilter,
     /// How it is reached.
     pub reach: Reach,
+    /// A file with the template of its messages.
+    pub template_file: Option<PathBuf>,
     /// How long a delivery is tried.
     pub retry_for: Duration,
 }

@@ -24,3 +24,11 @@ pub struct Event<'a> {
     /// What for.
     pub purpose: For,
 }
+
+impl Event<'_> {
+    /// The page of its request.
+    #[must_use]
+    pub fn link(&self) -> Option<String> {
+        self.notice.link(self.source)
+    }
+}

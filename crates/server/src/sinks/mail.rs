@@ -15,10 +15,13 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{SmtpTransport, Transport as _};
 
 use super::event::Event;
+use super::one_line::{MAX_VALUE, shown};
 use super::outcome::Outcome;
-use super::words::{Words, shown, words};
+use super::template;
+use super::titles::Command;
+use super::words::{Words, words};
 use crate::clock::rfc3339;
-use crate::config::{Encryption, Mail, Reach};
+use crate::config::{Encryption, Mail, Reach, Sink};
 
 /// How much of a mail server's words is kept, in characters.
 const SHOWN: usize = 200;
@@ -32,9 +35,11 @@ pub struct Letter {
     pub text: Vec<u8>,
 }
 
-pub(super) fn letter(mail: &Mail, event: Event<'_>) -> Result<Letter, String> {
+pub(super) fn letter(sink: &Sink, mail: &Mail, event: Event<'_>) -> Result<Letter, String> {
     let failed = |error: &dyn std::fmt::Display| format!("no letter can be made of it: {error}");
-    let words = words(event.notice);
+    let mut words = words(event.notice);
+    let text = template::body(sink, one_line, &mut words, event);
+    let text = text.as_deref();
     let from: Mailbox = mail.from.parse().map_err(|error| failed(&error))?;
     let id = format!("<{}@{}>", event.notice.id, from.email.domain());
     let mut builder = Message::builder()
@@ -56,8 +61,8 @@ pub(super) fn letter(mail: &Mail, event: Event<'_>) -> Result<Letter, String> {
     }
     let part = |kind: ContentType, text: String| SinglePart::builder().header(kind).body(text);
     let parts = MultiPart::alternative()
-        .singlepart(part(ContentType::TEXT_PLAIN, plain(&words, event)))
-        .singlepart(part(ContentType::TEXT_HTML, html(&words, event)));
+        .singlepart(part(ContentType::TEXT_PLAIN, plain(&words, text, event)))
+        .singlepart(part(ContentType::TEXT_HTML, html(&words, text, event)));
     let message = builder.multipart(parts).map_err(|error| failed(&error))?;
     Ok(Letter { envelope: message.envelope().clone(), text: message.formatted() })
 }
@@ -74,14 +79,21 @@ fn date(event: Event<'_>) -> std::time::SystemTime {
     std::time::UNIX_EPOCH.checked_add(since).unwrap_or(std::time::UNIX_EPOCH)
 }
 
-fn plain(words: &Words, event: Event<'_>) -> String {
+fn plain(words: &Words, text: Option<&str>, event: Event<'_>) -> String {
+    if let Some(text) = text {
+        let lines: String = text.trim_end().lines().map(|line| format!("{line}\r\n")).collect();
+        return format!("{lines}\r\n{}\r\n", foot(event));
+    }
     let Words { title, lines, command } = words;
     let mut text = format!("{title}\r\n\r\n");
     for (label, value) in lines {
         text.push_str(&format!("{label}: {value}\r\n"));
     }
-    if let Some(command) = command {
-        text.push_str(&format!("\r\nAnswer: {command}\r\n"));
+    if let Some(Command { label, text: command }) = command {
+        text.push_str(&format!("\r\n{label}: {command}\r\n"));
+    }
+    if let Some(link) = event.link() {
+        text.push_str(&format!("\r\n{link}\r\n"));
     }
     text.push_str(&format!("\r\n{}\r\n", foot(event)));
     text
@@ -114,7 +126,27 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-fn html(words: &Words, event: Event<'_>) -> String {
+/// As plain text shows it.
+fn one_line(text: &str) -> String {
+    shown(text, MAX_VALUE)
+}
+
+/// The document around a `body` in HTML.
+fn document(title: &str, body: &str, event: Event<'_>) -> String {
+    format!(
+        "<!doctype html>\r\n<html><head><meta charset=\"utf-8\"><title>{}</title></head>\r\n<body>\r\n\
+         {body}<p><small>{}</small></p>\r\n</body></html>\r\n",
+        escaped(title),
+        escaped(&foot(event)),
+    )
+}
+
+fn html(words: &Words, text: Option<&str>, event: Event<'_>) -> String {
+    if let Some(text) = text {
+        let lines = text.trim_end().lines().map(|line| format!("{}<br>\r\n", escaped(line)));
+        let body = format!("<p>\r\n{}</p>\r\n", lines.collect::<String>());
+        return document(&words.title, &body, event);
+    }
     let Words { title, lines, command } = words;
     let rows: String = lines
         .iter()
@@ -126,16 +158,20 @@ fn html(words: &Words, event: Event<'_>) -> String {
             )
         })
         .collect();
-    let command = command
-        .as_ref()
-        .map(|command| format!("<p>Answer:</p>\r\n<pre>{}</pre>\r\n", escaped(command)));
-    format!(
-        "<!doctype html>\r\n<html><head><meta charset=\"utf-8\"><title>{title}</title></head>\r\n<body>\r\n<h1>{title}</h1>\r\n\
-         <table>\r\n{rows}</table>\r\n{}<p><small>{}</small></p>\r\n</body></html>\r\n",
+    let command = command.as_ref().map(|Command { label, text }| {
+        format!("<p>{label}:</p>\r\n<pre>{}</pre>\r\n", escaped(text))
+    });
+    let link = event.link().map(|link| {
+        let link = escaped(&link);
+        format!("<p><a href=\"{link}\">{link}</a></p>\r\n")
+    });
+    let body = format!(
+        "<h1>{}</h1>\r\n<table>\r\n{rows}</table>\r\n{}{}",
+        escaped(title),
         command.unwrap_or_default(),
-        escaped(&foot(event)),
-        title = escaped(title),
-    )
+        link.unwrap_or_default(),
+    );
+    document(title, &body, event)
 }
 
 pub(super) fn send(mail: &Mail, reach: &Reach, letter: &Letter) -> Outcome {

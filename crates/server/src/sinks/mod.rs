@@ -7,10 +7,13 @@ mod call;
 mod event;
 mod mail;
 pub mod notice;
+mod one_line;
 mod otlp;
 mod outcome;
 mod pagerduty;
 mod slack;
+mod template;
+mod titles;
 mod webhook;
 pub mod words;
 
@@ -22,6 +25,7 @@ pub use mail::Letter;
 pub use notice::Notice;
 use outcome::Judge;
 pub use outcome::Outcome;
+pub use template::check_templates;
 
 /// What is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,14 +57,14 @@ pub fn prepare(sink: &Sink, event: Event<'_>) -> Result<Message, String> {
         SinkTo::Webhook { url, secret_files } => {
             webhook::call(url, secret_files, event).map(Message::Call)
         }
-        SinkTo::Slack { url_file } => slack::call(url_file, event).map(Message::Call),
+        SinkTo::Slack { url_file } => slack::call(sink, url_file, event).map(Message::Call),
         SinkTo::PagerDuty { url, routing_key_file } => {
             pagerduty::call(url, routing_key_file, event).map(Message::Call)
         }
         SinkTo::Otlp { url, token_file } => {
             otlp::call(url, token_file.as_deref(), event).map(Message::Call)
         }
-        SinkTo::Mail(mail) => mail::letter(mail, event).map(Message::Letter),
+        SinkTo::Mail(mail) => mail::letter(sink, mail, event).map(Message::Letter),
     }
 }
 

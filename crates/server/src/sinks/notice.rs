@@ -1,13 +1,17 @@
 //! An event as sinks are told of it: a CloudEvent of version 1.0 in the JSON format.
 
 use breakglass_api::deliveries::Severity;
-use breakglass_api::severity::severity_of;
+use breakglass_api::events::EventType;
+use breakglass_api::severity::severity_of_request;
+use breakglass_api::words::Vocabulary as _;
 use breakglass_types::instant::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use url::Url;
 
-use crate::clock::Moment;
+use crate::clock::{Moment, rfc3339};
 use crate::config::SinkFilter;
+use crate::random::is_request_id;
 
 /// The media type of a CloudEvent in the JSON format.
 pub const CLOUD_EVENT: &str = "application/cloudevents+json; charset=utf-8";
@@ -60,7 +64,20 @@ impl Notice {
     /// How much it matters.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        severity_of(&self.kind)
+        let is_emergency = self.asked.as_ref().is_some_and(|asked| asked.emergency);
+        severity_of_request(&self.kind, is_emergency)
+    }
+
+    /// The page of its request, under the service's issuer `source`; none where it has no request, or where the issuer is no
+    /// address that every format can carry as it is.
+    #[must_use]
+    pub fn link(&self, source: &str) -> Option<String> {
+        let id = self.request.as_deref().filter(|id| is_request_id(id))?;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/[]".contains(&byte);
+        let base =
+            Url::parse(source).ok().filter(|url| matches!(url.scheme(), "https" | "http"))?;
+        let base = base.as_str().trim_end_matches('/');
+        base.bytes().all(is_plain).then(|| format!("{base}/requests/{id}"))
     }
 
     /// What is told in order: the request, or else the event alone.
@@ -95,7 +112,10 @@ impl Notice {
     #[must_use]
     pub fn cloud_event(&self, source: &str) -> Value {
         let mut event = Map::new();
-        let asked = self.asked.as_ref().map(|asked| json!(asked));
+        let mut data = json!({ "event": self.data, "request": self.asked });
+        if let (Some(data), Some(link)) = (data.as_object_mut(), self.link(source)) {
+            data.insert("link".to_owned(), json!(link));
+        }
         let members = [
             ("specversion", Some(json!("1.0"))),
             ("id", Some(json!(self.id))),
@@ -110,7 +130,7 @@ impl Notice {
             ("grant", self.grant.as_ref().map(|grant| json!(grant))),
             ("incident", self.incident.as_ref().map(|incident| json!(incident))),
             ("severity", Some(json!(self.severity()))),
-            ("data", Some(json!({ "event": self.data, "request": asked }))),
+            ("data", Some(data)),
         ];
         for (name, value) in members {
             event.extend(value.map(|value| (name.to_owned(), value)));
@@ -146,8 +166,22 @@ impl Notice {
             grant: kind
                 .starts_with("breakglass.grant.")
                 .then(|| "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2".to_owned()),
-            data: json!({}),
+            data: example_data(kind, now),
             asked,
         }
+    }
+}
+
+/// What an example has to say.
+fn example_data(kind: &str, now: Moment) -> Value {
+    match EventType::of(kind) {
+        Some(EventType::Denied | EventType::Revoked) => json!({ "reason": "the incident is over" }),
+        Some(EventType::Questioned) => json!({ "text": "for which orders?" }),
+        Some(EventType::Answered) => json!({ "text": "for those of today" }),
+        Some(EventType::Ending | EventType::Expired) => {
+            let left = if kind == EventType::Ending.word() { 5 * 60 } else { 0 };
+            json!({ "expires_at": rfc3339(now.seconds().saturating_add(left)) })
+        }
+        _ => json!({}),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::words::shown;
+use super::one_line::shown;
 
 /// How much of a receiver's words is kept, in characters.
 const SHOWN: usize = 200;

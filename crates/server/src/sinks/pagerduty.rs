@@ -15,7 +15,9 @@ use url::Url;
 use super::call::Call;
 use super::event::{Event, For};
 use super::notice::Notice;
-use super::words::{Words, shown, words};
+use super::one_line::shown;
+use super::titles::Command;
+use super::words::{Words, words};
 
 const MAX_SUMMARY: usize = 1_000;
 const MAX_KEY: usize = 255;
@@ -51,6 +53,10 @@ pub(super) fn call(url: &Url, routing_key_file: &Path, event: Event<'_>) -> Resu
     {
         body.insert("client".to_owned(), json!("breakglass"));
         body.insert("payload".to_owned(), payload(event));
+        if let Some(link) = event.link() {
+            body.insert("links".to_owned(), json!([{ "href": link, "text": "The request" }]));
+            body.insert("client_url".to_owned(), json!(link));
+        }
     }
     let headers = vec![("content-type", "application/json".to_owned())];
     Ok(Call { url: url.clone(), is_secret: false, headers, body: body.to_string().into_bytes() })
@@ -61,7 +67,7 @@ fn payload(event: Event<'_>) -> Value {
     let Words { title, lines, command } = words(notice);
     let mut details: Map<String, Value> =
         lines.into_iter().map(|(label, text)| (label.to_owned(), json!(text))).collect();
-    details.extend(command.map(|command| ("Answer".to_owned(), json!(command))));
+    details.extend(command.map(|Command { label, text }| (label.to_owned(), json!(text))));
     details.insert("Event".to_owned(), json!(notice.id));
     let severity = match notice.severity() {
         Severity::Info | Severity::Notice => "info",

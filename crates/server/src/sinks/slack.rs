@@ -11,14 +11,18 @@ use url::Url;
 
 use super::call::Call;
 use super::event::{Event, For};
-use super::words::{Words, shown, words};
+use super::one_line::shown;
+use super::template;
+use super::titles::Command;
+use super::words::{Words, words};
+use crate::config::Sink;
 
 /// Slack's bounds, in characters, and a little less.
 const MAX_TEXT: usize = 2_900;
 const MAX_HEADER: usize = 150;
 const MAX_VALUE: usize = 500;
 
-pub(super) fn call(url_file: &Path, event: Event<'_>) -> Result<Call, String> {
+pub(super) fn call(sink: &Sink, url_file: &Path, event: Event<'_>) -> Result<Call, String> {
     let url = match event.purpose {
         For::Preview => {
             Url::parse("https://hooks.slack.com/").map_err(|error| error.to_string())?
@@ -34,7 +38,9 @@ pub(super) fn call(url_file: &Path, event: Event<'_>) -> Result<Call, String> {
             })?
         }
     };
-    let body = message(&words(event.notice), event).to_string().into_bytes();
+    let mut words = words(event.notice);
+    let text = template::body(sink, value, &mut words, event);
+    let body = message(&words, text, event).to_string().into_bytes();
     let headers = vec![("content-type", "application/json; charset=utf-8".to_owned())];
     Ok(Call { url, is_secret: true, headers, body })
 }
@@ -46,7 +52,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// A value in mrkdwn, without marks of style: signs that look like them stand in their place. `_` is in names, and stays.
-fn value(text: &str) -> String {
+pub(super) fn value(text: &str) -> String {
     let plain: String = shown(text, MAX_VALUE)
         .chars()
         .map(|one| match one {
@@ -77,26 +83,34 @@ fn joined(lines: impl Iterator<Item = String>) -> String {
     text
 }
 
-fn message(words: &Words, event: Event<'_>) -> Value {
-    let Words { title, lines, command } = words;
+/// A section of mrkdwn in which only what is marked as a link is one.
+fn section(text: &str) -> Value {
+    json!({ "type": "section", "text": { "type": "mrkdwn", "text": text, "verbatim": true } })
+}
+
+/// The sections between the title and the foot: by the template, or the facts, the command and the link.
+fn sections(words: &Words, text: Option<String>, event: Event<'_>) -> Vec<Value> {
+    if let Some(text) = text {
+        let text = joined(text.trim_end().lines().map(str::to_owned));
+        return if text.trim().is_empty() { Vec::new() } else { vec![section(&text)] };
+    }
+    let Words { lines, command, .. } = words;
     let facts = joined(lines.iter().map(|(label, text)| format!("*{label}:* {}", value(text))));
+    let facts = (!facts.is_empty()).then_some(facts);
+    let command = command.as_ref();
+    let command = command.map(|Command { label, text }| format!("{label}: `{}`", escaped(text)));
+    // The one link, to the service itself: it has no character that would have to be escaped.
+    let link = event.link().map(|link| format!("<{link}>"));
+    facts.into_iter().chain(command).chain(link).map(|text| section(&text)).collect()
+}
+
+fn message(words: &Words, text: Option<String>, event: Event<'_>) -> Value {
+    let title = &words.title;
     let mut blocks = vec![json!({
         "type": "header",
         "text": { "type": "plain_text", "text": shown(title, MAX_HEADER.saturating_sub(1)), "emoji": false },
     })];
-    if !facts.is_empty() {
-        blocks.push(json!({
-            "type": "section",
-            "text": { "type": "mrkdwn", "text": facts, "verbatim": true },
-        }));
-    }
-    if let Some(command) = command {
-        let text = format!("Answer: `{}`", escaped(command));
-        blocks.push(json!({
-            "type": "section",
-            "text": { "type": "mrkdwn", "text": text, "verbatim": true },
-        }));
-    }
+    blocks.extend(sections(words, text, event));
     let foot =
         format!("{} · {} · {}", event.notice.severity().word(), event.notice.kind, event.notice.id);
     blocks.push(json!({

@@ -9,8 +9,11 @@
 mod deliveries;
 mod deliveries_failing;
 mod deliveries_restored;
+mod hostile;
 mod killed;
 mod sink_config;
 mod sink_mail;
 mod sink_otlp;
 mod sinks;
+mod templates;
+mod words;

@@ -118,6 +118,8 @@ fn plain_http_is_for_this_machine_or_said_in_words() {
 fn an_event_passes_a_filter_that_it_meets_wholly() {
     let now = Moment::from_seconds(START);
     let submitted = Notice::example("breakglass.request.submitted", now);
+    let mut emergency = submitted.clone();
+    emergency.asked.as_mut().unwrap().emergency = true;
     let lost = Notice::example("breakglass.directory.mass_loss", now);
     let alert = Notice::example("breakglass.alert.out_of_scope", now);
     for (filter, expected) in [
@@ -140,6 +142,10 @@ fn an_event_passes_a_filter_that_it_meets_wholly() {
         let filter = &parse(&entry).unwrap().sinks[0].filter;
         assert_eq!([&submitted, &lost, &alert].map(|one| one.passes(filter)), expected, "{entry}");
     }
+    let loud =
+        "[[sinks]]\nname = \"s\"\ntype = \"slack\"\nurl_file = \"/u\"\nseverity = \"critical\"";
+    let loud = &parse(loud).unwrap().sinks[0].filter;
+    assert!(emergency.passes(loud) && !submitted.passes(loud));
 }
 
 /// What docs/notifications.md says of the configuration and of severities.

