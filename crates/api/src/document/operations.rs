@@ -383,6 +383,14 @@ fn sessions() -> Vec<Operation> {
         .asks_form::<session::DeviceForm>()
         .answers_text(),
         get(
+            "/requests/{id}",
+            "requestPage",
+            Unauthenticated,
+            "Where the link of a message leads: a page that names the commands with which the request is read and answered. It \
+             is the same for every id, and shows nothing of the request.",
+        )
+        .answers_text(),
+        get(
             "/.well-known/oauth-authorization-server",
             "authorizationServer",
             Unauthenticated,

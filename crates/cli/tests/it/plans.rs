@@ -260,6 +260,8 @@ impl Caller<'_> {
             what["reason"] = json!("r");
             self.post("carol", "/v1/revocations", what);
         }
+        let path = format!("/requests/{id}");
+        self.call("nobody", "get", "/requests/{id}", &path, Value::Null);
         self.get("carol", "/v1/proxies", "");
         for path in ["/.well-known/jwks.json", "/healthz", "/readyz", "/metrics"] {
             self.get("nobody", path, "");

@@ -138,6 +138,8 @@ verbs! {
     DevicePage = "devicePage": [Anybody];
     /// Type the code of a device, and sign in for it or refuse it.
     ConfirmDevice = "confirmDevice": [Anybody];
+    /// See where the link of a message leads.
+    RequestPage = "requestPage": [Anybody];
     /// Ask where people sign in.
     AuthorizationServer = "authorizationServer": [Anybody];
     /// Go to an identity provider's page for signing out.
@@ -203,6 +205,7 @@ impl Verb {
             | Verb::AuthorizeDevice
             | Verb::DevicePage
             | Verb::ConfirmDevice
+            | Verb::RequestPage
             | Verb::AuthorizationServer => serves.people,
             verb => {
                 (serves.people && verb.is_for_people())

@@ -35,9 +35,11 @@ mod oauth_revoke;
 mod observe;
 mod openapi;
 mod opens;
+mod page;
 mod probes;
 mod proxies;
 mod refusal;
+mod request_page;
 mod revoke;
 mod scopes;
 mod service_trail;
@@ -129,6 +131,7 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
         .route("/v1/probes/{id}/answers", verdicts)
         .route("/v1/audit/requests", on.get(Verb::Evidence, evidence::handler))
         .route("/v1/audit/service", on.get(Verb::ServiceTrail, service_trail::handler))
+        .route("/requests/{id}", on.get(Verb::RequestPage, request_page::show))
         .route("/oauth2/introspect", on.post(Verb::Introspect, introspect::handler))
         .route("/oauth2/revoke", on.post(Verb::RevokeToken, oauth_revoke::handler))
         .route("/oauth2/token", on.post(Verb::Exchange, oauth::token::handler))

@@ -78,6 +78,7 @@ pub(crate) const TABLE: &[(&str, &str, [u16; 8])] = &[
     ("post", "/device",                    [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("get",  "/.well-known/oauth-authorization-server", [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("get",  "/signin/{provider}/logout",   [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
+    ("get",  "/requests/{id}",             [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("get",  "/v1/whoami",                 [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("get",  "/v1/sessions",               [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("post", "/v1/sessions/{id}/end",      [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),

@@ -83,6 +83,7 @@ mod reload_load;
 mod request;
 mod request_digest;
 mod request_metrics;
+mod request_page;
 mod responders;
 mod revoke;
 mod scopes;

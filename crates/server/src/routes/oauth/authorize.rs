@@ -15,8 +15,9 @@ use url::form_urlencoded::Serializer;
 
 use super::client::{CLIENT_ID, ClientRedirect, REDIRECT_URI, is_redirect_uri, redirect};
 use super::provider::{ToProvider, Wrong, account, level};
-use super::{page, providers};
+use super::providers;
 use crate::app::App;
+use crate::routes::page;
 use crate::signin::{ClientWaits, LeadsTo, Providers};
 
 /// The longest `state` of a client, in bytes: it goes into the cookie.

@@ -14,10 +14,11 @@ use super::client::{CLIENT_ID, ClientRedirect};
 use super::cookie::Cookie;
 use super::not_let_in::{not_let_in, noted};
 use super::provider::Wrong;
-use super::{address, device, instant, page, path_of, providers, source};
+use super::{address, device, instant, path_of, providers, source};
 use crate::app::App;
 use crate::clock::Moment;
 use crate::domain::sessions::{self, Binding, SaidGroups};
+use crate::routes::page;
 use crate::signin::{Busy, ClientWaits, LeadsTo, UnderWay};
 use crate::store::FactorRow;
 

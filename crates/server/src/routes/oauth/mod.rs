@@ -20,7 +20,6 @@ mod cookie;
 pub(super) mod device;
 pub(super) mod metadata;
 mod not_let_in;
-mod page;
 mod provider;
 pub(super) mod sign_out;
 pub(super) mod token;

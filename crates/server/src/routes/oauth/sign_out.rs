@@ -7,8 +7,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
 use super::client::redirect;
-use super::{instant, page, providers};
+use super::{instant, providers};
 use crate::app::App;
+use crate::routes::page;
 
 const TITLE: &str = "Not signed out";
 

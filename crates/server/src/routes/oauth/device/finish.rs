@@ -5,11 +5,11 @@ use axum::response::Response;
 
 use super::super::client::CLIENT_ID;
 use super::super::not_let_in::{not_let_in, noted};
-use super::super::page::{failure, titled};
 use super::super::provider::Wrong;
 use super::page::gone;
 use crate::app::App;
 use crate::domain::sessions::{self, DeviceBinding, SignInRefused};
+use crate::routes::page::{failure, titled};
 use crate::signin::DeviceWaits;
 use crate::signin::devices::NotYours;
 

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse as _, Response};
 use breakglass_api::session::DeviceForm;
 
 use super::super::client::CLIENT_ID;
-use super::super::page::{escaped, failure, form, onward, titled};
 use super::super::provider::{ToProvider, level};
 use super::super::{address, base, providers};
 use super::form::{Page, browser, remember};
@@ -18,6 +17,7 @@ use super::{PAGE, fitting};
 use crate::app::App;
 use crate::clock::{Moment, rfc3339};
 use crate::config::{DeviceSignIn, Digest};
+use crate::routes::page::{escaped, failure, form, onward, titled};
 use crate::session_token::sha256;
 use crate::signin::devices::{Device, NotYours};
 use crate::signin::{DeviceWaits, LeadsTo, Providers, user_code};

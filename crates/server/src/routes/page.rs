@@ -21,6 +21,11 @@ pub(super) fn titled(status: StatusCode, title: &str, text: &str) -> Response {
     page(status, title, &format!("<p>{}</p>", escaped(text)), POLICY)
 }
 
+/// A page whose `body` is HTML.
+pub(super) fn plain(title: &str, body: &str) -> Response {
+    page(StatusCode::OK, title, body, POLICY)
+}
+
 /// A page with a form, whose `body` is HTML.
 pub(super) fn form(status: StatusCode, title: &str, body: &str) -> Response {
     page(status, title, body, FORM_POLICY)
@@ -48,7 +53,7 @@ pub(super) fn choice(links: &[(&str, String)]) -> Response {
 fn page(status: StatusCode, title: &str, body: &str, policy: &'static str) -> Response {
     let text = format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>{title}</title></head><body><h1>{title}</h1>{body}</body></html>"
+         content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title></head><body><h1>{title}</h1>{body}</body></html>"
     );
     let value = HeaderValue::from_static;
     let headers: [(HeaderName, HeaderValue); 4] = [
