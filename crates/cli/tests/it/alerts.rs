@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use crate::process::Server;
 
 /// Terminal escapes, a line of its own, HTML, and what turns a text or cannot be seen.
-const HOSTILE: &str = "\u{1b}[2J\u{9b}31m\r\n2026-11-22T02:13:00Z  cut  reported by envoy\u{2028}<b>\u{202e}\u{200b}\u{0}";
+pub(crate) const HOSTILE: &str = "\u{1b}[2J\u{9b}31m\r\n2026-11-22T02:13:00Z  cut  reported by envoy\u{2028}<b>\u{202e}\u{200b}\u{0}";
 
-fn report(server: &Server, alerts: Value) {
+pub(crate) fn report(server: &Server, alerts: Value) {
     let body = json!({ "node": "edge-1", "alerts": alerts });
     let request = ureq::post(format!("{}/v1/alerts", server.url));
     let request = request.header("authorization", format!("Bearer {}", token_of("envoy")));

@@ -6,8 +6,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
+use breakglass_audit::text::misleads;
+use breakglass_testing::service::token_of;
+use serde_json::{Value, json};
 
+use crate::alerts::{HOSTILE, report};
 use crate::process::{Server, breakglass};
 use crate::stand_in::{Reply, StandIn};
 
@@ -124,4 +127,41 @@ fn a_watch_that_never_began_ends() {
         );
         assert!(ran.code == 1 && ran.stderr.contains(words), "{ran:?}");
     }
+}
+
+/// What clients and proxies write makes no line of its own, and steers, turns and hides nothing.
+#[test]
+fn a_watch_shows_text_of_others_on_one_harmless_line_each() {
+    let server = Server::start();
+    let watch = Watch::start(server.command("grace", &["watch"]));
+    let first = until_told(&server, &watch);
+    let at = "2026-11-22T02:13:00.123Z";
+    let mut alert = json!({ "kind": "out_of_scope", "first": at, "last": at, "count": 1 });
+    for member in ["reason", "method", "host", "path", "source_ip", "detail", "subject"] {
+        alert[member] = json!(format!("Mk7{member}{HOSTILE}"));
+    }
+    alert["unverified"] = json!({ "kid": HOSTILE, "issuer": HOSTILE });
+    report(&server, json!([alert]));
+    // What the service takes as a reason: what steers a terminal it refuses.
+    let ask = |reason: &str| {
+        let request = ureq::post(format!("{}/v1/requests", server.url));
+        let request = request.header("authorization", format!("Bearer {}", token_of("alice")));
+        let body = json!({ "scopes": ["orders:read"], "reason": reason, "duration": "30m" });
+        request.send_json(&body).is_ok()
+    };
+    assert!(!ask("Mk7 \u{1b}]0;title\u{7}") && !ask("Mk7 \u{202e}") && !ask("Mk7\nsecond line"));
+    assert!(ask("Mk7reason \u{200b}\u{ad} *b* <!channel> {{7*7}} \u{1f600}"));
+    let (mut lines, mut all) = (vec![first], String::new());
+    while !(all.contains("Mk7path") && all.contains("Mk7reason \u{fffd}")) {
+        lines.push(watch.line());
+        all = lines.join("\n");
+    }
+    for line in &lines {
+        assert!(line.starts_with("20") && !line.chars().any(misleads), "{line:?}");
+    }
+    assert!(
+        all.contains("reported by envoy: Mk7method")
+            && all.contains("<!channel> {{7*7}} \u{1f600}"),
+        "{all}"
+    );
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
+use breakglass_audit::text::misleads;
 use breakglass_testing::receiver::{Receiver, Reply};
 use breakglass_testing::service::config;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::alerts::HOSTILE;
 use crate::process::{Ran, Server, breakglass, until};
 
 fn start(directory: TempDir, receiver: &Receiver) -> Server {
@@ -93,6 +95,56 @@ fn a_service_that_is_killed_while_a_sink_is_down_tells_it_everything_once_it_is_
     assert_eq!(replayed.trim(), "queued for siem");
     until(|| receiver.calls().iter().filter(|call| call.id() == event).count() >= 2);
     assert_eq!(server.run("dave", &["events", "replay", "evt_0"]).code, 3);
+}
+
+/// What a receiver answers is a text of another party too.
+#[test]
+fn the_list_shows_a_receivers_words_on_one_harmless_line() {
+    let receiver = Receiver::answering(|_, _| Reply::Status(503, "", HOSTILE));
+    let server = start(tempfile::tempdir().unwrap(), &receiver);
+    until(|| {
+        server.pending();
+        !receiver.calls().is_empty()
+    });
+    let mut shown = String::new();
+    until(|| {
+        shown = server.run("grace", &["events", "list"]).done();
+        shown.contains("got 503: ")
+    });
+    for line in shown.lines() {
+        assert!(line.starts_with("evt_") && !line.chars().any(misleads), "{line:?}");
+    }
+    assert!(shown.contains("<b>"), "{shown}");
+}
+
+#[test]
+fn a_preview_is_in_the_words_of_the_template_and_a_wrong_one_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, template) = (directory.path().join("config.toml"), directory.path().join("t.txt"));
+    let sink = format!(
+        "[[sinks]]\nname = \"s\"\ntype = \"slack\"\nurl_file = \"/nonexistent\"\ntemplate_file = \"{}\"\n",
+        template.display()
+    );
+    fs::write(&path, format!("{}{sink}", config(&directory))).unwrap();
+    fs::write(&template, "{% if request %}{{ request.requester }} has {{ title }}{% endif %}")
+        .unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = breakglass();
+        Ran::from(command.args(arguments).arg("--config").arg(&path).output().unwrap())
+    };
+    let ending = ["events", "preview", "--sink", "s", "--type", "breakglass.grant.ending"];
+    let shown = run(&ending).done();
+    assert!(shown.contains("alice has 5 minutes left of the grant of alice"), "{shown}");
+    assert_eq!(run(&["serve", "--check"]).code, 0);
+    fs::write(&template, "one\n{{ request.reason }}").unwrap();
+    for wrong in [&ending[..], &["serve", "--check"]] {
+        let ran = run(wrong);
+        assert_ne!(ran.code, 0, "{ran:?}");
+        assert!(
+            ran.stderr.contains("sinks[0].template_file: ") && ran.stderr.contains("line 2: "),
+            "{ran:?}"
+        );
+    }
 }
 
 #[test]
