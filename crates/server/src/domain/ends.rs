@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::clock::{Moment, rfc3339};
-use crate::store::{Change, Happened, OfRequest, Request, SERVICE, StoreError};
+use crate::store::{Change, Ends, Happened, OfRequest, Request, SERVICE, StoreError};
 
 /// The most grants that one step of each kind tells of.
 const STEP: i64 = 500;
@@ -19,22 +19,21 @@ const STEP: i64 = 500;
 /// [`StoreError`] if the database does not do all of it: then none of it is done.
 pub async fn tell_ends(app: &App, now: Moment) -> Result<usize, StoreError> {
     // Nothing to do, most of the time: that takes no lock.
-    let ending = app.store().ending(now, STEP).await?;
-    let over = app.store().over(now, STEP).await?;
-    if ending.is_empty() && over.is_empty() {
+    if app.store().ends(now, STEP).await?.is_empty() {
         return Ok(0);
     }
     let mut change = app.store().change().await?;
-    // Revoked meanwhile, or told by another process.
+    // Once more: revoked or extended meanwhile, or told by another process.
+    let Ends { ending, over } = change.ends(now, STEP).await?;
     let mut told = Vec::new();
     for request in requests(&mut change, now, &ending).await? {
-        if request.state == State::Active && request.reminded_at.is_none() {
+        if request.state == State::Active {
             change.remind(now, &request).await?;
             told.push(((Action::Remind, EventType::Ending), request));
         }
     }
     for request in requests(&mut change, now, &over).await? {
-        if request.state == State::Expired && request.expired_at.is_none() {
+        if request.state == State::Expired {
             change.expire(now, &request).await?;
             told.push(((Action::Expire, EventType::Expired), request));
         }

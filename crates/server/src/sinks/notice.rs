@@ -12,6 +12,7 @@ use url::Url;
 use crate::clock::{Moment, rfc3339};
 use crate::config::SinkFilter;
 use crate::random::is_request_id;
+use crate::store::SERVICE;
 
 /// The media type of a CloudEvent in the JSON format.
 pub const CLOUD_EVENT: &str = "application/cloudevents+json; charset=utf-8";
@@ -158,7 +159,7 @@ impl Notice {
             id: "evt_00000000000000000000000000000000".to_owned(),
             time_ms: now.millis(),
             kind: kind.to_owned(),
-            actor: "alice".to_owned(),
+            actor: example_actor(kind).to_owned(),
             request: of_request("req_01KAN5S3M0W8Z4T2C9X7Y6B5D1"),
             audience: of_request("payments-prod"),
             subject: of_request("alice"),
@@ -183,5 +184,16 @@ fn example_data(kind: &str, now: Moment) -> Value {
             json!({ "expires_at": rfc3339(now.seconds().saturating_add(left)) })
         }
         _ => json!({}),
+    }
+}
+
+/// Who did what an example is of.
+fn example_actor(kind: &str) -> &'static str {
+    match EventType::of(kind) {
+        Some(
+            EventType::Approved | EventType::Denied | EventType::Questioned | EventType::Revoked,
+        ) => "carol",
+        Some(EventType::Ending | EventType::Expired | EventType::Lapsed) => SERVICE,
+        _ => "alice",
     }
 }

@@ -71,6 +71,7 @@ pub use events::{Happened, OfRequest, Revocations, ServiceAct};
 pub use evidence::{About, Evidence, EvidencePage, Step};
 pub use fault::Fault;
 pub use feed::{FeedEntry, FeedHead};
+pub use grant_ends::Ends;
 pub use grant_parties::GrantParties;
 pub use grants::{Revoked, Step as RevokedStep};
 pub use group_losses::{GroupLosses, HeldEnd};
