@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::session::Session;
 use crate::words::words;
-use crate::{Instant, Word};
+use crate::{Instant, Word, nullable};
 
 words! {
     /// What is known of a person's groups.
@@ -48,6 +48,30 @@ pub struct WhoAmI {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub factor: Option<WhoAmIFactor>,
+    /// How the person is told of what concerns them; services before this member do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = true, nullable = false)]
+    pub notify: Option<Notify>,
+}
+
+/// How a person is told of requests that wait for them, and of what becomes of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Notify {
+    /// Whether the person wants mail. It is sent where a sink of the service writes to people, and an address is known.
+    pub mail: bool,
+    /// Where it is sent: the address of the service's configuration, or the one that the identity provider says it has
+    /// verified.
+    #[serde(deserialize_with = "nullable")]
+    #[schema(required = true)]
+    pub address: Option<String>,
+}
+
+/// How the caller wants to be told: `PUT /v1/whoami/notify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetNotify {
+    /// Whether by mail. Without it every person whose address is known gets mail.
+    pub mail: bool,
 }
 
 /// The groups of a person.

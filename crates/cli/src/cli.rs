@@ -78,9 +78,9 @@ enum Verb {
     /// End your session at the service, and go to the identity provider's page for signing out.
     #[command(after_help = exit::HELP)]
     Logout(logout::Args),
-    /// Say who you are to the service: groups, session and how you signed in.
+    /// Say who you are to the service: groups, session, how you signed in, and how you are told of what concerns you.
     #[command(after_help = exit::HELP)]
-    Whoami,
+    Whoami(whoami::Args),
     /// List your sessions, or end one.
     #[command(after_help = exit::HELP)]
     Sessions(sessions::Args),
@@ -178,7 +178,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         }
         Verb::Login(args) => login::run(&args, &cli.settings, terminal),
         Verb::Logout(args) => logout::run(&args, &cli.settings, terminal),
-        Verb::Whoami => whoami::run(&client()?, terminal),
+        Verb::Whoami(args) => whoami::run(&args, &client()?, terminal),
         Verb::Sessions(args) => sessions::run(&args, &client()?, terminal),
         Verb::HeldEnds(args) => held_ends::run(&args, &client()?, terminal),
         Verb::Proxies(args) => proxies::run(&args, &client()?, terminal),

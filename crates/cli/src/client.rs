@@ -111,9 +111,16 @@ impl Client {
         key: Option<&str>,
         timeout: Duration,
     ) -> Result<T, Failure> {
-        let unwritten = |error: serde_json::Error| Failure::Failed(error.to_string());
-        let body = serde_json::to_string(body).map_err(unwritten)?;
+        let body = written(body)?;
         self.call(&Call { key, timeout, limit: MAX_ANSWER_BYTES, ..Call::post(path, body) })
+    }
+
+    /// Puts `body` at `path`.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is no answer, it is not one of our service's, or it is no.
+    pub fn put<T: Answer>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        self.call(&Call::put(path, written(body)?))
     }
 
     /// Reads a stream of events until it ends, which takes this long at most. `last_id` is the id of what was read last;
@@ -201,6 +208,11 @@ impl Client {
             _ => Ok((head, body)),
         }
     }
+}
+
+/// `body` as JSON.
+fn written(body: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(body).map_err(|error| Failure::Failed(error.to_string()))
 }
 
 /// Whether the service refused the call because of its credential.

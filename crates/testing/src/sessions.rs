@@ -70,6 +70,7 @@ pub fn said(provider: &str, subject: &str, groups: &[&str]) -> SignedIn {
         subject: subject.to_owned(),
         shown_name: Some(subject.to_uppercase()),
         mail: None,
+        mail_verified: false,
         groups: SaidGroups::Known(groups.iter().map(|&group| group.to_owned()).collect()),
         factor: None,
         at_provider: None,

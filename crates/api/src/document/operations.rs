@@ -404,6 +404,15 @@ fn sessions() -> Vec<Operation> {
             "The caller: name, groups, session, and how the person signed in.",
         )
         .answers::<whoami::WhoAmI>(),
+        Operation::new(
+            "put",
+            "/v1/whoami/notify",
+            "notify",
+            Person,
+            "Say whether the caller wants mail of requests that wait for them, and of what becomes of their own.",
+        )
+        .asks::<whoami::SetNotify>()
+        .answers::<whoami::Notify>(),
         get(
             "/v1/sessions",
             "sessions",

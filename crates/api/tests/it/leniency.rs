@@ -16,7 +16,7 @@ use breakglass_api::revocation::{Killed, Revoked};
 use breakglass_api::scopes::{ForRequest, Scopes};
 use breakglass_api::session::{AuthorizationServer, OAuthError, Session, SessionTokens, Sessions};
 use breakglass_api::token::Issued;
-use breakglass_api::whoami::{WhoAmI, WhoAmIFactor};
+use breakglass_api::whoami::{Notify, WhoAmI, WhoAmIFactor};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
@@ -75,6 +75,8 @@ fn what_came_later_may_be_absent_and_nothing_else() {
         "name": "corp:a", "groups": { "state": "none", "names": [] }, "may_approve": false,
     }));
     assert_eq!((read.session, read.factor, read.groups.since), (None, None, None));
+    assert_eq!(read.notify, None);
+    least::<Notify>(json!({ "mail": true, "address": null }));
     let read: WhoAmIFactor = least(json!({ "level": "mfa", "amr": [], "auth_time": AT }));
     assert_eq!(read.acr, None);
     let held = json!({ "group": "oncall", "person": "corp:a", "since": AT });

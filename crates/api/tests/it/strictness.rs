@@ -18,6 +18,7 @@ use breakglass_api::session::{
 use breakglass_api::token::{RevocationForm, TokenForm};
 use breakglass_api::trail::AfterQuery;
 use breakglass_api::watch::WatchQuery;
+use breakglass_api::whoami::SetNotify;
 use breakglass_api::{Reason, words::Vocabulary};
 use breakglass_types::configurations::ReportedConfiguration;
 use serde::de::DeserializeOwned;
@@ -59,6 +60,7 @@ fn a_member_that_the_service_does_not_know_is_refused() {
         ("AfterQuery", reads::<AfterQuery>(json!({}))),
         ("ConfirmHeldEnds", reads::<ConfirmHeldEnds>(json!({}))),
         ("DeliveriesQuery", reads::<DeliveriesQuery>(json!({}))),
+        ("SetNotify", reads::<SetNotify>(json!({ "mail": true }))),
         ("Replay", reads::<Replay>(json!({}))),
         ("SessionsQuery", reads::<SessionsQuery>(json!({}))),
     ] {

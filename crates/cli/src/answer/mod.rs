@@ -32,7 +32,7 @@ pub use breakglass_api::revocation::{Killed, Revoked};
 pub use breakglass_api::scopes::{Scope, Scopes};
 pub use breakglass_api::session::{Session, SessionState, Sessions};
 pub use breakglass_api::token::Issued;
-pub use breakglass_api::whoami::{GroupsKnown, WhoAmI};
+pub use breakglass_api::whoami::{GroupsKnown, Notify, WhoAmI};
 pub use breakglass_api::{Instant, Word};
 
 pub use audit::{EventsPage, HeadsPage};

@@ -1,7 +1,7 @@
 //! Sessions, and who is calling.
 
 use breakglass_api::session::{Session, Sessions};
-use breakglass_api::whoami::WhoAmI;
+use breakglass_api::whoami::{Notify, WhoAmI};
 
 use super::{Body, check_id};
 
@@ -19,6 +19,10 @@ impl Body for Sessions {
     fn check(&self) -> Result<(), String> {
         self.sessions.iter().try_for_each(Body::check)
     }
+}
+
+impl Body for Notify {
+    const NAME: &'static str = "how a person is told";
 }
 
 impl Body for WhoAmI {

@@ -70,6 +70,10 @@ impl<'a> Call<'a> {
     pub(super) fn post(path: &'a str, body: String) -> Call<'a> {
         Call { method: Method::POST, body: Some(body), ..Call::get(path) }
     }
+
+    pub(super) fn put(path: &'a str, body: String) -> Call<'a> {
+        Call { method: Method::PUT, ..Call::post(path, body) }
+    }
 }
 
 impl Connection {

@@ -1,14 +1,36 @@
 //! `breakglass whoami`: the person as the service knows them.
 
+use breakglass_api::whoami::SetNotify;
 use breakglass_server::clock::Moment;
 
 use super::when::{instant, now};
-use crate::answer::{GroupsKnown, WhoAmI, Whole, one_line};
+use crate::answer::{GroupsKnown, Mismatch, Notify, WhoAmI, Whole, one_line};
 use crate::client::{Client, Failure};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
-pub(crate) fn run(client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// From now on be told by mail of requests that wait for you and of what becomes of yours, or not.
+    #[arg(long, value_name = "HOW")]
+    notify: Option<How>,
+}
+
+/// How to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum How {
+    /// By mail, where the service knows your address.
+    Mail,
+    /// Not at all.
+    None,
+}
+
+pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
+    if let Some(how) = args.notify {
+        let mail = how == How::Mail;
+        let set: Whole<Notify> = client.put("/v1/whoami/notify", &SetNotify { mail })?;
+        Mismatch::check("mail", &mail.to_string(), &set.body.mail.to_string())?;
+    }
     let answer: Whole<WhoAmI> = client.get("/v1/whoami")?;
     terminal.result(&describe(&answer.body, now()), &answer.json)?;
     Ok(Exit::Done)
@@ -28,6 +50,9 @@ fn describe(who: &WhoAmI, now: Option<Moment>) -> String {
     add("provider", who.provider.as_deref().unwrap_or("none: known by an API token"));
     add("groups", &groups(who, now));
     add("approver", if who.may_approve { "where a scope names you" } else { "no" });
+    if let Some(notify) = &who.notify {
+        add("notify", &told_by(notify));
+    }
     if let Some(session) = &who.session {
         let ends = instant(&session.ends_at, now);
         add("session", &format!("{}, ends at {ends} at the latest", session.id));
@@ -39,6 +64,15 @@ fn describe(who: &WhoAmI, now: Option<Moment>) -> String {
         add("level", &format!("{}{amr}, authenticated at {at}", factor.level));
     }
     lines.join("\n")
+}
+
+/// How the person is told of what concerns them.
+fn told_by(notify: &Notify) -> String {
+    match (notify.mail, &notify.address) {
+        (true, Some(address)) => format!("by mail to {address}, where the service sends it"),
+        (true, None) => "by mail, but the service knows no verified address of yours".to_owned(),
+        (false, _) => "none".to_owned(),
+    }
 }
 
 fn groups(who: &WhoAmI, now: Option<Moment>) -> String {

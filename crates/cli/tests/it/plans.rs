@@ -59,6 +59,7 @@ impl Caller<'_> {
                 .header("authorization", token)
                 .header("content-type", "application/x-www-form-urlencoded")
                 .send(form),
+            ("put", _) => agent.put(url).header("authorization", token).send_json(&body),
             _ => agent
                 .post(url)
                 .header("authorization", token)

@@ -309,6 +309,8 @@ pub(crate) fn good(call: &Call) -> Reply {
                   "may_request": false, "may_approve": true, "approvers": [] }] })
         } else if call.is("GET", "/v1/whoami") {
             json!({ "name": "alice", "groups": { "state": "none", "names": [] }, "may_approve": true })
+        } else if call.is("PUT", "/v1/whoami/notify") {
+            json!({ "mail": false, "address": null })
         } else if call.is("GET", "/v1/sessions") {
             json!({ "sessions": [session("live")], "next": null })
         } else if call.is("POST", &format!("/v1/sessions/{SESSION}/end")) {

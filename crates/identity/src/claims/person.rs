@@ -26,6 +26,8 @@ pub struct Person {
     pub name: Option<String>,
     /// A mail address to show, likewise.
     pub mail: Option<String>,
+    /// Whether the provider says that it has verified this very address (`email_verified`): only then is it the person's.
+    pub mail_verified: bool,
 }
 
 /// A claim that says who a person is, is missing or wrong.
@@ -64,14 +66,26 @@ impl Person {
             let in_token = shown_claim(identity.json(), name);
             in_token.or_else(|| shown_claim(userinfo?.json(), name))
         };
+        let mail = claim("email");
+        let sources = [Some(identity.json()), userinfo.map(Userinfo::json)];
+        let verifies = |json: &Json| mail.as_deref().is_some_and(|mail| has_verified(json, mail));
         Ok(Person {
             provider: provider.name.clone(),
             issuer: provider.issuer.clone(),
             subject,
             name: claim("name").or_else(|| claim("preferred_username")),
-            mail: claim("email"),
+            mail_verified: sources.into_iter().flatten().any(verifies),
+            mail,
         })
     }
+}
+
+/// Whether this answer has `mail`, byte for byte, as an address that the provider has verified. Some providers write the
+/// boolean as text.
+fn has_verified(json: &Json, mail: &str) -> bool {
+    let is_it = json.member("email").and_then(Json::as_str).map(str::trim) == Some(mail);
+    let verified = json.member("email_verified");
+    is_it && verified.is_some_and(|one| one.as_bool() == Some(true) || one.as_str() == Some("true"))
 }
 
 fn shown_claim(json: &Json, name: &str) -> Option<String> {

@@ -148,3 +148,40 @@ fn a_subject_of_several_claims_is_one_persons() {
         assert!(subject(tid.clone(), oid.clone()).is_err(), "{tid} {oid}");
     }
 }
+
+/// An address is written to only where the provider has verified that very one: nothing of it was cut or replaced for showing.
+#[test]
+fn a_mail_address_is_verified_by_the_answer_that_has_it() {
+    let entry = keycloak("algorithms = ['ES256']");
+    let subject = read(&entry, json!({}), None).1.unwrap().subject;
+    let userinfo = |more: serde_json::Value| {
+        let mut body = json!({ "sub": subject });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Userinfo::read(body.to_string().as_bytes(), &subject).unwrap()
+    };
+    let long = format!("{}@corp.example", "a".repeat(200));
+    for (token, asked, expected) in [
+        (json!({ "email": "a@x.test", "email_verified": true }), json!({}), true),
+        (json!({ "email": "a@x.test", "email_verified": "true" }), json!({}), true),
+        (json!({ "email": "a@x.test", "email_verified": false }), json!({}), false),
+        (json!({ "email": "a@x.test", "email_verified": null }), json!({}), false),
+        (json!({ "email": "a@x.test", "email_verified": 1 }), json!({}), false),
+        (
+            json!({ "email": null, "email_verified": null }),
+            json!({ "email": "a@x.test", "email_verified": true }),
+            true,
+        ),
+        // That of the one says nothing of that of the other.
+        (
+            json!({ "email": "a@x.test", "email_verified": null }),
+            json!({ "email": "b@x.test", "email_verified": true }),
+            false,
+        ),
+        (json!({ "email": "a@x.test\r\nBcc: b@x.test", "email_verified": true }), json!({}), false),
+        (json!({ "email": long, "email_verified": true }), json!({}), false),
+    ] {
+        let said = userinfo(asked.clone());
+        let person = read(&entry, token.clone(), Some(&said)).1.unwrap();
+        assert_eq!(person.mail_verified, expected, "{token} {asked}");
+    }
+}

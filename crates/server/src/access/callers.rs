@@ -146,6 +146,8 @@ verbs! {
     SignOut = "signOut": [Anybody];
     /// Ask who the caller is.
     WhoAmI = "whoAmI": [Person];
+    /// Say how one wants to be told of what happens.
+    Notify = "notify": [Person];
     /// List sessions: one's own, or those of all people.
     Sessions = "sessions": [Person];
     /// End a session.

@@ -20,6 +20,8 @@ pub struct AccountEntry {
     pub provider: String,
     /// The mail address that the provider says. It changes, and is good for refusing alone.
     pub mail: Option<Arc<Folded>>,
+    /// The same as it is written, where the provider says that it has verified it: good for writing to the person.
+    pub address: Option<Arc<str>>,
     /// The groups, as the provider says them; nothing where it did not say.
     pub groups: Option<Arc<GroupsAtProvider>>,
     /// When it said so, or that it does not know.

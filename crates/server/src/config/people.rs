@@ -250,6 +250,16 @@ impl People {
         one.provider != other.provider && one.mail.zip(other.mail).is_some_and(same)
     }
 
+    /// Where the person called `name` gets mail: the address of the entry; of an account the one that the provider says it
+    /// has verified. Nothing where there is none, or it cannot be one.
+    #[must_use]
+    pub fn address(&self, name: &str) -> Option<lettre::Address> {
+        if let Some(listed) = self.by_name.get(name) {
+            return listed.mail.as_ref()?.parse().ok();
+        }
+        self.signed_in.as_ref()?.get(name)?.address?.parse().ok()
+    }
+
     /// Whether the person called `name` may be an approver. Where people sign in (`by_sign_in`), those who are listed may by
     /// their API token if their entry says so, and those who have signed in if their provider has `may_approve`.
     #[must_use]

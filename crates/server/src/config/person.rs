@@ -1,10 +1,11 @@
 //! A person, known by an API token of the configuration or by an account at an identity provider.
 
 use breakglass_config_schema::{
-    Object, Reader as _, boolean, list, object, or, or_none, parsed, required,
+    Object, Reader as _, boolean, list, object, optional, or, or_none, parsed, required,
 };
 
 use super::read::{Digest, digest, distinct, name};
+use super::sink_texts::person_address;
 
 object! {
     /// A person, known by an API token.
@@ -21,6 +22,9 @@ object! {
         /// Whether this person may approve with the API token although `identity_providers` are configured: then people
         /// approve by their sign-in. Without providers every person may, as the scopes say.
         pub may_approve_by_token: bool = or(false, boolean()),
+        /// The mail address of this person, such as `carol@corp.example`: a sink with
+        /// [`to_people`](notifications.md#who-is-told) writes there.
+        pub mail: Option<String> = optional("none", parsed("address", person_address)),
     }
 }
 
@@ -40,6 +44,8 @@ pub struct Person {
     pub roles: Vec<String>,
     /// Whether the person may approve with an API token where people sign in at identity providers.
     pub may_approve_by_token: bool,
+    /// The mail address that the configuration says; of an account nothing, because the provider says it.
+    pub mail: Option<String>,
 }
 
 /// By what a person is known.
@@ -77,8 +83,8 @@ impl Person {
 
 impl From<PersonEntry> for Person {
     fn from(entry: PersonEntry) -> Person {
-        let PersonEntry { name, token_sha256, groups, roles, may_approve_by_token } = entry;
+        let PersonEntry { name, token_sha256, groups, roles, may_approve_by_token, mail } = entry;
         let credential = Credential::ApiToken(token_sha256);
-        Person { name, credential, groups, roles, may_approve_by_token }
+        Person { name, credential, groups, roles, may_approve_by_token, mail }
     }
 }

@@ -84,6 +84,17 @@ pub(super) fn mail_address(text: &str) -> Result<String, String> {
     }
 }
 
+/// The address of a person's mailbox, without a name.
+pub(super) fn person_address(text: &str) -> Result<String, String> {
+    match text.parse::<lettre::Address>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!(
+            "expected an address such as `carol@corp.example`, got `{}`: {error}",
+            text.escape_debug()
+        )),
+    }
+}
+
 /// The name by which a service signs in: one line.
 pub(super) fn login(text: &str) -> Result<String, String> {
     text::configured_name(text).map(|()| text.to_owned())

@@ -236,7 +236,7 @@ fn gains_and_losses(
 
 fn person(changes: &mut Vec<Change>, old: &Person, new: &Person) {
     // Whether the person approves with an API token is said of the rights.
-    let Person { name, credential, groups, roles, may_approve_by_token: _ } = new;
+    let Person { name, credential, groups, roles, may_approve_by_token: _, mail } = new;
     let groups = gained_and_lost(&old.groups, groups);
     // What a group allows is said of the rights.
     let neutral = [Effect::Neutral, Effect::Neutral];
@@ -246,6 +246,9 @@ fn person(changes: &mut Vec<Change>, old: &Person, new: &Person) {
     gains_and_losses(changes, name, roles, effects, ["has the new roles", "loses the roles"]);
     if old.credential != *credential {
         changes.push(Change::named(name, Effect::Neutral, "has another API token"));
+    }
+    if old.mail != *mail {
+        changes.push(Change::named(name, Effect::Neutral, "gets mail at another address"));
     }
 }
 

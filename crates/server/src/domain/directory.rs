@@ -174,6 +174,7 @@ async fn groups_of(
         groups_at: asked_at.seconds(),
         shown_name: person.map_or(before.shown_name.clone(), |person| person.name.clone()),
         mail: person.map_or(before.mail.clone(), |person| person.mail.clone()),
+        mail_verified: person.map_or(before.mail_verified, |person| person.mail_verified),
         ..before.clone()
     };
     change.keep_account(&account).await?;

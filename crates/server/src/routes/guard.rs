@@ -11,7 +11,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::handler::Handler;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, post, put};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -52,6 +52,11 @@ impl Guards {
     /// `POST`, for those whom the table lets do this.
     pub(super) fn post<H: Handler<T, App>, T: 'static>(&self, verb: Verb, handler: H) -> Endpoint {
         self.guarded(verb, post(handler))
+    }
+
+    /// `PUT`, for those whom the table lets do this.
+    pub(super) fn put<H: Handler<T, App>, T: 'static>(&self, verb: Verb, handler: H) -> Endpoint {
+        self.guarded(verb, put(handler))
     }
 
     fn guarded(&self, verb: Verb, methods: MethodRouter<App>) -> Endpoint {

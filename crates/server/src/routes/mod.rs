@@ -30,6 +30,7 @@ mod jwks;
 mod kill;
 mod list;
 mod metrics;
+mod notify;
 mod oauth;
 mod oauth_revoke;
 mod observe;
@@ -138,6 +139,7 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
         .route("/oauth2/device_authorization", device_authorization)
         .route("/.well-known/oauth-authorization-server", metadata)
         .route("/v1/whoami", on.get(Verb::WhoAmI, whoami::handler))
+        .route("/v1/whoami/notify", on.put(Verb::Notify, notify::handler))
         .route("/v1/sessions", on.get(Verb::Sessions, sessions::list))
         .route("/v1/sessions/{id}/end", on.post(Verb::EndSession, sessions::end))
         .route("/v1/directory/held-ends", on.get(Verb::HeldEnds, held_ends::list))

@@ -5,6 +5,7 @@ use axum::extract::State;
 use breakglass_api::Word;
 use breakglass_api::whoami::{GroupsKnown, WhoAmI, WhoAmIFactor, WhoAmIGroups};
 
+use super::notify;
 use super::sessions::view;
 use crate::access::Directory as _;
 use crate::app::App;
@@ -47,6 +48,7 @@ pub(super) async fn handler(
         may_approve: config.may_approve(&person.name),
         session: session.map(|session| view(now, &current, session)),
         factor,
+        notify: Some(notify::view(&app, &person.name).await?),
     }))
 }
 

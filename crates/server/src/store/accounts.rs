@@ -21,6 +21,8 @@ pub struct Account {
     pub shown_name: Option<String>,
     /// A mail address to show.
     pub mail: Option<String>,
+    /// Whether the provider says that it has verified the address: to no other one is anything sent.
+    pub mail_verified: bool,
     /// The groups, as the provider says them; nothing where it did not say.
     #[sqlx(json(nullable))]
     pub groups: Option<GroupsAtProvider>,
@@ -67,10 +69,10 @@ impl Change {
     pub async fn keep_account(&mut self, account: &Account) -> Result<(), StoreError> {
         let result = sqlx::query(
             "INSERT INTO accounts (name, provider, issuer, subject, shown_name, mail, groups, groups_unknown, groups_at,
-                 signed_in_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 signed_in_at, mail_verified)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
              ON CONFLICT (name) DO UPDATE SET provider = ?2, issuer = ?3, subject = ?4, shown_name = ?5, mail = ?6,
-                 groups = ?7, groups_unknown = ?8, groups_at = ?9, signed_in_at = ?10",
+                 groups = ?7, groups_unknown = ?8, groups_at = ?9, signed_in_at = ?10, mail_verified = ?11",
         )
         .bind(&account.name)
         .bind(&account.provider)
@@ -82,6 +84,7 @@ impl Change {
         .bind(&account.groups_unknown)
         .bind(account.groups_at)
         .bind(account.signed_in_at)
+        .bind(account.mail_verified)
         .execute(&mut *self.0)
         .await?;
         exactly_one(&result)

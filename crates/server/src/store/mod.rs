@@ -31,6 +31,7 @@ mod kill;
 mod leavers;
 mod lists;
 pub mod maintenance;
+mod notify;
 mod positions;
 mod proof;
 mod record;

@@ -37,8 +37,8 @@ async fn people_and_sessions_of_before_go_on() {
     let randomness = Randomness::from_seed(9);
     let (refresh, access) = (RefreshToken::first(&randomness), access_token(&randomness));
     sqlx::query(
-        "INSERT INTO accounts (name, provider, issuer, subject, groups, groups_at, signed_in_at)
-         VALUES ('corp:al-1', 'corp', ?1, 'al-1', '[\"oncall\"]', ?2, ?2)",
+        "INSERT INTO accounts (name, provider, issuer, subject, groups, groups_at, signed_in_at, mail)
+         VALUES ('corp:al-1', 'corp', ?1, 'al-1', '[\"oncall\"]', ?2, ?2, 'al@corp.test')",
     )
     .bind(issuer("corp"))
     .bind(START)
@@ -62,6 +62,10 @@ async fn people_and_sessions_of_before_go_on() {
     let service = Service::start_with(directory, &text, START + 60).await;
     let body = json!({ "scopes": ["orders:read"], "reason": "stuck", "duration": "30m" });
     service.post(&access, "/v1/requests", body.clone()).await.ok();
+    // Whether the provider has verified the address is not known: nothing is sent there.
+    let who = service.get(&access, "/v1/whoami").await.ok();
+    assert_eq!(who["mail"], "al@corp.test");
+    assert_eq!(who["notify"], json!({ "mail": true, "address": null }));
     // Nothing is kept with which the provider could be asked: that is said, with what to do.
     service.advance(601);
     let alice = refreshed(&service, &refresh.text()).await.unwrap().access;

@@ -80,6 +80,7 @@ pub(crate) const TABLE: &[(&str, &str, [u16; 8])] = &[
     ("get",  "/signin/{provider}/logout",   [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("get",  "/requests/{id}",             [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("get",  "/v1/whoami",                 [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
+    ("put",  "/v1/whoami/notify",          [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("get",  "/v1/sessions",               [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("post", "/v1/sessions/{id}/end",      [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("get",  "/v1/directory/held-ends",    [401, 401,    403,     403,     403,      403,     403,  403]),
@@ -157,6 +158,7 @@ pub(crate) async fn call(
             json!({ "text": "x" })
         }
         (_, path) if path.ends_with("/forget") => json!({ "reason": "r" }),
+        ("put", _) => json!({ "mail": false }),
         _ => json!({}),
     };
     let (media_type, body) = match path.starts_with("/oauth2/") {
@@ -176,7 +178,7 @@ pub(crate) async fn call(
     if !caller.is_empty() {
         request = request.header("authorization", format!("Bearer {bearer}"));
     }
-    let body = if method == "post" { Body::from(body) } else { Body::empty() };
+    let body = if method != "get" { Body::from(body) } else { Body::empty() };
     service.send(request.header(CONTENT_TYPE, media_type).body(body).unwrap()).await
 }
 

@@ -371,6 +371,7 @@ async fn answers_have_the_members_that_it_describes() {
         "SessionFactor",
         "SessionState",
         "SessionTokens",
+        "SetNotify",
         "Severity",
         "Sink",
         "Spelling",

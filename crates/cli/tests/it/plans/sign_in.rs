@@ -61,6 +61,8 @@ impl Caller<'_> {
         }
         let access = tokens["access_token"].as_str().unwrap();
         self.get(access, "/v1/whoami", "");
+        let path = "/v1/whoami/notify";
+        self.call(access, "put", path, path, json!({ "mail": false }));
         self.used.insert("get /signin/{provider}/logout".to_owned());
         let page = format!("{}/signin/corp/logout", self.server.url);
         assert_eq!(agent.get(page).call().unwrap().status(), 302);

@@ -45,6 +45,7 @@ pub(in crate::domain) fn entry(account: &Account) -> AccountEntry {
         // No provider says a role: they are of the configuration.
         roles: Vec::new(),
         may_approve_by_token: false,
+        mail: None,
     };
     AccountEntry {
         person: Arc::new(person),
@@ -54,6 +55,7 @@ pub(in crate::domain) fn entry(account: &Account) -> AccountEntry {
             .as_deref()
             .filter(|mail| !mail.trim().is_empty())
             .map(|mail| Arc::new(Folded::new(mail))),
+        address: account.mail.as_deref().filter(|_| account.mail_verified).map(Arc::from),
         groups: account.groups.clone().map(Arc::new),
         groups_at: Moment::from_seconds(account.groups_at),
         attempt: account.groups_unknown.clone().map(|why| Attempt {

@@ -42,6 +42,8 @@ pub struct SignedIn {
     pub shown_name: Option<String>,
     /// A mail address to show.
     pub mail: Option<String>,
+    /// Whether the provider says that it has verified the address.
+    pub mail_verified: bool,
     /// The groups.
     pub groups: SaidGroups,
     /// How the person authenticated, where a level was asked for and reached.
@@ -82,6 +84,7 @@ impl SignedIn {
             subject: self.subject.clone(),
             shown_name: self.shown_name.clone(),
             mail: self.mail.clone(),
+            mail_verified: self.mail_verified,
             groups,
             groups_unknown,
             groups_at: now.seconds(),

@@ -164,6 +164,7 @@ fn said(signed_in: SignedIn, source: Option<String>) -> sessions::SignedIn {
         subject: person.subject,
         shown_name: person.name,
         mail: person.mail,
+        mail_verified: person.mail_verified,
         groups,
         factor: factor.as_ref().map(row),
         at_provider: Some(session),
