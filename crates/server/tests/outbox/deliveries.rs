@@ -178,7 +178,13 @@ async fn events_of_one_request_arrive_in_order_and_others_do_not_wait_for_them()
     };
     let both = ["breakglass.request.submitted", "breakglass.request.approved"].map(Value::from);
     assert_eq!((of(&slow), of(&quick)), (vec![], both.to_vec()));
-    let waiting = list(&service, "?state=waiting").await;
+    // What was taken is written down a little later.
+    let mut waiting = Value::Null;
+    until(async || {
+        waiting = list(&service, "?state=waiting").await;
+        waiting["deliveries"].as_array().unwrap().len() == 2
+    })
+    .await;
     let next: Vec<bool> = waiting["deliveries"]
         .as_array()
         .unwrap()
