@@ -25,6 +25,10 @@ pub struct Delivery {
     pub event: String,
     /// The sink, by its name in the configuration.
     pub sink: String,
+    /// The person to whom it goes, where the sink writes to people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub recipient: Option<String>,
     /// The event's type.
     #[serde(rename = "type")]
     pub kind: String,
@@ -143,6 +147,10 @@ pub struct Replay {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub sink: Option<String>,
+    /// To this person alone, where a sink writes to people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub recipient: Option<String>,
 }
 
 /// What was queued again.

@@ -155,5 +155,7 @@ words! {
         Questioned = "breakglass.request.questioned",
         /// It was submitted.
         Submitted = "breakglass.request.submitted",
+        /// No approver was reached within 30 s of its submission, or none could be.
+        Unreached = "breakglass.request.unreached",
     }
 }

@@ -36,6 +36,7 @@ pub mod scopes;
 pub mod session;
 pub mod severity;
 pub mod token;
+pub mod told;
 pub mod trail;
 pub mod watch;
 pub mod whoami;

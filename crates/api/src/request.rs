@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::opens::ScopeOpens;
+use crate::told::Told;
 use crate::words::words;
 use crate::{Instant, Word, nullable, schemas};
 
@@ -153,6 +154,11 @@ pub struct Request {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub approvers: Option<Vec<String>>,
+    /// How many of them were told of it; while it is pending, and not in lists. The answer to a submission waits up to 2 s for
+    /// that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub told: Option<Told>,
     /// What was approved.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

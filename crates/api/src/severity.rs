@@ -36,7 +36,7 @@ impl EventType {
             | EventType::EvidenceMade
             | EventType::HolderLeft
             | EventType::ProxyForgotten => Severity::Warning,
-            EventType::MassLoss | EventType::Restored => Severity::Critical,
+            EventType::MassLoss | EventType::Restored | EventType::Unreached => Severity::Critical,
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::tasks::readiness::keep_probing;
 use crate::tasks::sessions::keep_sweeping;
 use crate::tasks::time::{self, keep_time};
 use crate::tasks::trail_heads::keep_telling;
+use crate::tasks::unreached::keep_saying;
 use crate::tasks::waits::keep_awake;
 use crate::tls::Endpoint;
 
@@ -82,6 +83,7 @@ pub async fn serve_within(
     let awake = tokio::spawn(keep_awake(app.clone()));
     let sweeping = tokio::spawn(keep_sweeping(app.clone()));
     let delivering = tokio::spawn(outbox::keep(app.clone()));
+    let saying = tokio::spawn(keep_saying(app.clone()));
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     // Connections, and the polls that hang on them, have threads of their own: see `router`.
     let runtime = Connections(Some(
@@ -114,6 +116,7 @@ pub async fn serve_within(
     awake.abort();
     sweeping.abort();
     delivering.abort();
+    saying.abort();
     telling.abort();
     certificates.abort();
     drop(runtime);

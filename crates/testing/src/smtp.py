@@ -9,6 +9,12 @@ folder, certificate, key, *answers = sys.argv[1:]
 class Keeper:
     count = 0
 
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("refused@"):
+            return "550 5.1.1 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
     async def handle_DATA(self, server, session, envelope):
         Keeper.count += 1
         if Keeper.count <= len(answers):

@@ -39,9 +39,14 @@ impl MailServer {
         MailServer::start(folder, &[certificate.to_str().unwrap(), key.to_str().unwrap()], answers)
     }
 
-    /// One without TLS.
+    /// One without TLS. It knows no mailbox `refused@..`.
     pub fn plain() -> MailServer {
-        MailServer::start(tempfile::tempdir().unwrap(), &["", ""], &[])
+        MailServer::plain_answering(&[])
+    }
+
+    /// One without TLS; the first letters are answered by `answers` in place of being taken.
+    pub fn plain_answering(answers: &[&str]) -> MailServer {
+        MailServer::start(tempfile::tempdir().unwrap(), &["", ""], answers)
     }
 
     fn start(folder: TempDir, tls: &[&str], answers: &[&str]) -> MailServer {

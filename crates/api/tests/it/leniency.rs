@@ -88,6 +88,7 @@ fn what_came_later_may_be_absent_and_nothing_else() {
     });
     let read: Delivery = least(delivery.clone());
     assert_eq!((read.request, read.next_at, read.ended_at, read.outcome), (None, None, None, None));
+    assert_eq!(read.recipient, None);
     let sink = json!({ "name": "s", "circuit": "closed", "waiting": 0, "dead": 0 });
     let read: Sink = least(sink.clone());
     assert_eq!((read.kind, read.oldest_waiting, read.error), (None, None, None));

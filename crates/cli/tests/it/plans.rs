@@ -34,6 +34,9 @@ fn is_bounded(scan: &str, statement: &str) -> bool {
 /// A sink that takes nothing.
 const SINK: &str = "[[sinks]]\nname = \"none\"\ntype = \"slack\"\nurl_file = \"/nonexistent\"\nretry_for = \"1s\"\n";
 
+/// The channel of a group that approves nothing which is asked for: no approver is reached.
+const CHANNEL: &str = "[[sinks]]\nname = \"dbas\"\ntype = \"slack\"\nurl_file = \"/nonexistent\"\napprover_groups = [\"dbas\"]\n";
+
 /// Uses one operation after the other, and notes which.
 struct Caller<'a> {
     server: &'a Server,
@@ -330,7 +333,7 @@ fn no_statement_reads_a_whole_table_that_grows() {
     let entry = provider.entry("corp", &secret.display().to_string(), "");
     let people = approving_by_token(&config(&directory));
     let text = format!(
-        "administrators = [\"commanders\"]\nmax_directory_age = \"1s\"\n{people}{entry}{SINK}"
+        "administrators = [\"commanders\"]\nmax_directory_age = \"1s\"\n{people}{entry}{SINK}{CHANNEL}"
     );
     let mut command = breakglass();
     command.env("BREAKGLASS_LOG", "debug");

@@ -10,7 +10,8 @@ use crate::store::SERVICE;
 use breakglass_audit::folded::Folded;
 
 use super::{
-    Config, Digest, Person, Proxy, Scope, group_check, key_rings, sign_in_check, transport,
+    Config, Digest, Person, Proxy, Scope, channel_check, group_check, key_rings, sign_in_check,
+    transport,
 };
 
 impl Object for Config {
@@ -152,6 +153,7 @@ fn warnings(config: &Config) -> Vec<String> {
         .chain(responders)
         .chain(sign_in_check::warnings(config))
         .chain(group_check::warnings(config))
+        .chain(channel_check::warnings(config))
         .chain(look_alikes(config))
         .collect()
 }

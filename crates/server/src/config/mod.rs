@@ -5,6 +5,7 @@
 //! field is what docs/approval-service.md says of it: its table is made of these types.
 
 mod accounts;
+mod channel_check;
 mod check;
 mod device_sign_in;
 mod file_error;
@@ -65,7 +66,7 @@ use read::{
 pub use sign_in::{RequiredLevel, SignInFor, SignInRequirements};
 pub use signing_keys::{AudienceSigningKeys, KeyRingSettings, SigningKeys, audience_of_folder};
 use sink_fields::sinks;
-pub use sinks::{Encryption, Mail, Reach, Sink, SinkFilter, SinkTo};
+pub use sinks::{Encryption, Mail, MailTo, Reach, Sink, SinkFilter, SinkTo};
 pub use trail_heads::TrailHeads;
 
 /// `outage_directory_age` where the configuration does not say it, in seconds.
@@ -250,6 +251,18 @@ impl Config {
     #[must_use]
     pub fn scope(&self, name: &str) -> Option<&Scope> {
         self.scopes.iter().find(|scope| scope.name == name)
+    }
+
+    /// Whether a sink tells approvers of requests: the channel of a group, or one that writes to people.
+    #[must_use]
+    pub fn tells_approvers(&self) -> bool {
+        self.sinks.iter().any(Sink::tells_approvers)
+    }
+
+    /// The sink called `name`.
+    #[must_use]
+    pub fn sink(&self, name: &str) -> Option<&Sink> {
+        self.sinks.iter().find(|sink| sink.name == name)
     }
 
     /// The person called `name`, listed here or signed in at an identity provider.

@@ -14,9 +14,9 @@ use breakglass_identity::proxy;
 use breakglass_types::json::Json;
 use url::{Host, Url};
 
-use super::read::{audience, distinct, path, scope_name};
+use super::read::{audience, distinct, name, path, scope_name};
 use super::sink_texts::{event_type, host, login, mail_address, sink_name, url};
-use super::sinks::{Encryption, Mail, Reach, Sink, SinkFilter, SinkTo};
+use super::sinks::{Encryption, Mail, MailTo, Reach, Sink, SinkFilter, SinkTo};
 
 /// How long a delivery may be tried.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -86,8 +86,11 @@ object! {
         encryption: Option<Encryption> = optional("starttls", one_of(ENCRYPTIONS)),
         /// `mail`: who sends it, required there.
         from: Option<String> = optional("none", parsed("address", mail_address)),
-        /// `mail`: who gets it, required there.
+        /// `mail`: who gets it, required there without `to_people`.
         to: Vec<String> = or_none(list(parsed("address", mail_address)).and_then(distinct)),
+        /// `mail`: whether the [people whom an event concerns](notifications.md#who-is-told) get it in place of `to`, each
+        /// at their own address.
+        to_people: bool = or(false, boolean()),
         /// `mail`: by which name the service signs in at the mail server.
         username: Option<String> = optional("none", parsed("name", login)),
         /// `mail`: a file with the password for it.
@@ -110,12 +113,15 @@ object! {
         audiences: Vec<String> = or_none(list(parsed("audience", audience)).and_then(distinct)),
         /// Of requests for which scopes it is told.
         scopes: Vec<String> = or_none(list(parsed("scope name", scope_name)).and_then(distinct)),
+        /// The groups of which it is the [channel](notifications.md#who-is-told): it is told of requests that their members
+        /// may approve, by one of the scopes, and of nothing else.
+        approver_groups: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
     }
 }
 
 impl SinkFields {
     /// Each field that is of some kinds alone: its name, whether it is there, of which kinds, and whether it is needed there.
-    fn special(&self) -> [(&'static str, bool, &'static [Kind], bool); 14] {
+    fn special(&self) -> [(&'static str, bool, &'static [Kind], bool); 15] {
         const MAIL: &[Kind] = &[Kind::Mail];
         [
             (
@@ -130,7 +136,8 @@ impl SinkFields {
             ("token_file", self.token_file.is_some(), &[Kind::Otlp], false),
             ("host", self.host.is_some(), MAIL, true),
             ("from", self.from.is_some(), MAIL, true),
-            ("to", !self.to.is_empty(), MAIL, true),
+            ("to", !self.to.is_empty(), MAIL, !self.to_people),
+            ("to_people", self.to_people, MAIL, false),
             ("port", self.port.is_some(), MAIL, false),
             ("encryption", self.encryption.is_some(), MAIL, false),
             ("username", self.username.is_some(), MAIL, self.password_file.is_some()),
@@ -186,6 +193,11 @@ impl Object for SinkFields {
                 clean = place.field(name).error(format!("is required for a `{}`", word(kind)));
             }
         }
+        if self.to_people && !self.to.is_empty() {
+            clean = place.field("to_people").error(
+                "expected either `to` or `to_people`, got both: let each be a sink of its own",
+            );
+        }
         match (self.unencrypted(), self.insecure) {
             (Some(name), false) => clean = place.field(name).error(
                 "other machines are on the way, who can read and change what is sent: expected an encrypted connection \
@@ -218,7 +230,10 @@ impl SinkFields {
                     port: self.port.unwrap_or(port),
                     encryption,
                     from: self.from?,
-                    to: self.to,
+                    to: match self.to_people {
+                        true => MailTo::People,
+                        false => MailTo::Mailboxes(self.to),
+                    },
                     login: self.username.zip(self.password_file),
                 })
             }
@@ -228,6 +243,7 @@ impl SinkFields {
             severity: self.severity,
             audiences: self.audiences,
             scopes: self.scopes,
+            approver_groups: self.approver_groups,
         };
         let reach = Reach { ca_file: self.ca_file, proxy: self.proxy, timeout: self.timeout };
         let Self { name, template_file, retry_for, .. } = self;

@@ -46,6 +46,20 @@ pub struct SinkFilter {
     pub audiences: Vec<String>,
     /// Of requests with one of these scopes. None: of every request, and of none.
     pub scopes: Vec<String>,
+    /// Of requests that members of one of these groups may approve, by one of the scopes. None: of every request, and of none.
+    pub approver_groups: Vec<String>,
+}
+
+impl SinkFilter {
+    /// Whether it is of events of this type.
+    #[must_use]
+    pub fn takes_type(&self, kind: &str) -> bool {
+        let is_of = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(start) => kind.starts_with(start),
+            None => kind == *pattern,
+        };
+        self.types.is_empty() || self.types.iter().any(is_of)
+    }
 }
 
 /// What a sink is.
@@ -93,9 +107,18 @@ pub struct Mail {
     /// Who sends it.
     pub from: String,
     /// Who gets it.
-    pub to: Vec<String>,
+    pub to: MailTo,
     /// By which name the service signs in there, and a file with the password.
     pub login: Option<(String, PathBuf)>,
+}
+
+/// Who gets mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailTo {
+    /// These mailboxes, one letter for all of them.
+    Mailboxes(Vec<String>),
+    /// The people whom an event concerns, each at their own address.
+    People,
 }
 
 /// How a connection to a mail server is encrypted.
@@ -107,6 +130,26 @@ pub enum Encryption {
     Tls,
     /// Not at all.
     None,
+}
+
+impl Sink {
+    /// Whether each person whom an event concerns gets a letter of their own.
+    #[must_use]
+    pub fn writes_to_people(&self) -> bool {
+        matches!(&self.to, SinkTo::Mail(Mail { to: MailTo::People, .. }))
+    }
+
+    /// Whether approvers are told of requests by it.
+    #[must_use]
+    pub fn tells_approvers(&self) -> bool {
+        self.is_channel() || self.writes_to_people()
+    }
+
+    /// Whether it is the channel of groups of approvers.
+    #[must_use]
+    pub fn is_channel(&self) -> bool {
+        !self.filter.approver_groups.is_empty() && !self.writes_to_people()
+    }
 }
 
 impl SinkTo {

@@ -7,7 +7,8 @@ use crate::sinks::{Event, For, Notice, prepare};
 
 pub(super) fn look(config: &Config, now: Moment, report: &mut Report) {
     let notice = Notice::example("breakglass.request.submitted", now);
-    let event = Event { notice: &notice, source: &config.issuer, now, purpose: For::Sending };
+    let (source, purpose) = (&config.issuer, For::Sending);
+    let event = Event { notice: &notice, source, now, purpose, to: None };
     for sink in &config.sinks {
         report.checked(prepare(sink, event).err().map(|cause| {
             Finding::new(

@@ -25,6 +25,7 @@
 //! watched     what happens, for those who may see it
 //! held_ends   ends that many people's losses at once hold back
 //! alerts      a proxy reports what calls for attention
+//! unreached   no approver was reached by what the sinks were told of a request
 //! replay      an event is delivered to the sinks again
 //! ```
 
@@ -53,6 +54,7 @@ mod revoke;
 mod said_groups;
 pub mod sessions;
 mod submit;
+mod unreached;
 mod waited;
 pub mod watched;
 
@@ -77,5 +79,6 @@ pub use refused::{GroupsUnknown, NoLonger, OnlyRequester, Refused, WrongField};
 pub use replay::replay;
 pub use revoke::{Ending, revoke, revoke_by_token};
 pub use submit::{Ask, Submitted, submit};
+pub use unreached::say_unreached;
 
 pub use crate::timekeeper::TrustedMoment;

@@ -8,8 +8,9 @@ use crate::access::Access;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Person;
+use crate::outbox::ReplayTo;
 
-/// Queues an event again, for all sinks that it was queued for or for one of them: their names. The trail has it first, so that
+/// Queues an event again, for all that it was queued for or for some of them: the names of the sinks. The trail has it first, so that
 /// nothing is sent of which it does not say why.
 ///
 /// # Errors
@@ -19,15 +20,15 @@ pub async fn replay(
     who: &Person,
     now: Moment,
     event: &str,
-    sink: Option<&str>,
+    to: ReplayTo<'_>,
 ) -> Result<Vec<String>, Refused> {
     Access::of(&app.config()).check_administrator(who)?;
-    if !app.outbox().has(event, sink).await? {
+    if !app.outbox().has(event, to).await? {
         return Err(Refused::DeliveryUnknown);
     }
-    let detail = json!({ "event": event, "sink": sink });
+    let detail = json!({ "event": event, "sink": to.sink, "recipient": to.recipient });
     app.store().note_act(now, &who.name, ServiceAction::DeliveryReplayed, &detail).await?;
-    let sinks = app.outbox().replay(now, event, sink).await?;
+    let sinks = app.outbox().replay(now, event, to).await?;
     app.noted();
     tracing::info!(event, ?sinks, actor = who.name, "delivered again");
     Ok(sinks)

@@ -56,6 +56,11 @@ impl Breaker {
         *self = Breaker::default();
     }
 
+    /// An attempt began and was not made, for a reason that says nothing of the receiver.
+    pub(super) fn unused(&mut self) {
+        self.is_probing = false;
+    }
+
     /// An attempt failed. `chance` spreads the time of the next one.
     pub(super) fn failed(&mut self, now: u64, chance: u8) {
         let was_probing = std::mem::take(&mut self.is_probing);
@@ -116,6 +121,16 @@ mod tests {
         breaker.succeeded();
         assert_eq!((breaker.circuit(6_000), breaker.room(6_000, 8)), (Circuit::Closed, 8));
         assert_eq!(breaker, Breaker::default());
+    }
+
+    #[test]
+    fn an_attempt_that_was_not_made_decides_nothing() {
+        let mut breaker = failing(OPEN_AFTER);
+        let open = breaker.clone();
+        breaker.begin();
+        breaker.unused();
+        assert_eq!(breaker, open);
+        assert_eq!((breaker.circuit(2_000), breaker.room(2_000, 8)), (Circuit::HalfOpen, 1));
     }
 
     /// Those that were under way when it opened say nothing more.

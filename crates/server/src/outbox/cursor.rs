@@ -12,11 +12,11 @@ use sqlx::SqliteConnection;
 use super::database::Database;
 use super::queue::queue;
 use super::source::{Item, Source};
+use super::submissions;
+use super::takers::{Takers, takers};
 use crate::app::App;
 use crate::clock::Moment;
-use crate::config::Config;
 use crate::evidence::EvidenceError;
-use crate::sinks;
 use crate::store::StoreError;
 
 /// How many events are read at once.
@@ -30,12 +30,21 @@ struct Cursor {
     skip_before_ms: i64,
 }
 
-/// Reads what is new in a source, and queues it for the sinks that take it; whether there was anything.
+/// What came of a look at a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// There was something, and there may be more.
+    More,
+    /// Everything up to this place was read and queued.
+    UpTo(i64),
+}
+
+/// Reads what is new in a source, and queues it for those that take it.
 pub(super) async fn read(
     app: &App,
     database: &Database,
     source: Source,
-) -> Result<bool, EvidenceError> {
+) -> Result<Read, EvidenceError> {
     let Some(cursor) = database.cursor(source).await? else {
         // Sinks are told of what happens from now on.
         let place = source.last(app).await?;
@@ -47,7 +56,7 @@ pub(super) async fn read(
         keep(&mut change, source, app.now(), &last).await?;
         go_on(&mut change, source, &new).await?;
         change.commit().await?;
-        return Ok(true);
+        return Ok(Read::More);
     };
     // The last one once more: whether it is still the one that was read.
     let after = cursor.place.saturating_sub(1).max(0);
@@ -65,15 +74,20 @@ pub(super) async fn read(
                 "another database is in the place of the one that was read: sinks are told of what is new in it"
             );
             database.move_to(source, &found, found.place).await?;
-            return Ok(true);
+            return Ok(Read::More);
         }
         items.remove(0);
     }
     if items.is_empty() {
-        return Ok(false);
+        return Ok(Read::UpTo(cursor.place));
     }
-    database.take(app.now(), &app.config(), source, &cursor, &items).await?;
-    Ok(true)
+    let mut each = Vec::with_capacity(items.len());
+    for item in &items {
+        let is_told = item.told && item.notice.time_ms >= cursor.skip_before_ms;
+        each.push(if is_told { takers(app, &item.notice).await? } else { Takers::default() });
+    }
+    database.take(app.now(), source, &cursor, &items, &each).await?;
+    Ok(Read::More)
 }
 
 /// The last event that was read and that the source still has. What it has in common with the one that was read is all up to
@@ -142,21 +156,21 @@ impl Database {
         change.commit().await
     }
 
-    /// Queues what was read, and writes down that it was: one transaction.
+    /// Queues what was read, each for its takers, and writes down that it was: one transaction.
     async fn take(
         &self,
         now: Moment,
-        config: &Config,
         source: Source,
         cursor: &Cursor,
         items: &[Item],
+        takers: &[Takers],
     ) -> Result<(), StoreError> {
         let mut change = self.write().await?;
-        for Item { notice, .. } in items.iter().filter(|item| item.told) {
-            if notice.time_ms >= cursor.skip_before_ms {
-                let takers = config.sinks.iter().filter(|sink| sinks::takes(sink, notice));
-                let takers: Vec<&str> = takers.map(|sink| sink.name.as_str()).collect();
-                queue(&mut change, now, notice, &takers).await?;
+        for (Item { notice, .. }, takers) in items.iter().zip(takers) {
+            let Takers { takers, is_told } = takers;
+            queue(&mut change, now, notice, takers).await?;
+            if let Some(is_any_told) = is_told {
+                submissions::note(&mut change, now, notice, *is_any_told).await?;
             }
         }
         keep(&mut change, source, now, items).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::cursor;
+use super::cursor::{self, Read};
 use super::database::Database;
 use super::source::Source;
 use super::worker;
@@ -98,8 +98,13 @@ async fn read_all(app: &App, database: &Database) -> Result<(), EvidenceError> {
     for source in Source::ALL {
         loop {
             match cursor::read(app, database, *source).await {
-                Ok(true) => app.outbox().queued.notify_waiters(),
-                Ok(false) => break,
+                Ok(Read::More) => app.outbox().queued.notify_waiters(),
+                Ok(Read::UpTo(place)) => {
+                    if *source == Source::Events {
+                        app.outbox().read.send_replace(place);
+                    }
+                    break;
+                }
                 // The alerts wait for their database, and hold up no event.
                 Err(EvidenceError::Unavailable) => break,
                 Err(cause) => return Err(cause),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use breakglass_api::told::ChannelState;
+
 use super::database::Database;
 use crate::sinks::Notice;
 use crate::store::StoreError;
@@ -13,6 +15,8 @@ pub struct Delivery {
     pub id: i64,
     /// The sink.
     pub sink: String,
+    /// The person to whom it goes; empty where the sink does not write to people.
+    pub recipient: String,
     /// `behind`, `due`, `delivered` or `dead`.
     pub state: String,
     /// How often it was tried.
@@ -33,6 +37,7 @@ pub struct Delivery {
 struct Row {
     id: i64,
     sink: String,
+    recipient: String,
     state: String,
     attempts: i64,
     next_ms: i64,
@@ -40,6 +45,17 @@ struct Row {
     ended_ms: Option<i64>,
     outcome: Option<String>,
     notice: String,
+}
+
+/// A delivery of one event, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Delivered {
+    /// The sink.
+    pub(super) sink: String,
+    /// The person; empty where the sink does not write to people.
+    pub(super) person: String,
+    /// What has become of it.
+    pub(super) state: ChannelState,
 }
 
 /// What waits at a sink, and what was given up.
@@ -64,6 +80,15 @@ pub struct Filter<'a> {
     pub before: Option<i64>,
 }
 
+/// For whom an event is queued again, of those that it was queued for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReplayTo<'a> {
+    /// For this sink alone.
+    pub sink: Option<&'a str>,
+    /// For this person alone.
+    pub recipient: Option<&'a str>,
+}
+
 impl Database {
     /// The deliveries, the newest first, at most so many.
     pub(super) async fn list(
@@ -74,7 +99,7 @@ impl Database {
         let [one, other] =
             filter.states.map_or([None, None], |[one, other]| [Some(one), Some(other)]);
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT deliveries.id AS id, sink, state, attempts, next_ms, deliveries.queued_ms AS queued_ms, ended_ms, outcome,
+            "SELECT deliveries.id AS id, sink, recipient, state, attempts, next_ms, deliveries.queued_ms AS queued_ms, ended_ms, outcome,
                  notice
              FROM deliveries JOIN notices ON notices.id = event
              WHERE (?1 IS NULL OR sink = ?1) AND (?2 IS NULL OR state IN (?2, ?3)) AND deliveries.id < ?4
@@ -92,6 +117,7 @@ impl Database {
                 notice: serde_json::from_str(&row.notice).ok()?,
                 id: row.id,
                 sink: row.sink,
+                recipient: row.recipient,
                 state: row.state,
                 attempts: row.attempts,
                 next_ms: row.next_ms,
@@ -101,6 +127,25 @@ impl Database {
             })
         });
         Ok(deliveries.collect())
+    }
+
+    /// What has become of the deliveries of one event.
+    pub(super) async fn of_event(&self, event: &str) -> Result<Vec<Delivered>, StoreError> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT sink, recipient, state FROM deliveries WHERE event = ?1 ORDER BY sink, recipient",
+        )
+        .bind(event)
+        .fetch_all(&self.readers)
+        .await?;
+        let delivered = rows.into_iter().map(|(sink, person, state)| {
+            let state = match state.as_str() {
+                "delivered" => ChannelState::Delivered,
+                "dead" => ChannelState::Failed,
+                _ => ChannelState::Waiting,
+            };
+            Delivered { sink, person, state }
+        });
+        Ok(delivered.collect())
     }
 
     /// What waits, by sink.

@@ -14,12 +14,15 @@
 //!
 //! ```text
 //! source   main database, alerts       -> events by place
-//! cursor   events by place             -> rows that wait, for each sink that takes them
+//! takers   an event                    -> the sinks and people that it goes to
+//! cursor   events by place             -> rows that wait, for each of these
 //! worker   a row that is due           -> crate::sinks -> delivered, tried again, or dead
+//! told     the rows of a submission    -> how many approvers were reached (counts), and the wait for that
 //! ```
 
 mod backoff;
 mod breaker;
+mod counts;
 mod cursor;
 mod database;
 mod keep;
@@ -27,21 +30,26 @@ mod list;
 mod queue;
 mod sink_state;
 mod source;
+mod submissions;
+mod takers;
+mod told;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, broadcast, watch};
 
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::store::StoreError;
 
 pub use keep::keep;
-pub use list::{Delivery, Filter, Waiting};
+use list::Delivered;
+pub use list::{Delivery, Filter, ReplayTo, Waiting};
 pub use sink_state::SinkState;
+pub use told::{told_of, wait_until_told};
 
 use database::Database;
 use sink_state::SinkStates;
@@ -56,7 +64,14 @@ pub struct Outbox {
     states: SinkStates,
     /// Something was queued.
     queued: Notify,
+    /// The place up to which events were read and queued.
+    read: watch::Sender<i64>,
+    /// The events of which a delivery has ended.
+    ends: broadcast::Sender<String>,
 }
+
+/// How many ends a reader may be behind: one that missed some looks for itself.
+const ENDS: usize = 256;
 
 impl Outbox {
     /// The deliveries of this configuration, whose database is not opened yet.
@@ -68,6 +83,8 @@ impl Outbox {
             opening: Mutex::new(()),
             states: SinkStates::default(),
             queued: Notify::new(),
+            read: watch::Sender::new(0),
+            ends: broadcast::Sender::new(ENDS),
         }
     }
 
@@ -105,18 +122,18 @@ impl Outbox {
         }
     }
 
-    /// Whether an event was queued for a sink, or for this one.
+    /// Whether an event was queued for any of these.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
-    pub async fn has(&self, event: &str, sink: Option<&str>) -> Result<bool, StoreError> {
+    pub async fn has(&self, event: &str, to: ReplayTo<'_>) -> Result<bool, StoreError> {
         match self.database() {
-            Some(database) => database.has(event, sink).await,
+            Some(database) => database.has(event, to).await,
             None => Ok(false),
         }
     }
 
-    /// Queues an event again, for all sinks that it was queued for or for one of them: their names.
+    /// Queues an event again, for all that it was queued for or for some of them: the names of the sinks.
     ///
     /// # Errors
     /// [`StoreError`] if the database does not do it.
@@ -124,12 +141,58 @@ impl Outbox {
         &self,
         now: Moment,
         event: &str,
-        sink: Option<&str>,
+        to: ReplayTo<'_>,
     ) -> Result<Vec<String>, StoreError> {
         let Some(database) = self.database() else { return Ok(Vec::new()) };
-        let sinks = database.replay(now, event, sink).await?;
+        let sinks = database.replay(now, event, to).await?;
         self.queued.notify_waiters();
         Ok(sinks)
+    }
+
+    /// The place up to which events were read and queued, as it grows.
+    fn read_up_to(&self) -> watch::Receiver<i64> {
+        self.read.subscribe()
+    }
+
+    /// The events of which a delivery ends from now on.
+    fn ends(&self) -> broadcast::Receiver<String> {
+        self.ends.subscribe()
+    }
+
+    /// A delivery of this event has ended.
+    fn ended(&self, event: String) {
+        // Often nothing waits for it.
+        let _ = self.ends.send(event);
+    }
+
+    /// What has become of the deliveries of one event.
+    async fn deliveries_of(&self, event: &str) -> Result<Vec<Delivered>, StoreError> {
+        match self.database() {
+            Some(database) => database.of_event(event).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The requests of which it is to be said now whether an approver was reached, at most so many.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn to_judge(&self, now: Moment, limit: i64) -> Result<Vec<String>, StoreError> {
+        match self.database() {
+            Some(database) => database.to_judge(now, limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Of this request it was said.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database does not do it: then it is to be said again.
+    pub async fn judged(&self, request: &str) -> Result<(), StoreError> {
+        match self.database() {
+            Some(database) => database.judged(request).await,
+            None => Ok(()),
+        }
     }
 
     /// Closes it: what is under way ends first.

@@ -4,6 +4,8 @@
 use sqlx::SqliteConnection;
 
 use super::database::Database;
+use super::list::ReplayTo;
+use super::takers::Taker;
 use crate::clock::Moment;
 use crate::sinks::Notice;
 use crate::store::StoreError;
@@ -29,6 +31,8 @@ pub(super) struct Due {
     pub(super) line: String,
     /// The event's id.
     pub(super) event: String,
+    /// The person to whom it goes; empty where the sink does not write to people.
+    pub(super) recipient: String,
     /// How often it was tried, this time included.
     pub(super) attempts: i64,
     /// When it was queued, in milliseconds.
@@ -44,6 +48,15 @@ impl Due {
     }
 }
 
+/// What was taken to be tried.
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
+    /// What is to be tried.
+    pub(super) due: Vec<Due>,
+    /// The events of which a delivery was given up untried.
+    pub(super) given_up: Vec<String>,
+}
+
 /// How a delivery goes on after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
@@ -55,14 +68,14 @@ pub(super) enum Next {
     Again(i64),
 }
 
-/// Queues an event for these sinks. What was queued before stays as it is.
+/// Queues an event for these takers. What was queued before stays as it is.
 pub(super) async fn queue(
     connection: &mut SqliteConnection,
     now: Moment,
     notice: &Notice,
-    sinks: &[&str],
+    takers: &[Taker],
 ) -> Result<(), StoreError> {
-    if sinks.is_empty() {
+    if takers.is_empty() {
         return Ok(());
     }
     let text = serde_json::to_string(notice).unwrap_or_default();
@@ -74,27 +87,29 @@ pub(super) async fn queue(
     .bind(text)
     .execute(&mut *connection)
     .await?;
-    for sink in sinks {
+    for Taker { sink, person } in takers {
         sqlx::query("INSERT INTO sinks (name) VALUES (?1) ON CONFLICT DO NOTHING")
-            .bind(*sink)
+            .bind(sink)
             .execute(&mut *connection)
             .await?;
         sqlx::query(
-            "INSERT INTO deliveries (event, sink, line, state, attempts, next_ms, queued_ms, ended_ms, outcome)
+            "INSERT INTO deliveries (event, sink, line, state, attempts, next_ms, queued_ms, ended_ms, outcome, recipient)
              SELECT ?1, ?2, ?3, state, 0, ?4, ?4, iif(state = 'dead', ?4, NULL),
-                 iif(state = 'dead', 'too many deliveries wait at this sink', NULL)
+                 iif(state = 'dead', 'too many deliveries wait at this sink', NULL), ?6
              FROM (SELECT CASE
                  WHEN (SELECT count(*) FROM (SELECT 1 FROM deliveries
                      WHERE sink = ?2 AND state <> 'delivered' AND state IN ('behind', 'due') LIMIT ?5)) >= ?5 THEN 'dead'
-                 WHEN EXISTS (SELECT 1 FROM deliveries WHERE sink = ?2 AND line = ?3 AND state = 'due') THEN 'behind'
+                 WHEN EXISTS (SELECT 1 FROM deliveries WHERE sink = ?2 AND line = ?3 AND recipient = ?6 AND state = 'due')
+                     THEN 'behind'
                  ELSE 'due' END AS state)
              WHERE true ON CONFLICT DO NOTHING",
         )
         .bind(&notice.id)
-        .bind(*sink)
+        .bind(sink)
         .bind(notice.line())
         .bind(now.millis())
         .bind(MAX_WAITING)
+        .bind(person)
         .execute(&mut *connection)
         .await?;
     }
@@ -116,28 +131,28 @@ impl Database {
         sink: &str,
         failed_ms: i64,
         most: usize,
-    ) -> Result<Vec<Due>, StoreError> {
+    ) -> Result<Taken, StoreError> {
         let mut change = self.write().await?;
-        let stale: Vec<(i64, String)> = sqlx::query_as(
+        let stale: Vec<(i64, String, String, String)> = sqlx::query_as(
             "UPDATE deliveries SET state = 'dead', ended_ms = ?2,
                  outcome = coalesce(outcome, 'it waited for more than a day, and was not tried')
              WHERE id IN (SELECT id FROM deliveries WHERE sink = ?1 AND state = 'due' AND state <> 'delivered'
                  AND queued_ms < ?3 AND +next_ms <= ?2)
-             RETURNING id, line",
+             RETURNING id, line, recipient, event",
         )
         .bind(sink)
         .bind(now.millis())
         .bind(now.millis().saturating_sub(DAY_MS))
         .fetch_all(&mut *change)
         .await?;
-        for (_, line) in &stale {
-            promote(&mut change, now, sink, line).await?;
+        for (_, line, recipient, _) in &stale {
+            promote(&mut change, now, sink, line, recipient).await?;
         }
         let due = sqlx::query_as(
             "UPDATE deliveries SET attempts = attempts + 1, next_ms = ?3
              WHERE id IN (SELECT id FROM deliveries WHERE sink = ?1 AND state = 'due' AND next_ms <= ?2
                  ORDER BY next_ms, id LIMIT ?4)
-             RETURNING id, line, event, attempts, queued_ms,
+             RETURNING id, line, event, recipient, attempts, queued_ms,
                  (SELECT notice FROM notices WHERE notices.id = deliveries.event) AS notice",
         )
         .bind(sink)
@@ -147,7 +162,7 @@ impl Database {
         .fetch_all(&mut *change)
         .await?;
         change.commit().await?;
-        Ok(due)
+        Ok(Taken { due, given_up: stale.into_iter().map(|(.., event)| event).collect() })
     }
 
     /// Writes down what came of an attempt; after the last one, the next of the line has its turn.
@@ -176,7 +191,7 @@ impl Database {
         .execute(&mut *change)
         .await?;
         if ended_ms.is_some() {
-            promote(&mut change, now, sink, &due.line).await?;
+            promote(&mut change, now, sink, &due.line, &due.recipient).await?;
         }
         change.commit().await
     }
@@ -200,33 +215,38 @@ impl Database {
         change.commit().await
     }
 
-    /// Whether an event was queued for a sink, or for this one.
-    pub(super) async fn has(&self, event: &str, sink: Option<&str>) -> Result<bool, StoreError> {
-        let has = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE event = ?1 AND (?2 IS NULL OR sink = ?2))";
-        Ok(sqlx::query_scalar(has).bind(event).bind(sink).fetch_one(&self.readers).await?)
+    /// Whether an event was queued for any of these.
+    pub(super) async fn has(&self, event: &str, to: ReplayTo<'_>) -> Result<bool, StoreError> {
+        let has = "SELECT EXISTS (SELECT 1 FROM deliveries
+                       WHERE event = ?1 AND (?2 IS NULL OR sink = ?2) AND (?3 IS NULL OR recipient = ?3))";
+        let has = sqlx::query_scalar(has).bind(event).bind(to.sink).bind(to.recipient);
+        Ok(has.fetch_one(&self.readers).await?)
     }
 
-    /// Queues an event again, for all sinks that it was queued for or one of them: their names.
+    /// Queues an event again, for all that it was queued for or some of them: the names of the sinks.
     pub(super) async fn replay(
         &self,
         now: Moment,
         event: &str,
-        sink: Option<&str>,
+        to: ReplayTo<'_>,
     ) -> Result<Vec<String>, StoreError> {
         let mut change = self.write().await?;
-        let found: Vec<(i64, String, String)> = sqlx::query_as(
-            "SELECT id, sink, line FROM deliveries WHERE event = ?1 AND (?2 IS NULL OR sink = ?2) ORDER BY sink",
+        let found: Vec<(i64, String, String, String)> = sqlx::query_as(
+            "SELECT id, sink, line, recipient FROM deliveries
+             WHERE event = ?1 AND (?2 IS NULL OR sink = ?2) AND (?3 IS NULL OR recipient = ?3) ORDER BY sink, recipient",
         )
         .bind(event)
-        .bind(sink)
+        .bind(to.sink)
+        .bind(to.recipient)
         .fetch_all(&mut *change)
         .await?;
-        for (id, sink, line) in &found {
+        for (id, sink, line, recipient) in &found {
             sqlx::query(
                 "UPDATE deliveries SET attempts = 0, next_ms = ?2, queued_ms = ?2, ended_ms = NULL, state = CASE
                      WHEN state IN ('due', 'behind') THEN state
                      WHEN EXISTS (SELECT 1 FROM deliveries AS other
-                         WHERE other.sink = ?3 AND other.line = ?4 AND other.state = 'due') THEN 'behind'
+                         WHERE other.sink = ?3 AND other.line = ?4 AND other.recipient = ?5 AND other.state = 'due')
+                         THEN 'behind'
                      ELSE 'due' END
                  WHERE id = ?1",
             )
@@ -234,11 +254,14 @@ impl Database {
             .bind(now.millis())
             .bind(sink)
             .bind(line)
+            .bind(recipient)
             .execute(&mut *change)
             .await?;
         }
         change.commit().await?;
-        Ok(found.into_iter().map(|(_, sink, _)| sink).collect())
+        let mut sinks: Vec<String> = found.into_iter().map(|(_, sink, ..)| sink).collect();
+        sinks.dedup();
+        Ok(sinks)
     }
 
     /// Removes some of what ended 30 days ago; whether there may be more.
@@ -269,15 +292,18 @@ async fn promote(
     now: Moment,
     sink: &str,
     line: &str,
+    recipient: &str,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE deliveries SET state = 'due', next_ms = ?3
-         WHERE id = (SELECT min(id) FROM deliveries WHERE sink = ?1 AND line = ?2 AND state = 'behind')
-           AND NOT EXISTS (SELECT 1 FROM deliveries WHERE sink = ?1 AND line = ?2 AND state = 'due')",
+         WHERE id = (SELECT min(id) FROM deliveries
+                 WHERE sink = ?1 AND line = ?2 AND recipient = ?4 AND state = 'behind')
+           AND NOT EXISTS (SELECT 1 FROM deliveries WHERE sink = ?1 AND line = ?2 AND recipient = ?4 AND state = 'due')",
     )
     .bind(sink)
     .bind(line)
     .bind(now.millis())
+    .bind(recipient)
     .execute(connection)
     .await?;
     Ok(())

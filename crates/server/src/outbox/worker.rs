@@ -12,9 +12,11 @@ use super::breaker::Breaker;
 use super::database::Database;
 use super::queue::{Due, Next};
 use super::sink_state::SinkState;
+use super::takers::{NotAddressed, address};
 use crate::app::App;
+use crate::clock::Moment;
 use crate::config::Sink;
-use crate::sinks::{self, Event, For, Notice, Outcome};
+use crate::sinks::{self, Addressee, Event, For, Notice, Outcome};
 use crate::store::StoreError;
 
 /// How many attempts are under way at one sink.
@@ -136,8 +138,9 @@ impl Worker {
         // Twice the margin: until then what came of it is written down.
         let lease = sink.reach.timeout.saturating_add(MARGIN.saturating_mul(2));
         let failed_ms = now.millis().saturating_add(millis(lease));
-        let due = self.database.take_due(now, &self.name, failed_ms, room).await?;
-        for due in due {
+        let taken = self.database.take_due(now, &self.name, failed_ms, room).await?;
+        taken.given_up.into_iter().for_each(|event| self.app.outbox().ended(event));
+        for due in taken.due {
             self.breaker.begin();
             let (app, sink) = (self.app.clone(), Arc::clone(sink));
             self.under_way.spawn(async move {
@@ -175,13 +178,19 @@ impl Worker {
                     }
                 }
                 self.error = Some(cause.clone());
-                let wait = millis(backoff::wait(due.attempts, self.chance(), *after));
-                let ends = due.queued_ms.saturating_add(millis(sink.retry_for));
-                match now.millis() >= ends {
-                    true => Next::Dead,
-                    // The last attempt is made when its time is over, and no later.
-                    false => Next::Again(now.millis().saturating_add(wait).min(ends)),
+                self.again(now, &sink, &due, *after)
+            }
+            Outcome::Bounced { again, .. } => {
+                // It answers: others get their letters.
+                self.breaker.succeeded();
+                match again {
+                    true => self.again(now, &sink, &due, None),
+                    false => Next::Dead,
                 }
+            }
+            Outcome::NotSent { .. } => {
+                self.breaker.unused();
+                Next::Dead
             }
         };
         self.say(&due, next, &outcome);
@@ -192,12 +201,28 @@ impl Worker {
         for _ in 0..SETTLE_TRIES {
             let settled = self.database.settle(now, &self.name, &due, next, outcome.words()).await;
             match settled {
-                Ok(()) => return,
+                Ok(()) => {
+                    if !matches!(next, Next::Again(_)) {
+                        self.app.outbox().ended(due.event);
+                    }
+                    return;
+                }
                 Err(cause) => {
                     tracing::warn!(sink = self.name, event = due.event, %cause, "what came of an attempt is not written down");
                     sleep(SETTLE_AGAIN).await;
                 }
             }
+        }
+    }
+
+    /// When it is tried again, if at all.
+    fn again(&self, now: Moment, sink: &Sink, due: &Due, after: Option<Duration>) -> Next {
+        let wait = millis(backoff::wait(due.attempts, self.chance(), after));
+        let ends = due.queued_ms.saturating_add(millis(sink.retry_for));
+        match now.millis() >= ends {
+            true => Next::Dead,
+            // The last attempt is made when its time is over, and no later.
+            false => Next::Again(now.millis().saturating_add(wait).min(ends)),
         }
     }
 
@@ -208,6 +233,17 @@ impl Worker {
             Next::Delivered => {
                 metrics.attempted(sink, "delivered");
                 tracing::debug!(sink, event, attempts, receipt = outcome.words(), "delivered");
+            }
+            // What a person may not hear any more, or asked not to, is no failure.
+            Next::Dead if matches!(outcome, Outcome::NotSent { .. }) => {
+                metrics.attempted(sink, "dead");
+                tracing::info!(
+                    sink,
+                    event,
+                    person = due.recipient,
+                    cause = outcome.words(),
+                    "not sent"
+                );
             }
             Next::Dead => {
                 metrics.attempted(sink, "dead");
@@ -246,6 +282,24 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// The person to whom it goes, where the sink writes to people.
+async fn addressee(
+    app: &App,
+    sink: &Sink,
+    notice: &Notice,
+    recipient: &str,
+) -> Result<Option<Addressee>, NotAddressed> {
+    let other_kind = NotAddressed::Person("the sink was told of it in another way than now");
+    match (sink.writes_to_people(), recipient.is_empty()) {
+        (false, true) => Ok(None),
+        (true, false) => {
+            let address = address(app, notice, recipient).await?;
+            Ok(Some(Addressee { person: recipient.to_owned(), address }))
+        }
+        (true, true) | (false, false) => Err(other_kind),
+    }
+}
+
 /// Makes one attempt on a thread of its own: a system that does not answer keeps that thread, and neither this task nor the
 /// end of the service, which waits for the threads of the runtime.
 async fn attempt(app: &App, sink: &Arc<Sink>, due: &Due) -> Outcome {
@@ -254,11 +308,17 @@ async fn attempt(app: &App, sink: &Arc<Sink>, due: &Due) -> Outcome {
         Ok(notice) => notice,
         Err(error) => return Outcome::Refused { cause: format!("it cannot be read: {error}") },
     };
+    let to = match addressee(app, sink, &notice, &due.recipient).await {
+        Ok(to) => to,
+        Err(NotAddressed::Person(cause)) => return Outcome::NotSent { cause: cause.to_owned() },
+        Err(NotAddressed::Store(error)) => return failed(error.to_string()),
+    };
     let limit = sink.reach.timeout.saturating_add(MARGIN);
     let (send, ended) = oneshot::channel();
     let (now, source, sink) = (app.now(), app.issuer().name().to_owned(), Arc::clone(sink));
     let work = move || {
-        let event = Event { notice: &notice, source: &source, now, purpose: For::Sending };
+        let to = to.as_ref();
+        let event = Event { notice: &notice, source: &source, now, purpose: For::Sending, to };
         // The service may have ended meanwhile.
         let _ = send.send(sinks::send(&sink, event));
     };

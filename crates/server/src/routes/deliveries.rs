@@ -54,7 +54,8 @@ pub(super) async fn replay(
     Id(id): Id,
     OptionalBody(body): OptionalBody<Replay>,
 ) -> Result<Json<Replayed>, Problem> {
-    let sinks = domain::replay(&app, &person, app.now(), &id, body.sink.as_deref()).await?;
+    let to = outbox::ReplayTo { sink: body.sink.as_deref(), recipient: body.recipient.as_deref() };
+    let sinks = domain::replay(&app, &person, app.now(), &id, to).await?;
     Ok(Json(Replayed { event: id, sinks }))
 }
 
@@ -69,6 +70,7 @@ fn view(row: outbox::Delivery) -> Delivery {
         severity: row.notice.severity().into(),
         event: row.notice.id,
         sink: row.sink,
+        recipient: Some(row.recipient).filter(|person| !person.is_empty()),
         kind: row.notice.kind,
         time: at(row.notice.time_ms),
         request: row.notice.request,

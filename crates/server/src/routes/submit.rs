@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::config::Digest;
 use crate::domain::{self, Ask, Submitted};
 use crate::limits::MAX_SCOPES;
+use crate::outbox::wait_until_told;
 use crate::problem::Problem;
 use crate::store::Idempotency;
 use crate::{duration, text};
@@ -38,8 +39,11 @@ pub(super) async fn handler(
     let mut headers = HeaderMap::new();
     let location = HeaderValue::try_from(format!("/v1/requests/{}", request.id));
     headers.insert(header::LOCATION, location.map_err(|error| Problem::internal(&error))?);
-    if repeated {
-        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    match repeated {
+        true => {
+            headers.insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        false => wait_until_told(&app, &request).await,
     }
     let view = view_in_full(&app, request).await?;
     let old_groups = if repeated { None } else { actor.old_groups() };

@@ -7,6 +7,7 @@ use crate::access::{Access, Approvers};
 use crate::app::App;
 use crate::config::Config;
 use crate::duration;
+use crate::outbox::told_of;
 use crate::problem::Problem;
 use crate::store::{ApprovalRow, Remark, Request, State};
 
@@ -38,7 +39,12 @@ pub(super) async fn view_with(
             reason: Some(parent.reason),
         }),
     };
-    let mut view = View { rules, discussion, extends, ..view(&app.config(), request) };
+    let approvers = approvers(&app.config(), &request);
+    let told = match &approvers {
+        Some(approvers) => Some(told_of(app, &request, approvers).await?),
+        None => None,
+    };
+    let mut view = View { rules, discussion, extends, told, ..with_approvers(request, approvers) };
     if let Some(grant) = &mut view.grant {
         grant.configuration = configuration;
     }
@@ -52,9 +58,18 @@ fn remark(remark: Remark) -> api::Remark {
 
 /// A request as its requester and its approvers see it in a list.
 pub(super) fn view(config: &Config, request: Request) -> View {
-    let approvers = (request.state == State::Pending)
+    let approvers = approvers(config, &request);
+    with_approvers(request, approvers)
+}
+
+/// Who may approve it; while it is pending.
+fn approvers(config: &Config, request: &Request) -> Option<Approvers> {
+    (request.state == State::Pending)
         .then(|| Access::of(config).approvers(&request.requester, &request.scopes))
-        .and_then(Approvers::into_names);
+}
+
+fn with_approvers(request: Request, approvers: Option<Approvers>) -> View {
+    let approvers = approvers.and_then(Approvers::into_names);
     let grant = grant(&request);
     let digest = request.digest();
     let denied = refusal(request.denied_by, request.denied_at, request.denial_reason);
@@ -75,6 +90,7 @@ pub(super) fn view(config: &Config, request: Request) -> View {
         submitted_at: Instant::from_seconds(request.submitted_at),
         lapses_at: Instant::from_seconds(request.lapses_at),
         approvers,
+        told: None,
         grant,
         denied,
         cancelled_at: request.cancelled_at.map(Instant::from_seconds),

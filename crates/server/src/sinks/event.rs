@@ -1,5 +1,7 @@
 //! What every kind of sink makes its message of.
 
+use lettre::Address;
+
 use super::notice::Notice;
 use crate::clock::Moment;
 
@@ -23,6 +25,17 @@ pub struct Event<'a> {
     pub now: Moment,
     /// What for.
     pub purpose: For,
+    /// The person to whom it goes, where the sink writes to people; nothing for one that is only looked at.
+    pub to: Option<&'a Addressee>,
+}
+
+/// A person to whom a letter goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressee {
+    /// The name.
+    pub person: String,
+    /// Where.
+    pub address: Address,
 }
 
 impl Event<'_> {

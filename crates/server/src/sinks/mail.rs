@@ -4,15 +4,19 @@
 use std::time::Duration;
 
 use breakglass_identity::secret_text;
+use breakglass_types::hex;
 use lettre::address::Envelope;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{
     Certificate, CertificateStore, Tls, TlsParameters, TlsParametersBuilder,
 };
 use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Code;
 use lettre::{SmtpTransport, Transport as _};
+use sha2::{Digest as _, Sha256};
 
 use super::event::Event;
 use super::one_line::{MAX_VALUE, shown};
@@ -21,10 +25,16 @@ use super::template;
 use super::titles::Command;
 use super::words::{Words, words};
 use crate::clock::rfc3339;
-use crate::config::{Encryption, Mail, Reach, Sink};
+use crate::config::{Encryption, Mail, MailTo, Reach, Sink};
 
 /// How much of a mail server's words is kept, in characters.
 const SHOWN: usize = 200;
+
+/// How many digits of the digest of a person's name are in the id of a letter.
+const PERSON_DIGITS: usize = 16;
+
+/// Who gets a letter to people that is only looked at.
+const EXAMPLE: &str = "Each person whom it concerns <person@example.invalid>";
 
 /// A letter, as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +51,7 @@ pub(super) fn letter(sink: &Sink, mail: &Mail, event: Event<'_>) -> Result<Lette
     let text = template::body(sink, one_line, &mut words, event);
     let text = text.as_deref();
     let from: Mailbox = mail.from.parse().map_err(|error| failed(&error))?;
-    let id = format!("<{}@{}>", event.notice.id, from.email.domain());
+    let id = format!("<{}@{}>", message_id(event), from.email.domain());
     let mut builder = Message::builder()
         .from(from)
         .subject(shown(&format!("[breakglass] {}", words.title), SHOWN))
@@ -56,8 +66,16 @@ pub(super) fn letter(sink: &Sink, mail: &Mail, event: Event<'_>) -> Result<Lette
         let thread = format!("<{request}@breakglass>");
         builder = builder.references(thread);
     }
-    for to in &mail.to {
-        builder = builder.to(to.parse().map_err(|error| failed(&error))?);
+    match (&mail.to, event.to) {
+        (MailTo::Mailboxes(all), _) => {
+            for to in all {
+                builder = builder.to(to.parse().map_err(|error| failed(&error))?);
+            }
+        }
+        (MailTo::People, Some(to)) => builder = builder.to(Mailbox::new(None, to.address.clone())),
+        (MailTo::People, None) => {
+            builder = builder.to(EXAMPLE.parse().map_err(|error| failed(&error))?);
+        }
     }
     let part = |kind: ContentType, text: String| SinglePart::builder().header(kind).body(text);
     let parts = MultiPart::alternative()
@@ -65,6 +83,13 @@ pub(super) fn letter(sink: &Sink, mail: &Mail, event: Event<'_>) -> Result<Lette
         .singlepart(part(ContentType::TEXT_HTML, html(&words, text, event)));
     let message = builder.multipart(parts).map_err(|error| failed(&error))?;
     Ok(Letter { envelope: message.envelope().clone(), text: message.formatted() })
+}
+
+/// The same for each attempt, and another one for each person: some servers drop a second letter with the same one.
+fn message_id(event: Event<'_>) -> String {
+    let Some(to) = event.to else { return event.notice.id.clone() };
+    let person = hex::lower(&Sha256::digest(to.person.as_bytes()));
+    format!("{}.{}", event.notice.id, person.get(..PERSON_DIGITS).unwrap_or(&person))
 }
 
 /// A header of ours. Its value is an id or a word of the service, and the library encodes what is not ASCII.
@@ -177,11 +202,49 @@ fn html(words: &Words, text: Option<&str>, event: Event<'_>) -> String {
 pub(super) fn send(mail: &Mail, reach: &Reach, letter: &Letter) -> Outcome {
     match try_to_send(mail, reach, letter) {
         Ok(receipt) => Outcome::Delivered { receipt },
-        Err(cause) => Outcome::failed(format!("{}:{}: {cause}", mail.host, mail.port)),
+        Err(NotTaken { cause, bounced }) => {
+            let cause = format!("{}:{}: {cause}", mail.host, mail.port);
+            match bounced.filter(|_| mail.to == MailTo::People) {
+                Some(again) => Outcome::Bounced { cause, again },
+                None => Outcome::failed(cause),
+            }
+        }
     }
 }
 
-fn try_to_send(mail: &Mail, reach: &Reach, letter: &Letter) -> Result<String, String> {
+/// A letter was not taken.
+struct NotTaken {
+    cause: String,
+    /// Where the server answered, and so works: whether the same letter may be taken later.
+    bounced: Option<bool>,
+}
+
+impl From<String> for NotTaken {
+    fn from(cause: String) -> NotTaken {
+        NotTaken { cause, bounced: None }
+    }
+}
+
+/// What a server's refusal says. It is about the mailbox for good where its enhanced status code says so (RFC 3463 section
+/// 3.2: `5.1.1`, `5.1.2`, `5.1.3`, `5.1.6`, `5.1.10`), and otherwise may be about the sender, or about what is wrong for an hour.
+fn not_taken(error: &smtp::Error) -> NotTaken {
+    let cause = shown(&error.to_string(), SHOWN);
+    let is_mailbox =
+        ["5.1.1 ", "5.1.2 ", "5.1.3 ", "5.1.6 ", "5.1.10 "].iter().any(|one| cause.contains(one));
+    let bounced = match error.status() {
+        Some(_) if error.is_permanent() && is_mailbox => Some(false),
+        Some(code) if !is_about_login(code) => Some(true),
+        _ => None,
+    };
+    NotTaken { cause, bounced }
+}
+
+/// Whether it is about the service's own sign-in there (RFC 4954 section 6), and so about every letter.
+fn is_about_login(code: Code) -> bool {
+    [454, 500, 530, 534, 535, 538].contains(&u16::from(code))
+}
+
+fn try_to_send(mail: &Mail, reach: &Reach, letter: &Letter) -> Result<String, NotTaken> {
     let tls = || parameters(mail, reach);
     let tls = match mail.encryption {
         Encryption::StartTls => Tls::Required(tls()?),
@@ -198,7 +261,7 @@ fn try_to_send(mail: &Mail, reach: &Reach, letter: &Letter) -> Result<String, St
         transport = transport.credentials(Credentials::new(name.clone(), password));
     }
     let answer = transport.build().send_raw(&letter.envelope, &letter.text);
-    let answer = answer.map_err(|error| shown(&error.to_string(), SHOWN))?;
+    let answer = answer.map_err(|error| not_taken(&error))?;
     let words: Vec<&str> = answer.message().collect();
     Ok(shown(&format!("{} {}", answer.code(), words.join(" ")), SHOWN))
 }

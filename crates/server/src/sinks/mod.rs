@@ -20,7 +20,7 @@ pub mod words;
 use crate::config::{Sink, SinkTo};
 
 pub use call::Call;
-pub use event::{Event, For};
+pub use event::{Addressee, Event, For};
 pub use mail::Letter;
 pub use notice::Notice;
 use outcome::Judge;
@@ -72,6 +72,9 @@ pub fn prepare(sink: &Sink, event: Event<'_>) -> Result<Message, String> {
 /// is for a thread of its own.
 #[must_use]
 pub fn send(sink: &Sink, event: Event<'_>) -> Outcome {
+    if sink.writes_to_people() && event.to.is_none() {
+        return Outcome::failed("no person is named to whom it goes".to_owned());
+    }
     let message = match prepare(sink, event) {
         Ok(message) => message,
         Err(cause) => return Outcome::failed(cause),

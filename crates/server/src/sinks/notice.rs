@@ -90,15 +90,11 @@ impl Notice {
     /// Whether a sink with this filter is told of it.
     #[must_use]
     pub fn passes(&self, filter: &SinkFilter) -> bool {
-        let is_of = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(start) => self.kind.starts_with(start),
-            None => self.kind == *pattern,
-        };
         let of_audience = |audience: &String| self.audience.as_ref() == Some(audience);
         let of_scope =
             |scope: &String| self.asked.as_ref().is_some_and(|asked| asked.scopes.contains(scope));
         self.severity() >= filter.severity
-            && (filter.types.is_empty() || filter.types.iter().any(is_of))
+            && filter.takes_type(&self.kind)
             && (filter.audiences.is_empty() || filter.audiences.iter().any(of_audience))
             && (filter.scopes.is_empty() || filter.scopes.iter().any(of_scope))
     }

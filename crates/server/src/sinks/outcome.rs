@@ -27,6 +27,18 @@ pub enum Outcome {
         /// How long it asks to wait.
         after: Option<Duration>,
     },
+    /// The receiver is well, and does not take it for this recipient.
+    Bounced {
+        /// Why.
+        cause: String,
+        /// Whether it may do so later.
+        again: bool,
+    },
+    /// It was not tried, and is not to be any more.
+    NotSent {
+        /// Why.
+        cause: String,
+    },
     /// It says that it will never take this one.
     Refused {
         /// Why.
@@ -108,7 +120,10 @@ impl Outcome {
     pub fn words(&self) -> &str {
         match self {
             Outcome::Delivered { receipt } => receipt,
-            Outcome::Failed { cause, .. } | Outcome::Refused { cause } => cause,
+            Outcome::Failed { cause, .. }
+            | Outcome::Refused { cause }
+            | Outcome::Bounced { cause, .. }
+            | Outcome::NotSent { cause } => cause,
         }
     }
 }

@@ -71,7 +71,8 @@ fn check(sink: &Sink) -> Result<(), String> {
     for kind in EventType::ALL.iter().map(|one| one.word()).chain(OTHER_TYPES) {
         let notice = Notice::example(kind, now);
         let source_url = "https://approvals.example";
-        let event = Event { notice: &notice, source: source_url, now, purpose: For::Preview };
+        let purpose = For::Preview;
+        let event = Event { notice: &notice, to: None, source: source_url, now, purpose };
         render(&source, str::to_owned, &words(&notice), event)
             .map_err(|why| at(format!("{why}, for an event of the type {kind}")))?;
     }

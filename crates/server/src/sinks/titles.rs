@@ -63,6 +63,9 @@ fn of_request(kind: EventType, notice: &Notice, names: &Names) -> Option<String>
         EventType::Submitted => format!("{mark}{requester} asks for {scopes}"),
         EventType::Questioned => format!("{actor} asks {requester} about {scopes}"),
         EventType::Answered => format!("{actor} answered about {scopes}"),
+        EventType::Unreached => {
+            format!("{mark}No approver was reached for {requester}, who asks for {scopes}")
+        }
         EventType::Approved => approved(notice, names),
         EventType::Denied => format!("{actor} denied {scopes} to {requester}"),
         EventType::Cancelled => format!("{actor} took back the request for {scopes}"),
@@ -155,7 +158,9 @@ pub(super) fn command(notice: &Notice) -> Option<Command> {
     };
     let (request, grant) = (&notice.request, &notice.grant);
     match EventType::of(&notice.kind) {
-        Some(EventType::Submitted | EventType::Answered) => of("Answer", "approve", request, ""),
+        Some(EventType::Submitted | EventType::Answered | EventType::Unreached) => {
+            of("Answer", "approve", request, "")
+        }
         Some(EventType::Questioned) => of("Answer", "answer", request, " '..'"),
         Some(EventType::Approved) => of("Take the token", "token", request, ""),
         Some(EventType::Ending) => of("Go on", "extend", request, " --reason '..'"),

@@ -76,6 +76,16 @@ impl Change {
             .await?)
     }
 
+    /// Whether there is an event of this type of the request.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn has_event(&mut self, request: &str, kind: EventType) -> Result<bool, StoreError> {
+        let has = "SELECT EXISTS (SELECT 1 FROM events WHERE request_id = ?1 AND type = ?2)";
+        let has = sqlx::query_scalar(has).bind(request).bind(kind.word());
+        Ok(has.fetch_one(&mut *self.0).await?)
+    }
+
     /// The request whose grant has this id, as it is and stays until the change ends.
     ///
     /// # Errors

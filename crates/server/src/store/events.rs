@@ -19,6 +19,19 @@ pub enum Happened<'a> {
     Revocations(Revocations<'a>),
     /// To the service itself.
     Service(ServiceAct<'a>),
+    /// The service noticed something of a request, which stays as it is.
+    Noticed(Noticed<'a>),
+}
+
+/// What the service noticed of a request: an event, and no row of `audit`, because it is no decision.
+#[derive(Debug)]
+pub struct Noticed<'a> {
+    /// The event's word for it.
+    pub event: EventType,
+    /// The request.
+    pub request: &'a Request,
+    /// More of it.
+    pub data: Value,
 }
 
 /// What was done to a request.

@@ -68,7 +68,7 @@ pub use discussion::Remark;
 use error::MIN_FREE_BYTES;
 pub use error::StoreError;
 pub use event::Event;
-pub use events::{Happened, OfRequest, Revocations, ServiceAct};
+pub use events::{Happened, Noticed, OfRequest, Revocations, ServiceAct};
 pub use evidence::{About, Evidence, EvidencePage, Step};
 pub use fault::Fault;
 pub use feed::{FeedEntry, FeedHead};

@@ -9,10 +9,10 @@ use breakglass_api::trail::ServiceAction;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::StoreError;
 use super::chain::{Form, Sealed};
-use super::events::{Happened, OfRequest, Revocations, ServiceAct};
+use super::events::{Happened, Noticed, OfRequest, Revocations, ServiceAct};
 use super::positions::{Places, take_events};
+use super::{SERVICE, StoreError};
 use crate::clock::Moment;
 use crate::issuer::TrailKeys;
 
@@ -33,6 +33,7 @@ pub(super) async fn write(
         }
         Happened::Revocations(of) => of_revocations(connection, keys, now, of).await,
         Happened::Service(act) => of_service(connection, keys, now, act).await,
+        Happened::Noticed(noticed) => of_noticed(connection, keys, now, noticed).await,
     }
 }
 
@@ -75,7 +76,40 @@ pub(super) async fn of_request(
     let batch = with_event!(
         "INSERT INTO audit (at_ms, actor, action, request_id, jti, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6);"
     );
-    append(connection, batch, of.action.word(), form, form.seal(place.head()?, keys), keys).await
+    let link = form.seal(place.head()?, keys);
+    written(1, append(connection, batch, of.action.word(), form, link, keys).await?)
+}
+
+/// Writes what the service noticed: the event alone.
+async fn of_noticed(
+    connection: &mut SqliteConnection,
+    keys: &TrailKeys,
+    now: Moment,
+    noticed: &Noticed<'_>,
+) -> Result<(), StoreError> {
+    let request = noticed.request;
+    let place = take_events(connection, 1, Some(&request.id)).await?;
+    let form = Form {
+        actor: SERVICE,
+        audience: Some(&request.audience),
+        data: &noticed.data,
+        grant: request.jti.as_deref(),
+        id: &place.id,
+        incident: request.incident.as_deref(),
+        request: Some(&request.id),
+        request_seq: Some(place.request_seq),
+        seq: place.last,
+        subject: Some(&request.requester),
+        time_ms: now.millis(),
+        kind: noticed.event.word(),
+        version: VERSION,
+    };
+    let link = form.seal(place.head()?, keys);
+    // The event, and the head of the chain.
+    match append(connection, with_event!(""), "", form, link, keys).await? {
+        2 => Ok(()),
+        other => Err(StoreError::RowsAffected(other)),
+    }
 }
 
 async fn of_service(
@@ -103,10 +137,11 @@ async fn of_service(
     let batch = with_event!(
         "INSERT INTO service_trail (at_ms, actor, action, detail) VALUES (?1, ?2, ?3, ?6);"
     );
-    append(connection, batch, act.action.word(), form, form.seal(place.head()?, keys), keys).await
+    let link = form.seal(place.head()?, keys);
+    written(1, append(connection, batch, act.action.word(), form, link, keys).await?)
 }
 
-/// Carries out a batch of [`with_event`].
+/// Carries out a batch of [`with_event`]: how many rows it wrote.
 async fn append(
     connection: &mut SqliteConnection,
     batch: &'static str,
@@ -114,7 +149,7 @@ async fn append(
     form: Form<'_>,
     link: Sealed,
     keys: &TrailKeys,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let result = sqlx::query(batch)
         .bind(form.time_ms)
         .bind(form.actor)
@@ -136,7 +171,7 @@ async fn append(
         .bind(link.signature)
         .execute(connection)
         .await?;
-    written(1, result.rows_affected())
+    Ok(result.rows_affected())
 }
 
 /// A grant that was revoked.

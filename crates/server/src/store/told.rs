@@ -1,6 +1,7 @@
 //! Events as the sinks are told of them ([`crate::outbox`]), on a connection of their own: reading them takes none from a
 //! list, an approval or a revocation.
 
+use breakglass_api::events::EventType;
 use serde_json::Value;
 use sqlx::types::Json;
 
@@ -63,6 +64,20 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.telling)
         .await?)
+    }
+
+    /// The place and the id of the event by which this request was submitted; nothing where the trail does not have it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn submission(&self, request: &str) -> Result<Option<(i64, String)>, StoreError> {
+        let submission =
+            "SELECT seq, id FROM events WHERE request_id = ?1 AND request_seq = 1 AND type = ?2";
+        Ok(sqlx::query_as(submission)
+            .bind(request)
+            .bind(EventType::Submitted.word())
+            .fetch_optional(&self.lookups)
+            .await?)
     }
 
     /// The place of the last event; 0 without one.

@@ -8,4 +8,5 @@ pub mod reload;
 pub mod sessions;
 pub mod time;
 pub mod trail_heads;
+pub mod unreached;
 pub mod waits;

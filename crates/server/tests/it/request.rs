@@ -28,6 +28,7 @@ async fn takes_a_request() {
             "submitted_at": "2026-11-22T02:13:00Z", "lapses_at": "2026-11-22T02:23:00Z",
             "approvers": ["bob", "carol", "frank"], "digest": service.digest(&id).await,
             "rules": [{ "scope": "orders:read" }, { "scope": "orders:write" }],
+            "told": { "members": "complete", "known": 3, "reached": 0, "waiting": 0, "channels": [] },
         })
     );
     assert_eq!(service.get("alice", &format!("/v1/requests/{id}")).await.ok(), answer.body);

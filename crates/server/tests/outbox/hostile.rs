@@ -88,7 +88,8 @@ pub(crate) fn all_hostile() -> impl Iterator<Item = Notice> {
 /// The letter that a mail sink sends of it.
 pub(crate) fn letter(sink: &Sink, notice: &Notice) -> String {
     let (now, source) = (Moment::from_seconds(START), "https://approvals.test");
-    let event = Event { notice, source, now, purpose: For::Sending };
+    let purpose = For::Sending;
+    let event = Event { notice, to: None, source, now, purpose };
     let Message::Letter(letter) = prepare(sink, event).unwrap() else { panic!("no letter") };
     String::from_utf8(letter.text).unwrap()
 }
@@ -260,7 +261,8 @@ fn webhooks_and_collectors_get_it_as_data() {
     for notice in all_hostile() {
         for sink in &sinks {
             let (now, source) = (Moment::from_seconds(START), "https://approvals.test");
-            let event = Event { notice: &notice, source, now, purpose: For::Sending };
+            let purpose = For::Sending;
+            let event = Event { notice: &notice, to: None, source, now, purpose };
             let Message::Call(call) = prepare(sink, event).unwrap() else { panic!() };
             assert!(
                 !call.body.iter().any(|byte| *byte < b' '),

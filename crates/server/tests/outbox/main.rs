@@ -6,14 +6,17 @@
     reason = "test code: what is not as expected ends the test"
 )]
 
+mod before_recipients;
 mod deliveries;
 mod deliveries_failing;
 mod deliveries_restored;
 mod hostile;
 mod killed;
+mod people;
 mod sink_config;
 mod sink_mail;
 mod sink_otlp;
 mod sinks;
 mod templates;
+mod told;
 mod words;

@@ -172,3 +172,52 @@ fn the_document_has_sinks_of_every_kind_and_every_type_by_its_severity() {
     all.sort_unstable();
     assert_eq!(documented, all);
 }
+
+/// Which groups of approvers are not told of requests: in the configuration of all tests, commanders, dbas and loners approve.
+#[test]
+fn a_group_of_approvers_that_no_sink_tells_is_warned_of() {
+    let slack = |more: &str| {
+        format!(
+            "[[sinks]]\nname = \"s{}\"\ntype = \"slack\"\nurl_file = \"/x\"\n{more}\n",
+            more.len()
+        )
+    };
+    let people = "[[sinks]]\nname = \"people\"\ntype = \"mail\"\nhost = \"mail.test\"\nfrom = \"b@corp.example\"\nto_people = true\n";
+    let untold = |sinks: &str| -> Vec<String> {
+        let warnings = parse(sinks).unwrap().warnings().into_iter();
+        let of_sinks = warnings.filter(|one| one.starts_with("sinks"));
+        of_sinks.map(|one| one.split('`').nth(1).unwrap().to_owned()).collect()
+    };
+    let all = ["commanders", "dbas", "loners"];
+    let groups = "approver_groups = [\"commanders\", \"dbas\", \"loners\"]";
+    assert!(untold("").is_empty(), "that no person is told is meant");
+    assert_eq!(untold(&slack("")), all);
+    assert!(untold(&slack(groups)).is_empty());
+    assert_eq!(untold(&slack("approver_groups = [\"dbas\"]")), ["commanders", "loners"]);
+    // What the filters leave out is not told.
+    assert_eq!(untold(&slack(&format!("{groups}\ntypes = [\"breakglass.request.denied\"]"))), all);
+    assert_eq!(untold(&slack(&format!("{groups}\nseverity = \"warning\""))), all);
+    let of_prod = untold(&slack(&format!("{groups}\naudiences = [\"prod\"]")));
+    assert_eq!(of_prod, ["commanders"], "of staging");
+    // No address is known, and people cannot sign in.
+    assert_eq!(untold(people), all);
+    let warnings = parse(&slack("approver_groups = [\"comanders\"]")).unwrap().warnings();
+    let idle = "the group `comanders` approves no scope";
+    assert!(warnings.iter().any(|one| one.contains(idle)), "{warnings:?}");
+}
+
+#[test]
+fn mail_goes_to_mailboxes_or_to_people() {
+    let mail = "[[sinks]]\nname = \"m\"\ntype = \"mail\"\nhost = \"mail.test\"\nfrom = \"b@corp.example\"\n";
+    let both = parse(&format!("{mail}to = [\"a@corp.example\"]\nto_people = true")).unwrap_err();
+    assert!(
+        both[0].starts_with("sinks[0].to_people: expected either `to` or `to_people`"),
+        "{both:?}"
+    );
+    let neither = parse(mail).unwrap_err();
+    assert!(neither[0].contains("to: is required"), "{neither:?}");
+    let slack = "[[sinks]]\nname = \"s\"\ntype = \"slack\"\nurl_file = \"/x\"\nto_people = true";
+    assert!(parse(slack).unwrap_err()[0].contains("it is for `mail`"));
+    let config = parse(&format!("{mail}to_people = true")).unwrap();
+    assert!(config.sinks[0].writes_to_people() && !config.sinks[0].is_channel());
+}

@@ -132,6 +132,7 @@ fn no_text_of_a_client_is_a_header_or_a_tag() {
             source: "https://approvals.test",
             now: Moment::from_seconds(START),
             purpose: For::Sending,
+            to: None,
         };
         let Message::Letter(letter) = prepare(sink, event).unwrap() else { panic!() };
         let text = String::from_utf8(letter.text).unwrap();

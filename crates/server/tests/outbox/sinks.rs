@@ -27,6 +27,7 @@ pub(crate) fn sent(sink: &Sink, notice: &Notice) -> Value {
         source: "https://approvals.test",
         now: Moment::from_seconds(START),
         purpose: For::Sending,
+        to: None,
     };
     match prepare(sink, event).unwrap() {
         Message::Call(call) => serde_json::from_slice(&call.body).unwrap(),
@@ -131,6 +132,7 @@ fn slack_is_sent_what_it_documents_and_no_text_of_a_client_is_a_mention() {
         source: "https://approvals.test",
         now: Moment::from_seconds(START),
         purpose: For::Sending,
+        to: None,
     };
     let Message::Call(call) = prepare(sink, event).unwrap() else { panic!() };
     assert_eq!(call.shown_url(), "https://hooks.slack.test/..");

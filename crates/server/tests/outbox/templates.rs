@@ -33,7 +33,8 @@ fn rendered_in(directory: &TempDir, notice: &Notice) -> (String, String, String)
     let sinks = sinks(directory, SINKS);
     let now = Moment::from_seconds(START);
     let source = "https://approvals.test";
-    let event = Event { notice, source, now, purpose: For::Sending };
+    let purpose = For::Sending;
+    let event = Event { notice, to: None, source, now, purpose };
     let Message::Call(call) = prepare(&sinks[1], event).unwrap() else { panic!() };
     let message: Value = serde_json::from_slice(&call.body).unwrap();
     let blocks = message["blocks"].as_array().unwrap().iter();

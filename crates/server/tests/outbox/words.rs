@@ -36,7 +36,7 @@ fn said(notice: &Notice) -> (String, String) {
 fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
     use EventType::{
         Activated, Answered, Approved, Cancelled, Denied, Ending, Expired, Lapsed, Questioned,
-        Revoked, Submitted, TokenIssued,
+        Revoked, Submitted, TokenIssued, Unreached,
     };
     let scopes = "orders:write, orders:read";
     let ends =
@@ -46,6 +46,12 @@ fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
             Submitted,
             Value::Null,
             format!("alice asks for {scopes}"),
+            "Answer: breakglass approve REQ",
+        ),
+        (
+            Unreached,
+            Value::Null,
+            format!("No approver was reached for alice, who asks for {scopes}"),
             "Answer: breakglass approve REQ",
         ),
         (

@@ -65,7 +65,10 @@ fn line(delivery: &Delivery) -> String {
     let mut parts = vec![
         delivery.event.clone(),
         format!("{:<9}", delivery.state.word()),
-        delivery.sink.clone(),
+        match &delivery.recipient {
+            Some(person) => format!("{} to {person}", delivery.sink),
+            None => delivery.sink.clone(),
+        },
         delivery.kind.clone(),
         delivery.severity.word().to_owned(),
         delivery.time.text().to_owned(),

@@ -54,7 +54,8 @@ pub(super) fn run(args: &Args, terminal: Terminal) -> Result<Exit, Failure> {
     }
     let now = SystemClock.now().map_err(|error| Failure::Failed(error.to_string()))?;
     let notice = Notice::example(&args.kind, now);
-    let event = Event { notice: &notice, source: &file.config.issuer, now, purpose: For::Preview };
+    let (source, purpose) = (&file.config.issuer, For::Preview);
+    let event = Event { notice: &notice, source, now, purpose, to: None };
     if !takes(sink, &notice) {
         terminal
             .note("this sink is not told of such an event: its kind or its filters leave it out");

@@ -16,11 +16,16 @@ pub(crate) struct Args {
     /// To this sink alone.
     #[arg(long, value_name = "NAME")]
     sink: Option<String>,
+
+    /// To this person alone, where a sink writes to people.
+    #[arg(long, value_name = "PERSON")]
+    recipient: Option<String>,
 }
 
 pub(super) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Exit, Failure> {
     let path = format!("/v1/deliveries/{}/replay", segment(&args.id)?);
-    let done: Whole<Replayed> = client.post(&path, &Replay { sink: args.sink.clone() })?;
+    let replay = Replay { sink: args.sink.clone(), recipient: args.recipient.clone() };
+    let done: Whole<Replayed> = client.post(&path, &replay)?;
     Mismatch::check("event", &args.id, &done.body.event)?;
     terminal
         .result(&one_line(&format!("queued for {}", done.body.sinks.join(", "))), &done.json)?;

@@ -247,13 +247,15 @@ impl Whole<'_> {
         Some(format!("the trail has a remark at place {}, and the database does not", event.seq))
     }
 
-    /// Each row of `audit` has its event, in the same order.
+    /// Each row of `audit` has its event, in the same order; so has each event its row, but for what the service only noticed.
     fn older(&self) -> Option<String> {
-        let (rows, events) = (self.audit.len(), self.events.len());
+        let is_decision = |event: &&&Event| event.kind != EventType::Unreached.word();
+        let of_decisions: Vec<&&Event> = self.events.iter().filter(is_decision).collect();
+        let (rows, events) = (self.audit.len(), of_decisions.len());
         if rows != events {
             return Some(format!("`audit` has {rows} rows of it, and the trail {events} events"));
         }
-        let (row, event) = self.audit.iter().zip(&self.events).find(|(row, event)| {
+        let (row, event) = self.audit.iter().zip(of_decisions).find(|(row, event)| {
             let (action, detail) =
                 (action_of(&event.kind).map(Action::word), event.data.to_string());
             let same = action == Some(row.action.as_str())
