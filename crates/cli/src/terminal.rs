@@ -1,6 +1,6 @@
 //! What the command line writes: results on stdout, words for people on stderr.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use serde_json::Value;
 
@@ -34,11 +34,26 @@ impl Terminal {
         let _ = writeln!(io::stderr().lock(), "{}", visible(text));
     }
 
+    /// The same, for what must not be overlooked: in red, where stderr is a terminal.
+    pub fn alarm(self, text: &str) {
+        // https://no-color.org
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colour = wanted && !self.json && io::stderr().is_terminal();
+        let _ = writeln!(io::stderr().lock(), "{}", red(&visible(text), colour));
+    }
+
     /// A question on stderr, without a line break.
     pub fn ask(self, text: &str) {
         let mut stderr = io::stderr().lock();
         let _ = write!(stderr, "{}", visible(text));
         let _ = stderr.flush();
+    }
+}
+
+fn red(text: &str, colour: bool) -> String {
+    match colour {
+        true => format!("\u{1b}[31m{text}\u{1b}[0m"),
+        false => text.to_owned(),
     }
 }
 
@@ -56,6 +71,12 @@ fn visible(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn red_is_for_a_terminal_alone() {
+        assert_eq!(red("a", false), "a");
+        assert_eq!(red(&visible("a\u{1b}"), true), "\u{1b}[31ma\u{fffd}\u{1b}[0m");
+    }
 
     #[test]
     fn nothing_steers_the_terminal() {

@@ -25,6 +25,12 @@ pub enum GaugeChange {
     Set(u64),
 }
 
+/// Gauges that are other ones now.
+pub(crate) type Gauges = Vec<(MeasureName, GaugeChange)>;
+
+/// How long calls took, in milliseconds.
+pub(crate) type Durations = Vec<(MeasureName, u64)>;
+
 impl Measures {
     /// Lets a gauge be there.
     pub(crate) fn declare(&mut self, gauge: &'static str) {
@@ -44,7 +50,7 @@ impl Measures {
     }
 
     /// Hands over the gauges, and how long calls took, in milliseconds.
-    pub(crate) fn take(&mut self) -> (Vec<(MeasureName, GaugeChange)>, Vec<(MeasureName, u64)>) {
+    pub(crate) fn take(&mut self) -> (Gauges, Durations) {
         let change = |value: Option<u64>| value.map_or(GaugeChange::Declare, GaugeChange::Set);
         let gauges = std::mem::take(&mut self.gauges).into_iter();
         let gauges = gauges.map(|(name, value)| (format!("breakglass.{name}"), change(value)));

@@ -11,6 +11,7 @@ use super::old_groups;
 use super::opens;
 use super::submit::{Submitted, submit};
 use super::token;
+use super::told;
 use super::wait::{Patience, wait};
 use super::when::{instant, now};
 use crate::answer::{Grant, Request, State, Word, brief, one_line};
@@ -56,6 +57,7 @@ pub(super) fn ask(
     at(Stage::Pending(id.clone()));
     terminal.note(&announce(&request.body, earlier));
     old_groups::note(&request.body.old_groups, terminal);
+    told::note(&request.body, terminal);
     if !how.wait {
         terminal.result(&id, &request.json)?;
         return Ok(Exit::Done);

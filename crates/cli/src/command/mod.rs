@@ -39,6 +39,7 @@ pub(crate) mod sessions;
 pub(crate) mod status;
 mod submit;
 pub(crate) mod token;
+mod told;
 mod until_answered;
 mod wait;
 pub(crate) mod watch;

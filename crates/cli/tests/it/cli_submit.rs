@@ -314,3 +314,55 @@ fn a_wait_that_fails_names_the_request() {
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
     assert!(ran.stderr.contains("`held`, a state that this command line does not know"), "{ran:?}");
 }
+
+/// How many approvers were told is one line on stderr, without colours where that is no terminal; `--json` has it on stdout.
+#[test]
+fn it_is_said_how_many_approvers_were_told() {
+    let channel = |sink: &str, state: &str| json!({ "sink": sink, "state": state });
+    let told = |members: &str, [known, reached, waiting]: [i64; 3], channels: Vec<Value>| {
+        json!({
+            "members": members, "known": known, "reached": reached, "waiting": waiting, "channels": channels,
+        })
+    };
+    let by_hand = format!("give an approver this command yourself: breakglass approve {REQUEST}");
+    for (told, line) in [
+        (
+            told(
+                "complete",
+                [4, 3, 0],
+                vec![channel("oncall", "delivered"), channel("leads", "delivered")],
+            ),
+            "Told: 3 of 4 approvers (by oncall, leads).".to_owned(),
+        ),
+        (
+            told("unknown", [0, 0, 0], vec![channel("oncall", "delivered")]),
+            "Told: members unknown; oncall took it.".to_owned(),
+        ),
+        (told("complete", [2, 0, 0], vec![]), format!("No approver was reached: {by_hand}")),
+        (
+            told("complete", [2, 0, 2], vec![channel("oncall", "waiting")]),
+            format!("No approver was reached (the service still tries): {by_hand}"),
+        ),
+        // Words of a newer service.
+        (
+            told("guessed", [2, 1, 0], vec![channel("on\u{1b}[2Jcall", "delivered")]),
+            "Told: 1 of 2 known approvers (by on\u{fffd}[2Jcall).".to_owned(),
+        ),
+    ] {
+        let said = told.clone();
+        let service = StandIn::start(move |_, call| match good(call) {
+            Reply::Json(201, mut view) => {
+                view["told"] = said.clone();
+                Reply::Json(201, view)
+            }
+            other => other,
+        });
+        let ran = service.run(ASK);
+        assert!(ran.stderr.lines().any(|one| one == line), "{line}: {ran:?}");
+        assert!(!ran.stderr.contains('\u{1b}'), "{ran:?}");
+        assert_eq!(service.run(&[ASK, &["--json"]].concat()).json()["told"], told);
+    }
+    // A service of before says nothing of it.
+    let ran = StandIn::start(|_, call| good(call)).run(ASK);
+    assert!(!ran.stderr.contains("Told") && !ran.stderr.contains("reached"), "{ran:?}");
+}

@@ -39,8 +39,9 @@ const FAULTS: &[Case] = &[
     (
         |folder| {
             let path = folder.join("config.toml");
-            let sink =
-                "[[sinks]]\nname = \"oncall\"\ntype = \"slack\"\nurl_file = \"/nonexistent\"\n";
+            // The channel of all who approve, so that this is all there is to say.
+            let sink = "[[sinks]]\nname = \"oncall\"\ntype = \"slack\"\nurl_file = \"/nonexistent\"\n\
+                        approver_groups = [\"commanders\", \"dbas\"]\n";
             fs::write(&path, fs::read_to_string(&path).unwrap() + sink).unwrap();
         },
         "sinks (oncall): /nonexistent: ",
