@@ -57,6 +57,17 @@ impl<'s> Person<'s> {
         Grant { jti: text("grant"), token: text("token") }
     }
 
+    /// Asks: the id of the request.
+    pub(crate) fn asks(&mut self) -> String {
+        let ask = json!({"scopes": ["orders:read"], "reason": "a measurement", "duration": "1h"});
+        self.post(SUBJECT, "/v1/requests", &ask).json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Takes a request back.
+    pub(crate) fn cancels(&mut self, request: &str) {
+        self.post(SUBJECT, &format!("/v1/requests/{request}/cancel"), &json!({}));
+    }
+
     /// Revokes a grant: the epoch.
     pub(crate) fn revokes(&mut self, grant: &Grant) -> u64 {
         let path = format!("/v1/grants/{}/revoke", grant.jti);

@@ -1,4 +1,4 @@
-//! What is measured, by part: `gate`, `revoke`, `feed`, `revocations`, `calls`, `idle`. Each prints what it
+//! What is measured, by part: `gate`, `revoke`, `feed`, `revocations`, `calls`, `idle`, `alerts`, `configurations`. Each prints what it
 //! found; where the design sets a bar, it says whether the bar is met.
 
 #![expect(
@@ -10,6 +10,7 @@
     reason = "a measurement that cannot be made must end, and real time is the point"
 )]
 
+mod alerts;
 mod beside;
 mod calls;
 mod configurations;
@@ -63,13 +64,14 @@ impl Verdict {
 /// The name of a part, what it does, and the number that it usually takes.
 type Part = (&'static str, fn(usize) -> Verdict, usize);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("gate", gate::run, 5),
     ("revoke", revoke::run, 200),
     ("feed", feed::run, 5_000),
     ("revocations", revocations::run, 100_000),
     ("calls", calls::run, 2_000),
     ("idle", idle::run, 16),
+    ("alerts", alerts::run, 1_000),
     ("configurations", configurations::run, 5_000),
 ];
 

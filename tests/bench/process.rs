@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use breakglass_tests::artefacts;
 use breakglass_tests::client::get;
+use breakglass_tests::policy::PROXY_TOKEN;
 use breakglass_tests::stats::Stats;
 use breakglass_tests::wait::until;
 use serde_json::Value;
@@ -55,6 +56,11 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(bootstrap: &Value, workers: usize) -> Running {
+        Running::start_as(bootstrap, workers, PROXY_TOKEN)
+    }
+
+    /// The same with this credential at the approval service.
+    pub(crate) fn start_as(bootstrap: &Value, workers: usize, credential: &str) -> Running {
         let directory = TempDir::new().unwrap();
         fs::write(directory.path().join("envoy.json"), bootstrap.to_string()).unwrap();
         let log = fs::File::create(directory.path().join("envoy.log")).unwrap();
@@ -63,7 +69,7 @@ impl Running {
             .args(["--use-dynamic-base-id", "--log-level", "error"])
             .args(["--concurrency", &workers.to_string()])
             .current_dir(directory.path())
-            .env("BREAKGLASS_PROXY_TOKEN", breakglass_tests::policy::PROXY_TOKEN)
+            .env("BREAKGLASS_PROXY_TOKEN", credential)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
