@@ -31,7 +31,6 @@ pub mod keycloak;
 pub mod log;
 #[cfg(feature = "provider")]
 pub mod provider;
-#[cfg(feature = "service")]
 pub mod receiver;
 #[cfg(feature = "service")]
 pub mod service;
