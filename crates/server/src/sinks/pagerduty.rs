@@ -27,7 +27,8 @@ pub(super) fn action(notice: &Notice) -> Option<(&'static str, String)> {
     let request = notice.request.clone();
     let of_grant = notice.grant.clone();
     let (action, key) = match EventType::of(&notice.kind) {
-        Some(EventType::Submitted) => ("trigger", request?),
+        // That no approver was reached is of the same incident, which the decision resolves.
+        Some(EventType::Submitted | EventType::Unreached) => ("trigger", request?),
         Some(EventType::Questioned) => ("acknowledge", request?),
         Some(
             EventType::Approved | EventType::Denied | EventType::Cancelled | EventType::Lapsed,

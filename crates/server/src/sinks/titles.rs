@@ -158,9 +158,9 @@ pub(super) fn command(notice: &Notice) -> Option<Command> {
     };
     let (request, grant) = (&notice.request, &notice.grant);
     match EventType::of(&notice.kind) {
-        Some(EventType::Submitted | EventType::Answered | EventType::Unreached) => {
-            of("Answer", "approve", request, "")
-        }
+        Some(EventType::Submitted | EventType::Answered) => of("Answer", "approve", request, ""),
+        // Its readers are the requester and operators, who cannot answer.
+        Some(EventType::Unreached) => of("Give an approver", "approve", request, ""),
         Some(EventType::Questioned) => of("Answer", "answer", request, " '..'"),
         Some(EventType::Approved) => of("Take the token", "token", request, ""),
         Some(EventType::Ending) => of("Go on", "extend", request, " --reason '..'"),

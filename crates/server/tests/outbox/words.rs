@@ -52,7 +52,7 @@ fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
             Unreached,
             Value::Null,
             format!("No approver was reached for alice, who asks for {scopes}"),
-            "Answer: breakglass approve REQ",
+            "Give an approver: breakglass approve REQ",
         ),
         (
             Questioned,
