@@ -80,7 +80,7 @@ pub struct Filter<'a> {
     pub before: Option<i64>,
 }
 
-/// For whom an event is queued again, of those that it was queued for.
+/// Which deliveries of an event are made again.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReplayTo<'a> {
     /// For this sink alone.
