@@ -11,6 +11,7 @@
 )]
 
 mod alerts;
+mod apart;
 mod beside;
 mod calls;
 mod configurations;

@@ -7,6 +7,7 @@ mod mix;
 mod proxies;
 mod sink;
 mod soon;
+mod turns;
 
 use crate::Verdict;
 
