@@ -38,6 +38,7 @@ pub mod key_switch;
 pub mod limits;
 pub mod listeners;
 pub mod look;
+mod matching;
 pub mod memory_guard;
 pub mod metrics;
 pub mod metrics_server;

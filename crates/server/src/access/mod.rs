@@ -12,6 +12,7 @@ pub mod near;
 pub mod policy;
 pub mod refused;
 pub mod rights;
+pub mod rules;
 pub mod sign_in;
 
 pub use approvers::Approvers;

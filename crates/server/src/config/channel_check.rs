@@ -15,7 +15,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     for scope in &config.scopes {
         let is_told =
             |group: &&String| config.sinks.iter().any(|sink| tells(config, sink, scope, group));
-        untold.extend(scope.approvers.iter().filter(|group| !is_told(group)));
+        untold.extend(config.approver_groups(scope).filter(|group| !is_told(group)));
     }
     let untold = untold.into_iter().map(|group| {
         format!(
@@ -47,12 +47,14 @@ fn may_have_address(config: &Config, group: &str) -> bool {
 
 /// The groups of a channel that approve nothing.
 fn idle(config: &Config, sink: &Sink) -> impl Iterator<Item = String> {
-    let approves =
-        |group: &&String| config.scopes.iter().any(|scope| scope.approvers.contains(group));
+    let approves = |group: &&String| {
+        let mut scopes = config.scopes.iter();
+        scopes.any(|scope| config.approver_groups(scope).any(|one| one == *group))
+    };
     let idle = sink.filter.approver_groups.iter().filter(move |group| !approves(group));
     idle.map(|group| {
         format!(
-            "sinks (`{}`): approver_groups: the group `{group}` approves no scope: expected one that `approvers` of a scope names",
+            "sinks (`{}`): approver_groups: the group `{group}` approves no scope: expected one that `approvers` of a scope or `approval_rules` name",
             sink.name
         )
     })

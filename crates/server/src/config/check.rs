@@ -1,7 +1,6 @@
-//! What is wrong between entries: names and credentials given twice, scopes nobody can approve.
+//! What is wrong between entries: names and credentials given twice, and what the other checks find.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use breakglass_config_schema::{Object, Place};
 
@@ -10,7 +9,7 @@ use crate::store::SERVICE;
 use breakglass_audit::folded::Folded;
 
 use super::{
-    Config, Digest, Person, Proxy, Scope, channel_check, group_check, key_rings, sign_in_check,
+    Config, Digest, Proxy, approval_check, channel_check, group_check, key_rings, sign_in_check,
     transport,
 };
 
@@ -21,6 +20,7 @@ impl Object for Config {
             evidence(self, place),
             known(self, place),
             unique(self, place),
+            approval_check::check(self, place),
             directory_ages(self, place),
             key_rings::check(self, place),
             transport::check(self, place),
@@ -104,13 +104,26 @@ fn unique(config: &Config, place: &Place<'_>) -> Option<()> {
             }
         }
     }
-    let mut scopes: Vec<(&str, Folded, String)> = Vec::new();
-    for (index, scope) in config.scopes.iter().enumerate() {
-        let folded = Folded::new(&scope.name);
-        if let Some(detail) = taken(&scopes, &scope.name, &folded) {
-            clean = place.field("scopes").item(index).field("name").error(detail);
+    let scopes = config.scopes.iter().map(|scope| scope.name.as_str());
+    let rules = config.approval_rules.iter().map(|rule| rule.name.as_str());
+    let lists = [names_once("scopes", scopes, place), names_once("approval_rules", rules, place)];
+    lists.into_iter().fold(clean, Option::and)
+}
+
+/// No name of this list is that of an earlier entry, or looks like it.
+fn names_once<'a>(
+    list: &str,
+    names: impl Iterator<Item = &'a str>,
+    place: &Place<'_>,
+) -> Option<()> {
+    let mut clean = Some(());
+    let mut earlier: Vec<(&str, Folded, String)> = Vec::new();
+    for (index, name) in names.enumerate() {
+        let folded = Folded::new(name);
+        if let Some(detail) = taken(&earlier, name, &folded) {
+            clean = place.field(list).item(index).field("name").error(detail);
         }
-        scopes.push((&scope.name, folded, format!("scopes[{index}]")));
+        earlier.push((name, folded, format!("{list}[{index}]")));
     }
     clean
 }
@@ -125,11 +138,6 @@ fn taken(earlier: &[(&str, Folded, String)], name: &str, folded: &Folded) -> Opt
 }
 
 fn warnings(config: &Config) -> Vec<String> {
-    // Where people sign in, it is not known here who is in which group.
-    let judge = if config.identity_providers.is_empty() { warning } else { no_approver };
-    let scopes = config.scopes.iter().enumerate().filter_map(|(index, scope)| {
-        judge(config, scope).map(|detail| format!("scopes[{index}] (`{}`): {detail}", scope.name))
-    });
     let proxies = config.proxies.iter().enumerate().flat_map(|(index, proxy)| {
         let place = format!("proxies[{index}] (`{}`)", proxy.name);
         audience_warnings(config, proxy).into_iter().map(move |detail| format!("{place}: {detail}"))
@@ -147,7 +155,7 @@ fn warnings(config: &Config) -> Vec<String> {
     let responders = responders.map(|detail| format!("responders: {detail}"));
     let transport = transport::warnings(config);
     transport
-        .chain(scopes)
+        .chain(approval_check::warnings(config))
         .chain(proxies)
         .chain(people)
         .chain(responders)
@@ -209,43 +217,4 @@ fn alike<'a>(names: &BTreeSet<&'a String>) -> Vec<[&'a str; 2]> {
         earlier.push((name, folded));
     }
     found
-}
-
-fn warning(config: &Config, scope: &Scope) -> Option<String> {
-    let requesters: Vec<&Person> = config
-        .people
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(|person| scope.may_be_requested_by(person))
-        .collect();
-    if requesters.is_empty() {
-        return Some("nobody is in a group that may ask for it".to_owned());
-    }
-    let alone: Vec<&str> = requesters
-        .into_iter()
-        .filter(|requester| {
-            !config
-                .people
-                .iter()
-                .any(|person| person.name != requester.name && scope.may_be_approved_by(person))
-        })
-        .map(|requester| requester.name.as_str())
-        .collect();
-    if alone.is_empty() {
-        return None;
-    }
-    Some(format!("nobody else could approve it for {}", alone.join(", ")))
-}
-
-/// Where people sign in: that no person can come to approve the scope.
-fn no_approver(config: &Config, scope: &Scope) -> Option<String> {
-    let may = |person: &&Arc<Person>| {
-        person.may_approve_by_token && scope.may_be_approved_by(person.as_ref())
-    };
-    let some = config.identity_providers.iter().any(|one| one.may_approve)
-        || config.people.iter().any(|person| may(&person));
-    let detail = "no person can approve it: with `identity_providers` people approve by their sign-in, and none of them has \
-         `may_approve`; of `people` those may who have `may_approve_by_token`, and none of them is in a group of its \
-         `approvers`";
-    (!some).then(|| detail.to_owned())
 }

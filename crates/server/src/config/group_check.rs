@@ -9,7 +9,12 @@ use super::Config;
 pub(super) fn named(config: &Config) -> impl Iterator<Item = &String> {
     let of_scopes =
         config.scopes.iter().flat_map(|one| one.requesters.iter().chain(&one.approvers));
+    let of_rules = config.approval_rules.iter().flat_map(|rule| {
+        let requesters = rule.when.iter().flat_map(|when| &when.requester_in);
+        rule.groups().chain(requesters)
+    });
     of_scopes
+        .chain(of_rules)
         .chain(&config.auditors)
         .chain(&config.administrators)
         .chain(config.responders.groups())

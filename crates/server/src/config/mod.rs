@@ -5,6 +5,9 @@
 //! field is what docs/approval-service.md says of it: its table is made of these types.
 
 mod accounts;
+mod approval_check;
+mod approval_rules;
+mod approvals;
 mod channel_check;
 mod check;
 mod device_sign_in;
@@ -18,6 +21,7 @@ mod people;
 mod person;
 mod proxy;
 mod read;
+mod schedule;
 mod sign_in;
 mod sign_in_check;
 mod signing_keys;
@@ -45,6 +49,7 @@ use crate::limits::MAX_ALERT_PAGES;
 use crate::provider_groups::GroupNames;
 
 pub use accounts::{AccountEntry, Accounts, Attempt, NotSaid};
+pub use approval_rules::{ApprovalRule, ApprovalStage, Conditions};
 pub use device_sign_in::DeviceSignIn;
 use device_sign_in::device_sign_in;
 pub use file_error::FileError;
@@ -63,6 +68,7 @@ use read::{
     address, audience, bounded_duration, days, distinct, issuer, name, path, pattern, scope_name,
     summary,
 };
+pub use schedule::{Hours, Schedule};
 pub use sign_in::{RequiredLevel, SignInFor, SignInRequirements};
 pub use signing_keys::{AudienceSigningKeys, KeyRingSettings, SigningKeys, audience_of_folder};
 use sink_fields::sinks;
@@ -158,6 +164,9 @@ object! {
         pub proxies: Vec<Arc<Proxy>> = or_none(list(object::<Proxy>().and_then(|one, _| Some(Arc::new(one))))),
         /// What can be asked for.
         pub scopes: Vec<Scope> = required(list(object())),
+        /// What requests for some scopes take to be approved, always or on conditions: stages of people of different groups.
+        /// Without one it is one of the `approvers` of each scope.
+        pub approval_rules: Vec<ApprovalRule> = or_none(list(object())),
         /// Places that are told of events: webhooks, mail, Slack, PagerDuty, OpenTelemetry
         /// ([notifications](notifications.md)). Without one no person is told of anything.
         pub sinks: Vec<Sink> = or_none(sinks()),
@@ -182,8 +191,9 @@ object! {
         pub audience: String = required(parsed("name", audience)),
         /// The groups whose members may ask for it.
         pub requesters: Vec<String> = required(list(parsed("group", name)).and_then(distinct)),
-        /// The groups whose members may approve it for somebody else.
-        pub approvers: Vec<String> = required(list(parsed("group", name)).and_then(distinct)),
+        /// The groups one of whose members has to approve it for another person. Required, unless an entry of `approval_rules`
+        /// without `when` names the scope.
+        pub approvers: Vec<String> = or_none(list(parsed("group", name)).and_then(distinct)),
         /// The longest grant, at most a day.
         pub max_duration: i64 = required(parsed("duration", bounded_duration)),
         /// How people must have [signed in](approval-service.md#signing-in-again) for it: a table such as

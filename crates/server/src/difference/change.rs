@@ -53,7 +53,7 @@ pub enum Change {
 }
 
 impl Change {
-    fn named(subject: &str, effect: Effect, words: impl Into<String>) -> Change {
+    pub(super) fn named(subject: &str, effect: Effect, words: impl Into<String>) -> Change {
         Change::Named { subject: subject.to_owned(), effect, words: words.into() }
     }
 
@@ -292,7 +292,19 @@ fn proxy(changes: &mut Vec<Change>, old: &Proxy, new: &Proxy) {
 
 fn scope(changes: &mut Vec<Change>, old: &Scope, new: &Scope) {
     // Who may ask and approve is said of the rights.
-    let Scope { name, summary, audience, requesters: _, approvers: _, max_duration, sign_in } = new;
+    let Scope { name, summary, audience, requesters: _, approvers, max_duration, sign_in } = new;
+    match (old.approvers.is_empty(), approvers.is_empty()) {
+        (false, true) => changes.push(Change::named(
+            name,
+            Effect::Grants,
+            "needs no approval by `approvers` any more: its approval rules alone apply",
+        )),
+        (true, false) => {
+            let words = "needs an approval by `approvers` beside its approval rules";
+            changes.push(Change::named(name, Effect::TakesAway, words));
+        }
+        _ => {}
+    }
     if old.audience != *audience {
         let words = format!("is for {audience}, before for {}", old.audience);
         changes.push(Change::named(name, Effect::Grants, words));

@@ -24,6 +24,8 @@ pub struct Changes {
     pub proxies: Entries,
     /// The scopes.
     pub scopes: Entries,
+    /// The approval rules.
+    pub approval_rules: Entries,
     /// The audiences with signing keys of their own.
     pub key_audiences: Entries,
     /// The sinks.
@@ -82,6 +84,7 @@ impl Changes {
             people,
             proxies,
             scopes,
+            approval_rules,
             sinks,
             definitions,
         } = new;
@@ -130,6 +133,9 @@ impl Changes {
             people: Entries::between(&old.people, people, |person| &person.name),
             proxies: Entries::between(&old.proxies, proxies, |proxy| &proxy.name),
             scopes: Entries::between(&old.scopes, scopes, |scope| &scope.name),
+            approval_rules: Entries::between(&old.approval_rules, approval_rules, |rule| {
+                &rule.name
+            }),
             key_audiences: Entries::between(&old.key_rings().1, &new.key_rings().1, |ring| {
                 ring.audience.as_deref().unwrap_or_default()
             }),

@@ -6,6 +6,7 @@
 //! 2. What cannot be compared, such as two patterns of incidents, counts as granting: the event comes too often rather than
 //!    too seldom.
 
+mod approval_rules;
 mod change;
 mod changes;
 mod effect;
@@ -40,6 +41,7 @@ impl Difference {
         let names = Changes::between(old, new);
         let mut changes = rights::changes(old.0, new.0, &names);
         changes.extend(change::entries(old.0, new.0, &names));
+        changes.extend(approval_rules::entries(old.0, new.0, &names.approval_rules));
         changes.sort_by_key(Change::effect);
         Difference { names, changes }
     }

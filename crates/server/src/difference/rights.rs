@@ -33,7 +33,7 @@ pub(super) fn changes(old: &Config, new: &Config, names: &Changes) -> Vec<Change
             (before.map_or(&[][..], groups), after.map_or(&[][..], groups))
         };
         compare(Right::Ask, name, pair(|scope| &scope.requesters));
-        compare(Right::Approve, name, pair(|scope| &scope.approvers));
+        compare(Right::Approve, name, (&approvers(old, before), &approvers(new, after)));
     }
     for audience in audiences(old).union(&audiences(new)) {
         compare(
@@ -63,6 +63,11 @@ fn holders<'a>(config: &'a Config, right: Right, groups: &[String]) -> BTreeSet<
     let members = groups.iter().flat_map(|group| config.people.in_group(group));
     let may = |name: &&str| right != Right::Approve || config.may_approve(name);
     members.map(String::as_str).filter(may).collect()
+}
+
+/// The groups whose members have a part in approving the scope: those of its own, and of rules that name it.
+fn approvers(config: &Config, scope: Option<&Scope>) -> Vec<String> {
+    scope.map(|scope| config.approver_groups(scope).cloned().collect()).unwrap_or_default()
 }
 
 fn audiences(config: &Config) -> BTreeSet<&str> {

@@ -1,0 +1,12 @@
+//! Approval rules as data: `cases.txt` and `candidates.txt` are tables, and laws over made-up rules.
+
+mod cases;
+
+/// The cells of a row of a table, which stand between bars.
+fn cells(line: &str) -> Vec<&str> {
+    line.split('|').map(str::trim).collect()
+}
+
+fn owned<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    names.into_iter().map(str::to_owned).collect()
+}
