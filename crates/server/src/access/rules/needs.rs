@@ -68,12 +68,11 @@ impl Needs {
     /// What is left of them for a request for these scopes alone.
     #[must_use]
     pub fn of_scopes(&self, scopes: &[String]) -> Needs {
-        let left = self.0.iter().filter_map(|need| {
-            let kept: Vec<String> =
-                need.scopes.iter().filter(|name| scopes.contains(name)).cloned().collect();
-            (!kept.is_empty()).then(|| Need { scopes: kept, ..need.clone() })
+        let left = self.0.iter().map(|need| {
+            let kept = need.scopes.iter().filter(|name| scopes.contains(name)).cloned().collect();
+            Need { scopes: kept, ..need.clone() }
         });
-        Needs(left.collect())
+        left.collect()
     }
 
     /// Each of them.
@@ -86,6 +85,7 @@ impl Needs {
         self.0.iter().flat_map(|need| &need.stages).flat_map(|stage| &stage.from)
     }
 
+    /// A rule that is for none of the scopes asks for nothing.
     fn add(&mut self, need: Need) {
         if need.scopes.is_empty() {
             return;
@@ -101,6 +101,14 @@ impl Needs {
             }
             None => self.0.push(need),
         }
+    }
+}
+
+impl FromIterator<Need> for Needs {
+    fn from_iter<I: IntoIterator<Item = Need>>(each: I) -> Needs {
+        let mut needs = Needs::default();
+        each.into_iter().for_each(|need| needs.add(need));
+        needs
     }
 }
 

@@ -1,6 +1,11 @@
 //! Approval rules as data: `cases.txt` and `candidates.txt` are tables, and laws over made-up rules.
 
+mod candidates;
 mod cases;
+mod laws;
+mod made_up;
+mod matching;
+mod shopping;
 
 /// The cells of a row of a table, which stand between bars.
 fn cells(line: &str) -> Vec<&str> {
