@@ -21,13 +21,13 @@ impl List {
 }
 
 impl<F: Fn(usize, usize) -> bool> Matching<F> {
-    /// Lists with so many places each, in which nobody stands. `fits` says whether a person may stand in a list.
+    /// Lists with so many places each, all of them free. `fits` says whether a person may stand in a list.
     pub(crate) fn new(places: impl Iterator<Item = usize>, fits: F) -> Matching<F> {
         let lists = places.map(|places| List { places, people: Vec::new() }).collect();
         Matching { lists, fits }
     }
 
-    /// Finds a place for one more person, where others may have to move to other lists; nobody loses a place. A person for whom
+    /// Finds a place for one more person, where others may have to move to other lists; each keeps a place. A person for whom
     /// there is none stands in no list, also if others come later.
     pub(crate) fn place(&mut self, person: usize) {
         self.put(person, &mut BTreeSet::new());

@@ -4,7 +4,7 @@ use super::approval_rules::ApprovalRule;
 use super::{Config, Scope};
 
 impl Config {
-    /// The rules that name the scope called `scope`, whatever their conditions.
+    /// The rules that name the scope called `scope`, on any conditions.
     pub fn rules_of(&self, scope: &str) -> impl Iterator<Item = &ApprovalRule> {
         self.approval_rules.iter().filter(move |rule| rule.is_for(scope))
     }

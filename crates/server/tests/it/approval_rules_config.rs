@@ -58,7 +58,7 @@ fn a_rule_is_read() {
 /// Each mistake: what is replaced in the rule, by what, and the error.
 #[test]
 fn what_is_wrong_with_a_rule_says_its_field() {
-    let nine = format!("need = [{}]\nx", vec!["{ from = [\"dbas\"] }"; 9].join(", "));
+    let nine = format!("need = [{}]\nx", ["{ from = [\"dbas\"] }"; 9].join(", "));
     let table: &[(&str, &str, &str)] = &[
         ("name = \"payments-long\"", "", "approval_rules[0].name: is required"),
         (

@@ -23,7 +23,7 @@ pub enum CanBeMet {
 
 impl Needs {
     /// Whether each rule can be met by different people who may approve for `requester`. [`CanBeMet::No`] where it is certain that
-    /// one cannot, because everyone is known in the groups of those of its stages that lack people.
+    /// one cannot, because all members are known of the groups of those of its stages that lack people.
     #[must_use]
     pub fn can_be_met(&self, directory: &dyn Directory, requester: &str) -> CanBeMet {
         let others = Others::new(directory, requester);
@@ -76,7 +76,7 @@ impl Need {
     fn can_be_met(&self, others: &Others<'_>) -> Option<bool> {
         let candidates: Vec<Candidates> =
             self.stages.iter().map(|one| others.candidates(one)).collect();
-        // Whoever may be in a stage besides those who are known is no help to the other stages.
+        // People who are not known, in the other stages, are no help to these.
         let complete: Vec<&Candidates> = candidates.iter().filter(|one| one.is_all).collect();
         if candidates.is_empty() || !can_fill(&complete) {
             return Some(false);

@@ -1,6 +1,6 @@
 //! What answers bring of what a rule asks for.
 //!
-//! Without `in_order` it is a matching of people to places of stages: nobody stands in two places, and as many places are taken
+//! Without `in_order` it is a matching of people to places of stages: each person stands in one place at most, and as many places are taken
 //! as can be. With it, answers count in the order in which they were given, each for the first stage that is not met yet, if
 //! that stage names its author; a person whose answer came too early answers again.
 

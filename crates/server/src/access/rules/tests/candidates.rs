@@ -52,10 +52,8 @@ impl Directory for Known {
 }
 
 fn stage(word: &str) -> Stage {
-    let (from, count) = match word.strip_suffix(|end: char| end.is_ascii_digit()) {
-        Some(from) => (from, word[from.len()..].parse().unwrap()),
-        None => (word, 1),
-    };
+    let from = word.trim_end_matches(|end: char| end.is_ascii_digit());
+    let count = word.strip_prefix(from).and_then(|count| count.parse().ok()).unwrap_or(1);
     Stage { from: owned(from.split('+')), count }
 }
 
@@ -81,7 +79,7 @@ fn said(can: CanBeMet) -> String {
 
 fn open(approvers: Approvers) -> String {
     let (mut names, end) = match approvers {
-        Approvers::Complete(names) if names.is_empty() => return "nobody".to_owned(),
+        Approvers::Complete(names) if names.is_empty() => return "none".to_owned(),
         Approvers::Complete(names) => (names, ""),
         Approvers::Seen(names) => (names, ", others"),
         Approvers::Unknown => return "unknown".to_owned(),

@@ -41,7 +41,8 @@ fn answers(config: &Config, cell: &str) -> Vec<(String, Vec<String>)> {
     let each = cell.split_whitespace().map(|word| match word.split_once(':') {
         Some((name, groups)) => (name.to_owned(), owned(groups.split('+'))),
         None => {
-            let person = config.person(word).unwrap_or_else(|| panic!("nobody is called {word}"));
+            let person =
+                config.person(word).unwrap_or_else(|| panic!("`{word}` is no person of the table"));
             (word.to_owned(), person.groups.clone())
         }
     });

@@ -8,7 +8,7 @@ use super::made_up::{
     Ask, Groups, PEOPLE, any_ask, any_groups, any_held, any_rule, config, groups_of, person,
 };
 
-/// Whether whoever meets `more` meets `less` as well, rule by rule.
+/// Whether people who meet `more` meet `less` as well, rule by rule.
 fn is_in(less: &Needs, more: &Needs) -> bool {
     less.iter().all(|need| {
         more.iter().any(|one| {
@@ -35,7 +35,7 @@ fn any_people() -> impl Strategy<Value = Vec<usize>> {
     proptest::collection::vec(0..PEOPLE, 0..8)
 }
 
-/// Whether nobody counts twice, and each stage has no more people than it takes, all of whom it names.
+/// Whether each person counts once at most, and each stage has no more people than it takes, all of whom it names.
 fn is_sound(filled: &Filled<'_>, answers: &[Answer<'_>]) -> bool {
     let mut people: Vec<&str> = filled.stages.iter().flatten().copied().collect();
     let all = people.len();
@@ -106,7 +106,7 @@ proptest! {
                 prop_assert_eq!(one.is_met(), one.open().count() == 0);
                 prop_assert!(!one.need.in_order || one.open().count() <= 1);
             }
-            // Where there is an order, nobody who counts is moved.
+            // Where there is an order, no person who counts is moved.
             for (one, before) in filled.iter().zip(&before).filter(|(one, _)| one.need.in_order) {
                 let kept = before.iter().zip(&one.stages).all(|(old, new)| new.starts_with(old));
                 prop_assert!(kept, "{before:?} {one:?}");

@@ -38,7 +38,7 @@ proptest! {
             matching.place(person);
             let after: Vec<Vec<usize>> = matching.people().collect();
             let mut all: Vec<usize> = after.iter().flatten().copied().collect();
-            prop_assert!(before.iter().all(|one| all.contains(one)), "nobody loses a place");
+            prop_assert!(before.iter().all(|one| all.contains(one)), "each keeps a place");
             prop_assert_eq!(all.len(), most(&places, &fits[..=person]));
             all.sort_unstable();
             all.dedup();

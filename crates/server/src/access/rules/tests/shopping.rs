@@ -1,4 +1,4 @@
-//! Whoever splits a request into several needs no fewer people for all of them than for the whole.
+//! A requester who splits a request into several needs no fewer people for all of them than for the whole.
 //!
 //! A request is split by time, by scope and by both at once, into two to four that are submitted within 24 hours, in any
 //! sequence. People who approve all of them can approve the whole: as it would be asked for when the last of them is, because
