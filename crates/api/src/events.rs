@@ -145,6 +145,8 @@ words! {
         Answered = "breakglass.request.answered",
         /// A grant was made of the request.
         Approved = "breakglass.request.approved",
+        /// A person approved the request, and others have to as well.
+        PartlyApproved = "breakglass.request.partly_approved",
         /// The requester took the request back.
         Cancelled = "breakglass.request.cancelled",
         /// An approver said no.

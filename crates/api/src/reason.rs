@@ -5,6 +5,8 @@ use crate::words::words;
 words! {
     /// Why the answer is no: one word each, stable.
     Reason {
+        /// The person has approved it before.
+        ApprovedAlready = "approved_already",
         /// The trail does not prove that the grant was approved.
         ApprovalUnproven = "approval_unproven",
         /// The scopes are for different environments.
@@ -73,12 +75,16 @@ words! {
         NotFound = "not_found",
         /// Neither the requester, nor an approver or a responder of it, nor an auditor.
         NotInvolved = "not_involved",
+        /// Enough people have approved it for whom this person could.
+        NotNeeded = "not_needed",
         /// It was decided already, or lapsed.
         NotPending = "not_pending",
         /// The service cannot do its work now.
         NotReady = "not_ready",
         /// Only the requester may.
         NotTheRequester = "not_the_requester",
+        /// A rule of the request asks others first.
+        NotYourTurn = "not_your_turn",
         /// A proxy's credential where a person's is needed.
         PeopleOnly = "people_only",
         /// There is no such challenge, or it is over.
@@ -175,6 +181,7 @@ impl Reason {
             | Reason::SignInNotConfigured => 404,
             Reason::MethodNotAllowed => 405,
             Reason::ApprovalUnproven
+            | Reason::ApprovedAlready
             | Reason::DigestRequired
             | Reason::EventUnknown
             | Reason::GrantExpired
@@ -182,7 +189,9 @@ impl Reason {
             | Reason::GrantNotBegun
             | Reason::GrantRevoked
             | Reason::NotApproved
+            | Reason::NotNeeded
             | Reason::NotPending
+            | Reason::NotYourTurn
             | Reason::ProxyAlive
             | Reason::RequestChanged => 409,
             Reason::BodyTooLarge => 413,
@@ -216,6 +225,7 @@ impl Reason {
     pub const fn title(self) -> &'static str {
         match self {
             Reason::ApprovalUnproven => "The approval is not proven",
+            Reason::ApprovedAlready => "Approved already",
             Reason::AudiencesDiffer => "One environment per request",
             Reason::BodyTooLarge => "Body too large",
             Reason::ClockStepped => "Clock stepped",
@@ -249,9 +259,11 @@ impl Reason {
             Reason::NotApproved => "Not approved",
             Reason::NotFound => "Not found",
             Reason::NotInvolved => "Not involved",
+            Reason::NotNeeded => "Not needed",
             Reason::NotPending => "Not pending",
             Reason::NotReady => "Not ready",
             Reason::NotTheRequester => "Not the requester",
+            Reason::NotYourTurn => "Others are asked first",
             Reason::PeopleOnly => "People only",
             Reason::ProbeUnknown => "Unknown challenge",
             Reason::ProxiesOnly => "Proxies only",

@@ -150,10 +150,16 @@ pub struct Request {
     pub submitted_at: Instant,
     /// Until when it can be decided.
     pub lapses_at: Instant,
-    /// Who may approve it; while it is pending.
+    /// Whose approval counts now, as far as they are known by name; while it is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub approvers: Option<Vec<String>>,
+    /// What it needs to be approved, rule by rule: all of it has to be met; while it is pending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+    /// The approvals until now, where others have to come; `grant` has those of a grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
     /// How many of them were told of it; while it is pending, and not in lists. The answer to a submission waits up to 2 s for
     /// that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -227,6 +233,40 @@ pub struct Remark {
     pub kind: Word<RemarkKind>,
     /// What was said.
     pub text: String,
+}
+
+/// What one rule asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Need {
+    /// The rule's name; nothing for the `approvers` of scopes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub rule: Option<String>,
+    /// The scopes of the request that it is for.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub scopes: Vec<String>,
+    /// Whether each stage waits for the one before.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub in_order: bool,
+    /// Its stages, which different people meet.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub stages: Vec<NeedStage>,
+}
+
+/// So many people of these groups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NeedStage {
+    /// The groups.
+    pub from: Vec<String>,
+    /// How many people.
+    pub count: u64,
+    /// Who counts here until now.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub approved_by: Vec<String>,
 }
 
 /// What was approved.

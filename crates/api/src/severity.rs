@@ -29,6 +29,7 @@ impl EventType {
             | EventType::Cancelled
             | EventType::Denied
             | EventType::Lapsed
+            | EventType::PartlyApproved
             | EventType::Questioned
             | EventType::Submitted => Severity::Notice,
             EventType::ClockAccepted

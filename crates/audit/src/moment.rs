@@ -16,7 +16,7 @@ impl Moment {
 
     /// The moment `seconds` seconds after 1970 began.
     #[must_use]
-    pub fn from_seconds(seconds: i64) -> Moment {
+    pub const fn from_seconds(seconds: i64) -> Moment {
         Moment(seconds.saturating_mul(1000))
     }
 

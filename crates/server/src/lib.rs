@@ -42,6 +42,7 @@ mod matching;
 pub mod memory_guard;
 pub mod metrics;
 pub mod metrics_server;
+mod needed;
 pub mod outbox;
 pub mod probes;
 pub mod problem;

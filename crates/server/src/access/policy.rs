@@ -3,32 +3,24 @@
 //!
 //! 1. The scopes exist, the requester may ask for each, and all are for one environment.
 //! 2. The duration is at most each scope's.
-//! 3. Some other person may approve every one of them: where it is certain that no person may, that is a refusal.
-//!    Where it is not known who may, the request is taken: the approver has to be known to be one when approving.
-//! 4. An approver is another person who may approve every scope.
-//! 5. For each use of the scopes one level of sign-in is enough: of those that require two, one request each.
+//! 3. Other people may approve all that the [`rules`](super::rules) ask for: where it is certain that they cannot, that is a
+//!    refusal. Where it is not known who may, the request is taken: approvers have to be known to be some when approving
+//!    ([`approve`](super::approve)).
+//! 4. For each use of the scopes one level of sign-in is enough: of those that require two, one request each.
 
-use super::approvers::{self, Approvers};
+use super::approvers::Approvers;
 use super::directory::{Directory, Membership, is_in_any};
 use super::near;
 use super::refused::{Refused, TooLong, UnknownScope};
+use super::rules::{CanBeMet, Facts, Needs};
+use crate::clock::Moment;
 use crate::config::{Config, Person, Scope, SignInFor};
-use breakglass_audit::folded::Folded;
 
 /// The rules of a configuration, with the directory that knows its groups.
 #[derive(Clone, Copy)]
 pub struct Access<'a> {
     pub(super) config: &'a Config,
     pub(super) directory: &'a dyn Directory,
-}
-
-/// What may be submitted.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Assessment {
-    /// The environment of all scopes.
-    pub audience: String,
-    /// Who could approve it; never certainly no person.
-    pub approvers: Approvers,
 }
 
 impl<'a> Access<'a> {
@@ -44,16 +36,16 @@ impl<'a> Access<'a> {
         Access { config, directory: config }
     }
 
-    /// Decides whether `requester` may ask for `scopes` for `duration_s` seconds.
+    /// Decides whether `requester` may ask for `scopes` for `duration_s` seconds: the audience that they are for.
     ///
     /// # Errors
     /// A [`Refused`] that says what to ask for instead, or that the answer is no.
-    pub fn assess(
+    pub fn check_ask(
         &self,
         requester: &Person,
         scopes: &[String],
         duration_s: i64,
-    ) -> Result<Assessment, Refused> {
+    ) -> Result<String, Refused> {
         let found = self.find(requester, scopes)?;
         let may_request = |scope: &&Scope| self.may_request(requester, scope);
         if let Some(scope) = found.iter().find(|scope| may_request(scope) == Membership::No) {
@@ -70,48 +62,34 @@ impl<'a> Access<'a> {
         if let Some((what, levels)) = different_levels(&found) {
             return Err(Refused::LevelsDiffer { what, levels });
         }
-        let approvers = self.approvers(&requester.name, scopes);
-        if approvers.is_nobody() {
-            return Err(Refused::NoApprover);
-        }
-        Ok(Assessment { audience, approvers })
+        Ok(audience)
     }
 
-    /// Those who may approve `scopes` for `requester`: in a group of approvers of each, and not the requester, in
-    /// whatever spelling of the name.
-    #[must_use]
-    pub fn approvers(&self, requester: &str, scopes: &[String]) -> Approvers {
-        approvers::of(self.config, self.directory, requester, scopes)
-    }
-
-    /// Whether `person` may approve `scopes` for `requester`: never their own request, in whatever spelling of
-    /// the name, and only if every scope is still known and theirs to approve.
+    /// What a request with these facts needs to be approved.
     ///
     /// # Errors
-    /// [`Refused::SelfApproval`], [`Refused::SameMail`], [`Refused::NotAnApprover`], [`Refused::MembershipUnknown`].
-    pub fn check_approve(
-        &self,
-        person: &Person,
-        requester: &str,
-        scopes: &[String],
-    ) -> Result<(), Refused> {
-        if Folded::new(requester).is(&person.name) {
-            return Err(Refused::SelfApproval);
+    /// [`Refused::NoApprover`] where it is known that nobody can be asked for all of it.
+    pub fn needs(&self, facts: &Facts<'_>) -> Result<Needs, Refused> {
+        let needs = Needs::of(self.config, self.directory, facts).ok_or(Refused::NoApprover)?;
+        match needs.can_be_met(self.directory, facts.requester) {
+            CanBeMet::No(_) => Err(Refused::NoApprover),
+            CanBeMet::Yes | CanBeMet::Unknown => Ok(needs),
         }
-        if self.directory.may_be_one(requester, &person.name) {
-            return Err(Refused::SameMail { requester: requester.to_owned() });
-        }
-        let mut approves = if scopes.is_empty() { Membership::No } else { Membership::Yes };
-        for name in scopes {
-            approves = approves.and(self.may_approve_named(person, name));
-        }
-        match approves {
-            Membership::Yes => Ok(()),
-            Membership::Unknown => Err(Refused::MembershipUnknown),
-            Membership::No => {
-                Err(Refused::NotAnApprover { approvers: self.approvers(requester, scopes) })
-            }
-        }
+    }
+
+    /// Those who could say yes if `requester` asked for `scopes` now, for a moment.
+    #[must_use]
+    pub fn approvers(&self, requester: &str, scopes: &[String], now: Moment) -> Approvers {
+        let facts = Facts {
+            requester,
+            scopes,
+            duration_s: 0,
+            held: &[],
+            emergency: false,
+            submitted_at: now,
+        };
+        let needs = Needs::of(self.config, self.directory, &facts).unwrap_or_default();
+        needs.open_to(self.directory, requester, &[])
     }
 
     /// Whether `person`, whose request for `scopes` was approved, may take the first token now. A person who is listed keeps
@@ -158,10 +136,12 @@ impl<'a> Access<'a> {
     }
 
     fn approves_scope(&self, name: &str, scope: &Scope) -> Membership {
-        match self.directory.may_approve(name) {
-            true => is_in_any(self.directory, name, &scope.approvers),
-            false => Membership::No,
+        if !self.directory.may_approve(name) {
+            return Membership::No;
         }
+        self.config.approver_groups(scope).fold(Membership::No, |may, group| {
+            if may.is_yes() { may } else { may.or(self.directory.is_member(name, group)) }
+        })
     }
 
     pub(super) fn may_approve_named(&self, person: &Person, scope: &str) -> Membership {

@@ -33,16 +33,32 @@ pub enum Refused {
     /// It is the person's own request.
     #[error("the request is the approver's own")]
     SelfApproval,
-    /// The approver has an account at one provider, and the requester one at another, with one mail address.
-    #[error("the approver may be the requester: both accounts have one mail address")]
+    /// The approver has an account at one provider, and the requester or another approver one at another, with one mail
+    /// address.
+    #[error("the approver may be `{other}`: both accounts have one mail address")]
     SameMail {
-        /// The requester.
-        requester: String,
+        /// The other person.
+        other: String,
     },
-    /// The person may not approve all of the scopes.
-    #[error("not an approver of all scopes")]
+    /// No rule of the request names the person.
+    #[error("not an approver")]
     NotAnApprover {
-        /// Who may.
+        /// Whose yes would count.
+        approvers: Approvers,
+    },
+    /// The person has said yes to it before.
+    #[error("approved already")]
+    ApprovedAlready,
+    /// A rule of the request asks others first.
+    #[error("others first")]
+    NotYourTurn {
+        /// Whose yes would count.
+        approvers: Approvers,
+    },
+    /// Enough of those have said yes for whom the person could.
+    #[error("not needed")]
+    NotNeeded {
+        /// Whose yes would count.
         approvers: Approvers,
     },
     /// The session began with a device code, and approvers do not sign in so.
@@ -105,6 +121,17 @@ pub enum Refused {
     /// The directory does not know now whether somebody is in a group that decides it.
     #[error("membership unknown")]
     MembershipUnknown,
+}
+
+impl Refused {
+    /// Whether it says nothing of the person, but what others have answered, or have to.
+    #[must_use]
+    pub fn is_about_others(&self) -> bool {
+        matches!(
+            self,
+            Refused::ApprovedAlready | Refused::NotYourTurn { .. } | Refused::NotNeeded { .. }
+        )
+    }
 }
 
 /// A scope that is not in the configuration.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::rules::{CanBeMet, Facts, Needs};
 use super::*;
+use crate::clock::Moment;
 use crate::config::{Config, Person};
 
 const PEOPLE: [&str; 4] = ["ann", "bea", "cid", "dan"];
@@ -153,18 +155,37 @@ fn person<'c>(config: &'c Config, name: &str) -> &'c Person {
     config.people.iter().find(|person| person.name == name).unwrap()
 }
 
+/// The time of all questions.
+const NOW: Moment = Moment::from_seconds(1_795_313_580);
+
+fn facts<'a>(requester: &'a str, scopes: &'a [String]) -> Facts<'a> {
+    Facts { requester, scopes, duration_s: 60, held: &[], emergency: false, submitted_at: NOW }
+}
+
+/// Whether the person's yes counts, as the first.
+fn approve(
+    access: &Access<'_>,
+    person: &Person,
+    requester: &str,
+    scopes: &[String],
+) -> Result<(), Refused> {
+    let needs = Needs::of(access.config, access.directory, &facts(requester, scopes));
+    let needs = needs.unwrap_or_default();
+    access.check_approve(person, requester, &needs, &[]).map(|_| ())
+}
+
 proptest! {
     #[test]
     fn approvers_are_no_more_and_no_others_than_there_are(world in any_world(), scopes in any_scopes()) {
         let config = world.config();
         let truth: BTreeSet<String> = PEOPLE[1..]
             .iter()
-            .filter(|name| scopes.iter().all(|scope| world.approves(name, scope)))
+            .filter(|name| scopes.iter().any(|scope| world.approves(name, scope)))
             .map(|name| (*name).to_owned())
             .collect();
         for (directory, is_all) in [(&world as &dyn Directory, false), (&config, true)] {
             let access = Access::new(&config, directory);
-            let approvers = access.approvers(" Ann", &scopes);
+            let approvers = access.approvers(" Ann", &scopes, NOW);
             let names: BTreeSet<String> = approvers.names().iter().cloned().collect();
             match &approvers {
                 Approvers::Complete(_) => prop_assert_eq!(&names, &truth),
@@ -173,7 +194,7 @@ proptest! {
             }
             prop_assert!(!is_all || matches!(approvers, Approvers::Complete(_)));
             for name in PEOPLE {
-                let answer = access.check_approve(person(&config, name), "ann", &scopes);
+                let answer = approve(&access, person(&config, name), "ann", &scopes);
                 prop_assert!(!is_all || answer != Err(Refused::MembershipUnknown));
                 holds(answer, truth.contains(name), name)?;
             }
@@ -220,15 +241,17 @@ proptest! {
         world in any_world(), scopes in any_scopes(),
     ) {
         let config = world.config();
-        let answer = Access::new(&config, &world).assess(person(&config, "ann"), &scopes, 3600);
+        let access = Access::new(&config, &world);
+        let asked = access.check_ask(person(&config, "ann"), &scopes, 3600);
+        let answer = asked.and_then(|_| access.needs(&facts("ann", &scopes)));
         let is_requester = world.is_in("ann", &["ops"]);
-        let is_approvable = PEOPLE[1..]
+        let is_approvable = scopes
             .iter()
-            .any(|name| scopes.iter().all(|scope| world.approves(name, scope)));
+            .all(|scope| PEOPLE[1..].iter().any(|name| world.approves(name, scope)));
         match answer {
-            Ok(assessment) => {
+            Ok(needs) => {
                 prop_assert!(is_requester);
-                prop_assert!(is_approvable || assessment.approvers == Approvers::Unknown);
+                prop_assert!(is_approvable || needs.can_be_met(&world, "ann") == CanBeMet::Unknown);
             }
             Err(Refused::NoApprover) => prop_assert!(is_requester && !is_approvable),
             Err(Refused::NotARequester { .. }) => prop_assert!(!is_requester),
@@ -250,11 +273,13 @@ fn what_is_not_known_is_accepted_at_submission_and_refused_at_approval() {
     let config = world.config();
     let access = Access::new(&config, &world);
     let scopes = ["orders".to_owned()];
-    let assessment = access.assess(person(&config, "ann"), &scopes, 60).unwrap();
-    assert_eq!(assessment.approvers, Approvers::Unknown);
-    let answer = access.check_approve(person(&config, "bea"), "ann", &scopes);
+    assert_eq!(access.check_ask(person(&config, "ann"), &scopes, 60), Ok("prod".to_owned()));
+    let needs = access.needs(&facts("ann", &scopes)).unwrap();
+    assert_eq!(needs.can_be_met(&world, "ann"), CanBeMet::Unknown);
+    assert_eq!(access.approvers("ann", &scopes, NOW), Approvers::Unknown);
+    let answer = approve(&access, person(&config, "bea"), "ann", &scopes);
     assert_eq!(answer, Err(Refused::MembershipUnknown));
-    let own = access.check_approve(person(&config, "ann"), "Ann", &scopes);
+    let own = approve(&access, person(&config, "ann"), "Ann", &scopes);
     assert_eq!(own, Err(Refused::SelfApproval));
 }
 
@@ -290,7 +315,7 @@ fn a_responder_stops_what_is_of_the_audience_and_approves_nothing_by_that() {
     assert_eq!(access.visible_scopes(cid), ["orders", "payments"]);
     let approvers = Approvers::Complete(vec!["bea".to_owned()]);
     let refused = Refused::NotAnApprover { approvers };
-    assert_eq!(access.check_approve(cid, "ann", &scopes), Err(refused));
+    assert_eq!(approve(&access, cid, "ann", &scopes), Err(refused));
     // It would change what receipts say, and stops nothing.
     let refused = Refused::MayNotForget { scopes: scopes.to_vec() };
     assert_eq!(access.check_forget(cid, [scopes.as_slice()].into_iter()), Err(refused));

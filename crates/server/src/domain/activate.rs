@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::judged::{JudgedActor, note};
 use super::waited::waited;
-use super::{OnlyRequester, Refused, TrustedMoment, find, locked};
+use super::{NoLonger, OnlyRequester, Refused, TrustedMoment, find, locked};
 use crate::access::{Access, JudgedSignIn};
 use crate::app::App;
 use crate::auth::identity::has_submitted;
@@ -19,6 +19,7 @@ use crate::clock::Moment;
 use crate::config::{Person, SignInFor};
 use crate::granted::Granted;
 use crate::issuer::Minted;
+use crate::needed;
 use crate::request_metrics::Waited;
 use crate::store::Request;
 
@@ -62,6 +63,10 @@ pub async fn take_token(
             "no token: the trail does not prove the approval; the database was changed, or a key of the trail is missing"
         );
         return Err(locked::refuse(change, cause.into()).await);
+    }
+    // Of an approval that is proven: who approved may have lost the right to since then.
+    if request.activated_at.is_none() && !needed::is_still_approved(&app.config(), &request) {
+        return Err(locked::refuse(change, Refused::NoLongerAllowed(NoLonger::Approvers)).await);
     }
     let (issued, event) = match request.activated_at {
         None => (change.activate(now, &request).await?, EventType::Activated),

@@ -39,6 +39,7 @@ mod directory;
 mod discuss;
 mod ends;
 mod find;
+mod fixed_needs;
 mod groups_lost;
 pub mod held;
 mod held_ends;

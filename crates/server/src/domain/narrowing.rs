@@ -1,4 +1,4 @@
-//! Saying yes to less than was asked for.
+//! Saying yes to less than was asked for, or to less than is left of that.
 
 use super::{Refused, WrongField};
 use crate::duration;
@@ -31,10 +31,11 @@ impl Narrowing {
         let mut errors = Vec::new();
         let mut wrong =
             |field: String, expected: String| errors.push(WrongField { field, expected });
-        let wanted = self.scopes.as_ref().unwrap_or(&request.scopes);
+        let left = request.left_scopes();
+        let wanted = self.scopes.as_deref().unwrap_or(left);
         for (index, scope) in wanted.iter().enumerate() {
-            if !request.scopes.contains(scope) {
-                let asked = request.scopes.join("`, `");
+            if !left.contains(scope) {
+                let asked = left.join("`, `");
                 wrong(
                     format!("scopes[{index}]"),
                     format!("an approval can only leave scopes out: expected one of `{asked}`"),
@@ -46,9 +47,10 @@ impl Narrowing {
         if wanted.is_empty() {
             wrong("scopes".to_owned(), "expected at least one scope: `deny` says no".to_owned());
         }
-        let duration_s = self.duration_s.unwrap_or(request.duration_s);
-        if duration_s > request.duration_s {
-            let asked = duration::format(request.duration_s);
+        let longest = request.left_duration_s();
+        let duration_s = self.duration_s.unwrap_or(longest);
+        if duration_s > longest {
+            let asked = duration::format(longest);
             wrong(
                 "duration".to_owned(),
                 format!("an approval can only be shorter: expected at most {asked}"),

@@ -135,6 +135,8 @@ pub enum NoLonger {
     Requester,
     /// The requester has another credential.
     Credential,
+    /// People who approved it may not any more.
+    Approvers,
     /// The configuration would refuse it now.
     Rules(access::Refused),
     /// Its scopes are for another environment now.

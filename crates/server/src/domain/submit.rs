@@ -8,9 +8,11 @@ use breakglass_types::claims::Claims;
 use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
 use serde_json::{Value, json};
 
+use super::fixed_needs::{fix, fix_again, most_approvers};
 use super::judged::{JudgedActor, note};
 use super::{OnlyRequester, Refused, TrustedMoment, WrongField, find, locked};
-use crate::access::{Access, Assessment, JudgedSignIn};
+use crate::access::rules::{Facts, FixedNeeds};
+use crate::access::{Access, JudgedSignIn};
 use crate::app::App;
 use crate::auth::identity::fingerprint;
 use crate::clock::Moment;
@@ -34,6 +36,20 @@ pub struct Ask {
     pub emergency: bool,
     /// The request whose grant it goes on with.
     pub extends: Option<String>,
+}
+
+impl Ask {
+    /// What conditions of rules are about, but for what the person held.
+    fn facts<'a>(&'a self, who: &'a Person, now: Moment) -> Facts<'a> {
+        Facts {
+            requester: &who.name,
+            scopes: &self.scopes,
+            duration_s: self.duration_s,
+            held: &[],
+            emergency: self.emergency,
+            submitted_at: now,
+        }
+    }
 }
 
 /// What became of a submission.
@@ -70,24 +86,45 @@ pub async fn submit(
     }
     let config = app.config();
     let access = Access::of(&config);
-    let assessed = access.assess(who, &ask.scopes, ask.duration_s);
-    let assessment = assessed.map_err(|why| actor.explain(why))?;
+    let asked = access.check_ask(who, &ask.scopes, ask.duration_s);
+    let audience = asked.map_err(|why| actor.explain(why))?;
+    let held = app.store().held_lately(now, &who.name).await?;
+    let facts = ask.facts(who, now);
+    let mut fixed = fix(&access, &facts, held)?;
     let sign_in = access.check_sign_in_to_ask(actor.sign_in(), now, &ask.scopes)?;
     let id = app.randomness().id("req", now);
     // From here on they are those of the request: a definition that changes later changes no request.
     let definitions = app.definitions();
-    let defined = definitions.of(&assessment.audience, &ask.scopes);
+    let defined = definitions.of(&audience, &ask.scopes);
     let digests = defined.iter().map(|(name, one)| (name.clone(), one.digest)).collect();
     let rules: Vec<&ScopeRules> = defined.values().map(|one| &one.rules).collect();
-    prove_mintable(app, now, who, ask, &assessment, &digests)?;
+    let mintable = |fixed: &FixedNeeds| {
+        let approvers = most_approvers(&config, who, &fixed.needs);
+        prove_mintable(app, now, who, ask, &audience, (approvers, &digests))
+    };
+    mintable(&fixed)?;
 
+    app.store().check_space()?;
+    let mut change = app.store().change().await?;
+    // Another request of the same person may have come in between.
+    match fix_again(&mut change, &access, &facts, &fixed).await {
+        Ok(None) => {}
+        Ok(Some(other)) => {
+            if let Err(refused) = mintable(&other) {
+                return Err(locked::refuse(change, refused).await);
+            }
+            fixed = other;
+        }
+        Err(refused) => return Err(locked::refuse(change, refused).await),
+    }
     let submission = Submission {
         id: &id,
         requester: &who.name,
         roles: &who.roles,
         groups: &who.groups,
-        audience: &assessment.audience,
+        audience: &audience,
         scopes: &ask.scopes,
+        needs: &fixed,
         scope_digests: &digests,
         scope_rules: &rules,
         reason: &ask.reason,
@@ -99,8 +136,6 @@ pub async fn submit(
         credential,
         idempotency,
     };
-    app.store().check_space()?;
-    let mut change = app.store().change().await?;
     match second_look(&mut change, now, who, ask, &submission, config.max_pending_requests).await {
         Ok(None) => {}
         Ok(Some(id)) => {
@@ -124,7 +159,7 @@ fn detail(new: &Submission<'_>, sign_in: &JudgedSignIn) -> Value {
         "audience": new.audience, "scopes": new.scopes, "reason": new.reason,
         "incident": new.incident, "emergency": new.emergency, "duration_s": new.duration_s,
         "roles": new.roles, "groups": new.groups, "digest": new.digest(),
-        "scope_digests": new.scope_digests,
+        "scope_digests": new.scope_digests, "needs": new.needs.needs,
     });
     if let Some(detail) = detail.as_object_mut() {
         detail.extend(new.extends.map(|parent| ("extends".to_owned(), json!(parent))));
@@ -214,10 +249,9 @@ fn prove_mintable(
     now: Moment,
     who: &Person,
     ask: &Ask,
-    assessment: &Assessment,
-    digests: &BTreeMap<String, ScopeDigest>,
+    audience: &str,
+    (approvers, digests): (Vec<String>, &BTreeMap<String, ScopeDigest>),
 ) -> Result<(), Refused> {
-    let longest = assessment.approvers.names().iter().max_by_key(|name| name.len());
     let iat = u64::try_from(now.seconds()).unwrap_or(0);
     // At which level the person signs in to take it, is not known yet.
     let signs_in = matches!(who.credential, Credential::Account { .. });
@@ -227,7 +261,7 @@ fn prove_mintable(
         holder: &who.name,
         roles: who.roles.clone(),
         groups: who.groups.clone(),
-        audience: &assessment.audience,
+        audience,
         jti: &app.randomness().id("grant", now),
         begins: iat,
         ends: iat.saturating_add(ask.duration_s.unsigned_abs()),
@@ -236,7 +270,7 @@ fn prove_mintable(
         reason: &ask.reason,
         incident: ask.incident.as_deref(),
         emergency: ask.emergency,
-        approvers: longest.cloned().into_iter().collect(),
+        approvers,
         factor: factor.as_ref(),
     });
     match app.issuer().mint(&claims) {

@@ -3,9 +3,9 @@
 use breakglass_api::events::EventType;
 use serde_json::json;
 
-use crate::access::Access;
 use crate::app::App;
 use crate::clock::Moment;
+use crate::needed;
 use crate::outbox::told_of;
 use crate::store::{Happened, Noticed, State, StoreError};
 
@@ -39,7 +39,7 @@ async fn is_unreached(app: &App, now: Moment, id: &str) -> Result<bool, StoreErr
     if !config.tells_approvers() {
         return Ok(false);
     }
-    let approvers = Access::of(&config).approvers(&request.requester, &request.scopes);
+    let approvers = needed::approvers(&config, &request);
     let told = told_of(app, &request, &approvers).await?;
     if told.is_any_reached() {
         return Ok(false);

@@ -6,18 +6,16 @@ use std::collections::BTreeSet;
 use breakglass_api::told::{ChannelState, MembersKnown, Told, ToldChannel};
 
 use super::list::Delivered;
-use super::takers::approver_groups;
 use crate::access::{Approvers, Directory as _};
 use crate::config::{Config, Sink};
 
-/// Counts the approvers of a request for these scopes.
+/// Counts the approvers of a request, which its rules name by these groups.
 pub(super) fn told(
     config: &Config,
     approvers: &Approvers,
-    scopes: &[String],
+    groups: &BTreeSet<&String>,
     deliveries: &[Delivered],
 ) -> Told {
-    let groups: BTreeSet<&String> = approver_groups(config, scopes).collect();
     let channels: Vec<Channel<'_>> = deliveries
         .iter()
         .filter(|one| one.person.is_empty())
@@ -144,7 +142,8 @@ mod tests {
             Delivered { sink: sink.to_owned(), person: person.to_owned(), state }
         });
         let delivered: Vec<Delivered> = delivered.collect();
-        let told = told(&config, approvers, &["orders".to_owned()], &delivered);
+        let groups = ["leads".to_owned(), "dbas".to_owned()];
+        let told = told(&config, approvers, &groups.iter().collect(), &delivered);
         let channels = told.channels.iter().map(|one| format!("{} {}", one.sink, one.state.word()));
         (told.known, told.reached, told.waiting, channels.collect())
     }

@@ -3,11 +3,12 @@
 //! A further source is a variant here, and what it answers to the three questions.
 
 use serde_json::json;
+use sqlx::types::Json;
 
 use crate::app::App;
 use crate::evidence::{EvidenceError, StoredAlert};
 use crate::sinks::Notice;
-use crate::sinks::notice::Asked;
+use crate::sinks::notice::{Asked, ToApprove};
 use crate::store::{Request, ToldEvent};
 
 /// A source of events.
@@ -82,6 +83,11 @@ fn item(app: &App, event: ToldEvent) -> Item {
         duration_s: event.duration_s.unwrap_or_default(),
         emergency: event.emergency.unwrap_or_default(),
     });
+    let to_approve = ToApprove {
+        submitted_at: event.submitted_at.unwrap_or_default(),
+        needs: event.needs.map(|Json(needs)| needs),
+        approvals: event.approvals.0,
+    };
     let notice = Notice {
         id: event.id,
         time_ms: event.time_ms,
@@ -94,6 +100,7 @@ fn item(app: &App, event: ToldEvent) -> Item {
         grant: event.jti,
         data: event.data,
         asked,
+        to_approve,
     };
     Item { place: event.seq, notice, told: true }
 }
@@ -127,6 +134,7 @@ async fn of_alert(app: &App, alert: StoredAlert) -> Result<Item, EvidenceError> 
         grant: known.cloned(),
         data: json!({ "count": alert.count, "reported": alert.body }),
         asked,
+        to_approve: ToApprove::default(),
     };
     Ok(Item { place: alert.place, notice, told: alert.page })
 }

@@ -1,7 +1,8 @@
 //! To whom an event goes: each sink that takes it, and where a sink writes to people, the people it concerns.
 //!
-//! 1. Of a request that waits for an answer, those who may give it: the approvers that are known by name. An emergency goes to
-//!    every known member of each group that its scopes name as approvers.
+//! 1. Of a request that waits for an answer, those who may give it now: the approvers that are known by name. An emergency goes
+//!    to every known member of each group that its rules name. Where others had to approve before them, they hear of it when
+//!    those have.
 //! 2. Of all else that happens to a request or its grant, the requester.
 //! 3. Never the person who did it, and of a request that waits never its requester, in whatever spelling of the name.
 //! 4. Only those whose address is known ([`People::address`](crate::config::People::address)) and who did not ask for no mail.
@@ -15,10 +16,11 @@ use breakglass_api::words::Vocabulary as _;
 use breakglass_audit::folded::Folded;
 use lettre::Address;
 
-use crate::access::{Access, Directory as _};
+use crate::access::Directory as _;
 use crate::app::App;
 use crate::config::{Config, Sink};
-use crate::sinks::notice::Asked;
+use crate::needed::{Needed, Waiting};
+use crate::sinks::notice::{Asked, ToApprove};
 use crate::sinks::{self, Notice};
 use crate::store::StoreError;
 
@@ -89,30 +91,58 @@ pub(super) fn expected(config: &Config, notice: &Notice) -> Vec<Taker> {
 fn takes(config: &Config, sink: &Sink, notice: &Notice) -> bool {
     let groups = &sink.filter.approver_groups;
     let is_of_groups = || {
-        let scopes = notice.asked.as_ref().map(|asked| asked.scopes.as_slice());
-        approver_groups(config, scopes.unwrap_or_default()).any(|group| groups.contains(group))
+        needed(config, notice)
+            .is_some_and(|needed| needed.needs.groups().any(|group| groups.contains(group)))
     };
     let is_unreached = EventType::of(&notice.kind) == Some(EventType::Unreached);
     sinks::takes(sink, notice) && (groups.is_empty() || !is_unreached && is_of_groups())
 }
 
-/// The groups whose members may approve one of these scopes, with repetitions.
-pub(super) fn approver_groups<'a>(
-    config: &'a Config,
-    scopes: &'a [String],
-) -> impl Iterator<Item = &'a String> {
-    scopes.iter().filter_map(|name| config.scope(name)).flat_map(|scope| &scope.approvers)
+/// What the request needs that it is about, as it was when the event was read.
+fn needed(config: &Config, notice: &Notice) -> Option<Needed> {
+    needed_with(config, notice, notice.to_approve.approvals.len())
+}
+
+/// The same with the first of its approvals alone, so many.
+fn needed_with(config: &Config, notice: &Notice, approvals: usize) -> Option<Needed> {
+    let asked = notice.asked.as_ref()?;
+    let ToApprove { submitted_at, needs, approvals: rows } = &notice.to_approve;
+    let approvals = rows.get(..approvals).unwrap_or(rows);
+    let left = approvals.last().and_then(|last| last.scopes.as_ref());
+    let waiting = Waiting {
+        requester: &asked.requester,
+        asked: &asked.scopes,
+        scopes: left.unwrap_or(&asked.scopes),
+        duration_s: asked.duration_s,
+        emergency: asked.emergency,
+        submitted_at: *submitted_at,
+        fixed: needs.as_ref(),
+        approvals,
+    };
+    Some(waiting.needed(config, config))
+}
+
+/// The people whose approval counts after so many approvals.
+fn open(config: &Config, notice: &Notice, asked: &Asked, approvals: usize) -> Vec<String> {
+    let needed = needed_with(config, notice, approvals);
+    let open = needed.map(|needed| needed.open_to(config, &asked.requester));
+    open.map(|open| open.names().to_vec()).unwrap_or_default()
 }
 
 /// The people whom an event concerns, each once.
 fn concerned(config: &Config, notice: &Notice) -> Vec<String> {
     let Some(asked) = &notice.asked else { return Vec::new() };
+    let approvals = notice.to_approve.approvals.len();
     match EventType::of(&notice.kind) {
         Some(EventType::Submitted | EventType::Answered) if asked.emergency => {
-            members(config, asked)
+            members(config, notice, asked)
         }
-        Some(EventType::Submitted | EventType::Answered) => {
-            Access::of(config).approvers(&asked.requester, &asked.scopes).names().to_vec()
+        Some(EventType::Submitted | EventType::Answered) => open(config, notice, asked, approvals),
+        Some(EventType::PartlyApproved) => {
+            // Those who have had to wait for others, and the requester.
+            let before = open(config, notice, asked, approvals.saturating_sub(1));
+            let now = open(config, notice, asked, approvals).into_iter();
+            now.filter(|name| !before.contains(name)).chain([asked.requester.clone()]).collect()
         }
         _ => {
             let of_request = ["breakglass.request.", "breakglass.grant."]
@@ -126,10 +156,12 @@ fn concerned(config: &Config, notice: &Notice) -> Vec<String> {
     }
 }
 
-/// The known members of each group that the scopes name as approvers, but the requester.
-fn members(config: &Config, asked: &Asked) -> Vec<String> {
+/// The known members of each group that the request's rules name, but the requester.
+fn members(config: &Config, notice: &Notice, asked: &Asked) -> Vec<String> {
     let requester = Folded::new(&asked.requester);
-    let groups: BTreeSet<&String> = approver_groups(config, &asked.scopes).collect();
+    let needed = needed(config, notice);
+    let groups: BTreeSet<&String> =
+        needed.iter().flat_map(|needed| needed.needs.groups()).collect();
     let members = groups.into_iter().flat_map(|group| config.people.members(group).0);
     let others =
         members.filter(|name| !requester.is(name) && !config.may_be_one(&asked.requester, name));

@@ -15,8 +15,9 @@ use super::takers::expected;
 use crate::access::Approvers;
 use crate::app::App;
 use crate::config::{Config, Sink};
+use crate::needed;
 use crate::sinks::Notice;
-use crate::sinks::notice::Asked;
+use crate::sinks::notice::{Asked, ToApprove};
 use crate::store::{Request, StoreError};
 
 /// How long the answer to a submission waits for its deliveries to end.
@@ -36,7 +37,9 @@ pub async fn told_of(
         true => deliveries(app, &config, request).await?,
         false => Vec::new(),
     };
-    Ok(told(&config, approvers, &request.scopes, &deliveries))
+    let needed = needed::of_request(&config, request);
+    let groups = needed.needs.groups().collect();
+    Ok(told(&config, approvers, &groups, &deliveries))
 }
 
 /// Waits until what approvers are told of this submission was delivered or given up, but not for long. Nothing is locked
@@ -118,5 +121,10 @@ fn notice(request: &Request) -> Notice {
             duration_s: request.duration_s,
             emergency: request.emergency,
         }),
+        to_approve: ToApprove {
+            submitted_at: request.submitted_at,
+            needs: request.needs.clone(),
+            approvals: request.approvals.clone(),
+        },
     }
 }

@@ -203,6 +203,9 @@ fn no_longer(what: &NoLonger) -> String {
              the requester ask again"
                 .to_owned()
         }
+        NoLonger::Approvers => {
+            "people who approved this request have lost the right to since then: ask again with `breakglass request`".to_owned()
+        }
         NoLonger::Rules(why) => {
             let problem = Problem::from(why.clone());
             let word = problem.reason().word();

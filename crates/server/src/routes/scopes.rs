@@ -25,7 +25,7 @@ pub(super) async fn handler(
     let wanted = wanted(&query)?;
     let (config, definitions) = (app.config(), app.definitions());
     let live = wanted.as_ref().map(|_| opens::live(&app)).unwrap_or_default();
-    let access = Access::of(&config);
+    let (access, now) = (Access::of(&config), app.now());
     let audits = access.is_auditor(&person);
     let scopes = config
         .scopes
@@ -53,7 +53,7 @@ pub(super) async fn handler(
                 may_request,
                 may_approve,
                 approvers: access
-                    .approvers(&person.name, std::slice::from_ref(&scope.name))
+                    .approvers(&person.name, std::slice::from_ref(&scope.name), now)
                     .names()
                     .to_vec(),
                 rules,

@@ -3,10 +3,12 @@
 use breakglass_api::request::{self as api, Approval, Extended, Grant, Refusal, Request as View};
 use breakglass_api::{Instant, Word};
 
-use crate::access::{Access, Approvers};
+use crate::access::Approvers;
+use crate::access::rules::Filled;
 use crate::app::App;
 use crate::config::Config;
 use crate::duration;
+use crate::needed;
 use crate::outbox::told_of;
 use crate::problem::Problem;
 use crate::store::{ApprovalRow, Remark, Request, State};
@@ -44,7 +46,13 @@ pub(super) async fn view_with(
         Some(approvers) => Some(told_of(app, &request, approvers).await?),
         None => None,
     };
-    let mut view = View { rules, discussion, extends, told, ..with_approvers(request, approvers) };
+    let mut view = View {
+        rules,
+        discussion,
+        extends,
+        told,
+        ..with_approvers(&app.config(), request, approvers)
+    };
     if let Some(grant) = &mut view.grant {
         grant.configuration = configuration;
     }
@@ -59,16 +67,46 @@ fn remark(remark: Remark) -> api::Remark {
 /// A request as its requester and its approvers see it in a list.
 pub(super) fn view(config: &Config, request: Request) -> View {
     let approvers = approvers(config, &request);
-    with_approvers(request, approvers)
+    with_approvers(config, request, approvers)
 }
 
-/// Who may approve it; while it is pending.
+/// Whose approval counts; while it is pending.
 fn approvers(config: &Config, request: &Request) -> Option<Approvers> {
-    (request.state == State::Pending)
-        .then(|| Access::of(config).approvers(&request.requester, &request.scopes))
+    (request.state == State::Pending).then(|| needed::approvers(config, request))
 }
 
-fn with_approvers(request: Request, approvers: Option<Approvers>) -> View {
+/// What it needs, and who has answered that; while it is pending.
+fn needs(config: &Config, request: &Request) -> Vec<api::Need> {
+    if request.state != State::Pending {
+        return Vec::new();
+    }
+    let needed = needed::of_request(config, request);
+    let answers = needed.answers();
+    let filled = needed.needs.filled(&answers);
+    filled.iter().map(need).collect()
+}
+
+fn need(filled: &Filled<'_>) -> api::Need {
+    let need = filled.need;
+    let stages = need.stages.iter().zip(&filled.stages).map(|(stage, people)| api::NeedStage {
+        from: stage.from.clone(),
+        count: u64::try_from(stage.count).unwrap_or(u64::MAX),
+        approved_by: people.iter().map(|&name| name.to_owned()).collect(),
+    });
+    api::Need {
+        rule: need.rule.clone(),
+        scopes: need.scopes.clone(),
+        in_order: need.in_order,
+        stages: stages.collect(),
+    }
+}
+
+fn with_approvers(config: &Config, request: Request, approvers: Option<Approvers>) -> View {
+    let needs = needs(config, &request);
+    let approvals = match request.jti {
+        None => request.approvals.iter().map(approval).collect(),
+        Some(_) => Vec::new(),
+    };
     let approvers = approvers.and_then(Approvers::into_names);
     let grant = grant(&request);
     let digest = request.digest();
@@ -90,6 +128,8 @@ fn with_approvers(request: Request, approvers: Option<Approvers>) -> View {
         submitted_at: Instant::from_seconds(request.submitted_at),
         lapses_at: Instant::from_seconds(request.lapses_at),
         approvers,
+        needs,
+        approvals,
         told: None,
         grant,
         denied,

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use crate::access::rules::FixedNeeds;
 use crate::clock::{Moment, rfc3339};
 use crate::config::SinkFilter;
 use crate::random::is_request_id;
-use crate::store::SERVICE;
+use crate::store::{ApprovalRow, SERVICE};
 
 /// The media type of a CloudEvent in the JSON format.
 pub const CLOUD_EVENT: &str = "application/cloudevents+json; charset=utf-8";
@@ -42,6 +43,9 @@ pub struct Notice {
     pub data: Value,
     /// What was asked for.
     pub asked: Option<Asked>,
+    /// What was to be approved of that.
+    #[serde(default)]
+    pub to_approve: ToApprove,
 }
 
 /// What was asked for: it does not change after the submission.
@@ -59,6 +63,17 @@ pub struct Asked {
     pub duration_s: i64,
     /// Whether it was called an emergency.
     pub emergency: bool,
+}
+
+/// What was to be approved when the event was read: for whom it is, and no part of what is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToApprove {
+    /// When it was asked for, in seconds since 1970.
+    pub submitted_at: i64,
+    /// What it needs; none for a request of an earlier version.
+    pub needs: Option<FixedNeeds>,
+    /// The approvals until then.
+    pub approvals: Vec<ApprovalRow>,
 }
 
 impl Notice {
@@ -165,6 +180,7 @@ impl Notice {
                 .then(|| "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2".to_owned()),
             data: example_data(kind, now),
             asked,
+            to_approve: ToApprove::default(),
         }
     }
 }
@@ -187,7 +203,11 @@ fn example_data(kind: &str, now: Moment) -> Value {
 fn example_actor(kind: &str) -> &'static str {
     match EventType::of(kind) {
         Some(
-            EventType::Approved | EventType::Denied | EventType::Questioned | EventType::Revoked,
+            EventType::Approved
+            | EventType::Denied
+            | EventType::PartlyApproved
+            | EventType::Questioned
+            | EventType::Revoked,
         ) => "carol",
         Some(EventType::Ending | EventType::Expired | EventType::Lapsed) => SERVICE,
         _ => "alice",

@@ -66,6 +66,9 @@ fn of_request(kind: EventType, notice: &Notice, names: &Names) -> Option<String>
         EventType::Unreached => {
             format!("{mark}No approver was reached for {requester}, who asks for {scopes}")
         }
+        EventType::PartlyApproved => {
+            format!("{mark}{actor} approved {scopes} for {requester}, and others have to")
+        }
         EventType::Approved => approved(notice, names),
         EventType::Denied => format!("{actor} denied {scopes} to {requester}"),
         EventType::Cancelled => format!("{actor} took back the request for {scopes}"),
@@ -161,6 +164,8 @@ pub(super) fn command(notice: &Notice) -> Option<Command> {
         Some(EventType::Submitted | EventType::Answered) => of("Answer", "approve", request, ""),
         // Its readers are the requester and operators, who cannot answer.
         Some(EventType::Unreached) => of("Give an approver", "approve", request, ""),
+        // Its readers are those whose turn it is now, and the requester.
+        Some(EventType::PartlyApproved) => of("An approver answers", "approve", request, ""),
         Some(EventType::Questioned) => of("Answer", "answer", request, " '..'"),
         Some(EventType::Approved) => of("Take the token", "token", request, ""),
         Some(EventType::Ending) => of("Go on", "extend", request, " --reason '..'"),

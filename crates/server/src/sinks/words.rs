@@ -66,7 +66,7 @@ pub fn words(notice: &Notice) -> Words {
     {
         add("By", &notice.actor);
     }
-    if is(notice, EventType::Approved) {
+    if is(notice, EventType::Approved) || is(notice, EventType::PartlyApproved) {
         for (label, value) in less(notice) {
             add(label, &value);
         }

@@ -132,6 +132,12 @@ impl Change {
 }
 
 impl Changed {
+    /// The request as it is then.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
     /// Makes it last, with what `actor` did in the trail's word and in the event's: a row of the trail and an event. Returns
     /// the request.
     ///

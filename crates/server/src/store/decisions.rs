@@ -1,5 +1,9 @@
-//! What decides a pending request. Each changes only a row on which nothing has been decided and that has not lapsed, or
+//! What decides a pending request, or brings it nearer to that. Each changes only a row on which nothing has been decided and that has not lapsed, or
 //! fails; the rules of the database say the same.
+
+use sqlx::Sqlite;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
 
 use super::batch::{self, Changes, change_request};
 use super::change::{Change, Changed};
@@ -21,6 +25,8 @@ pub struct NewApproval<'a> {
     pub scopes: Option<&'a [String]>,
     /// For so many seconds, where it is shorter than was asked for.
     pub duration_s: Option<i64>,
+    /// The groups of the approver that rules name.
+    pub groups: &'a [String],
 }
 
 /// What was approved, once nothing is missing.
@@ -36,20 +42,53 @@ pub struct NewGrant<'a> {
     pub activate_by: i64,
 }
 
-/// Changes a request that is pending, with these settings: parameter 1 is the moment in seconds, 2 the request's id.
+/// Whether a request is pending: parameter 1 is the moment in seconds, 2 the request's id.
+macro_rules! is_pending {
+    () => {
+        "id = ?2 AND lapses_at > ?1 AND submitted_at <= ?1 + 5 AND lapsed_at IS NULL
+            AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL"
+    };
+}
+
+/// Changes a request that is pending, with these settings.
 macro_rules! set {
     ($settings:literal) => {
+        concat!("UPDATE requests SET ", $settings, " WHERE ", is_pending!(), ";")
+    };
+}
+
+/// Adds an approval of a request that is pending, by the parameters from 3 on.
+macro_rules! add_approval {
+    () => {
         concat!(
-            "UPDATE requests SET ",
-            $settings,
-            "
-             WHERE id = ?2 AND lapses_at > ?1 AND submitted_at <= ?1 + 5 AND lapsed_at IS NULL
-               AND approved_at IS NULL AND denied_at IS NULL AND cancelled_at IS NULL;"
+            // The name is for the database's own rule against self-approval.
+            keep_names!("?3", "?4"),
+            "INSERT INTO approvals (request_id, position, approver, approved_at_ms, digest, note, scopes, duration_s,
+                approver_groups)
+             SELECT id, (SELECT coalesce(max(position), 0) + 1 FROM approvals WHERE request_id = ?2), ?5, ?6, ?7, ?8,
+                 ?9, ?10, ?11
+             FROM requests WHERE ",
+            is_pending!(),
+            ";"
         )
     };
 }
 
 impl Change {
+    /// Adds an approval to which others have to come.
+    ///
+    /// # Errors
+    /// [`StoreError::RowsAffected`] if it is not pending, [`StoreError`] if the database refuses it.
+    pub async fn approve_partly(
+        self,
+        now: Moment,
+        request: &Request,
+        new: &NewApproval<'_>,
+    ) -> Result<Changed, StoreError> {
+        let batch = bind_approval(change_request!(add_approval!()), now, request, new);
+        batch::changed(self, &[Changes::Any, Changes::One], batch).await
+    }
+
     /// Adds an approval, and makes the grant: nothing else is missing, and from now on it runs.
     ///
     /// # Errors
@@ -61,27 +100,13 @@ impl Change {
         new: &NewApproval<'_>,
         grant: &NewGrant<'_>,
     ) -> Result<Changed, StoreError> {
-        // The name is for the database's own rule against self-approval.
         let batch = change_request!(concat!(
-            keep_names!("?3", "?4"),
-            "INSERT INTO approvals (request_id, position, approver, approved_at_ms, digest, note, scopes, duration_s)
-             SELECT ?2, (SELECT coalesce(max(position), 0) + 1 FROM approvals WHERE request_id = ?2), ?5, ?6, ?7, ?8,
-                 ?9, ?10;",
+            add_approval!(),
             set!(
-                "approved_at = ?1, jti = ?11, granted_scopes = ?12, expires_at = ?13, activate_by = ?14"
+                "approved_at = ?1, jti = ?12, granted_scopes = ?13, expires_at = ?14, activate_by = ?15"
             )
         ));
-        let batch = sqlx::query(batch)
-            .bind(now.seconds())
-            .bind(&request.id)
-            .bind(folded(&[new.approver]))
-            .bind(tables())
-            .bind(new.approver)
-            .bind(now.millis())
-            .bind(new.digest)
-            .bind(new.note)
-            .bind(new.scopes.map(row::json))
-            .bind(new.duration_s)
+        let batch = bind_approval(batch, now, request, new)
             .bind(grant.jti)
             .bind(row::json(grant.scopes))
             .bind(grant.expires_at)
@@ -149,4 +174,24 @@ impl Change {
         .await?;
         exactly_one(&result)
     }
+}
+
+fn bind_approval<'a>(
+    batch: &'static str,
+    now: Moment,
+    request: &'a Request,
+    new: &NewApproval<'a>,
+) -> Query<'a, Sqlite, SqliteArguments> {
+    sqlx::query(batch)
+        .bind(now.seconds())
+        .bind(&request.id)
+        .bind(folded(&[new.approver]))
+        .bind(tables())
+        .bind(new.approver)
+        .bind(now.millis())
+        .bind(new.digest)
+        .bind(new.note)
+        .bind(new.scopes.map(row::json))
+        .bind(new.duration_s)
+        .bind(row::json(new.groups))
 }

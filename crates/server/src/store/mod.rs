@@ -26,6 +26,7 @@ mod grant_ends;
 mod grant_parties;
 mod grants;
 mod group_losses;
+mod held_time;
 mod idempotency;
 mod kill;
 mod leavers;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::change::Change;
 use super::event::{Event, select_events};
-use super::{Request, StoreError};
+use super::{ApprovalRow, Request, StoreError};
 use crate::issuer::TrailKeys;
 use crate::limits::MAX_GRANT_S;
 
@@ -67,6 +67,9 @@ impl Change {
         if event.kind != EventType::Approved.word() {
             return Ok(Some(Unproven::Ended(event.seq)));
         }
+        if let Some(cause) = self.unproven_parts(request).await? {
+            return Ok(Some(cause));
+        }
         if event.hash.is_none() {
             return match self.could_be_of_before(&event).await? {
                 true => Ok(unlike(&event, request)),
@@ -74,6 +77,28 @@ impl Change {
             };
         }
         Ok(broken(Some(&self.1), &event).or_else(|| unlike(&event, request)))
+    }
+
+    /// Why the trail does not prove the approvals before the last one: each has an event of its own.
+    async fn unproven_parts(&mut self, request: &Request) -> Result<Option<Unproven>, StoreError> {
+        let Some((_, before)) = request.approvals.split_last().filter(|(_, rest)| !rest.is_empty())
+        else {
+            return Ok(None);
+        };
+        let events: Vec<Event> =
+            sqlx::query_as(select_events!("WHERE request_id = ?1 AND type = ?2 ORDER BY seq"))
+                .bind(&request.id)
+                .bind(EventType::PartlyApproved.word())
+                .fetch_all(&mut *self.0)
+                .await?;
+        if events.len() != before.len() {
+            return Ok(Some(Unproven::Missing));
+        }
+        let mut each = before.iter().zip(&events);
+        Ok(each.find_map(|(row, event)| {
+            let differs = || Unproven::Differs { seq: event.seq, what: "approvals" };
+            broken(Some(&self.1), event).or_else(|| (!is_of(event, row)).then(differs))
+        }))
     }
 
     /// Whether an event without a link was written before the chain began, also by the file beside the key: the database's
@@ -117,6 +142,19 @@ fn unlike(event: &Event, request: &Request) -> Option<Unproven> {
     differs(event, request).map(|what| Unproven::Differs { seq: event.seq, what })
 }
 
+/// Whether an event is that of this approval.
+pub(super) fn is_of(event: &Event, row: &ApprovalRow) -> bool {
+    let said = |name: &str| event.data.get(name).filter(|value| !value.is_null()).cloned();
+    let list =
+        |names: &Option<Vec<String>>| names.as_ref().map(|names| Value::from(names.as_slice()));
+    event.actor == row.approver
+        && event.time_ms == row.approved_at_ms
+        && said("digest") == row.digest.clone().map(Value::from)
+        && said("scopes") == list(&row.scopes)
+        && said("duration_s") == row.duration_s.map(Value::from)
+        && said("groups") == list(&row.approver_groups)
+}
+
 /// What of the grant is not what the event says.
 pub(super) fn differs(event: &Event, request: &Request) -> Option<&'static str> {
     let approved_at = event.time_ms.div_euclid(1000);
@@ -131,12 +169,16 @@ pub(super) fn differs(event: &Event, request: &Request) -> Option<&'static str> 
         ("jti", event.jti == request.jti),
         ("audience", event.audience.as_ref() == Some(&request.audience)),
         ("requester", event.subject.as_ref() == Some(&request.requester)),
-        (
-            "approver",
-            last.is_some_and(|last| last.approver == event.actor) && request.approvals.len() == 1,
-        ),
+        ("approver", last.is_some_and(|last| last.approver == event.actor)),
+        ("approvers", request.several_approvers().map(Value::from) == said("approvers").cloned()),
         // What was asked for is in the digest; an approval of the first version has none.
         ("digest", digest.is_none_or(|digest| digest == request.digest())),
+        (
+            "groups of the approver",
+            last.is_none_or(|last| {
+                last.approver_groups.as_deref().map(Value::from) == said("groups").cloned()
+            }),
+        ),
         ("digest of the approval", last.is_some_and(|last| last.digest.as_deref() == digest)),
         ("approved_at", request.approved_at == Some(approved_at)),
         ("granted_scopes", Value::from(request.held_scopes()) == scopes),

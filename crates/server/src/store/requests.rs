@@ -13,6 +13,7 @@ use super::folded_names::{folded, keep_names, tables};
 use super::idempotency::{self, Earlier, Idempotency};
 use super::row::{self, Request, select_requests};
 use super::{Store, StoreError, scope_rules};
+use crate::access::rules::FixedNeeds;
 use crate::clock::Moment;
 use crate::config::Digest;
 
@@ -33,6 +34,8 @@ pub struct Submission<'a> {
     pub scopes: &'a [String],
     /// The digests of their rules, of those that are defined.
     pub scope_digests: &'a BTreeMap<String, ScopeDigest>,
+    /// What it needs.
+    pub needs: &'a FixedNeeds,
     /// The rules that have these digests.
     pub scope_rules: &'a [&'a ScopeRules],
     /// Why.
@@ -102,8 +105,8 @@ impl Change {
             keep_names!("?3", "?4"),
             "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience,
                 scopes, reason, incident, emergency, duration_s, submitted_at, lapses_at,
-                submitted_with, scope_digests, extends)
-             VALUES (?2, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?14, ?15, ?16, ?17);"
+                submitted_with, scope_digests, extends, needs)
+             VALUES (?2, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?14, ?15, ?16, ?17, ?18);"
         ));
         let batch = sqlx::query(batch)
             .bind(now.seconds())
@@ -122,7 +125,8 @@ impl Change {
             .bind(now.seconds().saturating_add(new.pending_lifetime_s))
             .bind(new.credential.as_slice())
             .bind(Json(new.scope_digests))
-            .bind(new.extends);
+            .bind(new.extends)
+            .bind(Json(new.needs));
         let mut changed = batch::changed(self, &[Changes::Any, Changes::One], batch).await?;
         if let Some(key) = &new.idempotency {
             let (person, credential) = (new.requester, &new.credential);

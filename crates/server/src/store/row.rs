@@ -6,11 +6,12 @@ use breakglass_api::request::State;
 use breakglass_types::hex;
 use breakglass_types::scope_rules::ScopeDigest;
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row};
 
+use crate::access::rules::FixedNeeds;
 use crate::clock::Moment;
 use crate::config::Digest;
 use crate::limits::MAX_CLOCK_STEP_S;
@@ -60,6 +61,8 @@ pub struct Request {
     pub submitted_with: Option<Digest>,
     /// The digests of the scopes' rules, by their names, of those that were defined at submission.
     pub scope_digests: BTreeMap<String, ScopeDigest>,
+    /// What it needs, fixed at submission; none for a request of an earlier version.
+    pub needs: Option<FixedNeeds>,
     /// The approvals, the first first.
     pub approvals: Vec<ApprovalRow>,
     /// How many questions were asked and answers given.
@@ -111,7 +114,7 @@ impl FromRow<'_, SqliteRow> for Request {
 }
 
 /// One person's approval.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalRow {
     /// Who.
     pub approver: String,
@@ -125,9 +128,23 @@ pub struct ApprovalRow {
     pub scopes: Option<Vec<String>>,
     /// For so many seconds, where it is shorter than was asked for.
     pub duration_s: Option<i64>,
+    /// The groups of the approver that rules named, then; none for an approval of an earlier version.
+    pub approver_groups: Option<Vec<String>>,
 }
 
 impl Request {
+    /// The scopes that no approval has left out.
+    #[must_use]
+    pub fn left_scopes(&self) -> &[String] {
+        self.approvals.last().and_then(|last| last.scopes.as_deref()).unwrap_or(&self.scopes)
+    }
+
+    /// For how many seconds it can still be approved.
+    #[must_use]
+    pub fn left_duration_s(&self) -> i64 {
+        self.approvals.last().and_then(|last| last.duration_s).unwrap_or(self.duration_s)
+    }
+
     /// Whether its grant holds: approved, not over, not ended, and not left lying.
     #[must_use]
     pub fn holds(&self) -> bool {
@@ -154,6 +171,12 @@ impl Request {
         self.granted_scopes.as_deref().unwrap_or(&self.scopes)
     }
 
+    /// The names of those who approved it, the first first, where they are several.
+    #[must_use]
+    pub fn several_approvers(&self) -> Option<Vec<&str>> {
+        Some(self.approvers().collect()).filter(|names: &Vec<&str>| names.len() > 1)
+    }
+
     /// The names of those who approved it.
     pub fn approvers(&self) -> impl Iterator<Item = &str> {
         self.approvals.iter().map(|approval| approval.approver.as_str())
@@ -167,6 +190,22 @@ macro_rules! approvers {
     };
 }
 pub(super) use approvers;
+
+/// The approvals of a request, as a list in JSON.
+macro_rules! approvals {
+    ($id:literal) => {
+        concat!(
+            "(SELECT json_group_array(json_object('approver', approver, 'approved_at_ms', approved_at_ms,
+                'digest', digest, 'note', note, 'scopes', json(approvals.scopes),
+                'duration_s', approvals.duration_s,
+                'approver_groups', json(approver_groups)) ORDER BY position)
+              FROM approvals WHERE request_id = ",
+            $id,
+            ")"
+        )
+    };
+}
+pub(super) use approvals;
 
 /// Selects requests with their state: the only place that says what each state is. Parameter 1 is
 /// the moment in seconds.
@@ -184,12 +223,10 @@ macro_rules! select_requests {
                 'denied_at', denied_at, 'denied_by', denied_by, 'denial_reason', denial_reason,
                 'cancelled_at', cancelled_at, 'lapsed_at', lapsed_at,
                 'submitted_with', iif(submitted_with IS NULL, NULL, hex(submitted_with)),
-                'scope_digests', json(scope_digests),
-                'approvals', (
-                    SELECT json_group_array(json_object('approver', approver, 'approved_at_ms', approved_at_ms,
-                        'digest', digest, 'note', note, 'scopes', json(approvals.scopes),
-                        'duration_s', approvals.duration_s) ORDER BY position)
-                    FROM approvals WHERE request_id = id),
+                'scope_digests', json(scope_digests), 'needs', json(needs),
+                'approvals', ",
+            $crate::store::row::approvals!("id"),
+            ",
                 'remarks', (SELECT count(*) FROM discussion WHERE request_id = id),
                 'approved_at', approved_at, 'jti', jti, 'granted_scopes', json(granted_scopes),
                 'expires_at', expires_at, 'activate_by', activate_by, 'activated_at', activated_at,

@@ -5,7 +5,9 @@ use breakglass_api::events::EventType;
 use serde_json::Value;
 use sqlx::types::Json;
 
-use super::{Store, StoreError};
+use super::row::approvals;
+use super::{ApprovalRow, Store, StoreError};
+use crate::access::rules::FixedNeeds;
 
 /// An event, with what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -42,6 +44,12 @@ pub struct ToldEvent {
     pub duration_s: Option<i64>,
     /// Whether it was called an emergency.
     pub emergency: Option<bool>,
+    /// When it was submitted, in seconds.
+    pub submitted_at: Option<i64>,
+    /// What it needs to be approved.
+    pub needs: Option<Json<FixedNeeds>>,
+    /// The approvals until now.
+    pub approvals: Json<Vec<ApprovalRow>>,
 }
 
 impl Store {
@@ -55,10 +63,12 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<ToldEvent>, StoreError> {
         Ok(sqlx::query_as(
-            "SELECT seq, events.id, time_ms, type, actor, request_id, events.audience, subject, events.incident,
-                 events.jti, data, scopes, reason, duration_s, emergency
+            concat!("SELECT seq, events.id, time_ms, type, actor, events.request_id, events.audience, subject, events.incident,
+                 events.jti, data, scopes, reason, duration_s, emergency, submitted_at, needs, ",
+             approvals!("events.request_id"),
+             " AS approvals
              FROM events LEFT JOIN requests ON requests.id = events.request_id
-             WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+             WHERE seq > ?1 ORDER BY seq LIMIT ?2"),
         )
         .bind(after)
         .bind(limit)

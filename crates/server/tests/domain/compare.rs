@@ -28,7 +28,17 @@ fn expected(model: &Model, on: usize, seen: &Value) -> Value {
         "submitted_at": at(request.submitted_at), "lapses_at": at(request.lapses_at),
     });
     if state == "pending" {
-        view["approvers"] = json!(model.setup.approvers(&request.requester, &request.scopes));
+        let open = model.open_to(request);
+        let mut seen_open: Vec<String> =
+            serde_json::from_value(seen["approvers"].clone()).unwrap_or_default();
+        seen_open.sort_unstable();
+        assert_eq!(seen_open, open, "request {on}: the configuration has the people in this order");
+        view["approvers"] = seen["approvers"].clone();
+        needs(model, request, seen);
+        // Which of several people counts where is for the service to choose.
+        if let Some(needs) = seen.get("needs") {
+            view["needs"] = needs.clone();
+        }
     }
     if let Some((by, when)) = &request.denied {
         view["denied"] = json!({ "by": by, "at": at(*when), "reason": BECAUSE });
@@ -36,29 +46,63 @@ fn expected(model: &Model, on: usize, seen: &Value) -> Value {
     if let Some(when) = request.cancelled_at {
         view["cancelled_at"] = at(when);
     }
+    if request.grant.is_none() && !request.approvals.is_empty() {
+        view["approvals"] = approvals(request, seen);
+    }
     if let Some(grant) = grant(request, seen) {
         view["grant"] = grant;
     }
     view
 }
 
+/// Who approved it.
+fn approvals(request: &Request, seen: &Value) -> Value {
+    let approvals = request.approvals.iter().map(|yes| {
+        let mut approval = json!({ "by": yes.by, "at": at(yes.at), "digest": seen["digest"] });
+        if let Some(note) = yes.note {
+            approval["note"] = json!(note);
+        }
+        if let Some(scopes) = &yes.fewer {
+            approval["scopes"] = json!(scopes);
+        }
+        if let Some(seconds) = yes.shorter_s {
+            approval["duration"] = json!(format(seconds));
+        }
+        approval
+    });
+    approvals.collect()
+}
+
+/// What is needed, and that as many people count as can.
+fn needs(model: &Model, request: &Request, seen: &Value) {
+    let expected = model.needed(request);
+    let rows: Vec<&Value> =
+        seen.get("needs").iter().flat_map(|all| all.as_array().unwrap()).collect();
+    assert_eq!(rows.len(), expected.len(), "{seen:#}");
+    for (row, (need, count)) in rows.iter().zip(expected) {
+        let stages = row["stages"].as_array().unwrap();
+        let counted = stages.iter().map(|stage| stage["approved_by"].as_array().unwrap().len());
+        let of = |stage: &Value| (stage["from"][0].clone(), stage["count"].as_u64().unwrap());
+        let seen_stages: Vec<(Value, u64)> = stages.iter().map(of).collect();
+        let expected: Vec<(Value, u64)> =
+            need.stages.iter().map(|(from, count)| (json!(from), *count as u64)).collect();
+        assert_eq!(seen_stages, expected);
+        assert_eq!(counted.sum::<usize>(), count, "{row:#} {request:#?}");
+        assert_eq!(row.get("rule").and_then(Value::as_str), need.rule);
+        assert_eq!(
+            (&row["scopes"], &row["in_order"]),
+            (&json!(need.scopes), &json!(need.in_order))
+        );
+    }
+}
+
 fn grant(request: &Request, seen: &Value) -> Option<Value> {
     let grant = request.grant.as_ref()?;
-    let mut approval =
-        json!({ "by": grant.approver, "at": at(grant.approved_at), "digest": seen["digest"] });
-    if let Some(note) = grant.note {
-        approval["note"] = json!(note);
-    }
-    if let Some(scopes) = &grant.fewer {
-        approval["scopes"] = json!(scopes);
-    }
-    if let Some(seconds) = grant.shorter_s {
-        approval["duration"] = json!(format(seconds));
-    }
+    let last = request.approvals.last()?;
     let mut view = json!({
-        "id": seen["grant"]["id"], "approved_by": grant.approver, "approved_at": at(grant.approved_at),
+        "id": seen["grant"]["id"], "approved_by": last.by, "approved_at": at(grant.approved_at),
         "expires_at": at(grant.expires_at), "scopes": grant.scopes, "activate_by": at(grant.activate_by),
-        "approvals": [approval],
+        "approvals": approvals(request, seen),
     });
     if let Some(when) = grant.activated_at {
         view["activated_at"] = at(when);

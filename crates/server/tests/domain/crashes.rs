@@ -35,6 +35,8 @@ pub(crate) fn case(name: &str) -> Case {
     let pending = vec![submit(&["orders:read", "orders:write"]), Action::Wait(1)];
     let with = |more: &[Action]| [&pending[..], more].concat();
     let approved = with(&[approve(0), Action::Wait(1)]);
+    // It takes two people.
+    let database = [submit(&["db:admin"]), Action::Wait(1)];
     let narrowed = Approval {
         scopes: Narrow::First,
         duration_s: Some(60),
@@ -51,6 +53,11 @@ pub(crate) fn case(name: &str) -> Case {
         "answer" => (with(&[Action::Question("carol", 0)]), vec![Action::Answer("alice", 0)]),
         "approve" => (pending, vec![approve(0)]),
         "approve less" => (pending, vec![Action::Approve("carol", 0, narrowed)]),
+        "approve partly" => (database.to_vec(), vec![approve(0)]),
+        "approve at last" => {
+            let last = Action::Approve("carol", 0, Approval::whole());
+            ([&database[..], &[approve(0)]].concat(), vec![last])
+        }
         "deny" => (pending, vec![Action::Deny("carol", 0)]),
         "cancel" => (pending, vec![Action::Cancel("alice", 0)]),
         "first token" => (approved, vec![Action::Token("alice", 0)]),
@@ -60,7 +67,7 @@ pub(crate) fn case(name: &str) -> Case {
         ),
         "revoke" => (approved, vec![Action::Revoke("carol", 0)]),
         "kill" => {
-            let more = [submit(&["orders:read"]), approve(1), Action::Token("alice", 1)];
+            let more = [submit(&["staging:read"]), approve(1), Action::Token("alice", 1)];
             ([&approved[..], &more].concat(), vec![Action::Kill("frank", Target::All)])
         }
         "lapse" => {
@@ -77,7 +84,7 @@ pub(crate) fn case(name: &str) -> Case {
         }
         "leave" => {
             let more =
-                [submit(&["orders:read"]), approve(1), Action::Wait(1), submit(&["db:admin"])];
+                [submit(&["staging:read"]), approve(1), Action::Wait(1), submit(&["db:admin"])];
             ([&approved[..], &more].concat(), vec![Action::Reload(Reload::AliceLeaves)])
         }
         other => panic!("no case {other}"),
@@ -249,6 +256,8 @@ cases! {
     answer_is_done_or_not: "answer",
     approve_is_done_or_not: "approve",
     approve_of_less_is_done_or_not: "approve less",
+    approve_partly_is_done_or_not: "approve partly",
+    approve_at_last_is_done_or_not: "approve at last",
     deny_is_done_or_not: "deny",
     cancel_is_done_or_not: "cancel",
     first_token_is_done_or_not: "first token",

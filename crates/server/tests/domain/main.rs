@@ -15,6 +15,7 @@ mod driver;
 mod killed;
 mod model;
 mod races;
+mod races_of_stages;
 mod reach;
 mod readers;
 mod sequences;

@@ -18,12 +18,12 @@ const BUSY: usize = 20;
 /// A call of a race.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
-    verb: &'static str,
-    who: &'static str,
-    path: String,
-    body: Value,
+    pub(crate) verb: &'static str,
+    pub(crate) who: &'static str,
+    pub(crate) path: String,
+    pub(crate) body: Value,
     /// In the body, and in no other one.
-    mark: String,
+    pub(crate) mark: String,
 }
 
 /// A call and its answer.
@@ -37,12 +37,12 @@ impl Called {
         verbs.contains(&self.call.verb)
     }
 
-    fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.answer.status.is_success()
     }
 
     /// It says that nothing was changed unless the request shows it.
-    fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.answer.status == 503 && self.answer.refusal().1 == "storage_busy"
     }
 }
@@ -56,7 +56,7 @@ async fn two() -> [Arc<Service>; 2] {
 }
 
 /// Makes all calls at once.
-async fn at_once(services: &[Arc<Service>; 2], calls: Vec<Call>) -> Vec<Called> {
+pub(crate) async fn at_once(services: &[Arc<Service>; 2], calls: Vec<Call>) -> Vec<Called> {
     let barrier = Arc::new(Barrier::new(calls.len()));
     let mut tasks = Vec::new();
     for (index, call) in calls.into_iter().enumerate() {
@@ -77,7 +77,7 @@ async fn at_once(services: &[Arc<Service>; 2], calls: Vec<Call>) -> Vec<Called> 
 }
 
 /// How often each verb had each answer.
-fn counted(called: &[Called]) -> BTreeMap<(&'static str, String), usize> {
+pub(crate) fn counted(called: &[Called]) -> BTreeMap<(&'static str, String), usize> {
     let mut counts = BTreeMap::new();
     for one in called {
         let answer = if one.is_done() { "done" } else { one.answer.refusal().1 };

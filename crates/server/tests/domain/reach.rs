@@ -33,6 +33,7 @@ fn the_sequences_reach_every_refusal_every_event_and_every_state() {
         }
     }
     let expected = [
+        "approved_already",
         "audiences_differ",
         "breakglass.grant.activated",
         "breakglass.grant.ending",
@@ -44,6 +45,7 @@ fn the_sequences_reach_every_refusal_every_event_and_every_state() {
         "breakglass.request.cancelled",
         "breakglass.request.denied",
         "breakglass.request.lapsed",
+        "breakglass.request.partly_approved",
         "breakglass.request.questioned",
         "breakglass.request.submitted",
         "breakglass.service.holder_left",
@@ -64,8 +66,10 @@ fn the_sequences_reach_every_refusal_every_event_and_every_state() {
         "not_a_requester",
         "not_an_approver",
         "not_approved",
+        "not_needed",
         "not_pending",
         "not_the_requester",
+        "not_your_turn",
         "people_only",
         "request_changed",
         "request_unknown",

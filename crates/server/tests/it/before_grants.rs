@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use breakglass_testing::before;
 use breakglass_testing::service::{Service, config};
+use tempfile::TempDir;
 
 /// When the last row of the dump was written, in seconds.
 const MADE: i64 = 1_795_780_997;
@@ -26,10 +27,15 @@ const CANCELLED: &str = "req_01M8EE6WQ5FCTRXC96T0XTGMRP";
 async fn service() -> Service {
     let directory = tempfile::tempdir().unwrap();
     before::restore(&directory.path().join("approvals.db"), before::GRANTS).await;
-    let text = config(&directory)
-        .replace("max_duration = \"1h\"", "max_duration = \"1day\"")
-        .replace("max_duration = \"30m\"", "max_duration = \"1day\"");
+    let text = long(&directory);
     Service::start_with(directory, &text, MADE + 60).await
+}
+
+/// Scopes that were and can be asked for a day.
+fn long(directory: &TempDir) -> String {
+    config(directory)
+        .replace("max_duration = \"1h\"", "max_duration = \"1day\"")
+        .replace("max_duration = \"30m\"", "max_duration = \"1day\"")
 }
 
 async fn shown(service: &Service, id: &str) -> Value {
@@ -179,4 +185,20 @@ async fn each_reference_to_another_table_has_an_index() {
         .unwrap();
         assert!(first.contains(&column), "{table}.{column}: {first:?}");
     }
+}
+
+/// What it needs was not fixed then: the rules of now say it, and without one the approvers of its scopes.
+#[tokio::test]
+async fn a_request_that_waits_takes_what_the_rules_ask_for_now() {
+    let service = service().await;
+    let text = long(&service.directory)
+        + "[[approval_rules]]\nname = \"two\"\nscopes = [\"orders:read\"]\n\
+           need = [{ from = [\"commanders\"], count = 2 }]\n";
+    service.app.reconfigure(breakglass_server::config::Config::parse(&text).unwrap());
+    service.act("carol", PENDING, "approve").await.ok();
+    assert_eq!(shown(&service, PENDING).await["state"], "pending");
+    service.act("frank", PENDING, "approve").await.ok();
+    service.token(PENDING).await;
+    // What was approved then stays so.
+    service.token(APPROVED).await;
 }

@@ -122,7 +122,7 @@ async fn each_edit_of_the_databases_owner_is_found() {
         ("DELETE FROM approvals WHERE rowid_of", Part::Requests, format!("{unlike} `approver`")),
         // Rows without events, and events without rows.
         ("DELETE FROM events WHERE seq = 2", Part::Requests, "the database says that it happened, and the trail has no `breakglass.request.approved` of it".to_owned()),
-        ("INSERT INTO approvals (request_id, position, approver, approved_at_ms) SELECT id, 1, 'carol', submitted_at * 1000 FROM requests WHERE denied_at IS NOT NULL", Part::Requests, "the trail has no `breakglass.request.approved` of it".to_owned()),
+        ("INSERT INTO approvals (request_id, position, approver, approved_at_ms) SELECT id, 1, 'carol', submitted_at * 1000 FROM requests WHERE denied_at IS NOT NULL", Part::Requests, "approval 1 has no event on the trail".to_owned()),
         ("UPDATE requests SET denied_at = NULL, denied_by = NULL, denial_reason = NULL WHERE denied_at IS NOT NULL", Part::Requests, "the trail has `breakglass.request.denied` of it".to_owned()),
         ("UPDATE requests SET denial_reason = 'x' WHERE denied_at IS NOT NULL", Part::Requests, "differ in `reason`".to_owned()),
         ("UPDATE requests SET cancelled_at = NULL WHERE cancelled_at IS NOT NULL", Part::Requests, "the trail has `breakglass.request.cancelled` of it".to_owned()),

@@ -90,13 +90,19 @@ async fn they_keep_them_where_the_configuration_says_so() {
 }
 
 #[tokio::test]
-async fn what_somebody_approved_stays_approved_when_they_leave() {
+async fn what_an_approver_who_leaves_has_approved_goes_on_where_it_is_in_use() {
     let service = Service::start().await;
-    let (id, _) = service.approved().await;
+    let (used, _) = service.approved().await;
+    service.token(&used).await;
+    let (unused, _) = service.approved().await;
     remove(&service, "carol", "");
     assert_eq!(end_holders(&service.app).await.unwrap(), Ended::default());
-    assert_eq!(state(&service, &id).await["state"], "approved");
-    service.token(&id).await;
+    assert_eq!(state(&service, &used).await["state"], "active");
+    service.token(&used).await;
+    // An account that was taken away may have been a thief's: what it approved begins no more.
+    assert_eq!(state(&service, &unused).await["state"], "approved");
+    let refused = service.act("alice", &unused, "token").await;
+    assert_eq!(refused.refusal(), (403, "no_longer_allowed"));
 }
 
 /// More than one step of the kill switch, and people by the thousand.

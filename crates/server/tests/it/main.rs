@@ -12,6 +12,7 @@ mod activation;
 mod alert_pages;
 mod alert_repeats;
 mod alerts;
+mod approval_rules;
 mod approval_rules_config;
 mod approve;
 mod approve_by_token;

@@ -194,6 +194,7 @@ async fn the_database_refuses_a_decision_of_the_requester_in_any_spelling() {
         note: None,
         scopes: None,
         duration_s: None,
+        groups: &[],
     };
     let scopes = ["orders:read".to_owned()];
     let (expires_at, activate_by) = (START + 60, START + 60);

@@ -27,6 +27,7 @@ async fn decisions(store: &Store, now: Moment, request: &Request) {
         note: None,
         scopes: None,
         duration_s: None,
+        groups: &[],
     };
     nothing_changed(change().await.deny(now, request, "carol", "r").await);
     nothing_changed(change().await.cancel(now, request).await);

@@ -184,8 +184,8 @@ async fn a_grant_that_the_owner_of_the_database_makes_gets_no_token() {
 async fn a_chain_that_was_taken_away_proves_nothing_by_beginning_again() {
     let strip = "UPDATE events SET prev = NULL, hash = NULL, kid = NULL, signature = NULL;
          UPDATE positions SET head = NULL;
-         UPDATE events SET actor = 'dave' WHERE type = 'breakglass.request.approved';
-         UPDATE approvals SET approver = 'dave'";
+         UPDATE events SET actor = 'bob' WHERE type = 'breakglass.request.approved';
+         UPDATE approvals SET approver = 'bob'";
     for (since, expected) in [
         ("2026-11-20T00:00:00Z", Some((409, "approval_unproven"))),
         ("no instant", Some((409, "approval_unproven"))),

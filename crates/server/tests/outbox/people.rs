@@ -162,31 +162,65 @@ async fn each_approver_gets_a_letter_and_afterwards_the_requester() {
     assert!(ids_of(&letters).contains(header(again, "Message-ID")));
 }
 
+/// A rule with an order.
+const IN_ORDER: &str = r#"
+[[approval_rules]]
+name = "database"
+scopes = ["db:admin"]
+need = [{ from = ["dbas"] }, { from = ["commanders"] }]
+in_order = true
+"#;
+
+/// Of a rule with an order the first stage hears at once, and the next one when that is met.
+#[tokio::test(flavor = "multi_thread")]
+async fn those_whom_a_rule_asks_later_hear_when_it_is_their_turn() {
+    let server = MailServer::plain();
+    let directory = tempfile::tempdir().unwrap();
+    let text = mails(&with_sinks(&directory, &to_people(server.port))) + IN_ORDER;
+    let service = start(directory, &text, START).await;
+    let body = json!({ "scopes": ["db:admin"], "reason": "r", "duration": "30m" });
+    let view = service.post("alice", "/v1/requests", body).await.ok();
+    let view = settled(&service, "alice", view).await;
+    assert_eq!((&view["told"]["known"], &view["told"]["reached"]), (&json!(2), &json!(2)));
+    assert_eq!(addressed(&server.letters()), once(&["dave", "frank"]));
+    let id = view["id"].as_str().unwrap();
+    service.act("dave", id, "approve").await.ok();
+    server.until(5).await;
+    nothing_waits(&service).await;
+    // Frank, who is in both groups, has heard of it; alice hears how far it is.
+    assert_eq!(addressed(&server.letters()[2..]), once(&["alice", "bob", "carol"]));
+    service.act("carol", id, "approve").await.ok();
+    server.until(6).await;
+    nothing_waits(&service).await;
+    assert_eq!(addressed(&server.letters()[5..]), once(&["alice"]));
+}
+
 fn ids_of(letters: &[Value]) -> BTreeSet<&str> {
     letters.iter().map(|one| header(one, "Message-ID")).collect()
 }
 
-/// An emergency goes to every member of each group that its scopes name, also to those who may not approve all of it.
+/// An emergency goes to every member of each group that its rules name, also to those whose turn it is not yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emergency_is_told_to_all_members_of_all_groups() {
     let server = MailServer::plain();
     let service = service(&server).await;
-    let scopes = json!(["orders:write", "db:admin"]);
-    let body = json!({ "scopes": scopes, "reason": "r", "duration": "30m" });
+    let text = mails(&with_sinks(&service.directory, &to_people(server.port))) + IN_ORDER;
+    service.app.reconfigure(Config::parse(&text).unwrap());
+    let body = json!({ "scopes": ["db:admin"], "reason": "r", "duration": "30m" });
     let view = service.post("bob", "/v1/requests", body.clone()).await.ok();
     let view = settled(&service, "bob", view).await;
     let told = |view: &Value| (view["told"]["known"].clone(), view["told"]["reached"].clone());
-    assert_eq!(told(&view), (json!(1), json!(1)));
-    assert_eq!(addressed(&server.letters()), once(&["frank"]));
+    assert_eq!(told(&view), (json!(2), json!(2)));
+    assert_eq!(addressed(&server.letters()), once(&["dave", "frank"]));
     let mut emergency = body;
     emergency["emergency"] = json!(true);
     let view = service.post("bob", "/v1/requests", emergency).await.ok();
     let view = settled(&service, "bob", view).await;
-    assert_eq!(told(&view), (json!(1), json!(1)));
-    server.until(4).await;
+    assert_eq!(told(&view), (json!(2), json!(2)));
+    server.until(5).await;
     nothing_waits(&service).await;
     // Bob is a commander too, and asks himself.
-    assert_eq!(addressed(&server.letters()[1..]), once(&["carol", "dave", "frank"]));
+    assert_eq!(addressed(&server.letters()[2..]), once(&["carol", "dave", "frank"]));
 }
 
 /// Who may not hear it any more when the letter is sent, does not.

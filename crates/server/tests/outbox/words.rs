@@ -35,8 +35,8 @@ fn said(notice: &Notice) -> (String, String) {
 #[test]
 fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
     use EventType::{
-        Activated, Answered, Approved, Cancelled, Denied, Ending, Expired, Lapsed, Questioned,
-        Revoked, Submitted, TokenIssued, Unreached,
+        Activated, Answered, Approved, Cancelled, Denied, Ending, Expired, Lapsed, PartlyApproved,
+        Questioned, Revoked, Submitted, TokenIssued, Unreached,
     };
     let scopes = "orders:write, orders:read";
     let ends =
@@ -65,6 +65,12 @@ fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
             Value::Null,
             format!("carol answered about {scopes}"),
             "Answer: breakglass approve REQ",
+        ),
+        (
+            PartlyApproved,
+            json!({}),
+            format!("carol approved {scopes} for alice, and others have to"),
+            "An approver answers: breakglass approve REQ",
         ),
         (
             Approved,

@@ -51,7 +51,8 @@ impl Needs {
         let others = Others::new(directory, requester);
         let (mut names, mut is_complete) = (Vec::new(), true);
         let mut seen = HashSet::new();
-        for filled in self.filled(answers) {
+        let all = self.filled(answers);
+        for filled in &all {
             let counts = |name: &str| {
                 let mut people = filled.stages.iter().flatten();
                 people.any(|one| *one == name || directory.may_be_one(one, name))
@@ -63,6 +64,8 @@ impl Needs {
                 names.extend(open.filter(|name| seen.insert(name.clone())));
             }
         }
+        let is_in = |name: &str, group: &String| directory.is_member(name, group).is_yes();
+        names.retain(|name| !all.iter().any(|one| one.is_early(name, |group| is_in(name, group))));
         match (is_complete, names.is_empty()) {
             (true, _) => Approvers::Complete(names),
             (false, false) => Approvers::Seen(names),

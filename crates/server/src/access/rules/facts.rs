@@ -1,9 +1,11 @@
 //! What the conditions of rules are about.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Moment;
 
 /// How long a person held scopes, or asks to, in the 24 hours before a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldTime {
     /// The scopes of one grant or of one request that waits.
     pub scopes: Vec<String>,

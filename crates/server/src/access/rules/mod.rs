@@ -12,11 +12,14 @@
 pub mod candidates;
 mod conditions;
 pub mod facts;
+pub mod fixed;
 pub mod needs;
 pub mod stages;
+mod turns;
 
 pub use candidates::CanBeMet;
 pub use facts::{Facts, HeldTime};
+pub use fixed::FixedNeeds;
 pub use needs::{Need, Needs, Stage};
 pub use stages::{Answer, Filled};
 

@@ -34,16 +34,35 @@ impl From<Refused> for Problem {
             Refused::SelfApproval => {
                 (Reason::SelfApproval, "another person has to approve this request".to_owned())
             }
-            Refused::SameMail { requester } => (
+            Refused::SameMail { other } => (
                 Reason::SelfApproval,
                 format!(
-                    "your mail address is that of `{requester}`, as the identity providers of both accounts say, so that \
-                     you may be the requester: another person has to approve this request"
+                    "your mail address is that of `{other}`, as the identity providers of both accounts say, so that \
+                     you may be the same person: another one has to approve this request"
                 ),
             ),
             Refused::NotAnApprover { approvers } => (
                 Reason::NotAnApprover,
-                format!("you may not approve all of its scopes; who may: {}", who(&approvers)),
+                format!("no rule of this request asks you; whose approval counts: {}", who(&approvers)),
+            ),
+            Refused::ApprovedAlready => (
+                Reason::ApprovedAlready,
+                "you have approved this request: `breakglass show` says who else has to".to_owned(),
+            ),
+            Refused::NotYourTurn { approvers } => (
+                Reason::NotYourTurn,
+                format!(
+                    "a rule of this request asks others before you: try again when they have approved it; whose approval \
+                     counts now: {}",
+                    who(&approvers)
+                ),
+            ),
+            Refused::NotNeeded { approvers } => (
+                Reason::NotNeeded,
+                format!(
+                    "enough people have approved this request for whom you could; whose approval counts now: {}",
+                    who(&approvers)
+                ),
             ),
             Refused::ApprovalByDevice => (
                 Reason::NotAnApprover,

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::report::{Part, Report};
 use crate::clock::{Moment, rfc3339};
 use crate::store::event::{Event, select_events};
-use crate::store::proof::differs;
+use crate::store::proof::{differs, is_of};
 use crate::store::row::{Request, select_requests};
 
 /// How many requests are compared at once.
@@ -120,6 +120,9 @@ impl Whole<'_> {
         for text in self.decisions() {
             report.found(Part::Requests, format!("request {}: {text}", request.id));
         }
+        if let Some(text) = self.parts() {
+            report.found(Part::Requests, format!("request {}: {text}", request.id));
+        }
         if let Some(text) = self.remarks() {
             report.found(Part::Requests, format!("request {}: {text}", request.id));
         }
@@ -132,12 +135,9 @@ impl Whole<'_> {
     fn decisions(&self) -> Vec<String> {
         let request = self.request;
         let revoked_at = request.revoked_at_ms.map(|at| at.div_euclid(1000));
-        let approved_at = request.approved_at.or_else(|| {
-            request.approvals.first().map(|approval| approval.approved_at_ms.div_euclid(1000))
-        });
         let happened = [
             (EventType::Submitted, Some(request.submitted_at)),
-            (EventType::Approved, approved_at),
+            (EventType::Approved, request.approved_at),
             (EventType::Denied, request.denied_at),
             (EventType::Cancelled, request.cancelled_at),
             (EventType::Lapsed, request.lapsed_at),
@@ -183,8 +183,13 @@ impl Whole<'_> {
         let restored = |event: &&&Event| {
             event.kind == EventType::Revoked.word() && event.data.get("restored").is_some()
         };
-        matches!(kind, EventType::Submitted | EventType::Approved | EventType::Activated)
-            && self.events.iter().any(|event| restored(&event))
+        matches!(
+            kind,
+            EventType::Submitted
+                | EventType::PartlyApproved
+                | EventType::Approved
+                | EventType::Activated
+        ) && self.events.iter().any(|event| restored(&event))
     }
 
     fn is_of_before(&self, at: i64) -> bool {
@@ -219,6 +224,34 @@ impl Whole<'_> {
         ];
         let member = of.into_iter().find(|(_, agrees)| !agrees).map(|(name, _)| name.to_owned());
         member.or_else(|| disagrees(event, &row))
+    }
+
+    /// Each approval to which others had to come has its event, in the same order.
+    fn parts(&self) -> Option<String> {
+        let request = self.request;
+        let rows = match (request.approved_at, request.approvals.split_last()) {
+            (Some(_), Some((_, before))) => before,
+            _ => request.approvals.as_slice(),
+        };
+        let is_part = |event: &&&Event| event.kind == EventType::PartlyApproved.word();
+        let mut events = self.events.iter().filter(is_part);
+        for (index, row) in rows.iter().enumerate() {
+            let number = index.saturating_add(1);
+            match events.next() {
+                // A restore took it over.
+                None if self.is_taken_over(EventType::PartlyApproved) => return None,
+                None => return Some(format!("approval {number} has no event on the trail")),
+                Some(event) if !is_of(event, row) => {
+                    return Some(format!(
+                        "approval {number} and the event at place {} differ",
+                        event.seq
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        let event = events.next()?;
+        Some(format!("the trail has an approval at place {}, and the database does not", event.seq))
     }
 
     fn remarks(&self) -> Option<String> {
@@ -276,6 +309,7 @@ fn submitted(request: &Request) -> Value {
         "incident": request.incident, "emergency": request.emergency, "duration_s": request.duration_s,
         "roles": request.requester_roles, "groups": request.requester_groups,
         "scope_digests": request.scope_digests, "extends": request.extends,
+        "needs": request.needs.as_ref().map(|fixed| &fixed.needs),
     })
 }
 
@@ -295,7 +329,7 @@ fn action_of(kind: &str) -> Option<Action> {
         EventType::Submitted => Action::Submit,
         EventType::Questioned => Action::Question,
         EventType::Answered => Action::Answer,
-        EventType::Approved => Action::Approve,
+        EventType::PartlyApproved | EventType::Approved => Action::Approve,
         EventType::Denied => Action::Deny,
         EventType::Cancelled => Action::Cancel,
         EventType::Lapsed => Action::Lapse,

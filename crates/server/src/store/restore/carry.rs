@@ -174,8 +174,8 @@ async fn write(change: &mut Change, now: Moment, request: &Request) -> Result<()
     if change.request(now, &request.id).await?.is_none() {
         sqlx::query(
             "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience, scopes, reason, incident,
-                emergency, duration_s, submitted_at, lapses_at, submitted_with, scope_digests, extends)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, (SELECT id FROM requests WHERE id = ?15))",
+                emergency, duration_s, submitted_at, lapses_at, submitted_with, scope_digests, extends, needs)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, (SELECT id FROM requests WHERE id = ?15), ?16)",
         )
         .bind(&request.id)
         .bind(&request.requester)
@@ -192,13 +192,15 @@ async fn write(change: &mut Change, now: Moment, request: &Request) -> Result<()
         .bind(request.submitted_with.as_ref().map(|digest| digest.to_vec()))
         .bind(Json(&request.scope_digests))
         .bind(&request.extends)
+        .bind(request.needs.as_ref().map(Json))
         .execute(&mut *change.0)
         .await?;
     }
     for (position, approval) in (1_i64..).zip(&request.approvals) {
         sqlx::query(
-            "INSERT INTO approvals (request_id, position, approver, approved_at_ms, digest, note, scopes, duration_s)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO approvals (request_id, position, approver, approved_at_ms, digest, note, scopes, duration_s,
+                approver_groups)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )
         .bind(&request.id)
         .bind(position)
@@ -208,6 +210,7 @@ async fn write(change: &mut Change, now: Moment, request: &Request) -> Result<()
         .bind(&approval.note)
         .bind(approval.scopes.as_deref().map(list))
         .bind(approval.duration_s)
+        .bind(approval.approver_groups.as_deref().map(list))
         .execute(&mut *change.0)
         .await?;
     }

@@ -37,6 +37,11 @@ impl Model {
             }
         }
         let audience = self.assess(who, &scopes, ask.duration_s)?;
+        let held = self.held(who, now);
+        let needs = self.setup.needs(&scopes, ask.duration_s, &held).unwrap();
+        if !self.can_be_met(&needs, who.name) {
+            return Err((403, "no_approver"));
+        }
         let waits = |one: &&Request| one.requester == who.name && one.state(now) == "pending";
         if self.requests.iter().filter(waits).count() >= self.setup.most_pending {
             return Err((429, "too_many_pending"));
@@ -61,6 +66,9 @@ impl Model {
             extends: asked.extends,
             submitted_at: now,
             lapses_at: now + self.setup.pending_s,
+            needs,
+            held,
+            approvals: Vec::new(),
             discussion: Vec::new(),
             denied: None,
             cancelled_at: None,
@@ -99,9 +107,6 @@ impl Model {
         }
         if known.iter().any(|scope| duration_s > scope.most_s) {
             return Err((400, "duration_too_long"));
-        }
-        if self.setup.approvers(who.name, scopes).is_empty() {
-            return Err((403, "no_approver"));
         }
         Ok(known[0].audience.to_owned())
     }

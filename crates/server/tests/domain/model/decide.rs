@@ -1,7 +1,8 @@
 //! Yes, no, taken back, and the tokens of what was approved.
 
+use super::needs::NoUse;
 use super::request::Grant;
-use super::{Done, Model, Person, Refused, happened};
+use super::{Done, Model, Need, Person, Refused, Request, Yes, happened};
 use crate::action::{Approval, Shown};
 
 impl Model {
@@ -15,13 +16,26 @@ impl Model {
         let on = self.find(on)?;
         let request = &self.requests[on];
         let narrowed = self.narrowed(on, approval);
-        let scopes = narrowed.as_ref().map_or(&request.scopes, |(scopes, _)| scopes);
+        let left = request.left().0;
+        let scopes = narrowed.as_ref().map_or(&left, |(scopes, _)| scopes);
         if request.requester == who.name {
             return Err((403, "self_approval"));
         }
-        if !scopes.iter().all(|scope| self.setup.may_approve(who, scope)) {
-            return Err((403, "not_an_approver"));
+        let is_pending = self.pending(on).is_ok();
+        let needs = self.needs_of(request, scopes).unwrap_or_default();
+        let mut answers = self.answers(&request.approvals);
+        let again = request.approvals.iter().any(|yes| yes.by == who.name);
+        if again && is_pending {
+            return Err((409, "approved_already"));
         }
+        match self.counts(&needs, &answers, who) {
+            Err(NoUse::Unnamed) if !again => return Err((403, "not_an_approver")),
+            Err(NoUse::Early) if is_pending => return Err((409, "not_your_turn")),
+            Err(NoUse::Enough) if is_pending => return Err((409, "not_needed")),
+            _ => {}
+        }
+        answers.push((who.name, who.groups.clone()));
+        let is_last = needs.iter().all(|need| need.is_met(&answers));
         self.pending(on)?;
         let (scopes, duration_s) = narrowed?;
         self.still_allowed(on, &scopes, duration_s).ok_or((403, "no_longer_allowed"))?;
@@ -32,11 +46,18 @@ impl Model {
         }
         let expires_at = now + duration_s;
         let request = &mut self.requests[on];
-        request.grant = Some(Grant {
-            approver: who.name.to_owned(),
+        request.approvals.push(Yes {
+            by: who.name.to_owned(),
+            at: now,
             note: approval.note,
             fewer: (scopes.len() < request.scopes.len()).then(|| scopes.clone()),
             shorter_s: (duration_s < request.duration_s).then_some(duration_s),
+        });
+        if !is_last {
+            let happened = happened(on, who.name, "approve", "breakglass.request.partly_approved");
+            return Ok(Done { status: 200, happened, killed: None });
+        }
+        request.grant = Some(Grant {
             scopes,
             approved_at: now,
             expires_at,
@@ -53,15 +74,23 @@ impl Model {
     /// What is left of a request. No approval is of more than was asked for.
     fn narrowed(&self, on: usize, approval: &Approval) -> Result<(Vec<String>, i64), Refused> {
         let request = &self.requests[on];
-        let wanted = approval.scopes.of(&request.scopes).unwrap_or_else(|| request.scopes.clone());
-        let duration_s = approval.duration_s.unwrap_or(request.duration_s);
-        let more = wanted.iter().any(|scope| !request.scopes.contains(scope));
+        let (left, longest_s) = request.left();
+        let wanted = approval.scopes.of(&request.scopes).unwrap_or_else(|| left.clone());
+        let duration_s = approval.duration_s.unwrap_or(longest_s);
+        let more = wanted.iter().any(|scope| !left.contains(scope));
         let twice = (1..wanted.len()).any(|index| wanted[..index].contains(&wanted[index]));
-        if more || twice || wanted.is_empty() || duration_s > request.duration_s {
+        if more || twice || wanted.is_empty() || duration_s > longest_s {
             return Err((400, "invalid_request"));
         }
         let left = request.scopes.iter().filter(|scope| wanted.contains(scope)).cloned();
         Ok((left.collect(), duration_s))
+    }
+
+    /// Whether those who approved a grant could still.
+    fn is_still_approved(&self, request: &Request, scopes: &[String]) -> bool {
+        let answers = self.answers(&request.approvals);
+        let matters = |need: &&Need| need.scopes.iter().any(|name| scopes.contains(name));
+        request.needs.iter().filter(matters).all(|need| need.is_met(&answers))
     }
 
     /// Whether the configuration of now would take the request.
@@ -105,7 +134,12 @@ impl Model {
         if !request.holds(now) {
             return Err(request.no_grant(now));
         }
-        let grant = request.grant.as_mut().unwrap();
+        let request = &self.requests[on];
+        let grant = request.grant.as_ref().unwrap();
+        if grant.activated_at.is_none() && !self.is_still_approved(request, &grant.scopes) {
+            return Err((403, "no_longer_allowed"));
+        }
+        let grant = self.requests[on].grant.as_mut().unwrap();
         let event = match grant.activated_at {
             None => "breakglass.grant.activated",
             Some(_) => "breakglass.grant.token_issued",

@@ -28,7 +28,7 @@ impl Model {
         let request = &self.requests[on];
         let Some(grant) = &request.grant else { return false };
         request.requester == who.name
-            || grant.approver == who.name
+            || request.approvals.iter().any(|yes| yes.by == who.name)
             || grant.scopes.iter().any(|scope| self.setup.may_approve(who, scope))
     }
 

@@ -4,11 +4,13 @@ mod ask;
 mod clock;
 mod decide;
 mod end;
+mod needs;
 mod request;
 mod setup;
 
 pub(crate) use clock::Clock;
-pub(crate) use request::Request;
+pub(crate) use needs::Need;
+pub(crate) use request::{Request, Yes};
 pub(crate) use setup::{Person, Setup};
 
 use crate::action::{Action, Ask};

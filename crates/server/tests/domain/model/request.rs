@@ -1,5 +1,7 @@
 //! A request, its grant, and its state at a given time: design.md, "Approval".
 
+use super::Need;
+
 /// A request and what became of it. Times are seconds.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
@@ -13,6 +15,10 @@ pub(crate) struct Request {
     pub extends: Option<usize>,
     pub submitted_at: i64,
     pub lapses_at: i64,
+    /// What it needs, as it was submitted, and what its requester held then.
+    pub needs: Vec<Need>,
+    pub held: Vec<(Vec<String>, i64)>,
+    pub approvals: Vec<Yes>,
     pub discussion: Vec<(String, &'static str, i64)>,
     pub denied: Option<(String, i64)>,
     pub cancelled_at: Option<i64>,
@@ -21,15 +27,21 @@ pub(crate) struct Request {
     pub grant: Option<Grant>,
 }
 
-/// What was approved.
+/// An approval.
 #[derive(Debug, Clone)]
-pub(crate) struct Grant {
-    pub approver: String,
+pub(crate) struct Yes {
+    pub by: String,
+    pub at: i64,
     pub note: Option<&'static str>,
     /// Where they are fewer than were asked for.
     pub fewer: Option<Vec<String>>,
     /// Where it is less than was asked for.
     pub shorter_s: Option<i64>,
+}
+
+/// What was approved.
+#[derive(Debug, Clone)]
+pub(crate) struct Grant {
     pub scopes: Vec<String>,
     pub approved_at: i64,
     pub expires_at: i64,
@@ -44,6 +56,13 @@ pub(crate) struct Grant {
 }
 
 impl Request {
+    /// The scopes and the time that no approval has left out.
+    pub(crate) fn left(&self) -> (Vec<String>, i64) {
+        let last = self.approvals.last();
+        let scopes = last.and_then(|yes| yes.fewer.clone()).unwrap_or_else(|| self.scopes.clone());
+        (scopes, last.and_then(|yes| yes.shorter_s).unwrap_or(self.duration_s))
+    }
+
     pub(crate) fn state(&self, now: i64) -> &'static str {
         if self.denied.is_some() {
             return "denied";

@@ -8,6 +8,7 @@ use crate::action::Reload;
 pub(crate) struct Setup {
     pub people: Vec<Person>,
     pub scopes: Vec<Scope>,
+    pub rules: Vec<Rule>,
     pub pending_s: i64,
     pub activate_s: i64,
     pub most_pending: usize,
@@ -28,6 +29,16 @@ pub(crate) struct Scope {
     pub requesters: &'static str,
     pub approvers: &'static str,
     pub most_s: i64,
+}
+
+/// An approval rule: over this duration, or always.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub name: &'static str,
+    pub scopes: Vec<&'static str>,
+    pub over_s: Option<i64>,
+    pub stages: Vec<(&'static str, usize)>,
+    pub in_order: bool,
 }
 
 impl Person {
@@ -64,6 +75,22 @@ impl Setup {
                 scope("db:admin", "prod", "oncall", "dbas", 3600),
                 scope("staging:read", "staging", "oncall", "commanders", 3600),
                 scope("lonely", "prod", "loners", "loners", 3600),
+            ],
+            rules: vec![
+                Rule {
+                    name: "long",
+                    scopes: vec!["orders:read", "orders:write"],
+                    over_s: Some(1800),
+                    stages: vec![("commanders", 2), ("dbas", 1)],
+                    in_order: false,
+                },
+                Rule {
+                    name: "database",
+                    scopes: vec!["db:admin"],
+                    over_s: Some(60),
+                    stages: vec![("dbas", 1), ("commanders", 1)],
+                    in_order: true,
+                },
             ],
             pending_s: 600,
             activate_s: 900,
@@ -106,15 +133,11 @@ impl Setup {
     }
 
     pub(crate) fn may_approve(&self, person: &Person, scope: &str) -> bool {
-        self.scope(scope).is_some_and(|scope| person.is_in(scope.approvers))
-    }
-
-    /// Those who may approve all of these for somebody else.
-    pub(crate) fn approvers(&self, requester: &str, scopes: &[String]) -> Vec<&'static str> {
-        let may = |person: &&Person| {
-            person.name != requester && scopes.iter().all(|scope| self.may_approve(person, scope))
-        };
-        self.people.iter().filter(may).map(|person| person.name).collect()
+        let of_rules = self.rules.iter().filter(|rule| rule.scopes.contains(&scope));
+        let mut of_rules = of_rules.flat_map(|rule| &rule.stages);
+        self.scope(scope).is_some_and(|scope| {
+            person.is_in(scope.approvers) || of_rules.any(|(group, _)| person.is_in(group))
+        })
     }
 
     /// What the service reads.
@@ -145,6 +168,22 @@ impl Setup {
                 "[[scopes]]\nname = \"{name}\"\naudience = \"{audience}\"\nrequesters = [\"{requesters}\"]\n\
                  approvers = [\"{approvers}\"]\nmax_duration = \"{most_s}s\"\n"
             );
+        }
+        for Rule { name, scopes, over_s, stages, in_order } in &self.rules {
+            let scopes: Vec<&str> =
+                scopes.iter().filter(|name| self.scope(name).is_some()).copied().collect();
+            let need = stages
+                .iter()
+                .map(|(from, count)| format!("{{ from = [\"{from}\"], count = {count} }}"));
+            let need: Vec<String> = need.collect();
+            text += &format!(
+                "[[approval_rules]]\nname = \"{name}\"\nscopes = [{}]\nneed = [{}]\nin_order = {in_order}\n",
+                list(&scopes),
+                need.join(", ")
+            );
+            if let Some(over_s) = over_s {
+                text += &format!("when = {{ duration_over = \"{over_s}s\" }}\n");
+            }
         }
         text
     }

@@ -1,0 +1,138 @@
+//! What a request needs to be approved, and what it has of that: by the rules of its submission and those of now, and by who is
+//! in which group.
+
+use crate::access::rules::{Answer, Facts, FixedNeeds, Needs};
+use crate::access::{Approvers, Directory, Membership};
+use crate::clock::Moment;
+use crate::config::Config;
+use crate::store::{ApprovalRow, Request};
+
+/// A request that waits, as far as it matters to what it needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waiting<'a> {
+    /// Who asks.
+    pub(crate) requester: &'a str,
+    /// The scopes that were asked for.
+    pub(crate) asked: &'a [String],
+    /// Those that are left of them.
+    pub(crate) scopes: &'a [String],
+    /// For how many seconds it was asked for.
+    pub(crate) duration_s: i64,
+    /// Whether it is called an emergency.
+    pub(crate) emergency: bool,
+    /// When it was submitted, in seconds since 1970.
+    pub(crate) submitted_at: i64,
+    /// What was fixed then; none for a request of an earlier version.
+    pub(crate) fixed: Option<&'a FixedNeeds>,
+    /// The approvals until now.
+    pub(crate) approvals: &'a [ApprovalRow],
+}
+
+/// What a request needs, and what it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Needed {
+    /// The rules.
+    pub(crate) needs: Needs,
+    answers: Vec<(String, Vec<String>)>,
+}
+
+impl<'a> Waiting<'a> {
+    /// A request with what is left of its scopes.
+    #[must_use]
+    pub(crate) fn of(request: &'a Request, scopes: &'a [String]) -> Waiting<'a> {
+        Waiting {
+            requester: &request.requester,
+            asked: &request.scopes,
+            scopes,
+            duration_s: request.duration_s,
+            emergency: request.emergency,
+            submitted_at: request.submitted_at,
+            fixed: request.needs.as_ref(),
+            approvals: &request.approvals,
+        }
+    }
+
+    /// What it needs now: what was fixed at its submission, and what the configuration asks for since then. Nothing where the
+    /// configuration has no approver for one of its scopes any more.
+    #[must_use]
+    pub(crate) fn needed(&self, config: &Config, directory: &dyn Directory) -> Needed {
+        let fixed = self.fixed.cloned().unwrap_or_default();
+        let facts = Facts {
+            requester: self.requester,
+            scopes: self.asked,
+            duration_s: self.duration_s,
+            held: &fixed.held,
+            emergency: self.emergency,
+            submitted_at: Moment::from_seconds(self.submitted_at),
+        };
+        let needs = match Needs::of(config, directory, &facts) {
+            Some(now) => fixed.needs.and(now).of_scopes(self.scopes),
+            None => Needs::default(),
+        };
+        let answers = self.approvals.iter().map(|row| {
+            let groups = groups(directory, &needs, row);
+            (row.approver.clone(), groups)
+        });
+        Needed { answers: answers.collect(), needs }
+    }
+}
+
+/// The groups by which an approval counts: those in which its author was when it was given, but for those that the author is
+/// known to have left, and those in which the author is now.
+fn groups(directory: &dyn Directory, needs: &Needs, row: &ApprovalRow) -> Vec<String> {
+    if !directory.may_approve(&row.approver) {
+        return Vec::new();
+    }
+    let was = |group: &String| row.approver_groups.as_ref().is_some_and(|all| all.contains(group));
+    let counts = |group: &&String| match directory.is_member(&row.approver, group) {
+        Membership::Yes => true,
+        Membership::Unknown => was(group),
+        Membership::No => false,
+    };
+    let mut groups: Vec<String> = needs.groups().filter(counts).cloned().collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups
+}
+
+impl Needed {
+    /// The answers until now, in the order in which they were given.
+    #[must_use]
+    pub(crate) fn answers(&self) -> Vec<Answer<'_>> {
+        let answers = self.answers.iter();
+        answers.map(|(person, groups)| Answer { person, groups }).collect()
+    }
+
+    /// The people whose answer would count now.
+    #[must_use]
+    pub(crate) fn open_to(&self, directory: &dyn Directory, requester: &str) -> Approvers {
+        self.needs.open_to(directory, requester, &self.answers())
+    }
+}
+
+/// The same of a request as it is now.
+#[must_use]
+pub(crate) fn of_request(config: &Config, request: &Request) -> Needed {
+    Waiting::of(request, request.left_scopes()).needed(config, config)
+}
+
+/// Who can say yes to a request now.
+#[must_use]
+pub(crate) fn approvers(config: &Config, request: &Request) -> Approvers {
+    of_request(config, request).open_to(config, &request.requester)
+}
+
+/// Whether the people who approved a grant may still do so, as far as is known: those who have left a group since do not count.
+/// A grant of an earlier version has the approvals that it has.
+pub(crate) fn is_still_approved(config: &Config, request: &Request) -> bool {
+    let Some(fixed) = &request.needs else { return true };
+    let needs = fixed.needs.of_scopes(request.held_scopes());
+    let answers: Vec<(&str, Vec<String>)> = request
+        .approvals
+        .iter()
+        .map(|row| (row.approver.as_str(), groups(config, &needs, row)))
+        .collect();
+    let answers: Vec<Answer<'_>> =
+        answers.iter().map(|(person, groups)| Answer { person, groups }).collect();
+    needs.are_met(&answers)
+}
