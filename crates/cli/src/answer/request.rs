@@ -24,6 +24,13 @@ pub trait Asked {
     /// [`Mismatch`] if it is another one, or elsewhere.
     fn is_granted(&self, id: &str) -> Result<&Grant, Mismatch>;
 
+    /// Checks that it is this pending request, with approvals that it did not have in `earlier`, the last one of what was shown,
+    /// and with something that others have to approve.
+    ///
+    /// # Errors
+    /// [`Mismatch`] names the member that is wrong.
+    fn is_approved_once_more(&self, id: &str, earlier: &Request) -> Result<(), Mismatch>;
+
     /// Checks that nothing that an approver is shown differs from what `earlier` showed.
     ///
     /// # Errors
@@ -50,6 +57,29 @@ impl Asked for Request {
         // Without one it is not read.
         let none = || Mismatch { member: "grant", expected: "a grant".into(), got: "none".into() };
         self.grant.as_ref().ok_or_else(none)
+    }
+
+    fn is_approved_once_more(&self, id: &str, earlier: &Request) -> Result<(), Mismatch> {
+        self.is_now(id, State::Pending)?;
+        let wrong = |member, expected: &str, got: String| Mismatch {
+            member,
+            expected: expected.to_owned(),
+            got,
+        };
+        let (before, now) = (earlier.approvals.len(), self.approvals.len());
+        if now <= before {
+            return Err(wrong("approvals", "one more than before", now.to_string()));
+        }
+        let last = self.approvals.last().and_then(|last| last.digest.as_deref());
+        Mismatch::check(
+            "approvals.digest",
+            self.digest.as_deref().unwrap_or_default(),
+            last.unwrap_or_default(),
+        )?;
+        match self.needs.is_empty() {
+            true => Err(wrong("needs", "what others have to approve", "nothing".to_owned())),
+            false => Ok(()),
+        }
     }
 
     fn asks_the_same_as(&self, earlier: &Request) -> Result<(), Mismatch> {

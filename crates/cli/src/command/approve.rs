@@ -11,9 +11,10 @@ use serde_json::Value;
 use super::describe::request as describe;
 use super::granted;
 use super::narrowing::Narrowing;
+use super::needs;
 use super::old_groups;
 use super::when::{instant, now};
-use crate::answer::{Answer as _, Asked as _, Grant, Request, Whole, one_line};
+use crate::answer::{Answer as _, Asked as _, Grant, Request, State, Whole, one_line};
 use crate::client::{Client, Failure, segment};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
@@ -78,8 +79,18 @@ pub(crate) fn run(args: &Args, client: &Client, terminal: Terminal) -> Result<Ex
             Err(failure) => return Err(failure),
         }
     };
-    let grant = approved.body.is_granted(&args.id)?;
     approved.body.asks_the_same_as(&shown.body)?;
+    if approved.body.state == State::Pending {
+        approved.body.is_approved_once_more(&args.id, &shown.body)?;
+        old_groups::note(&approved.body.old_groups, terminal);
+        terminal.note(&partly(&approved.body));
+        // There is no grant whose id could be printed.
+        if terminal.json {
+            terminal.result("", &approved.json)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let grant = approved.body.is_granted(&args.id)?;
     args.narrowing.check_granted(&shown.body, grant)?;
     old_groups::note(&approved.body.old_groups, terminal);
     terminal.note(&done(args, &approved.body, grant));
@@ -92,6 +103,18 @@ fn what(args: &Args, request: &Request) -> String {
     let mut lines = vec![describe(request, now())];
     lines.extend(args.narrowing.lines(request));
     lines.extend(args.note.as_ref().map(|note| one_line(&format!("note      {note}"))));
+    lines.join("\n")
+}
+
+/// Who else has to approve it.
+fn partly(request: &Request) -> String {
+    let mut lines =
+        vec!["approved by you; there is no grant before others have approved it too:".to_owned()];
+    lines.extend(needs::lines(request).iter().map(|line| format!("  {line}")));
+    let open = request.approvers.as_deref().unwrap_or_default();
+    if !open.is_empty() {
+        lines.push(one_line(&format!("  whose approval counts now: {}", open.join(", "))));
+    }
     lines.join("\n")
 }
 

@@ -1,7 +1,7 @@
 //! Requests in words.
 
 use super::when::{instant, relative};
-use super::{granted, opens};
+use super::{granted, needs, opens};
 use crate::answer::{Refusal, RemarkKind, Request, State, one_line};
 use breakglass_api::request::Extended;
 use breakglass_server::clock::{Moment, meant};
@@ -32,6 +32,12 @@ pub(crate) fn request(request: &Request, now: Option<Moment>) -> String {
     }
     add("submitted", &instant(&request.submitted_at, now));
     add("approvers", &request.approvers.as_deref().unwrap_or_default().join(", "));
+    for need in needs::lines(request) {
+        add("needs", &need);
+    }
+    for approval in granted::until_now(request, now) {
+        add("approved", &approval);
+    }
     for remark in &request.discussion {
         let label = match remark.kind.known() {
             Some(RemarkKind::Question) => "asked",

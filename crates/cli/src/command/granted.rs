@@ -1,5 +1,6 @@
 //! Grants in words: what was granted of what was asked for, by whom, and until when.
 
+use breakglass_api::request::Approval;
 use breakglass_server::clock::{Moment, meant};
 use breakglass_server::duration;
 
@@ -77,7 +78,16 @@ fn approvals(grant: &Grant, now: Option<Moment>) -> Vec<String> {
         // An older service names the one alone.
         return vec![format!("by {} at {}", grant.approved_by, instant(&grant.approved_at, now))];
     }
-    let words = |approval: &breakglass_api::request::Approval| {
+    each(&grant.approvals, now)
+}
+
+/// Who approved it until now, where others have to come.
+pub(super) fn until_now(request: &Request, now: Option<Moment>) -> Vec<String> {
+    each(&request.approvals, now)
+}
+
+fn each(approvals: &[Approval], now: Option<Moment>) -> Vec<String> {
+    let words = |approval: &Approval| {
         let mut words = format!("by {} at {}", approval.by, instant(&approval.at, now));
         if let Some(scopes) = &approval.scopes {
             words.push_str(&format!(", {} alone", scopes.join(", ")));
@@ -90,5 +100,5 @@ fn approvals(grant: &Grant, now: Option<Moment>) -> Vec<String> {
         }
         words
     };
-    grant.approvals.iter().map(words).collect()
+    approvals.iter().map(words).collect()
 }

@@ -24,6 +24,7 @@ pub(crate) mod keys;
 pub(crate) mod login;
 pub(crate) mod logout;
 mod narrowing;
+mod needs;
 mod old_groups;
 mod opens;
 pub(crate) mod probe;

@@ -5,6 +5,7 @@ use breakglass_server::clock::meant;
 use breakglass_server::duration;
 
 use super::granted;
+use super::needs::Left;
 use crate::answer::{Grant, Mismatch, Request, one_line};
 use crate::client::Failure;
 
@@ -36,19 +37,22 @@ impl Narrowing {
     /// # Errors
     /// [`Failure::Invalid`] names what was not asked for.
     pub(super) fn check(&self, request: &Request) -> Result<(), Failure> {
-        if let Some(other) = self.scopes.iter().find(|scope| !request.scopes.contains(scope)) {
+        let left = Left::of(request);
+        if let Some(other) = self.scopes.iter().find(|scope| !left.scopes.contains(scope)) {
             return Err(Failure::Invalid(one_line(&format!(
-                "not approved: --scope: expected one of `{}`, which were asked for, got `{other}`: an approval can only \
+                "not approved: --scope: expected one of `{}`, which {}, got `{other}`: an approval can only \
                  leave scopes out",
-                request.scopes.join("`, `")
+                left.scopes.join("`, `"),
+                left.were(request)
             ))));
         }
-        let asked = duration::parse(&request.duration).unwrap_or(i64::MAX);
+        let asked = duration::parse(left.duration).unwrap_or(i64::MAX);
         match self.duration {
             Some(seconds) if seconds > asked => Err(Failure::Invalid(format!(
-                "not approved: --duration: expected at most {}, which was asked for, got {}: an approval can only be \
+                "not approved: --duration: expected at most {}, which {}, got {}: an approval can only be \
                  shorter",
-                request.duration,
+                left.duration,
+                left.was(request),
                 duration::format(seconds)
             ))),
             _ => Ok(()),
@@ -58,7 +62,10 @@ impl Narrowing {
     /// What will be granted of this request, in lines; none where it is all that was asked for.
     pub(super) fn lines(&self, request: &Request) -> Vec<String> {
         let granted = self.granted(request);
-        let time = self.duration().filter(|_| self.is_shorter(request));
+        let left = Left::of(request).duration;
+        let time = self.duration().unwrap_or_else(|| left.to_owned());
+        let time =
+            Some(time).filter(|time| duration::parse(time) != duration::parse(&request.duration));
         let left_out: Vec<String> =
             request.scopes.iter().filter(|scope| !granted.contains(scope)).cloned().collect();
         let mut lines = Vec::new();
@@ -94,11 +101,8 @@ impl Narrowing {
     /// The scopes that are granted, in the order in which they were asked for.
     fn granted(&self, request: &Request) -> Vec<String> {
         let all = self.scopes.is_empty();
-        let granted = request.scopes.iter().filter(|scope| all || self.scopes.contains(scope));
+        let left = Left::of(request).scopes.iter();
+        let granted = left.filter(|scope| all || self.scopes.contains(scope));
         granted.cloned().collect()
-    }
-
-    fn is_shorter(&self, request: &Request) -> bool {
-        self.duration.is_some_and(|seconds| duration::parse(&request.duration) != Ok(seconds))
     }
 }

@@ -53,7 +53,7 @@ fn an_answer_about_something_else_is_not_believed() {
             "POST",
             path("/approve"),
             view("pending"),
-            "state: expected `approved`, got `pending`",
+            "approvals: expected `one more than before`, got `0`",
         ),
         (
             &approve,
