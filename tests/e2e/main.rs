@@ -69,6 +69,7 @@ mod routes_used;
 mod rules;
 mod scope;
 mod second_resources;
+mod several_approvers;
 mod shadow;
 mod shipped;
 mod shipped_definitions;
