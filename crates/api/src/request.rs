@@ -28,7 +28,7 @@ pub struct Ask {
     #[serde(default)]
     #[schema(required = true, examples("30m"))]
     pub duration: String,
-    /// Whether the requester calls it an emergency. No rule changes.
+    /// Whether the requester calls it an emergency. An approval rule can ask for more then, and none asks for less.
     #[serde(default)]
     #[schema(default = false)]
     pub emergency: bool,

@@ -22,7 +22,7 @@ use crate::terminal::Terminal;
 /// How to ask.
 #[derive(Debug, clap::Args)]
 pub(super) struct How {
-    /// Mark the request as an emergency. Approvers and the audit trail see it; no rule changes.
+    /// Mark the request as an emergency. Approvers and the audit trail see it; a rule can ask for more approvals then, and none asks for fewer.
     #[arg(long)]
     pub(super) emergency: bool,
 
