@@ -110,6 +110,17 @@ async fn a_database_that_versions_before_made_is_clean() {
     }
 }
 
+/// It is marked as one that waits for no token, and nothing lapsed.
+#[tokio::test]
+async fn a_grant_that_is_revoked_before_its_first_token_is_as_it_should_be() {
+    let service = Service::start().await;
+    let (_, jti) = service.approved().await;
+    service.advance(60);
+    service.revoke("carol", &jti).await.ok();
+    let report = checked(&ended(service).await).await;
+    assert!(report.findings.is_empty(), "{report:?}");
+}
+
 #[tokio::test]
 async fn each_edit_of_the_databases_owner_is_found() {
     let folder = ended(busy().await).await;

@@ -135,12 +135,17 @@ impl Whole<'_> {
     fn decisions(&self) -> Vec<String> {
         let request = self.request;
         let revoked_at = request.revoked_at_ms.map(|at| at.div_euclid(1000));
+        // What is revoked before its first token is marked as lapsed too, so that it waits for none, and has not lapsed.
+        let lapsed = |event: &&Event| event.kind == EventType::Lapsed.word();
+        let ended_unused = request.activated_at.is_none()
+            && revoked_at == request.lapsed_at
+            && !self.events.iter().any(lapsed);
         let happened = [
             (EventType::Submitted, Some(request.submitted_at)),
             (EventType::Approved, request.approved_at),
             (EventType::Denied, request.denied_at),
             (EventType::Cancelled, request.cancelled_at),
-            (EventType::Lapsed, request.lapsed_at),
+            (EventType::Lapsed, request.lapsed_at.filter(|_| !ended_unused)),
             (EventType::Activated, request.activated_at),
             (EventType::Ending, request.reminded_at),
             (EventType::Expired, request.expired_at),
