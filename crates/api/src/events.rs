@@ -159,5 +159,13 @@ words! {
         Submitted = "breakglass.request.submitted",
         /// No approver was reached within 30 s of its submission, or none could be.
         Unreached = "breakglass.request.unreached",
+        /// What a used grant touched was rotated: its hook took the call, or a person rotated by hand.
+        RotationDone = "breakglass.rotation.done",
+        /// A hook did not take the call for `retry_for`: what the grant touched is rotated by hand, or the hook is called again.
+        RotationFailed = "breakglass.rotation.failed",
+        /// A used grant has ended, and what it touched is to be rotated.
+        RotationOwed = "breakglass.rotation.owed",
+        /// A person let a hook be called again.
+        RotationRetried = "breakglass.rotation.retried",
     }
 }

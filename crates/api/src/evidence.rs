@@ -66,6 +66,14 @@ words! {
         Expire = "expire",
         /// Its grant was revoked.
         Revoke = "revoke",
+        /// Its grant was used and has ended: what it touched is to be rotated.
+        RotationOwed = "rotation_owed",
+        /// A hook did not take the call that rotates it, and is not called any more.
+        RotationFailed = "rotation_failed",
+        /// A person let a hook be called again.
+        RotationRetried = "rotation_retried",
+        /// It was rotated.
+        RotationDone = "rotation_done",
     }
 }
 

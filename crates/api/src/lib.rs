@@ -31,6 +31,7 @@ pub mod proxies;
 mod reason;
 pub mod request;
 pub mod revocation;
+pub mod rotations;
 mod schemas;
 pub mod scopes;
 pub mod session;

@@ -99,6 +99,10 @@ words! {
         RequestChanged = "request_changed",
         /// There is no such request.
         RequestUnknown = "request_unknown",
+        /// The rotation was done already, or its grant has not ended.
+        RotationNotOwed = "rotation_not_owed",
+        /// There is no such rotation.
+        RotationUnknown = "rotation_unknown",
         /// There is no such scope.
         ScopeUnknown = "scope_unknown",
         /// It is the approver's own request.
@@ -177,6 +181,7 @@ impl Reason {
             | Reason::ProbeUnknown
             | Reason::ProxyUnknown
             | Reason::RequestUnknown
+            | Reason::RotationUnknown
             | Reason::SessionUnknown
             | Reason::SignInNotConfigured => 404,
             Reason::MethodNotAllowed => 405,
@@ -193,7 +198,8 @@ impl Reason {
             | Reason::NotPending
             | Reason::NotYourTurn
             | Reason::ProxyAlive
-            | Reason::RequestChanged => 409,
+            | Reason::RequestChanged
+            | Reason::RotationNotOwed => 409,
             Reason::BodyTooLarge => 413,
             Reason::UnsupportedMediaType => 415,
             Reason::IdempotencyKeyReused => 422,
@@ -271,6 +277,8 @@ impl Reason {
             Reason::ProxyUnknown => "Unknown proxy",
             Reason::RequestChanged => "Not what was shown",
             Reason::RequestUnknown => "Unknown request",
+            Reason::RotationNotOwed => "The rotation is not owed",
+            Reason::RotationUnknown => "Unknown rotation",
             Reason::ScopeUnknown => "Unknown scope",
             Reason::SelfApproval => "Nobody approves their own request",
             Reason::SessionEnded => "The session has ended",

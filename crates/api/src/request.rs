@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::opens::ScopeOpens;
+use crate::rotations::RotationOfRequest;
 use crate::told::Told;
 use crate::words::words;
 use crate::{Instant, Word, nullable, schemas};
@@ -177,6 +178,9 @@ pub struct Request {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub cancelled_at: Option<Instant>,
+    /// What its grant touches and is rotated once the grant has ended, by hook, where its first token was taken; not in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rotations: Vec<RotationOfRequest>,
     /// Where the identity provider is away, and the groups of the requester or of the approver are those of its last answer:
     /// in the answer to what was done by them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

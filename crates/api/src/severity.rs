@@ -17,7 +17,10 @@ impl EventType {
             | EventType::DeliveryReplayed
             | EventType::SessionBegan
             | EventType::SignedIn
-            | EventType::TokenIssued => Severity::Info,
+            | EventType::TokenIssued
+            | EventType::RotationDone
+            | EventType::RotationOwed
+            | EventType::RotationRetried => Severity::Info,
             EventType::HeldEndsConfirmed
             | EventType::SessionEnded
             | EventType::Activated
@@ -36,7 +39,8 @@ impl EventType {
             | EventType::ConfigurationWidened
             | EventType::EvidenceMade
             | EventType::HolderLeft
-            | EventType::ProxyForgotten => Severity::Warning,
+            | EventType::ProxyForgotten
+            | EventType::RotationFailed => Severity::Warning,
             EventType::MassLoss | EventType::Restored | EventType::Unreached => Severity::Critical,
         }
     }

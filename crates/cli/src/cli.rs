@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
     approve, audit, cancel, config, database, deny, discuss, doctor, done, events, extend,
-    held_ends, keygen, keys, login, logout, probe, proxies, request, revoke, scopes, serve,
-    sessions, status, token, watch, whoami,
+    held_ends, keygen, keys, login, logout, probe, proxies, request, revoke, rotations, scopes,
+    serve, sessions, status, token, watch, whoami,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -87,6 +87,8 @@ enum Verb {
     /// List the ends of grants that are held, because many people lost a group at once, or confirm them: for administrators.
     #[command(after_help = exit::HELP)]
     HeldEnds(held_ends::Args),
+    /// List what used grants touched and is to be rotated, say that it was, or have the hook called again.
+    Rotations(rotations::Args),
     /// List the proxies that read the feed of revocations, and how far each has read.
     #[command(after_help = exit::HELP)]
     Proxies(proxies::Args),
@@ -181,6 +183,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Whoami(args) => whoami::run(&args, &client()?, terminal),
         Verb::Sessions(args) => sessions::run(&args, &client()?, terminal),
         Verb::HeldEnds(args) => held_ends::run(&args, &client()?, terminal),
+        Verb::Rotations(args) => rotations::run(&args, &client()?, terminal),
         Verb::Proxies(args) => proxies::run(&args, &client()?, terminal),
         Verb::Revoke(args) => revoke::run(&args, &client()?, terminal),
         Verb::Status(args) => status::run(&args, &client()?, terminal),

@@ -51,6 +51,7 @@ pub mod random;
 pub mod readiness;
 pub mod reload;
 mod request_metrics;
+mod rotation_metrics;
 pub mod routes;
 pub mod server;
 mod service_metrics;

@@ -9,6 +9,7 @@ use crate::alert_metrics::AlertMetrics;
 use crate::delivery_metrics::DeliveryMetrics;
 use crate::evidence::{Reported, Taken};
 use crate::request_metrics::RequestMetrics;
+use crate::rotation_metrics::RotationMetrics;
 use crate::service_metrics::ServiceMetrics;
 
 /// The service's counters.
@@ -33,6 +34,7 @@ pub struct Metrics {
     alerts: AlertMetrics,
     deliveries: DeliveryMetrics,
     of_requests: RequestMetrics,
+    rotations: RotationMetrics,
 }
 
 /// What an introspection found.
@@ -201,6 +203,7 @@ impl Metrics {
         let alerts = AlertMetrics::register(&registry)?;
         let deliveries = DeliveryMetrics::register(&registry)?;
         let of_requests = RequestMetrics::register(&registry)?;
+        let rotations = RotationMetrics::register(&registry)?;
         Ok(Metrics {
             registry,
             requests,
@@ -221,6 +224,7 @@ impl Metrics {
             alerts,
             deliveries,
             of_requests,
+            rotations,
         })
     }
 
@@ -308,6 +312,10 @@ impl Metrics {
     }
 
     /// What is counted of deliveries.
+    pub(crate) fn rotations(&self) -> &RotationMetrics {
+        &self.rotations
+    }
+
     pub(crate) fn deliveries(&self) -> &DeliveryMetrics {
         &self.deliveries
     }

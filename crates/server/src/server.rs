@@ -18,6 +18,7 @@ use crate::routes::router_for;
 use crate::tasks::feed::keep_fresh;
 use crate::tasks::keys::keep_keys;
 use crate::tasks::readiness::keep_probing;
+use crate::tasks::rotations::keep_rotating;
 use crate::tasks::sessions::keep_sweeping;
 use crate::tasks::time::{self, keep_time};
 use crate::tasks::trail_heads::keep_telling;
@@ -84,6 +85,7 @@ pub async fn serve_within(
     let sweeping = tokio::spawn(keep_sweeping(app.clone()));
     let delivering = tokio::spawn(outbox::keep(app.clone()));
     let saying = tokio::spawn(keep_saying(app.clone()));
+    let rotating = tokio::spawn(keep_rotating(app.clone()));
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     // Connections, and the polls that hang on them, have threads of their own: see `router`.
     let runtime = Connections(Some(
@@ -117,6 +119,7 @@ pub async fn serve_within(
     sweeping.abort();
     delivering.abort();
     saying.abort();
+    rotating.abort();
     telling.abort();
     certificates.abort();
     drop(runtime);

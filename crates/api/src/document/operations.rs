@@ -7,15 +7,25 @@ use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthentic
 use super::operation::{Caller, Operation};
 use crate::{
     alerts, attempts, deliveries, directory, events, evidence, feed, heads, health, introspection,
-    jwks, probe, proxies, request, revocation, scopes, session, token, trail, watch, whoami,
+    jwks, probe, proxies, request, revocation, rotations, scopes, session, token, trail, watch,
+    whoami,
 };
 
 /// All of them.
 pub(super) fn all() -> Vec<Operation> {
-    [requests(), revocations(), proxies_and_probes(), audit(), tokens(), sessions(), service()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        requests(),
+        revocations(),
+        proxies_and_probes(),
+        audit(),
+        tokens(),
+        sessions(),
+        of_rotations(),
+        service(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn get(path: &'static str, id: &'static str, caller: Caller, summary: &'static str) -> Operation {
@@ -461,6 +471,36 @@ fn sessions() -> Vec<Operation> {
         )
         .asks::<deliveries::Replay>()
         .answers::<deliveries::Replayed>(),
+    ]
+}
+
+/// What used grants touched.
+fn of_rotations() -> Vec<Operation> {
+    vec![
+        get(
+            "/v1/rotations",
+            "rotations",
+            Person,
+            "What used grants touched and is rotated after their end, the newest first, 200 at a time: the caller's own, those \
+             with a scope that the caller may approve, and for auditors and administrators all.",
+        )
+        .with::<rotations::RotationsQuery>()
+        .answers::<rotations::Rotations>(),
+        post(
+            "/v1/rotations/{id}/done",
+            "rotationDone",
+            Person,
+            "It was rotated by hand: a person says so who may approve one of its scopes and did not hold the grant.",
+        )
+        .asks::<rotations::RotationDone>()
+        .answers::<rotations::Rotation>(),
+        post(
+            "/v1/rotations/{id}/retry",
+            "retryRotation",
+            Person,
+            "Call the hook again, at once: a person says so who may approve one of its scopes and did not hold the grant.",
+        )
+        .answers::<rotations::Rotation>(),
     ]
 }
 

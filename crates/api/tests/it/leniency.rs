@@ -13,6 +13,7 @@ use breakglass_api::problem::Problem;
 use breakglass_api::proxies::{ConfigurationTaken, Forgotten, Proxies};
 use breakglass_api::request::{OldGroups, Request, Requests, State};
 use breakglass_api::revocation::{Killed, Revoked};
+use breakglass_api::rotations::{Rotation, RotationOfRequest, Rotations};
 use breakglass_api::scopes::{ForRequest, Scopes};
 use breakglass_api::session::{AuthorizationServer, OAuthError, Session, SessionTokens, Sessions};
 use breakglass_api::token::Issued;
@@ -81,6 +82,11 @@ fn what_came_later_may_be_absent_and_nothing_else() {
     assert_eq!(read.acr, None);
     let held = json!({ "group": "oncall", "person": "corp:a", "since": AT });
     least::<HeldEnds>(json!({ "held_ends": [held] }));
+    let rotation = json!({ "id": "rot_1", "state": "owed", "grant": "g", "request": "r", "hook": "h", "configured": true,
+        "scopes": ["s"], "attempts": 0 });
+    least::<Rotations>(json!({ "rotations": [rotation] }));
+    least::<Rotation>(rotation);
+    least::<RotationOfRequest>(json!({ "hook": "h", "state": "owed" }));
     least::<ConfirmedHeldEnds>(json!({ "people": 1, "revoked": 1, "left": 0 }));
     let delivery = json!({
         "event": "evt_1", "sink": "s", "type": "t", "severity": "loud", "time": AT, "state": "waiting", "attempts": 1,

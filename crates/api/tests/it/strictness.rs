@@ -11,6 +11,7 @@ use breakglass_api::probe::{ProbeAnswer, ProbeAnswers, ProbeAsk};
 use breakglass_api::problem::Problem;
 use breakglass_api::request::{Approve, Ask, ListQuery, Nothing, ShowQuery, Why};
 use breakglass_api::revocation::Kill;
+use breakglass_api::rotations::{RotationDone, RotationsQuery};
 use breakglass_api::scopes::ScopesQuery;
 use breakglass_api::session::{
     AuthorizeQuery, DeviceAuthorizationRequest, DeviceForm, SessionsQuery, TokenRequest,
@@ -59,6 +60,8 @@ fn a_member_that_the_service_does_not_know_is_refused() {
         ("AlertsQuery", reads::<AlertsQuery>(json!({}))),
         ("AfterQuery", reads::<AfterQuery>(json!({}))),
         ("ConfirmHeldEnds", reads::<ConfirmHeldEnds>(json!({}))),
+        ("RotationDone", reads::<RotationDone>(json!({}))),
+        ("RotationsQuery", reads::<RotationsQuery>(json!({}))),
         ("DeliveriesQuery", reads::<DeliveriesQuery>(json!({}))),
         ("SetNotify", reads::<SetNotify>(json!({ "mail": true }))),
         ("Replay", reads::<Replay>(json!({}))),

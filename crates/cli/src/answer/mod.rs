@@ -12,6 +12,7 @@ mod health;
 mod probe;
 mod request;
 mod revocation;
+mod rotations;
 mod scopes;
 mod sessions;
 mod token;
@@ -29,6 +30,7 @@ pub use breakglass_api::probe::{Challenge, ProbeVerdict, ProbeVerdicts, ProbedNo
 pub use breakglass_api::proxies::{Enforcement, Forgotten, Node, OnUnavailable, Proxies};
 pub use breakglass_api::request::{Grant, Refusal, RemarkKind, Request, Requests, State};
 pub use breakglass_api::revocation::{Killed, Revoked};
+pub use breakglass_api::rotations::{Rotation, RotationState, Rotations};
 pub use breakglass_api::scopes::{Scope, Scopes};
 pub use breakglass_api::session::{Session, SessionState, Sessions};
 pub use breakglass_api::token::Issued;

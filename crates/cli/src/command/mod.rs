@@ -33,6 +33,7 @@ mod receipt;
 pub(crate) mod request;
 mod retry;
 pub(crate) mod revoke;
+pub(crate) mod rotations;
 pub(crate) mod scopes;
 mod scopes_import;
 pub(crate) mod serve;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::process::{Ran, breakglass};
 use crate::stand_in::{
-    Call, EVENT, GRANT, PARENT, PROXY, REQUEST, Reply, SESSION, StandIn, good, view,
+    Call, EVENT, GRANT, PARENT, PROXY, REQUEST, ROTATION, Reply, SESSION, StandIn, good, view,
 };
 
 /// Each verb that asks the service, with arguments that reach every call that it makes. `URL` is the server's, `LOG` an
@@ -43,6 +43,9 @@ const ASKING: &[(&str, &[&[&str]])] = &[
     ("sessions end", &[&[SESSION]]),
     ("held-ends", &[&[]]),
     ("held-ends confirm", &[&["corp:sre"]]),
+    ("rotations list", &[&[], &["--state", "failed"]]),
+    ("rotations done", &[&[ROTATION, "--note", "n"]]),
+    ("rotations retry", &[&[ROTATION]]),
     ("status", &[&[], &[REQUEST], &["--state", "pending"], &["--all", "--mine"]]),
     (
         "audit verify",
@@ -97,11 +100,13 @@ fn verbs(below: &[&str]) -> BTreeSet<String> {
     });
     names
         .flat_map(|name| match name.as_str() {
-            "audit" | "config" | "database" | "events" | "keygen" | "keys" => verbs(&[&name])
-                .into_iter()
-                .filter(|verb| verb != "help")
-                .map(|verb| format!("{name} {verb}"))
-                .collect(),
+            "audit" | "config" | "database" | "events" | "keygen" | "keys" | "rotations" => {
+                verbs(&[&name])
+                    .into_iter()
+                    .filter(|verb| verb != "help")
+                    .map(|verb| format!("{name} {verb}"))
+                    .collect()
+            }
             "proxies" => vec![name, "proxies forget".to_owned()],
             "sessions" => vec![name, "sessions end".to_owned()],
             "held-ends" => vec![name, "held-ends confirm".to_owned()],
@@ -287,11 +292,16 @@ fn ours() -> Vec<(&'static str, Value)> {
         ("GET", "/v1/audit/alerts"),
         ("GET", "/v1/deliveries"),
         ("POST", "/v1/deliveries/replay"),
+        ("GET", "/v1/rotations"),
+        ("POST", "/v1/rotations/done"),
+        ("POST", "/v1/rotations/retry"),
     ];
     let others = others.into_iter().map(|(method, name)| {
         let path = match name {
             "/v1/requests/token" => format!("/v1/requests/{REQUEST}/token"),
             "/v1/sessions/end" => format!("/v1/sessions/{SESSION}/end"),
+            "/v1/rotations/done" => format!("/v1/rotations/{ROTATION}/done"),
+            "/v1/rotations/retry" => format!("/v1/rotations/{ROTATION}/retry"),
             "/v1/deliveries/replay" => format!("/v1/deliveries/{EVENT}/replay"),
             "/v1/grants/revoke" => format!("/v1/grants/{GRANT}/revoke"),
             other => other.to_owned(),

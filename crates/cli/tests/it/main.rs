@@ -27,6 +27,7 @@ mod cli_reach;
 mod cli_receipt;
 mod cli_refusals;
 mod cli_revoke;
+mod cli_rotations;
 mod cli_serve;
 mod cli_submit;
 mod cli_watch;

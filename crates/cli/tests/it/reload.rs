@@ -90,6 +90,7 @@ fn takes_what_is_new_and_says_what_it_was() {
             "key_audiences": none,
             "scopes": { "added": ["db:root"], "removed": ["db:admin"], "changed": [] },
             "approval_rules": none,
+            "rotations": none,
             "definitions": none,
             "sinks": none,
         })

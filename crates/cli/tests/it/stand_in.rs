@@ -19,6 +19,7 @@ pub(crate) const PARENT: &str = "req_01KAN5S3M0W8Z4T2C9X7Y6B5D0";
 /// A session.
 pub(crate) const SESSION: &str = "ses_01KAN5S3M0W8Z4T2C9X7Y6B5D4";
 /// An event.
+pub(crate) const ROTATION: &str = "rot_01KAN5S3M0W8Z4T2C9X7Y6B5D3";
 pub(crate) const EVENT: &str = "evt_0123456789abcdef0123456789abcdef";
 /// A challenge.
 pub(crate) const PROBE: &str = "prb_01KAN5S3M0W8Z4T2C9X7Y6B5D3";
@@ -237,6 +238,12 @@ pub(crate) fn problem(status: u16, reason: &str) -> Reply {
     Reply::Json(status, document)
 }
 
+/// A rotation in this state.
+fn rotation(state: &str) -> Value {
+    json!({ "id": ROTATION, "state": state, "grant": GRANT, "request": REQUEST, "hook": "orders-credentials",
+        "configured": true, "scopes": ["orders:read"], "owed_at": ENDS, "attempts": 3, "last_outcome": "status 500" })
+}
+
 /// What our service would answer.
 pub(crate) fn good(call: &Call) -> Reply {
     let request = format!("/v1/requests/{REQUEST}");
@@ -348,6 +355,12 @@ pub(crate) fn good(call: &Call) -> Reply {
                   "outcome": "status 500" }] })
         } else if call.is("POST", &format!("/v1/deliveries/{EVENT}/replay")) {
             json!({ "event": EVENT, "sinks": ["oncall"] })
+        } else if call.is("GET", "/v1/rotations") {
+            json!({ "next": null, "rotations": [rotation("failed")] })
+        } else if call.is("POST", &format!("/v1/rotations/{ROTATION}/done")) {
+            rotation("done")
+        } else if call.is("POST", &format!("/v1/rotations/{ROTATION}/retry")) {
+            rotation("owed")
         } else if call.is("GET", "/v1/audit/requests") {
             json!({ "next": null, "requests": [{ "request": view("approved"), "trail": [
                 { "at": at, "actor": "alice", "action": "submit", "detail": {} }] }] })

@@ -160,6 +160,12 @@ verbs! {
     Deliveries = "deliveries": [Auditor, Administrator];
     /// Deliver an event to the sinks again.
     Replay = "replay": [Administrator];
+    /// List the rotations that the caller may see.
+    Rotations = "rotations": [Person];
+    /// Say that what a grant touched was rotated by hand.
+    RotationDone = "rotationDone": [Approver];
+    /// Have the hook of a rotation called again.
+    RetryRotation = "retryRotation": [Approver];
     /// Get the keys that prove tokens.
     Jwks = "jwks": [Anybody];
     /// Ask whether the process answers; an auditor learns more.

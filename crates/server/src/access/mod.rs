@@ -14,6 +14,7 @@ pub mod near;
 pub mod policy;
 pub mod refused;
 pub mod rights;
+pub mod rotate;
 pub mod rules;
 pub mod sign_in;
 

@@ -95,6 +95,12 @@ pub enum Refused {
         /// The scopes that the person may not approve, sorted; empty where the person approves no scope at all.
         scopes: Vec<String>,
     },
+    /// The person held the grant, or may not approve one of its scopes, and so cannot say that it was rotated.
+    #[error("may not say that it was rotated")]
+    MayNotRotate {
+        /// Whether the person held it.
+        is_holder: bool,
+    },
     /// The person may not see this request.
     #[error("not involved")]
     NotInvolved {

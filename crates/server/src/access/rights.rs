@@ -221,7 +221,7 @@ impl Access<'_> {
     }
 
     /// Whether `person` may approve the scope, or, where it has left the configuration, another one.
-    fn approves(&self, person: &Person, scope: &str) -> Membership {
+    pub(super) fn approves(&self, person: &Person, scope: &str) -> Membership {
         if let Some(scope) = self.config.scope(scope) {
             return self.may_approve(person, scope);
         }

@@ -21,6 +21,8 @@ mod people;
 mod person;
 mod proxy;
 mod read;
+mod rotation_check;
+mod rotations;
 mod schedule;
 mod sign_in;
 mod sign_in_check;
@@ -68,10 +70,12 @@ use read::{
     address, audience, bounded_duration, days, distinct, issuer, name, path, pattern, scope_name,
     summary,
 };
+pub use rotations::RotationHook;
 pub use schedule::{Hours, Schedule};
 pub use sign_in::{RequiredLevel, SignInFor, SignInRequirements};
 pub use signing_keys::{AudienceSigningKeys, KeyRingSettings, SigningKeys, audience_of_folder};
 use sink_fields::sinks;
+use sink_texts::sink_name;
 pub use sinks::{Encryption, Mail, MailTo, Reach, Sink, SinkFilter, SinkTo};
 pub use trail_heads::TrailHeads;
 
@@ -170,6 +174,8 @@ object! {
         /// Places that are told of events: webhooks, mail, Slack, PagerDuty, OpenTelemetry
         /// ([notifications](notifications.md)). Without one no person is told of anything.
         pub sinks: Vec<Sink> = or_none(sinks()),
+        /// Hooks that are called when a used grant has ended, so that what it touched is [rotated](rotation.md).
+        pub rotations: Vec<RotationHook> = or_none(list(object())),
         /// Files that say what the scopes open, made of filters' configurations by `breakglass scopes import`: requests
         /// then carry the [digests](scope-digests.md) of the rules that were approved. Relative to the folder of this
         /// file, or of these files; at most 4 MiB each, and read again with it.
@@ -199,6 +205,8 @@ object! {
         /// How people must have [signed in](approval-service.md#signing-in-again) for it: a table such as
         /// `{ activation = { level = "mfa", max_age = "5m" } }`.
         pub sign_in: SignInRequirements = or_none(object()),
+        /// The hook of [`rotations`](#rotations) that is called when a used grant of it has ended.
+        pub rotation: Option<String> = optional("none", parsed("name", sink_name)),
     }
 }
 
@@ -273,6 +281,12 @@ impl Config {
     #[must_use]
     pub fn sink(&self, name: &str) -> Option<&Sink> {
         self.sinks.iter().find(|sink| sink.name == name)
+    }
+
+    /// The hook for rotations called `name`.
+    #[must_use]
+    pub fn rotation(&self, name: &str) -> Option<&RotationHook> {
+        self.rotations.iter().find(|hook| hook.name == name)
     }
 
     /// The person called `name`, listed here or signed in at an identity provider.

@@ -165,7 +165,7 @@ impl SinkFields {
     }
 }
 
-fn is_this_machine(host: Option<Host<&str>>) -> bool {
+pub(super) fn is_this_machine(host: Option<Host<&str>>) -> bool {
     match host {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::changes::{Changes, Entries};
 use super::effect::Effect;
-use super::sign_in;
+use super::{places, sign_in};
 use crate::config::{Config, Person, Proxy, Scope};
 use crate::duration;
 
@@ -126,7 +126,8 @@ pub(super) fn entries(old: &Config, new: &Config, names: &Changes) -> Vec<Change
     }
     come_and_go(&mut changes, &names.scopes, "is a new scope", "is a scope no longer");
     key_audiences(&mut changes, new, &names.key_audiences);
-    sinks(&mut changes, &names.sinks);
+    let places = places::sinks(&names.sinks).chain(places::rotations(&names.rotations));
+    changes.extend(places.map(|(place, effect, words)| Change::named(&place, effect, words)));
     for (before, after) in
         names.scopes.changed.iter().filter_map(|name| both(old.scope(name), new.scope(name)))
     {
@@ -152,19 +153,6 @@ pub(super) fn entries(old: &Config, new: &Config, names: &Changes) -> Vec<Change
         }),
     );
     changes
-}
-
-/// A sink is told who asks for what, and why, so that a new place counts as a right that is granted.
-fn sinks(changes: &mut Vec<Change>, entries: &Entries) {
-    let Entries { added, removed, changed } = entries;
-    for (list, effect, words) in [
-        (added, Effect::Grants, "is a new sink: it is told of events from now on"),
-        (removed, Effect::TakesAway, "is a sink no longer: it is told of nothing"),
-        (changed, Effect::Grants, "is told of other events, or in another way"),
-    ] {
-        let change = |name: &String| Change::named(&format!("sinks ({name})"), effect, words);
-        changes.extend(list.iter().map(change));
-    }
 }
 
 fn both<T>(old: Option<T>, new: Option<T>) -> Option<(T, T)> {
@@ -292,7 +280,16 @@ fn proxy(changes: &mut Vec<Change>, old: &Proxy, new: &Proxy) {
 
 fn scope(changes: &mut Vec<Change>, old: &Scope, new: &Scope) {
     // Who may ask and approve is said of the rights.
-    let Scope { name, summary, audience, requesters: _, approvers, max_duration, sign_in } = new;
+    let Scope {
+        name,
+        summary,
+        audience,
+        requesters: _,
+        approvers,
+        max_duration,
+        sign_in,
+        rotation,
+    } = new;
     match (old.approvers.is_empty(), approvers.is_empty()) {
         (false, true) => changes.push(Change::named(
             name,
@@ -312,6 +309,14 @@ fn scope(changes: &mut Vec<Change>, old: &Scope, new: &Scope) {
     changes.extend(longer(name, "can be granted for", old.max_duration, *max_duration));
     let of_sign_in = sign_in::changes(&old.sign_in, sign_in);
     changes.extend(of_sign_in.map(|(effect, words)| Change::named(name, effect, words)));
+    if old.rotation != *rotation {
+        // Without a hook a grant leaves more behind than before.
+        let (effect, words) = match rotation {
+            None => (Effect::Grants, "is not rotated after use any more".to_owned()),
+            Some(hook) => (Effect::Neutral, format!("is rotated after use by the hook {hook}")),
+        };
+        changes.push(Change::named(name, effect, words));
+    }
     if old.summary != *summary {
         changes.push(Change::named(name, Effect::Neutral, "has another summary"));
     }

@@ -30,6 +30,8 @@ pub struct Changes {
     pub key_audiences: Entries,
     /// The sinks.
     pub sinks: Entries,
+    /// The hooks for rotations.
+    pub rotations: Entries,
     /// What scopes open, each as its name and its environment.
     pub definitions: Entries,
 }
@@ -86,6 +88,7 @@ impl Changes {
             scopes,
             approval_rules,
             sinks,
+            rotations,
             definitions,
         } = new;
         let pattern = |config: &Config| {
@@ -140,6 +143,7 @@ impl Changes {
                 ring.audience.as_deref().unwrap_or_default()
             }),
             sinks: Entries::between(&old.sinks, sinks, |sink| &sink.name),
+            rotations: Entries::between(&old.rotations, rotations, |hook| &hook.name),
             definitions: Entries::between(
                 &defined(old_definitions),
                 &defined(new_definitions),

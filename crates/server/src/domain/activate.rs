@@ -10,6 +10,7 @@ use breakglass_types::claims::Claims;
 use serde_json::json;
 
 use super::judged::{JudgedActor, note};
+use super::owe_rotations::of_grant;
 use super::waited::waited;
 use super::{NoLonger, OnlyRequester, Refused, TrustedMoment, find, locked};
 use crate::access::{Access, JudgedSignIn};
@@ -69,7 +70,11 @@ pub async fn take_token(
         return Err(locked::refuse(change, Refused::NoLongerAllowed(NoLonger::Approvers)).await);
     }
     let (issued, event) = match request.activated_at {
-        None => (change.activate(now, &request).await?, EventType::Activated),
+        None => {
+            // From now on it is used, and its end owes what it touches.
+            change.open_rotations(&request, &of_grant(app, now, &request)).await?;
+            (change.activate(now, &request).await?, EventType::Activated)
+        }
         Some(_) => (change.changed(request).await?, EventType::TokenIssued),
     };
     let (words, mut detail) = ((Action::IssueToken, event), json!({ "kid": minted.kid }));

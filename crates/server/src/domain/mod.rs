@@ -25,6 +25,8 @@
 //! watched     what happens, for those who may see it
 //! held_ends   ends that many people's losses at once hold back
 //! alerts      a proxy reports what calls for attention
+//! owe_rotations  a used grant has ended: what it touched is owed, and its hooks are called
+//! rotations   it is rotated by hand, or a hook is called again
 //! unreached   no approver was reached by what the sinks were told of a request
 //! replay      an event is delivered to the sinks again
 //! ```
@@ -49,9 +51,11 @@ mod lapse;
 mod leave;
 mod locked;
 mod narrowing;
+mod owe_rotations;
 mod refused;
 mod replay;
 mod revoke;
+mod rotations;
 mod said_groups;
 pub mod sessions;
 mod submit;
@@ -76,9 +80,11 @@ pub use kill::{Killed, kill};
 pub use lapse::lapse;
 pub use leave::{Ended, end_holders};
 pub use narrowing::Narrowing;
+pub use owe_rotations::{notice_of_rotation, owe_rotations, settle_rotation};
 pub use refused::{GroupsUnknown, NoLonger, OnlyRequester, Refused, WrongField};
 pub use replay::replay;
 pub use revoke::{Ending, revoke, revoke_by_token};
+pub use rotations::{retry_rotation, rotated_by_hand, rotations};
 pub use submit::{Ask, Submitted, submit};
 pub use unreached::say_unreached;
 

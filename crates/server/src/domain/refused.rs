@@ -1,6 +1,7 @@
 //! Why a use case does nothing.
 
 use breakglass_api::request::State;
+use breakglass_api::rotations::RotationState;
 
 use crate::access;
 use crate::config::NotSaid;
@@ -34,6 +35,12 @@ pub enum Refused {
     /// No such event was queued for a sink.
     #[error("unknown delivery")]
     DeliveryUnknown,
+    /// There is no such rotation.
+    #[error("unknown rotation")]
+    RotationUnknown,
+    /// It was done already, or its grant has not ended.
+    #[error("the rotation is {}", .0.word())]
+    RotationNotOwed(RotationState),
     /// There is no such session, or it is another person's.
     #[error("unknown session")]
     SessionUnknown,

@@ -7,14 +7,14 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_secs(1);
 
 /// The longest wait at all.
-pub(super) const LONGEST: Duration = Duration::from_secs(10 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 60);
 
 /// How far the exponent grows: one second doubled so often is more than [`LONGEST`].
 const DOUBLINGS: u32 = 10;
 
 /// How long to wait after so many failed attempts: a part of the longest wait, by `chance` of 0 to 255. `asked` is what the
 /// receiver asks for, below which it is not tried.
-pub(super) fn wait(attempts: i64, chance: u8, asked: Option<Duration>) -> Duration {
+pub(crate) fn wait(attempts: i64, chance: u8, asked: Option<Duration>) -> Duration {
     let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(DOUBLINGS);
     let longest =
         FIRST.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(LONGEST);

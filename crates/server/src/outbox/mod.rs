@@ -20,7 +20,7 @@
 //! told     the rows of a submission    -> how many approvers were reached (counts), and the wait for that
 //! ```
 
-mod backoff;
+pub(crate) mod backoff;
 mod breaker;
 mod counts;
 mod cursor;
@@ -49,6 +49,7 @@ pub use keep::keep;
 use list::Delivered;
 pub use list::{Delivery, Filter, ReplayTo, Waiting};
 pub use sink_state::SinkState;
+pub(crate) use source::opens;
 pub use told::{told_of, wait_until_told};
 
 use database::Database;

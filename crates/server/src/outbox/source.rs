@@ -140,7 +140,7 @@ async fn of_alert(app: &App, alert: StoredAlert) -> Result<Item, EvidenceError> 
 }
 
 /// The scopes, each with what the configuration says that it is for.
-fn opens(app: &App, scopes: &[String]) -> Vec<String> {
+pub(crate) fn opens(app: &App, scopes: &[String]) -> Vec<String> {
     let config = app.config();
     let opens = scopes.iter().map(|name| {
         let summary = config.scope(name).and_then(|scope| scope.summary.as_ref());

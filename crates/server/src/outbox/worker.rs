@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::backoff;
 use super::breaker::Breaker;
@@ -300,8 +299,7 @@ async fn addressee(
     }
 }
 
-/// Makes one attempt on a thread of its own: a system that does not answer keeps that thread, and neither this task nor the
-/// end of the service, which waits for the threads of the runtime.
+/// Makes one attempt.
 async fn attempt(app: &App, sink: &Arc<Sink>, due: &Due) -> Outcome {
     let failed = |cause: String| Outcome::Failed { cause, after: None };
     let notice: Notice = match serde_json::from_str(&due.notice) {
@@ -314,20 +312,11 @@ async fn attempt(app: &App, sink: &Arc<Sink>, due: &Due) -> Outcome {
         Err(NotAddressed::Store(error)) => return failed(error.to_string()),
     };
     let limit = sink.reach.timeout.saturating_add(MARGIN);
-    let (send, ended) = oneshot::channel();
     let (now, source, sink) = (app.now(), app.issuer().name().to_owned(), Arc::clone(sink));
     let work = move || {
         let to = to.as_ref();
         let event = Event { notice: &notice, source: &source, now, purpose: For::Sending, to };
-        // The service may have ended meanwhile.
-        let _ = send.send(sinks::send(&sink, event));
+        sinks::send(&sink, event)
     };
-    if let Err(error) = std::thread::Builder::new().name("delivery".to_owned()).spawn(work) {
-        return failed(error.to_string());
-    }
-    match timeout(limit, ended).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => failed("the attempt ended without an outcome".to_owned()),
-        Err(_) => failed("the system does not answer".to_owned()),
-    }
+    sinks::on_own_thread(limit, work).await
 }

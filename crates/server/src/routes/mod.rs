@@ -42,6 +42,7 @@ mod proxies;
 mod refusal;
 mod request_page;
 mod revoke;
+mod rotations;
 mod scopes;
 mod service_trail;
 mod sessions;
@@ -146,6 +147,9 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
         .route("/v1/directory/held-ends/confirm", confirm_held_ends)
         .route("/v1/deliveries", on.get(Verb::Deliveries, deliveries::list))
         .route("/v1/deliveries/{id}/replay", on.post(Verb::Replay, deliveries::replay))
+        .route("/v1/rotations", on.get(Verb::Rotations, rotations::list))
+        .route("/v1/rotations/{id}/done", on.post(Verb::RotationDone, rotations::done))
+        .route("/v1/rotations/{id}/retry", on.post(Verb::RetryRotation, rotations::retry))
         .route("/.well-known/jwks.json", on.get(Verb::Jwks, jwks::handler))
         .route("/healthz", on.get(Verb::Alive, move |app, parts| health::alive(detail, app, parts)))
         .route("/readyz", on.get(Verb::Ready, health::ready))

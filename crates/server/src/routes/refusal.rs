@@ -4,6 +4,7 @@ mod access;
 mod sign_in;
 
 use breakglass_api::request::State;
+use breakglass_api::rotations::RotationState;
 
 use super::view::view_in_full;
 use crate::app::App;
@@ -37,6 +38,19 @@ impl From<Refused> for Problem {
                 Reason::DeliveryUnknown,
                 "no sink, or not this one, was told of an event with this id: `breakglass events list` has those of the last \
                  30 days",
+            ),
+            Refused::RotationUnknown => Problem::new(
+                Reason::RotationUnknown,
+                "there is no rotation with this id: `breakglass rotations list` lists those you may see",
+            ),
+            Refused::RotationNotOwed(state) => Problem::new(
+                Reason::RotationNotOwed,
+                match state {
+                    RotationState::Waiting => "its grant has not ended: it is owed from then on",
+                    _ => {
+                        "it was done already: `breakglass rotations list --state done` says by whom"
+                    }
+                },
             ),
             Refused::SessionUnknown => Problem::new(
                 Reason::SessionUnknown,

@@ -41,6 +41,7 @@ pub(super) async fn view_with(
             reason: Some(parent.reason),
         }),
     };
+    let rotations = super::rotations::of_request(app, &request).await?;
     let approvers = approvers(&app.config(), &request);
     let told = match &approvers {
         Some(approvers) => Some(told_of(app, &request, approvers).await?),
@@ -51,6 +52,7 @@ pub(super) async fn view_with(
         discussion,
         extends,
         told,
+        rotations,
         ..with_approvers(&app.config(), request, approvers)
     };
     if let Some(grant) = &mut view.grant {
@@ -131,6 +133,7 @@ fn with_approvers(config: &Config, request: Request, approvers: Option<Approvers
         needs,
         approvals,
         told: None,
+        rotations: Vec::new(),
         grant,
         denied,
         cancelled_at: request.cancelled_at.map(Instant::from_seconds),

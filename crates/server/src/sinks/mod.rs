@@ -3,6 +3,7 @@
 //!
 //! Everything that is secret is read from its file for each attempt. No error holds one.
 
+mod attempt;
 mod call;
 mod event;
 mod mail;
@@ -11,6 +12,7 @@ mod one_line;
 mod otlp;
 mod outcome;
 mod pagerduty;
+mod rotation;
 mod slack;
 mod template;
 mod titles;
@@ -19,12 +21,14 @@ pub mod words;
 
 use crate::config::{Sink, SinkTo};
 
+pub use attempt::on_own_thread;
 pub use call::Call;
 pub use event::{Addressee, Event, For};
 pub use mail::Letter;
 pub use notice::Notice;
 use outcome::Judge;
 pub use outcome::Outcome;
+pub use rotation::{call_hook, prepare_hook};
 pub use template::check_templates;
 
 /// What is sent.

@@ -155,8 +155,9 @@ impl Notice {
     /// An example of an event of this type, for a person who wants to see what a sink makes of one.
     #[must_use]
     pub fn example(kind: &str, now: Moment) -> Notice {
-        let is_of_request =
-            kind.starts_with("breakglass.request.") || kind.starts_with("breakglass.grant.");
+        let is_of_request = ["breakglass.request.", "breakglass.grant.", "breakglass.rotation."]
+            .iter()
+            .any(|one| kind.starts_with(one));
         let of_request = |text: &str| is_of_request.then(|| text.to_owned());
         let asked = is_of_request.then(|| Asked {
             requester: "alice".to_owned(),
@@ -175,8 +176,9 @@ impl Notice {
             audience: of_request("payments-prod"),
             subject: of_request("alice"),
             incident: of_request("INC-4711"),
-            grant: kind
-                .starts_with("breakglass.grant.")
+            grant: ["breakglass.grant.", "breakglass.rotation."]
+                .iter()
+                .any(|one| kind.starts_with(one))
                 .then(|| "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2".to_owned()),
             data: example_data(kind, now),
             asked,
@@ -195,6 +197,14 @@ fn example_data(kind: &str, now: Moment) -> Value {
             let left = if kind == EventType::Ending.word() { 5 * 60 } else { 0 };
             json!({ "expires_at": rfc3339(now.seconds().saturating_add(left)) })
         }
+        Some(
+            EventType::RotationOwed
+            | EventType::RotationFailed
+            | EventType::RotationRetried
+            | EventType::RotationDone,
+        ) => json!({
+            "rotation": "rot_01KAN5S3M0W8Z4T2C9X7Y6B5D3", "hook": "orders-credentials", "scopes": ["orders:write"],
+        }),
         _ => json!({}),
     }
 }
@@ -209,7 +219,15 @@ fn example_actor(kind: &str) -> &'static str {
             | EventType::Questioned
             | EventType::Revoked,
         ) => "carol",
-        Some(EventType::Ending | EventType::Expired | EventType::Lapsed) => SERVICE,
+        Some(
+            EventType::Ending
+            | EventType::Expired
+            | EventType::Lapsed
+            | EventType::RotationOwed
+            | EventType::RotationFailed
+            | EventType::RotationDone,
+        ) => SERVICE,
+        Some(EventType::RotationRetried) => "carol",
         _ => "alice",
     }
 }

@@ -1,5 +1,6 @@
 //! PagerDuty, by the Events API v2. A request that waits for a decision is an incident, which a question acknowledges and a
-//! decision resolves; what is a warning or more is an incident of its grant, which the grant's end resolves.
+//! decision resolves; what is a warning or more is an incident of its grant, which the grant's end resolves. A rotation that
+//! failed is an incident of its own, which its end resolves.
 //!
 //! PagerDuty's bounds: a summary 1,024 characters, a `dedup_key` 255, an event 512 KB.
 
@@ -26,6 +27,7 @@ const MAX_KEY: usize = 255;
 pub(super) fn action(notice: &Notice) -> Option<(&'static str, String)> {
     let request = notice.request.clone();
     let of_grant = notice.grant.clone();
+    let of_rotation = notice.data.get("rotation").and_then(Value::as_str).map(str::to_owned);
     let (action, key) = match EventType::of(&notice.kind) {
         // That no approver was reached is of the same incident, which the decision resolves.
         Some(EventType::Submitted | EventType::Unreached) => ("trigger", request?),
@@ -34,6 +36,8 @@ pub(super) fn action(notice: &Notice) -> Option<(&'static str, String)> {
             EventType::Approved | EventType::Denied | EventType::Cancelled | EventType::Lapsed,
         ) => ("resolve", request?),
         Some(EventType::Expired | EventType::Revoked) => ("resolve", of_grant?),
+        Some(EventType::RotationFailed) => ("trigger", of_rotation?),
+        Some(EventType::RotationDone) => ("resolve", of_rotation?),
         _ if notice.severity() >= Severity::Warning => {
             ("trigger", of_grant.unwrap_or_else(|| notice.id.clone()))
         }

@@ -9,6 +9,7 @@ use super::notice::Notice;
 use super::one_line::{listed, shown};
 use crate::clock::parse_rfc3339;
 use crate::duration;
+use crate::store::SERVICE;
 
 /// The longest title, in characters.
 const MAX_TITLE: usize = 140;
@@ -88,8 +89,35 @@ fn of_request(kind: EventType, notice: &Notice, names: &Names) -> Option<String>
             format!("{requester} gave back the grant for {scopes}")
         }
         EventType::Revoked => format!("{actor} ended the grant of {requester} for {scopes}"),
+        EventType::RotationOwed => {
+            format!(
+                "The grant of {requester} for {scopes} has ended: {} is to rotate",
+                hook(notice)
+            )
+        }
+        EventType::RotationDone if *actor == SERVICE => {
+            format!("{} rotates what the grant of {requester} for {scopes} touched", hook(notice))
+        }
+        EventType::RotationDone => {
+            format!("{actor} rotated by hand what the grant of {requester} for {scopes} touched")
+        }
+        EventType::RotationFailed => {
+            format!(
+                "{mark}Not rotated after the grant of {requester} for {scopes}: {} fails",
+                hook(notice)
+            )
+        }
+        EventType::RotationRetried => {
+            format!("{actor} lets {} be called again for the grant of {requester}", hook(notice))
+        }
         _ => return None,
     })
+}
+
+/// The hook of a rotation.
+fn hook(notice: &Notice) -> String {
+    let hook = notice.data.get("hook").and_then(Value::as_str);
+    format!("the hook {}", shown(hook.unwrap_or_default(), MAX_NAME))
 }
 
 /// Whether all was approved, or less.
@@ -170,6 +198,13 @@ pub(super) fn command(notice: &Notice) -> Option<Command> {
         Some(EventType::Approved) => of("Take the token", "token", request, ""),
         Some(EventType::Ending) => of("Go on", "extend", request, " --reason '..'"),
         Some(EventType::Denied | EventType::Expired | EventType::Lapsed | EventType::Revoked) => {
+            of("See it", "status", request, "")
+        }
+        Some(EventType::RotationFailed) => {
+            let id = notice.data.get("rotation").and_then(Value::as_str).map(str::to_owned);
+            of("Rotated by hand", "rotations done", &id, " --note '..'")
+        }
+        Some(EventType::RotationOwed | EventType::RotationDone | EventType::RotationRetried) => {
             of("See it", "status", request, "")
         }
         // Also an alert of a grant that holds.

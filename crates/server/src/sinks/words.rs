@@ -75,7 +75,13 @@ pub fn words(notice: &Notice) -> Words {
         let label = if is(notice, EventType::Ending) { "Ends" } else { "Ended" };
         add(label, data("expires_at").and_then(Value::as_str).unwrap_or_default());
     }
-    for (name, label) in [("text", "Said"), ("note", "Note"), ("group", "Group")] {
+    for (name, label) in [
+        ("text", "Said"),
+        ("note", "Note"),
+        ("group", "Group"),
+        ("hook", "Hook"),
+        ("outcome", "Answer"),
+    ] {
         add(label, data(name).and_then(Value::as_str).unwrap_or_default());
     }
     if !is(notice, EventType::Submitted) {

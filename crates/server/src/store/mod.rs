@@ -39,6 +39,8 @@ mod record;
 mod request_digest;
 mod requests;
 pub mod restore;
+mod rotation_changes;
+mod rotations;
 mod row;
 mod scope_rules;
 mod service_trail;
@@ -82,6 +84,8 @@ pub use kill::{LiveGrant, STEP, Target};
 pub use lists::{Filter, RequestPage, Visible};
 pub use proof::Unproven;
 pub use requests::Submission;
+pub use rotation_changes::{CarriedRotation, NewRotation};
+pub use rotations::{OpenRotations, Rotation, RotationFilter};
 pub use row::{ApprovalRow, Request};
 pub use service_trail::{Act, SERVICE};
 pub use sessions::{

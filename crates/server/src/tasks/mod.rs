@@ -5,6 +5,7 @@ pub mod holder_left;
 pub mod keys;
 pub mod readiness;
 pub mod reload;
+pub mod rotations;
 pub mod sessions;
 pub mod time;
 pub mod trail_heads;

@@ -1,7 +1,7 @@
 //! Looks at the clock.
 
 use crate::app::App;
-use crate::domain::{lapse, tell_ends};
+use crate::domain::{lapse, owe_rotations, tell_ends};
 
 /// How often the clock is looked at, if nobody asks for the time.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
@@ -15,7 +15,8 @@ pub async fn tick(app: &App) {
     let saved = keeper.save(app.store(), false).await;
     let lapsed = lapse(app, now).await;
     let told = tell_ends(app, now).await;
-    keeper.tell(renewed.and(saved).and(lapsed.and(told).map(|_| ())));
+    let owed = owe_rotations(app, now).await;
+    keeper.tell(renewed.and(saved).and(lapsed.and(told).and(owed).map(|_| ())));
 }
 
 /// Looks at the clock for as long as the service runs.

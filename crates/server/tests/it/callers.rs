@@ -87,6 +87,9 @@ pub(crate) const TABLE: &[(&str, &str, [u16; 8])] = &[
     ("post", "/v1/directory/held-ends/confirm", [401, 401,    403,     403,     403,      403,     403,  403]),
     ("get",  "/v1/deliveries",             [401, 401,    403,     403,     403,      403,      OK,  403]),
     ("post", "/v1/deliveries/{id}/replay", [401, 401,    403,     403,     403,      403,     403,  403]),
+    ("get",  "/v1/rotations",              [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
+    ("post", "/v1/rotations/{id}/done",    [401, 401,    403,     403,      OK,      403,     403,  403]),
+    ("post", "/v1/rotations/{id}/retry",   [401, 401,    403,     403,      OK,      403,     403,  403]),
     ("get",  "/.well-known/jwks.json",     [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("get",  "/healthz",                   [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("get",  "/readyz",                    [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
@@ -142,6 +145,9 @@ pub(crate) async fn call(
         false if path.contains("{id}") && path.starts_with("/v1/requests") => {
             (parties.pending(service).await, String::new())
         }
+        false if path.starts_with("/v1/rotations/") => {
+            (owed(service, parties).await, String::new())
+        }
         false => ("none".to_owned(), String::new()),
     };
     let body = match (method, path) {
@@ -158,6 +164,7 @@ pub(crate) async fn call(
             json!({ "text": "x" })
         }
         (_, path) if path.ends_with("/forget") => json!({ "reason": "r" }),
+        (_, path) if path.ends_with("/done") => json!({ "note": "x" }),
         ("put", _) => json!({ "mail": false }),
         _ => json!({}),
     };
@@ -180,6 +187,25 @@ pub(crate) async fn call(
     }
     let body = if method != "get" { Body::from(body) } else { Body::empty() };
     service.send(request.header(CONTENT_TYPE, media_type).body(body).unwrap()).await
+}
+
+/// The id of a rotation that a grant owes: one that no scope of these tests names a hook for, put where an activation would.
+async fn owed(service: &Service, parties: Parties<'_>) -> String {
+    let (id, jti) = parties.approved(service).await;
+    service.act(parties.requester, &id, "token").await.ok();
+    let rotation = format!("rot_{id}");
+    sqlx::query(
+        "INSERT INTO rotations (id, request_id, jti, hook, scopes, next_at_ms)
+         VALUES (?1, ?2, ?3, 'orders', '[\"orders:read\"]', 0)",
+    )
+    .bind(&rotation)
+    .bind(&id)
+    .bind(&jti)
+    .execute(&service.database().await)
+    .await
+    .unwrap();
+    service.tick().await;
+    rotation
 }
 
 /// What an answer says of the caller's right.

@@ -187,6 +187,8 @@ fn pagerduty_is_sent_what_it_documents() {
         ("breakglass.request.lapsed", "resolve", request),
         ("breakglass.grant.expired", "resolve", "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2"),
         ("breakglass.grant.revoked", "resolve", "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2"),
+        ("breakglass.rotation.failed", "trigger", "rot_01KAN5S3M0W8Z4T2C9X7Y6B5D3"),
+        ("breakglass.rotation.done", "resolve", "rot_01KAN5S3M0W8Z4T2C9X7Y6B5D3"),
         ("breakglass.directory.mass_loss", "trigger", "evt_00000000000000000000000000000000"),
     ] {
         assert_eq!(action(kind), (json!(expected), json!(key)), "{kind}");

@@ -36,7 +36,8 @@ fn said(notice: &Notice) -> (String, String) {
 fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
     use EventType::{
         Activated, Answered, Approved, Cancelled, Denied, Ending, Expired, Lapsed, PartlyApproved,
-        Questioned, Revoked, Submitted, TokenIssued, Unreached,
+        Questioned, Revoked, RotationDone, RotationFailed, RotationOwed, RotationRetried,
+        Submitted, TokenIssued, Unreached,
     };
     let scopes = "orders:write, orders:read";
     let ends =
@@ -163,13 +164,41 @@ fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
             format!("alice gave back the grant for {scopes}"),
             "See it: breakglass status REQ",
         ),
+        (
+            RotationOwed,
+            json!({ "hook": "db" }),
+            format!("The grant of alice for {scopes} has ended: the hook db is to rotate"),
+            "See it: breakglass status REQ",
+        ),
+        (
+            RotationFailed,
+            json!({ "hook": "db", "rotation": "rot_1" }),
+            format!("Not rotated after the grant of alice for {scopes}: the hook db fails"),
+            "Rotated by hand: breakglass rotations done rot_1 --note '..'",
+        ),
+        (
+            RotationRetried,
+            json!({ "hook": "db" }),
+            "carol lets the hook db be called again for the grant of alice".to_owned(),
+            "See it: breakglass status REQ",
+        ),
+        (
+            RotationDone,
+            json!({ "hook": "db" }),
+            format!("carol rotated by hand what the grant of alice for {scopes} touched"),
+            "See it: breakglass status REQ",
+        ),
     ];
     for (kind, data, title, command) in &table {
         let of = said(&notice(*kind, data.clone()));
         assert_eq!(of, (title.clone(), (*command).to_owned()), "{kind:?} {data}");
     }
+    let mut by_hook = notice(RotationDone, json!({ "hook": "db" }));
+    by_hook.actor = "service".to_owned();
+    let title = format!("the hook db rotates what the grant of alice for {scopes} touched");
+    assert_eq!(said(&by_hook).0, title);
     for kind in EventType::ALL {
-        let of_request = ["breakglass.request.", "breakglass.grant."];
+        let of_request = ["breakglass.request.", "breakglass.grant.", "breakglass.rotation."];
         let is_of_request = of_request.iter().any(|start| kind.word().starts_with(start));
         let is_listed = table.iter().any(|(listed, ..)| listed == kind);
         assert_eq!(is_listed, is_of_request, "{kind:?}");

@@ -90,6 +90,17 @@ impl From<Refused> for Problem {
                 ),
             ),
             Refused::MayNotForget { scopes } => (Reason::NotAnApprover, may_not_forget(&scopes)),
+            Refused::MayNotRotate { is_holder: true } => (
+                Reason::NotAnApprover,
+                "you held this grant, or your mail address is its holder's: another person who may approve one of its scopes \
+                 has to say that it was rotated"
+                    .to_owned(),
+            ),
+            Refused::MayNotRotate { is_holder: false } => (
+                Reason::NotAnApprover,
+                "only those who may approve one of its scopes can say that it was rotated, or have the hook called again"
+                    .to_owned(),
+            ),
             Refused::NotInvolved { responders } => {
                 (Reason::NotInvolved, not_involved(responders).to_owned())
             }

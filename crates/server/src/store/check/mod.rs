@@ -11,6 +11,7 @@ mod heads;
 mod keys;
 mod report;
 mod requests;
+mod rotations;
 mod service;
 
 use std::path::Path;
@@ -91,6 +92,8 @@ async fn look(
     let began = or_found(began.map_err(StoreError::from), Part::Chain, report)?.flatten();
     let requests = requests::check(connection, began, report).await;
     or_found(requests.map_err(StoreError::from), Part::Requests, report)?;
+    let rotations = rotations::check(connection, report).await;
+    or_found(rotations.map_err(StoreError::from), Part::Requests, report)?;
     let service = service::check(connection, report).await;
     or_found(service.map_err(StoreError::from), Part::OlderTrail, report)?;
     let feed = feed::check(connection, report).await;

@@ -342,6 +342,10 @@ fn action_of(kind: &str) -> Option<Action> {
         EventType::Ending => Action::Remind,
         EventType::Expired => Action::Expire,
         EventType::Revoked => Action::Revoke,
+        EventType::RotationOwed => Action::RotationOwed,
+        EventType::RotationFailed => Action::RotationFailed,
+        EventType::RotationRetried => Action::RotationRetried,
+        EventType::RotationDone => Action::RotationDone,
         _ => return None,
     })
 }

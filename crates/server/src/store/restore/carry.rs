@@ -85,6 +85,10 @@ pub(super) async fn end(
             ended.unknown = ended.unknown.saturating_add(1);
         }
     }
+    // What was used after the backup is owed, under the ids by which receivers know it.
+    for rotation in &replaced.rotations {
+        change.carry_rotation(rotation).await?;
+    }
     ended.cancel(change, now, replaced).await?;
     Ok(ended)
 }

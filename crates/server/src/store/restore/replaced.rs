@@ -11,7 +11,7 @@ use crate::issuer::TrailKeys;
 use crate::store::check::{Report, check_database};
 use crate::store::maintenance::open_to_read;
 use crate::store::row::select_requests;
-use crate::store::{Request, TrailHead};
+use crate::store::{CarriedRotation, Request, TrailHead};
 
 /// What is known of the database that is replaced.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(super) struct Replaced {
     pub(super) grants: Vec<Request>,
     /// The requests that wait for a decision there.
     pub(super) pending: Vec<String>,
+    /// What its used grants owe, and is not done.
+    pub(super) rotations: Vec<CarriedRotation>,
 }
 
 /// Whether what was ended after the backup is known.
@@ -87,12 +89,19 @@ impl Replaced {
         )
         .fetch_all(&mut *connection)
         .await?;
+        // A database of a version before has none.
+        let rotations = sqlx::query_as(
+            "SELECT id, request_id, hook, scopes FROM rotations INDEXED BY rotations_open WHERE done_at_ms IS NULL",
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap_or_default();
         let head = hash.map(|hash| TrailHead { seq, hash });
         let mut whole = head.is_some();
         for wanted in [Some(from), known].into_iter().flatten() {
             whole = whole && (head.as_ref() == Some(wanted) || wanted.is_in(connection).await?);
         }
         let state = if whole { State::Whole } else { State::Changed };
-        Ok(Replaced { state, head, grants, pending })
+        Ok(Replaced { state, head, grants, pending, rotations })
     }
 }
