@@ -151,6 +151,8 @@ words! {
         Cancelled = "breakglass.request.cancelled",
         /// An approver said no.
         Denied = "breakglass.request.denied",
+        /// The incident was checked with the system that keeps incidents after the submission: `data` has the answer.
+        IncidentChecked = "breakglass.request.incident_checked",
         /// It was not decided in time, or what was approved was not taken in time.
         Lapsed = "breakglass.request.lapsed",
         /// An approver asked the requester something.

@@ -21,6 +21,7 @@ pub mod evidence;
 pub mod feed;
 pub mod heads;
 pub mod health;
+pub mod incident;
 mod instant;
 pub mod introspection;
 pub mod jwks;

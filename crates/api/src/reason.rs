@@ -47,6 +47,16 @@ words! {
         GrantUnknown = "grant_unknown",
         /// The key of a repeated submission stands for another one.
         IdempotencyKeyReused = "idempotency_key_reused",
+        /// The incident is closed.
+        IncidentClosed = "incident_closed",
+        /// The incident is another person's or team's.
+        IncidentNotYours = "incident_not_yours",
+        /// A scope needs an incident, and none is named.
+        IncidentRequired = "incident_required",
+        /// The system that keeps incidents does not say whether the incident is open.
+        IncidentSilent = "incident_silent",
+        /// There is no such incident.
+        IncidentUnknown = "incident_unknown",
         /// The person has to sign in again, at the level and as recently as the challenge says (RFC 9470).
         InsufficientUserAuthentication = "insufficient_user_authentication",
         /// The service failed.
@@ -135,6 +145,8 @@ words! {
         TooManyConfigurations = "too_many_configurations",
         /// There is no place for another connection, or for another request of a proxy.
         TooManyConnections = "too_many_connections",
+        /// As many incidents were checked for the person as may be in a minute.
+        TooManyIncidentChecks = "too_many_incident_checks",
         /// As many requests wait for a decision as a person may have.
         TooManyPending = "too_many_pending",
         /// As many challenges live as may.
@@ -155,6 +167,7 @@ impl Reason {
         match self {
             Reason::AudiencesDiffer
             | Reason::DurationTooLong
+            | Reason::IncidentRequired
             | Reason::InvalidRequest
             | Reason::ScopeUnknown
             | Reason::TokenTooLarge => 400,
@@ -163,6 +176,9 @@ impl Reason {
             | Reason::InsufficientUserAuthentication
             | Reason::SessionEnded => 401,
             Reason::CredentialChanged
+            | Reason::IncidentClosed
+            | Reason::IncidentNotYours
+            | Reason::IncidentUnknown
             | Reason::NoApprover
             | Reason::NoLongerAllowed
             | Reason::NotARequester
@@ -205,6 +221,7 @@ impl Reason {
             Reason::IdempotencyKeyReused => 422,
             Reason::EvidenceQuota
             | Reason::TooManyConfigurations
+            | Reason::TooManyIncidentChecks
             | Reason::TooManyPending
             | Reason::TooManyProbes
             | Reason::TooManyRemarks
@@ -213,6 +230,7 @@ impl Reason {
             Reason::ClockStepped
             | Reason::ClockUnknown
             | Reason::EvidenceUnavailable
+            | Reason::IncidentSilent
             | Reason::MembershipUnknown
             | Reason::NotReady
             | Reason::StorageBusy
@@ -251,6 +269,11 @@ impl Reason {
             Reason::GrantRevoked => "The grant was revoked",
             Reason::GrantUnknown => "Unknown grant",
             Reason::IdempotencyKeyReused => "Idempotency key reused",
+            Reason::IncidentClosed => "The incident is closed",
+            Reason::IncidentNotYours => "Not your incident",
+            Reason::IncidentRequired => "An incident is needed",
+            Reason::IncidentSilent => "The incident is not known to be open",
+            Reason::IncidentUnknown => "Unknown incident",
             Reason::InsufficientUserAuthentication => "Another sign-in is needed",
             Reason::InternalError => "The service failed",
             Reason::InvalidRequest => "Invalid request",
@@ -295,6 +318,7 @@ impl Reason {
             Reason::TokenTooLarge => "The token would be too large",
             Reason::TooManyConfigurations => "Too many configurations of one credential",
             Reason::TooManyConnections => "Too many connections",
+            Reason::TooManyIncidentChecks => "Too many incidents checked",
             Reason::TooManyPending => "Too many pending requests",
             Reason::TooManyProbes => "Too many challenges",
             Reason::TooManyRemarks => "Too much is said about this",
@@ -311,6 +335,7 @@ impl Reason {
             Reason::StorageBusy => Some(1),
             Reason::NotReady
             | Reason::EvidenceUnavailable
+            | Reason::IncidentSilent
             | Reason::MembershipUnknown
             | Reason::TooManyConnections
             | Reason::TooManyWaits
@@ -321,6 +346,7 @@ impl Reason {
             // There has to be room, or the clock has to be set.
             Reason::EvidenceQuota
             | Reason::TooManyConfigurations
+            | Reason::TooManyIncidentChecks
             | Reason::TooManyProbes
             | Reason::StorageLow
             | Reason::ClockStepped

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::incident::IncidentCheck;
 use crate::opens::ScopeOpens;
 use crate::rotations::RotationOfRequest;
 use crate::told::Told;
@@ -128,6 +129,10 @@ pub struct Request {
     #[serde(deserialize_with = "nullable")]
     #[schema(required = true)]
     pub incident: Option<String>,
+    /// What is known of the incident, where one of the scopes has it checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub incident_check: Option<IncidentCheck>,
     /// Whether the requester marked it as an emergency.
     pub emergency: bool,
     /// For how long from the approval on, such as `30m`.

@@ -12,6 +12,7 @@ impl EventType {
         match self {
             EventType::ConfigurationRead
             | EventType::GroupsChanged
+            | EventType::IncidentChecked
             | EventType::Probed
             | EventType::ProbeJudged
             | EventType::DeliveryReplayed

@@ -14,6 +14,7 @@ use crate::definitions::Definitions;
 use crate::evidence::Evidence;
 use crate::feed::Feed;
 use crate::held_ends::HeldEnds;
+use crate::incidents::Incidents;
 use crate::issuer::{Issuer, ProviderSessionKey};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -56,6 +57,7 @@ struct Parts {
     tls: OnceLock<Vec<Arc<Endpoint>>>,
     untold_heads: UntoldHeads,
     held_ends: HeldEnds,
+    incidents: Incidents,
 }
 
 /// What the configuration file says, and what follows from it: a reload replaces all of it at once.
@@ -160,6 +162,7 @@ impl App {
             tls: OnceLock::new(),
             untold_heads: UntoldHeads::default(),
             held_ends: HeldEnds::default(),
+            incidents: Incidents::default(),
         }))
     }
 
@@ -348,6 +351,12 @@ impl App {
     #[must_use]
     pub fn held_ends(&self) -> &HeldEnds {
         &self.0.held_ends
+    }
+
+    /// The calls to the system that keeps incidents.
+    #[must_use]
+    pub fn incidents(&self) -> &Incidents {
+        &self.0.incidents
     }
 
     /// The TLS of the listeners, once they are open.

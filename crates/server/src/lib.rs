@@ -32,6 +32,7 @@ pub mod factor;
 pub mod feed;
 mod granted;
 pub mod held_ends;
+pub mod incidents;
 pub mod issuer;
 pub mod key_schedule;
 pub mod key_switch;

@@ -138,3 +138,18 @@ pub const MASS_LOSS_AT_LEAST: usize = 2;
 
 /// The most people that a list of held ends has.
 pub const MAX_HELD_ENDS: i64 = 1000;
+
+/// How many calls to the system that keeps incidents are under way at a time. Each has a thread.
+pub const INCIDENT_CHECKS_AT_ONCE: usize = 8;
+
+/// How many of them the service makes by itself, so that a person who asks finds a place.
+pub const INCIDENT_RECHECKS_AT_ONCE: usize = INCIDENT_CHECKS_AT_ONCE / 2;
+
+/// How many calls the submissions of one person make within [`INCIDENT_CHECKS_WITHIN_S`].
+pub const INCIDENT_CHECKS_PER_PERSON: u32 = 30;
+
+/// See [`INCIDENT_CHECKS_PER_PERSON`], in seconds.
+pub const INCIDENT_CHECKS_WITHIN_S: i64 = 60;
+
+/// How long after a check the next one of the same request is made, in seconds.
+pub const INCIDENT_RECHECK_S: i64 = 60;

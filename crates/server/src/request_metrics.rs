@@ -39,11 +39,18 @@ pub(crate) enum RevokedBy {
     KillSwitch,
     /// Its holder has left, or has lost a group.
     HolderLeft,
+    /// Its incident is closed, or was not a good one.
+    IncidentOver,
 }
 
 impl RevokedBy {
-    const ALL: [RevokedBy; 4] =
-        [RevokedBy::Holder, RevokedBy::Person, RevokedBy::KillSwitch, RevokedBy::HolderLeft];
+    const ALL: [RevokedBy; 5] = [
+        RevokedBy::Holder,
+        RevokedBy::Person,
+        RevokedBy::KillSwitch,
+        RevokedBy::HolderLeft,
+        RevokedBy::IncidentOver,
+    ];
 
     fn word(self) -> &'static str {
         match self {
@@ -51,6 +58,7 @@ impl RevokedBy {
             RevokedBy::Person => "revoked",
             RevokedBy::KillSwitch => "kill_switch",
             RevokedBy::HolderLeft => "holder_left",
+            RevokedBy::IncidentOver => "incident_over",
         }
     }
 }
@@ -84,7 +92,8 @@ impl RequestMetrics {
             Opts::new(
                 "breakglass_grants_revoked_total",
                 "Grants revoked, by how: given_back (by the holder), revoked (by another person), kill_switch (with others \
-                 that matched), or holder_left (the holder has left, or has lost a group).",
+                 that matched), holder_left (the holder has left, or has lost a group), or incident_over (the incident is closed, or \
+                 was no good one).",
             ),
             &["how"],
         )?;

@@ -16,6 +16,7 @@ use crate::listeners::{Listeners, Open};
 use crate::outbox;
 use crate::routes::router_for;
 use crate::tasks::feed::keep_fresh;
+use crate::tasks::incidents::keep_checking;
 use crate::tasks::keys::keep_keys;
 use crate::tasks::readiness::keep_probing;
 use crate::tasks::rotations::keep_rotating;
@@ -86,6 +87,7 @@ pub async fn serve_within(
     let delivering = tokio::spawn(outbox::keep(app.clone()));
     let saying = tokio::spawn(keep_saying(app.clone()));
     let rotating = tokio::spawn(keep_rotating(app.clone()));
+    let checking = tokio::spawn(keep_checking(app.clone()));
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     // Connections, and the polls that hang on them, have threads of their own: see `router`.
     let runtime = Connections(Some(
@@ -120,6 +122,7 @@ pub async fn serve_within(
     delivering.abort();
     saying.abort();
     rotating.abort();
+    checking.abort();
     telling.abort();
     certificates.abort();
     drop(runtime);

@@ -7,6 +7,7 @@ use breakglass_api::deliveries::{Deliveries, Delivery, Replayed, Sink};
 use breakglass_api::directory::{ConfirmedHeldEnds, HeldEnds};
 use breakglass_api::evidence::Evidence;
 use breakglass_api::heads::Page;
+use breakglass_api::incident::IncidentCheck;
 use breakglass_api::opens::{DefinedBy, ScopeOpens};
 use breakglass_api::probe::{Challenge, ProbeVerdicts};
 use breakglass_api::problem::Problem;
@@ -57,6 +58,8 @@ fn what_came_later_may_be_absent_and_nothing_else() {
     let read: Request = least(request());
     assert_eq!((read.approvers, read.grant, read.cancelled_at), (None, None, None));
     assert_eq!((read.digest, read.rules), (None, vec![]));
+    let read: IncidentCheck = least(json!({ "verdict": "open", "checked_at": AT }));
+    assert_eq!((read.state, read.own_incident, read.incident_unchecked), (None, false, false));
     let read: ScopeOpens = least(json!({ "scope": "s" }));
     assert_eq!((read.digest, read.access, read.proxies), (None, None, None));
     least::<DefinedBy>(json!({ "same": 1, "other": 0, "unknown": 0 }));

@@ -6,6 +6,7 @@ use breakglass_server::duration;
 
 use super::describe::request as describe;
 use super::granted;
+use super::incident;
 use super::interrupt::{Stage, Watch};
 use super::old_groups;
 use super::opens;
@@ -57,6 +58,9 @@ pub(super) fn ask(
     at(Stage::Pending(id.clone()));
     terminal.note(&announce(&request.body, earlier));
     old_groups::note(&request.body.old_groups, terminal);
+    if let Some(line) = incident::unchecked(&request.body) {
+        terminal.alarm(&line);
+    }
     told::note(&request.body, terminal);
     if !how.wait {
         terminal.result(&id, &request.json)?;

@@ -1,7 +1,7 @@
 //! Requests in words.
 
 use super::when::{instant, relative};
-use super::{granted, needs, opens};
+use super::{granted, incident, needs, opens};
 use crate::answer::{Refusal, RemarkKind, Request, State, one_line};
 use breakglass_api::request::Extended;
 use breakglass_server::clock::{Moment, meant};
@@ -27,6 +27,9 @@ pub(crate) fn request(request: &Request, now: Option<Moment>) -> String {
     add("duration", &format!("{} from approval", request.duration));
     add("reason", &request.reason);
     add("incident", request.incident.as_deref().unwrap_or_default());
+    for line in incident::lines(request, now) {
+        add("checked", &line);
+    }
     if let Some(extends) = request.extends.as_ref() {
         add("extends", &parent(extends, now));
     }
@@ -179,6 +182,37 @@ mod tests {
             assert!(line.starts_with("req_1  ") && line.contains(words), "{line}");
             assert_eq!(line.lines().count(), 1, "{line}");
         }
+    }
+
+    #[test]
+    fn the_check_of_an_incident_is_shown_with_what_an_approver_has_to_know() {
+        let now = parse_rfc3339("2026-11-22T02:20:00Z");
+        let at = "2026-11-22T02:13:00Z";
+        for (check, expected) in [
+            (
+                json!({ "verdict": "open", "checked_at": at, "state": "new\nx", "own_incident": true }),
+                "checked   open (new\u{fffd}x), checked at 2026-11-22T02:13:00Z (7 min ago)\n\
+                 checked   own_incident: alice opened this incident",
+            ),
+            (
+                json!({ "verdict": "silent", "checked_at": at, "incident_unchecked": true }),
+                "checked   incident_unchecked: no answer since 2026-11-22T02:13:00Z (7 min ago); it is asked again each minute",
+            ),
+            (
+                json!({ "verdict": "closed", "checked_at": at, "state": "done" }),
+                "checked   closed (done), checked at 2026-11-22T02:13:00Z (7 min ago): it cannot be approved while it is",
+            ),
+            (
+                json!({ "verdict": "not_yours", "checked_at": at, "state": "new" }),
+                "checked   open (new), and not the requester's, checked at 2026-11-22T02:13:00Z (7 min ago): it cannot be approved",
+            ),
+            (json!({ "verdict": "unknown", "checked_at": at }), "checked   unknown, checked at"),
+            (json!({ "verdict": "paused", "checked_at": at }), "checked   paused, checked at"),
+        ] {
+            let shown = request(&read(json!({ "incident_check": check })), now);
+            assert!(shown.contains(expected), "{shown}");
+        }
+        assert!(!request(&read(json!({})), now).contains("checked"));
     }
 
     /// What a service of before says of a grant: no scopes, no approvals, no time to take it.

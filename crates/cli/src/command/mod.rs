@@ -18,6 +18,7 @@ mod expect;
 pub(crate) mod extend;
 mod granted;
 pub(crate) mod held_ends;
+mod incident;
 mod interrupt;
 pub(crate) mod keygen;
 pub(crate) mod keys;

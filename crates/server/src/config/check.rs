@@ -9,8 +9,8 @@ use crate::store::SERVICE;
 use breakglass_audit::folded::Folded;
 
 use super::{
-    Config, Digest, Proxy, approval_check, channel_check, group_check, key_rings, rotation_check,
-    sign_in_check, transport,
+    Config, Digest, Proxy, approval_check, channel_check, group_check, incident_need_check,
+    key_rings, rotation_check, sign_in_check, transport,
 };
 
 impl Object for Config {
@@ -26,6 +26,7 @@ impl Object for Config {
             transport::check(self, place),
             sign_in_check::check(self, place),
             rotation_check::check(self, place),
+            incident_need_check::check(self, place),
         ];
         all.into_iter().collect()
     }
@@ -164,6 +165,7 @@ fn warnings(config: &Config) -> Vec<String> {
         .chain(group_check::warnings(config))
         .chain(channel_check::warnings(config))
         .chain(rotation_check::warnings(config))
+        .chain(incident_need_check::warnings(config))
         .chain(look_alikes(config))
         .collect()
 }

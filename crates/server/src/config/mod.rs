@@ -15,6 +15,11 @@ mod file_error;
 mod files;
 mod group_check;
 mod groups;
+mod incident_check;
+mod incident_need;
+mod incident_need_check;
+mod incident_url;
+mod json_pointer;
 mod key_rings;
 mod listeners;
 mod people;
@@ -58,6 +63,11 @@ pub use file_error::FileError;
 pub use files::{Files, Locations, file_names};
 pub use groups::GroupsByAudience;
 use groups::groups_by_audience;
+pub use incident_check::{IncidentCheck, OnSilence, OwnerAt, StateAt};
+pub use incident_need::IncidentNeed;
+use incident_need::incident_need;
+pub use incident_url::{IncidentUrl, NotOneName};
+pub use json_pointer::{JsonPointer, Pointed};
 pub use listeners::{
     ClientCertificates, ListenAddress, Listener, Plain, ResolvedListener, Serves, Tls, Transport,
 };
@@ -137,6 +147,9 @@ object! {
         /// What an incident must look like: a regular expression for the whole of it. Without it, any
         /// visible ASCII without blanks.
         pub incident_pattern: Option<Regex> = optional("none", parsed("regular expression", pattern)),
+        /// The system that keeps incidents, which is asked for those of scopes with `incident = "checked"`
+        /// ([incidents](incidents.md)).
+        pub incident_check: Option<IncidentCheck> = optional("none", object()),
         /// How many requests of one person may wait for a decision at a time.
         pub max_pending_requests: i64 = or(10, number(1, 1000)),
         /// Whether people who are no longer among `people` keep the grants that they hold. By default they lose
@@ -207,6 +220,9 @@ object! {
         pub sign_in: SignInRequirements = or_none(object()),
         /// The hook of [`rotations`](#rotations) that is called when a used grant of it has ended.
         pub rotation: Option<String> = optional("none", parsed("name", sink_name)),
+        /// Whether a request for it names an incident: `optional`; `required`, and no more is known of the incident; or
+        /// `checked` with the system of [`incident_check`](incidents.md). A request needs the strictest of its scopes.
+        pub incident: IncidentNeed = or("optional", incident_need()),
     }
 }
 

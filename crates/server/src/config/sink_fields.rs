@@ -154,8 +154,7 @@ impl SinkFields {
 
     /// Whether the connection can be read and changed on the way, and by which field.
     fn unencrypted(&self) -> Option<&'static str> {
-        let is_plain = |url: &Url| url.scheme() == "http" && !is_this_machine(url.host());
-        if self.url.as_ref().is_some_and(is_plain) {
+        if self.url.as_ref().is_some_and(is_plain_to_another_machine) {
             return Some("url");
         }
         let host = self.host.as_deref().unwrap_or_default();
@@ -163,6 +162,11 @@ impl SinkFields {
             || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         (self.encryption == Some(Encryption::None) && !is_local).then_some("encryption")
     }
+}
+
+/// Whether what is sent to this URL can be read and changed on the way.
+pub(super) fn is_plain_to_another_machine(url: &Url) -> bool {
+    url.scheme() == "http" && !is_this_machine(url.host())
 }
 
 pub(super) fn is_this_machine(host: Option<Host<&str>>) -> bool {

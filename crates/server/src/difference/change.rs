@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::changes::{Changes, Entries};
 use super::effect::Effect;
-use super::{places, sign_in};
+use super::{incidents, places, sign_in};
 use crate::config::{Config, Person, Proxy, Scope};
 use crate::duration;
 
@@ -289,6 +289,7 @@ fn scope(changes: &mut Vec<Change>, old: &Scope, new: &Scope) {
         max_duration,
         sign_in,
         rotation,
+        incident,
     } = new;
     match (old.approvers.is_empty(), approvers.is_empty()) {
         (false, true) => changes.push(Change::named(
@@ -317,6 +318,8 @@ fn scope(changes: &mut Vec<Change>, old: &Scope, new: &Scope) {
         };
         changes.push(Change::named(name, effect, words));
     }
+    let of_incidents = incidents::need(old.incident, *incident);
+    changes.extend(of_incidents.map(|(effect, words)| Change::named(name, effect, words)));
     if old.summary != *summary {
         changes.push(Change::named(name, Effect::Neutral, "has another summary"));
     }
@@ -377,6 +380,11 @@ fn setting(old: &Config, new: &Config, field: &str) -> Change {
         }
         // Which of two patterns takes more cannot be told.
         ("incident_pattern", Some(_)) => Change::named(field, Effect::Grants, "is another one"),
+        ("incident_check", _) => {
+            let (old, new) = (old.incident_check.as_ref(), new.incident_check.as_ref());
+            let (effect, words) = incidents::source(old, new);
+            Change::named(field, effect, words)
+        }
         _ => Change::named(field, Effect::Neutral, "has changed"),
     }
 }

@@ -10,6 +10,7 @@ mod approval_rules;
 mod change;
 mod changes;
 mod effect;
+mod incidents;
 mod places;
 mod rights;
 mod sign_in;

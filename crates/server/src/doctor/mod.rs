@@ -9,6 +9,7 @@
 
 mod clock;
 mod configuration;
+mod incidents;
 mod keys;
 mod report;
 mod sinks;
@@ -48,6 +49,7 @@ pub async fn examine(path: &Path, now: Moment, report: &mut Report) -> Option<Co
         None => {
             keys::look(config, now, report);
             sinks::look(config, now, report);
+            incidents::look(config, report);
             storage::look(config, report).await
         }
     };

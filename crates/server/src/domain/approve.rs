@@ -16,7 +16,7 @@ use serde_json::json;
 use super::judged::{JudgedParties, note};
 use super::narrowing::Narrowing;
 use super::waited::{answered, waited};
-use super::{NoLonger, Refused, TrustedMoment, locked};
+use super::{NoLonger, Refused, TrustedMoment, incident, locked};
 use crate::access::rules::Answer;
 use crate::access::{self, Access, JudgedSignIn};
 use crate::app::App;
@@ -176,6 +176,7 @@ fn check(
         (Ok(groups), State::Pending) => groups,
         _ => return Err(Refused::NotPending(request.state)),
     };
+    incident::check_approvable(request)?;
     let narrowed = narrowed?;
     let requester = config.person(&request.requester);
     let requester = requester.zip(judged);

@@ -27,6 +27,7 @@
 //! alerts      a proxy reports what calls for attention
 //! owe_rotations  a used grant has ended: what it touched is owed, and its hooks are called
 //! rotations   it is rotated by hand, or a hook is called again
+//! incident_checks  incidents of requests that go on are checked again
 //! unreached   no approver was reached by what the sinks were told of a request
 //! replay      an event is delivered to the sinks again
 //! ```
@@ -45,6 +46,10 @@ mod fixed_needs;
 mod groups_lost;
 pub mod held;
 mod held_ends;
+mod incident;
+mod incident_checks;
+mod incident_refused;
+mod incident_step;
 mod judged;
 mod kill;
 mod lapse;
@@ -75,6 +80,8 @@ pub use ends::tell_ends;
 pub use find::{grant, request};
 pub use groups_lost::look as look_at_held_ends;
 pub use held_ends::{Confirmed, confirm, held_ends};
+pub use incident_checks::check_incidents;
+pub use incident_refused::IncidentRefused;
 pub use judged::{Judged, JudgedActor, JudgedParties, judge, judge_parties};
 pub use kill::{Killed, kill};
 pub use lapse::lapse;

@@ -3,6 +3,7 @@
 use breakglass_api::request::State;
 use breakglass_api::rotations::RotationState;
 
+use super::incident_refused::IncidentRefused;
 use crate::access;
 use crate::config::NotSaid;
 use crate::store::{Request, StoreError, Unproven};
@@ -26,6 +27,9 @@ pub enum Refused {
     /// Fields are wrong: all of them.
     #[error("fields are wrong")]
     Fields(Vec<WrongField>),
+    /// The incident is not good enough.
+    #[error("the incident is not good enough")]
+    Incident(IncidentRefused),
     /// There is no such request.
     #[error("unknown request")]
     RequestUnknown,
@@ -148,6 +152,12 @@ pub enum NoLonger {
     Rules(access::Refused),
     /// Its scopes are for another environment now.
     Audience,
+}
+
+impl From<IncidentRefused> for Refused {
+    fn from(refused: IncidentRefused) -> Refused {
+        Refused::Incident(refused)
+    }
 }
 
 impl From<Doubt> for Refused {

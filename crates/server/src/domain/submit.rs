@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::fixed_needs::{fix, fix_again, most_approvers};
 use super::judged::{JudgedActor, note};
-use super::{OnlyRequester, Refused, TrustedMoment, WrongField, find, locked};
+use super::{OnlyRequester, Refused, TrustedMoment, WrongField, find, incident, locked};
 use crate::access::rules::{Facts, FixedNeeds};
 use crate::access::{Access, JudgedSignIn};
 use crate::app::App;
@@ -19,7 +19,7 @@ use crate::clock::Moment;
 use crate::config::{Credential, Person};
 use crate::granted::{Granted, largest_factor};
 use crate::issuer::MintError;
-use crate::store::{Change, Earlier, Idempotency, Request, Submission};
+use crate::store::{Change, Earlier, Idempotency, IncidentCheckRow, Request, Submission};
 
 /// What is asked for, within its bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +103,15 @@ pub async fn submit(
         prove_mintable(app, now, who, ask, &audience, (approvers, &digests))
     };
     mintable(&fixed)?;
+    // After all that costs nothing: here no lock and no connection waits for it.
+    let (now, incident_check) =
+        match incident::needed(&config, &ask.scopes, ask.incident.as_deref())? {
+            None => (now, None),
+            Some(needed) => {
+                let row = incident::ask(app, &config, who, now, needed).await?;
+                (app.trusted_now()?.moment(), Some(row))
+            }
+        };
 
     app.store().check_space()?;
     let mut change = app.store().change().await?;
@@ -134,6 +143,7 @@ pub async fn submit(
         extends: ask.extends.as_deref(),
         pending_lifetime_s: config.pending_lifetime,
         credential,
+        incident_check: incident_check.as_ref(),
         idempotency,
     };
     match second_look(&mut change, now, who, ask, &submission, config.max_pending_requests).await {
@@ -163,6 +173,8 @@ fn detail(new: &Submission<'_>, sign_in: &JudgedSignIn) -> Value {
     });
     if let Some(detail) = detail.as_object_mut() {
         detail.extend(new.extends.map(|parent| ("extends".to_owned(), json!(parent))));
+        let check = new.incident_check.map(IncidentCheckRow::on_trail);
+        detail.extend(check.map(|check| ("incident_check".to_owned(), check)));
         detail.extend(sign_in.on_trail());
     }
     detail

@@ -1,6 +1,7 @@
 //! How the refusals of use cases look in HTTP: their reasons, and in words what to do. The one place that says so.
 
 mod access;
+mod incident;
 mod sign_in;
 
 use breakglass_api::request::State;
@@ -26,6 +27,7 @@ impl From<Refused> for Problem {
             Refused::Store(error) => error.into(),
             Refused::Clock(doubt) => doubt.into(),
             Refused::Fields(wrong) => Problem::fields(wrong.into_iter().map(field).collect()),
+            Refused::Incident(why) => why.into(),
             Refused::RequestUnknown => Problem::new(
                 Reason::RequestUnknown,
                 "there is no request with this id: `breakglass status` lists those you may see",

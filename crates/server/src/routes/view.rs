@@ -1,5 +1,6 @@
 //! Requests as JSON.
 
+use breakglass_api::incident::IncidentCheck;
 use breakglass_api::request::{self as api, Approval, Extended, Grant, Refusal, Request as View};
 use breakglass_api::{Instant, Word};
 
@@ -11,7 +12,7 @@ use crate::duration;
 use crate::needed;
 use crate::outbox::told_of;
 use crate::problem::Problem;
-use crate::store::{ApprovalRow, Remark, Request, State};
+use crate::store::{ApprovalRow, IncidentCheckRow, Remark, Request, State};
 
 /// A request with what each of its scopes opens.
 pub(super) async fn view_in_full(app: &App, request: Request) -> Result<View, Problem> {
@@ -121,6 +122,7 @@ fn with_approvers(config: &Config, request: Request, approvers: Option<Approvers
         scopes: request.scopes,
         reason: request.reason,
         incident: request.incident,
+        incident_check: request.incident_check.map(incident_check),
         emergency: request.emergency,
         duration: duration::format(request.duration_s),
         digest: Some(digest),
@@ -155,6 +157,16 @@ fn grant(request: &Request) -> Option<Grant> {
         configuration: None,
         revoked: refusal(request.revoked_by.clone(), revoked_at, request.revocation_reason.clone()),
     })
+}
+
+fn incident_check(row: IncidentCheckRow) -> IncidentCheck {
+    IncidentCheck {
+        incident_unchecked: row.is_owed(),
+        verdict: row.verdict.into(),
+        checked_at: Instant::from_seconds(row.at_ms.div_euclid(1000)),
+        state: row.found.state,
+        own_incident: row.own_incident,
+    }
 }
 
 fn approval(row: &ApprovalRow) -> Approval {

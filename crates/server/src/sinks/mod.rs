@@ -6,6 +6,7 @@
 mod attempt;
 mod call;
 mod event;
+mod incident;
 mod mail;
 pub mod notice;
 mod one_line;

@@ -81,7 +81,15 @@ impl Notice {
     #[must_use]
     pub fn severity(&self) -> Severity {
         let is_emergency = self.asked.as_ref().is_some_and(|asked| asked.emergency);
-        severity_of_request(&self.kind, is_emergency)
+        let usual = severity_of_request(&self.kind, is_emergency);
+        match EventType::of(&self.kind) {
+            Some(EventType::IncidentChecked)
+                if self.data.get("verdict") != Some(&json!("open")) =>
+            {
+                usual.max(Severity::Warning)
+            }
+            _ => usual,
+        }
     }
 
     /// The page of its request, under the service's issuer `source`; none where it has no request, or where the issuer is no
@@ -192,6 +200,10 @@ fn example_data(kind: &str, now: Moment) -> Value {
     match EventType::of(kind) {
         Some(EventType::Denied | EventType::Revoked) => json!({ "reason": "the incident is over" }),
         Some(EventType::Questioned) => json!({ "text": "for which orders?" }),
+        Some(EventType::IncidentChecked) => json!({
+            "verdict": "closed", "at": rfc3339(now.seconds()), "state": "resolved", "owner": ["alice"],
+            "opened_by": [], "own_incident": false,
+        }),
         Some(EventType::Answered) => json!({ "text": "for those of today" }),
         Some(EventType::Ending | EventType::Expired) => {
             let left = if kind == EventType::Ending.word() { 5 * 60 } else { 0 };
@@ -222,6 +234,7 @@ fn example_actor(kind: &str) -> &'static str {
         Some(
             EventType::Ending
             | EventType::Expired
+            | EventType::IncidentChecked
             | EventType::Lapsed
             | EventType::RotationOwed
             | EventType::RotationFailed

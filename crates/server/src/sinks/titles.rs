@@ -2,9 +2,11 @@
 
 use breakglass_api::alerts::TYPE_PREFIX;
 use breakglass_api::events::EventType;
+use breakglass_api::incident::IncidentVerdict;
 use breakglass_api::words::Vocabulary as _;
 use serde_json::{Value, json};
 
+use super::incident;
 use super::notice::Notice;
 use super::one_line::{listed, shown};
 use crate::clock::parse_rfc3339;
@@ -70,6 +72,7 @@ fn of_request(kind: EventType, notice: &Notice, names: &Names) -> Option<String>
         EventType::PartlyApproved => {
             format!("{mark}{actor} approved {scopes} for {requester}, and others have to")
         }
+        EventType::IncidentChecked => incident_checked(notice, names),
         EventType::Approved => approved(notice, names),
         EventType::Denied => format!("{actor} denied {scopes} to {requester}"),
         EventType::Cancelled => format!("{actor} took back the request for {scopes}"),
@@ -118,6 +121,19 @@ fn of_request(kind: EventType, notice: &Notice, names: &Names) -> Option<String>
 fn hook(notice: &Notice) -> String {
     let hook = notice.data.get("hook").and_then(Value::as_str);
     format!("the hook {}", shown(hook.unwrap_or_default(), MAX_NAME))
+}
+
+/// What was said of an incident after the submission.
+fn incident_checked(notice: &Notice, names: &Names) -> String {
+    let Names { requester, scopes, .. } = names;
+    let what = match incident::verdict(notice) {
+        Some(IncidentVerdict::Open) => "is open",
+        Some(IncidentVerdict::Closed) => "is closed",
+        Some(IncidentVerdict::NotYours) => "is not the requester's",
+        Some(IncidentVerdict::Unknown) => "is unknown",
+        Some(IncidentVerdict::Silent) | None => "was checked",
+    };
+    format!("The incident of {requester} for {scopes} {what}")
 }
 
 /// Whether all was approved, or less.
@@ -197,9 +213,13 @@ pub(super) fn command(notice: &Notice) -> Option<Command> {
         Some(EventType::Questioned) => of("Answer", "answer", request, " '..'"),
         Some(EventType::Approved) => of("Take the token", "token", request, ""),
         Some(EventType::Ending) => of("Go on", "extend", request, " --reason '..'"),
-        Some(EventType::Denied | EventType::Expired | EventType::Lapsed | EventType::Revoked) => {
-            of("See it", "status", request, "")
-        }
+        Some(
+            EventType::Denied
+            | EventType::Expired
+            | EventType::IncidentChecked
+            | EventType::Lapsed
+            | EventType::Revoked,
+        ) => of("See it", "status", request, ""),
         Some(EventType::RotationFailed) => {
             let id = notice.data.get("rotation").and_then(Value::as_str).map(str::to_owned);
             of("Rotated by hand", "rotations done", &id, " --note '..'")

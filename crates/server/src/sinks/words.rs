@@ -5,6 +5,7 @@
 use breakglass_api::events::EventType;
 use serde_json::Value;
 
+use super::incident;
 use super::notice::Notice;
 use super::one_line::{MAX_VALUE, listed, shown};
 use super::titles::{Command, command, granted_scopes, granted_seconds, title};
@@ -61,6 +62,9 @@ pub fn words(notice: &Notice) -> Words {
         add("Reported by", &notice.actor);
     }
     add("Incident", notice.incident.as_deref().unwrap_or_default());
+    for (label, value) in incident::lines(notice) {
+        add(label, &value);
+    }
     if data("reported").is_none()
         && notice.asked.as_ref().is_none_or(|asked| asked.requester != notice.actor)
     {

@@ -11,6 +11,8 @@ use super::batch::{self, Changes, change_request};
 use super::change::{Change, Changed};
 use super::folded_names::{folded, keep_names, tables};
 use super::idempotency::{self, Earlier, Idempotency};
+use super::incident_checks;
+use super::incident_row::IncidentCheckRow;
 use super::row::{self, Request, select_requests};
 use super::{Store, StoreError, scope_rules};
 use crate::access::rules::FixedNeeds;
@@ -52,6 +54,8 @@ pub struct Submission<'a> {
     pub credential: Digest,
     /// The request whose grant it goes on with.
     pub extends: Option<&'a str>,
+    /// What is known of the incident, where it is checked.
+    pub incident_check: Option<&'a IncidentCheckRow>,
     /// How the client says that a submission is a repeated one.
     pub idempotency: Option<Idempotency<'a>>,
 }
@@ -128,6 +132,10 @@ impl Change {
             .bind(new.extends)
             .bind(Json(new.needs));
         let mut changed = batch::changed(self, &[Changes::Any, Changes::One], batch).await?;
+        if let Some(row) = new.incident_check {
+            incident_checks::keep(&mut changed.change.0, new.id, row).await?;
+            changed.request.incident_check = Some(row.clone());
+        }
         if let Some(key) = &new.idempotency {
             let (person, credential) = (new.requester, &new.credential);
             let connection = &mut changed.change.0;

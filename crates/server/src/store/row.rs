@@ -11,6 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row};
 
+use super::incident_row::IncidentCheckRow;
 use crate::access::rules::FixedNeeds;
 use crate::clock::Moment;
 use crate::config::Digest;
@@ -65,6 +66,8 @@ pub struct Request {
     pub needs: Option<FixedNeeds>,
     /// The approvals, the first first.
     pub approvals: Vec<ApprovalRow>,
+    /// What is known of the incident, where one of the scopes has it checked.
+    pub incident_check: Option<IncidentCheckRow>,
     /// How many questions were asked and answers given.
     pub remarks: i64,
     /// When the last approval made a grant of it.
@@ -227,6 +230,10 @@ macro_rules! select_requests {
                 'approvals', ",
             $crate::store::row::approvals!("id"),
             ",
+                'incident_check', (
+                    SELECT json_object('verdict', verdict, 'at_ms', at_ms, 'own_incident', json(iif(own_incident, 'true', 'false')),
+                        'found', json(found), 'closed_at_ms', closed_at_ms, 'next_at', next_at)
+                    FROM incident_checks WHERE request_id = id),
                 'remarks', (SELECT count(*) FROM discussion WHERE request_id = id),
                 'approved_at', approved_at, 'jti', jti, 'granted_scopes', json(granted_scopes),
                 'expires_at', expires_at, 'activate_by', activate_by, 'activated_at', activated_at,

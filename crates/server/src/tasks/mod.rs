@@ -2,6 +2,7 @@
 
 pub mod feed;
 pub mod holder_left;
+pub mod incidents;
 pub mod keys;
 pub mod readiness;
 pub mod reload;

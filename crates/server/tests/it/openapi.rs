@@ -354,6 +354,8 @@ async fn answers_have_the_members_that_it_describes() {
         "Gone",
         "HeldEnd",
         "HeldEnds",
+        "IncidentCheck",
+        "IncidentVerdict",
         "KeySwitchHealth",
         "Kill",
         "LookAlike",

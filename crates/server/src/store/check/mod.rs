@@ -8,6 +8,7 @@ mod chain;
 mod feed;
 mod file;
 mod heads;
+mod incidents;
 mod keys;
 mod report;
 mod requests;

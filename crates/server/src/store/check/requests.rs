@@ -7,6 +7,7 @@ use breakglass_api::words::Vocabulary as _;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnection;
 
+use super::incidents;
 use super::report::{Part, Report};
 use crate::clock::{Moment, rfc3339};
 use crate::store::event::{Event, select_events};
@@ -121,6 +122,9 @@ impl Whole<'_> {
             report.found(Part::Requests, format!("request {}: {text}", request.id));
         }
         if let Some(text) = self.parts() {
+            report.found(Part::Requests, format!("request {}: {text}", request.id));
+        }
+        if let Some(text) = incidents::differs(request, &self.events) {
             report.found(Part::Requests, format!("request {}: {text}", request.id));
         }
         if let Some(text) = self.remarks() {
@@ -287,7 +291,8 @@ impl Whole<'_> {
 
     /// Each row of `audit` has its event, in the same order; so has each event its row, but for what the service only noticed.
     fn older(&self) -> Option<String> {
-        let is_decision = |event: &&&Event| event.kind != EventType::Unreached.word();
+        let noticed = [EventType::Unreached.word(), EventType::IncidentChecked.word()];
+        let is_decision = |event: &&&Event| !noticed.contains(&event.kind.as_str());
         let of_decisions: Vec<&&Event> = self.events.iter().filter(is_decision).collect();
         let (rows, events) = (self.audit.len(), of_decisions.len());
         if rows != events {
