@@ -85,7 +85,7 @@ words! {
         NotFound = "not_found",
         /// Neither the requester, nor an approver or a responder of it, nor an auditor.
         NotInvolved = "not_involved",
-        /// Enough people have approved it for whom this person could.
+        /// No rule of the request waits for an approval by a group of this person.
         NotNeeded = "not_needed",
         /// It was decided already, or lapsed.
         NotPending = "not_pending",

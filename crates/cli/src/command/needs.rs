@@ -4,7 +4,7 @@ use breakglass_api::request::{Need, NeedStage};
 
 use crate::answer::{Request, one_line};
 
-/// What nobody who approved the request has left out.
+/// What the approvals until now have left of a request.
 pub(super) struct Left<'r> {
     /// The scopes.
     pub(super) scopes: &'r [String],

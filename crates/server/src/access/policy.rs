@@ -68,7 +68,7 @@ impl<'a> Access<'a> {
     /// What a request with these facts needs to be approved.
     ///
     /// # Errors
-    /// [`Refused::NoApprover`] where it is known that nobody can be asked for all of it.
+    /// [`Refused::NoApprover`] where it is known that too few people may approve it.
     pub fn needs(&self, facts: &Facts<'_>) -> Result<Needs, Refused> {
         let needs = Needs::of(self.config, self.directory, facts).ok_or(Refused::NoApprover)?;
         match needs.can_be_met(self.directory, facts.requester) {

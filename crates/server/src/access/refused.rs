@@ -55,7 +55,7 @@ pub enum Refused {
         /// Whose yes would count.
         approvers: Approvers,
     },
-    /// Enough of those have said yes for whom the person could.
+    /// No rule of the request waits for an approval by a group of the person.
     #[error("not needed")]
     NotNeeded {
         /// Whose yes would count.

@@ -111,7 +111,7 @@ fn may_meet_by_token(config: &Config, stages: &[ApprovalStage]) -> bool {
     config.identity_providers.iter().any(|one| one.may_approve) || can_meet(&listed, stages)
 }
 
-/// The names of those of the requesters for whom the other people that are listed cannot meet these stages.
+/// The requesters whose requests the other listed people cannot approve by these stages.
 fn left_alone<'a>(
     config: &'a Config,
     requesters: &[&'a Person],

@@ -138,17 +138,7 @@ impl Change {
         id: &str,
         outcome: &str,
     ) -> Result<(), StoreError> {
-        let result = sqlx::query(
-            "UPDATE rotations SET done_at_ms = ?2, done_by = ?3, last_outcome = ?4, failed_at_ms = NULL, next_at_ms = NULL
-             WHERE id = ?1 AND owed_at_ms IS NOT NULL AND done_at_ms IS NULL",
-        )
-        .bind(id)
-        .bind(now.millis())
-        .bind(SERVICE)
-        .bind(outcome)
-        .execute(&mut *self.0)
-        .await?;
-        exactly_one(&result)
+        self.rotation_done(now, id, SERVICE, (Some(outcome), None)).await
     }
 
     /// Notes that a person has rotated by hand.
@@ -161,13 +151,26 @@ impl Change {
         id: &str,
         (person, note): (&str, &str),
     ) -> Result<(), StoreError> {
+        self.rotation_done(now, id, person, (None, Some(note))).await
+    }
+
+    /// It is owed no more, by what `by` did: with what the hook answered, or with what the person writes.
+    async fn rotation_done(
+        &mut self,
+        now: Moment,
+        id: &str,
+        by: &str,
+        (outcome, note): (Option<&str>, Option<&str>),
+    ) -> Result<(), StoreError> {
         let result = sqlx::query(
-            "UPDATE rotations SET done_at_ms = ?2, done_by = ?3, note = ?4, failed_at_ms = NULL, next_at_ms = NULL
+            "UPDATE rotations SET done_at_ms = ?2, done_by = ?3, last_outcome = coalesce(?4, last_outcome), note = ?5,
+                 failed_at_ms = NULL, next_at_ms = NULL
              WHERE id = ?1 AND owed_at_ms IS NOT NULL AND done_at_ms IS NULL",
         )
         .bind(id)
         .bind(now.millis())
-        .bind(person)
+        .bind(by)
+        .bind(outcome)
         .bind(note)
         .execute(&mut *self.0)
         .await?;

@@ -60,7 +60,7 @@ impl From<Refused> for Problem {
             Refused::NotNeeded { approvers } => (
                 Reason::NotNeeded,
                 format!(
-                    "enough people have approved this request for whom you could; whose approval counts now: {}",
+                    "no rule of this request waits for an approval by a group of yours; whose approval counts now: {}",
                     who(&approvers)
                 ),
             ),
