@@ -62,6 +62,9 @@ fn ok(body: &Value) -> (u16, &'static str, String) {
     (200, "application/json", body.to_string())
 }
 
+/// Nothing listens there, and the system gives this port to no socket that asks for any.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
 fn run(url: &str, arguments: &[&str]) -> (Ran, Duration) {
     let mut command = breakglass();
     command.args(arguments).env("BREAKGLASS_URL", url).env("BREAKGLASS_API_TOKEN", "t");
@@ -111,17 +114,17 @@ fn without_an_answer_it_ends_with_1_and_says_that_nothing_is_known() {
     for answer in [problem(503, "storage_full"), (0, "", String::new())] {
         let (url, calls) = stand_in(vec![answer]);
         for mut arguments in [ONE, ALL] {
-            arguments[5] = "2s";
+            arguments[5] = "4s";
+            let before = calls.load(Ordering::SeqCst);
             let (ran, took) = run(&url, &arguments);
             assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
             assert!(ran.stderr.contains("it is not known whether anything was revoked"), "{ran:?}");
-            assert!(took < Duration::from_secs(8), "{took:?}");
+            // How often depends on how busy the machine is.
+            assert!(calls.load(Ordering::SeqCst) >= before + 2, "{ran:?}");
+            assert!(took < Duration::from_secs(60), "{took:?}");
         }
-        assert!(calls.load(Ordering::SeqCst) >= 6);
     }
-    // Nothing listens there.
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (ran, _) = run(&format!("http://{gone}"), &["done", "grant_1", "--timeout", "1s"]);
+    let (ran, _) = run(NOWHERE, &["done", "grant_1", "--timeout", "4s"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
     assert!(ran.stderr.contains("trying again"), "{ran:?}");
 }
