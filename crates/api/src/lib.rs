@@ -40,6 +40,7 @@ pub mod severity;
 pub mod token;
 pub mod told;
 pub mod trail;
+pub mod uses;
 pub mod watch;
 pub mod whoami;
 pub mod words;
