@@ -151,6 +151,8 @@ words! {
         Cancelled = "breakglass.request.cancelled",
         /// An approver said no.
         Denied = "breakglass.request.denied",
+        /// It has waited for long: the groups that an entry of a rule's `escalate` names may approve it too.
+        Escalated = "breakglass.request.escalated",
         /// The incident was checked with the system that keeps incidents after the submission: `data` has the answer.
         IncidentChecked = "breakglass.request.incident_checked",
         /// It was not decided in time, or what was approved was not taken in time.

@@ -263,6 +263,19 @@ pub struct Need {
     #[serde(default)]
     #[schema(required = true)]
     pub stages: Vec<NeedStage>,
+    /// Whose approval counts too later on, in each of its stages, as far as it is known now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub escalates: Vec<NeedEscalation>,
+}
+
+/// Groups that a rule asks besides, once a request has waited for long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NeedEscalation {
+    /// The groups.
+    pub to: Vec<String>,
+    /// From when on.
+    pub at: Instant,
 }
 
 /// So many people of these groups.

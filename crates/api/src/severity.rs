@@ -38,6 +38,7 @@ impl EventType {
             | EventType::Submitted => Severity::Notice,
             EventType::ClockAccepted
             | EventType::ConfigurationWidened
+            | EventType::Escalated
             | EventType::EvidenceMade
             | EventType::HolderLeft
             | EventType::ProxyForgotten
@@ -53,7 +54,7 @@ impl EventType {
 pub fn severity_of_request(kind: &str, is_emergency: bool) -> Severity {
     let usual = severity_of(kind);
     match EventType::of(kind).filter(|_| is_emergency) {
-        Some(EventType::Submitted) => usual.max(Severity::Critical),
+        Some(EventType::Submitted | EventType::Escalated) => usual.max(Severity::Critical),
         Some(EventType::Approved | EventType::Activated) => usual.max(Severity::Warning),
         _ => usual,
     }

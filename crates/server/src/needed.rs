@@ -1,10 +1,10 @@
 //! What a request needs to be approved, and what it has of that: by the rules of its submission and those of now, and by who is
 //! in which group.
 
-use crate::access::rules::{Answer, Facts, FixedNeeds, Needs};
+use crate::access::rules::{Answer, Facts, FixedNeeds, Need, Needs};
 use crate::access::{Approvers, Directory, Membership};
 use crate::clock::Moment;
-use crate::config::Config;
+use crate::config::{Config, Escalation};
 use crate::store::{ApprovalRow, Request};
 
 /// A request that waits, as far as it matters to what it needs.
@@ -52,10 +52,10 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// What it needs now: what was fixed at its submission, and what the configuration asks for since then. Nothing where the
-    /// configuration has no approver for one of its scopes any more.
+    /// What it needs now: what was fixed at its submission, and what the configuration asks for since then, of the groups that are
+    /// asked by now. Nothing where the configuration has no approver for one of its scopes any more.
     #[must_use]
-    pub(crate) fn needed(&self, config: &Config, directory: &dyn Directory) -> Needed {
+    pub(crate) fn needed(&self, config: &Config, directory: &dyn Directory, now: Moment) -> Needed {
         let fixed = self.fixed.cloned().unwrap_or_default();
         let facts = Facts {
             requester: self.requester,
@@ -66,15 +66,21 @@ impl<'a> Waiting<'a> {
             submitted_at: Moment::from_seconds(self.submitted_at),
         };
         let needs = match Needs::of(config, directory, &facts) {
-            Some(now) => fixed.needs.and(now).of_scopes(self.scopes),
+            Some(of_now) => fixed.needs.and(of_now).of_scopes(self.scopes),
             None => Needs::default(),
         };
+        let needs = needs.escalated(config, is_reached(self.submitted_at, now));
         let answers = self.approvals.iter().map(|row| {
             let groups = groups(directory, &needs, row);
             (row.approver.clone(), groups)
         });
         Needed { answers: answers.collect(), needs }
     }
+}
+
+/// Whether a request that was submitted then has reached an entry of a rule's `escalate`.
+fn is_reached(submitted_at: i64, now: Moment) -> impl Fn(&Escalation) -> bool {
+    move |entry| entry.reached_at(submitted_at, now).is_some()
 }
 
 /// The groups by which an approval counts: those in which its author was when it was given, but for those that the author is
@@ -103,6 +109,15 @@ impl Needed {
         answers.map(|(person, groups)| Answer { person, groups }).collect()
     }
 
+    /// The rules that lack approvals.
+    #[must_use]
+    pub(crate) fn lacking(&self) -> Vec<&Need> {
+        let filled = self.needs.filled(&self.answers());
+        let lacking: Vec<bool> = filled.iter().map(|filled| !filled.is_met()).collect();
+        let lacks = self.needs.iter().zip(lacking).filter(|(_, lacks)| *lacks);
+        lacks.map(|(need, _)| need).collect()
+    }
+
     /// The people whose answer would count now.
     #[must_use]
     pub(crate) fn open_to(&self, directory: &dyn Directory, requester: &str) -> Approvers {
@@ -112,21 +127,23 @@ impl Needed {
 
 /// The same of a request as it is now.
 #[must_use]
-pub(crate) fn of_request(config: &Config, request: &Request) -> Needed {
-    Waiting::of(request, request.left_scopes()).needed(config, config)
+pub(crate) fn of_request(config: &Config, request: &Request, now: Moment) -> Needed {
+    Waiting::of(request, request.left_scopes()).needed(config, config, now)
 }
 
 /// Who can say yes to a request now.
 #[must_use]
-pub(crate) fn approvers(config: &Config, request: &Request) -> Approvers {
-    of_request(config, request).open_to(config, &request.requester)
+pub(crate) fn approvers(config: &Config, request: &Request, now: Moment) -> Approvers {
+    of_request(config, request, now).open_to(config, &request.requester)
 }
 
 /// Whether the people who approved a grant may still do so, as far as is known: those who have left a group since do not count.
 /// A grant of an earlier version has the approvals that it has.
 pub(crate) fn is_still_approved(config: &Config, request: &Request) -> bool {
     let Some(fixed) = &request.needs else { return true };
+    let approved_at = Moment::from_seconds(request.approved_at.unwrap_or(request.submitted_at));
     let needs = fixed.needs.of_scopes(request.held_scopes());
+    let needs = needs.escalated(config, is_reached(request.submitted_at, approved_at));
     let answers: Vec<(&str, Vec<String>)> = request
         .approvals
         .iter()

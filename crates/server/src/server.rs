@@ -15,6 +15,7 @@ use crate::connections::{self, Limits};
 use crate::listeners::{Listeners, Open};
 use crate::outbox;
 use crate::routes::router_for;
+use crate::tasks::escalations::keep_escalating;
 use crate::tasks::feed::keep_fresh;
 use crate::tasks::incidents::keep_checking;
 use crate::tasks::keys::keep_keys;
@@ -86,6 +87,7 @@ pub async fn serve_within(
     let sweeping = tokio::spawn(keep_sweeping(app.clone()));
     let delivering = tokio::spawn(outbox::keep(app.clone()));
     let saying = tokio::spawn(keep_saying(app.clone()));
+    let escalating = tokio::spawn(keep_escalating(app.clone()));
     let rotating = tokio::spawn(keep_rotating(app.clone()));
     let checking = tokio::spawn(keep_checking(app.clone()));
     let (stopping, stopped) = tokio::sync::watch::channel(false);
@@ -122,6 +124,7 @@ pub async fn serve_within(
     delivering.abort();
     saying.abort();
     rotating.abort();
+    escalating.abort();
     checking.abort();
     telling.abort();
     certificates.abort();

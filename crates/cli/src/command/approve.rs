@@ -110,7 +110,7 @@ fn what(args: &Args, request: &Request) -> String {
 fn partly(request: &Request) -> String {
     let mut lines =
         vec!["approved by you; there is no grant before others have approved it too:".to_owned()];
-    lines.extend(needs::lines(request).iter().map(|line| format!("  {line}")));
+    lines.extend(needs::lines(request, now()).iter().map(|line| format!("  {line}")));
     let open = request.approvers.as_deref().unwrap_or_default();
     if !open.is_empty() {
         lines.push(one_line(&format!("  whose approval counts now: {}", open.join(", "))));

@@ -35,7 +35,7 @@ pub(crate) fn request(request: &Request, now: Option<Moment>) -> String {
     }
     add("submitted", &instant(&request.submitted_at, now));
     add("approvers", &request.approvers.as_deref().unwrap_or_default().join(", "));
-    for need in needs::lines(request) {
+    for need in needs::lines(request, now) {
         add("needs", &need);
     }
     for approval in granted::until_now(request, now) {

@@ -1,7 +1,9 @@
 //! What a request needs to be approved, in words, and what is left of it where an approver has narrowed it.
 
 use breakglass_api::request::{Need, NeedStage};
+use breakglass_audit::moment::Moment;
 
+use super::when::instant;
 use crate::answer::{Request, one_line};
 
 /// What the approvals until now have left of a request.
@@ -34,7 +36,7 @@ impl Left<'_> {
 }
 
 /// What it needs, a line for each rule; none where one person of the groups of its scopes is enough, and none has approved it.
-pub(super) fn lines(request: &Request) -> Vec<String> {
+pub(super) fn lines(request: &Request, now: Option<Moment>) -> Vec<String> {
     let one = |need: &Need| {
         let slots: u64 = need.stages.iter().map(|stage| stage.count).sum();
         need.rule.is_none() && slots == 1
@@ -42,15 +44,19 @@ pub(super) fn lines(request: &Request) -> Vec<String> {
     if request.needs.len() == 1 && request.needs.iter().all(one) && request.approvals.is_empty() {
         return Vec::new();
     }
-    request.needs.iter().map(line).collect()
+    request.needs.iter().map(|need| line(need, now)).collect()
 }
 
 /// Such as `1 of leads (bob), then 2 of security (0 until now), for payments:refund by the rule long`.
-fn line(need: &Need) -> String {
+fn line(need: &Need, now: Option<Moment>) -> String {
     let between = if need.in_order { ", then " } else { ", " };
     let stages: Vec<String> = need.stages.iter().map(stage).collect();
     let rule = need.rule.as_ref().map(|rule| format!(" by the rule {rule}")).unwrap_or_default();
-    one_line(&format!("{}, for {}{rule}", stages.join(between), need.scopes.join(", ")))
+    let later = need.escalates.iter().map(|later| {
+        format!("; from {} on also of {}", instant(&later.at, now), later.to.join(" or "))
+    });
+    let later: String = later.collect();
+    one_line(&format!("{}, for {}{rule}{later}", stages.join(between), need.scopes.join(", ")))
 }
 
 fn stage(stage: &NeedStage) -> String {
@@ -84,9 +90,10 @@ mod tests {
             "stages": [{ "from": ["leads", "dbas"], "count": 1, "approved_by": [] }] });
         let long = json!({ "rule": "long\nx", "scopes": ["b"], "in_order": true, "stages": [
             { "from": ["leads"], "count": 1, "approved_by": ["bob"] },
-            { "from": ["security"], "count": 2, "approved_by": [] }] });
+            { "from": ["security"], "count": 2, "approved_by": [] }],
+            "escalates": [{ "to": ["dbas", "heads"], "at": "2026-11-22T02:18:00Z" }] });
         let words = |needs: Value, approvals: Value| {
-            lines(&read(json!({ "needs": needs, "approvals": approvals })))
+            lines(&read(json!({ "needs": needs, "approvals": approvals })), None)
         };
         let bob = json!([{ "by": "bob", "at": "2026-11-22T02:14:00Z" }]);
         assert_eq!(words(json!([]), json!([])), [""; 0], "an older service does not say it");
@@ -97,7 +104,7 @@ mod tests {
             words(json!([short, long]), bob),
             [
                 line,
-                "1 of leads (bob), then 2 of security (none until now), for b by the rule long\u{fffd}x"
+                "1 of leads (bob), then 2 of security (none until now), for b by the rule long\u{fffd}x; from 2026-11-22T02:18:00Z on also of dbas or heads"
             ]
         );
     }

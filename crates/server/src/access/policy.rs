@@ -71,7 +71,9 @@ impl<'a> Access<'a> {
     /// [`Refused::NoApprover`] where it is known that too few people may approve it.
     pub fn needs(&self, facts: &Facts<'_>) -> Result<Needs, Refused> {
         let needs = Needs::of(self.config, self.directory, facts).ok_or(Refused::NoApprover)?;
-        match needs.can_be_met(self.directory, facts.requester) {
+        // Those of later count too: then the request waits for them.
+        let at_last = needs.clone().escalated(self.config, |_| true);
+        match at_last.can_be_met(self.directory, facts.requester) {
             CanBeMet::No(_) => Err(Refused::NoApprover),
             CanBeMet::Yes | CanBeMet::Unknown => Ok(needs),
         }

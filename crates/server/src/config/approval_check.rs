@@ -5,6 +5,7 @@ use breakglass_config_schema::Place;
 
 use super::approval_rules::{ApprovalRule, ApprovalStage, Conditions};
 use super::{Config, Person, Scope};
+use crate::duration;
 use crate::matching::Matching;
 
 /// Every scope has a source of approvers, and every rule is for scopes.
@@ -49,7 +50,7 @@ pub(super) fn warnings(config: &Config) -> impl Iterator<Item = String> {
         };
         detail.map(|detail| format!("approval_rules[{index}] (`{}`): {detail}", rule.name))
     });
-    scopes.chain(rules)
+    scopes.chain(rules).chain(never_reached(config))
 }
 
 fn of_scope(config: &Config, scope: &Scope) -> Option<String> {
@@ -75,13 +76,29 @@ fn of_rule(config: &Config, rule: &ApprovalRule) -> Option<String> {
             && rule.when.as_ref().is_none_or(may_match)
     };
     let requesters: Vec<&Person> = people(config).filter(asks).collect();
-    let alone = left_alone(config, &requesters, &rule.need);
+    let alone = left_alone(config, &requesters, &rule.widest_need());
     (!alone.is_empty()).then(|| {
         format!(
             "it takes {}, and too few other people are in the groups of its stages for a request of {}",
             different_people(&rule.need),
             alone.join(", ")
         )
+    })
+}
+
+/// Entries of `escalate` that no request reaches, because it has lapsed by then.
+fn never_reached(config: &Config) -> impl Iterator<Item = String> {
+    let waits = config.pending_lifetime;
+    config.approval_rules.iter().enumerate().flat_map(move |(index, rule)| {
+        let late = rule.escalate.iter().enumerate().filter(move |(_, one)| one.after >= waits);
+        late.map(move |(entry, one)| {
+            format!(
+                "approval_rules[{index}] (`{}`): escalate[{entry}]: no request reaches it: `after` is {}, and a request lapses after `pending_lifetime` = {}",
+                rule.name,
+                duration::format(one.after),
+                duration::format(waits)
+            )
+        })
     })
 }
 
@@ -96,7 +113,7 @@ fn no_approver(config: &Config, scope: &Scope) -> Option<&'static str> {
 
 /// Where people sign in: that they cannot come to meet the rule.
 fn cannot_be_met(config: &Config, rule: &ApprovalRule) -> Option<String> {
-    (!may_meet_by_token(config, &rule.need)).then(|| {
+    (!may_meet_by_token(config, &rule.widest_need())).then(|| {
         format!(
             "it takes {}: with `identity_providers` people approve by their sign-in, and none of them has `may_approve`; of \
              `people` those may who have `may_approve_by_token`, and too few of them are in the groups of its stages",

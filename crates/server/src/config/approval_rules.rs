@@ -5,6 +5,7 @@ use breakglass_config_schema::{
     required,
 };
 
+use super::escalation::{Escalation, in_order};
 use super::read::{bounded_duration, distinct, name, scope_name};
 use super::schedule::Schedule;
 
@@ -28,6 +29,9 @@ object! {
         pub need: Vec<ApprovalStage> = required(list(object()).and_then(stages)),
         /// Whether a stage counts approvals only once the stages before it are met.
         pub in_order: bool = or(false, boolean()),
+        /// Who may approve besides, once a request has waited for so long
+        /// ([escalation](approval-rules.md#escalation)): such as `[{ after = "5m", to = ["incident-commanders"] }]`.
+        pub escalate: Vec<Escalation> = or_none(list(object()).and_then(in_order)),
         /// On which conditions it matches: all that are given have to hold.
         pub when: Option<Conditions> = optional("always", object()),
     }
@@ -81,9 +85,21 @@ impl Object for Conditions {
 }
 
 impl ApprovalRule {
-    /// Every group that a stage names, with repetitions.
+    /// Every group whose members can have a part in it, in a stage or once it is escalated, with repetitions.
     pub fn groups(&self) -> impl Iterator<Item = &String> {
-        self.need.iter().flat_map(|stage| &stage.from)
+        let escalated = self.escalate.iter().flat_map(|entry| &entry.to);
+        self.need.iter().flat_map(|stage| &stage.from).chain(escalated)
+    }
+
+    /// Its stages once it is escalated as far as can be.
+    #[must_use]
+    pub fn widest_need(&self) -> Vec<ApprovalStage> {
+        let escalated = || self.escalate.iter().flat_map(|entry| &entry.to).cloned();
+        let stages = self.need.iter().map(|stage| ApprovalStage {
+            from: stage.from.iter().cloned().chain(escalated()).collect(),
+            count: stage.count,
+        });
+        stages.collect()
     }
 
     /// Whether it is for the scope called `scope`.

@@ -4,6 +4,12 @@ use super::approval_rules::ApprovalRule;
 use super::{Config, Scope};
 
 impl Config {
+    /// The rule called `name`.
+    #[must_use]
+    pub fn approval_rule(&self, name: &str) -> Option<&ApprovalRule> {
+        self.approval_rules.iter().find(|rule| rule.name == name)
+    }
+
     /// The rules that name the scope called `scope`, on any conditions.
     pub fn rules_of(&self, scope: &str) -> impl Iterator<Item = &ApprovalRule> {
         self.approval_rules.iter().filter(move |rule| rule.is_for(scope))

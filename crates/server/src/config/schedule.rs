@@ -64,6 +64,17 @@ impl Schedule {
         }
     }
 
+    /// The first moment inside, from `from` until `until` at the latest, which is at most a few days later. Days and hours begin
+    /// with a minute.
+    #[must_use]
+    pub fn first_inside(&self, from: Moment, until: Moment) -> Option<Moment> {
+        let minute = |moment: Moment| moment.seconds().div_euclid(60);
+        let minutes = (minute(from).saturating_add(1)..=minute(until))
+            .map(|minute| Moment::from_seconds(minute.saturating_mul(60)));
+        let mut moments = [from].into_iter().chain(minutes).filter(|moment| *moment <= until);
+        moments.find(|moment| self.contains(*moment))
+    }
+
     fn has(&self, day: Weekday) -> bool {
         self.days.as_ref().is_none_or(|days| days.contains(&day))
     }

@@ -11,6 +11,31 @@ fn read(text: &str) -> Result<Schedule, Vec<String>> {
     read.map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
+/// A schedule, from when until when, and the first moment inside.
+#[test]
+fn the_first_moment_inside_is_found_to_the_minute() {
+    let night = "hours = '22:00-06:00'\nzone = 'Europe/Berlin'";
+    for (schedule, from, until, first) in [
+        (night, "2026-11-28T20:59:30Z", "2026-11-29T20:00:00Z", Some("2026-11-28T21:00:00Z")),
+        (night, "2026-11-28T21:00:30Z", "2026-11-29T20:00:00Z", Some("2026-11-28T21:00:30Z")),
+        (night, "2026-11-29T05:00:00Z", "2026-11-29T20:00:00Z", None),
+        (night, "2026-11-29T05:00:00Z", "2026-11-29T21:00:00Z", Some("2026-11-29T21:00:00Z")),
+        (night, "2026-11-29T05:00:00Z", "2026-11-29T20:59:59Z", None),
+        (
+            "days = ['mon']\nzone = 'UTC'",
+            "2026-11-28T12:00:00Z",
+            "2026-11-30T12:00:00Z",
+            Some("2026-11-30T00:00:00Z"),
+        ),
+        // Not before the beginning.
+        (night, "2026-11-29T21:00:00Z", "2026-11-29T20:00:00Z", None),
+    ] {
+        let [from, until] = [from, until].map(|text| parse_rfc3339(text).unwrap());
+        let found = read(schedule).unwrap().first_inside(from, until);
+        assert_eq!(found, first.map(|text| parse_rfc3339(text).unwrap()), "{schedule} {from:?}");
+    }
+}
+
 /// A schedule, a moment, and whether the moment is inside.
 const CASES: &[(&str, &str, bool)] = &[
     // Days alone: by the zone's clock, not by that of UTC. 2026-11-28 is a Saturday.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::change::Change;
 use super::changes::Entries;
 use super::effect::Effect;
-use crate::config::{ApprovalRule, ApprovalStage, Conditions, Config};
+use crate::config::{ApprovalRule, ApprovalStage, Conditions, Config, Escalation};
 use crate::duration;
 use crate::matching::Matching;
 
@@ -32,7 +32,7 @@ pub(super) fn entries(old: &Config, new: &Config, entries: &Entries) -> Vec<Chan
 /// The changes of a rule: what each does to rights, and in words that follow the rule's name.
 fn changes(old: &ApprovalRule, new: &ApprovalRule) -> Vec<(Effect, String)> {
     // Taken apart by name, so that a new field has to be put in its place here.
-    let ApprovalRule { name: _, scopes, need, in_order, when } = new;
+    let ApprovalRule { name: _, scopes, need, in_order, escalate, when } = new;
     let mut changes = Vec::new();
     let words = ["is also for", "is no longer for"];
     changes.extend(members(&old.scopes, scopes, words));
@@ -45,6 +45,15 @@ fn changes(old: &ApprovalRule, new: &ApprovalRule) -> Vec<(Effect, String)> {
             .push((Effect::TakesAway, "counts approvals in the order of its stages".to_owned())),
         (true, false) => changes.push((Effect::Grants, "counts approvals in any order".to_owned())),
         (false, false) | (true, true) => {}
+    }
+    if old.escalate != *escalate {
+        let words = format!(
+            "is escalated to {}, before to {}",
+            escalated(escalate),
+            escalated(&old.escalate)
+        );
+        let effect = if escalate.is_empty() { Effect::TakesAway } else { Effect::Grants };
+        changes.push((effect, words));
     }
     match (&old.when, when) {
         (None, Some(_)) => changes.push((Effect::Grants, "matches on conditions only".to_owned())),
@@ -151,6 +160,18 @@ fn of_conditions(old: &Conditions, new: &Conditions) -> Vec<(Effect, String)> {
 /// A rule that matches more requests takes away.
 fn matches_more(is_more: bool) -> Effect {
     if is_more { Effect::TakesAway } else { Effect::Grants }
+}
+
+/// The escalation in words: `no group` or `security after 5m, dbas or leads after 1h`.
+fn escalated(entries: &[Escalation]) -> String {
+    let each = entries.iter().map(|Escalation { after, to, between }| {
+        let hours = if between.is_some() { " at some hours" } else { "" };
+        format!("{} after {}{hours}", to.join(" or "), duration::format(*after))
+    });
+    match entries.is_empty() {
+        true => "no group".to_owned(),
+        false => each.collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// The stages in words: `1 of payments-leads and 2 of security or dbas`.

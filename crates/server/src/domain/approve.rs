@@ -160,7 +160,7 @@ fn check(
     // Who may not approve learns nothing of what could be approved.
     let scopes = narrowed.as_ref().map_or(request.left_scopes(), |narrowed| &narrowed.scopes);
     let access = Access::of(config);
-    let needed = Waiting::of(request, scopes).needed(config, config);
+    let needed = Waiting::of(request, scopes).needed(config, config, now);
     let mut answers = needed.answers();
     let name = &approver.person().name;
     let groups =

@@ -34,7 +34,8 @@ pub(super) async fn fix_again(
 
 /// The names of as many approvers as there can be: the longest of those that are known.
 pub(super) fn most_approvers(config: &Config, who: &Person, needs: &Needs) -> Vec<String> {
-    let mut names = needs.open_to(config, &who.name, &[]).names().to_vec();
+    let at_last = needs.clone().escalated(config, |_| true);
+    let mut names = at_last.open_to(config, &who.name, &[]).names().to_vec();
     names.sort_unstable_by_key(|name| Reverse(name.len()));
     let longest = names.first().cloned();
     let most = needs.iter().flat_map(|need| &need.stages).map(|stage| stage.count).sum();

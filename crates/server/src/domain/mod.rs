@@ -28,6 +28,7 @@
 //! owe_rotations  a used grant has ended: what it touched is owed, and its hooks are called
 //! rotations   it is rotated by hand, or a hook is called again
 //! incident_checks  incidents of requests that go on are checked again
+//! escalate    a request has waited for long: further groups are told
 //! unreached   no approver was reached by what the sinks were told of a request
 //! replay      an event is delivered to the sinks again
 //! ```
@@ -41,6 +42,7 @@ mod device_tokens;
 mod directory;
 mod discuss;
 mod ends;
+mod escalate;
 mod find;
 mod fixed_needs;
 mod groups_lost;
@@ -77,6 +79,7 @@ pub use device_tokens::begin_by_device;
 pub use directory::refresh;
 pub use discuss::{answer, question};
 pub use ends::tell_ends;
+pub use escalate::escalate;
 pub use find::{grant, request};
 pub use groups_lost::look as look_at_held_ends;
 pub use held_ends::{Confirmed, confirm, held_ends};

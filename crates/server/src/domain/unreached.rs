@@ -39,7 +39,7 @@ async fn is_unreached(app: &App, now: Moment, id: &str) -> Result<bool, StoreErr
     if !config.tells_approvers() {
         return Ok(false);
     }
-    let approvers = needed::approvers(&config, &request);
+    let approvers = needed::approvers(&config, &request, now);
     let told = told_of(app, &request, &approvers).await?;
     if told.is_any_reached() {
         return Ok(false);

@@ -3,6 +3,7 @@
 //! 1. Of a request that waits for an answer, those who may give it now: the approvers that are known by name. An emergency goes
 //!    to every known member of each group that its rules name. Where others had to approve before them, they hear of it when
 //!    those have.
+//!    Those to whom it is escalated hear of it when it is, and so does its requester.
 //! 2. Of all else that happens to a request or its grant, the requester.
 //! 3. Never the person who did it, and of a request that waits never its requester, in whatever spelling of the name.
 //! 4. Only those whose address is known ([`People::address`](crate::config::People::address)) and who did not ask for no mail.
@@ -15,9 +16,11 @@ use breakglass_api::events::EventType;
 use breakglass_api::words::Vocabulary as _;
 use breakglass_audit::folded::Folded;
 use lettre::Address;
+use serde_json::Value;
 
 use crate::access::Directory as _;
 use crate::app::App;
+use crate::clock::Moment;
 use crate::config::{Config, Sink};
 use crate::needed::{Needed, Waiting};
 use crate::sinks::notice::{Asked, ToApprove};
@@ -119,7 +122,7 @@ fn needed_with(config: &Config, notice: &Notice, approvals: usize) -> Option<Nee
         fixed: needs.as_ref(),
         approvals,
     };
-    Some(waiting.needed(config, config))
+    Some(waiting.needed(config, config, Moment::from_millis(notice.time_ms)))
 }
 
 /// The people whose approval counts after so many approvals.
@@ -138,6 +141,13 @@ fn concerned(config: &Config, notice: &Notice) -> Vec<String> {
             members(config, notice, asked)
         }
         Some(EventType::Submitted | EventType::Answered) => open(config, notice, asked, approvals),
+        Some(EventType::Escalated) => {
+            let is_asked = |name: &String| {
+                escalated_to(notice).any(|group| config.is_member(name, group).is_yes())
+            };
+            let open = open(config, notice, asked, approvals).into_iter();
+            open.filter(is_asked).chain([asked.requester.clone()]).collect()
+        }
         Some(EventType::PartlyApproved) => {
             // Those who have had to wait for others, and the requester.
             let before = open(config, notice, asked, approvals.saturating_sub(1));
@@ -154,6 +164,12 @@ fn concerned(config: &Config, notice: &Notice) -> Vec<String> {
             }
         }
     }
+}
+
+/// The groups to which the event says that the request is escalated.
+fn escalated_to(notice: &Notice) -> impl Iterator<Item = &str> {
+    let groups = notice.data.get("to").and_then(Value::as_array);
+    groups.into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// The known members of each group that the request's rules name, but the requester.

@@ -37,7 +37,7 @@ pub async fn told_of(
         true => deliveries(app, &config, request).await?,
         false => Vec::new(),
     };
-    let needed = needed::of_request(&config, request);
+    let needed = needed::of_request(&config, request, app.now());
     let groups = needed.needs.groups().collect();
     Ok(told(&config, approvers, &groups, &deliveries))
 }
@@ -75,7 +75,7 @@ async fn ended(app: &App, request: &Request) -> Result<(), StoreError> {
     }
 }
 
-/// The deliveries of the submission; where it was not read yet, those that it is to have.
+/// The deliveries of the submission, and of what asked further people later; where it was not read yet, those that it is to have.
 async fn deliveries(
     app: &App,
     config: &Config,
@@ -86,8 +86,11 @@ async fn deliveries(
     };
     // Before the look at the rows, which are there once it was read.
     let is_read = *app.outbox().read_up_to().borrow() >= place;
-    let rows = app.outbox().deliveries_of(&event).await?;
+    let mut rows = app.outbox().deliveries_of(&event).await?;
     if is_read || !rows.is_empty() {
+        for later in app.store().asked_later(&request.id).await? {
+            rows.extend(app.outbox().deliveries_of(&later).await?);
+        }
         return Ok(rows);
     }
     let expected = expected(config, &notice(request)).into_iter();

@@ -57,12 +57,13 @@ pub(super) async fn handler(
         .take(MAX_LISTED_GRANTS)
         .map(|spelling| Spelling { name: spelling.clone() })
         .collect();
-    let page = store.evidence(app.now(), about, &after, PAGE).await?;
+    let now = app.now();
+    let page = store.evidence(now, about, &after, PAGE).await?;
     let EvidencePage { requests, next } = page;
     let requests = requests
         .into_iter()
         .map(|Evidence { request, trail }| RequestEvidence {
-            request: view(&config, request),
+            request: view(&config, request, now),
             trail: trail.into_iter().map(step).collect(),
         })
         .collect();

@@ -40,7 +40,8 @@ pub(super) async fn handler(
     };
     let limit = usize::try_from(limit).unwrap_or_default();
     let filter = Filter { visible, state, after: parameters.after.as_deref(), limit };
-    let RequestPage { requests, next } = app.store().requests(app.now(), &filter).await?;
-    let requests = requests.into_iter().map(|request| view(&config, request)).collect();
+    let now = app.now();
+    let RequestPage { requests, next } = app.store().requests(now, &filter).await?;
+    let requests = requests.into_iter().map(|request| view(&config, request, now)).collect();
     Ok(Json(Requests { requests, next }))
 }

@@ -5,8 +5,9 @@ use breakglass_api::request::{self as api, Approval, Extended, Grant, Refusal, R
 use breakglass_api::{Instant, Word};
 
 use crate::access::Approvers;
-use crate::access::rules::Filled;
+use crate::access::rules::{Filled, escalations};
 use crate::app::App;
+use crate::clock::Moment;
 use crate::config::Config;
 use crate::duration;
 use crate::needed;
@@ -43,7 +44,8 @@ pub(super) async fn view_with(
         }),
     };
     let rotations = super::rotations::of_request(app, &request).await?;
-    let approvers = approvers(&app.config(), &request);
+    let now = app.now();
+    let approvers = approvers(&app.config(), &request, now);
     let told = match &approvers {
         Some(approvers) => Some(told_of(app, &request, approvers).await?),
         None => None,
@@ -54,7 +56,7 @@ pub(super) async fn view_with(
         extends,
         told,
         rotations,
-        ..with_approvers(&app.config(), request, approvers)
+        ..with_approvers(&app.config(), request, now, approvers)
     };
     if let Some(grant) = &mut view.grant {
         grant.configuration = configuration;
@@ -68,25 +70,44 @@ fn remark(remark: Remark) -> api::Remark {
 }
 
 /// A request as its requester and its approvers see it in a list.
-pub(super) fn view(config: &Config, request: Request) -> View {
-    let approvers = approvers(config, &request);
-    with_approvers(config, request, approvers)
+pub(super) fn view(config: &Config, request: Request, now: Moment) -> View {
+    let approvers = approvers(config, &request, now);
+    with_approvers(config, request, now, approvers)
 }
 
 /// Whose approval counts; while it is pending.
-fn approvers(config: &Config, request: &Request) -> Option<Approvers> {
-    (request.state == State::Pending).then(|| needed::approvers(config, request))
+fn approvers(config: &Config, request: &Request, now: Moment) -> Option<Approvers> {
+    (request.state == State::Pending).then(|| needed::approvers(config, request, now))
 }
 
 /// What it needs, and who has answered that; while it is pending.
-fn needs(config: &Config, request: &Request) -> Vec<api::Need> {
+fn needs(config: &Config, request: &Request, now: Moment) -> Vec<api::Need> {
     if request.state != State::Pending {
         return Vec::new();
     }
-    let needed = needed::of_request(config, request);
+    let needed = needed::of_request(config, request, now);
     let answers = needed.answers();
     let filled = needed.needs.filled(&answers);
-    filled.iter().map(need).collect()
+    let later = |filled: &Filled<'_>| match filled.is_met() {
+        true => Vec::new(),
+        false => escalations_after(config, filled, request, now),
+    };
+    filled.iter().map(|one| api::Need { escalates: later(one), ..need(one) }).collect()
+}
+
+/// To whom it is escalated later, before it lapses.
+fn escalations_after(
+    config: &Config,
+    filled: &Filled<'_>,
+    request: &Request,
+    now: Moment,
+) -> Vec<api::NeedEscalation> {
+    let until = Moment::from_seconds(request.lapses_at);
+    let entries = escalations(config, filled.need).iter().filter_map(|entry| {
+        let at = entry.reached_at(request.submitted_at, until).filter(|at| *at > now)?;
+        Some(api::NeedEscalation { to: entry.to.clone(), at: Instant::from_seconds(at.seconds()) })
+    });
+    entries.collect()
 }
 
 fn need(filled: &Filled<'_>) -> api::Need {
@@ -101,11 +122,17 @@ fn need(filled: &Filled<'_>) -> api::Need {
         scopes: need.scopes.clone(),
         in_order: need.in_order,
         stages: stages.collect(),
+        escalates: Vec::new(),
     }
 }
 
-fn with_approvers(config: &Config, request: Request, approvers: Option<Approvers>) -> View {
-    let needs = needs(config, &request);
+fn with_approvers(
+    config: &Config,
+    request: Request,
+    now: Moment,
+    approvers: Option<Approvers>,
+) -> View {
+    let needs = needs(config, &request, now);
     let approvals = match request.jti {
         None => request.approvals.iter().map(approval).collect(),
         Some(_) => Vec::new(),

@@ -204,6 +204,9 @@ fn example_data(kind: &str, now: Moment) -> Value {
             "verdict": "closed", "at": rfc3339(now.seconds()), "state": "resolved", "owner": ["alice"],
             "opened_by": [], "own_incident": false,
         }),
+        Some(EventType::Escalated) => json!({
+            "rule": "orders", "entry": 1, "to": ["incident-commanders"], "after": "5m",
+        }),
         Some(EventType::Answered) => json!({ "text": "for those of today" }),
         Some(EventType::Ending | EventType::Expired) => {
             let left = if kind == EventType::Ending.word() { 5 * 60 } else { 0 };
@@ -233,6 +236,7 @@ fn example_actor(kind: &str) -> &'static str {
         ) => "carol",
         Some(
             EventType::Ending
+            | EventType::Escalated
             | EventType::Expired
             | EventType::IncidentChecked
             | EventType::Lapsed

@@ -29,8 +29,10 @@ pub(super) fn action(notice: &Notice) -> Option<(&'static str, String)> {
     let of_grant = notice.grant.clone();
     let of_rotation = notice.data.get("rotation").and_then(Value::as_str).map(str::to_owned);
     let (action, key) = match EventType::of(&notice.kind) {
-        // That no approver was reached is of the same incident, which the decision resolves.
-        Some(EventType::Submitted | EventType::Unreached) => ("trigger", request?),
+        // That no approver was reached, or more are asked, is of the same incident, which the decision resolves.
+        Some(EventType::Submitted | EventType::Unreached | EventType::Escalated) => {
+            ("trigger", request?)
+        }
         Some(EventType::Questioned) => ("acknowledge", request?),
         Some(
             EventType::Approved | EventType::Denied | EventType::Cancelled | EventType::Lapsed,

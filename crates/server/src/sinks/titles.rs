@@ -69,6 +69,12 @@ fn of_request(kind: EventType, notice: &Notice, names: &Names) -> Option<String>
         EventType::Unreached => {
             format!("{mark}No approver was reached for {requester}, who asks for {scopes}")
         }
+        EventType::Escalated => {
+            let to = said("to").and_then(Value::as_array).into_iter().flatten();
+            let to: Vec<String> = to.filter_map(Value::as_str).map(str::to_owned).collect();
+            let to = shown(&listed(&to), MAX_NAME);
+            format!("{mark}Escalated to {to}: {requester} still waits for {scopes}")
+        }
         EventType::PartlyApproved => {
             format!("{mark}{actor} approved {scopes} for {requester}, and others have to")
         }
@@ -205,7 +211,9 @@ pub(super) fn command(notice: &Notice) -> Option<Command> {
     };
     let (request, grant) = (&notice.request, &notice.grant);
     match EventType::of(&notice.kind) {
-        Some(EventType::Submitted | EventType::Answered) => of("Answer", "approve", request, ""),
+        Some(EventType::Submitted | EventType::Answered | EventType::Escalated) => {
+            of("Answer", "approve", request, "")
+        }
         // Its readers are the requester and operators, who cannot answer.
         Some(EventType::Unreached) => of("Give an approver", "approve", request, ""),
         // Its readers are those whose turn it is now, and the requester.

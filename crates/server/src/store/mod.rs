@@ -16,6 +16,7 @@ mod clock;
 mod decisions;
 mod discussion;
 mod error;
+mod escalations;
 mod event;
 mod events;
 mod evidence;

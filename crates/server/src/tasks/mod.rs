@@ -1,5 +1,6 @@
 //! What the service does in the background, for as long as it runs.
 
+pub mod escalations;
 pub mod feed;
 pub mod holder_left;
 pub mod incidents;

@@ -11,6 +11,7 @@ name = "payments-long"
 scopes = ["orders:write", "orders:read"]
 need = [{ from = ["commanders"] }, { from = ["dbas", "loners"], count = 2 }]
 in_order = true
+escalate = [{ after = "5m", to = ["loners"] }, { after = "10m", to = ["auditors", "dbas"], between = { hours = "09:00-17:00", zone = "UTC" } }]
 when = { duration_over = "1h", emergency = true, requester_in = ["oncall"], between = { days = ["sat", "sun"], hours = "18:00-08:00", zone = "Europe/Berlin" } }
 "#;
 
@@ -43,6 +44,12 @@ fn a_rule_is_read() {
     let [commanders, others] = [vec!["commanders"], vec!["dbas", "loners"]]
         .map(|names| names.into_iter().map(str::to_owned).collect::<Vec<_>>());
     assert_eq!(stages, [(commanders.as_slice(), 1), (others.as_slice(), 2)]);
+    let escalated: Vec<(i64, usize, bool)> = rule
+        .escalate
+        .iter()
+        .map(|entry| (entry.after, entry.to.len(), entry.between.is_some()))
+        .collect();
+    assert_eq!(escalated, [(300, 1, false), (600, 2, true)]);
     let when = rule.when.as_ref().unwrap();
     assert!(rule.in_order && when.emergency && when.between.is_some());
     assert_eq!(
@@ -99,6 +106,18 @@ fn what_is_wrong_with_a_rule_says_its_field() {
             "count = 11",
             "approval_rules[0].need[1].count: expected a whole number from 1 to 10",
         ),
+        ("after = \"5m\", ", "", "approval_rules[0].escalate[0].after: is required"),
+        (
+            "\"5m\"",
+            "\"10m\"",
+            "approval_rules[0].escalate[1].after: expected more than the entry before it has",
+        ),
+        (
+            "to = [\"loners\"]",
+            "to = []",
+            "approval_rules[0].escalate[0].to: an empty list never means all",
+        ),
+        ("\"auditors\", ", "\"dbas\", ", "approval_rules[0].escalate[1].to[1]: named twice"),
         ("in_order = true", "in_order = 1", "approval_rules[0].in_order: expected true or false"),
         ("in_order", "inorder", "approval_rules[0].inorder: unknown field"),
         (
@@ -301,7 +320,7 @@ fn the_examples_are_read() {
     };
     let whole = &blocks(whole, "toml service")[0];
     let parts = blocks(document, "toml service part");
-    assert_eq!(parts.len(), 6);
+    assert_eq!(parts.len(), 7);
     for part in parts {
         let config = Config::parse(&format!("{whole}\n{part}"));
         assert!(!config.unwrap().approval_rules.is_empty(), "{part}");

@@ -10,6 +10,7 @@ const RULE: &str = r#"[[approval_rules]]
 name = "long"
 scopes = ["orders:read", "orders:write"]
 need = [{ from = ["commanders"], count = 2 }, { from = ["dbas", "loners"] }]
+escalate = [{ after = "5m", to = ["dbas", "loners"] }]
 when = { duration_over = "30m", requester_in = ["oncall", "loners"], between = { days = ["sat"], zone = "UTC" } }
 "#;
 
@@ -44,6 +45,24 @@ fn says_whether_requests_need_more_approvals_or_fewer() {
                 "+alice may approve orders:write".to_owned(),
                 "+dave may approve orders:write".to_owned(),
                 "-long is also for orders:write".to_owned(),
+            ],
+        ),
+        (
+            "escalate = [{ after = \"5m\", to = [\"dbas\", \"loners\"] }]\n",
+            "",
+            vec!["-long is escalated to no group, before to dbas or loners after 5m".to_owned()],
+            vec!["+long is escalated to dbas or loners after 5m, before to no group".to_owned()],
+        ),
+        (
+            "after = \"5m\"",
+            "after = \"10m\"",
+            vec![
+                "+long is escalated to dbas or loners after 10m, before to dbas or loners after 5m"
+                    .to_owned(),
+            ],
+            vec![
+                "+long is escalated to dbas or loners after 5m, before to dbas or loners after 10m"
+                    .to_owned(),
             ],
         ),
         (

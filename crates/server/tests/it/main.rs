@@ -48,6 +48,7 @@ mod device_routes;
 mod difference;
 mod difference_rules;
 mod discussion;
+mod escalation;
 mod events;
 mod evidence;
 mod evidence_database;

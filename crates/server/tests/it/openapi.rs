@@ -359,6 +359,7 @@ async fn answers_have_the_members_that_it_describes() {
         "KeySwitchHealth",
         "Kill",
         "LookAlike",
+        "NeedEscalation",
         "OldGroups",
         "OnUnavailable",
         "ProbeAsk",

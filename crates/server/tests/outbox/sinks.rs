@@ -183,6 +183,7 @@ fn pagerduty_is_sent_what_it_documents() {
         ("breakglass.request.submitted", "trigger", request),
         ("breakglass.request.questioned", "acknowledge", request),
         ("breakglass.request.unreached", "trigger", request),
+        ("breakglass.request.escalated", "trigger", request),
         ("breakglass.request.approved", "resolve", request),
         ("breakglass.request.lapsed", "resolve", request),
         ("breakglass.grant.expired", "resolve", "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2"),

@@ -163,6 +163,44 @@ async fn members_that_are_not_known_are_said_to_be_unknown() {
     assert_eq!(ask(&service, "db:admin").await["told"], told("unknown", [0, 0, 0], channels));
 }
 
+/// Those to whom a request is escalated hear of it then, by their channel and by mail, and count as told from then on.
+#[tokio::test(flavor = "multi_thread")]
+async fn those_to_whom_a_request_is_escalated_are_told_once_it_is() {
+    let (commanders, dbas, server) = (Receiver::start(), Receiver::start(), MailServer::plain());
+    let sinks = format!(
+        "{}{}{}",
+        channel("commanders", &commanders, "commanders"),
+        channel("dbas", &dbas, "dbas"),
+        to_people(server.port)
+    );
+    let rule = "[[approval_rules]]\nname = \"reads\"\nscopes = [\"orders:read\"]\nneed = [{ from = [\"commanders\"] }]\n\
+                escalate = [{ after = \"5m\", to = [\"dbas\"] }]\n";
+    let addresses = [("alice", "alice@corp.test"), ("dave", "dave@corp.test")];
+    let service = service(&sinks, |text| format!("{}{rule}", with_mails(text, &addresses))).await;
+    let view = ask(&service, "orders:read").await;
+    let channels = json!([{ "sink": "commanders", "state": "delivered" }]);
+    assert_eq!(view["told"], told("complete", [3, 3, 0], channels));
+    assert_eq!((dbas.taken().len(), server.letters().len()), (0, 0));
+    service.advance(300);
+    let (id, now) = (view["id"].as_str().unwrap(), service.app.now());
+    breakglass_server::domain::escalate(&service.app, now, id).await.unwrap();
+    until(async || dbas.taken().len() == 1).await;
+    assert_eq!(dbas.types(), ["breakglass.request.escalated"]);
+    let event = dbas.taken()[0].json();
+    assert_eq!(
+        (&event["severity"], &event["data"]["event"]["to"]),
+        (&json!("warning"), &json!(["dbas"]))
+    );
+    let letters = server.until(2).await;
+    let mut to: Vec<String> = letters.iter().map(|letter| letter["to"][0].to_string()).collect();
+    to.sort_unstable();
+    assert_eq!(to, ["\"alice@corp.test\"", "\"dave@corp.test\""]);
+    let view =
+        settled(&service, "alice", service.get("alice", &format!("/v1/requests/{id}")).await.ok())
+            .await;
+    assert_eq!((&view["told"]["known"], &view["told"]["reached"]), (&json!(4), &json!(4)));
+}
+
 /// No channel of the group, and no address: it is said at once, and once.
 #[tokio::test(flavor = "multi_thread")]
 async fn where_no_approver_can_be_reached_the_event_says_so_at_once_and_once() {

@@ -35,9 +35,9 @@ fn said(notice: &Notice) -> (String, String) {
 #[test]
 fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
     use EventType::{
-        Activated, Answered, Approved, Cancelled, Denied, Ending, Expired, IncidentChecked, Lapsed,
-        PartlyApproved, Questioned, Revoked, RotationDone, RotationFailed, RotationOwed,
-        RotationRetried, Submitted, TokenIssued, Unreached,
+        Activated, Answered, Approved, Cancelled, Denied, Ending, Escalated, Expired,
+        IncidentChecked, Lapsed, PartlyApproved, Questioned, Revoked, RotationDone, RotationFailed,
+        RotationOwed, RotationRetried, Submitted, TokenIssued, Unreached,
     };
     let scopes = "orders:write, orders:read";
     let ends =
@@ -54,6 +54,12 @@ fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
             Value::Null,
             format!("No approver was reached for alice, who asks for {scopes}"),
             "Give an approver: breakglass approve REQ",
+        ),
+        (
+            Escalated,
+            json!({ "rule": "r", "entry": 1, "to": ["dbas", "heads"], "after": "5m" }),
+            format!("Escalated to dbas, heads: alice still waits for {scopes}"),
+            "Answer: breakglass approve REQ",
         ),
         (
             IncidentChecked,

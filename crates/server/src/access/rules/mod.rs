@@ -8,9 +8,11 @@
 //!    its author.
 //! 4. What a request needs is fixed when it is submitted. What the configuration asks for since then comes on top, with the
 //!    conditions as of the submission: a change of the configuration can add to a pending request and takes nothing from it.
+//! 5. The longer a request waits, the more groups its stages can name ([`escalated`]): so many people are needed as before.
 
 pub mod candidates;
 mod conditions;
+pub mod escalated;
 pub mod facts;
 pub mod fixed;
 pub mod needs;
@@ -18,6 +20,7 @@ pub mod stages;
 mod turns;
 
 pub use candidates::CanBeMet;
+pub use escalated::escalations;
 pub use facts::{Facts, HeldTime};
 pub use fixed::FixedNeeds;
 pub use needs::{Need, Needs, Stage};

@@ -80,6 +80,10 @@ impl Needs {
         self.0.iter()
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Need> {
+        self.0.iter_mut()
+    }
+
     /// Every group that a stage names, with repetitions.
     pub fn groups(&self) -> impl Iterator<Item = &String> {
         self.0.iter().flat_map(|need| &need.stages).flat_map(|stage| &stage.from)

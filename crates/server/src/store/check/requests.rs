@@ -291,7 +291,11 @@ impl Whole<'_> {
 
     /// Each row of `audit` has its event, in the same order; so has each event its row, but for what the service only noticed.
     fn older(&self) -> Option<String> {
-        let noticed = [EventType::Unreached.word(), EventType::IncidentChecked.word()];
+        let noticed = [
+            EventType::Unreached.word(),
+            EventType::IncidentChecked.word(),
+            EventType::Escalated.word(),
+        ];
         let is_decision = |event: &&&Event| !noticed.contains(&event.kind.as_str());
         let of_decisions: Vec<&&Event> = self.events.iter().filter(is_decision).collect();
         let (rows, events) = (self.audit.len(), of_decisions.len());
