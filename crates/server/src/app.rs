@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::auth::chain_owners::ChainOwners;
 use crate::auth::live_sessions::LiveSessions;
 use crate::clock::Moment;
-use crate::config::{Accounts, Config};
+use crate::config::{Accounts, Config, Shifts};
 use crate::configurations::Configurations;
 use crate::definitions::Definitions;
 use crate::evidence::Evidence;
@@ -58,6 +58,7 @@ struct Parts {
     untold_heads: UntoldHeads,
     held_ends: HeldEnds,
     incidents: Incidents,
+    shifts: Arc<Shifts>,
 }
 
 /// What the configuration file says, and what follows from it: a reload replaces all of it at once.
@@ -74,6 +75,7 @@ impl Setup {
     fn new(
         configured: Configured,
         accounts: &Arc<Accounts>,
+        shifts: &Arc<Shifts>,
         randomness: &Arc<Randomness>,
     ) -> Setup {
         let Configured { mut config, definitions, digest } = configured;
@@ -82,6 +84,9 @@ impl Setup {
             config.provider_trust(),
             config.directory_ages(),
         );
+        if let Some(source) = config.on_call.clone() {
+            config.people.be_on_call(source, Arc::clone(shifts));
+        }
         let chain_owners = Arc::new(ChainOwners::new(&config.proxies));
         let providers = Arc::new(Providers::new(&config.identity_providers, randomness));
         let (config, definitions) = (Arc::new(config), Arc::new(definitions));
@@ -134,13 +139,15 @@ impl App {
         let randomness = Arc::new(randomness);
         let clock = Arc::clone(&timekeeper);
         let accounts = Arc::new(Accounts::new(move || clock.now()));
+        let clock = Arc::clone(&timekeeper);
+        let shifts = Arc::new(Shifts::new(move || clock.now()));
         let feed = Feed::new(Some(now));
         let evidence = Evidence::new(&configured.config);
         let outbox = Outbox::new(&configured.config);
         let Config { key_directory, database, .. } = &configured.config;
         let provider_session_key = ProviderSessionKey::new(key_directory, database);
         App(Arc::new(Parts {
-            setup: RwLock::new(Setup::new(configured, &accounts, &randomness)),
+            setup: RwLock::new(Setup::new(configured, &accounts, &shifts, &randomness)),
             accounts,
             sessions: LiveSessions::default(),
             store,
@@ -163,6 +170,7 @@ impl App {
             untold_heads: UntoldHeads::default(),
             held_ends: HeldEnds::default(),
             incidents: Incidents::default(),
+            shifts,
         }))
     }
 
@@ -211,7 +219,8 @@ impl App {
 
     /// Takes another configuration: every request that begins from now on sees it. Who waits looks again.
     pub fn reconfigure(&self, configured: impl Into<Configured>) {
-        let setup = Setup::new(configured.into(), &self.0.accounts, &self.0.randomness);
+        let setup =
+            Setup::new(configured.into(), &self.0.accounts, &self.0.shifts, &self.0.randomness);
         // It is replaced in one assignment.
         *self.0.setup.write().unwrap_or_else(PoisonError::into_inner) = setup;
         self.0.news.send_modify(|news| news.changes = news.changes.wrapping_add(1));
@@ -351,6 +360,12 @@ impl App {
     #[must_use]
     pub fn held_ends(&self) -> &HeldEnds {
         &self.0.held_ends
+    }
+
+    /// Who is on call, as it was said last.
+    #[must_use]
+    pub fn shifts(&self) -> &Shifts {
+        &self.0.shifts
     }
 
     /// The calls to the system that keeps incidents.

@@ -84,7 +84,7 @@ fn is_reached(submitted_at: i64, now: Moment) -> impl Fn(&Escalation) -> bool {
 }
 
 /// The groups by which an approval counts: those in which its author was when it was given, but for those that the author is
-/// known to have left, and those in which the author is now.
+/// known to have left, and those in which the author is now. Whose shift is over has left nothing.
 fn groups(directory: &dyn Directory, needs: &Needs, row: &ApprovalRow) -> Vec<String> {
     if !directory.may_approve(&row.approver) {
         return Vec::new();
@@ -93,7 +93,7 @@ fn groups(directory: &dyn Directory, needs: &Needs, row: &ApprovalRow) -> Vec<St
     let counts = |group: &&String| match directory.is_member(&row.approver, group) {
         Membership::Yes => true,
         Membership::Unknown => was(group),
-        Membership::No => false,
+        Membership::No => directory.is_of_a_shift(group) && was(group),
     };
     let mut groups: Vec<String> = needs.groups().filter(counts).cloned().collect();
     groups.sort_unstable();

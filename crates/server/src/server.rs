@@ -19,6 +19,7 @@ use crate::tasks::escalations::keep_escalating;
 use crate::tasks::feed::keep_fresh;
 use crate::tasks::incidents::keep_checking;
 use crate::tasks::keys::keep_keys;
+use crate::tasks::on_call::keep_asking;
 use crate::tasks::readiness::keep_probing;
 use crate::tasks::rotations::keep_rotating;
 use crate::tasks::sessions::keep_sweeping;
@@ -88,6 +89,7 @@ pub async fn serve_within(
     let delivering = tokio::spawn(outbox::keep(app.clone()));
     let saying = tokio::spawn(keep_saying(app.clone()));
     let escalating = tokio::spawn(keep_escalating(app.clone()));
+    let asking = tokio::spawn(keep_asking(app.clone()));
     let rotating = tokio::spawn(keep_rotating(app.clone()));
     let checking = tokio::spawn(keep_checking(app.clone()));
     let (stopping, stopped) = tokio::sync::watch::channel(false);
@@ -125,6 +127,7 @@ pub async fn serve_within(
     saying.abort();
     rotating.abort();
     escalating.abort();
+    asking.abort();
     checking.abort();
     telling.abort();
     certificates.abort();

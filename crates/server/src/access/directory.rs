@@ -49,6 +49,11 @@ pub trait Directory: Send + Sync {
         true
     }
 
+    /// Whether people are in `group` for a while only, as for a shift: their answer counts for good.
+    fn is_of_a_shift(&self, _group: &str) -> bool {
+        false
+    }
+
     /// Whether the people called so may be one human, by what is known besides their names: good for refusing alone.
     fn may_be_one(&self, _person: &str, _other: &str) -> bool {
         false
@@ -75,6 +80,10 @@ impl Directory for Config {
 
     fn may_approve(&self, person: &str) -> bool {
         self.people.may_approve(person, !self.identity_providers.is_empty())
+    }
+
+    fn is_of_a_shift(&self, group: &str) -> bool {
+        self.people.is_on_call_group(group)
     }
 
     fn may_be_one(&self, person: &str, other: &str) -> bool {
@@ -106,6 +115,10 @@ impl Directory for LastKnown<'_> {
 
     fn may_approve(&self, person: &str) -> bool {
         self.0.may_approve(person)
+    }
+
+    fn is_of_a_shift(&self, group: &str) -> bool {
+        self.0.is_of_a_shift(group)
     }
 
     fn may_be_one(&self, person: &str, other: &str) -> bool {

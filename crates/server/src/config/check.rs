@@ -10,7 +10,7 @@ use breakglass_audit::folded::Folded;
 
 use super::{
     Config, Digest, Proxy, approval_check, channel_check, group_check, incident_need_check,
-    key_rings, rotation_check, sign_in_check, transport,
+    key_rings, on_call_check, rotation_check, sign_in_check, transport,
 };
 
 impl Object for Config {
@@ -27,6 +27,7 @@ impl Object for Config {
             sign_in_check::check(self, place),
             rotation_check::check(self, place),
             incident_need_check::check(self, place),
+            on_call_check::check(self, place),
         ];
         all.into_iter().collect()
     }
@@ -166,6 +167,7 @@ fn warnings(config: &Config) -> Vec<String> {
         .chain(channel_check::warnings(config))
         .chain(rotation_check::warnings(config))
         .chain(incident_need_check::warnings(config))
+        .chain(on_call_check::warnings(config))
         .chain(look_alikes(config))
         .collect()
 }

@@ -11,10 +11,10 @@ use breakglass_config_schema::{
 use breakglass_identity::proxy;
 use url::Url;
 
-use super::incident_url::IncidentUrl;
 use super::json_pointer::JsonPointer;
 use super::read::{distinct, path};
 use super::sink_fields::is_plain_to_another_machine;
+use super::url_template::UrlTemplate;
 use crate::duration as time;
 
 /// The longest `grace`, in seconds.
@@ -46,7 +46,7 @@ object! {
     pub struct IncidentCheck {
         /// Where an incident is got from: a URL with one `{incident}` in its path or query, which is percent-encoded.
         /// Redirects are not followed.
-        pub url: IncidentUrl = required(parsed("URL template", IncidentUrl::parse)),
+        pub url: UrlTemplate = required(parsed("URL template", incident_url)),
         /// Whether `url` may be plain HTTP although it is not this machine: the credential and the answer can then be read
         /// and changed on the way.
         pub insecure: bool = or(false, boolean()),
@@ -133,12 +133,16 @@ impl Object for IncidentCheck {
     }
 }
 
+fn incident_url(text: &str) -> Result<UrlTemplate, String> {
+    UrlTemplate::parse("{incident}", text)
+}
+
 fn any_text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
 /// A token of RFC 9110 section 5.6.2.
-fn header_name(name: &str) -> Result<String, String> {
+pub(super) fn header_name(name: &str) -> Result<String, String> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(format!("expected the name of a header, got `{}`", name.escape_debug()));
@@ -153,7 +157,7 @@ fn header_name(name: &str) -> Result<String, String> {
     }
 }
 
-fn header_value(text: &str) -> Result<String, String> {
+pub(super) fn header_value(text: &str) -> Result<String, String> {
     match text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') && text.trim() == text {
         true => Ok(text.to_owned()),
         false => Err(format!(

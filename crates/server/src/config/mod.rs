@@ -19,10 +19,11 @@ mod groups;
 mod incident_check;
 mod incident_need;
 mod incident_need_check;
-mod incident_url;
 mod json_pointer;
 mod key_rings;
 mod listeners;
+mod on_call;
+mod on_call_check;
 mod people;
 mod person;
 mod proxy;
@@ -30,6 +31,7 @@ mod read;
 mod rotation_check;
 mod rotations;
 mod schedule;
+mod shifts;
 mod sign_in;
 mod sign_in_check;
 mod signing_keys;
@@ -38,6 +40,7 @@ mod sink_texts;
 mod sinks;
 mod trail_heads;
 mod transport;
+mod url_template;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -68,11 +71,11 @@ use groups::groups_by_audience;
 pub use incident_check::{IncidentCheck, OnSilence, OwnerAt, StateAt};
 pub use incident_need::IncidentNeed;
 use incident_need::incident_need;
-pub use incident_url::{IncidentUrl, NotOneName};
 pub use json_pointer::{JsonPointer, Pointed};
 pub use listeners::{
     ClientCertificates, ListenAddress, Listener, Plain, ResolvedListener, Serves, Tls, Transport,
 };
+pub use on_call::{ON_CALL, OnCallSource};
 pub use people::{DirectoryAges, GroupsSource, InGroup, LastAnswer, People, ProviderTrust};
 use person::PersonEntry;
 pub use person::{Credential, Person};
@@ -84,12 +87,14 @@ use read::{
 };
 pub use rotations::RotationHook;
 pub use schedule::{Hours, Schedule};
+pub use shifts::Shifts;
 pub use sign_in::{RequiredLevel, SignInFor, SignInRequirements};
 pub use signing_keys::{AudienceSigningKeys, KeyRingSettings, SigningKeys, audience_of_folder};
 use sink_fields::sinks;
 use sink_texts::sink_name;
 pub use sinks::{Encryption, Mail, MailTo, Reach, Sink, SinkFilter, SinkTo};
 pub use trail_heads::TrailHeads;
+pub use url_template::{NotOneName, UrlTemplate};
 
 /// `outage_directory_age` where the configuration does not say it, in seconds.
 const OUTAGE_S: i64 = 60 * 60;
@@ -152,6 +157,9 @@ object! {
         /// The system that keeps incidents, which is asked for those of scopes with `incident = "checked"`
         /// ([incidents](incidents.md)).
         pub incident_check: Option<IncidentCheck> = optional("none", object()),
+        /// The system that says who is on call, which stages and escalations of approval rules name by its schedules
+        /// ([on call](approval-rules.md#on-call)).
+        pub on_call: Option<OnCallSource> = optional("none", object()),
         /// How many requests of one person may wait for a decision at a time.
         pub max_pending_requests: i64 = or(10, number(1, 1000)),
         /// Whether people who are no longer among `people` keep the grants that they hold. By default they lose

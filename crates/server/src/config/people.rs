@@ -1,14 +1,16 @@
 //! The people that a configuration knows, found by name and by group: those that it lists, and those who have signed in at
 //! one of its identity providers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
 use breakglass_audit::folded::Folded;
 
 use super::accounts::{AccountEntry, Accounts, Attempt, NotSaid};
+use super::on_call::OnCallSource;
 use super::person::Person;
+use super::shifts::{OnCall, Shifts};
 use crate::clock::Moment;
 use crate::limits::DIRECTORY_RETRY_S;
 use crate::provider_groups::GroupNames;
@@ -21,6 +23,7 @@ pub struct People {
     by_name: BTreeMap<String, Arc<Person>>,
     by_group: BTreeMap<String, Vec<String>>,
     signed_in: Option<SignedIn>,
+    on_call: Option<OnCall>,
 }
 
 /// People who have signed in, as far as this configuration knows their providers.
@@ -104,7 +107,7 @@ impl People {
                 by_group.entry(group.clone()).or_default().push(person.name.clone());
             }
         }
-        People { entries, by_name, by_group, signed_in: None }
+        People { entries, by_name, by_group, signed_in: None, on_call: None }
     }
 
     /// Adds the people who have signed in at these providers. Without a provider there are none.
@@ -115,6 +118,17 @@ impl People {
         ages: DirectoryAges,
     ) {
         self.signed_in = (!providers.is_empty()).then_some(SignedIn { accounts, providers, ages });
+    }
+
+    /// Lets the groups of people on call be those that `source` says.
+    pub fn be_on_call(&mut self, source: OnCallSource, shifts: Arc<Shifts>) {
+        self.on_call = Some(OnCall { source, shifts });
+    }
+
+    /// Whether `group` is the people of a schedule: a person is in it for a shift.
+    #[must_use]
+    pub fn is_on_call_group(&self, group: &str) -> bool {
+        self.on_call.as_ref().is_some_and(|on_call| on_call.people(group).is_some())
     }
 
     /// The person called `name`, byte for byte.
@@ -144,6 +158,9 @@ impl People {
     /// are all there are.
     #[must_use]
     pub fn members(&self, group: &str) -> (Vec<String>, bool) {
+        if let Some(people) = self.on_call(group) {
+            return self.called_so(&people);
+        }
         let mut names = self.in_group(group).to_vec();
         if let Some(signed_in) = &self.signed_in {
             let now = signed_in.accounts.now();
@@ -164,6 +181,9 @@ impl People {
     /// Whether the person called `name` is in `group`.
     #[must_use]
     pub fn is_member(&self, name: &str, group: &str) -> InGroup {
+        if let Some(people) = self.on_call(group) {
+            return if self.is_called_so(name, &people) { InGroup::Yes } else { InGroup::No };
+        }
         if let Some(person) = self.by_name.get(name) {
             let is_member = person.groups.iter().any(|one| one == group);
             return if is_member { InGroup::Yes } else { InGroup::No };
@@ -178,7 +198,7 @@ impl People {
     /// that it does not know, nothing is left of the answer before.
     #[must_use]
     pub fn was_member(&self, name: &str, group: &str) -> InGroup {
-        if self.by_name.contains_key(name) {
+        if self.by_name.contains_key(name) || self.is_on_call_group(group) {
             return self.is_member(name, group);
         }
         let Some(signed_in) = &self.signed_in else { return InGroup::No };
@@ -270,6 +290,37 @@ impl People {
         let Some(signed_in) = &self.signed_in else { return false };
         let provider = |entry: AccountEntry| signed_in.providers.get(&entry.provider);
         signed_in.get(name).and_then(provider).is_some_and(|provider| provider.may_approve)
+    }
+}
+
+impl People {
+    /// Those on call by the schedule that `group` is, as its system calls them; nothing where it is another group.
+    fn on_call(&self, group: &str) -> Option<Vec<String>> {
+        self.on_call.as_ref()?.people(group)
+    }
+
+    /// Whether the person has one of these names, or one of these mail addresses.
+    fn is_called_so(&self, name: &str, people: &[String]) -> bool {
+        let is_known = self.get(name).is_some();
+        let address = || self.address(name).map(|address| address.to_string());
+        is_known
+            && (people.iter().any(|one| one == name)
+                || address().is_some_and(|address| people.contains(&address)))
+    }
+
+    /// The people who are called so, and whether there are no others: each is known, or people do not sign in.
+    fn called_so(&self, people: &[String]) -> (Vec<String>, bool) {
+        let listed = self.entries.iter().map(|person| person.name.clone());
+        let accounts = self.signed_in.iter().flat_map(|signed_in| {
+            let known = signed_in.accounts.filter(|entry| signed_in.knows(entry));
+            known.into_iter().map(|entry| entry.person.name.clone())
+        });
+        let mut names: Vec<String> =
+            listed.chain(accounts).filter(|name| self.is_called_so(name, people)).collect();
+        let mut seen = HashSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        let is_complete = self.signed_in.is_none() || people.len() <= names.len();
+        (names, is_complete)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::changes::{Changes, Entries};
 use super::effect::Effect;
-use super::{incidents, places, sign_in};
+use super::{incidents, on_call, places, sign_in};
 use crate::config::{Config, Person, Proxy, Scope};
 use crate::duration;
 
@@ -383,6 +383,10 @@ fn setting(old: &Config, new: &Config, field: &str) -> Change {
         ("incident_check", _) => {
             let (old, new) = (old.incident_check.as_ref(), new.incident_check.as_ref());
             let (effect, words) = incidents::source(old, new);
+            Change::named(field, effect, words)
+        }
+        ("on_call", _) => {
+            let (effect, words) = on_call::source(old.on_call.as_ref(), new.on_call.as_ref());
             Change::named(field, effect, words)
         }
         _ => Change::named(field, Effect::Neutral, "has changed"),

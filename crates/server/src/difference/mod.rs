@@ -11,6 +11,7 @@ mod change;
 mod changes;
 mod effect;
 mod incidents;
+mod on_call;
 mod places;
 mod rights;
 mod sign_in;

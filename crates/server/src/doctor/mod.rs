@@ -11,6 +11,7 @@ mod clock;
 mod configuration;
 mod incidents;
 mod keys;
+mod on_call;
 mod report;
 mod sinks;
 mod storage;
@@ -50,6 +51,7 @@ pub async fn examine(path: &Path, now: Moment, report: &mut Report) -> Option<Co
             keys::look(config, now, report);
             sinks::look(config, now, report);
             incidents::look(config, report);
+            on_call::look(config, report);
             storage::look(config, report).await
         }
     };

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use breakglass_types::instant::format_duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::call::{self, Answer, Silence};
 use super::judge::{Said, read};
 use crate::clock::Moment;
 use crate::config::IncidentCheck;
+use crate::json_call::{self, Answer, Silence, Source};
 use crate::limits::{
     INCIDENT_CHECKS_AT_ONCE, INCIDENT_CHECKS_PER_PERSON, INCIDENT_CHECKS_WITHIN_S,
 };
@@ -70,23 +70,7 @@ impl Incidents {
         })?;
         let place = place.map_err(|_| late())?;
         let left = limit.saturating_sub(started.elapsed());
-        let (done, ended) = oneshot::channel();
-        let check = check.clone();
-        // On a thread of its own: a system that does not answer keeps that thread, and its place, and neither this task nor
-        // the end of the service, which waits for the threads of the runtime.
-        let work = move || {
-            let place: OwnedSemaphorePermit = place;
-            let answer = call::get(&check, &url, left);
-            drop(place);
-            // The person may have gone away meanwhile.
-            let _ = done.send(answer);
-        };
-        let thread = std::thread::Builder::new().name("incident".to_owned()).spawn(work);
-        thread.map_err(|error| Silence::of(format!("no thread: {error}")))?;
-        match timeout(left, ended).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(Silence::of("the call ended without an outcome")),
-            Err(_) => Err(late()),
-        }
+        // A system that does not answer keeps its place.
+        json_call::ask(Source::from(check), url, left, place).await
     }
 }

@@ -3,9 +3,9 @@
 use breakglass_api::incident::IncidentVerdict;
 use serde_json::Value;
 
-use super::call::{Answer, Silence};
 use super::found::Found;
 use crate::config::{IncidentCheck, JsonPointer, OwnerAt, Pointed};
+use crate::json_call::{Answer, Silence};
 
 /// The person who names the incident. All of it is compared byte for byte.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,9 @@ pub(super) fn read(check: &IncidentCheck, answer: Answer) -> Result<Said, Silenc
         Some(state) => Ok(Said::Incident { state, document }),
         None => Err(Silence {
             cause: format!("its answer has no string, number or boolean at `{pointer}`"),
-            to_do: Some("let `incident_check.state.pointer` be where its answers have the state"),
+            to_do: Some(
+                "let `incident_check.state.pointer` be where its answers have the state".to_owned(),
+            ),
         }),
     }
 }

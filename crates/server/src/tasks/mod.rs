@@ -5,6 +5,7 @@ pub mod feed;
 pub mod holder_left;
 pub mod incidents;
 pub mod keys;
+pub mod on_call;
 pub mod readiness;
 pub mod reload;
 pub mod rotations;

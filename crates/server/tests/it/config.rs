@@ -73,7 +73,7 @@ fn a_field_that_is_missing_or_an_empty_list_is_an_error() {
              `evidence_retention`, `evidence_thin_after`, \
              `identity_providers`, `incident_check`, `incident_pattern`, `insecure_http`, `issuer`, `keep_grants_of_leavers`, `key_directory`, `listen`, `listeners`, \
              `max_alert_pages`, `max_connections`, `max_connections_per_address`, `max_directory_age`, \
-             `max_pending_requests`, `outage_directory_age`, `pending_lifetime`, `people`, `proxies`, `responders`, `rotations`, `scopes`, `signing_keys`, `sinks`, \
+             `max_pending_requests`, `on_call`, `outage_directory_age`, `pending_lifetime`, `people`, `proxies`, `responders`, `rotations`, `scopes`, `signing_keys`, `sinks`, \
              `tls`, `trail_heads`",
         ]
     );

@@ -86,6 +86,7 @@ mod lists;
 mod metrics_documented;
 mod names;
 mod narrowing;
+mod on_call;
 mod openapi;
 mod probes;
 mod provider_groups;

@@ -1,4 +1,4 @@
-//! The URL at which the system that keeps incidents is asked for one: a template with one `{incident}`.
+//! The URL at which another system is asked for one thing by its name: a template with one place for the name.
 
 use std::fmt;
 
@@ -6,15 +6,14 @@ use url::{Position, Url};
 
 use super::sink_texts;
 
-/// What stands for the incident in a template.
-const MARK: &str = "{incident}";
+/// What stands for the name while a template is parsed: it has no character that a URL encodes.
+const STAND_IN: &str = "breakglass-name";
 
-/// What stands for it while the template is parsed: it has no character that a URL encodes.
-const STAND_IN: &str = "breakglass-incident";
-
-/// A URL with one place for an incident, in its path or its query.
+/// A URL with one place for a name, in its path or its query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IncidentUrl {
+pub struct UrlTemplate {
+    /// What stands for the name, such as `{incident}`.
+    mark: &'static str,
     /// The URL with [`STAND_IN`], as it is written when it is parsed: host, scheme and port are of it.
     whole: Url,
     before: String,
@@ -22,33 +21,31 @@ pub struct IncidentUrl {
     in_path: bool,
 }
 
-/// The incident cannot stand in the URL without changing what else is asked for.
+/// The name cannot stand in the URL without changing what else is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not one name")]
 pub struct NotOneName;
 
-impl IncidentUrl {
+impl UrlTemplate {
     /// Reads a template.
     ///
     /// # Errors
     /// Says what is expected instead.
-    pub(super) fn parse(text: &str) -> Result<IncidentUrl, String> {
+    pub(super) fn parse(mark: &'static str, text: &str) -> Result<UrlTemplate, String> {
         let expected = |got: &str| {
             format!(
-                "expected a URL with one `{MARK}` in its path or query, such as \
-                 `https://tickets.internal/api/incidents/{MARK}`, got {got}"
+                "expected a URL with one `{mark}` in its path or query, such as \
+                 `https://tickets.internal/api/{mark}`, got {got}"
             )
         };
-        match text.matches(MARK).count() {
+        match text.matches(mark).count() {
             1 if !text.contains(STAND_IN) => {}
             1 => {
-                return Err(format!(
-                    "expected no `{STAND_IN}` in it, which stands for the incident"
-                ));
+                return Err(format!("expected no `{STAND_IN}` in it, which stands for `{mark}`"));
             }
             count => return Err(expected(&format!("{count}"))),
         }
-        let whole = sink_texts::url(&text.replace(MARK, STAND_IN))?;
+        let whole = sink_texts::url(&text.replace(mark, STAND_IN))?;
         let path = whole.path().contains(STAND_IN);
         let query = whole.query().is_some_and(|query| query.contains(STAND_IN));
         if path == query || whole[..Position::BeforePath].contains(STAND_IN) {
@@ -58,22 +55,22 @@ impl IncidentUrl {
             return Err(expected("it elsewhere"));
         };
         let (before, after) = (before.to_owned(), after.to_owned());
-        Ok(IncidentUrl { in_path: path, before, after, whole })
+        Ok(UrlTemplate { mark, in_path: path, before, after, whole })
     }
 
-    /// The URL of this incident: it is percent-encoded, so that it is one segment of the path, or a part of one value of the
+    /// The URL for this name: it is percent-encoded, so that it is one segment of the path, or a part of one value of the
     /// query, and nothing else changes.
     ///
     /// # Errors
     /// [`NotOneName`] for `..` and the like: a receiver that decodes a path before it looks at its segments would read
     /// another path.
-    pub fn of(&self, incident: &str) -> Result<Url, NotOneName> {
+    pub fn of(&self, name: &str) -> Result<Url, NotOneName> {
         let climbs = |text: &str| text.split(['/', '\\']).any(|part| matches!(part, "." | ".."));
-        let decoded = percent_decoded(incident);
-        if self.in_path && (climbs(incident) || climbs(&decoded)) {
+        let decoded = percent_decoded(name);
+        if self.in_path && (climbs(name) || climbs(&decoded)) {
             return Err(NotOneName);
         }
-        let text = format!("{}{}{}", self.before, encoded(incident), self.after);
+        let text = format!("{}{}{}", self.before, encoded(name), self.after);
         // What is parsed is what was written, byte for byte: no dot segment was resolved, and nothing was encoded again.
         match Url::parse(&text) {
             Ok(url) if url.as_str() == text && url.origin() == self.whole.origin() => Ok(url),
@@ -81,7 +78,7 @@ impl IncidentUrl {
         }
     }
 
-    /// The URL with something in the incident's place: what is said of it is said of the template.
+    /// The URL with something in the name's place: what is said of it is said of the template.
     pub(super) fn example(&self) -> &Url {
         &self.whole
     }
@@ -93,9 +90,9 @@ impl IncidentUrl {
     }
 }
 
-impl fmt::Display for IncidentUrl {
+impl fmt::Display for UrlTemplate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}{MARK}{}", self.before, self.after)
+        write!(formatter, "{}{}{}", self.before, self.mark, self.after)
     }
 }
 
@@ -137,6 +134,10 @@ fn percent_decoded(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<UrlTemplate, String> {
+        UrlTemplate::parse("{incident}", text)
+    }
+
     #[test]
     fn a_template_has_one_place_in_path_or_query() {
         for good in [
@@ -145,7 +146,7 @@ mod tests {
             "https://t.test/find?number={incident}&limit=1",
             "http://127.0.0.1:8080/i-{incident}.json",
         ] {
-            assert_eq!(IncidentUrl::parse(good).unwrap().to_string(), good);
+            assert_eq!(parse(good).unwrap().to_string(), good);
         }
         for (bad, words) in [
             ("https://t.test/", "got 0"),
@@ -157,17 +158,17 @@ mod tests {
             ("{incident}://t.test/", "without user name"),
             ("ftp://t.test/{incident}", "expected `https://"),
             ("https://t.test/{incident} ", "expected `https://"),
-            ("https://t.test/breakglass-incident/{incident}", "stands for the incident"),
+            ("https://t.test/breakglass-name/{incident}", "stands for `{incident}`"),
         ] {
-            let error = IncidentUrl::parse(bad).unwrap_err();
+            let error = parse(bad).unwrap_err();
             assert!(error.contains(words), "{bad}: {error}");
         }
     }
 
     #[test]
-    fn an_incident_changes_no_other_part_of_the_url() {
-        let path = IncidentUrl::parse("https://t.test/api/{incident}/state?x=1").unwrap();
-        let query = IncidentUrl::parse("https://t.test/find?n={incident}&x=1").unwrap();
+    fn a_name_changes_no_other_part_of_the_url() {
+        let path = parse("https://t.test/api/{incident}/state?x=1").unwrap();
+        let query = parse("https://t.test/find?n={incident}&x=1").unwrap();
         for (incident, written) in [
             ("INC-4711", "INC-4711"),
             ("a/b", "a%2Fb"),
@@ -199,7 +200,7 @@ mod tests {
             assert!(query.of(climbing).is_ok(), "{climbing}");
         }
         // The template itself completes a dot segment.
-        let dotted = IncidentUrl::parse("https://t.test/api/.{incident}/state").unwrap();
+        let dotted = parse("https://t.test/api/.{incident}/state").unwrap();
         assert_eq!(dotted.of("."), Err(NotOneName));
         assert_eq!(dotted.of("%2e"), Err(NotOneName));
     }
@@ -207,7 +208,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_leaves_host_and_structure_as_they_are(incident in ".{0,40}") {
-            let path = IncidentUrl::parse("https://t.test/api/{incident}?x=1").unwrap();
+            let path = parse("https://t.test/api/{incident}?x=1").unwrap();
             if let Ok(url) = path.of(&incident) {
                 proptest::prop_assert_eq!(url.host_str(), Some("t.test"));
                 proptest::prop_assert_eq!(url.path_segments().unwrap().count(), 2);
