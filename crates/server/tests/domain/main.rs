@@ -13,6 +13,7 @@ mod compare;
 mod crashes;
 mod driver;
 mod killed;
+mod law;
 mod model;
 mod races;
 mod races_of_stages;

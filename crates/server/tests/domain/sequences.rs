@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::action::{self, Action};
 use crate::compare;
 use crate::driver::Driver;
+use crate::law;
 use crate::model::{Model, Setup};
 use crate::trail::Trail;
 
@@ -77,6 +78,7 @@ async fn step(driver: &mut Driver, trail: &mut Trail, model: &mut Model, action:
         }
     }
     compare::requests(driver, model).await;
+    law::holds(&driver.views);
     trail.has(driver, model, model.clock, &outcome.happened).await;
     let ids: BTreeSet<&str> = driver.views.iter().filter_map(|view| view["id"].as_str()).collect();
     assert_eq!(ids.len(), driver.views.len());

@@ -22,6 +22,8 @@ pub(super) struct Rule {
     pub(super) in_order: bool,
     pub(super) over_min: Option<i64>,
     pub(super) emergency: bool,
+    /// It is for requests of the night alone.
+    pub(super) at_night: bool,
 }
 
 fn some(names: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
@@ -31,13 +33,15 @@ fn some(names: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static st
 pub(super) fn any_rule() -> impl Strategy<Value = Rule> {
     let stages = proptest::collection::vec((some(&GROUPS), 1..=2_usize), 1..=3);
     let over_min = proptest::option::of(1..120_i64);
-    (some(&SCOPES), stages, any::<bool>(), over_min, any::<bool>()).prop_map(
-        |(scopes, stages, in_order, over_min, emergency)| Rule {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    (some(&SCOPES), stages, over_min, flags).prop_map(
+        |(scopes, stages, over_min, (in_order, emergency, at_night))| Rule {
             scopes,
             stages,
             in_order,
             over_min,
             emergency,
+            at_night,
         },
     )
 }
@@ -55,6 +59,8 @@ pub(super) fn config(rules: &[Rule]) -> Config {
         let stages = rule.stages.iter().map(|(from, count)| format!("{{ from = {from:?}, count = {count} }}"));
         let over = rule.over_min.map(|minutes| format!("duration_over = '{minutes}m'"));
         let when = over.into_iter().chain(rule.emergency.then(|| "emergency = true".to_owned()));
+        let night = "between = { hours = '22:00-06:00', zone = 'UTC' }".to_owned();
+        let when = when.chain(rule.at_night.then_some(night));
         let when = when.collect::<Vec<_>>().join(", ");
         let when = if when.is_empty() { when } else { format!("when = {{ {when} }}\n") };
         format!(
@@ -81,7 +87,11 @@ pub(super) struct Ask {
     pub(super) minutes: i64,
     pub(super) held: Vec<(Vec<&'static str>, i64)>,
     pub(super) emergency: bool,
+    pub(super) at_night: bool,
 }
+
+/// Noon of a day.
+const NOON: i64 = 1_795_003_200;
 
 impl Ask {
     pub(super) fn needs(&self, config: &Config) -> Needs {
@@ -95,7 +105,7 @@ impl Ask {
             duration_s: self.minutes * 60,
             held: &held.collect::<Vec<_>>(),
             emergency: self.emergency,
-            submitted_at: Moment::from_seconds(1_795_000_000),
+            submitted_at: Moment::from_seconds(NOON + if self.at_night { 12 * 3600 } else { 0 }),
         };
         Needs::of(config, config, &facts).unwrap()
     }
@@ -106,8 +116,15 @@ pub(super) fn any_held() -> impl Strategy<Value = Vec<(Vec<&'static str>, i64)>>
 }
 
 pub(super) fn any_ask() -> impl Strategy<Value = Ask> {
-    (some(&SCOPES), 1..150_i64, any_held(), any::<bool>())
-        .prop_map(|(scopes, minutes, held, emergency)| Ask { scopes, minutes, held, emergency })
+    (some(&SCOPES), 1..150_i64, any_held(), any::<bool>(), any::<bool>()).prop_map(
+        |(scopes, minutes, held, emergency, at_night)| Ask {
+            scopes,
+            minutes,
+            held,
+            emergency,
+            at_night,
+        },
+    )
 }
 
 /// Which of the groups each person is in.

@@ -2,12 +2,15 @@
 //!
 //! A request is split by time, by scope and by both at once, into two to four that are submitted within 24 hours, in any
 //! sequence. People who approve all of them can approve the whole: as it would be asked for when the last of them is, because
-//! what a person held before falls out of the 24 hours by waiting, split or not. All of them are submitted at the same days and
-//! hours, since `between` is about the time of each.
+//! what a person held before falls out of the 24 hours by waiting, split or not. A rule for some hours is compared with the whole
+//! as it would be asked for when the last part is that names a scope of the rule: who asks for a scope before the hours begin, and
+//! for all others within them, is asked for less than who asks for all within them.
 
 use proptest::prelude::*;
 
+use super::super::needs::{Need, Needs};
 use super::made_up::{Ask, Groups, PEOPLE, Rule, any_ask, any_groups, any_rule, config, is_enough};
+use crate::config::Config;
 
 /// How a request is split: into one or two blocks of scopes, each into one or two pieces of time, and in which sequence these are
 /// asked for; in which of them what was held before still counts.
@@ -20,17 +23,21 @@ struct Split {
     sequence: Vec<usize>,
     /// For each entry of what was held before: in how many of the parts it still counts.
     counts_in: [usize; 3],
+    /// Which of the parts are asked for at night.
+    nights: [bool; 4],
 }
 
 fn any_split() -> impl Strategy<Value = Split> {
     let sequence = Just(vec![0, 1, 2, 3]).prop_shuffle();
     let counts_in = proptest::array::uniform3(0..=4_usize);
-    (0..=3_usize, [0..=100_i64, 0..=100_i64], sequence, counts_in).prop_map(
-        |(first_block, first_piece, sequence, counts_in)| Split {
+    let nights = proptest::array::uniform4(any::<bool>());
+    (0..=3_usize, [0..=100_i64, 0..=100_i64], sequence, counts_in, nights).prop_map(
+        |(first_block, first_piece, sequence, counts_in, nights)| Split {
             first_block,
             first_piece,
             sequence,
             counts_in,
+            nights,
         },
     )
 }
@@ -56,10 +63,30 @@ fn parts(whole: &Ask, split: &Split) -> (Vec<Ask>, Ask) {
     let parts = asked.iter().enumerate().map(|(number, (scopes, minutes))| {
         let mut held = held_at(whole, split, number);
         held.extend(asked[..number].iter().cloned());
-        Ask { scopes: scopes.clone(), minutes: *minutes, held, ..whole.clone() }
+        let at_night = split.nights[number];
+        Ask { scopes: scopes.clone(), minutes: *minutes, held, at_night, ..whole.clone() }
     });
     let held = held_at(whole, split, asked.len() - 1);
     (parts.collect(), Ask { held, ..whole.clone() })
+}
+
+/// What the whole takes by each rule at the time of the last part that names a scope of the rule, and by the approvers of its
+/// scopes.
+fn needs_of_whole(config: &Config, rules: &[Rule], parts: &[Ask], whole: &Ask) -> Needs {
+    let [day, night] =
+        [false, true].map(|at_night| Ask { at_night, ..whole.clone() }.needs(config));
+    let is_last_at_night = |rule: &Rule| {
+        let names = |part: &&Ask| part.scopes.iter().any(|name| rule.scopes.contains(name));
+        parts.iter().rev().find(names).is_some_and(|part| part.at_night)
+    };
+    let counts = |need: &&Need| {
+        let number = need.rule.as_ref().and_then(|name| name.strip_prefix("rule"));
+        let rule = number.map(|number| &rules[number.parse::<usize>().unwrap()]);
+        rule.is_none_or(|rule| !rule.at_night || is_last_at_night(rule))
+    };
+    // At night the rules match that match by day, and those of the night.
+    assert!(day.iter().all(|need| night.iter().any(|one| one == need)));
+    night.iter().filter(counts).cloned().collect()
 }
 
 /// How few people are enough, if all of them are.
@@ -78,8 +105,8 @@ proptest! {
     ) {
         let config = config(&rules as &[Rule]);
         let (parts, whole) = parts(&whole, &split);
+        let whole = needs_of_whole(&config, &rules, &parts, &whole);
         let parts: Vec<_> = parts.iter().map(|part| part.needs(&config)).collect();
-        let whole = whole.needs(&config);
         let of_parts = |groups: &Groups, people| {
             parts.iter().all(|needs| is_enough(needs, groups, people))
         };
@@ -98,7 +125,13 @@ proptest! {
 fn what_is_split_into_pieces_under_the_bound_is_over_it_with_the_last() {
     let rules = [made_up_rule()];
     let config = config(&rules);
-    let ask = |minutes, held| Ask { scopes: vec!["orders"], minutes, held, emergency: false };
+    let ask = |minutes, held| Ask {
+        scopes: vec!["orders"],
+        minutes,
+        held,
+        emergency: false,
+        at_night: false,
+    };
     let count = |ask: Ask| ask.needs(&config).iter().count();
     assert_eq!(count(ask(58, Vec::new())), 2, "the whole");
     assert_eq!(count(ask(29, Vec::new())), 1, "the first half");
@@ -114,5 +147,6 @@ fn made_up_rule() -> Rule {
         in_order: false,
         over_min: Some(30),
         emergency: false,
+        at_night: false,
     }
 }
