@@ -1,4 +1,4 @@
-//! Days and hours of the week in a time zone.
+//! Dates, days and hours of the week in a time zone.
 //!
 //! A moment is inside or outside by what a clock on the wall of the zone shows at it, which is one thing for each moment: an
 //! hour that clocks skip has no moment, and an hour that they repeat is inside twice or not at all. The time zones are those of
@@ -8,7 +8,7 @@ use breakglass_config_schema::{
     Object, Place, Reader as _, list, object, one_of, optional, parsed, required,
 };
 use jiff::Timestamp;
-use jiff::civil::{Time, Weekday};
+use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::read::distinct;
@@ -25,9 +25,12 @@ const DAYS: &[(&str, Weekday)] = &[
 ];
 
 object! {
-    /// Days and hours in a time zone, such as `{ days = ["sat", "sun"], zone = "Europe/Berlin" }`.
+    /// Dates, days and hours in a time zone, such as `{ days = ["sat", "sun"], zone = "Europe/Berlin" }`.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Schedule {
+        /// The dates, such as `2026-12-18/2027-01-03`, from the first to the last, both inside. Of hours that cross midnight it is the
+        /// date on which they begin.
+        pub dates: Option<Dates> = optional("every date", parsed("dates", dates)),
         /// The days. Of hours that cross midnight it is the day on which they begin.
         pub days: Option<Vec<Weekday>> = optional("every day", list(one_of(DAYS)).and_then(distinct)),
         /// From when until when, such as `18:00-08:00`; the end is not inside. An end that is not after the start is on the next
@@ -36,6 +39,13 @@ object! {
         /// The time zone by its IANA name, such as `Europe/Berlin` or `UTC`; its rules are those of this version of the service.
         pub zone: TimeZone = required(parsed("time zone", zone)),
     }
+}
+
+/// From one date to another, both inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dates {
+    first: Date,
+    last: Date,
 }
 
 /// From when until when, by a clock on the wall.
@@ -52,14 +62,15 @@ impl Schedule {
     pub fn contains(&self, moment: Moment) -> bool {
         let instant = Timestamp::from_millisecond(moment.millis()).unwrap_or(Timestamp::MAX);
         let local = self.zone.to_datetime(instant);
-        let (day, time) = (local.weekday(), local.time());
+        let (day, time) = (local.date(), local.time());
         match self.hours {
             None => self.has(day),
             Some(Hours { start, end }) if start < end => {
                 self.has(day) && start <= time && time < end
             }
             Some(Hours { start, end }) => {
-                self.has(day) && start <= time || self.has(day.previous()) && time < end
+                let began_before = day.yesterday().is_ok_and(|before| self.has(before));
+                self.has(day) && start <= time || began_before && time < end
             }
         }
     }
@@ -75,16 +86,17 @@ impl Schedule {
         moments.find(|moment| self.contains(*moment))
     }
 
-    fn has(&self, day: Weekday) -> bool {
-        self.days.as_ref().is_none_or(|days| days.contains(&day))
+    fn has(&self, day: Date) -> bool {
+        self.days.as_ref().is_none_or(|days| days.contains(&day.weekday()))
+            && self.dates.is_none_or(|dates| dates.first <= day && day <= dates.last)
     }
 }
 
 impl Object for Schedule {
     fn check(&self, place: &Place<'_>) -> Option<()> {
-        match self.days.is_some() || self.hours.is_some() {
+        match self.dates.is_some() || self.days.is_some() || self.hours.is_some() {
             true => Some(()),
-            false => place.error("expected `days`, `hours` or both: without them it is always"),
+            false => place.error("expected `dates`, `days` or `hours`: without them it is always"),
         }
     }
 }
@@ -102,6 +114,22 @@ fn hours(text: &str) -> Result<Hours, String> {
     let start = time(start).ok_or_else(expected)?;
     let end = if end == "24:00" { Some(Time::midnight()) } else { time(end) };
     Ok(Hours { start, end: end.ok_or_else(expected)? })
+}
+
+fn dates(text: &str) -> Result<Dates, String> {
+    let read = |text: &str| {
+        // Only the form of the calendar, which is ten characters long.
+        (text.len() == 10).then(|| text.parse::<Date>().ok()).flatten()
+    };
+    let pair = text.split_once('/').and_then(|(first, last)| Some((read(first)?, read(last)?)));
+    match pair {
+        Some((first, last)) if first <= last => Ok(Dates { first, last }),
+        Some(_) => Err(format!("expected the earlier date first, got `{}`", text.escape_debug())),
+        None => Err(format!(
+            "expected two dates, such as `2026-12-18/2027-01-03`, got `{}`",
+            text.escape_debug()
+        )),
+    }
 }
 
 /// `HH:MM`.

@@ -79,6 +79,32 @@ const CASES: &[(&str, &str, bool)] = &[
     // Summer time moves the hours against UTC.
     ("hours = '18:00-08:00'\nzone = 'Europe/Berlin'", "2026-07-01T16:00:00Z", true),
     ("hours = '18:00-08:00'\nzone = 'Europe/Berlin'", "2026-12-01T16:00:00Z", false),
+    // Dates, both inside, by the zone's clock.
+    ("dates = '2026-12-18/2027-01-03'\nzone = 'Europe/Berlin'", "2026-12-17T22:59:59Z", false),
+    ("dates = '2026-12-18/2027-01-03'\nzone = 'Europe/Berlin'", "2026-12-17T23:00:00Z", true),
+    ("dates = '2026-12-18/2027-01-03'\nzone = 'Europe/Berlin'", "2027-01-03T22:59:59Z", true),
+    ("dates = '2026-12-18/2027-01-03'\nzone = 'Europe/Berlin'", "2027-01-03T23:00:00Z", false),
+    ("dates = '2026-12-18/2026-12-18'\ndays = ['fri']\nzone = 'UTC'", "2026-12-18T12:00:00Z", true),
+    (
+        "dates = '2026-12-18/2026-12-18'\ndays = ['sat']\nzone = 'UTC'",
+        "2026-12-18T12:00:00Z",
+        false,
+    ),
+    (
+        "dates = '2026-12-18/2026-12-18'\nhours = '22:00-06:00'\nzone = 'UTC'",
+        "2026-12-18T05:00:00Z",
+        false,
+    ),
+    (
+        "dates = '2026-12-18/2026-12-18'\nhours = '22:00-06:00'\nzone = 'UTC'",
+        "2026-12-19T05:00:00Z",
+        true,
+    ),
+    (
+        "dates = '2026-12-18/2026-12-18'\nhours = '22:00-06:00'\nzone = 'UTC'",
+        "2026-12-19T22:00:00Z",
+        false,
+    ),
     // Zones that are no whole hours from UTC.
     ("hours = '09:00-10:00'\nzone = 'Asia/Kathmandu'", "2026-11-28T03:15:00Z", true),
     ("hours = '09:00-10:00'\nzone = 'Asia/Kathmandu'", "2026-11-28T03:14:59Z", false),
@@ -102,7 +128,13 @@ fn a_moment_is_inside_by_the_clock_on_the_wall() {
 fn what_is_wrong_says_what_is_expected() {
     let table: &[(&str, &str)] = &[
         ("days = ['sat']", "zone: is required"),
-        ("zone = 'UTC'", "expected `days`, `hours` or both"),
+        ("zone = 'UTC'", "expected `dates`, `days` or `hours`"),
+        ("dates = '2026-12-18'\nzone = 'UTC'", "dates: expected two dates"),
+        ("dates = '2026-12-18/2027-02-30'\nzone = 'UTC'", "dates: expected two dates"),
+        ("dates = '2026-12-18/20270103'\nzone = 'UTC'", "dates: expected two dates"),
+        ("dates = '2026-12-18T00:00/2027-01-03'\nzone = 'UTC'", "dates: expected two dates"),
+        ("dates = '2026-12-18/2027-01-03/x'\nzone = 'UTC'", "dates: expected two dates"),
+        ("dates = '2027-01-03/2026-12-18'\nzone = 'UTC'", "dates: expected the earlier date first"),
         ("days = []\nzone = 'UTC'", "days: an empty list never means all"),
         ("days = ['sat', 'sat']\nzone = 'UTC'", "days[1]: named twice"),
         ("days = ['Saturday']\nzone = 'UTC'", "days[0]: expected \"mon\" or"),

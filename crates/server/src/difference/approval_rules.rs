@@ -144,13 +144,13 @@ fn of_conditions(old: &Conditions, new: &Conditions) -> Vec<(Effect, String)> {
     }
     match (&old.between, between) {
         (Some(_), None) => {
-            changes.push((Effect::TakesAway, "is for all days and hours".to_owned()))
+            changes.push((Effect::TakesAway, "is for all dates, days and hours".to_owned()))
         }
         (None, Some(_)) => {
-            changes.push((Effect::Grants, "is for some days and hours only".to_owned()))
+            changes.push((Effect::Grants, "is for some dates, days or hours only".to_owned()))
         }
         (old, new) if old != new => {
-            changes.push((Effect::Grants, "is for other days or hours".to_owned()))
+            changes.push((Effect::Grants, "is for other dates, days or hours".to_owned()))
         }
         _ => {}
     }

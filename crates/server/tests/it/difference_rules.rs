@@ -127,14 +127,14 @@ fn says_whether_requests_need_more_approvals_or_fewer() {
         (
             ", between = { days = [\"sat\"], zone = \"UTC\" }",
             "",
-            vec!["-long is for all days and hours".to_owned()],
-            vec!["+long is for some days and hours only".to_owned()],
+            vec!["-long is for all dates, days and hours".to_owned()],
+            vec!["+long is for some dates, days or hours only".to_owned()],
         ),
         (
             "[\"sat\"]",
             "[\"sat\", \"sun\"]",
-            vec!["+long is for other days or hours".to_owned()],
-            vec!["+long is for other days or hours".to_owned()],
+            vec!["+long is for other dates, days or hours".to_owned()],
+            vec!["+long is for other dates, days or hours".to_owned()],
         ),
         (
             RULE.lines().last().unwrap(),
