@@ -163,6 +163,14 @@ words! {
         Submitted = "breakglass.request.submitted",
         /// No approver was reached within 30 s of its submission, or none could be.
         Unreached = "breakglass.request.unreached",
+        /// A reviewer says that something about a used grant is not in order.
+        ReviewDisputed = "breakglass.review.disputed",
+        /// The deadline of a review has passed, and no person has signed or disputed it.
+        ReviewOverdue = "breakglass.review.overdue",
+        /// A used grant has ended, and a person who took no part is to look at it.
+        ReviewOwed = "breakglass.review.owed",
+        /// A reviewer says that a used grant is in order.
+        ReviewSigned = "breakglass.review.signed",
         /// What a used grant touched was rotated: its hook took the call, or a person rotated by hand.
         RotationDone = "breakglass.rotation.done",
         /// A hook did not take the call for `retry_for`: what the grant touched is rotated by hand, or the hook is called again.

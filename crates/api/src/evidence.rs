@@ -74,6 +74,14 @@ words! {
         RotationRetried = "rotation_retried",
         /// It was rotated.
         RotationDone = "rotation_done",
+        /// Its grant was used and has ended: a person who took no part is to look at it.
+        ReviewOwed = "review_owed",
+        /// The deadline of its review has passed.
+        ReviewOverdue = "review_overdue",
+        /// A reviewer says that it is in order.
+        ReviewSigned = "review_signed",
+        /// A reviewer says that something is not in order.
+        ReviewDisputed = "review_disputed",
     }
 }
 

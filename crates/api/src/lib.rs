@@ -31,6 +31,7 @@ pub mod problem;
 pub mod proxies;
 mod reason;
 pub mod request;
+pub mod reviews;
 pub mod revocation;
 pub mod rotations;
 mod schemas;

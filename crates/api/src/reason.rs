@@ -5,6 +5,8 @@ use crate::words::words;
 words! {
     /// Why the answer is no: one word each, stable.
     Reason {
+        /// The review is signed or disputed already.
+        AlreadyReviewed = "already_reviewed",
         /// The person has approved it before.
         ApprovedAlready = "approved_already",
         /// The trail does not prove that the grant was approved.
@@ -109,6 +111,12 @@ words! {
         RequestChanged = "request_changed",
         /// There is no such request.
         RequestUnknown = "request_unknown",
+        /// A review of something else than the review is.
+        ReviewChanged = "review_changed",
+        /// The grant under review has not ended.
+        ReviewNotOwed = "review_not_owed",
+        /// There is no such review.
+        ReviewUnknown = "review_unknown",
         /// The rotation was done already, or its grant has not ended.
         RotationNotOwed = "rotation_not_owed",
         /// There is no such rotation.
@@ -139,6 +147,8 @@ words! {
         StorageReadOnly = "storage_read_only",
         /// It took too long.
         Timeout = "timeout",
+        /// The person held the grant under review, or approved it.
+        TookPart = "took_part",
         /// The token would be larger than filters accept.
         TokenTooLarge = "token_too_large",
         /// The credential has reported as many configurations as it may in a minute.
@@ -190,18 +200,21 @@ impl Reason {
             | Reason::PeopleOnly
             | Reason::ProxiesOnly
             | Reason::SelfApproval
-            | Reason::SignInRefused => 403,
+            | Reason::SignInRefused
+            | Reason::TookPart => 403,
             Reason::DeliveryUnknown
             | Reason::GrantUnknown
             | Reason::NotFound
             | Reason::ProbeUnknown
             | Reason::ProxyUnknown
             | Reason::RequestUnknown
+            | Reason::ReviewUnknown
             | Reason::RotationUnknown
             | Reason::SessionUnknown
             | Reason::SignInNotConfigured => 404,
             Reason::MethodNotAllowed => 405,
-            Reason::ApprovalUnproven
+            Reason::AlreadyReviewed
+            | Reason::ApprovalUnproven
             | Reason::ApprovedAlready
             | Reason::DigestRequired
             | Reason::EventUnknown
@@ -215,6 +228,8 @@ impl Reason {
             | Reason::NotYourTurn
             | Reason::ProxyAlive
             | Reason::RequestChanged
+            | Reason::ReviewChanged
+            | Reason::ReviewNotOwed
             | Reason::RotationNotOwed => 409,
             Reason::BodyTooLarge => 413,
             Reason::UnsupportedMediaType => 415,
@@ -248,6 +263,7 @@ impl Reason {
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
+            Reason::AlreadyReviewed => "Reviewed already",
             Reason::ApprovalUnproven => "The approval is not proven",
             Reason::ApprovedAlready => "Approved already",
             Reason::AudiencesDiffer => "One environment per request",
@@ -300,6 +316,9 @@ impl Reason {
             Reason::ProxyUnknown => "Unknown proxy",
             Reason::RequestChanged => "Not what was shown",
             Reason::RequestUnknown => "Unknown request",
+            Reason::ReviewChanged => "Not what was shown",
+            Reason::ReviewNotOwed => "The review is not owed",
+            Reason::ReviewUnknown => "Unknown review",
             Reason::RotationNotOwed => "The rotation is not owed",
             Reason::RotationUnknown => "Unknown rotation",
             Reason::ScopeUnknown => "Unknown scope",
@@ -315,6 +334,7 @@ impl Reason {
             Reason::StorageOutOfMemory => "Out of memory",
             Reason::StorageReadOnly => "The database is read-only",
             Reason::Timeout => "Timeout",
+            Reason::TookPart => "Not by a person who took part",
             Reason::TokenTooLarge => "The token would be too large",
             Reason::TooManyConfigurations => "Too many configurations of one credential",
             Reason::TooManyConnections => "Too many connections",

@@ -5,6 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::incident::IncidentCheck;
 use crate::opens::ScopeOpens;
+use crate::reviews::ReviewOfRequest;
 use crate::rotations::RotationOfRequest;
 use crate::told::Told;
 use crate::words::words;
@@ -186,6 +187,10 @@ pub struct Request {
     /// What its grant touches and is rotated once the grant has ended, by hook, where its first token was taken; not in lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rotations: Vec<RotationOfRequest>,
+    /// The review of its grant, where a rule asked for one when its first token was taken; not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub review: Option<ReviewOfRequest>,
     /// Where the identity provider is away, and the groups of the requester or of the approver are those of its last answer:
     /// in the answer to what was done by them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -23,6 +23,8 @@ impl EventType {
             | EventType::RotationOwed
             | EventType::RotationRetried => Severity::Info,
             EventType::HeldEndsConfirmed
+            | EventType::ReviewOwed
+            | EventType::ReviewSigned
             | EventType::SessionEnded
             | EventType::Activated
             | EventType::Ending
@@ -42,8 +44,12 @@ impl EventType {
             | EventType::EvidenceMade
             | EventType::HolderLeft
             | EventType::ProxyForgotten
+            | EventType::ReviewOverdue
             | EventType::RotationFailed => Severity::Warning,
-            EventType::MassLoss | EventType::Restored | EventType::Unreached => Severity::Critical,
+            EventType::ReviewDisputed
+            | EventType::MassLoss
+            | EventType::Restored
+            | EventType::Unreached => Severity::Critical,
         }
     }
 }

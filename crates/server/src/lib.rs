@@ -54,6 +54,8 @@ pub mod random;
 pub mod readiness;
 pub mod reload;
 mod request_metrics;
+mod review_metrics;
+mod reviewers;
 mod rotation_metrics;
 pub mod routes;
 pub mod server;

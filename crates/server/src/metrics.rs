@@ -9,6 +9,7 @@ use crate::alert_metrics::AlertMetrics;
 use crate::delivery_metrics::DeliveryMetrics;
 use crate::evidence::{Reported, Taken};
 use crate::request_metrics::RequestMetrics;
+use crate::review_metrics::ReviewMetrics;
 use crate::rotation_metrics::RotationMetrics;
 use crate::service_metrics::ServiceMetrics;
 
@@ -35,6 +36,7 @@ pub struct Metrics {
     deliveries: DeliveryMetrics,
     of_requests: RequestMetrics,
     rotations: RotationMetrics,
+    reviews: ReviewMetrics,
 }
 
 /// What an introspection found.
@@ -204,6 +206,7 @@ impl Metrics {
         let deliveries = DeliveryMetrics::register(&registry)?;
         let of_requests = RequestMetrics::register(&registry)?;
         let rotations = RotationMetrics::register(&registry)?;
+        let reviews = ReviewMetrics::register(&registry)?;
         Ok(Metrics {
             registry,
             requests,
@@ -225,6 +228,7 @@ impl Metrics {
             deliveries,
             of_requests,
             rotations,
+            reviews,
         })
     }
 
@@ -311,11 +315,17 @@ impl Metrics {
         &self.alerts
     }
 
-    /// What is counted of deliveries.
+    /// What is counted of rotations.
     pub(crate) fn rotations(&self) -> &RotationMetrics {
         &self.rotations
     }
 
+    /// What is counted of reviews.
+    pub(crate) fn reviews(&self) -> &ReviewMetrics {
+        &self.reviews
+    }
+
+    /// What is counted of deliveries.
     pub(crate) fn deliveries(&self) -> &DeliveryMetrics {
         &self.deliveries
     }

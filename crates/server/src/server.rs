@@ -21,6 +21,7 @@ use crate::tasks::incidents::keep_checking;
 use crate::tasks::keys::keep_keys;
 use crate::tasks::on_call::keep_asking;
 use crate::tasks::readiness::keep_probing;
+use crate::tasks::reviews::keep_counting_reviews;
 use crate::tasks::rotations::keep_rotating;
 use crate::tasks::sessions::keep_sweeping;
 use crate::tasks::time::{self, keep_time};
@@ -91,6 +92,7 @@ pub async fn serve_within(
     let escalating = tokio::spawn(keep_escalating(app.clone()));
     let asking = tokio::spawn(keep_asking(app.clone()));
     let rotating = tokio::spawn(keep_rotating(app.clone()));
+    let counting = tokio::spawn(keep_counting_reviews(app.clone()));
     let checking = tokio::spawn(keep_checking(app.clone()));
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     // Connections, and the polls that hang on them, have threads of their own: see `router`.
@@ -128,6 +130,7 @@ pub async fn serve_within(
     rotating.abort();
     escalating.abort();
     asking.abort();
+    counting.abort();
     checking.abort();
     telling.abort();
     certificates.abort();

@@ -7,8 +7,8 @@ use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthentic
 use super::operation::{Caller, Operation};
 use crate::{
     alerts, attempts, deliveries, directory, events, evidence, feed, heads, health, introspection,
-    jwks, probe, proxies, request, revocation, rotations, scopes, session, token, trail, watch,
-    whoami,
+    jwks, probe, proxies, request, reviews, revocation, rotations, scopes, session, token, trail,
+    watch, whoami,
 };
 
 /// All of them.
@@ -21,6 +21,7 @@ pub(super) fn all() -> Vec<Operation> {
         tokens(),
         sessions(),
         of_rotations(),
+        of_reviews(),
         service(),
     ]
     .into_iter()
@@ -501,6 +502,44 @@ fn of_rotations() -> Vec<Operation> {
             "Call the hook again, at once: a person says so who may approve one of its scopes and did not hold the grant.",
         )
         .answers::<rotations::Rotation>(),
+    ]
+}
+
+/// What is looked at once a used grant has ended.
+fn of_reviews() -> Vec<Operation> {
+    vec![
+        get(
+            "/v1/reviews",
+            "reviews",
+            Person,
+            "Reviews of used grants, the newest first, 200 at a time: of the caller's own grants, of those with a scope that the \
+             caller may approve, and for auditors and administrators all; with `mine` those that the caller may sign.",
+        )
+        .with::<reviews::ReviewsQuery>()
+        .answers::<reviews::Reviews>(),
+        get(
+            "/v1/reviews/{id}",
+            "review",
+            Person,
+            "A review with all that its reviewer looks at: for those to whom it is listed, and those who may sign it.",
+        )
+        .answers::<reviews::ReviewInFull>(),
+        post(
+            "/v1/reviews/{id}/sign",
+            "signReview",
+            Person,
+            "It is in order: a person says so who could have approved the request and took no part in it.",
+        )
+        .asks::<reviews::SignReview>()
+        .answers::<reviews::Review>(),
+        post(
+            "/v1/reviews/{id}/dispute",
+            "disputeReview",
+            Person,
+            "Something is not in order: a person says so who could have approved the request and took no part in it.",
+        )
+        .asks::<reviews::DisputeReview>()
+        .answers::<reviews::Review>(),
     ]
 }
 

@@ -13,6 +13,7 @@ use breakglass_api::probe::{Challenge, ProbeVerdicts};
 use breakglass_api::problem::Problem;
 use breakglass_api::proxies::{ConfigurationTaken, Forgotten, Proxies};
 use breakglass_api::request::{OldGroups, Request, Requests, State};
+use breakglass_api::reviews::{Review, ReviewOfRequest, Reviews};
 use breakglass_api::revocation::{Killed, Revoked};
 use breakglass_api::rotations::{Rotation, RotationOfRequest, Rotations};
 use breakglass_api::scopes::{ForRequest, Scopes};
@@ -89,6 +90,11 @@ fn what_came_later_may_be_absent_and_nothing_else() {
         "scopes": ["s"], "attempts": 0 });
     least::<Rotations>(json!({ "rotations": [rotation] }));
     least::<Rotation>(rotation);
+    let review = json!({ "id": "rev_1", "state": "owed", "grant": "g", "request": "r", "requester": "alice", "scopes": [],
+        "rules": [], "needs_approval": false });
+    least::<Reviews>(json!({ "reviews": [review] }));
+    least::<Review>(review);
+    least::<ReviewOfRequest>(json!({ "id": "rev_1", "state": "owed" }));
     least::<RotationOfRequest>(json!({ "hook": "h", "state": "owed" }));
     least::<ConfirmedHeldEnds>(json!({ "people": 1, "revoked": 1, "left": 0 }));
     let delivery = json!({

@@ -10,6 +10,7 @@ use breakglass_api::heads::{HeadReport, HeadsQuery};
 use breakglass_api::probe::{ProbeAnswer, ProbeAnswers, ProbeAsk};
 use breakglass_api::problem::Problem;
 use breakglass_api::request::{Approve, Ask, ListQuery, Nothing, ShowQuery, Why};
+use breakglass_api::reviews::{DisputeReview, LogVerdict, ReviewsQuery, SignReview};
 use breakglass_api::revocation::Kill;
 use breakglass_api::rotations::{RotationDone, RotationsQuery};
 use breakglass_api::scopes::ScopesQuery;
@@ -60,6 +61,10 @@ fn a_member_that_the_service_does_not_know_is_refused() {
         ("AlertsQuery", reads::<AlertsQuery>(json!({}))),
         ("AfterQuery", reads::<AfterQuery>(json!({}))),
         ("ConfirmHeldEnds", reads::<ConfirmHeldEnds>(json!({}))),
+        ("DisputeReview", reads::<DisputeReview>(json!({}))),
+        ("ReviewsQuery", reads::<ReviewsQuery>(json!({}))),
+        ("SignReview", reads::<SignReview>(json!({}))),
+        ("LogVerdict", reads::<LogVerdict>(json!({ "sha256": "", "verdict": "ok", "checked": 0 }))),
         ("RotationDone", reads::<RotationDone>(json!({}))),
         ("RotationsQuery", reads::<RotationsQuery>(json!({}))),
         ("DeliveriesQuery", reads::<DeliveriesQuery>(json!({}))),

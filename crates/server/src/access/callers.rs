@@ -166,6 +166,14 @@ verbs! {
     RotationDone = "rotationDone": [Approver];
     /// Have the hook of a rotation called again.
     RetryRotation = "retryRotation": [Approver];
+    /// List the reviews that the caller may see.
+    Reviews = "reviews": [Person];
+    /// See a review with all that is shown of its grant.
+    Review = "review": [Requester, Approver, Responder, Auditor, Administrator];
+    /// Say that a used grant is in order.
+    SignReview = "signReview": [Approver];
+    /// Say that it is not.
+    DisputeReview = "disputeReview": [Approver];
     /// Get the keys that prove tokens.
     Jwks = "jwks": [Anybody];
     /// Ask whether the process answers; an auditor learns more.

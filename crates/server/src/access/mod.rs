@@ -13,6 +13,7 @@ pub mod directory;
 pub mod near;
 pub mod policy;
 pub mod refused;
+pub mod review;
 pub mod rights;
 pub mod rotate;
 pub mod rules;

@@ -101,6 +101,15 @@ pub enum Refused {
         /// Whether the person held it.
         is_holder: bool,
     },
+    /// The person took part in what is reviewed.
+    #[error("took part")]
+    TookPart(Part),
+    /// No rule of the grant's request names the person.
+    #[error("not a reviewer")]
+    NotAReviewer {
+        /// Who may review it.
+        reviewers: Approvers,
+    },
     /// The person may not see this request.
     #[error("not involved")]
     NotInvolved {
@@ -158,6 +167,15 @@ pub struct TooLong {
     pub scope: String,
     /// The longest grant, in seconds.
     pub max_duration_s: i64,
+}
+
+/// What a person did about a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Held it.
+    Holder,
+    /// Approved or denied it.
+    Approver,
 }
 
 /// The sign-in that is missing.

@@ -7,6 +7,7 @@ use breakglass_config_schema::{
 
 use super::escalation::{Escalation, in_order};
 use super::read::{bounded_duration, distinct, name, scope_name};
+use super::review::ReviewAfterUse;
 use super::schedule::Schedule;
 
 /// The most stages of one rule.
@@ -34,6 +35,8 @@ object! {
         pub escalate: Vec<Escalation> = or_none(list(object()).and_then(in_order)),
         /// On which conditions it matches: all that are given have to hold.
         pub when: Option<Conditions> = optional("always", object()),
+        /// The [review](review.md) of each used grant that it matched.
+        pub review: Option<ReviewAfterUse> = optional("none", object()),
     }
 }
 

@@ -28,6 +28,7 @@ mod people;
 mod person;
 mod proxy;
 mod read;
+mod review;
 mod rotation_check;
 mod rotations;
 mod schedule;
@@ -85,6 +86,7 @@ use read::{
     address, audience, bounded_duration, days, distinct, issuer, name, path, pattern, scope_name,
     summary,
 };
+pub use review::{OnOverdue, ReviewAfterUse};
 pub use rotations::RotationHook;
 pub use schedule::{Hours, Schedule};
 pub use shifts::Shifts;

@@ -14,6 +14,9 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::read::distinct;
 use crate::clock::Moment;
 
+/// For how long a moment inside is looked for.
+const MOST_MINUTES: usize = 2 * 24 * 60;
+
 const DAYS: &[(&str, Weekday)] = &[
     ("mon", Weekday::Monday),
     ("tue", Weekday::Tuesday),
@@ -75,12 +78,13 @@ impl Schedule {
         }
     }
 
-    /// The first moment inside, from `from` until `until` at the latest, which is at most a few days later. Days and hours begin
-    /// with a minute.
+    /// The first moment inside, from `from` until `until` at the latest, and for two days at most: a request waits for less. Days and
+    /// hours begin with a minute.
     #[must_use]
     pub fn first_inside(&self, from: Moment, until: Moment) -> Option<Moment> {
         let minute = |moment: Moment| moment.seconds().div_euclid(60);
         let minutes = (minute(from).saturating_add(1)..=minute(until))
+            .take(MOST_MINUTES)
             .map(|minute| Moment::from_seconds(minute.saturating_mul(60)));
         let mut moments = [from].into_iter().chain(minutes).filter(|moment| *moment <= until);
         moments.find(|moment| self.contains(*moment))

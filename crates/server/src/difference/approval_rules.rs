@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::change::Change;
 use super::changes::Entries;
 use super::effect::Effect;
+use super::review;
 use crate::config::{ApprovalRule, ApprovalStage, Conditions, Config, Escalation};
 use crate::duration;
 use crate::matching::Matching;
@@ -32,7 +33,7 @@ pub(super) fn entries(old: &Config, new: &Config, entries: &Entries) -> Vec<Chan
 /// The changes of a rule: what each does to rights, and in words that follow the rule's name.
 fn changes(old: &ApprovalRule, new: &ApprovalRule) -> Vec<(Effect, String)> {
     // Taken apart by name, so that a new field has to be put in its place here.
-    let ApprovalRule { name: _, scopes, need, in_order, escalate, when } = new;
+    let ApprovalRule { name: _, scopes, need, in_order, escalate, when, review } = new;
     let mut changes = Vec::new();
     let words = ["is also for", "is no longer for"];
     changes.extend(members(&old.scopes, scopes, words));
@@ -61,6 +62,7 @@ fn changes(old: &ApprovalRule, new: &ApprovalRule) -> Vec<(Effect, String)> {
         (Some(old), Some(new)) => changes.extend(of_conditions(old, new)),
         (None, None) => {}
     }
+    changes.extend(review::changes(old.review.as_ref(), review.as_ref()));
     changes
 }
 

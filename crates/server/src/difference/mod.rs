@@ -13,6 +13,7 @@ mod effect;
 mod incidents;
 mod on_call;
 mod places;
+mod review;
 mod rights;
 mod sign_in;
 

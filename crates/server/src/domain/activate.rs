@@ -10,6 +10,7 @@ use breakglass_types::claims::Claims;
 use serde_json::json;
 
 use super::judged::{JudgedActor, note};
+use super::owe_reviews;
 use super::owe_rotations::of_grant;
 use super::waited::waited;
 use super::{NoLonger, OnlyRequester, Refused, TrustedMoment, find, locked};
@@ -71,8 +72,11 @@ pub async fn take_token(
     }
     let (issued, event) = match request.activated_at {
         None => {
-            // From now on it is used, and its end owes what it touches.
+            // From now on it is used, and its end owes what it touches, and its review.
             change.open_rotations(&request, &of_grant(app, now, &request)).await?;
+            if let Some(review) = owe_reviews::of_grant(app, now, &request) {
+                change.open_review(&request, &review).await?;
+            }
             (change.activate(now, &request).await?, EventType::Activated)
         }
         Some(_) => (change.changed(request).await?, EventType::TokenIssued),

@@ -27,6 +27,8 @@
 //! alerts      a proxy reports what calls for attention
 //! owe_rotations  a used grant has ended: what it touched is owed, and its hooks are called
 //! rotations   it is rotated by hand, or a hook is called again
+//! owe_reviews a used grant has ended: a person who took no part is to look at it
+//! reviews     that person signs or disputes it
 //! incident_checks  incidents of requests that go on are checked again
 //! escalate    a request has waited for long: further groups are told
 //! unreached   no approver was reached by what the sinks were told of a request
@@ -45,6 +47,8 @@ mod ends;
 mod escalate;
 mod find;
 mod fixed_needs;
+mod grant_end;
+mod grant_uses;
 mod groups_lost;
 pub mod held;
 mod held_ends;
@@ -58,9 +62,12 @@ mod lapse;
 mod leave;
 mod locked;
 mod narrowing;
+mod owe_reviews;
 mod owe_rotations;
 mod refused;
 mod replay;
+mod review_shown;
+mod reviews;
 mod revoke;
 mod rotations;
 mod said_groups;
@@ -81,6 +88,8 @@ pub use discuss::{answer, question};
 pub use ends::tell_ends;
 pub use escalate::escalate;
 pub use find::{grant, request};
+pub use grant_end::grant_end;
+pub use grant_uses::uses_of;
 pub use groups_lost::look as look_at_held_ends;
 pub use held_ends::{Confirmed, confirm, held_ends};
 pub use incident_checks::check_incidents;
@@ -90,9 +99,13 @@ pub use kill::{Killed, kill};
 pub use lapse::lapse;
 pub use leave::{Ended, end_holders};
 pub use narrowing::Narrowing;
+pub use owe_reviews::{owe_reviews, tell_overdue_reviews};
 pub use owe_rotations::{notice_of_rotation, owe_rotations, settle_rotation};
 pub use refused::{GroupsUnknown, NoLonger, OnlyRequester, Refused, WrongField};
 pub use replay::replay;
+pub use reviews::{
+    Decision, ReviewPage, Reviewed, Verdict, WhichReviews, decide_review, review, reviews,
+};
 pub use revoke::{Ending, revoke, revoke_by_token};
 pub use rotations::{retry_rotation, rotated_by_hand, rotations};
 pub use submit::{Ask, Submitted, submit};

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
-use breakglass_api::request::State;
 use serde_json::{Value, json};
 
+use super::grant_end::grant_end;
 use crate::app::App;
-use crate::clock::{Moment, rfc3339};
+use crate::clock::Moment;
 use crate::config::{Config, RotationHook};
 use crate::outbox::{backoff, opens};
 use crate::sinks::notice::{Asked, ToApprove};
@@ -91,18 +91,9 @@ pub async fn owe_rotations(app: &App, now: Moment) -> Result<usize, StoreError> 
 
 /// What is said of a rotation whose grant has ended.
 fn said(rotation: &Rotation, request: &Request) -> Value {
-    let mut ended = match request.state {
-        State::Revoked => json!({ "how": "revoked" }),
-        _ => json!({ "how": "expired", "at": request.expires_at.map(rfc3339) }),
-    };
-    if let (State::Revoked, Some(ended)) = (request.state, ended.as_object_mut()) {
-        let at = request.revoked_at_ms.map(|at| rfc3339(at.div_euclid(1000)));
-        ended.insert("at".to_owned(), json!(at));
-        ended.insert("by".to_owned(), json!(request.revoked_by));
-        ended.insert("reason".to_owned(), json!(request.revocation_reason));
-    }
     json!({
-        "rotation": rotation.id, "hook": rotation.hook, "scopes": rotation.scopes, "ended": ended,
+        "rotation": rotation.id, "hook": rotation.hook, "scopes": rotation.scopes,
+        "ended": grant_end(request),
     })
 }
 

@@ -1,12 +1,14 @@
 //! Why a use case does nothing.
 
+use std::sync::Arc;
+
 use breakglass_api::request::State;
 use breakglass_api::rotations::RotationState;
 
 use super::incident_refused::IncidentRefused;
 use crate::access;
 use crate::config::NotSaid;
-use crate::store::{Request, StoreError, Unproven};
+use crate::store::{Request, Review, StoreError, Unproven};
 use crate::timekeeper::Doubt;
 
 /// Why a use case does nothing.
@@ -45,6 +47,18 @@ pub enum Refused {
     /// It was done already, or its grant has not ended.
     #[error("the rotation is {}", .0.word())]
     RotationNotOwed(RotationState),
+    /// There is no such review.
+    #[error("unknown review")]
+    ReviewUnknown,
+    /// Its grant has not ended.
+    #[error("the grant holds")]
+    ReviewNotOwed,
+    /// A person has signed or disputed it.
+    #[error("reviewed already")]
+    AlreadyReviewed(Arc<Review>),
+    /// A decision about something else than the review is.
+    #[error("another digest")]
+    ReviewChanged,
     /// There is no such session, or it is another person's.
     #[error("unknown session")]
     SessionUnknown,

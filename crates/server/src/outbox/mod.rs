@@ -28,6 +28,7 @@ mod database;
 mod keep;
 mod list;
 mod queue;
+mod reviewers;
 mod sink_state;
 mod source;
 mod submissions;

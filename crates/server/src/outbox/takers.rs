@@ -5,8 +5,10 @@
 //!    those have.
 //!    Those to whom it is escalated hear of it when it is, and so does its requester.
 //! 2. Of all else that happens to a request or its grant, the requester.
-//! 3. Never the person who did it, and of a request that waits never its requester, in whatever spelling of the name.
-//! 4. Only those whose address is known ([`People::address`](crate::config::People::address)) and who did not ask for no mail.
+//! 3. Of the review of a used grant, those who may sign it, and administrators where it is certain that no person may; of what
+//!    became of it, the requester, and the approvers too where it is disputed.
+//! 4. Never the person who did it, and of a request that waits never its requester, in whatever spelling of the name.
+//! 5. Only those whose address is known ([`People::address`](crate::config::People::address)) and who did not ask for no mail.
 //!
 //! The same is asked once more when the letter is sent: what a person may not hear any more is not sent.
 
@@ -18,6 +20,7 @@ use breakglass_audit::folded::Folded;
 use lettre::Address;
 use serde_json::Value;
 
+use super::reviewers::told_of_review;
 use crate::access::Directory as _;
 use crate::app::App;
 use crate::clock::Moment;
@@ -108,11 +111,17 @@ fn needed(config: &Config, notice: &Notice) -> Option<Needed> {
 
 /// The same with the first of its approvals alone, so many.
 fn needed_with(config: &Config, notice: &Notice, approvals: usize) -> Option<Needed> {
+    let at = Moment::from_millis(notice.time_ms);
+    Some(waiting(notice, approvals)?.needed(config, config, at))
+}
+
+/// The request that it is about, with the first of its approvals alone, so many.
+pub(super) fn waiting(notice: &Notice, approvals: usize) -> Option<Waiting<'_>> {
     let asked = notice.asked.as_ref()?;
     let ToApprove { submitted_at, needs, approvals: rows } = &notice.to_approve;
     let approvals = rows.get(..approvals).unwrap_or(rows);
     let left = approvals.last().and_then(|last| last.scopes.as_ref());
-    let waiting = Waiting {
+    Some(Waiting {
         requester: &asked.requester,
         asked: &asked.scopes,
         scopes: left.unwrap_or(&asked.scopes),
@@ -121,8 +130,7 @@ fn needed_with(config: &Config, notice: &Notice, approvals: usize) -> Option<Nee
         submitted_at: *submitted_at,
         fixed: needs.as_ref(),
         approvals,
-    };
-    Some(waiting.needed(config, config, Moment::from_millis(notice.time_ms)))
+    })
 }
 
 /// The people whose approval counts after so many approvals.
@@ -154,6 +162,12 @@ fn concerned(config: &Config, notice: &Notice) -> Vec<String> {
             let now = open(config, notice, asked, approvals).into_iter();
             now.filter(|name| !before.contains(name)).chain([asked.requester.clone()]).collect()
         }
+        Some(
+            EventType::ReviewOwed
+            | EventType::ReviewOverdue
+            | EventType::ReviewSigned
+            | EventType::ReviewDisputed,
+        ) => told_of_review(config, notice, asked),
         _ => {
             let of_request = ["breakglass.request.", "breakglass.grant."]
                 .iter()

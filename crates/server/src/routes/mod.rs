@@ -41,6 +41,7 @@ mod probes;
 mod proxies;
 mod refusal;
 mod request_page;
+mod reviews;
 mod revoke;
 mod rotations;
 mod scopes;
@@ -147,6 +148,10 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
         .route("/v1/directory/held-ends/confirm", confirm_held_ends)
         .route("/v1/deliveries", on.get(Verb::Deliveries, deliveries::list))
         .route("/v1/deliveries/{id}/replay", on.post(Verb::Replay, deliveries::replay))
+        .route("/v1/reviews", on.get(Verb::Reviews, reviews::list))
+        .route("/v1/reviews/{id}", on.get(Verb::Review, reviews::show))
+        .route("/v1/reviews/{id}/sign", on.post(Verb::SignReview, reviews::sign))
+        .route("/v1/reviews/{id}/dispute", on.post(Verb::DisputeReview, reviews::dispute))
         .route("/v1/rotations", on.get(Verb::Rotations, rotations::list))
         .route("/v1/rotations/{id}/done", on.post(Verb::RotationDone, rotations::done))
         .route("/v1/rotations/{id}/retry", on.post(Verb::RetryRotation, rotations::retry))

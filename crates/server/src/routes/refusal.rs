@@ -2,6 +2,7 @@
 
 mod access;
 mod incident;
+mod review;
 mod sign_in;
 
 use breakglass_api::request::State;
@@ -53,6 +54,20 @@ impl From<Refused> for Problem {
                         "it was done already: `breakglass rotations list --state done` says by whom"
                     }
                 },
+            ),
+            Refused::ReviewUnknown => Problem::new(
+                Reason::ReviewUnknown,
+                "there is no review with this id: `breakglass review list` lists those you may see",
+            ),
+            Refused::ReviewNotOwed => Problem::new(
+                Reason::ReviewNotOwed,
+                "its grant has not ended: it is reviewed from then on",
+            ),
+            Refused::AlreadyReviewed(review) => review::already(&review),
+            Refused::ReviewChanged => Problem::new(
+                Reason::ReviewChanged,
+                "this review is not what was shown: the digest is another one; read it again with `breakglass review show`, and \
+                 sign or dispute that",
             ),
             Refused::SessionUnknown => Problem::new(
                 Reason::SessionUnknown,

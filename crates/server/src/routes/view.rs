@@ -44,6 +44,7 @@ pub(super) async fn view_with(
         }),
     };
     let rotations = super::rotations::of_request(app, &request).await?;
+    let review = super::reviews::of_request(app, &request).await?;
     let now = app.now();
     let approvers = approvers(&app.config(), &request, now);
     let told = match &approvers {
@@ -56,6 +57,7 @@ pub(super) async fn view_with(
         extends,
         told,
         rotations,
+        review,
         ..with_approvers(&app.config(), request, now, approvers)
     };
     if let Some(grant) = &mut view.grant {
@@ -163,6 +165,7 @@ fn with_approvers(
         approvals,
         told: None,
         rotations: Vec::new(),
+        review: None,
         grant,
         denied,
         cancelled_at: request.cancelled_at.map(Instant::from_seconds),

@@ -163,9 +163,14 @@ impl Notice {
     /// An example of an event of this type, for a person who wants to see what a sink makes of one.
     #[must_use]
     pub fn example(kind: &str, now: Moment) -> Notice {
-        let is_of_request = ["breakglass.request.", "breakglass.grant.", "breakglass.rotation."]
-            .iter()
-            .any(|one| kind.starts_with(one));
+        let is_of_request = [
+            "breakglass.request.",
+            "breakglass.grant.",
+            "breakglass.rotation.",
+            "breakglass.review.",
+        ]
+        .iter()
+        .any(|one| kind.starts_with(one));
         let of_request = |text: &str| is_of_request.then(|| text.to_owned());
         let asked = is_of_request.then(|| Asked {
             requester: "alice".to_owned(),
@@ -184,7 +189,7 @@ impl Notice {
             audience: of_request("payments-prod"),
             subject: of_request("alice"),
             incident: of_request("INC-4711"),
-            grant: ["breakglass.grant.", "breakglass.rotation."]
+            grant: ["breakglass.grant.", "breakglass.rotation.", "breakglass.review."]
                 .iter()
                 .any(|one| kind.starts_with(one))
                 .then(|| "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2".to_owned()),
@@ -220,6 +225,13 @@ fn example_data(kind: &str, now: Moment) -> Value {
         ) => json!({
             "rotation": "rot_01KAN5S3M0W8Z4T2C9X7Y6B5D3", "hook": "orders-credentials", "scopes": ["orders:write"],
         }),
+        Some(EventType::ReviewOwed | EventType::ReviewOverdue) => json!({
+            "review": "rev_01KAN5S3M0W8Z4T2C9X7Y6B5D4", "rules": ["payments"], "needs_approval": false,
+            "due_at": rfc3339(now.seconds()), "signable_by": "people",
+        }),
+        Some(EventType::ReviewSigned | EventType::ReviewDisputed) => json!({
+            "review": "rev_01KAN5S3M0W8Z4T2C9X7Y6B5D4", "rules": ["payments"], "note": "no reason for the last call",
+        }),
         _ => json!({}),
     }
 }
@@ -242,9 +254,13 @@ fn example_actor(kind: &str) -> &'static str {
             | EventType::Lapsed
             | EventType::RotationOwed
             | EventType::RotationFailed
-            | EventType::RotationDone,
+            | EventType::RotationDone
+            | EventType::ReviewOwed
+            | EventType::ReviewOverdue,
         ) => SERVICE,
-        Some(EventType::RotationRetried) => "carol",
+        Some(EventType::RotationRetried | EventType::ReviewSigned | EventType::ReviewDisputed) => {
+            "carol"
+        }
         _ => "alice",
     }
 }

@@ -1,6 +1,6 @@
 //! PagerDuty, by the Events API v2. A request that waits for a decision is an incident, which a question acknowledges and a
 //! decision resolves; what is a warning or more is an incident of its grant, which the grant's end resolves. A rotation that
-//! failed is an incident of its own, which its end resolves.
+//! failed is an incident of its own, which its end resolves; so is a review that is overdue or disputed, which a signature resolves.
 //!
 //! PagerDuty's bounds: a summary 1,024 characters, a `dedup_key` 255, an event 512 KB.
 
@@ -27,7 +27,8 @@ const MAX_KEY: usize = 255;
 pub(super) fn action(notice: &Notice) -> Option<(&'static str, String)> {
     let request = notice.request.clone();
     let of_grant = notice.grant.clone();
-    let of_rotation = notice.data.get("rotation").and_then(Value::as_str).map(str::to_owned);
+    let named = |name: &str| notice.data.get(name).and_then(Value::as_str).map(str::to_owned);
+    let (of_rotation, of_review) = (named("rotation"), named("review"));
     let (action, key) = match EventType::of(&notice.kind) {
         // That no approver was reached, or more are asked, is of the same incident, which the decision resolves.
         Some(EventType::Submitted | EventType::Unreached | EventType::Escalated) => {
@@ -40,6 +41,9 @@ pub(super) fn action(notice: &Notice) -> Option<(&'static str, String)> {
         Some(EventType::Expired | EventType::Revoked) => ("resolve", of_grant?),
         Some(EventType::RotationFailed) => ("trigger", of_rotation?),
         Some(EventType::RotationDone) => ("resolve", of_rotation?),
+        // Both are of one incident: a dispute goes on where it was overdue.
+        Some(EventType::ReviewOverdue | EventType::ReviewDisputed) => ("trigger", of_review?),
+        Some(EventType::ReviewSigned) => ("resolve", of_review?),
         _ if notice.severity() >= Severity::Warning => {
             ("trigger", of_grant.unwrap_or_else(|| notice.id.clone()))
         }

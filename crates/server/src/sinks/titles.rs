@@ -3,6 +3,7 @@
 use breakglass_api::alerts::TYPE_PREFIX;
 use breakglass_api::events::EventType;
 use breakglass_api::incident::IncidentVerdict;
+use breakglass_api::reviews::SignableBy;
 use breakglass_api::words::Vocabulary as _;
 use serde_json::{Value, json};
 
@@ -119,8 +120,35 @@ fn of_request(kind: EventType, notice: &Notice, names: &Names) -> Option<String>
         EventType::RotationRetried => {
             format!("{actor} lets {} be called again for the grant of {requester}", hook(notice))
         }
+        EventType::ReviewOwed | EventType::ReviewOverdue => review_waits(kind, notice, names),
+        EventType::ReviewSigned => {
+            format!("{actor} reviewed the grant of {requester} for {scopes}: it is in order")
+        }
+        EventType::ReviewDisputed => {
+            format!("{mark}{actor} disputes the grant of {requester} for {scopes}")
+        }
         _ => return None,
     })
+}
+
+/// That a review waits for a reviewer, or has waited too long.
+fn review_waits(kind: EventType, notice: &Notice, names: &Names) -> String {
+    let Names { requester, scopes, mark, .. } = names;
+    let has_none = notice.data.get("signable_by") == Some(&json!(SignableBy::NoOne));
+    match (kind, has_none) {
+        (EventType::ReviewOverdue, false) => {
+            format!("{mark}Not reviewed in time: the grant of {requester} for {scopes}")
+        }
+        (EventType::ReviewOverdue, true) => format!(
+            "{mark}Not reviewed in time, all who could took part: the grant of {requester} for {scopes}"
+        ),
+        (_, false) => {
+            format!("The grant of {requester} for {scopes} has ended: it is to be reviewed")
+        }
+        (_, true) => {
+            format!("All who could review the grant of {requester} for {scopes} took part in it")
+        }
+    }
 }
 
 /// The hook of a rotation.
@@ -231,6 +259,14 @@ pub(super) fn command(notice: &Notice) -> Option<Command> {
         Some(EventType::RotationFailed) => {
             let id = notice.data.get("rotation").and_then(Value::as_str).map(str::to_owned);
             of("Rotated by hand", "rotations done", &id, " --note '..'")
+        }
+        Some(EventType::ReviewOwed | EventType::ReviewOverdue) => {
+            let id = notice.data.get("review").and_then(Value::as_str).map(str::to_owned);
+            of("Review it", "review show", &id, "")
+        }
+        Some(EventType::ReviewSigned | EventType::ReviewDisputed) => {
+            let id = notice.data.get("review").and_then(Value::as_str).map(str::to_owned);
+            of("See it", "review show", &id, "")
         }
         Some(EventType::RotationOwed | EventType::RotationDone | EventType::RotationRetried) => {
             of("See it", "status", request, "")

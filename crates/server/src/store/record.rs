@@ -308,7 +308,7 @@ mod tests {
     // Relies on INVARIANT (actions).
     #[test]
     fn the_database_takes_these_words_and_no_others() {
-        let migration = include_str!("../../migrations/20261130140000_rotations.sql");
+        let migration = include_str!("../../migrations/20261201110000_reviews.sql");
         let list = migration.split("action IN (").nth(1).unwrap().split(')').next().unwrap();
         let words: Vec<&str> =
             list.split(", ").map(|word| word.trim().trim_matches('\'')).collect();

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod on_call;
 pub mod readiness;
 pub mod reload;
+pub mod reviews;
 pub mod rotations;
 pub mod sessions;
 pub mod time;

@@ -1,7 +1,7 @@
 //! Looks at the clock.
 
 use crate::app::App;
-use crate::domain::{lapse, owe_rotations, tell_ends};
+use crate::domain::{lapse, owe_reviews, owe_rotations, tell_ends, tell_overdue_reviews};
 
 /// How often the clock is looked at, if nobody asks for the time.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
@@ -16,7 +16,10 @@ pub async fn tick(app: &App) {
     let lapsed = lapse(app, now).await;
     let told = tell_ends(app, now).await;
     let owed = owe_rotations(app, now).await;
-    keeper.tell(renewed.and(saved).and(lapsed.and(told).and(owed).map(|_| ())));
+    let reviews = owe_reviews(app, now).await;
+    let overdue = tell_overdue_reviews(app, now).await;
+    let done = lapsed.and(told).and(owed).and(reviews).and(overdue);
+    keeper.tell(renewed.and(saved).and(done.map(|_| ())));
 }
 
 /// Looks at the clock for as long as the service runs.

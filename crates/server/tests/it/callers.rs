@@ -90,6 +90,10 @@ pub(crate) const TABLE: &[(&str, &str, [u16; 8])] = &[
     ("get",  "/v1/rotations",              [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
     ("post", "/v1/rotations/{id}/done",    [401, 401,    403,     403,      OK,      403,     403,  403]),
     ("post", "/v1/rotations/{id}/retry",   [401, 401,    403,     403,      OK,      403,     403,  403]),
+    ("get",  "/v1/reviews",                [401, 401,     OK,      OK,      OK,       OK,      OK,  403]),
+    ("get",  "/v1/reviews/{id}",           [401, 401,    403,      OK,      OK,       OK,      OK,  403]),
+    ("post", "/v1/reviews/{id}/sign",      [401, 401,    403,     403,      OK,      403,     403,  403]),
+    ("post", "/v1/reviews/{id}/dispute",   [401, 401,    403,     403,      OK,      403,     403,  403]),
     ("get",  "/.well-known/jwks.json",     [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("get",  "/healthz",                   [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
     ("get",  "/readyz",                    [ OK,  OK,     OK,      OK,      OK,       OK,      OK,   OK]),
@@ -145,6 +149,9 @@ pub(crate) async fn call(
         false if path.contains("{id}") && path.starts_with("/v1/requests") => {
             (parties.pending(service).await, String::new())
         }
+        false if path.starts_with("/v1/reviews/") => {
+            (reviewed(service, parties).await, String::new())
+        }
         false if path.starts_with("/v1/rotations/") => {
             (owed(service, parties).await, String::new())
         }
@@ -165,6 +172,10 @@ pub(crate) async fn call(
         }
         (_, path) if path.ends_with("/forget") => json!({ "reason": "r" }),
         (_, path) if path.ends_with("/done") => json!({ "note": "x" }),
+        ("post", path) if path.starts_with("/v1/reviews/") => {
+            let shown = service.get(parties.requester, &format!("/v1/reviews/{id}")).await.ok();
+            json!({ "digest": shown["digest"], "note": "x" })
+        }
         ("put", _) => json!({ "mail": false }),
         _ => json!({}),
     };
@@ -206,6 +217,25 @@ async fn owed(service: &Service, parties: Parties<'_>) -> String {
     .unwrap();
     service.tick().await;
     rotation
+}
+
+/// The id of a review that is owed: of a grant that another person than the parties has approved, put where an activation would.
+async fn reviewed(service: &Service, parties: Parties<'_>) -> String {
+    let id = parties.pending(service).await;
+    let review = format!("rev_{id}");
+    let database = service.database().await;
+    for statement in [
+        "INSERT INTO approvals (request_id, position, approver, approved_at_ms) VALUES (?1, 1, 'another', 1)",
+        "UPDATE requests SET approved_at = submitted_at, jti = 'grant_' || id, granted_scopes = scopes,
+             expires_at = submitted_at + duration_s WHERE id = ?1",
+        "UPDATE requests SET activated_at = approved_at WHERE id = ?1",
+        "INSERT INTO reviews (id, request_id, jti, requester, scopes, rules, within_s, needs_approval, ends_at_ms)
+         SELECT ?2, id, jti, requester, scopes, '[\"orders\"]', 3600, 0, 0 FROM requests WHERE id = ?1",
+    ] {
+        sqlx::query(statement).bind(&id).bind(&review).execute(&database).await.unwrap();
+    }
+    service.tick().await;
+    review
 }
 
 /// What an answer says of the caller's right.

@@ -7,11 +7,16 @@ use crate::callers::{OK, Parties, TABLE, call, outcome};
 use crate::step_up::{factor, service};
 
 /// What a factor is required for here.
-const TAKES_FACTOR: [(&str, &str); 3] = [
+const TAKES_FACTOR: [(&str, &str); 5] = [
     ("post", "/v1/requests"),
     ("post", "/v1/requests/{id}/approve"),
     ("post", "/v1/requests/{id}/token"),
+    ("post", "/v1/reviews/{id}/sign"),
+    ("post", "/v1/reviews/{id}/dispute"),
 ];
+
+/// What is as an approval is, and not for a session that began with a device code.
+const NOT_BY_DEVICE: [&str; 3] = ["/approve", "/sign", "/dispute"];
 
 /// The columns of the table.
 const REQUESTER: usize = 3;
@@ -33,7 +38,9 @@ impl Caller {
             // As without a credential.
             _ if self.is_over => row[0],
             OK if !self.has_factor && TAKES_FACTOR.contains(&operation) => 401,
-            OK if self.by_device && operation.1.ends_with("/approve") => 403,
+            OK if self.by_device && NOT_BY_DEVICE.iter().any(|end| operation.1.ends_with(end)) => {
+                403
+            }
             by_role => by_role,
         }
     }

@@ -13,6 +13,7 @@ mod deliveries_restored;
 mod hostile;
 mod killed;
 mod people;
+mod reviews;
 mod rotations;
 mod rotations_config;
 mod rotations_documented;

@@ -190,6 +190,9 @@ fn pagerduty_is_sent_what_it_documents() {
         ("breakglass.grant.revoked", "resolve", "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2"),
         ("breakglass.rotation.failed", "trigger", "rot_01KAN5S3M0W8Z4T2C9X7Y6B5D3"),
         ("breakglass.rotation.done", "resolve", "rot_01KAN5S3M0W8Z4T2C9X7Y6B5D3"),
+        ("breakglass.review.overdue", "trigger", "rev_01KAN5S3M0W8Z4T2C9X7Y6B5D4"),
+        ("breakglass.review.disputed", "trigger", "rev_01KAN5S3M0W8Z4T2C9X7Y6B5D4"),
+        ("breakglass.review.signed", "resolve", "rev_01KAN5S3M0W8Z4T2C9X7Y6B5D4"),
         ("breakglass.directory.mass_loss", "trigger", "evt_00000000000000000000000000000000"),
     ] {
         assert_eq!(action(kind), (json!(expected), json!(key)), "{kind}");

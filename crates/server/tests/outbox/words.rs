@@ -36,8 +36,9 @@ fn said(notice: &Notice) -> (String, String) {
 fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
     use EventType::{
         Activated, Answered, Approved, Cancelled, Denied, Ending, Escalated, Expired,
-        IncidentChecked, Lapsed, PartlyApproved, Questioned, Revoked, RotationDone, RotationFailed,
-        RotationOwed, RotationRetried, Submitted, TokenIssued, Unreached,
+        IncidentChecked, Lapsed, PartlyApproved, Questioned, ReviewDisputed, ReviewOverdue,
+        ReviewOwed, ReviewSigned, Revoked, RotationDone, RotationFailed, RotationOwed,
+        RotationRetried, Submitted, TokenIssued, Unreached,
     };
     let scopes = "orders:write, orders:read";
     let ends =
@@ -200,6 +201,44 @@ fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
             format!("carol rotated by hand what the grant of alice for {scopes} touched"),
             "See it: breakglass status REQ",
         ),
+        (
+            ReviewOwed,
+            json!({ "review": "rev_1", "signable_by": "people" }),
+            format!("The grant of alice for {scopes} has ended: it is to be reviewed"),
+            "Review it: breakglass review show rev_1",
+        ),
+        (
+            ReviewOwed,
+            json!({ "review": "rev_1", "signable_by": "no_one" }),
+            format!("All who could review the grant of alice for {scopes} took part in it"),
+            "Review it: breakglass review show rev_1",
+        ),
+        (
+            ReviewOverdue,
+            json!({ "review": "rev_1", "signable_by": "unknown" }),
+            format!("Not reviewed in time: the grant of alice for {scopes}"),
+            "Review it: breakglass review show rev_1",
+        ),
+        (
+            ReviewOverdue,
+            json!({ "review": "rev_1", "signable_by": "no_one" }),
+            format!(
+                "Not reviewed in time, all who could took part: the grant of alice for {scopes}"
+            ),
+            "Review it: breakglass review show rev_1",
+        ),
+        (
+            ReviewSigned,
+            json!({ "review": "rev_1" }),
+            format!("carol reviewed the grant of alice for {scopes}: it is in order"),
+            "See it: breakglass review show rev_1",
+        ),
+        (
+            ReviewDisputed,
+            json!({ "review": "rev_1", "note": "why?" }),
+            format!("carol disputes the grant of alice for {scopes}"),
+            "See it: breakglass review show rev_1",
+        ),
     ];
     for (kind, data, title, command) in &table {
         let of = said(&notice(*kind, data.clone()));
@@ -210,7 +249,12 @@ fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
     let title = format!("the hook db rotates what the grant of alice for {scopes} touched");
     assert_eq!(said(&by_hook).0, title);
     for kind in EventType::ALL {
-        let of_request = ["breakglass.request.", "breakglass.grant.", "breakglass.rotation."];
+        let of_request = [
+            "breakglass.request.",
+            "breakglass.grant.",
+            "breakglass.rotation.",
+            "breakglass.review.",
+        ];
         let is_of_request = of_request.iter().any(|start| kind.word().starts_with(start));
         let is_listed = table.iter().any(|(listed, ..)| listed == kind);
         assert_eq!(is_listed, is_of_request, "{kind:?}");

@@ -1,5 +1,6 @@
 //! What [`access`](crate::access) refuses, as a client sees it: the one place where its reasons and words for HTTP are.
 
+use super::review::took_part;
 use super::sign_in::{levels_differ, sign_in};
 use crate::access::refused::{TooLong, UnknownScope};
 use crate::access::{Approvers, Refused};
@@ -100,6 +101,14 @@ impl From<Refused> for Problem {
                 Reason::NotAnApprover,
                 "only those who may approve one of its scopes can say that it was rotated, or have the hook called again"
                     .to_owned(),
+            ),
+            Refused::TookPart(part) => (Reason::TookPart, took_part(part).to_owned()),
+            Refused::NotAReviewer { reviewers } => (
+                Reason::NotAnApprover,
+                format!(
+                    "no rule of this grant's request names a group of yours; who may review it: {}",
+                    who(&reviewers)
+                ),
             ),
             Refused::NotInvolved { responders } => {
                 (Reason::NotInvolved, not_involved(responders).to_owned())

@@ -12,6 +12,7 @@ mod incidents;
 mod keys;
 mod report;
 mod requests;
+mod reviews;
 mod rotations;
 mod service;
 
@@ -95,6 +96,8 @@ async fn look(
     or_found(requests.map_err(StoreError::from), Part::Requests, report)?;
     let rotations = rotations::check(connection, report).await;
     or_found(rotations.map_err(StoreError::from), Part::Requests, report)?;
+    let reviews = reviews::check(connection, report).await;
+    or_found(reviews.map_err(StoreError::from), Part::Requests, report)?;
     let service = service::check(connection, report).await;
     or_found(service.map_err(StoreError::from), Part::OlderTrail, report)?;
     let feed = feed::check(connection, report).await;

@@ -89,6 +89,9 @@ pub(super) async fn end(
     for rotation in &replaced.rotations {
         change.carry_rotation(rotation).await?;
     }
+    for review in &replaced.reviews {
+        change.carry_review(review).await?;
+    }
     ended.cancel(change, now, replaced).await?;
     Ok(ended)
 }

@@ -11,7 +11,7 @@ use crate::issuer::TrailKeys;
 use crate::store::check::{Report, check_database};
 use crate::store::maintenance::open_to_read;
 use crate::store::row::select_requests;
-use crate::store::{CarriedRotation, Request, TrailHead};
+use crate::store::{CarriedReview, CarriedRotation, Request, TrailHead};
 
 /// What is known of the database that is replaced.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub(super) struct Replaced {
     pub(super) pending: Vec<String>,
     /// What its used grants owe, and is not done.
     pub(super) rotations: Vec<CarriedRotation>,
+    /// The reviews of its used grants that no reviewer has decided.
+    pub(super) reviews: Vec<CarriedReview>,
 }
 
 /// Whether what was ended after the backup is known.
@@ -96,12 +98,19 @@ impl Replaced {
         .fetch_all(&mut *connection)
         .await
         .unwrap_or_default();
+        let reviews = sqlx::query_as(
+            "SELECT id, request_id, scopes, rules, within_s, needs_approval FROM reviews INDEXED BY reviews_open
+             WHERE decided_at_ms IS NULL",
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap_or_default();
         let head = hash.map(|hash| TrailHead { seq, hash });
         let mut whole = head.is_some();
         for wanted in [Some(from), known].into_iter().flatten() {
             whole = whole && (head.as_ref() == Some(wanted) || wanted.is_in(connection).await?);
         }
         let state = if whole { State::Whole } else { State::Changed };
-        Ok(Replaced { state, head, grants, pending, rotations })
+        Ok(Replaced { state, head, grants, pending, rotations, reviews })
     }
 }
