@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::client::{Client, Failure, Settings};
 use crate::command::{
     approve, audit, cancel, config, database, deny, discuss, doctor, done, events, extend,
-    held_ends, keygen, keys, login, logout, probe, proxies, request, revoke, rotations, scopes,
-    serve, sessions, status, token, watch, whoami,
+    held_ends, keygen, keys, login, logout, probe, proxies, request, reviews, revoke, rotations,
+    scopes, serve, sessions, status, token, watch, whoami,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -89,6 +89,8 @@ enum Verb {
     HeldEnds(held_ends::Args),
     /// List what used grants touched and is to be rotated, say that it was, or have the hook called again.
     Rotations(rotations::Args),
+    /// List the reviews of used grants, show one, and sign or dispute it.
+    Review(reviews::Args),
     /// List the proxies that read the feed of revocations, and how far each has read.
     #[command(after_help = exit::HELP)]
     Proxies(proxies::Args),
@@ -183,6 +185,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::Whoami(args) => whoami::run(&args, &client()?, terminal),
         Verb::Sessions(args) => sessions::run(&args, &client()?, terminal),
         Verb::HeldEnds(args) => held_ends::run(&args, &client()?, terminal),
+        Verb::Review(args) => reviews::run(&args, &client()?, terminal),
         Verb::Rotations(args) => rotations::run(&args, &client()?, terminal),
         Verb::Proxies(args) => proxies::run(&args, &client()?, terminal),
         Verb::Revoke(args) => revoke::run(&args, &client()?, terminal),

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use crate::process::{Ran, breakglass};
 use crate::stand_in::{
-    Call, EVENT, GRANT, PARENT, PROXY, REQUEST, ROTATION, Reply, SESSION, StandIn, good, view,
+    Call, EVENT, GRANT, PARENT, PROXY, REQUEST, REVIEW, ROTATION, Reply, SESSION, StandIn, good,
+    view,
 };
 
 /// Each verb that asks the service, with arguments that reach every call that it makes. `URL` is the server's, `LOG` an
@@ -43,6 +44,10 @@ const ASKING: &[(&str, &[&[&str]])] = &[
     ("sessions end", &[&[SESSION]]),
     ("held-ends", &[&[]]),
     ("held-ends confirm", &[&["corp:sre"]]),
+    ("review list", &[&[], &["--state", "owed"], &["--mine"]]),
+    ("review show", &[&[REVIEW]]),
+    ("review sign", &[&[REVIEW, "--yes"]]),
+    ("review dispute", &[&[REVIEW, "--yes", "--note", "n"]]),
     ("rotations list", &[&[], &["--state", "failed"]]),
     ("rotations done", &[&[ROTATION, "--note", "n"]]),
     ("rotations retry", &[&[ROTATION]]),
@@ -100,13 +105,12 @@ fn verbs(below: &[&str]) -> BTreeSet<String> {
     });
     names
         .flat_map(|name| match name.as_str() {
-            "audit" | "config" | "database" | "events" | "keygen" | "keys" | "rotations" => {
-                verbs(&[&name])
-                    .into_iter()
-                    .filter(|verb| verb != "help")
-                    .map(|verb| format!("{name} {verb}"))
-                    .collect()
-            }
+            "audit" | "config" | "database" | "events" | "keygen" | "keys" | "review"
+            | "rotations" => verbs(&[&name])
+                .into_iter()
+                .filter(|verb| verb != "help")
+                .map(|verb| format!("{name} {verb}"))
+                .collect(),
             "proxies" => vec![name, "proxies forget".to_owned()],
             "sessions" => vec![name, "sessions end".to_owned()],
             "held-ends" => vec![name, "held-ends confirm".to_owned()],
@@ -292,6 +296,10 @@ fn ours() -> Vec<(&'static str, Value)> {
         ("GET", "/v1/audit/alerts"),
         ("GET", "/v1/deliveries"),
         ("POST", "/v1/deliveries/replay"),
+        ("GET", "/v1/reviews"),
+        ("GET", "/v1/reviews/one"),
+        ("POST", "/v1/reviews/sign"),
+        ("POST", "/v1/reviews/dispute"),
         ("GET", "/v1/rotations"),
         ("POST", "/v1/rotations/done"),
         ("POST", "/v1/rotations/retry"),
@@ -300,6 +308,9 @@ fn ours() -> Vec<(&'static str, Value)> {
         let path = match name {
             "/v1/requests/token" => format!("/v1/requests/{REQUEST}/token"),
             "/v1/sessions/end" => format!("/v1/sessions/{SESSION}/end"),
+            "/v1/reviews/one" => format!("/v1/reviews/{REVIEW}"),
+            "/v1/reviews/sign" => format!("/v1/reviews/{REVIEW}/sign"),
+            "/v1/reviews/dispute" => format!("/v1/reviews/{REVIEW}/dispute"),
             "/v1/rotations/done" => format!("/v1/rotations/{ROTATION}/done"),
             "/v1/rotations/retry" => format!("/v1/rotations/{ROTATION}/retry"),
             "/v1/deliveries/replay" => format!("/v1/deliveries/{EVENT}/replay"),

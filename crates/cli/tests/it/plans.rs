@@ -14,6 +14,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 
 use crate::process::{Server, breakglass};
+use crate::review_deadline::let_pass;
 use breakglass_server::session_token::ACCESS_PREFIX;
 use breakglass_testing::provider::TestProvider;
 use breakglass_testing::service::{config, token_of};
@@ -38,6 +39,8 @@ const SINK: &str = "[[sinks]]\nname = \"none\"\ntype = \"slack\"\nurl_file = \"/
 const CHANNEL: &str = "[[sinks]]\nname = \"dbas\"\ntype = \"slack\"\nurl_file = \"/nonexistent\"\napprover_groups = [\"dbas\"]\n";
 
 /// A hook that takes nothing.
+const RULE: &str = "[[approval_rules]]\nname = \"orders\"\nscopes = [\"orders:read\"]\nneed = [{ from = [\"commanders\"] }]\n\
+     review = { within = \"1h\" }\n";
 const HOOK: &str = "[[rotations]]\nname = \"none\"\nurl = \"http://127.0.0.1:9/\"\nsecret_file = \"/nonexistent\"\n";
 
 /// Uses one operation after the other, and notes which.
@@ -162,6 +165,35 @@ impl Caller<'_> {
         self.call("carol", "post", "/v1/rotations/{id}/done", &path(&other, "done"), done);
     }
 
+    /// What the revoked grants of before owe to reviewers, and the deadline of one that has passed.
+    fn reviews(&mut self) {
+        for who in ["alice", "grace"] {
+            for state in ["owed", "overdue", "signed", "disputed", "waiting&after=rev_1"] {
+                self.get(who, "/v1/reviews", &format!("?state={state}"));
+            }
+            self.get(who, "/v1/reviews", "");
+        }
+        let owed = loop {
+            let listed = self.get("frank", "/v1/reviews", "?mine=true");
+            let owed = listed["reviews"].as_array().unwrap().clone();
+            if owed.len() > 1 {
+                break owed;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        let ids = [0, 1].map(|index: usize| owed[index]["id"].as_str().unwrap().to_owned());
+        let_pass(&self.server.directory.path().join("approvals.db"), &ids[1]);
+        while self.get("grace", "/v1/reviews", "?state=overdue")["reviews"] == json!([]) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        for (id, verb) in ids.iter().zip(["sign", "dispute"]) {
+            let shown = self.get_one("frank", "/v1/reviews/{id}", id);
+            let body = json!({ "digest": shown["digest"], "note": "n" });
+            let template = format!("/v1/reviews/{{id}}/{verb}");
+            self.call("frank", "post", &template, &template.replace("{id}", id), body);
+        }
+    }
+
     /// Every operation, with each of the parameters that change what is asked of the database.
     fn everything(&mut self) {
         let denied = self.pending();
@@ -281,6 +313,7 @@ impl Caller<'_> {
         let path = format!("/v1/deliveries/{event}/replay");
         self.call("carol", "post", "/v1/deliveries/{id}/replay", &path, json!({ "sink": "none" }));
         self.rotations();
+        self.reviews();
         let (_, jti) = self.approved();
         for mut what in [
             json!({ "grant": jti }),
@@ -361,10 +394,13 @@ fn no_statement_reads_a_whole_table_that_grows() {
     fs::write(&secret, TestProvider::secret()).unwrap();
     let entry = provider.entry("corp", &secret.display().to_string(), "");
     let people = approving_by_token(&config(&directory));
+    // carol approves, and frank reviews.
+    let reviewer = "name = \"frank\"\n";
+    let people = people.replacen(reviewer, &format!("{reviewer}may_approve_by_token = true\n"), 1);
     let people =
         people.replace("name = \"orders:read\"\n", "name = \"orders:read\"\nrotation = \"none\"\n");
     let text = format!(
-        "administrators = [\"commanders\"]\nmax_directory_age = \"1s\"\n{people}{entry}{SINK}{CHANNEL}{HOOK}"
+        "administrators = [\"commanders\"]\nmax_directory_age = \"1s\"\n{people}{entry}{SINK}{CHANNEL}{HOOK}{RULE}"
     );
     let mut command = breakglass();
     command.env("BREAKGLASS_LOG", "debug");

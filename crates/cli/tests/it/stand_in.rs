@@ -19,6 +19,7 @@ pub(crate) const PARENT: &str = "req_01KAN5S3M0W8Z4T2C9X7Y6B5D0";
 /// A session.
 pub(crate) const SESSION: &str = "ses_01KAN5S3M0W8Z4T2C9X7Y6B5D4";
 /// An event.
+pub(crate) const REVIEW: &str = "rev_01KAN5S3M0W8Z4T2C9X7Y6B5D4";
 pub(crate) const ROTATION: &str = "rot_01KAN5S3M0W8Z4T2C9X7Y6B5D3";
 pub(crate) const EVENT: &str = "evt_0123456789abcdef0123456789abcdef";
 /// A challenge.
@@ -238,6 +239,17 @@ pub(crate) fn problem(status: u16, reason: &str) -> Reply {
     Reply::Json(status, document)
 }
 
+/// A review in this state.
+fn review(state: &str) -> Value {
+    let mut review = json!({ "id": REVIEW, "state": state, "grant": GRANT, "request": REQUEST, "requester": "alice",
+        "scopes": ["orders:read"], "rules": ["orders"], "needs_approval": false, "owed_at": ENDS, "due_at": ENDS });
+    if state != "owed" {
+        review["decision"] =
+            json!({ "by": "frank", "at": ENDS, "digest": "ab".repeat(32), "note": "n" });
+    }
+    review
+}
+
 /// A rotation in this state.
 fn rotation(state: &str) -> Value {
     json!({ "id": ROTATION, "state": state, "grant": GRANT, "request": REQUEST, "hook": "orders-credentials",
@@ -355,6 +367,18 @@ pub(crate) fn good(call: &Call) -> Reply {
                   "outcome": "status 500" }] })
         } else if call.is("POST", &format!("/v1/deliveries/{EVENT}/replay")) {
             json!({ "event": EVENT, "sinks": ["oncall"] })
+        } else if call.is("GET", "/v1/reviews") {
+            json!({ "next": null, "reviews": [review("owed")] })
+        } else if call.is("GET", &format!("/v1/reviews/{REVIEW}")) {
+            json!({ "review": review("owed"), "digest": "ab".repeat(32), "signable_by": "people", "signers": ["frank"],
+                "granted": view("revoked"),
+                "ended": { "how": "revoked", "at": at, "by": "carol", "reason": "it is over" },
+                "approvals": [{ "by": "carol", "at": at, "groups": ["commanders"], "note": "reading only" }],
+                "mutual_approvals": [{ "request": PARENT, "approver": "carol", "at": at }], "alerts": [] })
+        } else if call.is("POST", &format!("/v1/reviews/{REVIEW}/sign")) {
+            review("signed")
+        } else if call.is("POST", &format!("/v1/reviews/{REVIEW}/dispute")) {
+            review("disputed")
         } else if call.is("GET", "/v1/rotations") {
             json!({ "next": null, "rotations": [rotation("failed")] })
         } else if call.is("POST", &format!("/v1/rotations/{ROTATION}/done")) {

@@ -34,6 +34,7 @@ mod source;
 mod submissions;
 mod takers;
 mod told;
+mod waiting;
 mod worker;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use breakglass_api::events::EventType;
 use breakglass_api::words::Vocabulary as _;
 
-use super::takers::waiting;
+use super::waiting::waiting;
 use crate::access::review::UnderReview;
 use crate::access::{Access, Approvers};
 use crate::config::Config;

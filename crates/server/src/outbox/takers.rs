@@ -21,12 +21,13 @@ use lettre::Address;
 use serde_json::Value;
 
 use super::reviewers::told_of_review;
+use super::waiting::waiting;
 use crate::access::Directory as _;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::{Config, Sink};
-use crate::needed::{Needed, Waiting};
-use crate::sinks::notice::{Asked, ToApprove};
+use crate::needed::Needed;
+use crate::sinks::notice::Asked;
 use crate::sinks::{self, Notice};
 use crate::store::StoreError;
 
@@ -113,24 +114,6 @@ fn needed(config: &Config, notice: &Notice) -> Option<Needed> {
 fn needed_with(config: &Config, notice: &Notice, approvals: usize) -> Option<Needed> {
     let at = Moment::from_millis(notice.time_ms);
     Some(waiting(notice, approvals)?.needed(config, config, at))
-}
-
-/// The request that it is about, with the first of its approvals alone, so many.
-pub(super) fn waiting(notice: &Notice, approvals: usize) -> Option<Waiting<'_>> {
-    let asked = notice.asked.as_ref()?;
-    let ToApprove { submitted_at, needs, approvals: rows } = &notice.to_approve;
-    let approvals = rows.get(..approvals).unwrap_or(rows);
-    let left = approvals.last().and_then(|last| last.scopes.as_ref());
-    Some(Waiting {
-        requester: &asked.requester,
-        asked: &asked.scopes,
-        scopes: left.unwrap_or(&asked.scopes),
-        duration_s: asked.duration_s,
-        emergency: asked.emergency,
-        submitted_at: *submitted_at,
-        fixed: needs.as_ref(),
-        approvals,
-    })
 }
 
 /// The people whose approval counts after so many approvals.
