@@ -1,7 +1,9 @@
 //! The numbers that more than one module relies on, each once. Those that a filter or the command line relies on too are
 //! those of `breakglass_types`.
 
-pub use breakglass_types::heads::{MAX_HEADS, MAX_HEADS_BODY_BYTES, MAX_REPORTED_GRANTS};
+pub use breakglass_types::heads::{
+    MAX_HEADS, MAX_HEADS_BODY_BYTES, MAX_REPORTED_GRANTS, MAX_REPORTED_USES,
+};
 pub use breakglass_types::limits::{
     CLOCK_SKEW_S, MAX_ALERTS, MAX_ALERTS_BODY_BYTES, MAX_BODY_BYTES, MAX_GRANT_S, MAX_TOKEN_BYTES,
     MAX_WAIT_S,
@@ -51,6 +53,9 @@ pub const PROXY_FORGOTTEN_S: i64 = 10 * 60;
 /// The most nodes that are known under one proxy credential: a proxy that makes up names pushes
 /// out its own, and the memory has a bound.
 pub const MAX_NODES: usize = 10_000;
+
+/// The most grants of a scope whose uses are added up.
+pub const MAX_GRANTS_OF_USES: i64 = 1000;
 
 /// The most ids that the answer of the kill switch lists.
 pub const MAX_LISTED_GRANTS: usize = 1000;

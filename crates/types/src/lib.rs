@@ -8,6 +8,7 @@
 //!   them does not compile otherwise.
 //! - [`names`]: headers, media types, URNs, and the words of headers.
 //! - [`feed`], [`heads`]: the bodies of the feed of revocations and of the report of audit chains' heads.
+//! - [`uses`]: what a grant was used for, as a head counts it.
 //! - [`alerts`]: the body of a proxy's report of alerts, their kinds and classes.
 //! - [`configurations`]: what a proxy says of the scopes of its configuration.
 //! - [`introspection`]: the question about one token, and the answer.
@@ -32,6 +33,7 @@ pub mod names;
 pub mod percent;
 pub mod scope_rules;
 mod unavailable;
+pub mod uses;
 
 pub use basis::Basis;
 pub use unavailable::OnUnavailable;

@@ -18,6 +18,7 @@ use crate::instant::Instant;
 
 use super::object::{Object, Record};
 use super::report::Head;
+use super::uses::{Kinds, Used, Uses};
 
 /// How long after the end of a grant the number of its records is remembered. What runs when a grant
 /// ends is cut, and recorded soon after.
@@ -76,6 +77,8 @@ pub(crate) struct Chain {
     configuration: Option<String>,
     head: Option<Link>,
     grants: HashMap<String, Count>,
+    /// What the records of all grants are of.
+    kinds: Kinds,
     /// What the approval service knows.
     known: Known,
     /// When it last heard of the head that it knows.
@@ -105,6 +108,7 @@ struct Count {
     /// The latest one in the chain.
     latest: u64,
     exp: u64,
+    uses: Uses,
 }
 
 impl Chain {
@@ -116,6 +120,7 @@ impl Chain {
             configuration: None,
             head: None,
             grants: HashMap::new(),
+            kinds: Kinds::default(),
             known: Known::default(),
             known_at: began,
             reporting: None,
@@ -141,15 +146,15 @@ impl Chain {
         record.close(r#","hash":null}"#)
     }
 
-    /// Ends a record that is the next link, which is the head then. No link follows the end of the
-    /// chain.
-    pub(super) fn seal(&mut self, mut record: Object, claims: Option<&Claims>) -> Record {
+    /// Ends a record that is the next link, which is the head then; of a grant, with what it is of. No link follows
+    /// the end of the chain.
+    pub(super) fn seal(&mut self, mut record: Object, of: Option<(&Claims, Used<'_>)>) -> Record {
         if self.ended {
             return self.mark(record);
         }
         let prev = self.head.take();
         let seq = prev.as_ref().map_or(0, |link| link.seq).saturating_add(1);
-        let grant_seq = claims.map(|claims| self.count(claims, seq));
+        let grant_seq = of.map(|(claims, used)| self.count(claims, used, seq));
         let prev = prev.map(|link| link.hash);
         record.add(&Seal { grant_seq, chain: &self.id, seq: Some(seq), prev: prev.as_deref() });
         let hash = Sha256::new().chain_update(record.text()).chain_update("}").finalize();
@@ -163,16 +168,18 @@ impl Chain {
     }
 
     /// Counts a record of a grant: its number among them.
-    fn count(&mut self, claims: &Claims, seq: u64) -> u64 {
+    fn count(&mut self, claims: &Claims, used: Used<'_>, seq: u64) -> u64 {
         let count = match self.grants.get_mut(&claims.jti) {
             Some(count) => count,
             None => {
-                let none = Count { records: 0, latest: 0, exp: claims.exp };
+                let uses = Uses::default();
+                let none = Count { records: 0, latest: 0, exp: claims.exp, uses };
                 self.grants.entry(claims.jti.clone()).or_insert(none)
             }
         };
         count.records = count.records.saturating_add(1);
         count.latest = seq;
+        count.uses.count(used, seq, &mut self.kinds);
         count.records
     }
 
@@ -210,9 +217,10 @@ impl Chain {
     /// The head with the grants that the approval service does not know all records of.
     pub(crate) fn to_report(&self) -> Option<Head> {
         let head = self.head.as_ref()?;
-        let is_new = |count: &Count| count.latest > self.known.seq;
+        let known = self.known.seq;
         let new =
-            self.grants.iter().filter(|(_, count)| head.seq > self.known.seq && is_new(count));
+            || self.grants.iter().filter(|(_, count)| head.seq > known && count.latest > known);
+        let uses = new().map(|(grant, count)| (grant.clone(), count.uses.since(known)));
         Some(Head {
             chain: self.id.clone(),
             seq: head.seq,
@@ -221,7 +229,8 @@ impl Chain {
             ended: self.ended,
             // Once is enough: the id stands for it from then on.
             configuration: self.configuration.clone().filter(|_| self.known.seq == 0),
-            grants: new.map(|(grant, count)| (grant.clone(), count.records)).collect(),
+            grants: new().map(|(grant, count)| (grant.clone(), count.records)).collect(),
+            uses: uses.filter(|(_, uses)| !uses.is_empty()).collect(),
         })
     }
 
@@ -292,5 +301,6 @@ impl Chain {
         if self.grants.len() > MAX_GRANTS {
             self.grants.retain(|_, count| lives(count));
         }
+        self.kinds.forget(self.grants.values().map(|count| &count.uses));
     }
 }

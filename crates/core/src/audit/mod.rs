@@ -10,6 +10,7 @@
 //! - `chain_id`: whose chain an id names.
 //! - `report`: what the approval service is told of chains.
 //! - `pages`: how it is told, in reports of bounded size.
+//! - `uses`: what grants are used for, which it is told too.
 
 mod bounded;
 mod chain;
@@ -18,6 +19,7 @@ mod object;
 mod pages;
 mod record;
 mod report;
+mod uses;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -40,7 +42,7 @@ use crate::request::Facts;
 use crate::token::VerifiedToken;
 
 /// The word for what was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {

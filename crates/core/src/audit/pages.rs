@@ -1,13 +1,15 @@
 //! A report in pages: none is larger than the approval service takes, however many grants a chain has.
 //!
-//! A head whose grants do not fit is sent several times, each time with other grants; the service adds them up. The
+//! A head whose grants do not fit is sent several times, each time with other grants, or with other uses of one grant;
+//! the service adds them up. The
 //! next page follows the answer to the one before. Only what the service has said that it took counts as known, so
 //! the chain's head is reported when all of its pages have arrived.
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use breakglass_types::heads::{GRANT_BYTES, MAX_REPORT_BYTES};
+use breakglass_types::uses::{USE_BYTES, Use};
 
 use super::report::Head;
 use crate::instant::Instant;
@@ -68,36 +70,69 @@ impl ReportLimit {
 /// One head on its way.
 #[derive(Debug)]
 pub(crate) struct Pages {
-    /// Without grants.
+    /// Without grants and uses.
     head: Head,
-    /// The grants that have not arrived.
-    left: Vec<(String, u64)>,
+    /// What has not arrived.
+    left: Vec<Part>,
     /// How many of them are in the page that is under way.
     under_way: usize,
     /// The Envoy process that the pages name.
     process: Option<String>,
 }
 
+/// The least of a head that is sent as one: the count of a grant, with one of its uses.
+#[derive(Debug, Clone)]
+struct Part {
+    grant: Rc<str>,
+    records: u64,
+    used: Option<Use<u64>>,
+}
+
+impl Part {
+    /// How many bytes it takes in a report, behind this other one.
+    fn bytes(&self, before: Option<&Part>) -> usize {
+        let is_new = before.is_none_or(|before| before.grant != self.grant);
+        // Its count, and the list of its uses: `"":[],`.
+        let grant = if is_new { grant_bytes(&self.grant).saturating_mul(2) } else { 0 };
+        grant.saturating_add(self.used.as_ref().map_or(0, use_bytes))
+    }
+}
+
 impl Pages {
     /// This head, nothing of which was sent.
     pub(crate) fn new(mut head: Head, process: Option<String>) -> Pages {
-        let left = std::mem::take(&mut head.grants).into_iter().collect();
+        let mut uses = std::mem::take(&mut head.uses);
+        let mut left = Vec::new();
+        for (grant, records) in std::mem::take(&mut head.grants) {
+            let uses = uses.remove(&grant).unwrap_or_default();
+            let grant: Rc<str> = grant.into();
+            if uses.is_empty() {
+                left.push(Part { grant: Rc::clone(&grant), records, used: None });
+            }
+            let part = |used| Part { grant: Rc::clone(&grant), records, used: Some(used) };
+            left.extend(uses.into_iter().map(part));
+        }
         Pages { head, left, under_way: 0, process }
     }
 
     /// The page that is to be sent, of so many bytes: the next one, or the one that did not arrive, and the
-    /// process that it names. It has one grant at least, if there is one.
+    /// process that it names. It has one part at least, if there is one.
     pub(crate) fn page(&mut self, bytes: usize) -> (Head, Option<&str>) {
-        let mut room = bytes.saturating_sub(head_bytes(&self.head));
-        let fits = |(grant, _): &&(String, u64)| {
-            let left = room.checked_sub(grant_bytes(grant));
-            room = left.unwrap_or(0);
-            left.is_some()
+        let mut room = Some(bytes.saturating_sub(head_bytes(&self.head)));
+        let befores = std::iter::once(None).chain(self.left.iter().map(Some));
+        let fits = |(part, before): &(&Part, Option<&Part>)| {
+            room = room.and_then(|room| room.checked_sub(part.bytes(*before)));
+            room.is_some()
         };
-        self.under_way = self.left.iter().take_while(fits).count().max(1);
-        let grants: BTreeMap<String, u64> =
-            self.left.iter().take(self.under_way).cloned().collect();
-        (Head { grants, ..self.head.clone() }, self.process.as_deref())
+        self.under_way = self.left.iter().zip(befores).take_while(fits).count().max(1);
+        let mut page = self.head.clone();
+        for Part { grant, records, used } in self.left.iter().take(self.under_way) {
+            page.grants.insert(grant.to_string(), *records);
+            if let Some(used) = used {
+                page.uses.entry(grant.to_string()).or_default().push(used.clone());
+            }
+        }
+        (page, self.process.as_deref())
     }
 
     /// The page that was under way has arrived. Whether it was the last one.
@@ -110,28 +145,46 @@ impl Pages {
 /// How many bytes a head takes in a report, at most.
 pub(crate) fn head_bytes(head: &Head) -> usize {
     // Its members with a number of 20 digits, and a comma.
-    const MEMBERS: usize = 100;
+    const MEMBERS: usize = 110;
     let texts = [&head.chain, &head.hash, &head.began].map(String::len);
     let grants = head.grants.keys().map(|grant| grant_bytes(grant));
+    let uses = head.uses.iter().map(|(grant, uses)| {
+        uses.iter().map(use_bytes).fold(grant_bytes(grant), usize::saturating_add)
+    });
     // `"configuration":"",`
     let configuration = head.configuration.as_ref().map(|digest| digest.len().saturating_add(20));
-    texts.into_iter().chain(configuration).chain(grants).fold(MEMBERS, usize::saturating_add)
+    let members = texts.into_iter().chain(configuration);
+    members.chain(grants).chain(uses).fold(MEMBERS, usize::saturating_add)
 }
 
 /// How many bytes a grant takes in a report, with its number, at most.
 fn grant_bytes(grant: &str) -> usize {
+    // `"":,` and 20 digits.
+    escaped_bytes(grant).saturating_add(GRANT_BYTES)
+}
+
+/// How many bytes a use takes in a report, at most.
+fn use_bytes(used: &Use<u64>) -> usize {
+    let texts = [used.scope.as_deref(), used.rule.as_deref()].into_iter().flatten();
+    let texts = texts.chain([used.method.as_str(), &used.outcome]);
+    texts.map(escaped_bytes).fold(USE_BYTES, usize::saturating_add)
+}
+
+/// How many bytes a text takes in JSON, at most, without its quotes.
+fn escaped_bytes(text: &str) -> usize {
     let escaped = |character: char| match character {
         '"' | '\\' => 2,
         // `\u0000`, or shorter.
         '\0'..='\u{1f}' => 6,
         other => other.len_utf8(),
     };
-    // `"":,` and 20 digits.
-    grant.chars().map(escaped).fold(GRANT_BYTES, usize::saturating_add)
+    text.chars().map(escaped).fold(0, usize::saturating_add)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::testing::test;
 
@@ -144,46 +197,65 @@ mod tests {
             ended: false,
             configuration: Some("0".repeat(64)),
             grants: grants.into_iter().map(|grant| (grant, u64::MAX)).collect(),
+            uses: BTreeMap::new(),
         }
     }
 
+    /// The same with so many uses of each grant, of these texts.
+    fn with_uses(mut head: Head, kinds: usize, texts: &[&str]) -> Head {
+        let text = |number: usize| (*texts.iter().cycle().nth(number).unwrap()).to_owned();
+        let used = |number: usize| Use {
+            scope: (number % 3 > 0).then(|| text(number)),
+            method: text(number + 1),
+            rule: (number % 2 > 0).then(|| format!("/{number}/{}", text(number + 2))),
+            outcome: "shadow_deny".to_owned(),
+            records: u64::MAX,
+        };
+        let uses = |grant: &String| (grant.clone(), (0..kinds).map(used).collect());
+        head.uses = head.grants.keys().map(uses).collect();
+        head
+    }
+
+    const ODD: [&str; 8] =
+        ["", "\"", "\\", "\u{1}", "\n\n", "é", "\u{10ffff}", "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D1"];
+
     #[test]
     fn no_head_is_larger_than_it_is_taken_for() {
-        let odd = [
-            "",
-            "\"",
-            "\\",
-            "\u{1}",
-            "\n\n",
-            "é",
-            "\u{10ffff}",
-            "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D1",
-        ];
-        for grants in [&[][..], &odd[..1], &odd] {
-            let head = head(grants.iter().map(ToString::to_string));
-            let size = serde_json::to_string(&head).unwrap().len() + 1;
-            assert!(size <= head_bytes(&head), "{size} {head:?}");
+        for grants in [&[][..], &ODD[..1], &ODD] {
+            for kinds in [0, 1, 64] {
+                let head = with_uses(head(grants.iter().map(ToString::to_string)), kinds, &ODD);
+                let size = serde_json::to_string(&head).unwrap().len() + 1;
+                assert!(size <= head_bytes(&head), "{size} {head:?}");
+            }
         }
     }
 
     #[test]
     fn every_grant_is_in_one_page_of_the_size_that_was_asked_for() {
-        let all = head((0..20_000).map(|number| format!("grant_{number:026}")));
-        for bytes in [MAX_REPORT_BYTES, 10_000, MIN_BYTES] {
-            let mut pages = Pages::new(all.clone(), None);
-            let mut found = BTreeMap::new();
-            loop {
-                let (page, _) = pages.page(bytes);
-                assert!(
-                    !page.grants.is_empty() && serde_json::to_string(&page).unwrap().len() < bytes
-                );
-                assert_eq!((&page.hash, page.seq), (&all.hash, all.seq));
-                found.extend(page.grants);
-                if pages.arrived() {
-                    break;
+        let many = head((0..20_000).map(|number| format!("grant_{number:026}")));
+        let some = head((0..30).map(|number| format!("grant_{number:026}")));
+        for all in [many, with_uses(some.clone(), 64, &ODD), with_uses(some, 3, &[&"é".repeat(40)])]
+        {
+            for bytes in [MAX_REPORT_BYTES, 10_000, MIN_BYTES] {
+                let mut pages = Pages::new(all.clone(), None);
+                let mut found = BTreeMap::new();
+                let mut uses: BTreeMap<String, Vec<Use<u64>>> = BTreeMap::new();
+                loop {
+                    let (page, _) = pages.page(bytes);
+                    let size = serde_json::to_string(&page).unwrap().len();
+                    assert!(!page.grants.is_empty() && size < bytes, "{size} {bytes}");
+                    assert!(page.uses.keys().all(|grant| page.grants.contains_key(grant)));
+                    assert_eq!((&page.hash, page.seq), (&all.hash, all.seq));
+                    found.extend(page.grants);
+                    for (grant, some) in page.uses {
+                        uses.entry(grant).or_default().extend(some);
+                    }
+                    if pages.arrived() {
+                        break;
+                    }
                 }
+                assert_eq!((&found, &uses), (&all.grants, &all.uses));
             }
-            assert_eq!(found, all.grants);
         }
     }
 

@@ -16,6 +16,7 @@ use crate::policy::SourceAddress;
 
 use super::bounded::{self, beginning, lossy};
 use super::object::{Object, Record};
+use super::uses::Used;
 use super::{Chain, Decision, End, Link, RevocationSource, Ruled};
 
 /// The version of the record's form: it changes when a member is renamed, removed or means
@@ -264,7 +265,9 @@ impl Decided {
         });
         match phase {
             Phase::Decision => chain.mark(record),
-            Phase::Start(_) | Phase::End(..) => chain.seal(record, claims),
+            Phase::Start(_) | Phase::End(..) => {
+                chain.seal(record, claims.map(|claims| (claims, Used::of(ruled))))
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ mod unmet;
 mod upgrade;
 
 pub use host::{HostName, HostPattern};
+pub(crate) use method::is_registered;
 pub use method::{OVERRIDE_HEADERS, is_method};
 pub use path::{AmbiguousPath, PlainPath};
 pub use readings::Readings;

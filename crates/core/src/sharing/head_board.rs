@@ -229,6 +229,7 @@ mod tests {
             ended: false,
             configuration: None,
             grants: (0..grants).map(grant).collect(),
+            uses: BTreeMap::new(),
         }
     }
 

@@ -217,6 +217,8 @@ impl SharedHeads {
     /// Leaves the last head of a chain that has ended.
     pub(crate) fn end(&self, board: &dyn Board, mut head: Head, now: Instant) {
         head.grants = bounded(head.grants);
+        // They take much more room than what they say is worth: the counts of the grants vouch for the log.
+        head.uses.clear();
         self.change(board, |shared| {
             shared.idle.retain(|entry| entry.head.chain != head.chain);
             let surplus = shared.ended.len().saturating_sub(MAX_ENDED.saturating_sub(1));

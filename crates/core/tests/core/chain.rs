@@ -8,7 +8,8 @@ use hmac_sha256::Hash;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Key, Request, Stage, assert_permitted, claims, config, parse, reporting_config, test, with,
+    Key, Request, Stage, assert_permitted, assert_refused, claims, config, parse, reporting_config,
+    test, with,
 };
 
 fn request(jti: &str) -> Request {
@@ -136,7 +137,8 @@ fn the_head_is_reported_when_it_moved_and_at_most_every_four_seconds() {
         json!({"node": "edge-1", "process": report["process"], "heads": [{
             "chain": record["chain"], "seq": 1, "hash": record["hash"],
             "began": "2027-01-15T08:00:00.000Z", "ended": false, "configuration": configuration,
-            "grants": {"a": 1}}]})
+            "grants": {"a": 1}, "uses": {"a": [{"scope": "orders:read", "method": "GET", "rule": "/v1/orders",
+                "outcome": "allow", "records": 1}]}}]})
     );
     permitted(&mut stage, 2, "b");
     text(&mut stage, 2);
@@ -148,6 +150,27 @@ fn the_head_is_reported_when_it_moved_and_at_most_every_four_seconds() {
     stage.wait_millis(1);
     let head = body(&stage.call())["heads"][0].clone();
     assert_eq!((&head["seq"], &head["grants"]), (&json!(3), &json!({"a": 2, "b": 1})));
+    let used = |grant: &str| head["uses"][grant][0]["records"].clone();
+    assert_eq!((used("a"), used("b")), (json!(2), json!(1)), "of the chain so far");
+}
+
+/// What the service knows of a grant's uses is not said again.
+#[test]
+fn only_the_kinds_of_use_that_changed_are_reported() {
+    let mut stage = Stage::new(&reporting_config());
+    permitted(&mut stage, 1, "a");
+    text(&mut stage, 1);
+    let call = stage.call();
+    stage.answer(&call, 200, &json!({"accepted": 1}));
+    let token = Key::new(1).sign(&with(claims(), json!({"jti": "a"})));
+    let outside = Request::new("DELETE", "/v1/orders").header("x-breakglass-token", &token);
+    assert_refused(&stage.request(2, &outside), "out_of_scope");
+    text(&mut stage, 2);
+    stage.wait_millis(4_000);
+    let head = body(&stage.call())["heads"][0].clone();
+    assert_eq!(head["grants"], json!({"a": 2}));
+    let refused = json!([{"method": "DELETE", "outcome": "deny", "records": 1}]);
+    assert_eq!(head["uses"], json!({"a": refused}));
 }
 
 #[test]

@@ -62,9 +62,9 @@ fn arrived(pages: &[(u16, Value)]) -> BTreeMap<String, u64> {
 fn a_head_with_many_grants_is_reported_in_pages_of_one_head() {
     let (mut stage, grants) = with_grants(2_500);
     let pages = pages(&mut stage, |_| 200);
-    assert_eq!(pages.len(), 3);
+    assert_eq!(pages.len(), 7);
     assert_eq!(arrived(&pages), grants);
-    let same = |page: &Value| with(page.clone(), json!({"grants": {}}));
+    let same = |page: &Value| with(page.clone(), json!({"grants": {}, "uses": {}}));
     assert!(pages.iter().all(|(_, page)| same(page) == same(&pages[0].1)), "one head");
     assert_eq!(pages[0].1["seq"], 2_500);
     stage.wait_millis(10_000);

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use breakglass_api::uses::Use;
 use sqlx::types::Json;
 
-use super::{Evidence, EvidenceError};
+use super::{Evidence, EvidenceError, uses};
 use crate::clock::Moment;
 use crate::store::exactly_one;
 use crate::store::write::Write;
@@ -38,6 +39,8 @@ pub struct Head {
     pub configuration: Option<String>,
     /// How many records each grant has in the chain so far, where that has changed.
     pub grants: BTreeMap<String, i64>,
+    /// What these records were of, the kinds that have changed. Older filters say none.
+    pub uses: BTreeMap<String, Vec<Use>>,
 }
 
 /// What came of a report.
@@ -143,6 +146,8 @@ impl Evidence {
                 if head.seq >= *seq {
                     seen_again(&mut transaction, now, *id, same).await?;
                 }
+                // Another page of it.
+                uses::keep(&mut transaction, reporter, head).await?;
                 continue;
             }
             let other_configuration =
@@ -155,6 +160,7 @@ impl Evidence {
             reported.conflicts = reported.conflicts.saturating_add(u64::from(contradicts));
             let marks = Marks { conflict, other_configuration };
             insert(&mut transaction, now, reporter, head, marks).await?;
+            uses::keep(&mut transaction, reporter, head).await?;
         }
         transaction.commit().await?;
         Ok(reported)

@@ -26,6 +26,7 @@ mod retention;
 mod runtime;
 mod unknown_proxies;
 mod upkeep;
+mod uses;
 
 use std::path::PathBuf;
 use std::sync::{OnceLock, RwLock};
@@ -53,6 +54,7 @@ pub use recorder::{MAX_READ, MAX_REFUSED, Recorder, Taken};
 pub use reported_head::{Proof, ReportedHead};
 pub use retention::Retention;
 pub use upkeep::keep;
+pub use uses::UsesOfGrants;
 
 use database::Database;
 pub(crate) use database::migrations;

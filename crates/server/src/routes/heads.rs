@@ -11,8 +11,10 @@ use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderName, header};
 use breakglass_api::Word;
 use breakglass_api::heads::{self as api, HeadReport, Heads, HeadsQuery, HeadsReported, NewHead};
+use breakglass_api::uses::Use;
 use breakglass_types::hex;
 use breakglass_types::names::{DIGEST_DIGITS, PROCESS_DIGITS};
+use breakglass_types::uses::{MAX_USE_METHOD_BYTES, MAX_USE_RULE_BYTES, MAX_USE_SCOPE_BYTES};
 
 use super::body::{FieldErrors, JsonBody, QueryString};
 use crate::app::App;
@@ -20,7 +22,7 @@ use crate::auth::identity::{AsAuditor, AsProxy};
 use crate::clock::{Moment, parse_rfc3339, rfc3339, written};
 use crate::config::Proxy;
 use crate::evidence::{EvidenceError, Head, HeadFilter, Proof, ReportedHead, Reporter};
-use crate::limits::{MAX_HEADS, MAX_REPORTED_GRANTS};
+use crate::limits::{MAX_HEADS, MAX_REPORTED_GRANTS, MAX_REPORTED_USES};
 use crate::problem::{Problem, Reason};
 use crate::text;
 
@@ -104,6 +106,12 @@ async fn take(
         *known_node = Some(node.clone());
     }
     let grants = heads.iter().map(|head| head.grants.len()).fold(0, usize::saturating_add);
+    let uses = heads.iter().flat_map(|head| head.uses.values());
+    let uses = uses.map(Vec::len).fold(0, usize::saturating_add);
+    if uses > MAX_REPORTED_USES {
+        let detail = format!("expected at most {MAX_REPORTED_USES} uses in a report, got {uses}");
+        return Err(Unfit(Problem::new(Reason::BodyTooLarge, detail)).into());
+    }
     if grants > MAX_REPORTED_GRANTS {
         let detail =
             format!("expected at most {MAX_REPORTED_GRANTS} grants in a report, got {grants}");
@@ -185,12 +193,41 @@ fn check(head: &NewHead, path: &str, errors: &mut FieldErrors) {
             errors.add(format!("{path}.grants"), "expected counts from 1");
         }
     }
+    for (grant, uses) in &head.uses {
+        errors.check(&format!("{path}.uses"), text::name(grant));
+        for used in uses {
+            check_use(used, &format!("{path}.uses"), errors);
+        }
+    }
+}
+
+/// The texts are of the proxy's configuration: what characters they have is not judged here.
+fn check_use(used: &Use, path: &str, errors: &mut FieldErrors) {
+    let Use { scope, method, rule, outcome, records } = used;
+    let (scope, rule) = (scope.as_deref().unwrap_or("-"), rule.as_deref().unwrap_or("-"));
+    for (name, text, longest) in [
+        ("scope", scope, MAX_USE_SCOPE_BYTES),
+        ("method", method, MAX_USE_METHOD_BYTES),
+        ("rule", rule, MAX_USE_RULE_BYTES),
+        ("outcome", outcome, MAX_USE_METHOD_BYTES),
+    ] {
+        if text.is_empty() || text.len() > longest {
+            let bytes = text.len();
+            errors.add(
+                path.to_owned(),
+                format!("`{name}`: expected 1 to {longest} bytes, got {bytes}"),
+            );
+        }
+    }
+    if *records < 1 {
+        errors.add(path.to_owned(), "expected counts from 1");
+    }
 }
 
 impl From<NewHead> for Head {
     fn from(head: NewHead) -> Head {
-        let NewHead { chain, seq, hash, began, ended, grants, configuration } = head;
-        Head { chain, seq, hash, began, ended, configuration, grants }
+        let NewHead { chain, seq, hash, began, ended, grants, configuration, uses } = head;
+        Head { chain, seq, hash, began, ended, configuration, grants, uses }
     }
 }
 

@@ -7,3 +7,4 @@ mod paths;
 mod redactor;
 mod scope_digests;
 mod tokens;
+mod uses;
