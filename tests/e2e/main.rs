@@ -87,6 +87,7 @@ mod unauthenticated;
 mod untouched;
 mod updates;
 mod upgrades;
+mod uses;
 mod verification;
 mod wire;
 mod workers;

@@ -6,7 +6,7 @@ use crate::client::{Client, Failure, Settings};
 use crate::command::{
     approve, audit, cancel, config, database, deny, discuss, doctor, done, events, extend,
     held_ends, keygen, keys, login, logout, probe, proxies, request, reviews, revoke, rotations,
-    scopes, serve, sessions, status, token, watch, whoami,
+    scopes, serve, sessions, status, token, uses, watch, whoami,
 };
 use crate::exit::{self, Exit};
 use crate::terminal::Terminal;
@@ -91,6 +91,9 @@ enum Verb {
     Rotations(rotations::Args),
     /// List the reviews of used grants, show one, and sign or dispute it.
     Review(reviews::Args),
+    /// Show what a grant was used for, as the proxies counted it: scopes, methods, rules and outcomes.
+    #[command(after_help = exit::HELP)]
+    Uses(uses::Args),
     /// List the proxies that read the feed of revocations, and how far each has read.
     #[command(after_help = exit::HELP)]
     Proxies(proxies::Args),
@@ -187,6 +190,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<Exit, Failure> {
         Verb::HeldEnds(args) => held_ends::run(&args, &client()?, terminal),
         Verb::Review(args) => reviews::run(&args, &client()?, terminal),
         Verb::Rotations(args) => rotations::run(&args, &client()?, terminal),
+        Verb::Uses(args) => uses::run(&args, &client()?, terminal),
         Verb::Proxies(args) => proxies::run(&args, &client()?, terminal),
         Verb::Revoke(args) => revoke::run(&args, &client()?, terminal),
         Verb::Status(args) => status::run(&args, &client()?, terminal),

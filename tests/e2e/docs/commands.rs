@@ -154,7 +154,7 @@ fn help(verb: &[&str]) -> Option<String> {
 fn verb<'c>(words: &[&'c str]) -> Vec<&'c str> {
     let has_verbs = ["audit", "config", "database", "events", "keygen", "keys", "review", "rotations"]
         .contains(&words[0])
-        || matches!(words.get(1), Some(&("end" | "forget" | "import")));
+        || matches!(words.get(1), Some(&("end" | "forget" | "import" | "narrow")));
     let depth = if has_verbs { 2 } else { 1 };
     words.iter().take(depth).copied().collect()
 }

@@ -7,7 +7,7 @@ use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthentic
 use super::operation::{Caller, Operation};
 use crate::{
     alerts, attempts, deliveries, directory, events, evidence, feed, heads, health, introspection,
-    jwks, probe, proxies, request, reviews, revocation, rotations, scopes, session, token, trail,
+    jwks, probe, proxies, request, reviews, revocation, rotations, scopes, session, token, trail, uses,
     watch, whoami,
 };
 
@@ -134,6 +134,15 @@ fn requests() -> Vec<Operation> {
         )
         .with::<scopes::ScopesQuery>()
         .answers::<scopes::Scopes>(),
+        get(
+            "/v1/scopes/uses",
+            "scopeUses",
+            Person,
+            "What the grants of a scope were used for, as the proxies counted it: for auditors, who compare it with what the \
+             scope opens.",
+        )
+        .with::<uses::ScopeUsesQuery>()
+        .answers::<uses::ScopeUses>(),
     ]
 }
 
@@ -148,6 +157,13 @@ fn revocations() -> Vec<Operation> {
         )
         .asks::<request::Why>()
         .answers::<revocation::Revoked>(),
+        get(
+            "/v1/grants/{jti}/uses",
+            "grantUses",
+            Person,
+            "What a grant was used for, as the proxies counted it, for those who may see its request.",
+        )
+        .answers::<uses::UsesOfGrant>(),
         get(
             "/v1/revocations",
             "feed",

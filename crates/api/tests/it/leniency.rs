@@ -19,6 +19,7 @@ use breakglass_api::rotations::{Rotation, RotationOfRequest, Rotations};
 use breakglass_api::scopes::{ForRequest, Scopes};
 use breakglass_api::session::{AuthorizationServer, OAuthError, Session, SessionTokens, Sessions};
 use breakglass_api::token::Issued;
+use breakglass_api::uses::UsesOfGrant;
 use breakglass_api::whoami::{Notify, WhoAmI, WhoAmIFactor};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
@@ -95,6 +96,11 @@ fn what_came_later_may_be_absent_and_nothing_else() {
     least::<Reviews>(json!({ "reviews": [review] }));
     least::<Review>(review);
     least::<ReviewOfRequest>(json!({ "id": "rev_1", "state": "owed" }));
+    let read: UsesOfGrant = least(
+        json!({ "grant": "g", "uses": [{ "method": "GET", "outcome": "deny", "records": 1 }],
+        "other_records": 0 }),
+    );
+    assert_eq!((&read.uses[0].scope, &read.uses[0].rule), (&None, &None));
     least::<RotationOfRequest>(json!({ "hook": "h", "state": "owed" }));
     least::<ConfirmedHeldEnds>(json!({ "people": 1, "revoked": 1, "left": 0 }));
     let delivery = json!({

@@ -17,6 +17,7 @@ mod rotations;
 mod scopes;
 mod sessions;
 mod token;
+mod uses;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -36,6 +37,7 @@ pub use breakglass_api::rotations::{Rotation, RotationState, Rotations};
 pub use breakglass_api::scopes::{Scope, Scopes};
 pub use breakglass_api::session::{Session, SessionState, Sessions};
 pub use breakglass_api::token::Issued;
+pub use breakglass_api::uses::{ScopeUses, Use, UsesOfGrant};
 pub use breakglass_api::whoami::{GroupsKnown, Notify, WhoAmI};
 pub use breakglass_api::{Instant, Word};
 

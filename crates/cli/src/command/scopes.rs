@@ -1,6 +1,6 @@
 //! `breakglass scopes`: what the caller may ask for.
 
-use super::{opens, scopes_import};
+use super::{opens, scopes_import, scopes_narrow};
 use crate::answer::{Scope, Scopes, Whole, one_line};
 use crate::client::{Client, Failure, query_value};
 use crate::exit::Exit;
@@ -28,6 +28,9 @@ pub(crate) struct Args {
 enum Verb {
     /// Print what a filter's configuration opens, as a file for `definitions` of the service's configuration.
     Import(scopes_import::Args),
+    /// Compare what a scope opens with what its grants were used for, and print a narrower scope to paste: for auditors.
+    #[command(after_help = crate::exit::HELP)]
+    Narrow(scopes_narrow::Args),
 }
 
 /// `client` is made only where the service is asked.
@@ -37,9 +40,10 @@ pub(crate) fn run(
     terminal: Terminal,
 ) -> Result<Exit, Failure> {
     match &args.verb {
-        Some(Verb::Import(_)) if args.all => {
-            Err(Failure::Invalid("`--all` is for the list of scopes, not for `import`".to_owned()))
-        }
+        Some(_) if args.all => Err(Failure::Invalid(
+            "`--all` is for the list of scopes, not for `import` and `narrow`".to_owned(),
+        )),
+        Some(Verb::Narrow(args)) => scopes_narrow::run(args, &client()?, terminal),
         Some(Verb::Import(args)) => scopes_import::run(args, terminal),
         None => list(args, &client()?, terminal),
     }

@@ -48,6 +48,8 @@ const ASKING: &[(&str, &[&[&str]])] = &[
     ("review show", &[&[REVIEW]]),
     ("review sign", &[&[REVIEW, "--yes"]]),
     ("review dispute", &[&[REVIEW, "--yes", "--note", "n"]]),
+    ("uses", &[&[GRANT]]),
+    ("scopes narrow", &[&["orders:read"]]),
     ("rotations list", &[&[], &["--state", "failed"]]),
     ("rotations done", &[&[ROTATION, "--note", "n"]]),
     ("rotations retry", &[&[ROTATION]]),
@@ -114,7 +116,7 @@ fn verbs(below: &[&str]) -> BTreeSet<String> {
             "proxies" => vec![name, "proxies forget".to_owned()],
             "sessions" => vec![name, "sessions end".to_owned()],
             "held-ends" => vec![name, "held-ends confirm".to_owned()],
-            "scopes" => vec![name, "scopes import".to_owned()],
+            "scopes" => vec![name, "scopes import".to_owned(), "scopes narrow".to_owned()],
             _ => vec![name],
         })
         .collect()
@@ -300,6 +302,8 @@ fn ours() -> Vec<(&'static str, Value)> {
         ("GET", "/v1/reviews/one"),
         ("POST", "/v1/reviews/sign"),
         ("POST", "/v1/reviews/dispute"),
+        ("GET", "/v1/grants/uses"),
+        ("GET", "/v1/scopes/uses"),
         ("GET", "/v1/rotations"),
         ("POST", "/v1/rotations/done"),
         ("POST", "/v1/rotations/retry"),
@@ -314,6 +318,7 @@ fn ours() -> Vec<(&'static str, Value)> {
             "/v1/rotations/done" => format!("/v1/rotations/{ROTATION}/done"),
             "/v1/rotations/retry" => format!("/v1/rotations/{ROTATION}/retry"),
             "/v1/deliveries/replay" => format!("/v1/deliveries/{EVENT}/replay"),
+            "/v1/grants/uses" => format!("/v1/grants/{GRANT}/uses"),
             "/v1/grants/revoke" => format!("/v1/grants/{GRANT}/revoke"),
             other => other.to_owned(),
         };

@@ -234,13 +234,20 @@ impl Caller<'_> {
             }
         }
         let head = json!({ "chain": "0".repeat(32), "seq": 1, "hash": "0".repeat(64),
-            "began": "2026-11-22T02:13:00Z", "grants": { "g": 1 } });
+            "began": "2026-11-22T02:13:00Z", "grants": { (jti.as_str()): 1 },
+            "uses": { (jti.as_str()): [{ "scope": "orders:read", "method": "GET", "rule": "/v1/orders",
+                "outcome": "allow", "records": 1 }] } });
         let heads = |head: &Value| json!({ "node": "n", "heads": [head] });
         let mut later = head.clone();
         later["seq"] = json!(2);
         for head in [&head, &head, &later] {
             self.post("envoy", "/v1/audit/heads", heads(head));
         }
+        let template = "/v1/grants/{jti}/uses";
+        let path = format!("/v1/grants/{jti}/uses");
+        let uses = self.call("carol", "get", template, &path, Value::Null);
+        assert_eq!(uses["uses"][0]["records"], 1, "{uses}");
+        self.get("grace", "/v1/scopes/uses", "?scope=orders:read&since=2026-11-22T02:13:00Z");
         let chain = format!("&chain={}", "0".repeat(32));
         for query in ["", &chain, "&node=n"] {
             for since in ["?after=0", "?since=2026-11-22T02:13:00Z", "?since=2099-11-22T02:13:00Z"]

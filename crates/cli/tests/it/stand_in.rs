@@ -319,6 +319,15 @@ pub(crate) fn good(call: &Call) -> Reply {
             let verdicts: Vec<Value> =
                 asked["answers"].as_array().unwrap().iter().map(verdict).collect();
             json!({ "id": PROBE, "epoch": 1, "verdicts": verdicts })
+        } else if call.is("GET", "/v1/scopes/uses") {
+            json!({ "scope": "orders:read", "since": at, "until": at, "grants": 4, "more": false, "used": 3,
+                "other_records": 0, "rules": { "methods": ["GET", "HEAD"], "paths": ["/v1/orders", "/v1/orders/{id}"],
+                    "require": { "max_lifetime": "900s" }, "v": 1 },
+                "uses": [
+                    { "scope": "orders:read", "method": "GET", "rule": "/v1/orders", "outcome": "allow", "records": 12 },
+                    { "scope": "orders:read", "method": "HEAD", "rule": "/v1/orders", "outcome": "deny", "records": 2 },
+                    { "scope": "orders:write", "method": "POST", "rule": "/v1/orders/{id}", "outcome": "allow",
+                      "records": 1 }] })
         } else if call.is("GET", "/v1/scopes") {
             json!({ "for": { "method": "POST", "path": "/v1/orders" }, "scopes": [
                 { "name": "orders:read", "summary": "read orders", "audience": "prod",
@@ -379,6 +388,11 @@ pub(crate) fn good(call: &Call) -> Reply {
             review("signed")
         } else if call.is("POST", &format!("/v1/reviews/{REVIEW}/dispute")) {
             review("disputed")
+        } else if call.is("GET", &format!("/v1/grants/{GRANT}/uses")) {
+            json!({ "grant": GRANT, "other_records": 0, "uses": [
+                { "scope": "orders:read", "method": "GET", "rule": "/v1/orders/{id}", "outcome": "allow",
+                  "records": 12 },
+                { "method": "other", "outcome": "deny", "records": 3 }] })
         } else if call.is("GET", "/v1/rotations") {
             json!({ "next": null, "rotations": [rotation("failed")] })
         } else if call.is("POST", &format!("/v1/rotations/{ROTATION}/done")) {

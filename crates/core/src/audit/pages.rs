@@ -205,9 +205,10 @@ mod tests {
     fn with_uses(mut head: Head, kinds: usize, texts: &[&str]) -> Head {
         let text = |number: usize| (*texts.iter().cycle().nth(number).unwrap()).to_owned();
         let used = |number: usize| Use {
-            scope: (number % 3 > 0).then(|| text(number)),
-            method: text(number + 1),
-            rule: (number % 2 > 0).then(|| format!("/{number}/{}", text(number + 2))),
+            scope: (!number.is_multiple_of(3)).then(|| text(number)),
+            method: text(number.wrapping_add(1)),
+            rule: (!number.is_multiple_of(2))
+                .then(|| format!("/{number}/{}", text(number.wrapping_add(2)))),
             outcome: "shadow_deny".to_owned(),
             records: u64::MAX,
         };

@@ -104,9 +104,13 @@ pub(super) struct Uses(Vec<Count>);
 impl Uses {
     /// Counts a record, which has this number in the chain.
     pub(super) fn count(&mut self, used: Used<'_>, seq: u64, kinds: &mut Kinds) {
-        if let Some(count) = self.0.iter_mut().find(|count| count.kind.is(used)) {
-            count.records = count.records.saturating_add(1);
-            count.latest = seq;
+        if let Some(at) = self.0.iter().position(|count| count.kind.is(used)) {
+            // Calls of one kind come together: the next look finds it first.
+            self.0.swap(0, at);
+            if let Some(count) = self.0.first_mut() {
+                count.records = count.records.saturating_add(1);
+                count.latest = seq;
+            }
         } else if self.0.len() < MAX_KINDS
             && let Some(kind) = kinds.take(used)
         {

@@ -90,8 +90,12 @@ verbs! {
     Issue = "issue": [Requester];
     /// List the scopes that the caller may ask for or approve.
     Scopes = "scopes": [Person];
+    /// See what the grants of a scope were used for.
+    ScopeUses = "scopeUses": [Auditor];
     /// End a grant.
     Revoke = "revoke": [Requester, Approver, Responder];
+    /// See what a grant was used for.
+    GrantUses = "grantUses": [Requester, Approver, Responder, Auditor];
     /// End the grant of a token, or the session.
     RevokeToken = "revokeToken": [Client, Requester, Approver, Responder];
     /// End every grant that matches.

@@ -147,7 +147,8 @@ impl Evidence {
                     seen_again(&mut transaction, now, *id, same).await?;
                 }
                 // Another page of it.
-                uses::keep(&mut transaction, reporter, head).await?;
+                uses::keep(&mut transaction, (chain, reporter.proxy, reporter.node), &head.uses)
+                    .await?;
                 continue;
             }
             let other_configuration =
@@ -160,7 +161,8 @@ impl Evidence {
             reported.conflicts = reported.conflicts.saturating_add(u64::from(contradicts));
             let marks = Marks { conflict, other_configuration };
             insert(&mut transaction, now, reporter, head, marks).await?;
-            uses::keep(&mut transaction, reporter, head).await?;
+            uses::keep(&mut transaction, (chain, reporter.proxy, reporter.node), &head.uses)
+                .await?;
         }
         transaction.commit().await?;
         Ok(reported)

@@ -2,10 +2,11 @@
 //!
 //! Only what the owner of a chain said of it counts, and what it said under two names of a node counts once.
 
+use std::collections::BTreeMap;
+
 use breakglass_api::uses::{GrantUses, Use};
 use sqlx::types::Json;
 
-use super::heads::{Head, Reporter};
 use super::{Evidence, EvidenceError};
 use crate::store::write::Write;
 
@@ -108,16 +109,17 @@ impl From<Row> for Use {
     }
 }
 
-/// Keeps the uses of a head that is kept, each with the highest count that this reporter gave.
+/// Keeps the uses of a head that is kept, each with the highest count that its reporter gave: a chain, a credential and a
+/// node.
 pub(super) async fn keep(
     transaction: &mut Write,
-    reporter: Reporter<'_>,
-    head: &Head,
+    (chain, proxy, node): (&str, &str, &str),
+    uses: &BTreeMap<String, Vec<Use>>,
 ) -> Result<(), EvidenceError> {
-    if head.uses.is_empty() {
+    if uses.is_empty() {
         return Ok(());
     }
-    let rows = head.uses.iter().flat_map(|(grant, uses)| {
+    let rows = uses.iter().flat_map(|(grant, uses)| {
         uses.iter().map(move |Use { scope, method, rule, outcome, records }| {
             (
                 grant,
@@ -138,9 +140,9 @@ pub(super) async fn keep(
          ON CONFLICT (reporter, grant_id, scope, method, rule, outcome)
          DO UPDATE SET count = excluded.count WHERE excluded.count > count",
     )
-    .bind(&head.chain)
-    .bind(reporter.proxy)
-    .bind(reporter.node)
+    .bind(chain)
+    .bind(proxy)
+    .bind(node)
     .bind(Json(rows.collect::<Vec<_>>()))
     .execute(&mut **transaction)
     .await?;

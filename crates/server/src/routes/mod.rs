@@ -49,6 +49,7 @@ mod service_trail;
 mod sessions;
 mod show;
 mod submit;
+mod uses;
 mod view;
 mod watch;
 mod whoami;
@@ -167,6 +168,8 @@ pub fn router_for(app: App, runtime: &Handle, serves: Serves) -> Router {
         .route("/v1/audit/heads", heads)
         .route("/v1/alerts", report_alerts)
         .route("/v1/audit/alerts", on.get(Verb::Alerts, alerts::list))
+        .route("/v1/grants/{jti}/uses", on.get(Verb::GrantUses, uses::of_grant))
+        .route("/v1/scopes/uses", on.get(Verb::ScopeUses, uses::of_scope))
         .route("/v1/audit/attempts", on.get(Verb::Attempts, attempts::handler))
         .into_router()
         .layer(from_fn_with_state(app.evidence().runtime(runtime), apart::run));

@@ -48,6 +48,7 @@ mod reviews;
 mod rotation_changes;
 mod rotations;
 mod row;
+mod scope_grants;
 mod scope_rules;
 mod service_trail;
 mod sessions;
@@ -98,6 +99,7 @@ pub use reviews::{OpenReviews, Review, ReviewFilter, ReviewsIn};
 pub use rotation_changes::{CarriedRotation, NewRotation};
 pub use rotations::{OpenRotations, Rotation, RotationFilter};
 pub use row::{ApprovalRow, Request};
+pub use scope_grants::OverGrants;
 pub use service_trail::{Act, SERVICE};
 pub use sessions::{
     Code, DeviceRow, FactorRow, NewCode, NewSession, NewTokens, Presented, ProviderSessionRow,

@@ -60,6 +60,8 @@ pub(crate) const TABLE: &[(&str, &str, [u16; 8])] = &[
     ("post", "/v1/proxies/configurations", [401, 401,    403,     403,     403,      403,     403,   OK]),
     ("post", "/v1/probes",                 [401, 401,    403,     403,     403,      403,      OK,  403]),
     ("post", "/v1/probes/{id}/answers",    [401, 401,    403,     403,     403,      403,      OK,  403]),
+    ("get",  "/v1/scopes/uses",            [401, 401,    403,     403,     403,      403,      OK,  403]),
+    ("get",  "/v1/grants/{jti}/uses",      [401, 401,    403,      OK,      OK,       OK,      OK,  403]),
     ("get",  "/v1/audit/events",           [401, 401,    403,     403,     403,      403,      OK,  403]),
     ("get",  "/v1/audit/heads",            [401, 401,    403,     403,     403,      403,      OK,  403]),
     ("post", "/v1/audit/heads",            [401, 401,    403,     403,     403,      403,     403,   OK]),
@@ -142,7 +144,7 @@ pub(crate) async fn call(
     caller: &str,
     parties: Parties<'_>,
 ) -> Answer {
-    let is_about_grant = ["/token", "/revoke"].iter().any(|end| path.ends_with(end))
+    let is_about_grant = ["/token", "/revoke", "/uses"].iter().any(|end| path.ends_with(end))
         || (method, path) == ("post", "/v1/revocations");
     let (id, jti) = match is_about_grant {
         true => parties.approved(service).await,

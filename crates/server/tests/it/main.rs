@@ -119,6 +119,7 @@ mod token;
 mod trail_chain;
 mod trail_heads;
 mod trail_heads_tls;
+mod uses;
 mod waits;
 mod watch;
 mod whoami;

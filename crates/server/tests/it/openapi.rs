@@ -8,7 +8,8 @@ use axum::http::Request;
 use breakglass_api::trail::ServiceAction;
 use breakglass_api::{
     alerts, attempts, deliveries, events, evidence, feed, heads, health, introspection, jwks,
-    probe, problem, proxies, request, revocation, scopes, session, token, trail, watch, whoami,
+    probe, problem, proxies, request, revocation, scopes, session, token, trail, uses, watch,
+    whoami,
 };
 use breakglass_server::clock::parse_rfc3339;
 use breakglass_server::limits::{MAX_ALERTS, MAX_HEADS, MAX_LISTED_GRANTS, MAX_SCOPES};
@@ -232,7 +233,8 @@ async fn answers_have_the_members_that_it_describes() {
     document.check::<proxies::Proxies>("Proxies", &proxies);
     let head = json!({
         "chain": "0".repeat(32), "seq": 1, "hash": "0".repeat(64), "began": "2026-11-22T02:13:00Z",
-        "ended": false, "grants": { "g": 1 },
+        "ended": false, "grants": { (jti.as_str()): 1 },
+        "uses": { (jti.as_str()): [{ "scope": "orders:read", "method": "GET", "rule": "/x", "outcome": "allow", "records": 1 }] },
     });
     let report = json!({ "node": "n", "process": "1".repeat(32), "heads": [head] });
     document.check::<heads::HeadReport>("HeadReport", &report);
@@ -241,6 +243,13 @@ async fn answers_have_the_members_that_it_describes() {
     let heads = service.get("grace", "/v1/audit/heads").await.ok();
     assert_ne!(heads["heads"], json!([]));
     document.check::<heads::Heads>("Heads", &heads);
+    let used = service.get("alice", &format!("/v1/grants/{jti}/uses")).await.ok();
+    assert_ne!(used["uses"], json!([]));
+    document.check::<uses::UsesOfGrant>("UsesOfGrant", &used);
+    let path = "/v1/scopes/uses?scope=orders:read&since=2026-11-22T00:00:00Z";
+    let used = service.get("grace", path).await.ok();
+    assert_eq!(used["rules"], rules);
+    document.check::<uses::ScopeUses>("ScopeUses", &used);
     let evidence = service.get("grace", "/v1/audit/requests?subject=alice").await.ok();
     assert_ne!(evidence["requests"][0]["trail"], json!([]));
     document.check::<evidence::Evidence>("Evidence", &evidence);
