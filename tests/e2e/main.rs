@@ -27,6 +27,7 @@ mod crowds;
 mod cuts;
 mod digests;
 mod docs;
+mod emergency;
 mod envoy_gateway;
 mod faults;
 mod feed;

@@ -41,7 +41,12 @@ fn start(provider: &TestProvider, files: &TempDir) -> Service {
 
 /// Signs the person in at the provider, which says `amr` and `acr` of it; `more` is what the client asks for. The tokens of
 /// the session.
-fn sign_in(service: &Service, provider: &TestProvider, more: &str, how: &Value) -> Value {
+pub(crate) fn sign_in(
+    service: &Service,
+    provider: &TestProvider,
+    more: &str,
+    how: &Value,
+) -> Value {
     let query = format!(
         "response_type=code&client_id=breakglass-cli&redirect_uri={REDIRECT}&state=s&\
          code_challenge={CHALLENGE}&code_challenge_method=S256{more}"
@@ -70,7 +75,7 @@ fn sign_in(service: &Service, provider: &TestProvider, more: &str, how: &Value) 
 }
 
 /// A call of the person whose session this is.
-fn call(service: &Service, tokens: &Value, path: &str, body: &Value) -> Answer {
+pub(crate) fn call(service: &Service, tokens: &Value, path: &str, body: &Value) -> Answer {
     let access = tokens["access_token"].as_str().unwrap();
     request("POST", path)
         .header("authorization", format!("Bearer {access}"))

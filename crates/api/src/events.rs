@@ -145,6 +145,8 @@ words! {
         Answered = "breakglass.request.answered",
         /// A grant was made of the request.
         Approved = "breakglass.request.approved",
+        /// The requester took the grant without an approval, as each rule of the request allows in an emergency.
+        EmergencyTaken = "breakglass.request.emergency_taken",
         /// A person approved the request, and others have to as well.
         PartlyApproved = "breakglass.request.partly_approved",
         /// The requester took the request back.

@@ -52,6 +52,8 @@ words! {
         Answer = "answer",
         /// It was approved.
         Approve = "approve",
+        /// Its requester took the grant without an approval, in an emergency.
+        TakeEmergency = "take_emergency",
         /// It was denied.
         Deny = "deny",
         /// Its requester took it back.

@@ -16,6 +16,7 @@ pub mod attempts;
 pub mod deliveries;
 pub mod directory;
 pub mod document;
+pub mod emergency;
 pub mod events;
 pub mod evidence;
 pub mod feed;

@@ -1,8 +1,10 @@
 //! Requests: `/v1/requests`, `/v1/requests/{id}`, and what changes one.
 
+use breakglass_types::Basis;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::emergency::Emergency;
 use crate::incident::IncidentCheck;
 use crate::opens::ScopeOpens;
 use crate::reviews::ReviewOfRequest;
@@ -31,7 +33,8 @@ pub struct Ask {
     #[serde(default)]
     #[schema(required = true, examples("30m"))]
     pub duration: String,
-    /// Whether the requester calls it an emergency. An approval rule can ask for more then, and none asks for less.
+    /// Whether the requester calls it an emergency. An approval rule can ask for more then; where each rule of the request has
+    /// `emergency`, the requester takes the grant alone.
     #[serde(default)]
     #[schema(default = false)]
     pub emergency: bool,
@@ -136,6 +139,10 @@ pub struct Request {
     pub incident_check: Option<IncidentCheck>,
     /// Whether the requester marked it as an emergency.
     pub emergency: bool,
+    /// How its rules take it as an emergency; nothing where none of them has `emergency`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub in_emergency: Option<Emergency>,
     /// For how long from the approval on, such as `30m`.
     pub duration: String,
     /// The digest of what is asked for: SHA-256 of requester, audience, scopes with the digests of their rules, duration,
@@ -301,9 +308,15 @@ pub struct NeedStage {
 pub struct Grant {
     /// The token's jti.
     pub id: String,
-    /// Whose approval was the last.
-    pub approved_by: String,
-    /// When.
+    /// Whose approval was the last; nothing where no person approved it, in an emergency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub approved_by: Option<String>,
+    /// Why it exists; services before this member have `approved` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Basis, nullable = false)]
+    pub basis: Option<Word<Basis>>,
+    /// When it was granted.
     pub approved_at: Instant,
     /// When it ends.
     pub expires_at: Instant,

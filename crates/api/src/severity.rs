@@ -46,7 +46,8 @@ impl EventType {
             | EventType::ProxyForgotten
             | EventType::ReviewOverdue
             | EventType::RotationFailed => Severity::Warning,
-            EventType::ReviewDisputed
+            EventType::EmergencyTaken
+            | EventType::ReviewDisputed
             | EventType::MassLoss
             | EventType::Restored
             | EventType::Unreached => Severity::Critical,

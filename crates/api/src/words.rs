@@ -1,6 +1,7 @@
 //! Words that the interface writes in place of texts: each vocabulary is one enum, and what reads it knows that a newer
 //! service may have more of them.
 
+use breakglass_types::Basis;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{RefOr, schema};
@@ -17,6 +18,14 @@ pub trait Vocabulary: Copy + PartialEq + 'static {
     #[must_use]
     fn of(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|one| one.word() == word)
+    }
+}
+
+impl Vocabulary for Basis {
+    const ALL: &'static [Basis] = &Basis::ALL;
+
+    fn word(self) -> &'static str {
+        Basis::word(self)
     }
 }
 

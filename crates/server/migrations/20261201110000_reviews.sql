@@ -117,7 +117,7 @@ CREATE TABLE audit_after (
     at_ms      INTEGER NOT NULL,
     actor      TEXT NOT NULL,
     action     TEXT NOT NULL CHECK (
-        action IN ('submit', 'question', 'answer', 'approve', 'deny', 'cancel', 'lapse', 'issue_token', 'remind', 'expire', 'revoke', 'rotation_owed', 'rotation_failed', 'rotation_retried', 'rotation_done', 'review_owed', 'review_overdue', 'review_signed', 'review_disputed')
+        action IN ('submit', 'question', 'answer', 'approve', 'take_emergency', 'deny', 'cancel', 'lapse', 'issue_token', 'remind', 'expire', 'revoke', 'rotation_owed', 'rotation_failed', 'rotation_retried', 'rotation_done', 'review_owed', 'review_overdue', 'review_signed', 'review_disputed')
     ),
     request_id TEXT NOT NULL REFERENCES requests (id),
     jti        TEXT,

@@ -11,7 +11,7 @@ use breakglass_types::scope_rules::ScopeDigest;
 use crate::clock::Moment;
 use crate::store::FactorRow;
 
-/// A grant that other people approved, as its token says it.
+/// A grant, as its token says it.
 #[derive(Debug, Clone)]
 pub struct Granted<'a> {
     /// The `iss`.
@@ -40,6 +40,8 @@ pub struct Granted<'a> {
     pub incident: Option<&'a str>,
     /// Whether it is called an emergency.
     pub emergency: bool,
+    /// Why it exists.
+    pub basis: Basis,
     /// Who approved it.
     pub approvers: Vec<String>,
     /// How the holder authenticated to take the token; nothing where no level was asked for, and of an API token.
@@ -80,7 +82,7 @@ impl From<Granted<'_>> for Claims {
                 reason: granted.reason.to_owned(),
                 incident: granted.incident.map(str::to_owned),
                 emergency: granted.emergency,
-                basis: Some(Basis::Approved),
+                basis: Some(granted.basis),
                 approvals: Some(u32::try_from(approvers.len()).unwrap_or(u32::MAX)),
                 approvers,
                 scopes: digests.clone(),
@@ -112,6 +114,7 @@ mod tests {
             reason: "r",
             incident: None,
             emergency: false,
+            basis: Basis::Approved,
             approvers: vec!["bob".into(), "carol".into()],
             factor: None,
         };
@@ -141,6 +144,7 @@ mod tests {
                 reason: "r",
                 incident: None,
                 emergency: false,
+                basis: Basis::Approved,
                 approvers: vec!["bob".into()],
                 factor,
             })

@@ -1,8 +1,10 @@
 //! What a request needs to be approved, and what it has of that: by the rules of its submission and those of now, and by who is
 //! in which group.
 
+use breakglass_types::Basis;
+
 use crate::access::rules::{Answer, Facts, FixedNeeds, Need, Needs};
-use crate::access::{Approvers, Directory, Membership};
+use crate::access::{self, Access, Approvers, Directory, Membership, SignIn};
 use crate::clock::Moment;
 use crate::config::{Config, Escalation};
 use crate::store::{ApprovalRow, Request};
@@ -65,7 +67,7 @@ impl<'a> Waiting<'a> {
             emergency: self.emergency,
             submitted_at: Moment::from_seconds(self.submitted_at),
         };
-        let needs = match Needs::of(config, directory, &facts) {
+        let needs = match Needs::of_basis(fixed.basis(), config, directory, &facts) {
             Some(of_now) => fixed.needs.and(of_now).of_scopes(self.scopes),
             None => Needs::default(),
         };
@@ -137,10 +139,26 @@ pub(crate) fn approvers(config: &Config, request: &Request, now: Moment) -> Appr
     of_request(config, request, now).open_to(config, &request.requester)
 }
 
+/// What the conditions of rules are about, of the scopes that the grant of a request has.
+fn facts<'a>(request: &'a Request, fixed: &'a FixedNeeds) -> Facts<'a> {
+    Facts {
+        requester: &request.requester,
+        scopes: request.held_scopes(),
+        duration_s: request.duration_s,
+        held: &fixed.held,
+        emergency: request.emergency,
+        submitted_at: Moment::from_seconds(request.submitted_at),
+    }
+}
+
 /// Whether the people who approved a grant may still do so, as far as is known: those who have left a group since do not count.
-/// A grant of an earlier version has the approvals that it has.
+/// A grant of an earlier version has the approvals that it has. One that its requester took alone in an emergency would have to
+/// be taken so still.
 pub(crate) fn is_still_approved(config: &Config, request: &Request) -> bool {
     let Some(fixed) = &request.needs else { return true };
+    if request.is_taken_alone() {
+        return fixed.needs.are_alone_still(config, config, &facts(request, fixed));
+    }
     let approved_at = Moment::from_seconds(request.approved_at.unwrap_or(request.submitted_at));
     let needs = fixed.needs.of_scopes(request.held_scopes());
     let needs = needs.escalated(config, is_reached(request.submitted_at, approved_at));
@@ -152,4 +170,21 @@ pub(crate) fn is_still_approved(config: &Config, request: &Request) -> bool {
     let answers: Vec<Answer<'_>> =
         answers.iter().map(|(person, groups)| Answer { person, groups }).collect();
     needs.are_met(&answers)
+}
+
+/// Whether the holder of a grant signed in as the rules ask for that it is under, where it is an emergency.
+///
+/// # Errors
+/// [`access::Refused::SignIn`].
+pub(crate) fn check_sign_in_of_emergency(
+    config: &Config,
+    request: &Request,
+    sign_in: &SignIn,
+    now: Moment,
+) -> Result<(), access::Refused> {
+    let emergency = request.needs.as_ref().filter(|fixed| fixed.basis() == Basis::Emergency);
+    let Some(fixed) = emergency else { return Ok(()) };
+    let needs = fixed.needs.of_scopes(request.held_scopes());
+    let facts = facts(request, fixed);
+    Access::of(config).check_sign_in_of_emergency(&needs, &facts, sign_in, now)
 }

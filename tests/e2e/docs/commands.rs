@@ -152,9 +152,10 @@ fn help(verb: &[&str]) -> Option<String> {
 
 /// The verb of a command, such as `keygen signing`.
 fn verb<'c>(words: &[&'c str]) -> Vec<&'c str> {
-    let has_verbs = ["audit", "config", "database", "events", "keygen", "keys", "review", "rotations"]
-        .contains(&words[0])
-        || matches!(words.get(1), Some(&("end" | "forget" | "import" | "narrow")));
+    let has_verbs =
+        ["audit", "config", "database", "events", "keygen", "keys", "review", "rotations"]
+            .contains(&words[0])
+            || matches!(words.get(1), Some(&("end" | "forget" | "import" | "narrow")));
     let depth = if has_verbs { 2 } else { 1 };
     words.iter().take(depth).copied().collect()
 }

@@ -7,8 +7,8 @@ use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthentic
 use super::operation::{Caller, Operation};
 use crate::{
     alerts, attempts, deliveries, directory, events, evidence, feed, heads, health, introspection,
-    jwks, probe, proxies, request, reviews, revocation, rotations, scopes, session, token, trail, uses,
-    watch, whoami,
+    jwks, probe, proxies, request, reviews, revocation, rotations, scopes, session, token, trail,
+    uses, watch, whoami,
 };
 
 /// All of them.

@@ -5,6 +5,7 @@ use breakglass_api::request::Ask;
 use breakglass_server::duration;
 
 use super::describe::request as describe;
+use super::emergency;
 use super::granted;
 use super::incident;
 use super::interrupt::{Stage, Watch};
@@ -23,7 +24,7 @@ use crate::terminal::Terminal;
 /// How to ask.
 #[derive(Debug, clap::Args)]
 pub(super) struct How {
-    /// Mark the request as an emergency. Approvers and the audit trail see it; a rule can ask for more approvals then, and none asks for fewer.
+    /// Mark the request as an emergency. Approvers and the audit trail see it; a rule can ask for more approvals then. Where each rule has `emergency`, you take the grant alone.
     #[arg(long)]
     pub(super) emergency: bool,
 
@@ -108,22 +109,26 @@ fn announce(request: &Request, earlier: bool) -> String {
     let lapses = instant(&request.lapses_at, now());
     let approvers = one_line(&request.approvers.as_deref().unwrap_or_default().join(", "));
     let mut lines = opens::warnings(request);
-    lines.push(format!(
-        "{begin}{}; lapses at {lapses}; these may approve it: {approvers}",
-        extends.unwrap_or_default()
-    ));
+    let extends = extends.unwrap_or_default();
+    let (next, verb) = match request.state.known() {
+        Some(State::Approved) if emergency::is_alone(request) => (
+            "it is yours in an emergency: the people who could have approved it are told"
+                .to_owned(),
+            "token",
+        ),
+        _ => (format!("lapses at {lapses}; these may approve it: {approvers}"), "approve"),
+    };
+    lines.push(format!("{begin}{extends}; {next}"));
+    lines.extend(emergency::obstacles(request).iter().map(|line| format!("  {line}")));
     lines.extend(opens::each(request).iter().map(|opens| format!("  opens {opens}")));
-    lines.push(format!("  breakglass approve {id}"));
+    lines.push(format!("  breakglass {verb} {id}"));
     lines.join("\n")
 }
 
 /// What to say of the grant: by whom, until when, what was left out, and what was written beside it.
 fn approved(request: &Request, grant: &Grant) -> String {
-    let mut lines = vec![format!(
-        "approved by {}; ends at {}",
-        grant.approved_by,
-        instant(&grant.expires_at, now())
-    )];
+    let mut lines =
+        vec![format!("{}; ends at {}", granted::by(grant), instant(&grant.expires_at, now()))];
     let left_out = granted::left_out(request, grant);
     if !left_out.is_empty() {
         lines.push(format!(

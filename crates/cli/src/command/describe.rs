@@ -1,7 +1,7 @@
 //! Requests in words.
 
 use super::when::{instant, relative};
-use super::{granted, incident, needs, opens};
+use super::{emergency, granted, incident, needs, opens};
 use crate::answer::{Refusal, RemarkKind, Request, State, one_line};
 use breakglass_api::request::Extended;
 use breakglass_server::clock::{Moment, meant};
@@ -27,6 +27,9 @@ pub(crate) fn request(request: &Request, now: Option<Moment>) -> String {
     add("duration", &format!("{} from approval", request.duration));
     add("reason", &request.reason);
     add("incident", request.incident.as_deref().unwrap_or_default());
+    for line in emergency::lines(request) {
+        add("emergency", &line);
+    }
     for line in incident::lines(request, now) {
         add("checked", &line);
     }
@@ -110,8 +113,8 @@ fn parent(extends: &Extended, now: Option<Moment>) -> String {
     let mut words = extends.id.clone();
     if let Some(grant) = &extends.grant {
         let scopes = grant.scopes.join(", ");
-        let (by, ends) = (&grant.approved_by, instant(&grant.expires_at, now));
-        words = format!("{words} ({scopes}, approved by {by}, ends at {ends})");
+        let (by, ends) = (granted::by(grant), instant(&grant.expires_at, now));
+        words = format!("{words} ({scopes}, {by}, ends at {ends})");
     }
     if let Some(reason) = &extends.reason {
         words = format!("{words}: {reason}");

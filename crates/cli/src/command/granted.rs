@@ -3,9 +3,18 @@
 use breakglass_api::request::Approval;
 use breakglass_server::clock::{Moment, meant};
 use breakglass_server::duration;
+use breakglass_types::Basis;
 
 use super::when::instant;
 use crate::answer::{Grant, Instant, Refusal, Request, State};
+
+/// Who approved a grant, in words.
+pub(super) fn by(grant: &Grant) -> String {
+    match &grant.approved_by {
+        Some(name) => format!("approved by {name}"),
+        None => "taken without an approval, in an emergency".to_owned(),
+    }
+}
 
 /// The scopes of a grant.
 pub(super) fn scopes<'r>(request: &'r Request, grant: &'r Grant) -> &'r [String] {
@@ -47,6 +56,8 @@ pub(super) fn facts(request: &Request, now: Option<Moment>) -> Vec<(&'static str
         facts.push(("granted", scopes(request, grant).join(", ")));
         facts.push(("left out", left_out.join(", ")));
     }
+    let basis = grant.basis.as_ref().filter(|basis| **basis != Basis::Approved);
+    facts.extend(basis.map(|basis| ("basis", basis.word().to_owned())));
     facts.extend(approvals(grant, now).into_iter().map(|approval| ("approved", approval)));
     if let Some(digest) = &grant.configuration {
         facts.push(("config", digest.clone()));
@@ -75,8 +86,12 @@ pub(super) fn facts(request: &Request, now: Option<Moment>) -> Vec<(&'static str
 /// Who approved it: to what, where that is less than was asked for, and with which note.
 fn approvals(grant: &Grant, now: Option<Moment>) -> Vec<String> {
     if grant.approvals.is_empty() {
-        // An older service names the one alone.
-        return vec![format!("by {} at {}", grant.approved_by, instant(&grant.approved_at, now))];
+        let at = instant(&grant.approved_at, now);
+        return vec![match &grant.approved_by {
+            // An older service names the one alone.
+            Some(name) => format!("by {name} at {at}"),
+            None => format!("by no person: taken in an emergency at {at}"),
+        }];
     }
     each(&grant.approvals, now)
 }

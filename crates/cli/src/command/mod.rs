@@ -13,6 +13,7 @@ pub(crate) mod discuss;
 mod discussion;
 pub(crate) mod doctor;
 pub(crate) mod done;
+mod emergency;
 pub(crate) mod events;
 mod expect;
 pub(crate) mod extend;

@@ -10,6 +10,7 @@ pub mod approvers;
 pub mod callers;
 pub mod device;
 pub mod directory;
+pub mod emergency;
 pub mod near;
 pub mod policy;
 pub mod refused;

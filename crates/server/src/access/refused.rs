@@ -185,6 +185,8 @@ pub struct StepUp {
     pub what: SignInFor,
     /// The scope that requires it.
     pub scope: String,
+    /// The approval rule that requires it of an emergency, where it is not the scope.
+    pub emergency_rule: Option<String>,
     /// The level.
     pub level: String,
     /// How long ago the person may have authenticated by it, in seconds.

@@ -67,7 +67,7 @@ impl SignIn {
         }
     }
 
-    fn judge(&self, now: Moment, required: &RequiredLevel) -> Result<(), Unmet> {
+    pub(super) fn judge(&self, now: Moment, required: &RequiredLevel) -> Result<(), Unmet> {
         let Some(factor) = self.factor() else {
             return Err(match self {
                 SignIn::Credential => Unmet::ApiToken,
@@ -104,7 +104,14 @@ impl Access<'_> {
                 let same = required().filter(|(_, other)| other.level == level.level);
                 let (scope, max_age_s) = strictest(same).unwrap_or((scope, level.max_age));
                 let (scope, level) = (scope.name.clone(), level.level.clone());
-                return Err(Refused::SignIn(StepUp { what, scope, level, max_age_s, unmet }));
+                return Err(Refused::SignIn(StepUp {
+                    what,
+                    scope,
+                    emergency_rule: None,
+                    level,
+                    max_age_s,
+                    unmet,
+                }));
             }
         }
         Ok(JudgedSignIn(sign_in.factor().cloned()))

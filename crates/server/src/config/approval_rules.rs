@@ -5,6 +5,7 @@ use breakglass_config_schema::{
     required,
 };
 
+use super::emergency::EmergencyRule;
 use super::escalation::{Escalation, in_order};
 use super::read::{bounded_duration, distinct, name, scope_name};
 use super::review::ReviewAfterUse;
@@ -35,6 +36,9 @@ object! {
         pub escalate: Vec<Escalation> = or_none(list(object()).and_then(in_order)),
         /// On which conditions it matches: all that are given have to hold.
         pub when: Option<Conditions> = optional("always", object()),
+        /// What a requester takes alone in an emergency, where each rule that matches the request says so:
+        /// such as `{ sign_in = { level = "mfa" } }`.
+        pub emergency: Option<EmergencyRule> = optional("nothing", object()),
         /// The [review](review.md) of each used grant that it matched.
         pub review: Option<ReviewAfterUse> = optional("none", object()),
     }

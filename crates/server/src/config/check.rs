@@ -9,8 +9,8 @@ use crate::store::SERVICE;
 use breakglass_audit::folded::Folded;
 
 use super::{
-    Config, Digest, Proxy, approval_check, channel_check, group_check, incident_need_check,
-    key_rings, on_call_check, rotation_check, sign_in_check, transport,
+    Config, Digest, Proxy, approval_check, channel_check, emergency_check, group_check,
+    incident_need_check, key_rings, on_call_check, rotation_check, sign_in_check, transport,
 };
 
 impl Object for Config {
@@ -25,6 +25,7 @@ impl Object for Config {
             key_rings::check(self, place),
             transport::check(self, place),
             sign_in_check::check(self, place),
+            emergency_check::check(self, place),
             rotation_check::check(self, place),
             incident_need_check::check(self, place),
             on_call_check::check(self, place),
@@ -163,6 +164,7 @@ fn warnings(config: &Config) -> Vec<String> {
         .chain(people)
         .chain(responders)
         .chain(sign_in_check::warnings(config))
+        .chain(emergency_check::warnings(config))
         .chain(group_check::warnings(config))
         .chain(channel_check::warnings(config))
         .chain(rotation_check::warnings(config))

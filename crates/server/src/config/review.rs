@@ -37,6 +37,12 @@ object! {
 
 impl Object for ReviewAfterUse {}
 
+impl ReviewAfterUse {
+    /// That of an emergency which its requester took alone, where the rule says nothing of a review: within three days.
+    pub const OF_EMERGENCY: ReviewAfterUse =
+        ReviewAfterUse { within: 3 * 24 * 60 * 60, overdue: OnOverdue::Tells };
+}
+
 fn on_overdue() -> impl Reader<Value = OnOverdue> {
     one_of(ON_OVERDUE)
 }

@@ -22,7 +22,11 @@ pub(super) fn check(config: &Config, place: &Place<'_>) -> Option<()> {
     clean
 }
 
-fn wrong_level(providers: &[IdentityProvider], what: SignInFor, level: &str) -> Option<String> {
+pub(super) fn wrong_level(
+    providers: &[IdentityProvider],
+    what: SignInFor,
+    level: &str,
+) -> Option<String> {
     if providers.is_empty() {
         return Some(format!(
             "expected a level of one of `identity_providers`, and there is none: people who are known by API tokens \

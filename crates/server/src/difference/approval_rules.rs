@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::change::Change;
 use super::changes::Entries;
 use super::effect::Effect;
-use super::review;
+use super::{emergency, review};
 use crate::config::{ApprovalRule, ApprovalStage, Conditions, Config, Escalation};
 use crate::duration;
 use crate::matching::Matching;
@@ -22,6 +22,9 @@ pub(super) fn entries(old: &Config, new: &Config, entries: &Entries) -> Vec<Chan
     for (rule, is_new) in comes.chain(goes) {
         let (effect, words) = whole(&rule, is_new);
         all.push(Change::named(&rule.name, effect, words));
+        let alone = emergency::changes(None, rule.emergency.as_ref()).into_iter();
+        let alone = alone.filter(|_| is_new);
+        all.extend(alone.map(|(effect, words)| Change::named(&rule.name, effect, words)));
     }
     for (before, after) in changed.iter().filter_map(|name| rule(old, name).zip(rule(new, name))) {
         let of_rule = changes(&before, &after).into_iter();
@@ -33,7 +36,7 @@ pub(super) fn entries(old: &Config, new: &Config, entries: &Entries) -> Vec<Chan
 /// The changes of a rule: what each does to rights, and in words that follow the rule's name.
 fn changes(old: &ApprovalRule, new: &ApprovalRule) -> Vec<(Effect, String)> {
     // Taken apart by name, so that a new field has to be put in its place here.
-    let ApprovalRule { name: _, scopes, need, in_order, escalate, when, review } = new;
+    let ApprovalRule { name: _, scopes, need, in_order, escalate, when, emergency, review } = new;
     let mut changes = Vec::new();
     let words = ["is also for", "is no longer for"];
     changes.extend(members(&old.scopes, scopes, words));
@@ -62,6 +65,7 @@ fn changes(old: &ApprovalRule, new: &ApprovalRule) -> Vec<(Effect, String)> {
         (Some(old), Some(new)) => changes.extend(of_conditions(old, new)),
         (None, None) => {}
     }
+    changes.extend(emergency::changes(old.emergency.as_ref(), emergency.as_ref()));
     changes.extend(review::changes(old.review.as_ref(), review.as_ref()));
     changes
 }

@@ -10,6 +10,7 @@ mod approval_rules;
 mod change;
 mod changes;
 mod effect;
+mod emergency;
 mod incidents;
 mod on_call;
 mod places;

@@ -68,7 +68,11 @@ pub async fn take_token(
     }
     // Of an approval that is proven: who approved may have lost the right to since then.
     if request.activated_at.is_none() && !needed::is_still_approved(&app.config(), &request) {
-        return Err(locked::refuse(change, Refused::NoLongerAllowed(NoLonger::Approvers)).await);
+        let what = match request.is_taken_alone() {
+            true => NoLonger::Emergency,
+            false => NoLonger::Approvers,
+        };
+        return Err(locked::refuse(change, Refused::NoLongerAllowed(what)).await);
     }
     let (issued, event) = match request.activated_at {
         None => {
@@ -121,6 +125,7 @@ fn check(
     if request.activated_at.is_none() {
         access.check_activate(person, scopes).map_err(|why| who.explain(why))?;
     }
+    needed::check_sign_in_of_emergency(&config, request, who.sign_in(), now)?;
     Ok(access.check_sign_in(SignInFor::Activation, who.sign_in(), now, scopes)?)
 }
 
@@ -156,6 +161,7 @@ fn claims(
         reason: &request.reason,
         incident: request.incident.as_deref(),
         emergency: request.emergency,
+        basis: request.basis,
         approvers: request.approvers().map(str::to_owned).collect(),
         factor: sign_in.factor(),
     }))

@@ -38,11 +38,13 @@
 mod activate;
 mod alerts;
 mod approve;
+mod ask;
 mod cancel;
 mod deny;
 mod device_tokens;
 mod directory;
 mod discuss;
+mod emergency;
 mod ends;
 mod escalate;
 mod find;
@@ -61,6 +63,7 @@ mod kill;
 mod lapse;
 mod leave;
 mod locked;
+mod mintable;
 mod narrowing;
 mod owe_reviews;
 mod owe_rotations;
@@ -80,6 +83,7 @@ pub mod watched;
 pub use activate::{TokenTaken, take_token};
 pub use alerts::{AlertsTaken, NotTaken, Report as ReportOfAlerts, report_alerts};
 pub use approve::{Approval, Approved, approve};
+pub use ask::Ask;
 pub use cancel::cancel;
 pub use deny::deny;
 pub use device_tokens::begin_by_device;
@@ -108,7 +112,7 @@ pub use reviews::{
 };
 pub use revoke::{Ending, revoke, revoke_by_token};
 pub use rotations::{retry_rotation, rotated_by_hand, rotations};
-pub use submit::{Ask, Submitted, submit};
+pub use submit::{Submitted, submit};
 pub use unreached::say_unreached;
 
 pub use crate::timekeeper::TrustedMoment;

@@ -2,6 +2,7 @@
 //!
 //! 1. A grant is used from its first token on: the same transaction opens its review, with the rules that ask for one by then.
 //!    What they ask for later changes nothing about it.
+//!    An emergency that its requester was given as one is always looked at, also where no rule says so.
 //! 2. A review is owed when the grant has ended, by whatever end: at once where it was revoked, and otherwise as much later than
 //!    its end as a filter's clock may be late.
 //! 3. When its deadline has passed, it is overdue: that is told once. It can be signed or disputed all the same
@@ -9,12 +10,13 @@
 
 use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
+use breakglass_types::Basis;
 use serde_json::{Value, json};
 
 use super::grant_end::grant_end;
 use crate::app::App;
 use crate::clock::{Moment, rfc3339};
-use crate::config::{OnOverdue, ReviewAfterUse};
+use crate::config::{ApprovalRule, OnOverdue, ReviewAfterUse};
 use crate::needed::Waiting;
 use crate::reviewers;
 use crate::store::{Happened, NewReview, OfRequest, Request, Review, SERVICE, StoreError};
@@ -30,7 +32,7 @@ pub(super) fn of_grant(app: &App, now: Moment, request: &Request) -> Option<NewR
     let matched = |name: &str| needs.iter().any(|need| need.rule.as_deref() == Some(name));
     let asking = || {
         let rules = config.approval_rules.iter().filter(|rule| matched(&rule.name));
-        rules.filter_map(|rule| Some((&rule.name, rule.review.as_ref()?)))
+        rules.filter_map(|rule| Some((&rule.name, asked_by(rule, request.basis)?)))
     };
     let within_s = asking().map(|(_, ReviewAfterUse { within, .. })| *within).min()?;
     Some(NewReview {
@@ -39,6 +41,15 @@ pub(super) fn of_grant(app: &App, now: Moment, request: &Request) -> Option<NewR
         within_s,
         needs_approval: asking().any(|(_, review)| review.overdue == OnOverdue::NeedsApproval),
     })
+}
+
+/// The review that a rule asks for, of a grant with this basis.
+fn asked_by(rule: &ApprovalRule, basis: Basis) -> Option<&ReviewAfterUse> {
+    let of_emergency = || match basis {
+        Basis::Emergency => rule.emergency.as_ref().map(|_| &ReviewAfterUse::OF_EMERGENCY),
+        Basis::Approved | Basis::PreApproved => None,
+    };
+    rule.review.as_ref().or_else(of_emergency)
 }
 
 /// Notes which grants that have ended by now are to be looked at, each once, at most so many that no other change waits for

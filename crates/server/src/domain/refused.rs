@@ -162,6 +162,8 @@ pub enum NoLonger {
     Credential,
     /// People who approved it may not any more.
     Approvers,
+    /// It was taken alone in an emergency, and a rule would not allow that any more.
+    Emergency,
     /// The configuration would refuse it now.
     Rules(access::Refused),
     /// Its scopes are for another environment now.

@@ -1,56 +1,23 @@
 //! A person asks for access. What is accepted here can be approved by another person, minted, and read by the filter.
 
-use std::collections::BTreeMap;
-
 use breakglass_api::events::EventType;
 use breakglass_api::evidence::Action;
-use breakglass_types::claims::Claims;
-use breakglass_types::scope_rules::{ScopeDigest, ScopeRules};
+use breakglass_types::scope_rules::ScopeRules;
 use serde_json::{Value, json};
 
-use super::fixed_needs::{fix, fix_again, most_approvers};
+use super::ask::Ask;
+use super::emergency::take_alone;
+use super::fixed_needs::{Lately, fix, fix_again};
 use super::judged::{JudgedActor, note};
+use super::mintable::prove_mintable;
 use super::{OnlyRequester, Refused, TrustedMoment, WrongField, find, incident, locked};
-use crate::access::rules::{Facts, FixedNeeds};
+use crate::access::rules::FixedNeeds;
 use crate::access::{Access, JudgedSignIn};
 use crate::app::App;
 use crate::auth::identity::fingerprint;
 use crate::clock::Moment;
-use crate::config::{Credential, Person};
-use crate::granted::{Granted, largest_factor};
-use crate::issuer::MintError;
+use crate::config::Person;
 use crate::store::{Change, Earlier, Idempotency, IncidentCheckRow, Request, Submission};
-
-/// What is asked for, within its bounds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
-    /// The scopes, each once.
-    pub scopes: Vec<String>,
-    /// Why.
-    pub reason: String,
-    /// The incident.
-    pub incident: Option<String>,
-    /// For how long, in seconds.
-    pub duration_s: i64,
-    /// Whether it is called an emergency.
-    pub emergency: bool,
-    /// The request whose grant it goes on with.
-    pub extends: Option<String>,
-}
-
-impl Ask {
-    /// What conditions of rules are about, but for what the person held.
-    fn facts<'a>(&'a self, who: &'a Person, now: Moment) -> Facts<'a> {
-        Facts {
-            requester: &who.name,
-            scopes: &self.scopes,
-            duration_s: self.duration_s,
-            held: &[],
-            emergency: self.emergency,
-            submitted_at: now,
-        }
-    }
-}
 
 /// What became of a submission.
 #[derive(Debug)]
@@ -84,13 +51,13 @@ pub async fn submit(
     if let Some(parent) = &ask.extends {
         check_extension(who, ask, &find::request(app, now, parent).await?)?;
     }
-    let config = app.config();
+    let (config, configuration) = app.config_and_digest();
     let access = Access::of(&config);
-    let asked = access.check_ask(who, &ask.scopes, ask.duration_s);
-    let audience = asked.map_err(|why| actor.explain(why))?;
-    let held = app.store().held_lately(now, &who.name).await?;
-    let facts = ask.facts(who, now);
-    let mut fixed = fix(&access, &facts, held)?;
+    let may_ask = access.check_ask(who, &ask.scopes, ask.duration_s);
+    let audience = may_ask.map_err(|why| actor.explain(why))?;
+    let asked = ask.by(actor, now);
+    let lately = Lately::of(app.store(), &asked).await?;
+    let mut fixed = fix(&access, &asked, &lately, now)?;
     let sign_in = access.check_sign_in_to_ask(actor.sign_in(), now, &ask.scopes)?;
     let id = app.randomness().id("req", now);
     // From here on they are those of the request: a definition that changes later changes no request.
@@ -99,8 +66,7 @@ pub async fn submit(
     let digests = defined.iter().map(|(name, one)| (name.clone(), one.digest)).collect();
     let rules: Vec<&ScopeRules> = defined.values().map(|one| &one.rules).collect();
     let mintable = |fixed: &FixedNeeds| {
-        let approvers = most_approvers(&config, who, &fixed.needs);
-        prove_mintable(app, now, who, ask, &audience, (approvers, &digests))
+        prove_mintable((app, &config), now, who, ask, &audience, (fixed, &digests))
     };
     mintable(&fixed)?;
     // After all that costs nothing: here no lock and no connection waits for it.
@@ -116,7 +82,8 @@ pub async fn submit(
     app.store().check_space()?;
     let mut change = app.store().change().await?;
     // Another request of the same person may have come in between.
-    match fix_again(&mut change, &access, &facts, &fixed).await {
+    let unchecked = incident_check.as_ref().is_some_and(IncidentCheckRow::is_owed);
+    match fix_again(&mut change, &access, &asked, (&lately, unchecked), now).await {
         Ok(None) => {}
         Ok(Some(other)) => {
             if let Err(refused) = mintable(&other) {
@@ -155,11 +122,22 @@ pub async fn submit(
         Err(refused) => return Err(locked::refuse(change, refused).await),
     }
     let submitted = change.submit(now, &submission).await?;
-    let words = (Action::Submit, EventType::Submitted);
     let mut detail = detail(&submission, &sign_in);
     note(&mut detail, actor.old_groups().as_slice());
-    let request = submitted.commit(now, &who.name, words, detail).await?;
+    let request = match fixed.is_alone() {
+        true => {
+            let by = (&*config, configuration.as_ref());
+            take_alone(app, by, now, (submitted, detail), &sign_in).await?
+        }
+        false => {
+            let words = (Action::Submit, EventType::Submitted);
+            submitted.commit(now, &who.name, words, detail).await?
+        }
+    };
     app.changed(Action::Submit, &id);
+    if fixed.is_alone() {
+        app.changed(Action::TakeEmergency, &id);
+    }
     tracing::info!(request = id, requester = who.name, scopes = ?ask.scopes, "submitted");
     Ok(Submitted { request, repeated: false })
 }
@@ -173,6 +151,8 @@ fn detail(new: &Submission<'_>, sign_in: &JudgedSignIn) -> Value {
     });
     if let Some(detail) = detail.as_object_mut() {
         detail.extend(new.extends.map(|parent| ("extends".to_owned(), json!(parent))));
+        let obstacles = new.needs.emergency.as_ref().map(|emergency| &emergency.obstacles);
+        detail.extend(obstacles.map(|all| ("obstacles".to_owned(), json!(all))));
         let check = new.incident_check.map(IncidentCheckRow::on_trail);
         detail.extend(check.map(|check| ("incident_check".to_owned(), check)));
         detail.extend(sign_in.on_trail());
@@ -252,42 +232,4 @@ fn check_extension(who: &Person, ask: &Ask, parent: &Request) -> Result<(), Refu
 
 fn field(field: &str, expected: String) -> Refused {
     Refused::Fields(vec![WrongField { field: field.to_owned(), expected }])
-}
-
-/// Mints what the token would be and throws it away, so that no approver is woken for what then
-/// cannot be used.
-fn prove_mintable(
-    app: &App,
-    now: Moment,
-    who: &Person,
-    ask: &Ask,
-    audience: &str,
-    (approvers, digests): (Vec<String>, &BTreeMap<String, ScopeDigest>),
-) -> Result<(), Refused> {
-    let iat = u64::try_from(now.seconds()).unwrap_or(0);
-    // At which level the person signs in to take it, is not known yet.
-    let signs_in = matches!(who.credential, Credential::Account { .. });
-    let factor = signs_in.then(|| largest_factor(now));
-    let claims = Claims::from(Granted {
-        issuer: app.issuer().name(),
-        holder: &who.name,
-        roles: who.roles.clone(),
-        groups: who.groups.clone(),
-        audience,
-        jti: &app.randomness().id("grant", now),
-        begins: iat,
-        ends: iat.saturating_add(ask.duration_s.unsigned_abs()),
-        scopes: &ask.scopes,
-        digests,
-        reason: &ask.reason,
-        incident: ask.incident.as_deref(),
-        emergency: ask.emergency,
-        approvers,
-        factor: factor.as_ref(),
-    });
-    match app.issuer().mint(&claims) {
-        Ok(_) => Ok(()),
-        Err(error @ MintError::TooLarge(_)) => Err(Refused::TokenTooLarge(error.to_string())),
-        Err(error) => Err(Refused::Internal(error.to_string())),
-    }
 }

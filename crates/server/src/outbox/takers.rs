@@ -4,6 +4,7 @@
 //!    to every known member of each group that its rules name. Where others had to approve before them, they hear of it when
 //!    those have.
 //!    Those to whom it is escalated hear of it when it is, and so does its requester.
+//!    Of one that its requester took alone they hear that it was taken.
 //! 2. Of all else that happens to a request or its grant, the requester.
 //! 3. Of the review of a used grant, those who may sign it, and administrators where it is certain that no person may; of what
 //!    became of it, the requester, and the approvers too where it is disputed.
@@ -128,6 +129,9 @@ fn concerned(config: &Config, notice: &Notice) -> Vec<String> {
     let Some(asked) = &notice.asked else { return Vec::new() };
     let approvals = notice.to_approve.approvals.len();
     match EventType::of(&notice.kind) {
+        // They are told that it was taken.
+        Some(EventType::Submitted) if notice.is_taken_alone() => Vec::new(),
+        Some(EventType::EmergencyTaken) => members(config, notice, asked),
         Some(EventType::Submitted | EventType::Answered) if asked.emergency => {
             members(config, notice, asked)
         }

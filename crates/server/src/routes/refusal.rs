@@ -237,6 +237,11 @@ fn no_longer(what: &NoLonger) -> String {
         NoLonger::Approvers => {
             "people who approved this request have lost the right to since then: ask again with `breakglass request`".to_owned()
         }
+        NoLonger::Emergency => {
+            "an approval rule no longer lets its requester take this grant alone in an emergency: ask again with `breakglass \
+             request`, and let other people approve it"
+                .to_owned()
+        }
         NoLonger::Rules(why) => {
             let problem = Problem::from(why.clone());
             let word = problem.reason().word();

@@ -69,7 +69,7 @@ pub(super) async fn show(
     let digest = reviewed.digest();
     let domain::Reviewed { review, request, mutual } = reviewed;
     let signers = reviewers::of_request(&app.config(), &request);
-    let used = domain::uses_of(&app, &review.jti).await?;
+    let used = domain::uses_of(&app, &review.jti).await;
     let approvals = request.approvals.iter().map(|row| ReviewedApproval {
         by: row.approver.clone(),
         at: written(Moment::from_millis(row.approved_at_ms)),

@@ -17,7 +17,7 @@ use crate::domain::{self, Ask, Submitted};
 use crate::limits::MAX_SCOPES;
 use crate::outbox::wait_until_told;
 use crate::problem::Problem;
-use crate::store::Idempotency;
+use crate::store::{Idempotency, State as RequestState};
 use crate::{duration, text};
 
 /// The header of an answer that repeats an earlier one.
@@ -43,7 +43,9 @@ pub(super) async fn handler(
         true => {
             headers.insert(REPLAYED, HeaderValue::from_static("true"));
         }
-        false => wait_until_told(&app, &request).await,
+        // A requester who takes the grant alone waits for no person.
+        false if request.state == RequestState::Pending => wait_until_told(&app, &request).await,
+        false => {}
     }
     let view = view_in_full(&app, request).await?;
     let old_groups = if repeated { None } else { actor.old_groups() };

@@ -1,11 +1,12 @@
 //! Requests as JSON.
 
+use breakglass_api::emergency::Emergency;
 use breakglass_api::incident::IncidentCheck;
 use breakglass_api::request::{self as api, Approval, Extended, Grant, Refusal, Request as View};
 use breakglass_api::{Instant, Word};
 
 use crate::access::Approvers;
-use crate::access::rules::{Filled, escalations};
+use crate::access::rules::{Filled, FixedEmergency, escalations};
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Config;
@@ -142,6 +143,8 @@ fn with_approvers(
     let approvers = approvers.and_then(Approvers::into_names);
     let grant = grant(&request);
     let digest = request.digest();
+    let in_emergency = request.needs.as_ref().and_then(|fixed| fixed.emergency.as_ref());
+    let in_emergency = in_emergency.map(emergency);
     let denied = refusal(request.denied_by, request.denied_at, request.denial_reason);
     View {
         id: request.id,
@@ -153,6 +156,7 @@ fn with_approvers(
         incident: request.incident,
         incident_check: request.incident_check.map(incident_check),
         emergency: request.emergency,
+        in_emergency,
         duration: duration::format(request.duration_s),
         digest: Some(digest),
         rules: Vec::new(),
@@ -177,7 +181,8 @@ fn grant(request: &Request) -> Option<Grant> {
     let revoked_at = request.revoked_at_ms.map(|millis| millis.div_euclid(1000));
     Some(Grant {
         id: request.jti.clone()?,
-        approved_by: request.approvers().last()?.to_owned(),
+        approved_by: request.approvers().last().map(str::to_owned),
+        basis: Some(request.basis.into()),
         approved_at: Instant::from_seconds(request.approved_at?),
         expires_at: Instant::from_seconds(request.expires_at?),
         scopes: request.held_scopes().to_vec(),
@@ -187,6 +192,11 @@ fn grant(request: &Request) -> Option<Grant> {
         configuration: None,
         revoked: refusal(request.revoked_by.clone(), revoked_at, request.revocation_reason.clone()),
     })
+}
+
+fn emergency(fixed: &FixedEmergency) -> Emergency {
+    let obstacles = fixed.obstacles.iter().map(|one| Word::Known(*one)).collect();
+    Emergency { alone: fixed.is_alone(), obstacles }
 }
 
 fn incident_check(row: IncidentCheckRow) -> IncidentCheck {

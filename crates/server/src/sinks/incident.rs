@@ -39,7 +39,7 @@ pub(super) fn verdict(notice: &Notice) -> Option<IncidentVerdict> {
 
 fn check(notice: &Notice) -> Option<&Value> {
     match EventType::of(&notice.kind)? {
-        EventType::Submitted => notice.data.get("incident_check"),
+        EventType::Submitted | EventType::EmergencyTaken => notice.data.get("incident_check"),
         EventType::IncidentChecked => Some(&notice.data),
         _ => None,
     }

@@ -88,8 +88,16 @@ impl Notice {
             {
                 usual.max(Severity::Warning)
             }
+            // The event that follows it is what calls people.
+            Some(EventType::Submitted) if self.is_taken_alone() => Severity::Notice,
             _ => usual,
         }
+    }
+
+    /// Whether its request waits for no person, because its requester took the grant alone in an emergency.
+    #[must_use]
+    pub fn is_taken_alone(&self) -> bool {
+        self.to_approve.needs.as_ref().is_some_and(FixedNeeds::is_alone)
     }
 
     /// The page of its request, under the service's issuer `source`; none where it has no request, or where the issuer is no
@@ -189,10 +197,15 @@ impl Notice {
             audience: of_request("payments-prod"),
             subject: of_request("alice"),
             incident: of_request("INC-4711"),
-            grant: ["breakglass.grant.", "breakglass.rotation.", "breakglass.review."]
-                .iter()
-                .any(|one| kind.starts_with(one))
-                .then(|| "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2".to_owned()),
+            grant: [
+                "breakglass.grant.",
+                "breakglass.rotation.",
+                "breakglass.review.",
+                EventType::EmergencyTaken.word(),
+            ]
+            .iter()
+            .any(|one| kind.starts_with(one))
+            .then(|| "grant_01KAN5S3M0W8Z4T2C9X7Y6B5D2".to_owned()),
             data: example_data(kind, now),
             asked,
             to_approve: ToApprove::default(),
@@ -203,6 +216,7 @@ impl Notice {
 /// What an example has to say.
 fn example_data(kind: &str, now: Moment) -> Value {
     match EventType::of(kind) {
+        Some(EventType::EmergencyTaken) => json!({ "rules": ["orders"], "duration_s": 30 * 60 }),
         Some(EventType::Denied | EventType::Revoked) => json!({ "reason": "the incident is over" }),
         Some(EventType::Questioned) => json!({ "text": "for which orders?" }),
         Some(EventType::IncidentChecked) => json!({

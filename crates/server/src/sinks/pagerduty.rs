@@ -30,6 +30,9 @@ pub(super) fn action(notice: &Notice) -> Option<(&'static str, String)> {
     let named = |name: &str| notice.data.get(name).and_then(Value::as_str).map(str::to_owned);
     let (of_rotation, of_review) = (named("rotation"), named("review"));
     let (action, key) = match EventType::of(&notice.kind) {
+        // What was taken alone is of the grant, whose end resolves it; there is nothing to decide.
+        Some(EventType::EmergencyTaken) => ("trigger", of_grant?),
+        Some(EventType::Submitted) if notice.is_taken_alone() => return None,
         // That no approver was reached, or more are asked, is of the same incident, which the decision resolves.
         Some(EventType::Submitted | EventType::Unreached | EventType::Escalated) => {
             ("trigger", request?)

@@ -81,6 +81,9 @@ fn of_request(kind: EventType, notice: &Notice, names: &Names) -> Option<String>
         }
         EventType::IncidentChecked => incident_checked(notice, names),
         EventType::Approved => approved(notice, names),
+        EventType::EmergencyTaken => {
+            format!("{mark}{requester} took {scopes} without an approval")
+        }
         EventType::Denied => format!("{actor} denied {scopes} to {requester}"),
         EventType::Cancelled => format!("{actor} took back the request for {scopes}"),
         EventType::Lapsed if said("of") == Some(&json!("grant")) => {
@@ -239,6 +242,9 @@ pub(super) fn command(notice: &Notice) -> Option<Command> {
     };
     let (request, grant) = (&notice.request, &notice.grant);
     match EventType::of(&notice.kind) {
+        Some(EventType::Submitted) if notice.is_taken_alone() => {
+            of("See it", "status", request, "")
+        }
         Some(EventType::Submitted | EventType::Answered | EventType::Escalated) => {
             of("Answer", "approve", request, "")
         }
@@ -272,7 +278,7 @@ pub(super) fn command(notice: &Notice) -> Option<Command> {
             of("See it", "status", request, "")
         }
         // Also an alert of a grant that holds.
-        Some(EventType::Activated | EventType::TokenIssued) | None => {
+        Some(EventType::Activated | EventType::EmergencyTaken | EventType::TokenIssued) | None => {
             of("End it", "revoke", grant, " --reason '..'")
         }
         _ => None,

@@ -138,6 +138,23 @@ impl Changed {
         &self.request
     }
 
+    /// Writes down what `actor` did, in the trail's word and in the event's, before more is changed in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database refuses it.
+    pub async fn record(
+        self,
+        now: Moment,
+        actor: &str,
+        words: (Action, EventType),
+        detail: Value,
+    ) -> Result<(Change, Request), StoreError> {
+        let Changed { change: Change(mut write, keys), request, place } = self;
+        let of = OfRequest::new(actor, words, &request, detail);
+        record::of_request(&mut write, &keys, now, &of, &place).await?;
+        Ok((Change(write, keys), request))
+    }
+
     /// Makes it last, with what `actor` did in the trail's word and in the event's: a row of the trail and an event. Returns
     /// the request.
     ///
@@ -150,10 +167,8 @@ impl Changed {
         words: (Action, EventType),
         detail: Value,
     ) -> Result<Request, StoreError> {
-        let Changed { change: Change(mut write, keys), request, place } = self;
-        let of = OfRequest::new(actor, words, &request, detail);
-        record::of_request(&mut write, &keys, now, &of, &place).await?;
-        write.commit().await?;
+        let (change, request) = self.record(now, actor, words, detail).await?;
+        change.0.commit().await?;
         Ok(request)
     }
 }

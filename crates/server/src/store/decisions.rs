@@ -114,6 +114,29 @@ impl Change {
         batch::changed(self, &[Changes::Any, Changes::One, Changes::One], batch).await
     }
 
+    /// Makes the grant of an emergency that its requester takes alone: the database lets no other one be without an approval.
+    ///
+    /// # Errors
+    /// [`StoreError::RowsAffected`] if it is not pending, [`StoreError`] if the database refuses it.
+    pub async fn take_emergency(
+        self,
+        now: Moment,
+        request: &Request,
+        grant: &NewGrant<'_>,
+    ) -> Result<Changed, StoreError> {
+        let batch = change_request!(set!(
+            "approved_at = ?1, jti = ?3, granted_scopes = ?4, expires_at = ?5, activate_by = ?6"
+        ));
+        let batch = sqlx::query(batch)
+            .bind(now.seconds())
+            .bind(&request.id)
+            .bind(grant.jti)
+            .bind(row::json(grant.scopes))
+            .bind(grant.expires_at)
+            .bind(grant.activate_by);
+        batch::changed(self, &[Changes::One], batch).await
+    }
+
     /// Denies a request.
     ///
     /// # Errors

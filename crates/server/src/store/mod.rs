@@ -15,6 +15,7 @@ pub mod check;
 mod clock;
 mod decisions;
 mod discussion;
+mod emergencies;
 mod error;
 mod escalations;
 mod event;

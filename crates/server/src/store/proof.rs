@@ -2,11 +2,13 @@
 //! request; the key that signs the trail is not in the database.
 
 use breakglass_api::events::EventType;
+use breakglass_types::Basis;
 use serde_json::Value;
 
 use super::change::Change;
 use super::event::{Event, select_events};
 use super::{ApprovalRow, Request, StoreError};
+use crate::access::rules::FixedNeeds;
 use crate::issuer::TrailKeys;
 use crate::limits::MAX_GRANT_S;
 
@@ -55,17 +57,28 @@ impl Change {
     /// [`StoreError`] if the database cannot tell.
     pub async fn unproven(&mut self, request: &Request) -> Result<Option<Unproven>, StoreError> {
         let event: Option<Event> = sqlx::query_as(select_events!(
-            "WHERE request_id = ?1 AND type IN (?2, ?3, ?4) ORDER BY seq DESC LIMIT 1"
+            "WHERE request_id = ?1 AND type IN (?2, ?3, ?4, ?5) ORDER BY seq DESC LIMIT 1"
         ))
         .bind(&request.id)
+        .bind(EventType::EmergencyTaken.word())
         .bind(EventType::Approved.word())
         .bind(EventType::Lapsed.word())
         .bind(EventType::Revoked.word())
         .fetch_optional(&mut *self.0)
         .await?;
         let Some(event) = event else { return Ok(Some(Unproven::Missing)) };
-        if event.kind != EventType::Approved.word() {
-            return Ok(Some(Unproven::Ended(event.seq)));
+        let granted = match request.is_taken_alone() {
+            true => EventType::EmergencyTaken,
+            false => EventType::Approved,
+        };
+        if event.kind != granted.word() {
+            let is_other = [EventType::EmergencyTaken, EventType::Approved]
+                .iter()
+                .any(|kind| event.kind == kind.word());
+            return Ok(Some(match is_other {
+                true => Unproven::Differs { seq: event.seq, what: "approvals" },
+                false => Unproven::Ended(event.seq),
+            }));
         }
         if let Some(cause) = self.unproven_parts(request).await? {
             return Ok(Some(cause));
@@ -164,12 +177,19 @@ pub(super) fn differs(event: &Event, request: &Request) -> Option<&'static str> 
     let scopes =
         said("scopes").map_or_else(|| Value::from(request.scopes.as_slice()), Value::clone);
     let last = request.approvals.last();
+    let is_alone = request.is_taken_alone();
     let digest = said("digest").and_then(Value::as_str);
     let what = [
         ("jti", event.jti == request.jti),
         ("audience", event.audience.as_ref() == Some(&request.audience)),
         ("requester", event.subject.as_ref() == Some(&request.requester)),
-        ("approver", last.is_some_and(|last| last.approver == event.actor)),
+        (
+            "approver",
+            match last {
+                Some(last) => last.approver == event.actor,
+                None => is_alone && request.requester == event.actor,
+            },
+        ),
         ("approvers", request.several_approvers().map(Value::from) == said("approvers").cloned()),
         // What was asked for is in the digest; an approval of the first version has none.
         ("digest", digest.is_none_or(|digest| digest == request.digest())),
@@ -179,7 +199,17 @@ pub(super) fn differs(event: &Event, request: &Request) -> Option<&'static str> 
                 last.approver_groups.as_deref().map(Value::from) == said("groups").cloned()
             }),
         ),
-        ("digest of the approval", last.is_some_and(|last| last.digest.as_deref() == digest)),
+        (
+            "digest of the approval",
+            match last {
+                Some(last) => last.digest.as_deref() == digest,
+                None => is_alone && digest.is_some(),
+            },
+        ),
+        (
+            "basis",
+            request.basis == request.needs.as_ref().map_or(Basis::Approved, FixedNeeds::basis),
+        ),
         ("approved_at", request.approved_at == Some(approved_at)),
         ("granted_scopes", Value::from(request.held_scopes()) == scopes),
         ("expires_at", request.expires_at == ends && duration.is_some_and(|s| s <= MAX_GRANT_S)),

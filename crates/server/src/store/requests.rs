@@ -109,8 +109,8 @@ impl Change {
             keep_names!("?3", "?4"),
             "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience,
                 scopes, reason, incident, emergency, duration_s, submitted_at, lapses_at,
-                submitted_with, scope_digests, extends, needs)
-             VALUES (?2, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?14, ?15, ?16, ?17, ?18);"
+                submitted_with, scope_digests, extends, needs, basis)
+             VALUES (?2, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?1, ?14, ?15, ?16, ?17, ?18, ?19);"
         ));
         let batch = sqlx::query(batch)
             .bind(now.seconds())
@@ -130,7 +130,8 @@ impl Change {
             .bind(new.credential.as_slice())
             .bind(Json(new.scope_digests))
             .bind(new.extends)
-            .bind(Json(new.needs));
+            .bind(Json(new.needs))
+            .bind(new.needs.basis().word());
         let mut changed = batch::changed(self, &[Changes::Any, Changes::One], batch).await?;
         if let Some(row) = new.incident_check {
             incident_checks::keep(&mut changed.change.0, new.id, row).await?;
@@ -146,17 +147,18 @@ impl Change {
 }
 
 impl Store {
-    /// The digest of the configuration under which the last approval of this request was given, as the trail has it;
+    /// The digest of the configuration under which the last approval of this request was given, or its grant was taken, as the trail has it;
     /// nothing without an approval, and for one by an earlier version.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot tell.
     pub async fn configuration_of_grant(&self, id: &str) -> Result<Option<String>, StoreError> {
         let found = sqlx::query_scalar(
-            "SELECT detail ->> '$.configuration' FROM audit WHERE request_id = ?1 AND action = ?2
+            "SELECT detail ->> '$.configuration' FROM audit WHERE request_id = ?1 AND action IN (?2, ?3)
              ORDER BY seq DESC LIMIT 1",
         );
-        let row = found.bind(id).bind(Action::Approve.word()).fetch_optional(&self.lookups);
+        let (approve, take) = (Action::Approve.word(), Action::TakeEmergency.word());
+        let row = found.bind(id).bind(approve).bind(take).fetch_optional(&self.lookups);
         Ok(row.await?.flatten())
     }
 

@@ -2,6 +2,7 @@
 //! [`super::review_changes`].
 
 use breakglass_api::reviews::{ReviewState, SaidOfLog};
+use sqlx::SqliteExecutor;
 use sqlx::types::Json;
 
 use super::change::Change;
@@ -263,9 +264,27 @@ impl Change {
         now: Moment,
         person: &str,
     ) -> Result<bool, StoreError> {
-        let has = "SELECT EXISTS (SELECT 1 FROM reviews
+        has_overdue_review(&mut *self.0, now, person).await
+    }
+}
+
+impl Store {
+    /// The same as [`Change::has_overdue_review`], without a lock.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot tell.
+    pub async fn has_overdue_review(&self, now: Moment, person: &str) -> Result<bool, StoreError> {
+        has_overdue_review(&self.lookups, now, person).await
+    }
+}
+
+async fn has_overdue_review(
+    database: impl SqliteExecutor<'_>,
+    now: Moment,
+    person: &str,
+) -> Result<bool, StoreError> {
+    let has = "SELECT EXISTS (SELECT 1 FROM reviews
              WHERE requester = ?1 AND needs_approval = 1 AND owed_at_ms IS NOT NULL AND decided_at_ms IS NULL
                AND (due_at_ms <= ?2 OR overdue_at_ms IS NOT NULL))";
-        Ok(sqlx::query_scalar(has).bind(person).bind(now.millis()).fetch_one(&mut *self.0).await?)
-    }
+    Ok(sqlx::query_scalar(has).bind(person).bind(now.millis()).fetch_one(database).await?)
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use breakglass_api::request::State;
-use breakglass_types::hex;
 use breakglass_types::scope_rules::ScopeDigest;
+use breakglass_types::{Basis, hex};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use sqlx::sqlite::SqliteRow;
@@ -64,6 +64,8 @@ pub struct Request {
     pub scope_digests: BTreeMap<String, ScopeDigest>,
     /// What it needs, fixed at submission; none for a request of an earlier version.
     pub needs: Option<FixedNeeds>,
+    /// Why its grant exists, or would.
+    pub basis: Basis,
     /// The approvals, the first first.
     pub approvals: Vec<ApprovalRow>,
     /// What is known of the incident, where one of the scopes has it checked.
@@ -174,6 +176,12 @@ impl Request {
         self.granted_scopes.as_deref().unwrap_or(&self.scopes)
     }
 
+    /// Whether its requester took the grant without an approval.
+    #[must_use]
+    pub fn is_taken_alone(&self) -> bool {
+        self.approvals.is_empty() && self.needs.as_ref().is_some_and(FixedNeeds::is_alone)
+    }
+
     /// The names of those who approved it, the first first, where they are several.
     #[must_use]
     pub fn several_approvers(&self) -> Option<Vec<&str>> {
@@ -226,7 +234,7 @@ macro_rules! select_requests {
                 'denied_at', denied_at, 'denied_by', denied_by, 'denial_reason', denial_reason,
                 'cancelled_at', cancelled_at, 'lapsed_at', lapsed_at,
                 'submitted_with', iif(submitted_with IS NULL, NULL, hex(submitted_with)),
-                'scope_digests', json(scope_digests), 'needs', json(needs),
+                'scope_digests', json(scope_digests), 'needs', json(needs), 'basis', basis,
                 'approvals', ",
             $crate::store::row::approvals!("id"),
             ",

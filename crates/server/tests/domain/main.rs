@@ -16,6 +16,7 @@ mod killed;
 mod law;
 mod model;
 mod races;
+mod races_of_emergencies;
 mod races_of_stages;
 mod reach;
 mod readers;

@@ -320,7 +320,7 @@ fn the_examples_are_read() {
     };
     let whole = &blocks(whole, "toml service")[0];
     let parts = blocks(document, "toml service part");
-    assert_eq!(parts.len(), 9);
+    assert_eq!(parts.len(), 10);
     for part in parts {
         let config = Config::parse(&format!("{whole}\n{part}"));
         assert!(!config.unwrap().approval_rules.is_empty(), "{part}");

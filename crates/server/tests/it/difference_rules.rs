@@ -181,3 +181,47 @@ fn approvers_beside_rules_are_one_approval_more() {
     let more = "-db:admin needs an approval by `approvers` beside its approval rules";
     assert_eq!(words(&alone, &both), [more]);
 }
+
+const EMERGENCY: &str = "emergency = { sign_in = { level = \"mfa\", max_age = \"5m\" } }\n";
+
+/// What a requester takes alone in an emergency: more of it grants.
+#[test]
+fn says_what_is_taken_alone_from_now_on_and_what_no_longer() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = crate::step_up::configuration(&directory, &[]) + RULE;
+    let with = |from: &str, to: &str| format!("{base}{}", EMERGENCY.replacen(from, to, 1));
+    let usual = with("", "");
+    for (new, said, reverse) in [
+        (
+            base.clone(),
+            "-long lets no requester take a grant alone any more",
+            "+long lets requesters take grants alone in an emergency",
+        ),
+        (
+            with("{ sign_in", "{ max_duration = \"1h\", sign_in"),
+            "+long is taken alone for 1h at most, before for 30m",
+            "-long is taken alone for 30m at most, before for 1h",
+        ),
+        (
+            with("{ sign_in", "{ at_most = 1, sign_in"),
+            "-long is taken alone 1 times in 24 hours, before 2",
+            "+long is taken alone 2 times in 24 hours, before 1",
+        ),
+        (
+            with(", max_age = \"5m\"", ""),
+            "+long takes a sign-in at the level `mfa` in an emergency, before at the level `mfa` at most 5m ago",
+            "-long takes a sign-in at the level `mfa` at most 5m ago in an emergency, before at the level `mfa`",
+        ),
+        (
+            with("\"mfa\"", "\"pwd\""),
+            "+long takes a sign-in at the level `pwd` at most 5m ago in an emergency, before at the level `mfa` at most 5m ago",
+            "+long takes a sign-in at the level `mfa` at most 5m ago in an emergency, before at the level `pwd` at most 5m ago",
+        ),
+    ] {
+        assert_eq!(words(&usual, &new), [said]);
+        assert_eq!(words(&new, &usual), [reverse]);
+    }
+    let added = words(&base.replace(RULE, ""), &usual);
+    let alone = "+long lets requesters take grants alone in an emergency";
+    assert!(added.iter().any(|one| one == alone), "{added:?}");
+}

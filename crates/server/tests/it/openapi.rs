@@ -359,6 +359,8 @@ async fn answers_have_the_members_that_it_describes() {
         "DeviceSignIn",
         "DisputeReview",
         "EndedHow",
+        "Emergency",
+        "EmergencyObstacle",
         "Extended",
         "FileFailure",
         "Forgotten",

@@ -10,7 +10,7 @@ const LEVELS: &str = "\n[identity_providers.levels.mfa]\nacr_values = [\"mfa\"]\
     [identity_providers.levels.pwd]\nacr_values = [\"pwd\"]\ncounts.amr = [\"pwd\"]\n";
 
 /// The configuration of all tests with levels at `corp`, in which each of these scopes has this `sign_in`.
-fn configuration(directory: &tempfile::TempDir, scopes: &[(&str, &str)]) -> String {
+pub(crate) fn configuration(directory: &tempfile::TempDir, scopes: &[(&str, &str)]) -> String {
     let text = config_with_providers(directory, "");
     let mut text = text.replacen("may_approve = true", &format!("may_approve = true{LEVELS}"), 1);
     for (scope, sign_in) in scopes {

@@ -10,6 +10,7 @@ mod before_recipients;
 mod deliveries;
 mod deliveries_failing;
 mod deliveries_restored;
+mod emergencies;
 mod hostile;
 mod killed;
 mod people;

@@ -35,10 +35,10 @@ fn said(notice: &Notice) -> (String, String) {
 #[test]
 fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
     use EventType::{
-        Activated, Answered, Approved, Cancelled, Denied, Ending, Escalated, Expired,
-        IncidentChecked, Lapsed, PartlyApproved, Questioned, ReviewDisputed, ReviewOverdue,
-        ReviewOwed, ReviewSigned, Revoked, RotationDone, RotationFailed, RotationOwed,
-        RotationRetried, Submitted, TokenIssued, Unreached,
+        Activated, Answered, Approved, Cancelled, Denied, EmergencyTaken, Ending, Escalated,
+        Expired, IncidentChecked, Lapsed, PartlyApproved, Questioned, ReviewDisputed,
+        ReviewOverdue, ReviewOwed, ReviewSigned, Revoked, RotationDone, RotationFailed,
+        RotationOwed, RotationRetried, Submitted, TokenIssued, Unreached,
     };
     let scopes = "orders:write, orders:read";
     let ends =
@@ -122,6 +122,12 @@ fn each_type_of_a_request_or_a_grant_has_its_title_and_its_command() {
             json!({ "of": "grant" }),
             format!("The grant of alice for {scopes} lapsed: its token was not taken in time"),
             "See it: breakglass status REQ",
+        ),
+        (
+            EmergencyTaken,
+            json!({ "rules": ["writes"], "duration_s": 1800 }),
+            format!("alice took {scopes} without an approval"),
+            "End it: breakglass revoke GRANT --reason '..'",
         ),
         (
             Activated,

@@ -9,9 +9,11 @@
 //! 4. What a request needs is fixed when it is submitted. What the configuration asks for since then comes on top, with the
 //!    conditions as of the submission: a change of the configuration can add to a pending request and takes nothing from it.
 //! 5. The longer a request waits, the more groups its stages can name ([`escalated`]): so many people are needed as before.
+//! 6. What a requester takes alone in an emergency is in [`emergency`].
 
 pub mod candidates;
 mod conditions;
+pub mod emergency;
 pub mod escalated;
 pub mod facts;
 pub mod fixed;
@@ -20,6 +22,7 @@ pub mod stages;
 mod turns;
 
 pub use candidates::CanBeMet;
+pub use emergency::{EmergenciesLately, EmergencyFacts, FixedEmergency};
 pub use escalated::escalations;
 pub use facts::{Facts, HeldTime};
 pub use fixed::FixedNeeds;

@@ -41,6 +41,16 @@ impl Needs {
     /// for it, because then no person may approve it.
     #[must_use]
     pub fn of(config: &Config, directory: &dyn Directory, facts: &Facts<'_>) -> Option<Needs> {
+        Needs::by(config, directory, facts, |rule| Need::of(rule, facts.scopes))
+    }
+
+    /// The same, where each rule that matches asks for what `need` says.
+    pub(super) fn by(
+        config: &Config,
+        directory: &dyn Directory,
+        facts: &Facts<'_>,
+        need: impl Fn(&ApprovalRule) -> Need,
+    ) -> Option<Needs> {
         let mut needs = Needs::default();
         for name in facts.scopes {
             let scope = config.scope(name)?;
@@ -49,13 +59,23 @@ impl Needs {
                 needs.add(Need { rule: None, scopes: vec![name.clone()], stages, in_order: false });
             }
         }
-        let matching = config.approval_rules.iter();
-        for rule in matching.filter(|rule| conditions::hold(rule, directory, facts)) {
-            needs.add(Need::of(rule, facts.scopes));
+        for rule in Needs::matching(config, directory, facts) {
+            needs.add(need(rule));
         }
         let is_asked_for = |name| needs.iter().any(|need| need.scopes.contains(name));
         let all = !facts.scopes.is_empty() && facts.scopes.iter().all(is_asked_for);
         all.then_some(needs)
+    }
+
+    /// The rules that are for a scope of a request with these facts, and whose conditions hold.
+    pub(super) fn matching<'c>(
+        config: &'c Config,
+        directory: &dyn Directory,
+        facts: &Facts<'_>,
+    ) -> impl Iterator<Item = &'c ApprovalRule> {
+        let rules = config.approval_rules.iter();
+        let is_for = |rule: &&ApprovalRule| facts.scopes.iter().any(|name| rule.is_for(name));
+        rules.filter(is_for).filter(|rule| conditions::hold(rule, directory, facts))
     }
 
     /// Both: what is asked for twice counts once.
@@ -118,7 +138,7 @@ impl FromIterator<Need> for Needs {
 
 impl Need {
     /// What a rule asks for, of those of these scopes that it is for.
-    fn of(rule: &ApprovalRule, scopes: &[String]) -> Need {
+    pub(super) fn of(rule: &ApprovalRule, scopes: &[String]) -> Need {
         let scopes = scopes.iter().filter(|name| rule.is_for(name)).cloned().collect();
         let stage = |ApprovalStage { from, count }: &ApprovalStage| Stage {
             from: from.clone(),
@@ -126,5 +146,18 @@ impl Need {
         };
         let stages = rule.need.iter().map(stage).collect();
         Need { rule: Some(rule.name.clone()), scopes, stages, in_order: rule.in_order }
+    }
+
+    /// The same where one person of any of its groups is enough.
+    pub(super) fn of_one(rule: &ApprovalRule, scopes: &[String]) -> Need {
+        let mut from: Vec<String> = rule.groups().cloned().collect();
+        from.sort_unstable();
+        from.dedup();
+        Need { stages: vec![Stage { from, count: 1 }], in_order: false, ..Need::of(rule, scopes) }
+    }
+
+    /// Whether it is what this rule asks for.
+    pub(super) fn is_of(&self, rule: &ApprovalRule) -> bool {
+        self.rule.as_ref() == Some(&rule.name)
     }
 }

@@ -9,7 +9,8 @@ use crate::problem::{FieldProblem, NeededSignIn, Problem, Reason};
 const AGAIN: &str = "sign in again at that level";
 
 /// The challenge, with what is missing and what to do.
-pub(super) fn sign_in(StepUp { what, scope, level, max_age_s, unmet }: &StepUp) -> Problem {
+pub(super) fn sign_in(needed: &StepUp) -> Problem {
+    let StepUp { what, scope, emergency_rule, level, max_age_s, unmet } = needed;
     let required = RequiredLevel { level: level.clone(), max_age: *max_age_s };
     let (is, what_to_do) = match unmet {
         Unmet::ApiToken => {
@@ -28,8 +29,14 @@ pub(super) fn sign_in(StepUp { what, scope, level, max_age_s, unmet }: &StepUp) 
             (format!("this session is of a sign-in {} ago", duration::format(*age_s)), AGAIN)
         }
     };
-    let detail =
-        format!("{} `{scope}` takes a sign-in at {required}: {is}; {what_to_do}", act(*what));
+    let emergency = match emergency_rule {
+        Some(rule) => format!(" in an emergency, by the approval rule `{rule}`,"),
+        None => String::new(),
+    };
+    let detail = format!(
+        "{} `{scope}`{emergency} takes a sign-in at {required}: {is}; {what_to_do}",
+        act(*what)
+    );
     let max_age = max_age_s.and_then(|seconds| u64::try_from(seconds).ok());
     Problem::sign_in(NeededSignIn { level: level.clone(), max_age }, detail)
 }

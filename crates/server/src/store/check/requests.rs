@@ -144,9 +144,11 @@ impl Whole<'_> {
         let ended_unused = request.activated_at.is_none()
             && revoked_at == request.lapsed_at
             && !self.events.iter().any(lapsed);
+        let is_alone = request.is_taken_alone();
         let happened = [
             (EventType::Submitted, Some(request.submitted_at)),
-            (EventType::Approved, request.approved_at),
+            (EventType::Approved, request.approved_at.filter(|_| !is_alone)),
+            (EventType::EmergencyTaken, request.approved_at.filter(|_| is_alone)),
             (EventType::Denied, request.denied_at),
             (EventType::Cancelled, request.cancelled_at),
             (EventType::Lapsed, request.lapsed_at.filter(|_| !ended_unused)),
@@ -197,6 +199,7 @@ impl Whole<'_> {
             EventType::Submitted
                 | EventType::PartlyApproved
                 | EventType::Approved
+                | EventType::EmergencyTaken
                 | EventType::Activated
         ) && self.events.iter().any(|event| restored(&event))
     }
@@ -208,7 +211,9 @@ impl Whole<'_> {
     fn differs(&self, kind: EventType, at: i64, event: &Event) -> Option<String> {
         let request = self.request;
         let (row, actor) = match kind {
-            EventType::Approved => return differs(event, request).map(str::to_owned),
+            EventType::Approved | EventType::EmergencyTaken => {
+                return differs(event, request).map(str::to_owned);
+            }
             EventType::Submitted => (submitted(request), Some(&request.requester)),
             EventType::Activated => (json!({}), Some(&request.requester)),
             EventType::Cancelled | EventType::Lapsed => (json!({}), None),
@@ -324,6 +329,7 @@ fn submitted(request: &Request) -> Value {
         "roles": request.requester_roles, "groups": request.requester_groups,
         "scope_digests": request.scope_digests, "extends": request.extends,
         "needs": request.needs.as_ref().map(|fixed| &fixed.needs),
+        "obstacles": request.needs.as_ref().and_then(|fixed| fixed.emergency.as_ref()).map(|one| &one.obstacles),
     })
 }
 
@@ -344,6 +350,7 @@ fn action_of(kind: &str) -> Option<Action> {
         EventType::Questioned => Action::Question,
         EventType::Answered => Action::Answer,
         EventType::PartlyApproved | EventType::Approved => Action::Approve,
+        EventType::EmergencyTaken => Action::TakeEmergency,
         EventType::Denied => Action::Deny,
         EventType::Cancelled => Action::Cancel,
         EventType::Lapsed => Action::Lapse,

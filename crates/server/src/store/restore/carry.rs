@@ -181,8 +181,8 @@ async fn write(change: &mut Change, now: Moment, request: &Request) -> Result<()
     if change.request(now, &request.id).await?.is_none() {
         sqlx::query(
             "INSERT INTO requests (id, requester, requester_roles, requester_groups, audience, scopes, reason, incident,
-                emergency, duration_s, submitted_at, lapses_at, submitted_with, scope_digests, extends, needs)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, (SELECT id FROM requests WHERE id = ?15), ?16)",
+                emergency, duration_s, submitted_at, lapses_at, submitted_with, scope_digests, extends, needs, basis)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, (SELECT id FROM requests WHERE id = ?15), ?16, ?17)",
         )
         .bind(&request.id)
         .bind(&request.requester)
@@ -200,6 +200,7 @@ async fn write(change: &mut Change, now: Moment, request: &Request) -> Result<()
         .bind(Json(&request.scope_digests))
         .bind(&request.extends)
         .bind(request.needs.as_ref().map(Json))
+        .bind(request.basis.word())
         .execute(&mut *change.0)
         .await?;
     }

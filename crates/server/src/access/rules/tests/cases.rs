@@ -15,9 +15,9 @@ const HEAD: &str = "listen = '127.0.0.1:0'\nissuer = 'https://approvals.test'\nd
                     key_directory = 'k'\n";
 
 /// A Wednesday at noon.
-const USUAL_MOMENT: &str = "2026-11-25T12:00:00Z";
+pub(super) const USUAL_MOMENT: &str = "2026-11-25T12:00:00Z";
 
-fn config(people: &str, rules: &str) -> Config {
+pub(super) fn config(people: &str, rules: &str) -> Config {
     let people = people.lines().enumerate().map(|(index, line)| {
         let (name, groups) = line.split_once(':').unwrap();
         let groups: Vec<&str> = groups.split_whitespace().collect();

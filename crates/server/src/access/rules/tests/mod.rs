@@ -1,4 +1,4 @@
-//! Approval rules as data: `cases.txt` and `candidates.txt` are tables, and laws over made-up rules.
+//! Approval rules as data: `cases.txt`, `candidates.txt` and `emergency.txt` are tables, and laws over made-up rules.
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "test code: what is not as expected ends the test"
@@ -7,6 +7,7 @@
 mod candidates;
 mod cases;
 mod conditions;
+mod emergency;
 mod laws;
 mod made_up;
 mod matching;
