@@ -73,7 +73,8 @@ async fn each_state_lists_its_own() {
     expected.push(("waiting", waiting.as_str().unwrap().to_owned()));
     for who in ["grace", "alice"] {
         for (state, id) in &expected {
-            assert_eq!(ids(&service, who, &format!("?state={state}")).await, [id.clone()], "{who}");
+            let listed = ids(&service, who, &format!("?state={state}")).await;
+            assert_eq!(listed, std::slice::from_ref(id), "{who}");
         }
     }
     let newest_first: Vec<String> = expected.iter().rev().map(|(_, id)| id.clone()).collect();

@@ -1,7 +1,6 @@
 //! Reviews after use: who is asked when, who may sign, and what is kept of it.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "test code: what is not as expected ends the test"
 )]
