@@ -32,6 +32,7 @@ pub mod problem;
 pub mod proxies;
 mod reason;
 pub mod request;
+pub mod review_in_full;
 pub mod reviews;
 pub mod revocation;
 pub mod rotations;

@@ -7,8 +7,8 @@ use super::operation::Caller::{Person, PersonIfAuthenticated, Proxy, Unauthentic
 use super::operation::{Caller, Operation};
 use crate::{
     alerts, attempts, deliveries, directory, events, evidence, feed, heads, health, introspection,
-    jwks, probe, proxies, request, reviews, revocation, rotations, scopes, session, token, trail,
-    uses, watch, whoami,
+    jwks, probe, proxies, request, review_in_full, reviews, revocation, rotations, scopes, session,
+    token, trail, uses, watch, whoami,
 };
 
 /// All of them.
@@ -539,7 +539,7 @@ fn of_reviews() -> Vec<Operation> {
             Person,
             "A review with all that its reviewer looks at: for those to whom it is listed, and those who may sign it.",
         )
-        .answers::<reviews::ReviewInFull>(),
+        .answers::<review_in_full::ReviewInFull>(),
         post(
             "/v1/reviews/{id}/sign",
             "signReview",

@@ -1,6 +1,7 @@
 //! Reviews.
 
-use breakglass_api::reviews::{Review, ReviewInFull, Reviews};
+use breakglass_api::review_in_full::ReviewInFull;
+use breakglass_api::reviews::{Review, Reviews};
 
 use super::{Body, check_id};
 

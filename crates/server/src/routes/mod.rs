@@ -41,6 +41,7 @@ mod probes;
 mod proxies;
 mod refusal;
 mod request_page;
+mod review_of_request;
 mod reviews;
 mod revoke;
 mod rotations;

@@ -4,9 +4,10 @@
 use axum::Json;
 use axum::extract::State;
 use breakglass_api::alerts::Alert;
+use breakglass_api::review_in_full::ReviewInFull;
 use breakglass_api::reviews::{
-    DisputeReview, LogVerdict, MutualApproval, Review, ReviewDecision, ReviewInFull,
-    ReviewOfRequest, ReviewState, ReviewedApproval, Reviews, ReviewsQuery, SaidOfLog, SignReview,
+    DisputeReview, LogVerdict, MutualApproval, Review, ReviewDecision, ReviewState,
+    ReviewedApproval, Reviews, ReviewsQuery, SaidOfLog, SignReview,
 };
 use breakglass_api::words::Vocabulary as _;
 use breakglass_types::hex;
@@ -21,7 +22,7 @@ use crate::domain::{self, Decision, ReviewPage, Verdict, WhichReviews};
 use crate::evidence::{AlertFilter, StoredAlert};
 use crate::problem::Problem;
 use crate::reviewers;
-use crate::store::{self, StoreError};
+use crate::store;
 use crate::text;
 
 /// How many reviews a page lists.
@@ -118,18 +119,6 @@ pub(super) async fn dispute(
     decide(&app, &actor, &id, errors, (verdict, &digest, log)).await
 }
 
-/// The review of the grant of a request, in short.
-pub(super) async fn of_request(
-    app: &App,
-    request: &store::Request,
-) -> Result<Option<ReviewOfRequest>, StoreError> {
-    if request.activated_at.is_none() {
-        return Ok(None);
-    }
-    let review = app.store().review_of(&request.id).await?;
-    Ok(review.map(|one| ReviewOfRequest { state: one.state().into(), id: one.id }))
-}
-
 async fn decide(
     app: &App,
     actor: &domain::JudgedActor,
@@ -190,7 +179,7 @@ fn mutual_approval(row: store::MutualApproval) -> MutualApproval {
     }
 }
 
-pub(super) fn view(row: store::Review) -> Review {
+fn view(row: store::Review) -> Review {
     let at = |millis| written(Moment::from_millis(millis));
     let state = row.state();
     let decision = match (row.decided_by, row.decided_at_ms, row.digest) {

@@ -45,7 +45,7 @@ pub(super) async fn view_with(
         }),
     };
     let rotations = super::rotations::of_request(app, &request).await?;
-    let review = super::reviews::of_request(app, &request).await?;
+    let review = super::review_of_request::of_request(app, &request).await?;
     let now = app.now();
     let approvers = approvers(&app.config(), &request, now);
     let told = match &approvers {
