@@ -1,7 +1,8 @@
 //! What a grant was used for, from the calls at a real Envoy to what the service shows of it.
 
 use breakglass_tests::client::request;
-use breakglass_tests::service::{APPROVER, AUDITOR, Service};
+use breakglass_tests::policy::APPROVER;
+use breakglass_tests::service::{AUDITOR, Service};
 use breakglass_tests::wait::until;
 use serde_json::{Value, json};
 
@@ -13,9 +14,9 @@ fn what_a_grant_was_used_for_is_shown_without_a_log() {
     let gate = trail::plan(&service).start();
     let (grant, token) = service.grant(&["orders:read"], "10m");
     let call = |method: &str, path: &str| request(method, path).token(&token);
-    let get = call("GET", "/v1/orders/17");
-    until("the feed to be known", || (gate.send(&get).status == 200).then_some(()));
-    gate.allows(&get);
+    let get = || call("GET", "/v1/orders/17");
+    until("the feed to be known", || (gate.send(&get()).status == 200).then_some(()));
+    gate.allows(&get());
     gate.allows(&call("HEAD", "/v1/orders"));
     gate.refuses(&call("DELETE", "/v1/orders/17"), 403, "out_of_scope");
     gate.refuses(&call("MADEUP", "/v1/orders/17"), 403, "out_of_scope");
@@ -49,6 +50,6 @@ fn what_a_grant_was_used_for_is_shown_without_a_log() {
     ] {
         assert!(kinds.contains(&expected), "{expected}: {kinds:?}");
     }
-    let table = service.run(AUDITOR, &["uses", &grant]).done();
+    let table = service.run(AUDITOR, &["uses", &grant]).stdout;
     assert!(table.contains("allow  GET     /v1/orders/{id}  orders:read"), "{table}");
 }
