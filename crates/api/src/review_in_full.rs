@@ -36,7 +36,7 @@ pub struct ReviewInFull {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub alerts: Option<Vec<Alert>>,
-    /// What the grant was used for; none where it is not known.
+    /// What the grant was used for; none where no proxy has reported of it, or the service cannot tell now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub used: Option<GrantUses>,

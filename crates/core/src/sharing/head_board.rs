@@ -248,7 +248,7 @@ mod tests {
         let first = shared.due(&round(), later, BYTES);
         assert_eq!(first.len(), 1000);
         assert!(serde_json::to_vec(&first).unwrap().len() < BYTES);
-        assert_eq!(shared.due(&round(), later, BYTES / 2).len(), 558);
+        assert_eq!(shared.due(&round(), later, BYTES / 2).len(), 534);
         assert_eq!(shared.due(&round(), later, 1).len(), 1);
         for entry in &mut shared.idle {
             entry.arrived = first.contains(&entry.head);

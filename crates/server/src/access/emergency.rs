@@ -4,7 +4,7 @@ use breakglass_types::Basis;
 
 use super::policy::Access;
 use super::refused::{Refused, StepUp, Unmet};
-use super::rules::{CanBeMet, EmergenciesLately, EmergencyFacts, Facts, FixedEmergency, Needs};
+use super::rules::{EmergenciesLately, EmergencyFacts, Facts, FixedEmergency, Needs};
 use super::sign_in::SignIn;
 use crate::clock::Moment;
 use crate::config::{ApprovalRule, Credential, EmergencyRule, Person, RequiredLevel, SignInFor};
@@ -49,21 +49,23 @@ impl Access<'_> {
             };
             FixedEmergency::of(self.config, self.directory, facts, &asked)
         };
-        if let Some((rule, required, unmet)) = unmet.clone() {
+        // A device code that an attacker sent signs the attacker's device in, with whatever factor its reader shows: to take a grant
+        // without another person is as much as to approve one.
+        let by_device = self.check_approve_by(sign_in).is_err();
+        if let Some((rule, required, unmet)) = unmet.clone().filter(|_| !by_device) {
             let helps = emergency(true).is_some_and(|one| one.basis() == Basis::Emergency);
             if helps && self.can_sign_in_so(who, &rules) {
                 return Err(step_up(SignInFor::Request, facts.scopes, rule, &required, unmet));
             }
         }
-        let emergency = emergency(unmet.is_none());
+        let emergency = emergency(unmet.is_none() && !by_device);
         let basis = emergency.as_ref().map_or(Basis::Approved, FixedEmergency::basis);
         let needs = Needs::of_basis(basis, self.config, self.directory, facts);
         let needs = needs.ok_or(Refused::NoApprover)?;
-        let is_alone = emergency.as_ref().is_some_and(FixedEmergency::is_alone);
-        match needs.can_be_met(self.directory, facts.requester) {
-            CanBeMet::No(_) if !is_alone => Err(Refused::NoApprover),
-            CanBeMet::No(_) | CanBeMet::Yes | CanBeMet::Unknown => Ok((needs, emergency)),
+        if !emergency.as_ref().is_some_and(FixedEmergency::is_alone) {
+            self.check_can_be_met(&needs, facts.requester)?;
         }
+        Ok((needs, emergency))
     }
 
     /// Whether this sign-in is as the rules ask for that the emergency of these facts and needs is under.

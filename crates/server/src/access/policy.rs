@@ -65,17 +65,16 @@ impl<'a> Access<'a> {
         Ok(audience)
     }
 
-    /// What a request with these facts needs to be approved.
+    /// Whether other people can come to approve what a request of `requester` needs, also those to whom it is escalated later: then
+    /// it waits for them.
     ///
     /// # Errors
-    /// [`Refused::NoApprover`] where it is known that too few people may approve it.
-    pub fn needs(&self, facts: &Facts<'_>) -> Result<Needs, Refused> {
-        let needs = Needs::of(self.config, self.directory, facts).ok_or(Refused::NoApprover)?;
-        // Those of later count too: then the request waits for them.
+    /// [`Refused::NoApprover`] where it is known that too few people may.
+    pub fn check_can_be_met(&self, needs: &Needs, requester: &str) -> Result<(), Refused> {
         let at_last = needs.clone().escalated(self.config, |_| true);
-        match at_last.can_be_met(self.directory, facts.requester) {
+        match at_last.can_be_met(self.directory, requester) {
             CanBeMet::No(_) => Err(Refused::NoApprover),
-            CanBeMet::Yes | CanBeMet::Unknown => Ok(needs),
+            CanBeMet::Yes | CanBeMet::Unknown => Ok(()),
         }
     }
 

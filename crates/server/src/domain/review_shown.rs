@@ -3,6 +3,7 @@
 //! It is SHA-256 over JSON in the form of RFC 8785, which docs/review.md describes. What proxies may still report (alerts, uses) and
 //! what becomes of rotations is shown beside it, and is no part of it.
 
+use breakglass_types::Basis;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -19,6 +20,7 @@ struct Form<'a> {
     activated_at: Option<i64>,
     approvals: Vec<FormApproval<'a>>,
     approved_at: Option<i64>,
+    basis: Basis,
     ended: Option<FormEnd<'a>>,
     expires_at: Option<i64>,
     grant: &'a str,
@@ -75,6 +77,7 @@ pub(super) fn review_digest(
             })
             .collect(),
         approved_at: request.approved_at,
+        basis: request.basis,
         ended: ended.as_ref().map(|end| FormEnd {
             at: end.at.text(),
             by: end.by.as_deref(),

@@ -101,7 +101,7 @@ fn grant(request: &Request, seen: &Value) -> Option<Value> {
     let last = request.approvals.last()?;
     let mut view = json!({
         "id": seen["grant"]["id"], "approved_by": last.by, "approved_at": at(grant.approved_at),
-        "expires_at": at(grant.expires_at), "scopes": grant.scopes, "activate_by": at(grant.activate_by),
+        "expires_at": at(grant.expires_at), "scopes": grant.scopes, "activate_by": at(grant.activate_by), "basis": "approved",
         "approvals": approvals(request, seen),
     });
     if let Some(when) = grant.activated_at {

@@ -3,7 +3,7 @@
 use breakglass_server::config::Config;
 use breakglass_testing::receiver::{Receiver, Reply};
 use breakglass_testing::service::{Answer, START, Service};
-use breakglass_testing::sessions::{said, session};
+use breakglass_testing::sessions::{device_session, said, session};
 use serde_json::{Value, json};
 
 use crate::incidents::says;
@@ -360,4 +360,87 @@ async fn an_extension_counts_and_a_repeated_submission_does_not() {
     // What a person held in an emergency counts for rules on time as all else.
     let held = service.app.store().held_lately(service.app.now(), "corp:al-1").await.unwrap();
     assert_eq!(held.iter().map(|one| one.seconds).sum::<i64>(), 3 * 1800);
+}
+
+/// The review of an emergency that is left undone: the next emergency takes one person, until it is signed.
+#[tokio::test]
+async fn a_review_that_is_overdue_lets_the_next_emergency_wait_for_one_person() {
+    let rules = format!("{RULES}review = {{ within = \"2days\", overdue = \"needs_approval\" }}\n");
+    let service = start(&rules).await;
+    let who = signed_in(&service, "mfa").await;
+    let first = ask(&service, &who, &["orders:read"]).await.ok();
+    service.act(&who, &id(&first), "token").await.ok();
+    service.advance(31 * 60 + 5);
+    service.tick().await;
+    let review = async |state: &str| {
+        let listed = service.get("frank", "/v1/reviews").await.ok();
+        let reviews = listed["reviews"].as_array().unwrap();
+        assert_eq!((reviews.len(), &reviews[0]["state"]), (1, &json!(state)), "{listed}");
+        reviews[0]["id"].as_str().unwrap().to_owned()
+    };
+    review("owed").await;
+    // Owed is not overdue.
+    service.advance(2 * 86_400 - 60);
+    let who = signed_in(&service, "mfa").await;
+    let second = ask(&service, &who, &["orders:write"]).await.ok();
+    assert_eq!((&second["state"], obstacles(&second)), (&json!("approved"), vec![]), "{second}");
+    service.advance(120);
+    service.tick().await;
+    let overdue = review("overdue").await;
+    let who = signed_in(&service, "mfa").await;
+    let third = ask(&service, &who, &["orders:read"]).await.ok();
+    assert_eq!((&third["state"], obstacles(&third)), (&json!("pending"), vec!["review_overdue"]));
+    assert_eq!(third["needs"][0]["stages"].as_array().unwrap().len(), 1, "one person: {third}");
+    let path = format!("/v1/reviews/{overdue}");
+    let digest = service.get("frank", &path).await.ok()["digest"].clone();
+    let refused = service.post(&who, &format!("{path}/sign"), json!({ "digest": digest })).await;
+    assert_eq!(refused.refusal(), (403, "took_part"));
+    service.post("frank", &format!("{path}/sign"), json!({ "digest": digest })).await.ok();
+    let fourth = ask(&service, &who, &["orders:read"]).await.ok();
+    assert_eq!((&fourth["state"], obstacles(&fourth)), (&json!("approved"), vec![]), "{fourth}");
+    let report = breakglass_server::store::check::check(&service.app.config()).await.unwrap();
+    assert!(report.is_clean(), "{report:#?}");
+}
+
+/// Also where the rule says nothing of a review: within three days.
+#[tokio::test]
+async fn an_emergency_is_always_reviewed() {
+    let service = start(RULES).await;
+    let who = signed_in(&service, "mfa").await;
+    let taken = ask(&service, &who, &["orders:read"]).await.ok();
+    service.act(&who, &id(&taken), "token").await.ok();
+    service.advance(31 * 60 + 5);
+    service.tick().await;
+    let listed = service.get("dave", "/v1/reviews").await.ok();
+    let review = &listed["reviews"][0];
+    assert_eq!((&review["state"], &review["needs_approval"]), (&json!("owed"), &json!(false)));
+    assert_eq!(
+        (&review["rules"], &review["due_at"]),
+        (&json!(["orders"]), &json!("2026-11-25T02:44:05Z"))
+    );
+    // A grant that two people approved is not, unless a rule says so.
+    let asked = ask(&service, "alice", &["orders:write"]).await.ok();
+    service.act("carol", &id(&asked), "approve").await.ok();
+    service.act("dave", &id(&asked), "approve").await.ok();
+    service.token(&id(&asked)).await;
+    service.advance(31 * 60 + 5);
+    service.tick().await;
+    let listed = service.get("dave", "/v1/reviews").await.ok();
+    assert_eq!(listed["reviews"].as_array().unwrap().len(), 1, "{listed}");
+}
+
+/// A person who types an attacker's device code signs the attacker's device in, with the second factor that they show.
+#[tokio::test]
+async fn a_session_that_began_with_a_device_code_takes_nothing_alone() {
+    let service = start(RULES).await;
+    let mut said = said("corp", "al-1", &["oncall"]);
+    said.factor = Some(factor("mfa", service.app.now().seconds()));
+    let who = device_session(&service, &said).await.access;
+    let view = ask(&service, &who, &["orders:read"]).await.ok();
+    assert_eq!((&view["state"], obstacles(&view)), (&json!("pending"), vec!["sign_in"]), "{view}");
+    let text = config_with(&service.directory, RULES);
+    let text = format!("device_sign_in = \"everyone\"\n{text}");
+    service.app.reconfigure(Config::parse(&text).unwrap());
+    let view = ask(&service, &who, &["orders:read"]).await.ok();
+    assert_eq!((&view["state"], obstacles(&view)), (&json!("approved"), vec![]), "{view}");
 }

@@ -358,9 +358,9 @@ async fn answers_have_the_members_that_it_describes() {
         "DeviceForm",
         "DeviceSignIn",
         "DisputeReview",
-        "EndedHow",
         "Emergency",
         "EmergencyObstacle",
+        "EndedHow",
         "Extended",
         "FileFailure",
         "Forgotten",
@@ -416,7 +416,6 @@ async fn answers_have_the_members_that_it_describes() {
         "TokenRequest",
         "ToldChannel",
         "UntoldHead",
-        "Use",
         "WhoAmIFactor",
         "Why",
     ];

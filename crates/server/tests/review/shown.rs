@@ -100,6 +100,7 @@ fn computed(seen: &Value, (activated, approved, expires): (i64, i64, i64)) -> St
         "activated_at": activated,
         "approvals": approvals,
         "approved_at": approved,
+        "basis": seen["granted"]["grant"]["basis"],
         "ended": { "at": end["at"], "by": end["by"], "how": end["how"], "reason": end["reason"] },
         "expires_at": expires,
         "grant": seen["review"]["grant"],
