@@ -72,7 +72,8 @@ mod tests {
         Config::parse(&text).unwrap().on_call.unwrap()
     }
 
-    /// Answers as PagerDuty, Opsgenie and a file of one's own give them, and others that say nothing.
+    /// Answers as the documents of PagerDuty and Opsgenie describe them, which were not seen from these systems; a plain list; and
+    /// others that say nothing.
     #[test]
     fn those_on_call_are_found_or_it_is_silence() {
         let pagerduty = "list = '/oncalls'\nperson = '/user/email'";

@@ -65,8 +65,8 @@ impl<'a> Access<'a> {
         Ok(audience)
     }
 
-    /// Whether other people can come to approve what a request of `requester` needs, also those to whom it is escalated later: then
-    /// it waits for them.
+    /// Whether other people can come to approve what a request of `requester` needs. The groups to which it is escalated later
+    /// count too: the request then waits for their members.
     ///
     /// # Errors
     /// [`Refused::NoApprover`] where it is known that too few people may.

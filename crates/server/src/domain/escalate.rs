@@ -30,11 +30,12 @@ impl Entry<'_> {
         })
     }
 
-    /// Whether an event of the request says it: a configuration that changed since then makes no second one of it.
+    /// Whether an event of the request says that these groups are asked by the rule. Not by its place: in a configuration that
+    /// changed since then, another entry may stand there, whose groups were not told.
     fn is_in(&self, events: &[Value]) -> bool {
         events.iter().any(|data| {
             data.get("rule") == Some(&json!(self.rule))
-                && data.get("entry") == Some(&json!(self.number))
+                && data.get("to") == Some(&json!(self.escalation.to))
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::clock::Moment;
 use crate::config::{Config, Person};
 use crate::store::{Change, Store, StoreError};
 
-/// What is asked for, by whom.
+/// What a submission asks for, and who its requester is.
 #[derive(Debug, Clone)]
 pub(super) struct Asked<'a> {
     /// What conditions of rules are about, but for what the person held.

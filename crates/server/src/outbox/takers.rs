@@ -3,7 +3,7 @@
 //! 1. Of a request that waits for an answer, those who may give it now: the approvers that are known by name. An emergency goes
 //!    to every known member of each group that its rules name. Where others had to approve before them, they hear of it when
 //!    those have.
-//!    Those to whom it is escalated hear of it when it is, and so does its requester.
+//!    The members of the groups to which a request is escalated hear of it at that moment, and so does its requester.
 //!    Of one that its requester took alone they hear that it was taken.
 //! 2. Of all else that happens to a request or its grant, the requester.
 //! 3. Of the review of a used grant, those who may sign it, and administrators where it is certain that no person may; of what

@@ -123,6 +123,27 @@ async fn each_entry_is_said_once_by_however_many_processes_and_restarts() {
     assert_eq!(escalated(&service).await, [first, second]);
 }
 
+/// The groups of an entry that takes the place of another one are told too.
+#[tokio::test]
+async fn an_entry_that_a_configuration_puts_first_is_said_as_well() {
+    let service = start(RULE).await;
+    let id = ask(&service).await;
+    service.advance(180);
+    escalate(&service.app, service.app.now(), &id).await.unwrap();
+    let before = "{ after = \"3m\", to = [\"dbas\"] }";
+    let more = format!("{{ after = \"1m\", to = [\"auditors\"] }}, {before}");
+    let rules = text(&service.directory, &RULE.replace(before, &more));
+    service.app.reconfigure(Config::parse(&rules).unwrap());
+    for _ in 0..2 {
+        escalate(&service.app, service.app.now(), &id).await.unwrap();
+    }
+    let events = service.get("grace", "/v1/audit/events").await.ok();
+    let events = events["events"].as_array().unwrap().iter();
+    let of_type = events.filter(|event| event["type"] == "breakglass.request.escalated");
+    let to: Vec<&Value> = of_type.map(|event| &event["data"]["to"]).collect();
+    assert_eq!(to, [&json!(["dbas"]), &json!(["auditors"])]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_says_it_by_itself_and_of_no_request_that_was_decided() {
     let service = start(RULE).await;

@@ -26,7 +26,7 @@ impl Needs {
     }
 }
 
-/// To whom a need is escalated, by the configuration of now.
+/// The entries of `escalate` of the rule that a need is by, in the configuration of now.
 #[must_use]
 pub fn escalations<'a>(config: &'a Config, need: &Need) -> &'a [Escalation] {
     let rule = need.rule.as_ref().and_then(|name| config.approval_rule(name));
